@@ -1,0 +1,186 @@
+"""Put staged changes in place while Python starts; roll back what a kill interrupted.
+
+Guest code in somebody's interpreter: it imports next to nothing, prints at most one line on stderr, never raises from
+`finalize()`, and may run twice. A copy of this package stands beside the companions while something waits
+(`FINALIZER`), so that it is there even while liveinstall itself is being swapped or has been uninstalled; the live
+side imports the original and calls the same functions. This package owns every name and format that it reads.
+
+A transaction is one file in `.liveinstall/transactions/`, whose suffix is its state; each step is one rename:
+
+    <id>.pending ----> <id>.swapping ----> <id>.committed ----> history/<id>
+         ^------ rolled back -----'
+
+Before `committed` recovery rolls back, from it on recovery rolls forward. `pending1`, `swapping2` ... count the failed
+tries; after the third the transaction is set aside as `failed`. What has been moved is never counted: it is observed.
+A file is new and in place when its part lacks it; it is old and retired when the retired tree has it.
+"""
+
+import errno
+import os
+import sys
+import time
+from os.path import abspath, dirname, join
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+    import msvcrt
+
+STATE = ".liveinstall"  # in site-packages: all that is neither a part nor a companion
+LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
+PART, COMPANIONS = ".part", (".part.pth", ".part.start")
+MANIFEST = ".manifest"  # in a part
+FINALIZER = "_liveinstall_finalizer_"  # and a digest of the copy
+TRIES = 3
+WAIT = 10.0  # seconds that a start waits for a swap in progress
+HELD_AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
+
+_done = set()
+
+
+# --- state on disk ----------------------------------------------------------------------------------------------------
+
+
+def transactions(site):
+    """(id, state, tries) of each transaction that is not history, oldest first; foreign names are left alone."""
+    try:
+        names = sorted(os.listdir(join(site, STATE, TRANSACTIONS)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    for name in names:
+        id, _, suffix = name.partition(".")
+        state = suffix.rstrip("0123456789")
+        if state in ("pending", "swapping", "committed", "failed"):
+            found.append((id, state, int(suffix[len(state) :] or 0)))
+    return found
+
+
+def record_path(site, id, state, tries=0):
+    return join(site, STATE, TRANSACTIONS, "%s.%s%s" % (id, state, tries or ""))
+
+
+# --- locks ------------------------------------------------------------------------------------------------------------
+
+
+def try_lock(path):
+    """Lock the file at `path` without waiting: its descriptor, or None when somebody else has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if fcntl:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        if os.path.samestat(os.fstat(handle), os.stat(path)):
+            return handle
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.ENOENT, errno.EDEADLK):
+            os.close(handle)
+            raise
+    os.close(handle)
+    return None
+
+
+def lock_or_wait(site):
+    """The lock's descriptor. Waits only while a swap is in progress, and never longer than WAIT; else None."""
+    end = time.monotonic() + WAIT
+    while True:
+        handle = try_lock(join(site, STATE, LOCK))
+        if handle is not None or not any(state == "swapping" for _, state, _ in transactions(site)):
+            return handle
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.01)
+
+
+def live_holds(site):
+    """The paths of the holds whose processes live; what the dead have left is removed. Needs the lock."""
+    directory = join(site, STATE, HOLDS)
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return [join(directory, name) for name in names if _is_alive(join(directory, name))]
+
+
+def _is_alive(path):
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # another user's: without the right to ask, believe it
+        return True
+    try:
+        if fcntl:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            os.lseek(handle, HELD_AWAY, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.unlink(path)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+# --- the start --------------------------------------------------------------------------------------------------------
+
+
+def finalize(site):
+    """What a companion's line calls. Never raises; at most one line on stderr, when a transaction was set aside."""
+    if site in _done:
+        return
+    _done.add(site)
+    try:
+        restore = _hold_off_sigint()
+        try:
+            _finalize(site)
+        finally:
+            restore()
+    except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
+        _say("liveinstall: what is staged waits on (%s)" % error)
+
+
+def start():
+    """What a companion names in its .start file (Python 3.18 and later), which tells no directory."""
+    finalize(dirname(dirname(abspath(__file__))))
+
+
+def _finalize(site):
+    if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
+        return  # root in a user's environment: files would change hands
+    try:
+        handle = lock_or_wait(site)
+    except OSError:
+        return  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
+    if handle is None:
+        return
+    try:
+        waiting = transactions(site)
+        if live_holds(site) and not any(state in ("swapping", "committed") for _, state, _ in waiting):
+            return
+        from .swap import finalize_all
+
+        finalize_all(site, _say)
+    finally:
+        os.close(handle)
+
+
+def _hold_off_sigint():
+    """Keep Ctrl-C from cutting a swap in two; the function that lets it through again."""
+    import _signal
+
+    if not hasattr(_signal, "pthread_sigmask"):
+        before = _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        return lambda: _signal.signal(_signal.SIGINT, before)
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGINT])
+    return lambda: _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def _say(line):
+    try:
+        sys.stderr.write(line.replace("\n", " ") + "\n")
+    except BaseException:  # closed, or None
+        pass

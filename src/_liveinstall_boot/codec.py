@@ -1,0 +1,109 @@
+"""What boot reads from disk: transactions, manifests and RECORD. Plain text, a magic line first, `end` last.
+
+Encode and decode are pure; a row of an unknown kind is ignored, anything else that does not fit is refused.
+"""
+
+MAGIC = "liveinstall-transaction 1"
+MANIFEST_MAGIC = "liveinstall-manifest 1"
+
+
+class Stale(Exception):
+    """The environment is not the one that the plan saw, or a file on disk is not what we wrote."""
+
+
+class Change:
+    """One distribution's swap: paths are relative to the site directory, None where there is nothing."""
+
+    __slots__ = ("name", "new_version", "old_hash", "old_info", "old_version", "part")
+
+    def __init__(self, name, old_version, new_version, old_info, old_hash, part):
+        self.name = name
+        self.old_version = old_version or None
+        self.new_version = new_version or None
+        self.old_info = old_info or None  # the dist-info that goes out
+        self.old_hash = old_hash or None  # sha256 of its RECORD, hexadecimal
+        self.part = part or None  # the part that comes in
+
+
+class Record:
+    """A transaction as it lies on disk. `roots` maps a wheel's schemes to directories, `about` is for people."""
+
+    __slots__ = ("about", "changes", "id", "roots")
+
+    def __init__(self, id, changes, roots, about=""):
+        self.id = id
+        self.changes = changes
+        self.roots = roots
+        self.about = about
+
+
+def encode_record(record):
+    rows = [("id", record.id)]
+    rows += [("root", scheme, path) for scheme, path in record.roots.items()]
+    for c in record.changes:
+        fields = (c.name, c.old_version, c.new_version, c.old_info, c.old_hash, c.part)
+        rows.append(("change",) + tuple(field or "" for field in fields))
+    rows += [("about", record.about), ("end",)]
+    if any("\t" in field or "\n" in field for row in rows for field in row):
+        raise ValueError("a tab or a line break in a path cannot be recorded")
+    return "\n".join([MAGIC] + ["\t".join(row) for row in rows]) + "\n"
+
+
+def decode_record(text):
+    """Read a transaction; Stale for anything but a whole record of this version."""
+    lines = text.split("\n")
+    if lines[0] != MAGIC or lines[-2:] != ["end", ""]:
+        raise Stale("not a whole record of this version")
+    record = Record("", [], {})
+    for line in lines[1:-2]:
+        kind, *fields = line.split("\t")
+        if kind == "id":
+            (record.id,) = fields
+        elif kind == "root":
+            record.roots[fields[0]] = fields[1]
+        elif kind == "change":
+            record.changes.append(Change(*_six(fields)))
+        elif kind == "about":
+            record.about = fields[0]
+    if not record.id or not record.changes:
+        raise Stale("a record without an id or without a change")
+    return record
+
+
+def _six(fields):
+    if len(fields) != 6:
+        raise Stale("a change has six fields")
+    return fields
+
+
+def encode_manifest(rows, transaction="", replaces=""):
+    """`rows`: (mode, size in bytes, sha256, path in the part)."""
+    head = [MANIFEST_MAGIC, "transaction " + transaction, "replaces " + replaces, ""]
+    return "\n".join(head + ["%o %d %s %s" % row for row in rows] + ["end", ""])
+
+
+def decode_manifest(text):
+    lines = text.split("\n")
+    if lines[0] != MANIFEST_MAGIC or lines[-2:] != ["end", ""]:
+        raise Stale("a part's manifest is damaged")
+    rows = [line.split(" ", 3) for line in lines[lines.index("") + 1 : -2]]
+    return [(int(mode, 8), int(size), digest, path) for mode, size, digest, path in rows]
+
+
+def record_paths(text):
+    """The paths in a RECORD (csv: path, hash, size), as written there."""
+    for line in text.splitlines():
+        if line.startswith('"'):
+            path, quote, rest = line[1:].rpartition('"')
+            if not quote or rest.count(",") != 2:
+                raise Stale("a damaged RECORD: %s" % line[:80])
+            yield path.replace('""', '"')
+        elif line:
+            fields = line.rsplit(",", 2)
+            if len(fields) != 3 or not fields[0]:
+                raise Stale("a damaged RECORD: %s" % line[:80])
+            yield fields[0]
+
+
+def stem(name, version):
+    return "%s-%s" % (name.replace("-", "_"), version)

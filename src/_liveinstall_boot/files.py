@@ -1,0 +1,160 @@
+"""Renaming, listing and flushing files. A swap writes no data: a full disk can still rename."""
+
+import errno
+import os
+import time
+from os.path import dirname, isdir, islink, join, lexists, normpath
+
+from .codec import record_paths
+
+
+def _rename(source, target):
+    for pause in (0.02, 0.1, 0.3, None):
+        try:
+            return os.rename(source, target)
+        except PermissionError:  # Windows: a scanner or an indexer has it open for a moment
+            if os.name != "nt" or pause is None:
+                raise
+            time.sleep(pause)
+
+
+def move(source, target, touched, out=False):
+    """Rename; file by file where a directory cannot be renamed (a lower layer of overlayfs gives EXDEV).
+
+    METADATA, which makes a dist-info look installed, then goes out first and comes in last.
+    """
+    touched.add(dirname(source))
+    touched.add(dirname(target))
+    try:
+        _rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV or islink(source) or not isdir(source):
+            raise
+        os.makedirs(target, os.stat(source).st_mode & 0o7777, exist_ok=True)
+        for name in sorted(os.listdir(source), key=lambda name: name == "METADATA", reverse=out):
+            move(join(source, name), join(target, name), touched, out)
+        os.rmdir(source)
+
+
+def place(source, target, touched, over=False):
+    """Move a file or directory to where it belongs, merging directories; never over a file unless `over`."""
+    if not lexists(target):
+        os.makedirs(dirname(target), exist_ok=True)
+        move(source, target, touched)
+    elif isdir(source) and not islink(source) and isdir(target) and not islink(target):
+        for name in sorted(os.listdir(source), key=lambda name: name == "METADATA"):
+            place(join(source, name), join(target, name), touched, over)
+    elif over:
+        os.replace(source, target)
+    elif not source.endswith(".pyc"):
+        raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
+
+
+def collect(home, directory, owned, moves):
+    """Append to `moves` what of `directory` is owned, as whole directories where possible; True when all of it is."""
+    found, whole = [], True
+    for entry in os.scandir(join(home, directory)):
+        path = directory + "/" + entry.name if directory else entry.name
+        if path in owned or _is_bytecode_of(path, owned):
+            found.append(path)
+        elif not entry.is_dir(follow_symlinks=False) or not collect(home, path, owned, found):
+            whole = False
+    if whole and found:
+        found = [directory]
+    moves += found
+    return whole
+
+
+def _is_bytecode_of(path, owned):
+    directory, _, name = path.rpartition("/")
+    if not name.endswith(".pyc") or not directory.endswith("__pycache__"):
+        return False
+    return directory[: -len("__pycache__")] + name.split(".", 1)[0] + ".py" in owned
+
+
+def owned(home, record_text):
+    """What a RECORD owns: paths below `home`, and absolute paths elsewhere."""
+    inside, outside = set(), []
+    for path in record_paths(record_text):
+        path = normpath(path).replace(os.sep, "/")
+        if path.startswith("/") or path[1:2] == ":" or path.startswith("../"):
+            outside.append(normpath(join(home, path)))
+        else:
+            inside.add(path)
+    return inside, outside
+
+
+def remove_empty(home, paths):
+    """Remove the directories that the paths have left empty, deepest first."""
+    directories = set()
+    for path in paths:
+        path = dirname(path)
+        while path and path not in directories:
+            directories.add(path)
+            path = dirname(path)
+    for path in sorted(directories, key=len, reverse=True):
+        try:
+            os.rmdir(join(home, path))
+        except OSError:
+            pass
+
+
+def forget_bytecode(home, paths):
+    """Remove the .pyc files that an interpreter has written for these sources."""
+    sources = {path for path in paths if path.endswith(".py")}
+    for directory in {dirname(path) for path in sources}:
+        cache = join(home, directory, "__pycache__")
+        if isdir(cache):
+            for name in os.listdir(cache):
+                if _is_bytecode_of((directory + "/" if directory else "") + "__pycache__/" + name, sources):
+                    os.unlink(join(cache, name))
+            remove_empty(home, [join(directory, "__pycache__", "x")])
+
+
+def flush(directories):
+    """Make renames durable. Only POSIX can flush a directory."""
+    if os.name == "nt":
+        return
+    for directory in directories:
+        try:
+            handle = os.open(directory, os.O_RDONLY)
+        except OSError:
+            continue  # it was moved as a whole, its parent is flushed
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EROFS):
+                raise
+        finally:
+            os.close(handle)
+
+
+def remove_tree(path):
+    """Remove a directory of ours and all below it; nothing there is fine."""
+    try:
+        entries = list(os.scandir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(entry.path)
+        else:
+            os.unlink(entry.path)
+    os.rmdir(path)
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        return stream.read()
+
+
+def sha256(path):
+    try:  # the C module itself: hashlib costs a start 5 ms
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256
+        except ImportError:
+            from hashlib import sha256
+    with open(path, "rb") as stream:
+        return sha256(stream.read()).hexdigest()

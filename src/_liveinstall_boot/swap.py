@@ -1,0 +1,317 @@
+"""One transaction: old out, new in, or back again."""
+
+import errno
+import os
+import sys
+from os.path import basename, dirname, isdir, join, lexists, normpath, relpath
+
+from . import (
+    COMPANIONS,
+    FINALIZER,
+    HISTORY,
+    MANIFEST,
+    PART,
+    RETIRED,
+    STATE,
+    TRANSACTIONS,
+    TRIES,
+    live_holds,
+    record_path,
+    transactions,
+)
+from .codec import Stale, decode_manifest, decode_record, record_paths, stem
+from .files import (
+    collect,
+    flush,
+    forget_bytecode,
+    move,
+    owned,
+    place,
+    read,
+    remove_empty,
+    remove_tree,
+    sha256,
+)
+
+
+class Tree:
+    """A distribution's files away from their place, laid out like a wheel: a part, or what a swap has retired."""
+
+    def __init__(self, root, home, site, roots, name, version):
+        self.root = root
+        self.home = home  # the directory that the tree's top level belongs in
+        self.data = stem(name, version) + ".data"
+        self.roots = {scheme: normpath(join(site, path)) for scheme, path in roots.items()}
+
+    def target(self, path):
+        """Where `path` of this tree belongs."""
+        first, _, rest = path.partition("/")
+        if first != self.data:
+            return join(self.home, path)
+        scheme, _, rest = rest.partition("/")
+        return join(self.roots[scheme], rest)
+
+    def path_of(self, target):
+        """The opposite of `target()`, for a file that belongs outside of `home`."""
+        for scheme in sorted(self.roots, key=lambda scheme: -len(self.roots[scheme])):
+            inner = relpath(target, self.roots[scheme])
+            if not inner.startswith(os.pardir):
+                return "/".join((self.data, scheme, inner.replace(os.sep, "/")))
+        raise Stale("%s lies outside of the environment" % target)
+
+
+def retired_tree(site, record, change):
+    root = join(site, STATE, RETIRED, record.id, stem(change.name, change.old_version) + PART)
+    home = normpath(join(site, dirname(change.old_info)))
+    return Tree(root, home, site, record.roots, change.name, change.old_version)
+
+
+def part_tree(site, record, change):
+    home = normpath(join(site, dirname(change.part)))
+    return Tree(join(site, change.part), home, site, record.roots, change.name, change.new_version)
+
+
+def _retire(site, record, change, touched):
+    """Move an old distribution out, its dist-info first; what nobody's RECORD names stays where it is."""
+    tree = retired_tree(site, record, change)
+    info = basename(change.old_info)
+    inside, outside = owned(tree.home, read(join(tree.home, info, "RECORD")))
+    os.makedirs(tree.root, exist_ok=True)
+    move(join(tree.home, info), join(tree.root, info), touched, out=True)
+    moves = [path for path in inside if "/" not in path]
+    tops = {path.split("/", 1)[0] for path in inside if "/" in path} - {info}
+    if any(path.endswith(".py") for path in moves):
+        tops.add("__pycache__")
+    for top in sorted(tops):
+        if isdir(join(tree.home, top)):
+            collect(tree.home, top, inside, moves)
+    pairs = [(join(tree.home, path), path) for path in moves]
+    pairs += [(path, tree.path_of(path)) for path in outside]
+    for source, path in pairs:
+        if lexists(source):
+            os.makedirs(dirname(join(tree.root, path)), exist_ok=True)
+            move(source, join(tree.root, path), touched)
+    remove_empty(tree.home, inside)
+
+
+def check(site, record):
+    """Raise Stale unless the environment is the one that the plan saw: pip, uv and conda take no lock of ours."""
+    for change in record.changes:
+        if change.old_info:
+            path = join(site, change.old_info, "RECORD")
+            if not lexists(path) or sha256(path) != change.old_hash:
+                raise Stale("%s %s was changed by something else" % (change.name, change.old_version))
+        if change.part:
+            tree = part_tree(site, record, change)
+            if not change.old_info and lexists(join(tree.home, _info(tree))):
+                raise Stale("%s was installed by something else" % change.name)
+
+
+def _info(tree):
+    for name in os.listdir(tree.root) if isdir(tree.root) else ():
+        if name.endswith(".dist-info"):
+            return name
+    raise Stale("the part %s is gone or damaged" % basename(tree.root))
+
+
+def _swap(site, record):
+    """Old out, new in. Whatever it raises, `roll_back()` restores the old."""
+    touched = set()
+    for change in record.changes:
+        if change.old_info:
+            _retire(site, record, change, touched)
+    trees = [part_tree(site, record, change) for change in record.changes if change.part]
+    infos = []
+    for tree in trees:
+        info = _info(tree)
+        infos.append((join(tree.root, info), join(tree.home, info)))
+        for name in sorted(os.listdir(tree.root)):
+            if name == tree.data:
+                for scheme in os.listdir(join(tree.root, name)):
+                    place(join(tree.root, name, scheme), tree.roots[scheme], touched)
+            elif name not in (info, MANIFEST):
+                place(join(tree.root, name), join(tree.home, name), touched)
+    for source, target in infos:  # last, so that no interrupted state looks installed
+        place(source, target, touched)
+    flush(touched)
+
+
+def roll_back(site, record):
+    """Undo what of a swap is observed on disk; idempotent, so that it may be killed and run again."""
+    touched = set()
+    for change in record.changes:
+        if change.part:
+            _withdraw(part_tree(site, record, change), touched)
+    for change in record.changes:
+        if change.old_info:
+            tree = retired_tree(site, record, change)
+            if isdir(tree.root):
+                _restore(tree, touched)
+    flush(touched)
+    remove_tree(join(site, STATE, RETIRED, record.id))
+
+
+def _withdraw(tree, touched):
+    """Move a part's files back into it, METADATA first."""
+    paths = _listed(tree)
+    for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
+        away, here = join(tree.root, path), tree.target(path)
+        if not lexists(away) and lexists(here):
+            os.makedirs(dirname(away), exist_ok=True)
+            move(here, away, touched)
+    inside = [path for path in paths if not path.startswith(tree.data + "/")]
+    forget_bytecode(tree.home, inside)
+    remove_empty(tree.home, inside)
+
+
+def _listed(tree):
+    try:
+        return [row[3] for row in decode_manifest(read(join(tree.root, MANIFEST)))]
+    except (OSError, Stale):
+        return []  # damaged from outside; what it brought stays, what it replaced comes back
+
+
+def _restore(tree, touched):
+    names = sorted(os.listdir(tree.root), key=lambda name: name.endswith(".dist-info"))
+    for name in names:
+        if name == tree.data:
+            for scheme in os.listdir(join(tree.root, name)):
+                place(join(tree.root, name, scheme), tree.roots[scheme], touched, over=True)
+        else:
+            place(join(tree.root, name), join(tree.home, name), touched, over=True)
+
+
+def apply(site, id, tries=0):
+    """Swap a pending transaction, or leave everything as it was and raise OSError or Stale.
+
+    On disk before: `<id>.pending` and the old version; the commit point is the rename to `<id>.committed`.
+    Returns the record, and the (directory, name) of each .pth file that came in.
+    """
+    record = read_record(site, id, "pending", tries)
+    check(site, record)
+    trees = [part_tree(site, record, change) for change in record.changes if change.part]
+    paths = [(tree.home, name) for tree in trees for name in sorted(os.listdir(tree.root)) if name.endswith(".pth")]
+    set_state(site, id, ("pending", tries), ("swapping", tries))
+    try:
+        _swap(site, record)
+        set_state(site, id, ("swapping", tries), ("committed", 0))
+    except BaseException:
+        roll_back(site, record)
+        set_state(site, id, ("swapping", tries), _after_failure(tries))
+        raise
+    clean_up(site, record)
+    return record, paths
+
+
+def _after_failure(tries):
+    return ("failed", 0) if tries + 1 >= TRIES else ("pending", tries + 1)
+
+
+def clean_up(site, record):
+    """Remove what a committed transaction leaves; the companions last, because they lead a next start here."""
+    for change in record.changes:
+        if change.part:
+            remove_tree(join(site, change.part))
+    state = join(site, STATE)
+    os.makedirs(join(state, HISTORY), exist_ok=True)
+    os.replace(record_path(site, record.id, "committed"), join(state, HISTORY, record.id))
+    sweep_companions(site)
+
+
+def recover(site):
+    """Bring every interrupted transaction to a whole state. Needs the lock."""
+    for id, state, tries in transactions(site):
+        if state == "swapping":
+            roll_back(site, read_record(site, id, state, tries))
+            set_state(site, id, (state, tries), _after_failure(tries))
+        elif state == "committed":
+            clean_up(site, read_record(site, id, state, tries))
+    sweep_companions(site)
+
+
+def set_state(site, id, old, new):
+    os.rename(record_path(site, id, *old), record_path(site, id, *new))
+    flush([join(site, STATE, TRANSACTIONS)])
+
+
+def note(site, id, reason):
+    """Keep why a transaction waits or failed, for the next use of liveinstall. A full disk keeps nothing."""
+    try:
+        with open(join(site, STATE, TRANSACTIONS, id + ".note"), "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(reason + "\n")
+    except OSError:
+        pass
+
+
+def read_record(site, id, state, tries=0):
+    return decode_record(read(record_path(site, id, state, tries)))
+
+
+def sweep_companions(site):
+    """Remove each companion whose part no waiting transaction has, and the finalizer when nothing waits."""
+    waiting, wanted = False, set()
+    for id, state, tries in transactions(site):
+        if state != "failed":
+            waiting = True
+            try:
+                record = read_record(site, id, state, tries)
+            except (OSError, Stale):
+                return  # not ours to judge: another version's, or damaged
+            wanted.update(companion_stem(change) for change in record.changes)
+    for name in os.listdir(site):
+        if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in wanted:
+            os.unlink(join(site, name))
+        elif name.startswith(FINALIZER) and not waiting:
+            remove_tree(join(site, name))
+
+
+def companion_stem(change):
+    """What a companion's name begins with. A removal has no part; its companion is named for what goes."""
+    return basename(change.part)[: -len(PART)] if change.part else stem(change.name, change.old_version)
+
+
+# --- at a start -------------------------------------------------------------------------------------------------------
+
+
+def finalize_all(site, say):
+    """Recover what was interrupted and swap what waits, for a starting interpreter. Needs the lock."""
+    recover(site)
+    for id, state, tries in transactions(site):
+        if state == "pending" and not live_holds(site):
+            listed = {name for name in os.listdir(site) if name.endswith(".pth")}
+            try:
+                record, paths = apply(site, id, tries)
+            except (OSError, Stale) as error:
+                _give_up(site, id, error, say)
+            else:
+                companion = min(companion_stem(change) for change in record.changes)
+                see(paths, {name for name in listed if name > companion and sys.version_info < (3, 15)})
+    sweep_companions(site)
+
+
+def _give_up(site, id, error, say):
+    """After a failed try: note why, and set aside what can never succeed."""
+    note(site, id, str(error))
+    for other, state, tries in transactions(site):
+        if other == id and state == "pending" and isinstance(error, Stale):
+            set_state(site, id, (state, tries), ("failed", 0))
+            state = "failed"
+        if other == id and state == "failed":
+            say(
+                "liveinstall: a staged change was set aside and the old version stays: %s. "
+                "See: python -m liveinstall status" % error
+            )
+
+
+def see(paths, still_to_come=()):
+    """Let this process see what came in: forget cached listings, run new .pth files.
+
+    `still_to_come`: names of .pth files that site.py is going to run by itself.
+    """
+    for finder in list(sys.path_importer_cache.values()):
+        if hasattr(finder, "invalidate_caches"):
+            finder.invalidate_caches()
+    add = getattr(sys.modules.get("site"), "addpackage", None)
+    for directory, name in paths:
+        if add and name not in still_to_come:
+            add(directory, name, None)

@@ -1,0 +1,53 @@
+"""Change a Python environment while it is running, without breaking what is running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from liveinstall.errors import LiveInstallError
+    from liveinstall.model import Change, Pending, Plan, Result, Status
+    from liveinstall.session import cancel, finalize, install, pending, plan, status
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Change",
+    "LiveInstallError",
+    "Pending",
+    "Plan",
+    "Result",
+    "Status",
+    "cancel",
+    "errors",
+    "finalize",
+    "install",
+    "pending",
+    "plan",
+    "status",
+]
+
+_HOMES = {
+    "liveinstall.errors": ("LiveInstallError",),
+    "liveinstall.model": ("Change", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.session": ("cancel", "finalize", "install", "pending", "plan", "status"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
+    from importlib import import_module
+
+    if name == "errors":
+        return import_module("liveinstall.errors")
+    for home, names in _HOMES.items():
+        if name in names:
+            import_module("liveinstall.frontends.rendering")  # how values show themselves
+            value = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,57 @@
+"""One writer an environment: filelock here, flock in the boot module, on the same permanent file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+import _liveinstall_boot as boot
+from liveinstall.errors import LockTimeoutError, NotWritableError
+
+DEFAULT_TIMEOUT = 60.0  # seconds
+
+
+@contextmanager
+def environment_lock(site: str, *, who: str, timeout: float | None = None) -> Iterator[None]:
+    """Hold the environment's lock. `who` is what another process is told that waits in vain.
+
+    Raises: LockTimeoutError naming the holder after `timeout` seconds (default 60), NotWritableError.
+    """
+    state = os.path.join(site, boot.STATE)
+    seconds = DEFAULT_TIMEOUT if timeout is None else timeout
+    try:
+        os.makedirs(os.path.join(state, boot.TRANSACTIONS), exist_ok=True)
+        # The file holds no data: older filelocks truncate it. preserve_lock_file: Windows would unlink it.
+        lock = FileLock(os.path.join(state, boot.LOCK), timeout=seconds, preserve_lock_file=True, fallback_to_soft=False)
+        lock.acquire(poll_interval=0.02)
+    except Timeout:
+        holder = _holder(state)
+        raise LockTimeoutError(
+            f"another process is changing this environment: {holder or 'unknown'} (waited {seconds:g} seconds).",
+            todo="Try again when it has finished.",
+            holder=holder,
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        raise NotWritableError(f"{state} cannot be locked: {error}.", site=site) from error
+    owner = Path(state, "owner")
+    try:
+        with suppress(OSError):
+            owner.write_text(json.dumps({"pid": os.getpid(), "command": who}), encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            owner.unlink()
+        lock.release()
+
+
+def _holder(state: str) -> str:
+    try:
+        owner = json.loads(Path(state, "owner").read_text(encoding="utf-8"))
+        return f"pid {owner['pid']} ({owner['command']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,266 @@
+"""Publish, replace, drop and apply transactions: the only module, with the boot module, that touches what is importable.
+
+Staging ends with `publish()`: parts are flushed, then companions, then one rename of the record to `<id>.pending`.
+Companions come before the record, because several parts need one commit point; without a record they do nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import _liveinstall_boot as boot
+from _liveinstall_boot import codec, files, swap
+from liveinstall.commit.visible import see
+from liveinstall.errors import CommitError
+from liveinstall.model import Change, Distribution
+from liveinstall.redact import redact
+
+_LINE = (
+    "import sys; exec("
+    "'try:\\n from {module} import finalize\\nexcept Exception:\\n pass\\nelse:\\n finalize(sitedir)')\n"
+)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A transaction on disk: the boot module's record, what is kept for people, and its state."""
+
+    record: codec.Record
+    about: dict[str, Any]
+    state: str = "pending"
+    tries: int = 0
+
+    @property
+    def id(self) -> str:
+        """Sorts by the time of its making."""
+        return self.record.id
+
+
+def new_id() -> str:
+    """A name for a transaction, sorted by time."""
+    return time.strftime("%Y%m%dT%H%M%S-", time.gmtime()) + os.urandom(4).hex()
+
+
+def read_all(site: str) -> Iterator[Transaction]:
+    """What waits or was set aside, oldest first. What cannot be read is left alone; `status` names it."""
+    for id, state, tries in boot.transactions(site):
+        with suppress(OSError, codec.Stale):
+            record = swap.read_record(site, id, state, tries)
+            try:
+                about = json.loads(record.about)
+            except ValueError:
+                about = {}
+            yield Transaction(record, about, state, tries)
+
+
+def recover(site: str) -> None:
+    """Finish or undo what was interrupted, and sweep what no transaction has. Needs the lock."""
+    try:
+        swap.recover(site)
+    except codec.Stale as error:
+        raise CommitError(f"an interrupted change could not be recovered: {error}.") from error
+    _sweep_parts(site)
+
+
+def _sweep_parts(site: str) -> None:
+    """Remove parts that no transaction has. While one of them cannot be read nothing is swept: it may have them."""
+    readable = list(read_all(site))
+    if len(readable) != len(boot.transactions(site)):
+        return
+    paths = {os.path.join(site, change.part) for item in readable for change in item.record.changes if change.part}
+    known = {os.path.normpath(path) for path in paths}
+    for home in {site, *map(os.path.dirname, known)}:
+        for name in os.listdir(home):
+            path = os.path.join(home, name)
+            if name.endswith(boot.PART) and path not in known and _is_ours(path):
+                files.remove_tree(path)
+    _prune_retired(site)
+
+
+def _is_ours(path: str) -> bool:
+    """A part has its manifest from the beginning; a kill may come before that."""
+    return os.path.isdir(path) and (os.path.isfile(os.path.join(path, boot.MANIFEST)) or not os.listdir(path))
+
+
+def _prune_retired(site: str, keep: int = 5) -> None:
+    """Keep the old files of the newest transactions, for undo; remove older ones."""
+    retired = os.path.join(site, boot.STATE, boot.RETIRED)
+    names = sorted(os.listdir(retired)) if os.path.isdir(retired) else []
+    active = {id for id, _, _ in boot.transactions(site)}
+    for name in [name for name in names if name not in active][:-keep]:
+        files.remove_tree(os.path.join(retired, name))
+
+
+def publish(site: str, record: codec.Record, about: dict[str, Any], first: Iterable[str] = ()) -> None:
+    """Make a staged transaction known: the staging commit point is the rename at the end.
+
+    Before it the parts are inert; after it the next start swaps them. A pending transaction of the same id is
+    replaced by the same rename. `first`: names whose companion must run before other .pth files.
+    """
+    record.about = json.dumps(about, sort_keys=True)
+    text = codec.encode_record(record)
+    directory = os.path.join(site, boot.STATE, boot.TRANSACTIONS)
+    module = _install_finalizer(site)
+    for change in record.changes:
+        mark = "!" if change.name in first else ""
+        _write_companion(site, mark + swap.companion_stem(change), module)
+    _flush_file_system(site)
+    for id, state, tries in boot.transactions(site):
+        if id == record.id and (state, tries) != ("pending", 0):
+            swap.set_state(site, id, (state, tries), ("pending", 0))
+    draft = os.path.join(directory, record.id + ".draft")
+    with open(draft, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(draft, boot.record_path(site, record.id, "pending"))
+    files.flush([directory, site])
+    swap.sweep_companions(site)
+
+
+def _install_finalizer(site: str) -> str:
+    """Put a copy of the boot module beside the companions; its import name, which tells the content."""
+    source = Path(boot.__file__).parent
+    texts = {path.name: path.read_bytes() for path in sorted(source.glob("*.py"))}
+    module = f"{boot.FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
+    final = Path(site, module)
+    if not final.is_dir():
+        draft = Path(site, boot.STATE, module)
+        files.remove_tree(str(draft))
+        draft.mkdir()
+        for name, text in texts.items():
+            draft.joinpath(name).write_bytes(text)
+        _compile(draft, final)
+        draft.rename(final)
+    return module
+
+
+def _compile(draft: Path, final: Path) -> None:
+    """So that no start has to, not even one that may not write here."""
+    from py_compile import PyCompileError, compile
+
+    for path in draft.glob("*.py"):
+        with suppress(PyCompileError, OSError):
+            compile(str(path), dfile=str(final / path.name), doraise=True)
+
+
+def _write_companion(site: str, name: str, module: str) -> None:
+    """One ASCII line (PEP 829: from 3.18 on, and only there, an entry point in a .start file)."""
+    suffix, text = companion(module)
+    draft = os.path.join(site, boot.STATE, name + suffix)
+    Path(draft).write_text(text, encoding="ascii")
+    os.replace(draft, os.path.join(site, name + suffix))
+
+
+def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
+    """The suffix and text of a companion for a version of Python."""
+    if version >= (3, 18):
+        return boot.COMPANIONS[1], f"{module}:start\n"
+    return boot.COMPANIONS[0], _LINE.format(module=module)
+
+
+def _flush_file_system(site: str) -> None:
+    """Make all that was staged durable at once: one syncfs takes a fifth of the time of an fsync for each file."""
+    if sys.platform == "linux":
+        handle = os.open(site, os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(handle) == 0:
+                return
+        except AttributeError:
+            pass
+        finally:
+            os.close(handle)
+    if hasattr(os, "sync"):
+        os.sync()
+
+
+def apply(site: str, id: str, *, keep: bool = False) -> None:
+    """Swap a pending transaction at once and let this process see it; on failure roll back and raise.
+
+    A transaction that fails is dropped, unless `keep`. Raises: CommitError.
+    """
+    tries = next(tries for found, _, tries in boot.transactions(site) if found == id)
+    try:
+        _, paths = swap.apply(site, id, tries)
+    except (OSError, codec.Stale) as error:
+        if keep:
+            swap.note(site, id, str(error))
+        else:
+            discard(site, id)
+        raise CommitError(f"the change could not be put in place and was rolled back: {error}.") from error
+    see(site, paths)
+
+
+def retry(site: str) -> None:
+    """Let what was set aside, or failed before, be tried anew. Needs the lock."""
+    for id, state, tries in boot.transactions(site):
+        if state in ("pending", "failed") and (state, tries) != ("pending", 0):
+            swap.set_state(site, id, (state, tries), ("pending", 0))
+
+
+def unreadable(site: str) -> tuple[str, ...]:
+    """The files of transactions that cannot be read: damaged, or of a newer version. They are left alone."""
+    known = {item.id for item in read_all(site)}
+    return tuple(
+        boot.record_path(site, id, state, tries) for id, state, tries in boot.transactions(site) if id not in known
+    )
+
+
+def discard(site: str, id: str) -> None:
+    """Drop a transaction: one unlink, then its parts and companions are swept. Needs the lock."""
+    for found, state, tries in boot.transactions(site):
+        if found == id:
+            os.unlink(boot.record_path(site, id, state, tries))
+    for suffix in (".note", ".told"):
+        with suppress(OSError):
+            os.unlink(os.path.join(site, boot.STATE, boot.TRANSACTIONS, id + suffix))
+    files.flush([os.path.join(site, boot.STATE, boot.TRANSACTIONS)])
+    swap.sweep_companions(site)
+    _sweep_parts(site)
+
+
+def command_line() -> str:
+    """How this process was started, for people: one line, shortened, without credentials."""
+    words = sys.orig_argv or [sys.executable or "python"]
+    line = redact(" ".join([os.path.basename(words[0]), *words[1:]]).replace("\n", " "))
+    return line if len(line) <= 120 else line[:117] + "..."
+
+
+def untold(site: str) -> list[str]:
+    """Why transactions were set aside, each told once; `status` goes on telling."""
+    told = []
+    for item in read_all(site):
+        mark = Path(site, boot.STATE, boot.TRANSACTIONS, item.id + ".told")
+        if item.state == "failed" and not mark.exists():
+            names = ", ".join(f"{c.name} {c.new_version or 'removal'}" for c in item.record.changes)
+            told.append(f"{names} was set aside at a start and the old version stays: {note_of(site, item.id)}")
+            with suppress(OSError):
+                mark.touch()
+    return told
+
+
+def note_of(site: str, id: str) -> str:
+    """Why a transaction waits or was set aside, as the boot module noted it."""
+    try:
+        path = Path(site, boot.STATE, boot.TRANSACTIONS, id + ".note")
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def swap_of(site: str, change: Change, old: Distribution | None, part: str) -> codec.Change:
+    """A change as the boot module records it. `old` is what leaves the environment, `part` an absolute path or empty."""
+    info = os.path.relpath(old.info, site) if old else ""
+    old_hash = files.sha256(os.path.join(old.info, "RECORD")) if old else ""
+    path = os.path.relpath(part, site) if part else ""
+    return codec.Change(change.name, old.version if old else "", change.new_version, info, old_hash, path)

@@ -1,0 +1,67 @@
+"""After a change in the running process: what came in imports at once, what only waits says so."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import site as site_module
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from _liveinstall_boot import swap
+from liveinstall.errors import StagedImportError
+
+
+def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
+    """Let this process import what came in: caches forgotten, new .pth files run, the site directory on sys.path.
+
+    `paths`: the (directory, name) of each new .pth file.
+    """
+    if not any(os.path.realpath(entry) == site for entry in sys.path if entry):
+        site_module.addsitedir(site)
+    swap.see(list(paths))
+    importlib.invalidate_caches()
+
+
+class StagedFinder:
+    """Last on sys.meta_path: explains an import that fails only because its distribution waits for a restart."""
+
+    def __init__(self) -> None:
+        self.staged: dict[str, str] = {}  # top-level module -> "pandas 2.3.3"
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Raise StagedImportError for `import name` of a staged module; find nothing, ever.
+
+        importlib.util.find_spec() also comes here and must get None, because programs ask it what is installed: so
+        the caller's caller is looked at, which is the import system itself only for a real import.
+        """
+        waiting = self.staged.get(name)
+        if waiting and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
+            raise StagedImportError(
+                f"No module named {name!r} yet: {waiting} is staged and waits for the next start of Python.",
+                todo="Restart (in a notebook: restart the kernel) to import it.",
+                name=name,
+            )
+        return None
+
+
+_finder = StagedFinder()
+
+
+def explain_staged(staged: Mapping[str, str]) -> None:
+    """From now on explain imports of these top-level modules: module -> the distribution in words."""
+    _finder.staged = dict(staged)
+    if _finder not in sys.meta_path:
+        sys.meta_path.append(_finder)  # type: ignore[arg-type]
+
+
+def top_level_modules(part: str) -> Iterable[str]:
+    """The names that a part will make importable, from its top level."""
+    for entry in os.scandir(part) if os.path.isdir(part) else ():
+        stem, dot, suffix = entry.name.partition(".")
+        if stem.isidentifier() and (entry.is_dir() if not dot else suffix.endswith(("py", "so", "pyd"))):
+            yield stem

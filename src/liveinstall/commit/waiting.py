@@ -1,0 +1,99 @@
+"""What waits, as one merged set: however many requests, all that waits is one transaction and ends as one swap."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from _liveinstall_boot import codec
+from liveinstall.commit import transaction as transactions
+from liveinstall.model import Target
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change that waits: the boot module's record of it, and what is kept for planning and for people.
+
+    `about`: {"reason": str, "requested": bool, "requires": [Requires-Dist lines], "url": str, "sha256": str}.
+    """
+
+    swap: codec.Change
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The entries by name, the requests that led to them, and the ids of their transactions, oldest first."""
+
+    entries: Mapping[str, Entry]
+    requests: tuple[str, ...]
+    ids: tuple[str, ...]
+
+    @classmethod
+    def read(cls, site: str) -> Waiting:
+        """What waits on disk; what was set aside does not."""
+        entries: dict[str, Entry] = {}
+        requests: list[str] = []
+        ids = []
+        for item in transactions.read_all(site):
+            if item.state == "pending":
+                about = item.about.get("changes", {})
+                entries |= {change.name: Entry(change, about.get(change.name, {})) for change in item.record.changes}
+                requests += item.about.get("requests", ())
+                ids.append(item.id)
+        return cls(entries, tuple(dict.fromkeys(requests)), tuple(ids))
+
+    def parts(self, site: str) -> tuple[str, ...]:
+        """The absolute paths of the parts."""
+        return tuple(os.path.normpath(os.path.join(site, e.swap.part)) for e in self.entries.values() if e.swap.part)
+
+    def replaced(self, site: str) -> tuple[str, ...]:
+        """The absolute paths of the dist-infos that go."""
+        paths = (entry.swap.old_info for entry in self.entries.values())
+        return tuple(os.path.normpath(os.path.join(site, path)) for path in paths if path)
+
+
+def publish_waiting(
+    target: Target, before: Waiting, entries: Iterable[Entry], requests: Iterable[str], *, early: Iterable[str] = ()
+) -> str:
+    """Make `entries` all that waits, in place of `before`, by one rename; the transaction's id, empty if none is left.
+
+    `early`: see `transactions.publish`.
+    """
+    entries = list(entries)
+    id = ""
+    if entries:
+        id = before.ids[0] if before.ids else transactions.new_id()
+        publish(target, id, entries, requests, early=early)
+    for old in before.ids:
+        if old != id:
+            transactions.discard(target.site, old)
+    return id
+
+
+def publish(
+    target: Target, id: str, entries: Iterable[Entry], requests: Iterable[str], *, early: Iterable[str] = ()
+) -> None:
+    """Publish one transaction with all that boot and people need to know of it."""
+    entries = list(entries)
+    places = {
+        "scripts": target.scripts,
+        "headers": target.headers,
+        "data": target.data,
+        "purelib": target.site,
+        "platlib": target.platlib,
+    }
+    roots = {scheme: os.path.relpath(path, target.site) for scheme, path in places.items()}
+    about = {
+        "created": time.time(),
+        "pid": os.getpid(),
+        "command": transactions.command_line(),
+        "python": sys.version.split()[0],
+        "requests": list(dict.fromkeys(requests)),
+        "changes": {entry.swap.name: dict(entry.about) for entry in entries},
+    }
+    transactions.publish(target.site, codec.Record(id, [entry.swap for entry in entries], roots), about, early)

@@ -1,0 +1,1 @@
+"""What is here now: where files go, which distributions, what is loaded, who holds."""

@@ -1,0 +1,174 @@
+"""Which distributions are here: read from the metadata directories on sys.path, quickly."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from packaging.utils import canonicalize_name
+
+from _liveinstall_boot.codec import Stale
+from _liveinstall_boot.files import owned, read
+from liveinstall.errors import DamagedError
+from liveinstall.model import Distribution
+
+
+def installed(path: Iterable[str] | None = None) -> dict[str, Distribution]:
+    """The distributions on `path` (default: sys.path) by canonical name; as for imports, the first one wins."""
+    found: dict[str, Distribution] = {}
+    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
+        for distribution in in_directory(directory):
+            found.setdefault(distribution.name, distribution)
+    return found
+
+
+def in_directory(directory: str) -> Iterator[Distribution]:
+    """The distributions whose metadata lies in `directory`, sorted by file name."""
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(".dist-info"):
+            distribution = _read_metadata(os.path.join(directory, name), "METADATA")
+        elif name.endswith(".egg-info"):
+            info = os.path.join(directory, name)
+            distribution = _read_metadata(info, "PKG-INFO" if os.path.isdir(info) else "")
+        else:
+            continue
+        if distribution:
+            yield distribution
+
+
+def _read_metadata(info: str, file: str) -> Distribution | None:
+    """Read the headers only: parsing 300 whole messages with `email` takes longer than pip's start."""
+    fields: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
+    try:
+        with open(os.path.join(info, file) if file else info, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                key, colon, value = line.partition(":")
+                if not line.strip():
+                    break
+                if colon and key.lower() in fields:
+                    fields[key.lower()].append(value.strip())
+    except OSError:
+        return None
+    if not fields["name"] or not fields["version"]:
+        return None
+    name, version = canonicalize_name(fields["name"][0]), fields["version"][0]
+    return Distribution(name, version, info, tuple(fields["requires-dist"]), _project(info))
+
+
+def _project(info: str) -> str:
+    """The source directory of an editable install (PEP 610), or nothing."""
+    try:
+        with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as stream:
+            direct = json.load(stream)
+        if direct["dir_info"].get("editable"):
+            return os.path.realpath(url2pathname(unquote(urlsplit(direct["url"]).path)))
+    except (OSError, ValueError, KeyError, AttributeError):
+        pass
+    return ""
+
+
+def check_replaceable(distribution: Distribution, places: Iterable[str]) -> None:
+    """Raise DamagedError unless `distribution` can be replaced by its RECORD, and only it.
+
+    `places`: the site directories of the environment.
+    """
+    name, version = distribution.name, distribution.version
+    twins = [
+        twin.info for place in dict.fromkeys(places) for twin in in_directory(place) if twin.name == distribution.name
+    ]
+    if len(twins) > 1:
+        raise DamagedError(
+            f"{name} is installed twice: {' and '.join(os.path.basename(twin) for twin in twins)}.",
+            todo="Remove the one that is not in use.",
+            name=name,
+        )
+    if distribution.is_legacy:
+        raise DamagedError(
+            f"{name} {version} was installed without a RECORD ({os.path.basename(distribution.info)}), so it is not "
+            "known which files are its own.",
+            todo="Replace it with the tool that installed it.",
+            name=name,
+        )
+    record_of(distribution)
+
+
+def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
+    """What the distribution owns: paths below its site directory, and absolute paths elsewhere.
+
+    Raises DamagedError when its RECORD is missing or damaged.
+    """
+    try:
+        inside, outside = owned(os.path.dirname(distribution.info), read(os.path.join(distribution.info, "RECORD")))
+    except FileNotFoundError:
+        raise DamagedError(
+            f"{distribution.name} {distribution.version} has no RECORD: conda, Debian or another tool manages it.",
+            todo="Replace it with the tool that installed it.",
+            name=distribution.name,
+        ) from None
+    except (OSError, Stale) as error:
+        raise _damaged(distribution, str(error)) from error
+    if not any(path.endswith(".dist-info/METADATA") for path in inside):
+        raise _damaged(distribution, "it does not list its own METADATA")
+    return inside, outside
+
+
+def _damaged(distribution: Distribution, why: str) -> DamagedError:
+    return DamagedError(
+        f"the RECORD of {distribution.name} {distribution.version} is damaged ({why}).",
+        todo=f"Mend it first: pip install --force-reinstall --no-deps {distribution.name}=={distribution.version}",
+        name=distribution.name,
+    )
+
+
+def files_of(distribution: Distribution) -> set[str]:
+    """The absolute paths that the distribution's RECORD names; DamagedError when it has no good one."""
+    inside, outside = record_of(distribution)
+    home = os.path.dirname(distribution.info)
+    return {os.path.join(home, *path.split("/")) for path in inside}.union(outside)
+
+
+def owner_of(path: str, distributions: Iterable[Distribution]) -> str:
+    """The distribution whose RECORD names `path`, or nothing."""
+    for distribution in distributions:
+        try:
+            if not distribution.is_legacy and path in files_of(distribution):
+                return distribution.name
+        except DamagedError:
+            continue
+    return ""
+
+
+def check_metadata(names: Iterable[str], places: Iterable[str]) -> None:
+    """Raise DamagedError if one of `names` has a dist-info without METADATA: what is installed is then unknown."""
+    wanted = set(names)
+    for place in dict.fromkeys(places):
+        for entry in os.listdir(place) if os.path.isdir(place) else ():
+            name = canonicalize_name(entry.partition("-")[0])
+            info = os.path.join(place, entry)
+            if entry.endswith(".dist-info") and name in wanted and _read_metadata(info, "METADATA") is None:
+                raise DamagedError(
+                    f"{entry} has no METADATA, so it is not known what is installed.",
+                    todo=f"Remove {info}, or mend it: pip install --force-reinstall {name}",
+                    name=name,
+                )
+
+
+def with_start_files(site: str) -> set[str]:
+    """The distributions in `site` that bring .pth files: a bare start may import them before a companion runs."""
+    names = {name for name in os.listdir(site) if name.endswith(".pth")} if os.path.isdir(site) else set()
+    found = set()
+    for distribution in in_directory(site) if names else ():
+        try:
+            if not distribution.is_legacy and not names.isdisjoint(record_of(distribution)[0]):
+                found.add(distribution.name)
+        except DamagedError:
+            continue
+    return found

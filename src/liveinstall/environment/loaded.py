@@ -1,0 +1,90 @@
+"""What this process has loaded, matched by RECORD against files: never by guessing names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from liveinstall.environment.installed import record_of
+from liveinstall.errors import DamagedError
+from liveinstall.model import Distribution, Holder, Target
+
+
+def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
+    """Those of `distributions` that this process has loaded: name -> the file that shows it.
+
+    A distribution without a usable RECORD is taken as loaded when a loaded file lies beside its metadata.
+    """
+    files = loaded_files()
+    found = {}
+    for distribution in distributions:
+        witness = _witness(distribution, files)
+        if witness:
+            found[distribution.name] = witness
+    return found
+
+
+def disturbing(
+    distributions: Iterable[Distribution], target: Target, others: Sequence[Holder]
+) -> dict[str, str]:
+    """Which of `distributions` cannot be replaced or shadowed now, and why: name -> words.
+
+    What another live holder has loaded is not known for certain, so it may have loaded anything in the environment.
+    """
+    distributions = list(distributions)
+    reasons = {}
+    for distribution in distributions:
+        if others and is_in(target, distribution):
+            reasons[distribution.name] = f"{others[0]} holds this environment and may have {distribution.name} loaded"
+    here = {distribution.name: distribution for distribution in distributions}
+    for name in loaded(distributions):
+        where = "" if is_in(target, here[name]) else f" from {os.path.dirname(here[name].info)}"
+        reasons[name] = f"{name} is imported here{where}"
+    return reasons
+
+
+def is_in(target: Target, distribution: Distribution) -> bool:
+    """Whether a distribution lies in the environment that is changed; else it can only be shadowed."""
+    return os.path.dirname(distribution.info) in (target.site, target.platlib)
+
+
+def loaded_files() -> set[str]:
+    """The real paths of the files behind sys.modules, and of the shared libraries that are mapped."""
+    files = set()
+    for module in list(sys.modules.values()):
+        for path in _module_files(module):
+            files.add(os.path.normpath(path))
+            files.add(os.path.realpath(path))
+    return files | mapped_files()
+
+
+def _module_files(module: object) -> Iterable[str]:
+    spec = getattr(module, "__spec__", None)
+    for path in (getattr(module, "__file__", None), getattr(spec, "origin", None)):
+        if isinstance(path, str) and os.path.isabs(path):
+            yield path
+
+
+def mapped_files() -> set[str]:
+    """The files that are mapped into this process. Only Linux tells without further rights; elsewhere: none."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as stream:
+            return {line[line.index("/") :].rstrip("\n") for line in stream if "/" in line and "x" in line.split()[1]}
+    except OSError:
+        return set()
+
+
+def _witness(distribution: Distribution, files: set[str]) -> str:
+    home = os.path.dirname(distribution.info)
+    if distribution.project:
+        return next((path for path in files if path.startswith(distribution.project + os.sep)), "")
+    try:
+        inside, outside = record_of(distribution)
+    except DamagedError:
+        return next((path for path in files if path.startswith(home + os.sep)), "")
+    for path in inside:
+        candidate = os.path.join(home, *path.split("/"))
+        if candidate in files:
+            return candidate
+    return next((path for path in outside if path in files), "")

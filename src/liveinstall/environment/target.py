@@ -1,0 +1,115 @@
+"""Where the files of the running interpreter's environment go, by pip's own rules."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from configparser import ConfigParser, Error
+
+from liveinstall.errors import ExternallyManagedError, NotWritableError, TargetError
+from liveinstall.model import Target
+
+_UNTOUCHED = "Nothing was downloaded."
+
+
+def find_target(*, for_change: bool = True) -> Target:
+    """Find the running interpreter's environment.
+
+    `for_change` checks that it may and can be changed; without it, only that it exists.
+
+    Raises: TargetError (frozen, zipped, `-S`, embedded), ExternallyManagedError (PEP 668), NotWritableError.
+    """
+    _check_interpreter()
+    target = _system_target()
+    if for_change:
+        if sys.flags.no_site:
+            raise TargetError(
+                f"Python runs without site-packages (-S), so nothing could be imported after an install. {_UNTOUCHED}",
+                todo="Start Python without -S.",
+                site=target.site,
+            )
+        _check_externally_managed(target)
+    if target.kind == "system" and not _is_writable(target) and site.ENABLE_USER_SITE:
+        target = _user_target()
+    if for_change and not _is_writable(target):
+        raise NotWritableError(
+            f"{target.site} cannot be written to. {_UNTOUCHED}",
+            todo="Make it writable, or use a virtual environment: python -m venv DIR.",
+            site=target.site,
+        )
+    if for_change:
+        _check_one_file_system(target)
+    return target
+
+
+def _check_interpreter() -> None:
+    if getattr(sys, "frozen", False) or not sys.executable or not os.path.isfile(sys.executable):
+        raise TargetError(
+            f"this is a frozen or embedded interpreter without an environment of its own. {_UNTOUCHED}",
+            todo="Install when the application is built, or start it from a virtual environment.",
+            site="",
+        )
+    if not os.path.isfile(os.__file__):
+        raise TargetError(
+            f"this interpreter runs from an archive. {_UNTOUCHED}", todo="Use an unpacked Python.", site=""
+        )
+
+
+def _target(kind: str, paths: dict[str, str]) -> Target:
+    headers = paths["include"]
+    if kind == "venv":  # as pip does: headers of distributions are kept apart from Python's own
+        headers = os.path.join(sys.prefix, "include", "site", f"python{sysconfig.get_python_version()}")
+    names = {"site": "purelib", "platlib": "platlib", "scripts": "scripts", "data": "data"}
+    found = {name: os.path.realpath(paths[key]) for name, key in names.items()}
+    return Target(python=sys.executable, kind=kind, headers=os.path.realpath(headers), **found)
+
+
+def _system_target() -> Target:
+    kind = "venv" if sys.prefix != sys.base_prefix else "system"
+    return _target(kind, sysconfig.get_paths())
+
+
+def _user_target() -> Target:
+    return _target("user", sysconfig.get_paths(sysconfig.get_preferred_scheme("user")))
+
+
+def _is_writable(target: Target) -> bool:
+    return all(os.access(_existing(path), os.W_OK) for path in {target.site, target.platlib, target.scripts})
+
+
+def _existing(path: str) -> str:
+    """The nearest directory that exists: a user site may not have been made yet."""
+    while not os.path.isdir(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
+
+
+def _check_externally_managed(target: Target) -> None:
+    """PEP 668. pip's own switch for it is honoured: PIP_BREAK_SYSTEM_PACKAGES."""
+    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    allowed = os.environ.get("PIP_BREAK_SYSTEM_PACKAGES", "").lower() in ("1", "true", "yes", "on", "y", "t")
+    if target.kind == "venv" or allowed or not os.path.isfile(marker):
+        return
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(marker, encoding="utf-8")
+        advice = parser.get("externally-managed", "Error").strip()
+    except (Error, UnicodeDecodeError):
+        advice = "Use a virtual environment: python -m venv DIR."
+    raise ExternallyManagedError(
+        f"this Python is managed by another package manager (PEP 668). {_UNTOUCHED}", todo=advice, site=target.site
+    )
+
+
+def _check_one_file_system(target: Target) -> None:
+    """A swap renames and never copies, so everything must lie on one file system."""
+    device = os.stat(_existing(target.site)).st_dev
+    for path in (target.platlib, target.scripts):
+        if os.stat(_existing(path)).st_dev != device:
+            raise TargetError(
+                f"{path} lies on another file system than {target.site}. {_UNTOUCHED}",
+                todo="Use an environment that lies on one file system.",
+                site=target.site,
+            )

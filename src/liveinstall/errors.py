@@ -1,0 +1,136 @@
+"""Every error of liveinstall: one root, typed attributes, a message that says what failed and what is unchanged.
+
+Each class has a section in `docs/errors.md`, named like the class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class LiveInstallError(Exception):
+    """The root of all errors here.
+
+    Attributes: `what` failed, what one can `todo` about it, and what is `unchanged`; each a sentence or empty.
+    Keyword arguments beyond these become attributes; each subclass declares its own.
+    """
+
+    unchanged = "Nothing was changed."
+
+    def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
+        super().__init__(what)
+        self.what = what
+        self.todo = todo
+        self.details = details
+        for name, value in details.items():
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        """Join what failed, what is unchanged and what to do."""
+        return " ".join(part for part in (self.what, self.unchanged, self.todo) if part)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the keyword arguments, which `Exception` would lose."""
+        return _rebuild, (type(self), self.what, self.todo, self.details)
+
+
+def _rebuild(kind: type[LiveInstallError], what: str, todo: str, details: dict[str, Any]) -> LiveInstallError:
+    return kind(what, todo=todo, **details)
+
+
+class RequirementError(LiveInstallError, ValueError):
+    """A requirement, option or combination of options that cannot be understood."""
+
+    requirement: str
+
+
+class TargetError(LiveInstallError):
+    """The running interpreter has no environment that could be changed."""
+
+    site: str
+
+
+class NotWritableError(TargetError):
+    """The environment's directories cannot be written to."""
+
+
+class ExternallyManagedError(TargetError):
+    """Another package manager owns this environment (PEP 668)."""
+
+
+class EngineError(LiveInstallError):
+    """The engine (pip) failed. `log` is what it said, without credentials."""
+
+    log: str = ""
+
+
+class ResolutionError(EngineError):
+    """No set of versions satisfies the request."""
+
+
+class DownloadError(EngineError):
+    """An index or a file could not be reached, or what came was not what was promised."""
+
+
+class BuildError(EngineError):
+    """A source distribution could not be built."""
+
+
+class EngineTimeoutError(EngineError):
+    """The engine did not finish in the time that the caller allowed. It was stopped."""
+
+
+class WheelRefusedError(LiveInstallError):
+    """A wheel breaks a rule of safe unpacking. `entry` is the offending name in it."""
+
+    wheel: str
+    entry: str
+
+
+class FileConflictError(LiveInstallError):
+    """A file of another distribution, or of nobody, is in the way. `owner` is the distribution or empty."""
+
+    path: str
+    owner: str
+
+
+class DamagedError(LiveInstallError):
+    """An installed distribution cannot be replaced safely: no RECORD, a damaged one, or two dist-infos."""
+
+    name: str
+
+
+class RestartRequiredError(LiveInstallError):
+    """`when="now"` was asked for, but a change would disturb what is running. `reasons`: name -> why."""
+
+    reasons: dict[str, str]
+
+
+class StagingError(LiveInstallError):
+    """A wheel could not be unpacked: the disk is full, or refuses. Nothing was left behind."""
+
+
+class CommitError(LiveInstallError):
+    """A swap failed and was rolled back."""
+
+    unchanged = "The old versions are in place."
+
+
+class LockTimeoutError(LiveInstallError, TimeoutError):
+    """Another process is changing the environment. `holder` says which, where it is known."""
+
+    holder: str
+
+
+class NotPendingError(LiveInstallError, LookupError):
+    """`cancel()` was asked for something that does not wait."""
+
+
+class StagedImportError(LiveInstallError, ModuleNotFoundError):
+    """A module was imported that only the next start of Python will have."""
+
+    unchanged = ""
+
+    def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
+        LiveInstallError.__init__(self, what, todo=todo, **details)
+        self.name = details.get("name")

@@ -1,0 +1,1 @@
+"""Where people are: the command line and what values look like."""

@@ -1,0 +1,121 @@
+"""`python -m liveinstall`: each verb of the API, `--json` for programs, an honest exit status.
+
+0: done, or nothing to do. 1: failed, nothing changed. 2: the command line makes no sense. 3: finalize left something
+waiting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from liveinstall import session
+from liveinstall.errors import LiveInstallError, RequirementError
+from liveinstall.frontends.rendering import show
+
+_FORMAT = 1  # of the --json envelope
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    options = vars(_parser().parse_args(arguments))
+    verb, as_json = options.pop("verb"), options.pop("json")
+    try:
+        value = _VERBS[verb](options)
+    except LiveInstallError as error:
+        _show_error(error, verb, as_json=as_json)
+        return 2 if isinstance(error, RequirementError) else 1
+    except KeyboardInterrupt:
+        print("Interrupted. Nothing was changed.", file=sys.stderr)
+        return 130
+    if as_json:
+        print(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
+    else:
+        print(_words(verb, value))
+    return 3 if verb == "finalize" and value.staged else 0
+
+
+_VERBS = {
+    "install": lambda options: session.install(*options.pop("requirements"), **options),
+    "plan": lambda options: session.plan(*options.pop("requirements"), **options),
+    "status": lambda options: session.status(),
+    "finalize": lambda options: session.finalize(force=options["force"]),
+    "cancel": lambda options: session.cancel(*options["names"]),
+}
+
+
+def _words(verb: str, value: Any) -> str:
+    if verb == "cancel":
+        return "\n".join(f"No longer waits: {change}" for change in value)
+    if verb == "finalize" and not (value.changed or value.staged):
+        return "Nothing waits."
+    return show(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    plain = asdict(value)
+    for name in ("changed", "restart_required"):
+        if hasattr(type(value), name):
+            plain[name] = getattr(value, name)
+    return plain
+
+
+def _show_error(error: LiveInstallError, verb: str, *, as_json: bool) -> None:
+    if as_json:
+        about = {
+            "type": type(error).__name__,
+            "message": error.what,
+            "unchanged": error.unchanged,
+            "todo": error.todo,
+            **{name: value for name, value in error.details.items() if isinstance(value, (str, dict))},
+        }
+        print(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": False, "error": about}))
+    else:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m liveinstall",
+        description="Change a Python environment while it is running, without breaking what is running.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    install = _verb(verbs, "install", "install now what is new, stage what would disturb a running process")
+    _add_request(install)
+    install.add_argument("--dry-run", action="store_true", help="decide and change nothing")
+    _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"))
+    _verb(verbs, "status", "show what waits, for whom, and who holds the environment")
+    finalize = _verb(verbs, "finalize", "swap what waits, as the next start of Python would")
+    finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")
+    cancel = _verb(verbs, "cancel", "take staged changes back; without names, all")
+    cancel.add_argument("names", nargs="*", metavar="NAME")
+    return parser
+
+
+def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for programs")
+    return parser
+
+
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("requirements", nargs="+", metavar="REQUIREMENT", help='such as requests, "numpy>=2", or the path of a wheel')
+    add("-U", "--upgrade", action="store_true", help="to the newest versions")
+    add("--force-reinstall", dest="reinstall", action="store_true", help="also what is there already")
+    add("--no-deps", dest="deps", action="store_false", help="without dependencies")
+    add("--pre", action="store_true", help="also pre-releases")
+    add("-c", "--constraint", dest="constraints", action="append", default=[], metavar="FILE")
+    add("-i", "--index-url", metavar="URL")
+    add("--extra-index-url", dest="extra_index_urls", action="append", default=[], metavar="URL")
+    add("-f", "--find-links", dest="find_links", action="append", default=[], metavar="URL")
+    add("--no-index", action="store_true")
+    add("--when", choices=("auto", "now", "restart"), default="auto", help="now refuses to wait, restart makes all wait")
+    add("--timeout", type=float, metavar="SECONDS")
+    add("--engine", default="auto", metavar="NAME", help="pip")

@@ -1,0 +1,94 @@
+"""What a person reads. Plain text; every value shows itself through one function here."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from liveinstall.model import Pending, Plan, Result, Shown, Status
+
+if TYPE_CHECKING:
+    from liveinstall.model import Change
+
+
+def render_plan(plan: Plan) -> str:
+    """A plan: what would happen now, what would wait and why."""
+    lines = [
+        *_block("Would be installed now:", [c for c in plan.now if c.new_version]),
+        *_block("Would be removed now:", [c for c in plan.now if not c.new_version]),
+        *_block("Would wait for the next start of Python:", plan.waiting),
+        *_remarks(plan.unchanged, plan.conflicts, plan.notes),
+    ]
+    return "\n".join(lines) or "Nothing to do."
+
+
+def render_result(result: Result) -> str:
+    """A result: what happened, what waits and why, what to do."""
+    would = "Would be installed now:" if result.dry_run else "Installed, ready to import:"
+    waits = "Would wait for the next start of Python:" if result.dry_run else "Staged for the next start of Python:"
+    lines = [
+        *_block(would, result.installed),
+        *_block("Removed:", result.removed),
+        *_block(waits, result.staged),
+        *_remarks(result.unchanged, result.conflicts, result.notes),
+    ]
+    if result.staged and not result.dry_run:
+        lines.append(f"This process keeps what it has loaded. {restart_advice()}")
+    return "\n".join(lines) or "Nothing to do."
+
+
+def render_pending(pending: Pending) -> str:
+    """A transaction that waits or was set aside."""
+    head = "Set aside" if pending.state == "failed" else "Waits"
+    lines = _block(f"{head} since {_when(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes)
+    label = "reason" if pending.state == "failed" else "waits for"
+    return "\n".join([*lines, f"  {label}: {pending.waits_for}"])
+
+
+def render_status(status: Status) -> str:
+    """An environment at a glance."""
+    lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
+    lines += [render_pending(item) for item in status.pending] or ["Nothing waits."]
+    lines += [f"Held by {holder} since {_when(holder.since)}" for holder in status.holders]
+    lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]
+    return "\n".join(lines)
+
+
+def restart_advice() -> str:
+    """How to restart, where one is."""
+    if "ipykernel" in sys.modules:
+        return "Restart the kernel to switch."
+    if hasattr(sys, "ps1"):
+        return "Leave Python and start it again to switch."
+    return "Start the program again to switch."
+
+
+def _block(title: str, changes: Iterable[Change]) -> list[str]:
+    rows = [(str(change), change.reason) for change in changes]
+    width = max((len(left) for left, _ in rows), default=0)
+    return [title, *(f"  {left:<{width}}  {right}".rstrip() for left, right in rows)] if rows else []
+
+
+def _remarks(unchanged: Iterable[Change], conflicts: Iterable[str], notes: Iterable[str]) -> list[str]:
+    return [
+        *(f"Unchanged: {c.name} {c.old_version} already satisfies the request." for c in unchanged),
+        *(f"Conflict: {text}." for text in conflicts),
+        *(f"Note: {text}." for text in notes),
+    ]
+
+
+def _when(stamp: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp)) if stamp else "an unknown time"
+
+
+def show(value: Any) -> str:
+    """Any value of the model, for a person."""
+    for kind, render in ((Plan, render_plan), (Result, render_result), (Pending, render_pending)):
+        if isinstance(value, kind):
+            return render(value)
+    return render_status(value) if isinstance(value, Status) else repr(value)
+
+
+Shown.show = show

@@ -1,0 +1,199 @@
+"""The values that the rooms hand to each other: frozen, without behaviour that touches the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any, ClassVar
+
+
+class Timing(str, Enum):
+    """When a change happens."""
+
+    NOW = "now"
+    RESTART = "restart"
+
+
+class Shown:
+    """A value that a front end shows. The front ends put their way of doing so here; without one it is the repr."""
+
+    show: ClassVar[Callable[[Any], str]] = repr
+
+    def __str__(self) -> str:
+        """Summarise for a person."""
+        return Shown.show(self)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the files of an environment go. All paths are absolute; `kind` is venv, user or system."""
+
+    python: str
+    kind: str
+    site: str
+    platlib: str
+    scripts: str
+    headers: str
+    data: str
+
+    def home(self, *, purelib: bool) -> str:
+        """The directory that a wheel's root goes to."""
+        return self.site if purelib else self.platlib
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution: canonical `name`, `version`, and where its metadata directory `info` lies.
+
+    `requires` are its Requires-Dist lines as written; `project` is the source directory of an editable install.
+    """
+
+    name: str
+    version: str
+    info: str
+    requires: tuple[str, ...] = ()
+    project: str = ""
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether setuptools or distutils installed it without a RECORD."""
+        return not self.info.endswith(".dist-info")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One distribution's change. A version is None where there is none; `reason` is for people."""
+
+    name: str
+    old_version: str | None
+    new_version: str | None
+    timing: Timing = Timing.NOW
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """`numpy 1.26.4 -> 2.2.6`, `rich 14.0.0`, `rich 14.0.0 removed`."""
+        if self.new_version is None:
+            return f"{self.name} {self.old_version} removed"
+        if self.old_version is None:
+            return f"{self.name} {self.new_version}"
+        return f"{self.name} {self.old_version} -> {self.new_version}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What the engine chose for one distribution: where its wheel is and what it needs.
+
+    `url` carries no credentials. `wheel` is a local path, empty until it was fetched; `direct_url` is the content of
+    direct_url.json for what did not come from an index.
+    """
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+    requested: bool
+    extras: tuple[str, ...] = ()
+    url: str = ""
+    sha256: str = ""
+    wheel: str = ""
+    direct_url: dict[str, Any] | None = None
+    yanked: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan(Shown):
+    """The changes that a request needs, each with its timing and reason.
+
+    `unchanged` are requested distributions that already satisfy the request, `conflicts` the requirements that the
+    environment satisfied before and will not satisfy after all changes, `notes` what else a person should know.
+    """
+
+    changes: tuple[Change, ...] = ()
+    unchanged: tuple[Change, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def now(self) -> tuple[Change, ...]:
+        """What happens at once."""
+        return tuple(change for change in self.changes if change.timing is Timing.NOW)
+
+    @property
+    def waiting(self) -> tuple[Change, ...]:
+        """What waits for the next start of Python."""
+        return tuple(change for change in self.changes if change.timing is Timing.RESTART)
+
+    @property
+    def restart_required(self) -> bool:
+        """Whether anything waits."""
+        return bool(self.waiting)
+
+
+@dataclass(frozen=True)
+class Result(Shown):
+    """What a request did. `transaction` names what waits, or else what was done now; None if nothing changed."""
+
+    installed: tuple[Change, ...] = ()
+    staged: tuple[Change, ...] = ()
+    removed: tuple[Change, ...] = ()
+    unchanged: tuple[Change, ...] = ()
+    transaction: str | None = None
+    conflicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was installed, removed or staged."""
+        return bool(self.installed or self.staged or self.removed)
+
+    @property
+    def restart_required(self) -> bool:
+        """Whether something waits for a restart."""
+        return bool(self.staged)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A live process that holds the environment. `since` is a POSIX timestamp in seconds."""
+
+    pid: int
+    command: str
+    since: float
+    mine: bool = False
+
+    def __str__(self) -> str:
+        """`pid 4711 (python -m jupyter ...)`."""
+        return f"pid {self.pid} ({self.command})" + (", this process" if self.mine else "")
+
+
+@dataclass(frozen=True)
+class Pending(Shown):
+    """A transaction that waits. `since` is a POSIX timestamp; `state` is pending, or failed when it was set aside."""
+
+    transaction: str
+    changes: tuple[Change, ...]
+    since: float
+    pid: int
+    command: str
+    requests: tuple[str, ...]
+    state: str = "pending"
+    waits_for: str = ""
+
+
+@dataclass(frozen=True)
+class Status(Shown):
+    """An environment at a glance. `unreadable` are files of ours on disk that could not be read."""
+
+    target: Target
+    pending: tuple[Pending, ...]
+    holders: tuple[Holder, ...]
+    distributions: int
+    unreadable: tuple[str, ...] = ()
+
+    @cached_property
+    def restart_required(self) -> bool:
+        """Whether something waits for a restart."""
+        return any(item.state == "pending" for item in self.pending)

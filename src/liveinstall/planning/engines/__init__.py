@@ -1,0 +1,32 @@
+"""The border to what resolves, downloads and builds. An engine changes no environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from liveinstall.model import Candidate
+from liveinstall.planning.requests import Request
+
+
+@dataclass(frozen=True)
+class View:
+    """The environment as the engine shall see it: what will be installed once all that waits has happened.
+
+    `parts` are directories put in front of sys.path, `hidden` metadata directories that shall not be seen.
+    """
+
+    parts: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Resolves a request and fetches its wheels."""
+
+    def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
+        """What has to be installed, in the engine's order; with `fetch` each candidate's wheel is a local file.
+
+        `directory`: an empty directory for files, which the caller removes. Raises EngineError.
+        """
+        ...

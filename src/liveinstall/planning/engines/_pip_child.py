@@ -1,0 +1,114 @@
+"""Runs in a child process: `python -P _pip_child.py REQUEST ANSWER`, both JSON files.
+
+Request: {"pip": directory that has pip, or null; "arguments": [...] of `pip install --dry-run`; "parts": [...],
+"hidden": [...] as in `View`; "report": path; "wheels": directory; "fetch": bool; "fetch_arguments": [...]}.
+Answer: {"phase": "resolve" or "fetch", "status": pip's exit status, "errors": [pip's own error messages],
+"kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be fetched]}.
+
+Both pip commands run in this one process, because starting pip takes longer than most of its work.
+"""
+
+import importlib.metadata
+import json
+import logging
+import os
+import runpy
+import sys
+
+
+class _Listener(logging.Handler):
+    """Collects what pip logs about its failure; pip's standard output is for people and is not read."""
+
+    def __init__(self):
+        super().__init__(logging.DEBUG)
+        self.errors = []
+        self.kinds = []
+        self.unreachable = []
+
+    def emit(self, record):
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            self.kinds = [kind.__name__ for kind in type(error).__mro__]
+        if record.levelno >= logging.ERROR:
+            self.errors.append(record.getMessage())
+        elif record.name.endswith("connectionpool") or record.getMessage().startswith("Could not fetch URL"):
+            if "404" not in record.getMessage():
+                self.unreachable.append(record.getMessage())
+
+
+def _listen():
+    """Listen above pip's own loggers: pip reconfigures the root logger, and needs a logger class of its own below."""
+    listener = _Listener()
+    logger = logging.getLogger("pip")
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    return listener
+
+
+def _show_future(parts, hidden):
+    """Let pip see what will be installed: parts first, and not what they replace."""
+    hidden = {os.path.realpath(path) for path in hidden}
+    sys.path[:0] = parts
+    distributions = importlib.metadata.distributions
+
+    def visible(**options):
+        for distribution in distributions(**options):
+            path = getattr(distribution, "_path", None)
+            if path is None or os.path.realpath(path) not in hidden:
+                yield distribution
+
+    if hidden:
+        importlib.metadata.distributions = visible
+
+
+def _pip(arguments):
+    sys.argv = ["pip", *arguments]
+    try:
+        runpy.run_module("pip", run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
+
+
+def _wanted(report, wheels):
+    """The report's links that are not wheels on this disk already, as requirements for `pip wheel`."""
+    for item in report["install"]:
+        url, info = item["download_info"]["url"], item["download_info"]
+        if url.startswith("file:") and url.endswith(".whl"):
+            continue
+        name = item["metadata"]["name"]
+        hashes = info.get("archive_info", {}).get("hashes", {})
+        if "vcs_info" in info:
+            vcs = info["vcs_info"]
+            url = "%s+%s@%s" % (vcs["vcs"], url, vcs["commit_id"])
+        elif hashes.get("sha256"):
+            url += "#sha256=" + hashes["sha256"]
+        if info.get("subdirectory"):
+            url += ("&" if "#" in url else "#") + "subdirectory=" + info["subdirectory"]
+        yield "%s @ %s" % (name, url)
+
+
+def main(request_path, answer_path):
+    with open(request_path, encoding="utf-8") as stream:
+        request = json.load(stream)
+    if request["pip"]:
+        sys.path.append(request["pip"])
+    listener = _listen()
+    _show_future(request["parts"], request["hidden"])
+    phase, status = "resolve", _pip(request["arguments"])
+    if not status and request["fetch"]:
+        with open(request["report"], encoding="utf-8") as stream:
+            wanted = list(_wanted(json.load(stream), request["wheels"]))
+        if wanted:
+            phase = "fetch"
+            status = _pip([*request["fetch_arguments"], *wanted])
+    answer = {
+        "phase": phase, "status": status, "errors": listener.errors, "kinds": listener.kinds,
+        "unreachable": listener.unreachable,
+    }
+    with open(answer_path, "w", encoding="utf-8") as stream:
+        json.dump(answer, stream)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

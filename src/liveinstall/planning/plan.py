@@ -1,0 +1,108 @@
+"""From what the engine chose to a plan, over what is here and what waits already. Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from liveinstall.model import Candidate, Change, Plan, Timing
+from liveinstall.planning.decide import Situation, conflicts, decide
+from liveinstall.planning.graph import Node, edges
+from liveinstall.planning.requests import Request
+
+
+@dataclass(frozen=True)
+class Waits:
+    """A change that waits already. `node` is what will be there, None for a removal."""
+
+    node: Node | None
+    reason: str = ""
+    requested: bool = True
+
+
+def future(before: Mapping[str, Node], waiting: Mapping[str, Waits]) -> dict[str, Node]:
+    """The environment with all that waits in place."""
+    state = dict(before)
+    for name, waits in waiting.items():
+        state.pop(name, None)
+        if waits.node:
+            state[name] = waits.node
+    return state
+
+
+def changes_for(
+    request: Request, candidates: Iterable[Candidate], before: Mapping[str, Node], waiting: Mapping[str, Waits]
+) -> tuple[tuple[Change, ...], dict[str, Node]]:
+    """What has to change on disk for this request and all that waits together, and the state after it.
+
+    A request that goes back to the version on disk takes the waiting change of that distribution away.
+    """
+    after = future(before, waiting)
+    chosen = {candidate.name: candidate for candidate in candidates}
+    after |= {name: Node(candidate.version, candidate.requires) for name, candidate in chosen.items()}
+    changes = []
+    for name in dict.fromkeys([*waiting, *chosen]):
+        old = before[name].version if name in before else None
+        new = after[name].version if name in after else None
+        if old != new or (name in chosen and (request.reinstall or name not in waiting)):
+            changes.append(Change(name, old, new))
+    return tuple(changes), after
+
+
+def make_plan(
+    request: Request,
+    candidates: Iterable[Candidate],
+    before: Mapping[str, Node],
+    waiting: Mapping[str, Waits],
+    disturbing: Mapping[str, str],
+) -> Plan:
+    """Decide what happens now and what waits. `disturbing`: see `Situation`."""
+    candidates = list(candidates)
+    chosen = {candidate.name: candidate for candidate in candidates}
+    changes, after = changes_for(request, candidates, before, waiting)
+    situation = Situation(
+        before=before,
+        after=after,
+        disturbing=disturbing,
+        waiting={name: waits.reason for name, waits in waiting.items() if name not in chosen},
+        extras={name: frozenset(candidate.extras) for name, candidate in chosen.items() if candidate.extras},
+    )
+    timed = decide(changes, situation)
+    if request.when == "restart":
+        timed = tuple(_asked_to_wait(change) for change in timed)
+    unchanged = tuple(
+        Change(name, after[name].version, after[name].version, reason="it satisfies the request")
+        for name in sorted(request.names)
+        if name not in chosen and name in after
+    )
+    notes = tuple(f"{c.name} {c.version} is yanked" for c in candidates if c.yanked)
+    return Plan(timed, unchanged, conflicts(changes, situation), notes)
+
+
+def _asked_to_wait(change: Change) -> Change:
+    if change.timing is Timing.RESTART:
+        return change
+    return replace(change, timing=Timing.RESTART, reason="you asked for it to wait")
+
+
+def kept_after_cancel(waiting: Mapping[str, Waits], before: Mapping[str, Node], names: Iterable[str]) -> set[str]:
+    """What still waits once `names` are cancelled.
+
+    With them goes what needs them, and what was only staged because something that is gone needed it. What is left
+    satisfies, together with what is on disk, every requirement that it would have satisfied with all of it.
+    """
+    kept = set(waiting) - set(names)
+    whole = future(before, waiting)
+    while True:
+        state = future(before, {name: waiting[name] for name in kept})
+        held = [edge for edge in edges(whole, on=waiting) if edge.is_satisfied(whole)]
+        broken = {
+            edge.requirer
+            for edge in held
+            if edge.requirer in kept and state[edge.requirer].version == edge.version and not edge.is_satisfied(state)
+        }
+        needed = {edge.name for edge in edges(state, on=kept) if not edge.is_satisfied(before)}
+        unneeded = {name for name in kept if not waiting[name].requested and name not in needed}
+        if not broken | unneeded:
+            return kept
+        kept -= broken | unneeded

@@ -1,0 +1,124 @@
+"""What was asked for: requirements as people type them, checked before any work."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from liveinstall.errors import RequirementError
+
+_HABIT = re.compile(r"^\s*[!%]?\s*(?:python3?\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+", re.IGNORECASE)
+_WHENS = ("auto", "now", "restart")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request. `requirements` are PEP 508 strings or absolute paths of wheels; `timeout` is in seconds."""
+
+    requirements: tuple[str, ...]
+    names: frozenset[str]
+    upgrade: bool = False
+    reinstall: bool = False
+    deps: bool = True
+    pre: bool = False
+    constraints: tuple[str, ...] = ()
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    when: str = "auto"
+    timeout: float | None = None
+
+
+def parse_request(
+    requirements: tuple[str | Requirement | os.PathLike[str], ...], *, when: str, engine: str, **options: object
+) -> Request:
+    """Check a request; RequirementError says which part of it cannot be understood."""
+    texts, habits = _expand(requirements)
+    if not texts:
+        raise RequirementError("no requirement was given.", todo='For example: install("requests").', requirement="")
+    if when not in _WHENS:
+        raise RequirementError(f"when={when!r} is not one of {', '.join(_WHENS)}.", requirement="")
+    if engine not in ("auto", "pip"):
+        raise RequirementError(f"there is no engine {engine!r}; there is pip.", requirement="")
+    for name in ("constraints", "extra_index_urls", "find_links"):
+        value = options.get(name, ())
+        options[name] = (os.fspath(value),) if isinstance(value, (str, os.PathLike)) else _texts(value)
+    timeout = options.get("timeout")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
+        raise RequirementError(f"timeout={timeout!r} is not a number of seconds.", requirement="")
+    if options.get("no_index") and (options.get("index_url") or options["extra_index_urls"]):
+        raise RequirementError("no_index=True and an index URL contradict each other.", requirement="")
+    parsed = [_parse(text) for text in texts]
+    kept = [(text, name) for text, name in parsed if text]
+    return Request(
+        requirements=tuple(text for text, _ in kept),
+        names=frozenset(name for _, name in kept),
+        when=when,
+        **{**options, **habits},  # type: ignore[arg-type]
+    )
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    return tuple(os.fspath(value) if isinstance(value, os.PathLike) else str(value) for value in values)  # type: ignore[attr-defined]
+
+
+def _expand(requirements: tuple[str | Requirement | os.PathLike[str], ...]) -> tuple[list[str], dict[str, bool]]:
+    """Understand a literal "pip install -U x" typed by habit; anything else stays as it is."""
+    texts: list[str] = []
+    options: dict[str, bool] = {}
+    flags = {"-U": "upgrade", "--upgrade": "upgrade", "--pre": "pre", "--force-reinstall": "reinstall"}
+    for requirement in requirements:
+        text = os.fspath(requirement) if isinstance(requirement, os.PathLike) else str(requirement)
+        if not isinstance(requirement, str) or not _HABIT.match(text):
+            texts.append(text)
+            continue
+        for word in shlex.split(_HABIT.sub("", text)):
+            if word in flags:
+                options[flags[word]] = True
+            elif word in ("-q", "--quiet", "--no-input", "--disable-pip-version-check"):
+                continue
+            elif word.startswith("-"):
+                raise RequirementError(
+                    f"the option {word} of {text!r} is not understood here.",
+                    todo="Use the keyword arguments of install(), such as index_url=.",
+                    requirement=text,
+                )
+            else:
+                texts.append(word)
+    return texts, options
+
+
+def _parse(text: str) -> tuple[str, str]:
+    """(what the engine is given, canonical name); empty where the requirement's marker does not apply here."""
+    text = text.strip()
+    if text.endswith(".whl") and "://" not in text and " @ " not in text:
+        return _wheel(text)
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise RequirementError(
+            f"{text!r} is not a requirement: {str(error).splitlines()[0]}.",
+            todo='A name with an optional version, such as "numpy>=2", or the path of a wheel.',
+            requirement=text,
+        ) from error
+    if requirement.marker and not requirement.marker.evaluate():
+        return "", ""
+    return text, canonicalize_name(requirement.name)
+
+
+def _wheel(text: str) -> tuple[str, str]:
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise RequirementError(f"there is no wheel at {path}.", requirement=text)
+    try:
+        name, *_ = parse_wheel_filename(path.name)
+    except InvalidWheelFilename as error:
+        raise RequirementError(f"{path.name} is not a wheel's name: {error}.", requirement=text) from error
+    return str(path), name

@@ -1,0 +1,1 @@
+"""Wheels become parts: checked, unpacked beside their place, compiled."""

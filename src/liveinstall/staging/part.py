@@ -1,0 +1,264 @@
+"""A wheel becomes a part: unpacked by `installer` into `<name>-<version>.part/`, ready to be renamed into place."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import installer
+from installer.destinations import WheelDestination
+from installer.records import Hash, RecordEntry
+from installer.scripts import InvalidScript, Script
+from installer.sources import WheelFile
+from installer.utils import Scheme, fix_shebang, get_launcher_kind
+
+import _liveinstall_boot as boot
+from _liveinstall_boot.codec import MANIFEST_MAGIC, encode_manifest, stem
+from _liveinstall_boot.files import remove_tree
+from liveinstall.errors import StagingError, WheelRefusedError
+from liveinstall.staging.policy import Checked, check_wheel
+
+if TYPE_CHECKING:
+    from installer.scripts import ScriptSection
+
+    from liveinstall.model import Candidate, Target
+
+_CHUNK = 2**18
+_Row = tuple[int, int, str, str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A staged distribution. `path` is absolute; `files` are where its files will be, absolute."""
+
+    name: str
+    version: str
+    path: str
+    files: tuple[str, ...]
+    sources: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def stage(candidate: Candidate, target: Target, transaction: str, *, replaces: str = "") -> Part:
+    """Unpack a candidate's wheel beside the place where it will be. Leaves nothing behind when it raises.
+
+    `replaces`: sha256 of the RECORD of the version that goes, for the manifest.
+
+    Raises: WheelRefusedError, StagingError.
+    """
+    file_name = os.path.basename(candidate.wheel)
+    try:
+        with zipfile.ZipFile(candidate.wheel) as archive:
+            checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel))
+            return _unpack(archive, checked, candidate, target, transaction, replaces)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise WheelRefusedError(
+            f"{file_name} is not a whole wheel: {error}.", todo="Download it again.", wheel=file_name, entry=""
+        ) from error
+    except OSError as error:
+        raise StagingError(
+            f"{candidate.name} {candidate.version} could not be unpacked: {error}.", todo="Make room and retry."
+        ) from error
+
+
+def _unpack(
+    archive: zipfile.ZipFile, checked: Checked, candidate: Candidate, target: Target, transaction: str, replaces: str
+) -> Part:
+    home = target.home(purelib=checked.purelib)
+    path = free_path(home, checked.name, checked.version)
+    destination = PartDestination(path, home, target, checked, file_name=os.path.basename(candidate.wheel))
+    try:
+        os.makedirs(path)
+        _write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
+        installer.install(WheelFile(archive), destination, _metadata(candidate))
+        _write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
+    except BaseException as error:
+        remove_tree(path)
+        if isinstance(error, (InvalidScript, ValueError)) and not isinstance(error, WheelRefusedError):
+            raise WheelRefusedError(
+                f"{destination.file_name} is refused: {error}.", wheel=destination.file_name, entry=""
+            ) from error
+        raise
+    sources = tuple(row[3] for row in destination.rows if row[3].endswith(".py"))
+    return Part(checked.name, checked.version, path, tuple(destination.targets), sources, checked.notes)
+
+
+def _write_manifest(path: str, text: str) -> None:
+    with open(os.path.join(path, boot.MANIFEST), "w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+
+
+def free_path(home: str, name: str, version: str) -> str:
+    """Where a new part goes; numbered when the same version is staged already."""
+    base = os.path.join(home, stem(name, version))
+    path, number = base + boot.PART, 1
+    while os.path.lexists(path):
+        path, number = f"{base}-{number}{boot.PART}", number + 1
+    return path
+
+
+def _metadata(candidate: Candidate) -> dict[str, bytes]:
+    files = {"INSTALLER": b"liveinstall\n"}
+    if candidate.requested:
+        files["REQUESTED"] = b""
+    if candidate.direct_url is not None:
+        files["direct_url.json"] = json.dumps(candidate.direct_url, sort_keys=True).encode()
+    return files
+
+
+class PartDestination(WheelDestination):
+    """Writes a wheel's files into a part, hashing while writing and comparing with the wheel's own RECORD."""
+
+    def __init__(self, path: str, home: str, target: Target, checked: Checked, *, file_name: str) -> None:
+        self.path = path
+        self.home = home
+        self.checked = checked
+        self.file_name = file_name
+        self.root = "purelib" if checked.purelib else "platlib"
+        self.python = target.python
+        self.places = {
+            "purelib": target.site,
+            "platlib": target.platlib,
+            "scripts": target.scripts,
+            "data": target.data,
+            "headers": target.headers,
+        }
+        self.rows: list[_Row] = []
+        self.targets: list[str] = []
+        self._data = stem(checked.name, checked.version) + ".data"
+        self._directories: set[str] = set()
+
+    def write_file(
+        self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
+    ) -> RecordEntry:
+        """Write one file of the wheel, or of the metadata that is added to it."""
+        path = os.fspath(path)
+        source = path if scheme == self.root else f"{self.checked.data}/{scheme}/{path}"
+        expected = self.checked.record.get(source)
+        if scheme == "scripts":
+            head = stream.read(_CHUNK)
+            if head.startswith(b"#!python"):
+                content = head + stream.read()
+                self._compare(source, expected, len(content), _digest(expected, content))
+                with fix_shebang(io.BytesIO(content), self.python) as fixed:
+                    return self._write(scheme, path, fixed, executable=True)
+            stream = _Rejoined(head, stream)  # type: ignore[assignment]
+            is_executable = True
+        return self._write(scheme, path, stream, executable=is_executable, source=source, expected=expected)
+
+    def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
+        """Write the launcher of an entry point."""
+        file_name, data = Script(name, module, attr, section).generate(self.python, get_launcher_kind())
+        return self._write(Scheme("scripts"), file_name, io.BytesIO(data), executable=True)
+
+    def finalize_installation(
+        self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]
+    ) -> None:
+        """Write RECORD as it will be right at the final place."""
+        text = "".join(
+            ",".join(entry.to_row(self._prefix(entry_scheme))) + "\n" if "," not in entry.path and '"' not in entry.path
+            else _quoted(entry.to_row(self._prefix(entry_scheme)))
+            for entry_scheme, entry in records
+        )
+        self._write(scheme, record_file_path, io.BytesIO(text.encode()), executable=False)
+
+    def _prefix(self, scheme: str) -> str | None:
+        if self.places[scheme] == self.home:
+            return None
+        place = self.places[scheme]
+        if scheme == "headers":
+            place = os.path.join(place, self.checked.name)
+        return os.path.relpath(place, self.home).replace(os.sep, "/") + "/"
+
+    def _inner(self, scheme: str, path: str) -> str:
+        """Where a file lies in the part."""
+        if self.places[scheme] == self.home:
+            return path
+        return f"{self._data}/{scheme}/{self.checked.name + '/' if scheme == 'headers' else ''}{path}"
+
+    def _write(
+        self,
+        scheme: Scheme,
+        path: str,
+        stream: BinaryIO,
+        *,
+        executable: bool,
+        source: str = "",
+        expected: tuple[str, str, int | None] | None = None,
+    ) -> RecordEntry:
+        inner = self._inner(scheme, path)
+        full = os.path.join(self.path, *inner.split("/"))
+        directory = os.path.dirname(full)
+        if directory not in self._directories:
+            os.makedirs(directory, exist_ok=True)
+            self._directories.add(directory)
+        sha256, size = hashlib.sha256(), 0
+        other = hashlib.new(expected[0]) if expected and expected[0] not in ("sha256", "") else None
+        with open(full, "xb", buffering=0) as out:
+            while chunk := stream.read(_CHUNK):
+                sha256.update(chunk)
+                if other:
+                    other.update(chunk)
+                size += len(chunk)
+                _write_all(out, chunk)
+            mode = os.fstat(out.fileno()).st_mode & 0o777
+            if executable:
+                mode |= (mode & 0o444) >> 2  # executable for whoever may read it, under any umask
+                os.chmod(full, mode)
+        if source:
+            self._compare(source, expected, size, (other or sha256).digest())
+        self.rows.append((mode, size, sha256.hexdigest(), inner))
+        prefix = self._prefix(scheme) or ""
+        self.targets.append(os.path.normpath(os.path.join(self.home, prefix, path)))
+        return RecordEntry(path, Hash("sha256", _base64(sha256.digest())), size)
+
+    def _compare(self, source: str, expected: tuple[str, str, int | None] | None, size: int, digest: bytes) -> None:
+        if expected and ((expected[2] is not None and expected[2] != size) or expected[1] != _base64(digest)):
+            raise WheelRefusedError(
+                f"{self.file_name} is refused: {source!r} is not what its RECORD says.",
+                todo="Download it again.",
+                wheel=self.file_name,
+                entry=source,
+            )
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose beginning has been read already."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        """Read the beginning first."""
+        head, self._head = self._head, b""
+        return head or self._rest.read(size)
+
+
+def _write_all(out: io.FileIO, chunk: bytes) -> None:
+    """An unbuffered write may take less than all of it, on a disk that is just filling up."""
+    view = memoryview(chunk)
+    while view:
+        view = view[out.write(view) :]
+
+
+def _digest(expected: tuple[str, str, int | None] | None, content: bytes) -> bytes:
+    return hashlib.new(expected[0] if expected else "sha256", content).digest()
+
+
+def _base64(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def _quoted(row: Iterable[str]) -> str:
+    path, *rest = row
+    doubled = path.replace('"', '""')
+    return ",".join([f'"{doubled}"', *rest]) + "\n"

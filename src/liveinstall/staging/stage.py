@@ -1,0 +1,78 @@
+"""Stage all of a plan's wheels, or none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from _liveinstall_boot.files import remove_tree
+from liveinstall.errors import FileConflictError
+from liveinstall.model import Candidate, Target
+from liveinstall.staging.part import Part, stage
+
+
+def stage_all(candidates: Iterable[Candidate], target: Target, label: Callable[[str], tuple[str, str]]) -> dict[str, Part]:
+    """Unpack the candidates' wheels in parallel; on any failure remove what was made and raise the first error.
+
+    `label(name)`: the transaction that a part belongs to, and the sha256 of the RECORD that it replaces.
+    """
+
+    def one(candidate: Candidate) -> Part:
+        transaction, replaces = label(candidate.name)
+        return stage(candidate, target, transaction, replaces=replaces)
+
+    biggest_first = sorted(candidates, key=lambda candidate: -os.path.getsize(candidate.wheel))
+    parts: dict[str, Part] = {}
+    failures = []
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        jobs = [pool.submit(one, candidate) for candidate in biggest_first]
+        try:
+            for job in jobs:
+                try:
+                    made = job.result()
+                    parts[made.name] = made
+                except Exception as error:  # the others must be waited for, and their parts removed
+                    failures.append(error)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            remove_parts(job.result() for job in jobs if job.done() and not job.cancelled() and not job.exception())
+            raise
+    if failures:
+        remove_parts(parts.values())
+        raise failures[0]
+    return parts
+
+
+def remove_parts(parts: Iterable[Part]) -> None:
+    """Remove staged parts that no transaction has."""
+    for part in parts:
+        remove_tree(part.path)
+
+
+def check_conflicts(groups: Iterable[Iterable[Part]], leaving: Mapping[str, str], owner: Callable[[str], str]) -> None:
+    """No file of another distribution, or of nobody, may be in a part's way; FileConflictError.
+
+    `groups`: the parts that are swapped together. `leaving`: absolute path -> the distribution whose swap takes that
+    file away; it counts only within its own group. `owner(path)`: who has a file, or empty.
+    """
+    seen: dict[str, str] = {}
+    for group in groups:
+        parts = {part.name: part for part in group}
+        for part in parts.values():
+            for path in part.files:
+                if seen.setdefault(path, part.name) != part.name:
+                    raise _conflict(part, path, seen[path])
+            for path in _in_the_way(part, {path for path, name in leaving.items() if name in parts}):
+                raise _conflict(part, path, owner(path))
+
+
+def _in_the_way(part: Part, leaving: set[str]) -> Iterator[str]:
+    return (path for path in part.files if path not in leaving and os.path.lexists(path))
+
+
+def _conflict(part: Part, path: str, owner: str) -> FileConflictError:
+    whose = f"belongs to {owner}" if owner else "belongs to no distribution"
+    todo = f"Remove {owner} first, or take a version without that file." if owner else "Move the file away first."
+    what = f"{part.name} {part.version} would overwrite {path}, which {whose}."
+    return FileConflictError(what, todo=todo, path=path, owner=owner)
