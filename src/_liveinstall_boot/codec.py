@@ -42,7 +42,7 @@ def encode_record(record):
     rows += [("root", scheme, path) for scheme, path in record.roots.items()]
     for c in record.changes:
         fields = (c.name, c.old_version, c.new_version, c.old_info, c.old_hash, c.part)
-        rows.append(("change",) + tuple(field or "" for field in fields))
+        rows.append(("change", *tuple(field or "" for field in fields)))
     rows += [("about", record.about), ("end",)]
     if any("\t" in field or "\n" in field for row in rows for field in row):
         raise ValueError("a tab or a line break in a path cannot be recorded")

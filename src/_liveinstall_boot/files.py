@@ -16,6 +16,7 @@ def _rename(source, target):
             if os.name != "nt" or pause is None:
                 raise
             time.sleep(pause)
+    return None
 
 
 def move(source, target, touched, out=False):
@@ -77,7 +78,7 @@ def owned(home, record_text):
     inside, outside = set(), []
     for path in record_paths(record_text):
         path = normpath(path).replace(os.sep, "/")
-        if path.startswith("/") or path[1:2] == ":" or path.startswith("../"):
+        if path.startswith(("/", "../")) or path[1:2] == ":":
             outside.append(normpath(join(home, path)))
         else:
             inside.add(path)

@@ -1,6 +1,5 @@
 """One transaction: old out, new in, or back again."""
 
-import errno
 import os
 import sys
 from os.path import basename, dirname, isdir, join, lexists, normpath, relpath
@@ -19,7 +18,7 @@ from . import (
     record_path,
     transactions,
 )
-from .codec import Stale, decode_manifest, decode_record, record_paths, stem
+from .codec import Stale, decode_manifest, decode_record, stem
 from .files import (
     collect,
     flush,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -36,8 +36,10 @@ from liveinstall.planning.graph import Node
 from liveinstall.planning.plan import Waits, changes_for, kept_after_cancel, make_plan
 from liveinstall.planning.requests import Request, parse_request
 from liveinstall.staging.bytecode import compile_for
-from liveinstall.staging.part import Part
 from liveinstall.staging.stage import check_conflicts, remove_parts, stage_all
+
+if TYPE_CHECKING:
+    from liveinstall.staging.part import Part
 
 When = Literal["auto", "now", "restart"]
 RequirementLike = str | Requirement | os.PathLike[str]
@@ -103,9 +105,7 @@ def pending() -> tuple[Pending, ...]:
 def status() -> Status:
     """The environment at a glance: where it is, what waits and for whom, who holds it."""
     target = find_target(for_change=False)
-    return Status(
-        target, pending(), holds.holders(target.site), len(installed()), transactions.unreadable(target.site)
-    )
+    return Status(target, pending(), holds.holders(target.site), len(installed()), transactions.unreadable(target.site))
 
 
 def cancel(*names: str) -> tuple[Change, ...]:
@@ -116,7 +116,7 @@ def cancel(*names: str) -> tuple[Change, ...]:
     Raises: NotPendingError, LockTimeoutError.
     """
     target = find_target()
-    wanted = {canonicalize_name(name) for name in names}
+    wanted: set[str] = {canonicalize_name(name) for name in names}
     with _changing(target, None):
         scene = _Scene.of(target)
         entries = scene.waiting.entries
@@ -222,9 +222,7 @@ class _Scene:
         changes, _ = changes_for(request, candidates, before, waits)
         touched = [self.here[change.name] for change in changes if change.name in self.here]
         decided = make_plan(request, candidates, before, waits, disturbing(touched, self.target, self.others))
-        sources = [
-            f"the editable install of {found.project} is replaced" for found in touched if found.project
-        ]
+        sources = [f"the editable install of {found.project} is replaced" for found in touched if found.project]
         self.lap("decide")
         return replace(decided, notes=(*decided.notes, *sources))
 
@@ -297,9 +295,7 @@ def _carry_out(scene: _Scene, request: Request, candidates: Sequence[Candidate],
     _explain(scene.target)
     scene.lap("commit")
     notes = [*decided.notes, *(note for part in parts.values() for note in part.notes), *transactions.untold(site)]
-    return replace(
-        _result(decided, dry_run=False), transaction=id, notes=tuple(notes), seconds=scene.seconds
-    )
+    return replace(_result(decided, dry_run=False), transaction=id, notes=tuple(notes), seconds=scene.seconds)
 
 
 def _about(change: Change, candidate: Candidate) -> dict[str, Any]:

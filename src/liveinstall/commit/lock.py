@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 import _liveinstall_boot as boot
 from liveinstall.errors import LockTimeoutError, NotWritableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULT_TIMEOUT = 60.0  # seconds
 
@@ -27,7 +30,9 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
     try:
         os.makedirs(os.path.join(state, boot.TRANSACTIONS), exist_ok=True)
         # The file holds no data: older filelocks truncate it. preserve_lock_file: Windows would unlink it.
-        lock = FileLock(os.path.join(state, boot.LOCK), timeout=seconds, preserve_lock_file=True, fallback_to_soft=False)
+        lock = FileLock(
+            os.path.join(state, boot.LOCK), timeout=seconds, preserve_lock_file=True, fallback_to_soft=False
+        )
         lock.acquire(poll_interval=0.02)
     except Timeout:
         holder = _holder(state)

@@ -1,4 +1,4 @@
-"""Publish, replace, drop and apply transactions: the only module, with the boot module, that touches what is importable.
+"""Publish, replace, drop and apply transactions: only this and the boot module touch what is importable.
 
 Staging ends with `publish()`: parts are flushed, then companions, then one rename of the record to `<id>.pending`.
 Companions come before the record, because several parts need one commit point; without a record they do nothing.
@@ -9,21 +9,26 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import py_compile
 import sys
+import textwrap
 import time
 import zlib
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, swap
 from liveinstall.commit.visible import see
 from liveinstall.errors import CommitError
-from liveinstall.model import Change, Distribution
 from liveinstall.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from liveinstall.model import Change, Distribution
 
 _LINE = (
     "import sys; exec("
@@ -43,7 +48,7 @@ class Transaction:
     @property
     def id(self) -> str:
         """Sorts by the time of its making."""
-        return self.record.id
+        return str(self.record.id)
 
 
 def new_id() -> str:
@@ -147,11 +152,9 @@ def _install_finalizer(site: str) -> str:
 
 def _compile(draft: Path, final: Path) -> None:
     """So that no start has to, not even one that may not write here."""
-    from py_compile import PyCompileError, compile
-
     for path in draft.glob("*.py"):
-        with suppress(PyCompileError, OSError):
-            compile(str(path), dfile=str(final / path.name), doraise=True)
+        with suppress(py_compile.PyCompileError, OSError):
+            py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
 
 
 def _write_companion(site: str, name: str, module: str) -> None:
@@ -233,7 +236,7 @@ def command_line() -> str:
     """How this process was started, for people: one line, shortened, without credentials."""
     words = sys.orig_argv or [sys.executable or "python"]
     line = redact(" ".join([os.path.basename(words[0]), *words[1:]]).replace("\n", " "))
-    return line if len(line) <= 120 else line[:117] + "..."
+    return textwrap.shorten(line, 120, placeholder="...")
 
 
 def untold(site: str) -> list[str]:
@@ -259,7 +262,7 @@ def note_of(site: str, id: str) -> str:
 
 
 def swap_of(site: str, change: Change, old: Distribution | None, part: str) -> codec.Change:
-    """A change as the boot module records it. `old` is what leaves the environment, `part` an absolute path or empty."""
+    """A change as the boot module records it. `old` leaves the environment, `part` is an absolute path or empty."""
     info = os.path.relpath(old.info, site) if old else ""
     old_hash = files.sha256(os.path.join(old.info, "RECORD")) if old else ""
     path = os.path.relpath(part, site) if part else ""

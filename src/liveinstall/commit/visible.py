@@ -6,12 +6,15 @@ import importlib
 import os
 import site as site_module
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from _liveinstall_boot import swap
 from liveinstall.errors import StagedImportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 
 def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
@@ -32,7 +35,10 @@ class StagedFinder:
         self.staged: dict[str, str] = {}  # top-level module -> "pandas 2.3.3"
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self,
+        name: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002  the protocol of sys.meta_path
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """Raise StagedImportError for `import name` of a staged module; find nothing, ever.
 
@@ -40,7 +46,7 @@ class StagedFinder:
         the caller's caller is looked at, which is the import system itself only for a real import.
         """
         waiting = self.staged.get(name)
-        if waiting and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
+        if waiting and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
             raise StagedImportError(
                 f"No module named {name!r} yet: {waiting} is staged and waits for the next start of Python.",
                 todo="Restart (in a notebook: restart the kernel) to import it.",
@@ -56,7 +62,7 @@ def explain_staged(staged: Mapping[str, str]) -> None:
     """From now on explain imports of these top-level modules: module -> the distribution in words."""
     _finder.staged = dict(staged)
     if _finder not in sys.meta_path:
-        sys.meta_path.append(_finder)  # type: ignore[arg-type]
+        sys.meta_path.append(_finder)
 
 
 def top_level_modules(part: str) -> Iterable[str]:

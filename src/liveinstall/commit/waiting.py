@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec
 from liveinstall.commit import transaction as transactions
-from liveinstall.model import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveinstall.model import Target
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -15,6 +15,9 @@ from _liveinstall_boot.codec import Stale
 from _liveinstall_boot.files import owned, read
 from liveinstall.errors import DamagedError
 from liveinstall.model import Distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 def installed(path: Iterable[str] | None = None) -> dict[str, Distribution]:

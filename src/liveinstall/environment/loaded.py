@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from liveinstall.environment.installed import record_of
 from liveinstall.errors import DamagedError
-from liveinstall.model import Distribution, Holder, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from liveinstall.model import Distribution, Holder, Target
 
 
 def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
@@ -25,9 +29,7 @@ def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
     return found
 
 
-def disturbing(
-    distributions: Iterable[Distribution], target: Target, others: Sequence[Holder]
-) -> dict[str, str]:
+def disturbing(distributions: Iterable[Distribution], target: Target, others: Sequence[Holder]) -> dict[str, str]:
     """Which of `distributions` cannot be replaced or shadowed now, and why: name -> words.
 
     What another live holder has loaded is not known for certain, so it may have loaded anything in the environment.

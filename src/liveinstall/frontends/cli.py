@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liveinstall import session
 from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import show
+from liveinstall.model import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _FORMAT = 1  # of the --json envelope
 
@@ -36,13 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
     else:
         print(_words(verb, value))
-    return 3 if verb == "finalize" and value.staged else 0
+    return 3 if isinstance(value, Result) and verb == "finalize" and value.staged else 0
 
 
-_VERBS = {
+_VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "install": lambda options: session.install(*options.pop("requirements"), **options),
     "plan": lambda options: session.plan(*options.pop("requirements"), **options),
-    "status": lambda options: session.status(),
+    "status": lambda _: session.status(),
     "finalize": lambda options: session.finalize(force=options["force"]),
     "cancel": lambda options: session.cancel(*options["names"]),
 }
@@ -116,6 +119,8 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add("--extra-index-url", dest="extra_index_urls", action="append", default=[], metavar="URL")
     add("-f", "--find-links", dest="find_links", action="append", default=[], metavar="URL")
     add("--no-index", action="store_true")
-    add("--when", choices=("auto", "now", "restart"), default="auto", help="now refuses to wait, restart makes all wait")
+    add(
+        "--when", choices=("auto", "now", "restart"), default="auto", help="now refuses to wait, restart makes all wait"
+    )
     add("--timeout", type=float, metavar="SECONDS")
     add("--engine", default="auto", metavar="NAME", help="pip")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.model import Pending, Plan, Result, Shown, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from liveinstall.model import Change
 
 
@@ -42,7 +43,9 @@ def render_result(result: Result) -> str:
 def render_pending(pending: Pending) -> str:
     """A transaction that waits or was set aside."""
     head = "Set aside" if pending.state == "failed" else "Waits"
-    lines = _block(f"{head} since {_when(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes)
+    lines = _block(
+        f"{head} since {_when(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes
+    )
     label = "reason" if pending.state == "failed" else "waits for"
     return "\n".join([*lines, f"  {label}: {pending.waits_for}"])
 
@@ -85,10 +88,16 @@ def _when(stamp: float) -> str:
 
 def show(value: Any) -> str:
     """Any value of the model, for a person."""
-    for kind, render in ((Plan, render_plan), (Result, render_result), (Pending, render_pending)):
-        if isinstance(value, kind):
-            return render(value)
-    return render_status(value) if isinstance(value, Status) else repr(value)
+    match value:
+        case Plan():
+            return render_plan(value)
+        case Result():
+            return render_result(value)
+        case Pending():
+            return render_pending(value)
+        case Status():
+            return render_status(value)
+    return repr(value)
 
 
 Shown.show = show

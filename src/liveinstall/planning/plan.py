@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from liveinstall.model import Candidate, Change, Plan, Timing
 from liveinstall.planning.decide import Situation, conflicts, decide
 from liveinstall.planning.graph import Node, edges
-from liveinstall.planning.requests import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveinstall.planning.requests import Request
 
 
 @dataclass(frozen=True)

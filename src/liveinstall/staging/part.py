@@ -9,7 +9,6 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -27,6 +26,8 @@ from liveinstall.errors import StagingError, WheelRefusedError
 from liveinstall.staging.policy import Checked, check_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from installer.scripts import ScriptSection
 
     from liveinstall.model import Candidate, Target
@@ -164,7 +165,8 @@ class PartDestination(WheelDestination):
     ) -> None:
         """Write RECORD as it will be right at the final place."""
         text = "".join(
-            ",".join(entry.to_row(self._prefix(entry_scheme))) + "\n" if "," not in entry.path and '"' not in entry.path
+            ",".join(entry.to_row(self._prefix(entry_scheme))) + "\n"
+            if "," not in entry.path and '"' not in entry.path
             else _quoted(entry.to_row(self._prefix(entry_scheme)))
             for entry_scheme, entry in records
         )

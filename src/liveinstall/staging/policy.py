@@ -11,20 +11,24 @@ import re
 import stat
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from liveinstall.errors import WheelRefusedError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 MAX_FILES = 200_000
 MAX_BYTES = 50 * 2**30
 MAX_RATIO = 1000  # of a member's size to its compressed size, above RATIO_FROM bytes; deflate itself ends at 1032
 RATIO_FROM = 64 * 2**20
+_ZIP64_END = 76  # bytes of its record and locator
+_ROW = 3  # path, hash, size
 _HASHES = {"sha256", "sha384", "sha512"}
 _ILLEGAL = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$")
@@ -96,7 +100,7 @@ def _check_archive(check: _Check, size: int) -> None:
     if first:
         check.refuse(check.file_name, "has data before the archive")
     end = check.archive.start_dir + sum(_directory_size(info) for info in infos) + 22 + len(check.archive.comment)
-    if not 0 <= size - end <= 76:  # a zip64 end record and its locator
+    if not 0 <= size - end <= _ZIP64_END:
         check.refuse(check.file_name, "has data after the archive")
 
 
@@ -176,7 +180,7 @@ def _check_record(check: _Check, names: Iterable[str], dist_info: str) -> dict[s
     for row in csv.reader(io.StringIO(_text(check, f"{dist_info}/RECORD"))):
         if not row:
             continue
-        if len(row) != 3:
+        if len(row) != _ROW:
             check.refuse(row[0], "is a damaged row of RECORD")
         path, hashed, size = row
         if path in record:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from _liveinstall_boot.files import remove_tree
 from liveinstall.errors import FileConflictError
-from liveinstall.model import Candidate, Target
 from liveinstall.staging.part import Part, stage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-def stage_all(candidates: Iterable[Candidate], target: Target, label: Callable[[str], tuple[str, str]]) -> dict[str, Part]:
+    from liveinstall.model import Candidate, Target
+
+
+def stage_all(
+    candidates: Iterable[Candidate], target: Target, label: Callable[[str], tuple[str, str]]
+) -> dict[str, Part]:
     """Unpack the candidates' wheels in parallel; on any failure remove what was made and raise the first error.
 
     `label(name)`: the transaction that a part belongs to, and the sha256 of the RECORD that it replaces.
@@ -32,7 +38,7 @@ def stage_all(candidates: Iterable[Candidate], target: Target, label: Callable[[
                 try:
                     made = job.result()
                     parts[made.name] = made
-                except Exception as error:  # the others must be waited for, and their parts removed
+                except Exception as error:  # noqa: BLE001  the others are waited for, and their parts removed
                     failures.append(error)
         except BaseException:
             pool.shutdown(cancel_futures=True)

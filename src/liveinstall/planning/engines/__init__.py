@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from liveinstall.model import Candidate
-from liveinstall.planning.requests import Request
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from liveinstall.model import Candidate
+    from liveinstall.planning.requests import Request
 
 
 @dataclass(frozen=True)

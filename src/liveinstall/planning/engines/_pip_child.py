@@ -31,9 +31,12 @@ class _Listener(logging.Handler):
             self.kinds = [kind.__name__ for kind in type(error).__mro__]
         if record.levelno >= logging.ERROR:
             self.errors.append(record.getMessage())
-        elif record.name.endswith("connectionpool") or record.getMessage().startswith("Could not fetch URL"):
-            if "404" not in record.getMessage():
-                self.unreachable.append(record.getMessage())
+        elif self._is_unreachable(record.name, record.getMessage()):
+            self.unreachable.append(record.getMessage())
+
+    def _is_unreachable(self, logger, message):
+        """A page that is not there (404) is an answer; anything else that could not be fetched is none."""
+        return logger.endswith("connectionpool") or ("Could not fetch URL" in message and "404" not in message)
 
 
 def _listen():
@@ -70,7 +73,7 @@ def _pip(arguments):
     return 0
 
 
-def _wanted(report, wheels):
+def _wanted(report):
     """The report's links that are not wheels on this disk already, as requirements for `pip wheel`."""
     for item in report["install"]:
         url, info = item["download_info"]["url"], item["download_info"]
@@ -98,12 +101,15 @@ def main(request_path, answer_path):
     phase, status = "resolve", _pip(request["arguments"])
     if not status and request["fetch"]:
         with open(request["report"], encoding="utf-8") as stream:
-            wanted = list(_wanted(json.load(stream), request["wheels"]))
+            wanted = list(_wanted(json.load(stream)))
         if wanted:
             phase = "fetch"
             status = _pip([*request["fetch_arguments"], *wanted])
     answer = {
-        "phase": phase, "status": status, "errors": listener.errors, "kinds": listener.kinds,
+        "phase": phase,
+        "status": status,
+        "errors": listener.errors,
+        "kinds": listener.kinds,
         "unreachable": listener.unreachable,
     }
     with open(answer_path, "w", encoding="utf-8") as stream:

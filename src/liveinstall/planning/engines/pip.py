@@ -9,9 +9,8 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -19,10 +18,14 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from liveinstall.errors import BuildError, DownloadError, EngineError, RequirementError, ResolutionError
 from liveinstall.model import Candidate
-from liveinstall.planning.engines import View
 from liveinstall.planning.engines.process import run
-from liveinstall.planning.requests import Request
 from liveinstall.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from liveinstall.planning.engines import View
+    from liveinstall.planning.requests import Request
 
 _CHILD = str(Path(__file__).with_name("_pip_child.py"))
 _QUIET = ("--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar", "off")
@@ -34,7 +37,14 @@ _BUILD = {
     "InvalidPyProjectBuildRequires",
     "FailedToPrepareCandidate",
 }
-_DOWNLOAD = {"NetworkConnectionError", "HashError", "HashErrors", "RequestException", "OSError", "IncompleteDownloadError"}
+_DOWNLOAD = {
+    "NetworkConnectionError",
+    "HashError",
+    "HashErrors",
+    "RequestException",
+    "OSError",
+    "IncompleteDownloadError",
+}
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 
 
@@ -46,7 +56,14 @@ class PipEngine:
         paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels")}
         question = {
             "pip": _pip_directory(),
-            "arguments": ["install", "--dry-run", "--report", paths["report"], *_QUIET, *_arguments(request, directory)],
+            "arguments": [
+                "install",
+                "--dry-run",
+                "--report",
+                paths["report"],
+                *_QUIET,
+                *_arguments(request, directory),
+            ],
             "fetch_arguments": ["wheel", "--no-deps", "--wheel-dir", paths["wheels"], *_QUIET, *_sources(request)],
             "parts": list(view.parts),
             "hidden": list(view.hidden),
@@ -148,7 +165,7 @@ def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate
         sha256=info.get("archive_info", {}).get("hashes", {}).get("sha256", ""),
         wheel=_wheel_path(name, version, info["url"], wheels) if fetched else "",
         direct_url=info if item.get("is_direct") else None,
-        yanked=item.get("is_yanked") and "yanked" or None,
+        yanked=(item.get("is_yanked") and "yanked") or None,
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from liveinstall.errors import EngineTimeoutError
 from liveinstall.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def run(arguments: Sequence[str], *, timeout: float | None) -> tuple[int, str]:

@@ -1,0 +1,19 @@
+"""What a type checker must accept of the public names. It is checked, never run."""
+
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+import liveinstall
+from liveinstall import Change, LiveInstallError, Pending, Plan, Result, Status
+
+result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
+staged: tuple[Change, ...] = result.staged
+versions: tuple[str | None, str | None] = (staged[0].old_version, staged[0].new_version)
+plan: Plan = liveinstall.plan("pandas", upgrade=True)
+waiting: tuple[Pending, ...] = liveinstall.pending()
+status: Status = liveinstall.status()
+dropped: tuple[Change, ...] = liveinstall.cancel("numpy")
+done: Result = liveinstall.finalize(force=True)
+transaction: str | None = done.transaction
+error: type[Exception] = LiveInstallError
