@@ -31,7 +31,7 @@ from liveinstall.environment.target import find_target
 from liveinstall.errors import NotPendingError, RestartRequiredError
 from liveinstall.model import Candidate, Change, Distribution, Holder, Pending, Plan, Result, Status, Target, Timing
 from liveinstall.planning.engines import View
-from liveinstall.planning.engines.pip import PipEngine
+from liveinstall.planning.engines.choose import choose_engine
 from liveinstall.planning.graph import Node
 from liveinstall.planning.plan import Waits, changes_for, kept_after_cancel, make_plan
 from liveinstall.planning.requests import Request, parse_request
@@ -128,6 +128,7 @@ def cancel(*names: str) -> tuple[Change, ...]:
         dropped += [_change(entry) for name, entry in entries.items() if name not in kept]
         left = [entry for name, entry in entries.items() if name in kept]
         publish_waiting(target, scene.waiting, left, scene.waiting.requests, early=with_start_files(target.site))
+        transactions.recover(target.site)
         _explain(target)
         return tuple(dropped)
 
@@ -213,7 +214,8 @@ class _Scene:
         check_metadata(request.names, (self.target.site, self.target.platlib))
         view = View(self.waiting.parts(self.target.site), self.waiting.replaced(self.target.site))
         self.lap("look around")
-        found = PipEngine().resolve(request, view, directory, fetch=fetch) if request.requirements else ()
+        engine = choose_engine(request.engine)
+        found = engine.resolve(request, view, directory, fetch=fetch) if request.requirements else ()
         self.lap("resolve and fetch" if fetch else "resolve")
         return found
 
@@ -295,7 +297,10 @@ def _carry_out(scene: _Scene, request: Request, candidates: Sequence[Candidate],
     _explain(scene.target)
     scene.lap("commit")
     notes = [*decided.notes, *(note for part in parts.values() for note in part.notes), *transactions.untold(site)]
-    return replace(_result(decided, dry_run=False), transaction=id, notes=tuple(notes), seconds=scene.seconds)
+    staged = tuple(change for change in decided.waiting if change.name in chosen)
+    notes += [f"{change} waits as before" for change in decided.waiting if change.name not in chosen]
+    result = _result(decided, dry_run=False)
+    return replace(result, staged=staged, transaction=id, notes=tuple(notes), seconds=scene.seconds)
 
 
 def _about(change: Change, candidate: Candidate) -> dict[str, Any]:

@@ -60,15 +60,27 @@ def _check_interpreter() -> None:
 def _target(kind: str, paths: dict[str, str]) -> Target:
     headers = paths["include"]
     if kind == "venv":  # as pip does: headers of distributions are kept apart from Python's own
-        headers = os.path.join(sys.prefix, "include", "site", f"python{sysconfig.get_python_version()}")
+        headers = os.path.join(paths["data"], "include", "site", f"python{sysconfig.get_python_version()}")
     names = {"site": "purelib", "platlib": "platlib", "scripts": "scripts", "data": "data"}
     found = {name: os.path.realpath(paths[key]) for name, key in names.items()}
     return Target(python=sys.executable, kind=kind, headers=os.path.realpath(headers), **found)
 
 
 def _system_target() -> Target:
-    kind = "venv" if sys.prefix != sys.base_prefix else "system"
-    return _target(kind, sysconfig.get_paths())
+    prefix = _prefix()
+    if prefix == sys.base_prefix:
+        return _target("system", sysconfig.get_paths())
+    return _target("venv", sysconfig.get_paths(vars={"base": prefix, "platbase": prefix}))
+
+
+def _prefix() -> str:
+    """sys.prefix, which under -S is the base's even in a venv: site.py is what looks for pyvenv.cfg (up to 3.13)."""
+    if sys.flags.no_site and sys.prefix == sys.base_prefix:
+        directory = os.path.dirname(os.path.abspath(sys.executable))
+        for place in (directory, os.path.dirname(directory)):
+            if os.path.isfile(os.path.join(place, "pyvenv.cfg")):
+                return os.path.dirname(directory)
+    return sys.prefix
 
 
 def _user_target() -> Target:

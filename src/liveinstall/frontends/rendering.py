@@ -76,7 +76,7 @@ def _block(title: str, changes: Iterable[Change]) -> list[str]:
 
 def _remarks(unchanged: Iterable[Change], conflicts: Iterable[str], notes: Iterable[str]) -> list[str]:
     return [
-        *(f"Unchanged: {c.name} {c.old_version} already satisfies the request." for c in unchanged),
+        *(f"Unchanged: {c.name} {c.old_version}, {c.reason}." for c in unchanged),
         *(f"Conflict: {text}." for text in conflicts),
         *(f"Note: {text}." for text in notes),
     ]

@@ -78,9 +78,17 @@ def make_plan(
         Change(name, after[name].version, after[name].version, reason="it satisfies the request")
         for name in sorted(request.names)
         if name not in chosen and name in after
+    ) + tuple(
+        Change(name, before[name].version, before[name].version, reason=f"{_words(waits)} no longer waits")
+        for name, waits in waiting.items()
+        if name in chosen and name in before and all(change.name != name for change in changes)
     )
     notes = tuple(f"{c.name} {c.version} is yanked" for c in candidates if c.yanked)
     return Plan(timed, unchanged, conflicts(changes, situation), notes)
+
+
+def _words(waits: Waits) -> str:
+    return waits.node.version if waits.node else "its removal"
 
 
 def _asked_to_wait(change: Change) -> Change:

@@ -33,6 +33,7 @@ class Request:
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     when: str = "auto"
+    engine: str = "auto"
     timeout: float | None = None
 
 
@@ -45,8 +46,6 @@ def parse_request(
         raise RequirementError("no requirement was given.", todo='For example: install("requests").', requirement="")
     if when not in _WHENS:
         raise RequirementError(f"when={when!r} is not one of {', '.join(_WHENS)}.", requirement="")
-    if engine not in ("auto", "pip"):
-        raise RequirementError(f"there is no engine {engine!r}; there is pip.", requirement="")
     for name in ("constraints", "extra_index_urls", "find_links"):
         value = options.get(name, ())
         options[name] = (os.fspath(value),) if isinstance(value, (str, os.PathLike)) else _texts(value)
@@ -61,6 +60,7 @@ def parse_request(
         requirements=tuple(text for text, _ in kept),
         names=frozenset(name for _, name in kept),
         when=when,
+        engine=engine,
         **{**options, **habits},  # type: ignore[arg-type]
     )
 

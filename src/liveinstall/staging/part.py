@@ -26,9 +26,10 @@ from liveinstall.errors import StagingError, WheelRefusedError
 from liveinstall.staging.policy import Checked, check_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from installer.scripts import ScriptSection
+    from installer.sources import WheelContentElement
 
     from liveinstall.model import Candidate, Target
 
@@ -79,7 +80,7 @@ def _unpack(
     try:
         os.makedirs(path)
         _write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
-        installer.install(WheelFile(archive), destination, _metadata(candidate))
+        installer.install(_Source(archive), destination, _metadata(candidate))
         _write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
     except BaseException as error:
         remove_tree(path)
@@ -90,6 +91,14 @@ def _unpack(
         raise
     sources = tuple(row[3] for row in destination.rows if row[3].endswith(".py"))
     return Part(checked.name, checked.version, path, tuple(destination.targets), sources, checked.notes)
+
+
+class _Source(WheelFile):
+    """A wheel without the bytecode that some ship: `installer` would skip it too, with a warning for each file."""
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        """Yield what is to be written."""
+        return (element for element in super().get_contents() if "__pycache__" not in element[0][0].split("/"))
 
 
 def _write_manifest(path: str, text: str) -> None:
