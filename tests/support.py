@@ -22,7 +22,8 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 def record_row(path: str, content: bytes) -> str:
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-    return f"{path},sha256={digest},{len(content)}\n"
+    quoted = f'"{path}"' if "," in path else path
+    return f"{quoted},sha256={digest},{len(content)}\n"
 
 
 def make_wheel(
@@ -41,10 +42,17 @@ def make_wheel(
         files = {f"{module}/__init__.py": f"__version__ = {version!r}\n", f"{module}/late.py": f"V = {version!r}\n"}
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     content = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
-    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {r}" for r in requires)]
+    lines = [
+        "Metadata-Version: 2.1",
+        f"Name: {name}",
+        f"Version: {version}",
+        *(f"Requires-Dist: {r}" for r in requires),
+    ]
     content[f"{info}/METADATA"] = ("\n".join(lines) + "\n").encode()
     root = str(purelib).lower()
-    content[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: {root}\nTag: py3-none-any\n".encode()
+    content[f"{info}/WHEEL"] = (
+        f"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: {root}\nTag: py3-none-any\n".encode()
+    )
     if scripts:
         rows = "".join(f"{script} = {target}\n" for script, target in scripts.items())
         content[f"{info}/entry_points.txt"] = f"[console_scripts]\n{rows}".encode()

@@ -1,7 +1,7 @@
 """Put staged changes in place while Python starts; roll back what a kill interrupted.
 
 Guest code in somebody's interpreter: it imports next to nothing, prints at most one line on stderr, never raises from
-`finalize()`, and may run twice. A copy of this package stands beside the companions while something waits
+`finalize()`, and may run twice. Companions import a copy of this package from the state directory
 (`FINALIZER`), so that it is there even while liveinstall itself is being swapped or has been uninstalled; the live
 side imports the original and calls the same functions. This package owns every name and format that it reads.
 
@@ -19,7 +19,7 @@ import errno
 import os
 import sys
 import time
-from os.path import abspath, dirname, join
+from os.path import join
 
 try:
     import fcntl
@@ -31,7 +31,7 @@ STATE = ".liveinstall"  # in site-packages: all that is neither a part nor a com
 LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part
-FINALIZER = "_liveinstall_finalizer_"  # and a digest of the copy
+FINALIZER = "_liveinstall_finalizer_"  # in the state directory, and a digest of the copy
 TRIES = 3
 WAIT = 10.0  # seconds that a start waits for a swap in progress
 HELD_AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
@@ -144,8 +144,10 @@ def finalize(site):
 
 
 def start():
-    """What a companion names in its .start file (Python 3.18 and later), which tells no directory."""
-    finalize(dirname(dirname(abspath(__file__))))
+    """What a companion names in its .start file (Python 3.18 and later), which tells no directory: all that wait."""
+    for entry in list(sys.path):
+        if entry and transactions(entry):
+            finalize(entry)
 
 
 def _finalize(site):

@@ -58,21 +58,21 @@ def decode_record(text):
     for line in lines[1:-2]:
         kind, *fields = line.split("\t")
         if kind == "id":
-            (record.id,) = fields
+            (record.id,) = _count(fields, 1)
         elif kind == "root":
-            record.roots[fields[0]] = fields[1]
+            scheme, record.roots[scheme] = _count(fields, 2)
         elif kind == "change":
-            record.changes.append(Change(*_six(fields)))
+            record.changes.append(Change(*_count(fields, 6)))
         elif kind == "about":
-            record.about = fields[0]
+            (record.about,) = _count(fields, 1)
     if not record.id or not record.changes:
         raise Stale("a record without an id or without a change")
     return record
 
 
-def _six(fields):
-    if len(fields) != 6:
-        raise Stale("a change has six fields")
+def _count(fields, wanted):
+    if len(fields) != wanted:
+        raise Stale("a record's row has %d fields instead of %d" % (len(fields), wanted))
     return fields
 
 

@@ -6,7 +6,6 @@ from os.path import basename, dirname, isdir, join, lexists, normpath, relpath
 
 from . import (
     COMPANIONS,
-    FINALIZER,
     HISTORY,
     MANIFEST,
     PART,
@@ -247,11 +246,10 @@ def read_record(site, id, state, tries=0):
 
 
 def sweep_companions(site):
-    """Remove each companion whose part no waiting transaction has, and the finalizer when nothing waits."""
-    waiting, wanted = False, set()
+    """Remove each companion whose part no waiting transaction has."""
+    wanted = set()
     for id, state, tries in transactions(site):
         if state != "failed":
-            waiting = True
             try:
                 record = read_record(site, id, state, tries)
             except (OSError, Stale):
@@ -260,8 +258,6 @@ def sweep_companions(site):
     for name in os.listdir(site):
         if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in wanted:
             os.unlink(join(site, name))
-        elif name.startswith(FINALIZER) and not waiting:
-            remove_tree(join(site, name))
 
 
 def companion_stem(change):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from liveinstall.errors import LiveInstallError
     from liveinstall.model import Change, Pending, Plan, Result, Status
     from liveinstall.session import cancel, finalize, install, pending, plan, status

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
     from liveinstall.model import Change, Distribution
 
-_LINE = (
-    "import sys; exec("
-    "'try:\\n from {module} import finalize\\nexcept Exception:\\n pass\\nelse:\\n finalize(sitedir)')\n"
-)
+# `sitedir` is the one name that every site.py gives an import line, at the line's top level only.
+_LINE = """\
+import sys; exec("sys.path.insert(0, sitedir + '/{state}')\\ntry:\\n from {module} import finalize\\n\
+except Exception:\\n pass\\nelse:\\n finalize(sitedir)\\nfinally:\\n sys.path.remove(sitedir + '/{state}')")
+"""
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,22 @@ def _sweep_parts(site: str) -> None:
             if name.endswith(boot.PART) and path not in known and _is_ours(path):
                 files.remove_tree(path)
     _prune_retired(site)
+    _sweep_state(site, waiting=bool(readable))
+
+
+def _sweep_state(site: str, *, waiting: bool) -> None:
+    """Remove what an interrupted staging left in the state directory, and finalizers that no companion names."""
+    state = os.path.join(site, boot.STATE)
+    finalizer = _finalizer_name(_finalizer_texts())
+    for name in os.listdir(state):
+        path = os.path.join(state, name)
+        if name.startswith("draft-") or (name.startswith(boot.FINALIZER) and name != finalizer and not waiting):
+            files.remove_tree(path)
+        elif name.endswith(boot.COMPANIONS):
+            os.unlink(path)
+    for name in os.listdir(os.path.join(state, boot.TRANSACTIONS)):
+        if name.endswith(".draft"):
+            os.unlink(os.path.join(state, boot.TRANSACTIONS, name))
 
 
 def _is_ours(path: str) -> bool:
@@ -133,14 +150,21 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     swap.sweep_companions(site)
 
 
+def _finalizer_texts() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(Path(boot.__file__).parent.glob("*.py"))}
+
+
+def _finalizer_name(texts: dict[str, bytes]) -> str:
+    return f"{boot.FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
+
+
 def _install_finalizer(site: str) -> str:
-    """Put a copy of the boot module beside the companions; its import name, which tells the content."""
-    source = Path(boot.__file__).parent
-    texts = {path.name: path.read_bytes() for path in sorted(source.glob("*.py"))}
-    module = f"{boot.FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
-    final = Path(site, module)
+    """Put a copy of the boot module into the state directory; its import name, which tells the content."""
+    texts = _finalizer_texts()
+    module = _finalizer_name(texts)
+    final = Path(site, boot.STATE, module)
     if not final.is_dir():
-        draft = Path(site, boot.STATE, module)
+        draft = Path(site, boot.STATE, f"draft-{module}")
         files.remove_tree(str(draft))
         draft.mkdir()
         for name, text in texts.items():
@@ -168,8 +192,8 @@ def _write_companion(site: str, name: str, module: str) -> None:
 def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
     """The suffix and text of a companion for a version of Python."""
     if version >= (3, 18):
-        return boot.COMPANIONS[1], f"{module}:start\n"
-    return boot.COMPANIONS[0], _LINE.format(module=module)
+        return boot.COMPANIONS[1], f"{boot.__name__}:start\n"
+    return boot.COMPANIONS[0], _LINE.format(module=module, state=boot.STATE)
 
 
 def _flush_file_system(site: str) -> None:

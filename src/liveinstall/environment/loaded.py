@@ -62,8 +62,12 @@ def loaded_files() -> set[str]:
 
 
 def _module_files(module: object) -> Iterable[str]:
-    spec = getattr(module, "__spec__", None)
-    for path in (getattr(module, "__file__", None), getattr(spec, "origin", None)):
+    """Asked of the namespace and not of the module: a lazy module would import something, or raise anything."""
+    try:
+        namespace = object.__getattribute__(module, "__dict__")
+    except AttributeError:
+        return
+    for path in (namespace.get("__file__"), getattr(namespace.get("__spec__"), "origin", None)):
         if isinstance(path, str) and os.path.isabs(path):
             yield path
 

@@ -46,7 +46,7 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
     needs = edges(situation.after, of=names, extras=situation.extras)
     while True:
         state = _state(changes, reasons, situation)
-        more = _needing(changes, reasons, state, needs, situation) or _breaking(reasons, state, held, names)
+        more = _needing(changes, reasons, state, needs, situation) or _breaking(reasons, state, held, situation)
         if not more:
             return tuple(_timed(change, reasons) for change in changes)
         reasons |= more
@@ -108,15 +108,13 @@ def _needing(
 
 
 def _breaking(
-    waiting: Mapping[str, str], state: Mapping[str, Node], held: list[Edge], names: frozenset[str]
+    waiting: Mapping[str, str], state: Mapping[str, Node], held: list[Edge], situation: Situation
 ) -> dict[str, str]:
     """Changes that would now break a requirement of something that stays as it is until the restart."""
     return {
         edge.name: f"{edge}" + (", and that waits" if edge.requirer in waiting else "")
         for edge in held
-        if edge.name in names
-        and edge.name not in waiting
-        and state.get(edge.requirer) is not None
-        and state[edge.requirer].version == edge.version
+        if edge.name not in waiting
+        and state.get(edge.requirer) == situation.before[edge.requirer]
         and not edge.is_satisfied(state)
     }

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import installer
 from installer.destinations import WheelDestination
-from installer.records import Hash, RecordEntry
+from installer.exceptions import InstallerError
+from installer.records import Hash, InvalidRecordEntry, RecordEntry
 from installer.scripts import InvalidScript, Script
 from installer.sources import WheelFile
 from installer.utils import Scheme, fix_shebang, get_launcher_kind
@@ -84,7 +85,7 @@ def _unpack(
         _write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
     except BaseException as error:
         remove_tree(path)
-        if isinstance(error, (InvalidScript, ValueError)) and not isinstance(error, WheelRefusedError):
+        if isinstance(error, (InvalidScript, InvalidRecordEntry, InstallerError, ValueError)):
             raise WheelRefusedError(
                 f"{destination.file_name} is refused: {error}.", wheel=destination.file_name, entry=""
             ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +134,8 @@ def _constraint_files(constraints: tuple[str, ...], directory: str) -> Iterator[
 def _failure(answer: dict[str, Any], log: str) -> EngineError:
     """The typed error for what ended pip; the words are pip's own."""
     words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_line(log)]
-    message = redact("; ".join(dict.fromkeys(" ".join(word.split()) for word in words if word)))
+    words = [word for word in words if not word.startswith("Ignored the following")] or words
+    message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()) for word in words if word))))
     kinds = set(answer["kinds"])
     details: dict[str, Any] = {"log": log}
     if kinds & _BUILD:
@@ -146,6 +148,11 @@ def _failure(answer: dict[str, Any], log: str) -> EngineError:
     if kinds & _RESOLUTION:
         return ResolutionError(f"pip found no solution: {message}.", **details)
     return ResolutionError(f"pip could not resolve the request: {message}.", **details)
+
+
+def _shorten(message: str) -> str:
+    """Pip names every version that there is; the newest few tell as much. The whole is in the error's `log`."""
+    return re.sub(r"((?:[^,;()]+, ){3})?(?:[^,;()]+, ){10,}(?=(?:[^,;()]+, ){4})", "..., ", message)
 
 
 def _last_line(log: str) -> str:

@@ -1,0 +1,73 @@
+"""Runs in a throw-away environment: `python install.py QUESTION ANSWER`, both JSON files.
+
+Question: {"tool": liveinstall, pip or uv; "requirements": [...]; "preload": [modules imported before]; "imports":
+[modules imported after]; "wheels": the only source of wheels, absent for the configured index; "when": liveinstall's}.
+Answer: {"call", "import": seconds; "phases": liveinstall's own seconds by phase; "staged": [names that wait];
+"loading": seconds to load liveinstall; "engine": seconds in its engine; "self_mib", "children_mib": peak memory}.
+The clock starts before liveinstall is imported, for it is a part of the call.
+"""
+
+import importlib
+import json
+import resource
+import subprocess
+import sys
+import time
+
+
+def _liveinstall(question, answer):
+    begin = time.perf_counter()
+    from liveinstall.planning.engines.pip import PipEngine
+
+    import liveinstall
+
+    call = getattr(liveinstall, question.get("call", "install"))
+    answer["loading"] = time.perf_counter() - begin
+    resolve = PipEngine.resolve
+
+    def timed(*arguments, **options):
+        begin = time.perf_counter()
+        try:
+            return resolve(*arguments, **options)
+        finally:
+            answer["engine"] = time.perf_counter() - begin
+
+    PipEngine.resolve = timed
+    options = {"no_index": True, "find_links": [question["wheels"]]} if "wheels" in question else {}
+    result = call(*question["requirements"], when=question.get("when", "auto"), **options)
+    answer["phases"] = getattr(result, "seconds", {})
+    answer["staged"] = [change.name for change in getattr(result, "staged", ())]
+
+
+def _other(question, answer):
+    commands = {
+        "pip": [sys.executable, "-m", "pip", "install"],
+        "uv": [question["uv"], "pip", "install", "--python", sys.executable],
+    }
+    source = ["--no-index", "--find-links", question["wheels"]] if "wheels" in question else []
+    command = [*commands[question["tool"]], *source, *question["requirements"]]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    importlib.invalidate_caches()
+
+
+def main(question_path, answer_path):
+    with open(question_path, encoding="utf-8") as stream:
+        question = json.load(stream)
+    for module in question.get("preload", ()):
+        importlib.import_module(module)
+    answer = {}
+    begin = time.perf_counter()
+    (_liveinstall if question["tool"] == "liveinstall" else _other)(question, answer)
+    between = time.perf_counter()
+    for module in question.get("imports", ()):
+        importlib.import_module(module)
+    answer |= {"call": between - begin, "import": time.perf_counter() - between}
+    for name, who in (("self_mib", resource.RUSAGE_SELF), ("children_mib", resource.RUSAGE_CHILDREN)):
+        peak = resource.getrusage(who).ru_maxrss
+        answer[name] = peak / (2**20 if sys.platform == "darwin" else 2**10)
+    with open(answer_path, "w", encoding="utf-8") as stream:
+        json.dump(answer, stream)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,95 @@
+"""`import liveinstall` (milliseconds of CPU) and deciding among 300 distributions (milliseconds of wall time)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.common import Options, Workshop, run_alone
+from benchmarks.measure import Section, Usage, Verdict, added, interleaved, usage_of
+from benchmarks.synthetic import crowd, small_files
+
+IMPORT, DECIDE = 10, 150  # ms
+CROWD = 300
+
+
+def measure(place: Workshop, options: Options) -> list[Section]:
+    """Import, then deciding."""
+    return [_import(place, options.count(100, 20)), _decide(place, options.count(9, 3))]
+
+
+def _import(place: Workshop, rounds: int) -> Section:
+    def start(code: str) -> Callable[[], Usage]:
+        return lambda: usage_of([place.template.python, "-c", code], place.variables)
+
+    codes = {
+        "`pass`": "pass",
+        "`pass` again (control)": "pass",
+        "`import liveinstall`": "import liveinstall",
+        "`import liveinstall; liveinstall.install`": "import liveinstall; liveinstall.install",
+    }
+    for code in codes.values():
+        start(code)()
+    found = interleaved({name: start(code) for name, code in codes.items()}, rounds)
+    base = [usage.cpu for usage in found["`pass`"]]
+    rows, more = [], {}
+    for name, usages in found.items():
+        cpu = [usage.cpu for usage in usages]
+        more[name] = added(cpu, base)
+        rows.append([name, f"{statistics.median(cpu):.1f}", f"{more[name]:+.1f}"])
+    measured = more["`import liveinstall`"]
+    return Section(
+        "Importing liveinstall",
+        f"Milliseconds of CPU (user + system) of a whole interpreter, medians of {rounds}; added: the median of the "
+        "differences from `pass` in the same round. The public functions are loaded when they are first used.",
+        ("", "CPU", "added"),
+        rows,
+        (Verdict(f"`import liveinstall` adds at most {IMPORT} ms", f"{measured:+.1f} ms", measured <= IMPORT),),
+    )
+
+
+def _decide(place: Workshop, rounds: int) -> Section:
+    name = f"crowd-{CROWD - 1:03}"
+    small_files(place.wheels, "newcomer", "1.0", 1)
+    small_files(place.wheels, name, "1.1", 1)
+    environment = place.copy(place.template)
+    crowd(environment.site, CROWD)
+
+    def once(call: str, requirement: str) -> dict[str, Any]:
+        asked = {"tool": "liveinstall", "call": call, "requirements": [requirement]}
+        if call == "plan":
+            return place.ask(environment, "install", **asked, **place.offline())
+        with place.fresh(environment) as copy:
+            return place.ask(copy, "install", **asked, **place.offline())
+
+    cases = {
+        "plan, one new": ("plan", "newcomer"),
+        "plan, an upgrade that eight need": ("plan", f"{name}>=1.1"),
+        "install, one new": ("install", "newcomer"),
+    }
+    once("plan", "newcomer")
+    found = interleaved({case: lambda case=case: once(*cases[case]) for case in cases}, rounds)  # type: ignore[misc]
+    environment.remove()
+    rows = [[case, *(f"{value:.0f}" for value in _split(answers))] for case, answers in found.items()]
+    worst = max(_split(answers)[3] for case, answers in found.items() if case.startswith("plan"))
+    return Section(
+        f"Deciding among {CROWD} distributions",
+        f"Milliseconds of wall time, medians of {rounds}: in its own process, everything but the engine (pip resolves in "
+        "a child process). Each distribution has eight requirements and a RECORD of 100 files. `install` also stages and "
+        "commits a wheel of one module, flushed to the disk.",
+        ("", "load liveinstall", "engine", "the rest", "all but the engine"),
+        rows,
+        (Verdict(f"deciding takes at most {DECIDE} ms beyond pip", f"{worst:.0f} ms", worst <= DECIDE),),
+    )
+
+
+def _split(answers: Sequence[Mapping[str, Any]]) -> tuple[float, float, float, float]:
+    """Milliseconds: loading, engine, the rest, and all but the engine."""
+    parts = [(a["loading"], a["engine"], a["call"] - a["loading"] - a["engine"], a["call"] - a["engine"]) for a in answers]
+    loading, engine, rest, beyond = (statistics.median(column) * 1000 for column in zip(*parts, strict=True))
+    return loading, engine, rest, beyond
+
+
+if __name__ == "__main__":
+    run_alone(measure, __doc__)

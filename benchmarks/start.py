@@ -1,0 +1,200 @@
+"""What an interpreter start costs: milliseconds of CPU (user + system) of `python -c pass` and of its children.
+
+Idle: nothing waits. Held: something waits, and a live process holds it. Swap: the start that puts it in place, which
+happens once, so each repetition has a copy of its own of a prepared environment.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.common import CHILDREN, Environment, Options, Workshop, run_alone
+from benchmarks.measure import Section, Usage, Verdict, added, interleaved, usage_of
+from benchmarks.staging import NEW, with_old_numpy
+from benchmarks.synthetic import small_files
+
+HELD, SWAP = 3, 25  # ms
+SIZES = (10, 100, 1_000, 10_000)
+_OURS = re.compile(r"liveinstall|\.part\b")
+
+
+def measure(place: Workshop, options: Options) -> list[Section]:
+    """Idle and held, then the swap of numpy, then how a swap grows."""
+    numpy, growth = _prepared_numpy(place), options.count(7, 3)
+    sections = [
+        _starts(place, numpy, options.count(150, 30)),
+        _swap_of_numpy(place, numpy, options.count(15, 5)),
+        _growth(place, SIZES[:3] if options.quick else SIZES, growth),
+    ]
+    numpy.remove()
+    return sections
+
+
+# --- idle and held ----------------------------------------------------------------------------------------------------
+
+
+def _prepared_numpy(place: Workshop) -> Environment:
+    """numpy 1.26, imported, and its upgrade staged; the process that staged it is gone."""
+    environment = with_old_numpy(place)
+    asked = {"tool": "liveinstall", "requirements": [NEW], "preload": ["numpy"]}
+    if place.ask(environment, "install", **asked, **place.offline())["staged"] != ["numpy"]:
+        raise RuntimeError("numpy was not staged")
+    return environment
+
+
+def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
+    small_files(place.wheels, "newcomer", "1.0", 1)
+    idle = place.copy(place.template)  # where liveinstall has worked, and nothing waits
+    place.ask(idle, "install", tool="liveinstall", requirements=["newcomer"], **place.offline())
+    environments = {
+        "plain": place.plain,
+        "plain again (control)": place.copy(place.plain),
+        "nothing waits": idle,
+        "numpy waits, held": place.copy(pending),
+    }
+    with _held(place, environments["numpy waits, held"]):
+        files = {name: len(_files_of_ours(place, environment)) for name, environment in environments.items()}
+        found = interleaved({name: _start(place, e) for name, e in environments.items()}, rounds)
+    base = [usage.cpu for usage in found["plain"]]
+    more = {name: added([usage.cpu for usage in usages], base) for name, usages in found.items()}
+    rows = [
+        [name, f"{statistics.median(u.cpu for u in found[name]):.1f}", f"{more[name]:+.1f}", str(files[name])]
+        for name in found
+    ]
+    held = more["numpy waits, held"]
+    return Section(
+        "Starting Python: nothing waits, or what waits is held",
+        f"Milliseconds of CPU, medians of {rounds}; added: the median of the differences from `plain` in the same round. "
+        "`plain` has never had liveinstall. Files of ours: paths of liveinstall's that the start opens or asks for, "
+        f"counted with {'strace' if shutil.which('strace') else 'an audit hook'}.",
+        ("", "CPU", "added", "files of ours"),
+        rows,
+        (
+            Verdict("no file of ours is touched when nothing waits", str(files["nothing waits"]), not files["nothing waits"]),
+            Verdict(f"a held change adds at most {HELD} ms", f"{held:+.1f} ms", held <= HELD),
+        ),
+    )
+
+
+def _start(place: Workshop, environment: Environment) -> Callable[[], Usage]:
+    return lambda: usage_of([environment.python, "-c", "pass"], place.variables)
+
+
+def _files_of_ours(place: Workshop, environment: Environment) -> set[str]:
+    """The paths of liveinstall's that a start opens, or asks for."""
+    command = [environment.python, "-c", "pass"]
+    log = place.path / "trace"
+    if shutil.which("strace"):
+        place.run("strace", "-f", "-e", "trace=%file", "-o", str(log), *command)
+        seen = re.findall(r'"([^"]*)"', log.read_text(encoding="utf-8", errors="replace"))
+    else:
+        place.run(environment.python, "-S", str(CHILDREN / "opened.py"), str(log))
+        seen = log.read_text(encoding="utf-8").splitlines()
+    site = str(environment.site)
+    return {path for path in seen if path.startswith(site) and _OURS.search(path.removeprefix(site))}
+
+
+@contextmanager
+def _held(place: Workshop, environment: Environment) -> Iterator[None]:
+    """Another process holds the environment."""
+    code = (
+        "from liveinstall.environment.holds import take_hold; from liveinstall.environment.target import find_target; "
+        "take_hold(find_target().site); print(flush=True); input()"
+    )
+    # -S would find no liveinstall, and a plain start would swap what waits: the pending record steps aside meanwhile.
+    record = next((environment.site / ".liveinstall" / "transactions").glob("*.pending"))
+    aside = record.rename(environment.path / record.name)
+    companions = [path.rename(environment.path / path.name) for path in environment.site.glob("*.part.pth")]
+    with subprocess.Popen(
+        [environment.python, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=place.variables,
+    ) as holder:
+        if holder.stdout is None or not holder.stdout.readline():
+            raise RuntimeError("the environment could not be held")
+        aside.rename(record)
+        for path in companions:
+            path.rename(environment.site / path.name)
+        yield
+        holder.communicate(b"\n")
+    if not record.exists():
+        raise RuntimeError("a held change was swapped")
+
+
+# --- swaps ------------------------------------------------------------------------------------------------------------
+
+
+def _swap_once(place: Workshop, prepared: Environment) -> tuple[Usage, Usage]:
+    """The start that swaps, and the next one, in a new copy."""
+    with place.fresh(prepared) as environment:
+        first, second = (_start(place, environment)() for _ in range(2))
+        if list((environment.site / ".liveinstall" / "transactions").glob("*.pending*")):
+            raise RuntimeError("the start swapped nothing")
+        return first, second
+
+
+def _row(name: str, pairs: Sequence[tuple[Usage, Usage]]) -> tuple[list[str], float]:
+    first, second = ([pair[n].cpu for pair in pairs] for n in (0, 1))
+    wall = added([pair[0].wall for pair in pairs], [pair[1].wall for pair in pairs])
+    more = added(first, second)
+    return [name, f"{statistics.median(first):.1f}", f"{statistics.median(second):.1f}", f"{more:+.1f}", f"{wall:+.1f}"], more
+
+
+_HEADER = ("", "this start", "the next start", "added", "added wall time")
+_EXPLAINED = (
+    "Milliseconds of CPU, medians of {}; added: the median of the differences between the start that swaps and the next "
+    "one. Wall time has the flush of the renames to the disk in it."
+)
+
+
+def _swap_of_numpy(place: Workshop, prepared: Environment, rounds: int) -> Section:
+    pairs = [_swap_once(place, prepared) for _ in range(rounds)]
+    files = sum(1 for path in prepared.site.glob("numpy-2*.part/**/*") if path.is_file())
+    row, more = _row(f"numpy 1.26 -> 2, {files:,} files", pairs)
+    return Section(
+        "Starting Python: swapping numpy",
+        _EXPLAINED.format(rounds),
+        _HEADER,
+        [row],
+        (Verdict(f"swapping numpy adds at most {SWAP} ms", f"{more:+.1f} ms", more <= SWAP),),
+    )
+
+
+def _growth(place: Workshop, sizes: Sequence[int], rounds: int) -> Section:
+    prepared = {f"{size:,} files": _prepared_files(place, size) for size in sizes}
+    arms = {name: lambda e=e: _swap_once(place, e) for name, e in prepared.items()}
+    pairs = interleaved(arms, rounds)  # type: ignore[arg-type]
+    for environment in prepared.values():
+        environment.remove()
+    return Section(
+        "How a swap grows",
+        _EXPLAINED.format(rounds) + " An upgrade of a package with so many small modules, fifty in a directory, to the "
+        "same number.",
+        _HEADER,
+        [_row(name, pairs[name])[0] for name in prepared],
+    )
+
+
+def _prepared_files(place: Workshop, size: int) -> Environment:
+    """A package of `size` modules, its upgrade staged."""
+    name = f"many-{size}"
+    for version in ("1.0", "2.0"):
+        small_files(place.wheels, name, version, size)
+    environment = place.copy(place.template)
+    for version, when in (("1.0", "auto"), ("2.0", "restart")):
+        asked = {"tool": "liveinstall", "requirements": [f"{name}=={version}"], "when": when}
+        place.ask(environment, "install", **asked, **place.offline())
+    for wheel in Path(place.wheels).glob(f"many_{size}-*.whl"):
+        wheel.unlink()
+    return environment
+
+
+if __name__ == "__main__":
+    run_alone(measure, __doc__)

@@ -1,0 +1,1 @@
+"""Real pip, real wheels, real processes: what the promises are worth outside of unit tests."""

@@ -1,0 +1,204 @@
+"""P2: old or new, never between, wherever the process dies or the disk refuses. Real processes, killed at each change."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from places import KILLED, Place
+
+import _liveinstall_boot as boot
+from liveinstall.commit import transaction as transactions
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def upgrade(place: Place) -> tuple[dict, dict]:
+    """An upgrade of three distributions, staged: scripts, a data file, a shared namespace, a removal, a fresh one."""
+    old = [
+        place.candidate(
+            "alpha",
+            "1.0",
+            {"alpha/__init__.py": "V = 1\n", "alpha/gone.py": "", "alpha-1.0.data/data/share/a.txt": "old"},
+            scripts={"alpha-run": "alpha:run"},
+        ),
+        place.candidate("ns-a", "1.0", {"ns/a.py": "V = 1\n", "ns/only/old.py": ""}),
+        place.candidate("ns-b", "1.0", {"ns/b.py": "V = 1\n"}),
+        place.candidate("leaves", "1.0"),
+    ]
+    place.install(*old)
+    before = place.state()
+    new = [
+        place.candidate(
+            "alpha",
+            "2.0",
+            {"alpha/__init__.py": "V = 2\n", "alpha/sub/new.py": "", "alpha-2.0.data/data/share/a.txt": "new"},
+            scripts={"alpha-run": "alpha:run2", "alpha-more": "alpha:more"},
+        ),
+        place.candidate("ns-a", "2.0", {"ns/a.py": "V = 2\n", "ns/added.py": ""}),
+        place.candidate("fresh", "1.0"),
+    ]
+    after = Place(place.root.parent / "after")
+    after.install(old[2], *new)
+    place.stage(*new, remove=("leaves",))
+    return before, {path.replace("after", "root"): content for path, content in after.state().items()}
+
+
+def assert_whole(place: Place, before: dict, after: dict, at: str) -> bool:
+    """The environment is wholly old or wholly new, and nothing of ours is left once nothing waits."""
+    state = {path: content for path, content in place.state().items() if ".part" not in path and "_final" not in path}
+    # Scripts name the interpreter and not the place, so that both trees can be compared.
+    assert state in (before, after), f"between old and new after {at}: {difference(state, before, after)}"
+    if not boot.transactions(str(place.site)):
+        assert place.leftovers() == [], at
+    return state == after
+
+
+def difference(state: dict, before: dict, after: dict) -> list[str]:
+    nearest = min((before, after), key=lambda other: len(set(state.items()) ^ set(other.items())))
+    return sorted(set(state.items()) ^ set(nearest.items()))
+
+
+def test_a_start_that_is_killed_at_any_point_leaves_old_or_new_and_the_next_ends_new(place, tmp_path):
+    before, after = upgrade(place)
+    _, points = place.copy(tmp_path / "dry").start()
+    assert points > 30
+    for at in range(points):
+        copy = place.copy(tmp_path / f"kill{at}")
+        status, _ = copy.start(at=at)
+        assert status == KILLED
+        assert copy.start()[0] == 0
+        assert assert_whole(copy, before, after, f"kill {at}"), f"kill {at}: the next start did not finish it"
+
+
+def test_a_recovery_that_is_killed_at_any_point_is_recovered_too(tmp_path):
+    place = Place(tmp_path / "root")
+    place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "V = 1\n", "ns/x.py": ""}, scripts={"run": "alpha:a"}))
+    place.install(place.candidate("other", "1.0", {"ns/y.py": ""}))
+    before = place.state()
+    place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2\n", "ns/z.py": ""}, scripts={"run": "alpha:b"}))
+    dry = place.copy(tmp_path / "dry")
+    _, points = dry.start()
+    after = dry.state()
+    tried = 0
+    for first in range(points):
+        half = place.copy(tmp_path / f"half{first}")
+        half.start(at=first)
+        _, again = half.copy(tmp_path / f"count{first}").start()
+        for second in range(0, again, 1 if again < 12 else 2):
+            copy = half.copy(tmp_path / f"k{first}-{second}")
+            copy.start(at=second)
+            copy.start()
+            copy.start()
+            assert_whole(copy, before, after, f"kills {first}, {second}")
+            tried += 1
+    assert tried > 200
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EXDEV, errno.EMFILE])
+def test_an_error_at_any_point_leaves_old_or_new_and_the_start_unharmed(place, tmp_path, code):
+    before, after = upgrade(place)
+    _, points = place.copy(tmp_path / "dry").start()
+    for at in range(points):
+        copy = place.copy(tmp_path / f"error{at}")
+        status, _ = copy.start(at=at, error=OSError(code, os.strerror(code)))
+        assert status == 0
+        copy.start()
+        assert_whole(copy, before, after, f"errno {code} at {at}")
+
+
+def test_after_three_failed_tries_a_transaction_is_set_aside_and_the_start_is_free(place):
+    place.install(place.candidate("alpha", "1.0"))
+    before = place.state()
+    place.stage(place.candidate("alpha", "2.0", {"alpha/__init__.py": "", "in_the_way.py": ""}))
+    (place.site / "in_the_way.py").write_text("mine")
+    for _ in range(boot.TRIES):
+        assert place.start()[0] == 0
+    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["failed"]
+    assert [name for name in place.leftovers() if name.endswith(".pth")] == []
+    assert {**before, "lib/site-packages/in_the_way.py": place.state()["lib/site-packages/in_the_way.py"]}.items() <= (
+        place.state().items()
+    )
+    assert "in the way" in transactions.note_of(str(place.site), boot.transactions(str(place.site))[0][0])
+    assert len(transactions.untold(str(place.site))) == 1
+    assert transactions.untold(str(place.site)) == []
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_an_installation_that_is_killed_at_any_point_leaves_old_or_new(tmp_path, later):
+    """From the first file of the stage to the last of the clean-up, for what is staged and for what happens now."""
+    place = Place(tmp_path / "root")
+    place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "V = 1\n"}))
+    before = place.state()
+    new = place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2\n", "alpha/b.py": ""})
+
+    def change(there: Place) -> None:
+        id = there.stage(new)
+        if not later:
+            transactions.apply(str(there.site), id)
+
+    dry = place.copy(tmp_path / "dry")
+    _, points = dry.fork(lambda: change(dry))
+    dry.start()
+    after = dry.state()
+    for at in range(points):
+        copy = place.copy(tmp_path / f"kill{at}")
+        status, _ = copy.fork(lambda copy=copy: change(copy), at=at)
+        assert status == KILLED
+        copy.start()
+        transactions.recover(str(copy.site))  # what the next use of liveinstall does first
+        assert_whole(copy, before, after, f"kill {at}")
+        assert copy.leftovers() == [], f"kill {at}"
+
+
+def test_a_damaged_record_is_set_aside_and_harms_no_start(place):
+    place.install(place.candidate("alpha", "1.0"))
+    before = place.state()
+    id = place.stage(place.candidate("alpha", "2.0"))
+    path = Path(boot.record_path(str(place.site), id, "pending"))
+    path.write_text(path.read_text()[:-20])
+    assert place.start()[0] == 0
+    assert before.items() <= place.state().items()
+    assert boot.transactions(str(place.site))[0][1] == "failed"
+
+
+@pytest.mark.parametrize("what", ["manifest", "part", "lock", "holds", "transactions"])
+def test_what_vanished_harms_no_start(place, what):
+    place.install(place.candidate("alpha", "1.0"))
+    before = place.state()
+    place.stage(place.candidate("alpha", "2.0"))
+    state = place.site / boot.STATE
+    if what == "manifest":
+        (place.site / "alpha-2.0.part" / boot.MANIFEST).unlink()
+    elif what == "part":
+        boot_remove(place.site / "alpha-2.0.part")
+    elif what == "lock":
+        (state / boot.LOCK).unlink(missing_ok=True)
+    else:
+        boot_remove(state / getattr(boot, what.upper()))
+    assert place.start()[0] == 0
+    versions = {path.name for path in place.site.glob("alpha-*.dist-info")}
+    assert len(versions) == 1
+    if "alpha-1.0.dist-info" in versions:
+        assert before.items() <= place.state().items()
+
+
+def boot_remove(path: Path) -> None:
+    from _liveinstall_boot.files import remove_tree
+
+    remove_tree(str(path))
+
+
+def test_what_pip_changed_meanwhile_is_never_overwritten(place):
+    place.install(place.candidate("alpha", "1.0"))
+    place.stage(place.candidate("alpha", "3.0"))
+    id = boot.transactions(str(place.site))[0][0]
+    record = next(place.site.glob("alpha-1.0.dist-info/RECORD"))
+    record.write_text(record.read_text() + "alpha/pip_was_here.py,,\n")
+    before = {path: content for path, content in place.state().items() if ".part" not in path and "_final" not in path}
+    assert place.start()[0] == 0
+    state = {path: content for path, content in place.state().items() if ".part" not in path and "_final" not in path}
+    assert state == before
+    assert "changed by something else" in transactions.note_of(str(place.site), id)

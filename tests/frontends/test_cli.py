@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def command(env):
+    (env.root / "libraries" / "cli.py").write_text(
+        "import sys, fake_engine\nfrom liveinstall.frontends.cli import main\nsys.exit(main())\n"
+    )
+
+    def run(*arguments):
+        return subprocess.run(
+            [env.python, "-m", "cli", *arguments], env=env.variables(), capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def envelope(done):
+    return json.loads(done.stdout)
+
+
+def test_install_status_finalize_and_cancel_as_json(env, command):
+    env.wheel("alpha", "1.0")
+    done = command("install", "alpha", "--when", "restart", "--json")
+    assert done.returncode == 0, done.stderr
+    told = envelope(done)
+    assert (told["liveinstall"], told["command"], told["ok"]) == (1, "install", True)
+    assert told["result"]["staged"][0]["name"] == "alpha" and told["result"]["restart_required"] is True
+    # The next command's own start swaps it.
+    assert envelope(command("status", "--json"))["result"]["pending"] == []
+    assert (env.site / "alpha").is_dir()
+    assert command("finalize").stdout == "Nothing waits.\n"
+    failed = command("cancel", "alpha", "--json")
+    assert failed.returncode == 1
+    assert envelope(failed)["error"]["type"] == "NotPendingError"
+
+
+def test_statuses_are_honest(env, command):
+    assert command("install", "nothing").returncode == 1
+    assert command("install", "not>>valid").returncode == 2
+    assert command("instal").returncode == 2
+    assert "Nothing was changed." in command("install", "nothing").stderr
+    env.wheel("alpha", "1.0")
+    holder = env.start("li.install('alpha', when='restart'); print('up', flush=True); input()")
+    holder.stdout.readline()
+    waiting = command("finalize")
+    shown = command("status")
+    forced = command("finalize", "--force")
+    holder.kill()
+    holder.communicate()
+    assert waiting.returncode == 3 and "held by pid" in waiting.stdout
+    assert "waits for: the end of pid" in shown.stdout
+    assert forced.returncode == 0 and "alpha 1.0" in forced.stdout
+
+
+def test_plan_and_dry_run_change_nothing(env, command):
+    env.wheel("alpha", "1.0")
+    assert command("plan", "alpha").stdout.startswith("Would be installed now:\n  alpha 1.0")
+    assert command("install", "--dry-run", "alpha").stdout.startswith("Would be installed now:")
+    assert list(env.site.iterdir()) == []
+
+
+def test_help_names_every_verb(command):
+    text = command("--help").stdout
+    assert all(verb in text for verb in ("install", "plan", "status", "finalize", "cancel"))

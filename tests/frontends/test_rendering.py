@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import liveinstall
+from liveinstall.frontends.rendering import show
+from liveinstall.model import Change, Pending, Plan, Result, Timing
+
+UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
+NEW = Change("rich", None, "15.0", Timing.NOW, "it is new here")
+
+
+def test_a_result_tells_what_happened_what_waits_why_and_what_to_do():
+    text = show(Result(installed=(NEW,), staged=(UP,), notes=("x is yanked",)))
+    assert text == (
+        "Installed, ready to import:\n"
+        "  rich 15.0  it is new here\n"
+        "Staged for the next start of Python:\n"
+        "  numpy 1.26.4 -> 2.2.6  numpy is imported here\n"
+        "Note: x is yanked.\n"
+        "This process keeps what it has loaded. Start the program again to switch."
+    )
+
+
+def test_nothing_to_do_says_so():
+    assert show(Result()) == show(Plan()) == "Nothing to do."
+    same = Change("rich", "15.0", "15.0", reason="it satisfies the request")
+    assert show(Result(unchanged=(same,))) == "Unchanged: rich 15.0, it satisfies the request."
+
+
+def test_what_was_set_aside_tells_the_reason():
+    item = Pending("id", (UP,), 0.0, 7, "python", ("numpy",), "failed", "the disk refused")
+    assert "Set aside since an unknown time" in show(item) and "reason: the disk refused" in show(item)
+
+
+def test_values_print_themselves():
+    assert liveinstall.install and str(Result()) == "Nothing to do."
+
+
+def test_a_removal_reads_like_one():
+    assert str(Change("rich", "15.0", None)) == "rich 15.0 removed"

@@ -1,0 +1,130 @@
+"""A site directory without an interpreter: installs, stages and swaps happen in this process, kills in forked ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from support import make_wheel, tree
+
+import _liveinstall_boot as boot
+from liveinstall.commit import transaction as transactions
+from liveinstall.commit.waiting import Entry, publish
+from liveinstall.environment.installed import in_directory
+from liveinstall.model import Candidate, Change, Target
+from liveinstall.staging.stage import stage_all
+
+KILLED = 9
+# What changes files; os.replace is audited as os.rename, os.unlink as os.remove.
+CHANGES = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.chmod", "os.link", "os.symlink", "os.truncate"}
+
+
+def is_change(event: str, arguments: tuple) -> bool:
+    return event in CHANGES or (event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)))
+
+
+@dataclass
+class Place:
+    root: Path
+
+    @property
+    def site(self) -> Path:
+        return self.root / "lib" / "site-packages"
+
+    @property
+    def target(self) -> Target:
+        site = str(self.site)
+        return Target(
+            sys.executable, "venv", site, site, str(self.root / "bin"), str(self.root / "include"), str(self.root)
+        )
+
+    def __post_init__(self) -> None:
+        self.site.mkdir(parents=True, exist_ok=True)
+        (self.root / "bin").mkdir(exist_ok=True)
+
+    def candidate(self, name: str, version: str, *args, **options) -> Candidate:
+        wheel = make_wheel(self.root.parent / "wheels", name, version, *args, **options)
+        return Candidate(name, version, (), requested=True, wheel=str(wheel))
+
+    def stage(self, *candidates: Candidate, remove: tuple[str, ...] = ()) -> str:
+        """Publish one transaction that brings the candidates and removes `remove`; its id."""
+        transactions.new_id()
+        (self.site / boot.STATE / boot.TRANSACTIONS).mkdir(parents=True, exist_ok=True)
+        here = {found.name: found for found in in_directory(str(self.site))}
+        id = transactions.new_id()
+        parts = stage_all(candidates, self.target, lambda name: (id, ""))
+        entries = []
+        for name in [*parts, *remove]:
+            part = parts.get(name)
+            old = here.get(name)
+            change = Change(name, old.version if old else None, part.version if part else None)
+            entries.append(Entry(transactions.swap_of(str(self.site), change, old, part.path if part else ""), {}))
+        publish(self.target, id, entries, ["test"])
+        return id
+
+    def install(self, *candidates: Candidate) -> None:
+        transactions.apply(str(self.site), self.stage(*candidates))
+
+    def state(self) -> dict[str, str]:
+        return tree(self.root)
+
+    def copy(self, to: Path) -> Place:
+        shutil.copytree(self.root, to, symlinks=True)
+        return Place(to)
+
+    def fork(self, action, *, at: int = -1, error: OSError | None = None) -> tuple[int, int]:
+        """Run `action` in a forked process; before its file change number `at` kill it, or raise `error` there.
+
+        Returns its exit status and how many file changes it counted.
+        """
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(read)
+            _die_or_raise(action, at, error, write)
+        os.close(write)
+        with os.fdopen(read, "rb") as pipe:
+            counted = pipe.read()
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status), int(counted or -1)
+
+    def start(self, **options) -> tuple[int, int]:
+        """What a starting interpreter does when it meets a companion."""
+
+        def finalize() -> None:
+            if any(path.name.endswith(boot.COMPANIONS) for path in self.site.iterdir()):
+                boot._done.clear()
+                boot.finalize(str(self.site))
+
+        return self.fork(finalize, **options)
+
+    def leftovers(self) -> list[str]:
+        return [p.name for p in self.site.iterdir() if ".part" in p.name or p.name.startswith(boot.FINALIZER)]
+
+
+def _die_or_raise(action, at: int, error: OSError | None, pipe: int) -> None:
+    counted = 0
+
+    def hook(event: str, arguments: tuple) -> None:
+        nonlocal counted
+        if is_change(event, arguments):
+            counted += 1
+            if counted - 1 == at:
+                if error is None:
+                    os._exit(KILLED)
+                raise error
+
+    status = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.addaudithook(hook)
+        action()
+        status = 0
+    finally:
+        total = counted
+        at = -1
+        os.write(pipe, str(total).encode())
+        os._exit(status)
