@@ -68,7 +68,7 @@ def _sections(place: Workshop, where: str, source: Mapping[str, Any], rounds: in
     found: dict[str, Answers] = {}
     for one in SETS:
         arms = {tool: lambda tool=tool, one=one: _once(place, one, tool, source) for tool in TOOLS}
-        found[one.name] = interleaved(arms, rounds)  # type: ignore[arg-type]
+        found[one.name] = interleaved(arms, rounds)
     return [_totals(found, where, rounds), _phases(found, where)]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import Options, Workshop, run_alone
 from benchmarks.measure import Section, Usage, Verdict, added, interleaved, usage_of
 from benchmarks.synthetic import crowd, small_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 IMPORT, DECIDE = 10, 150  # ms
 CROWD = 300
@@ -75,20 +77,21 @@ def _decide(place: Workshop, rounds: int) -> Section:
     worst = max(_split(answers)[3] for case, answers in found.items() if case.startswith("plan"))
     return Section(
         f"Deciding among {CROWD} distributions",
-        f"Milliseconds of wall time, medians of {rounds}: in its own process, everything but the engine (pip resolves in "
-        "a child process). Each distribution has eight requirements and a RECORD of 100 files. `install` also stages and "
-        "commits a wheel of one module, flushed to the disk.",
+        f"Milliseconds of wall time, medians of {rounds}: in its own process, everything but the engine (pip resolves "
+        "in a child process). Each distribution has eight requirements and a RECORD of 100 files. `install` also stages "
+        "and commits a wheel of one module, flushed to the disk.",
         ("", "load liveinstall", "engine", "the rest", "all but the engine"),
         rows,
         (Verdict(f"deciding takes at most {DECIDE} ms beyond pip", f"{worst:.0f} ms", worst <= DECIDE),),
     )
 
 
-def _split(answers: Sequence[Mapping[str, Any]]) -> tuple[float, float, float, float]:
+def _split(answers: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:
     """Milliseconds: loading, engine, the rest, and all but the engine."""
-    parts = [(a["loading"], a["engine"], a["call"] - a["loading"] - a["engine"], a["call"] - a["engine"]) for a in answers]
-    loading, engine, rest, beyond = (statistics.median(column) * 1000 for column in zip(*parts, strict=True))
-    return loading, engine, rest, beyond
+    whole, loading, engine = ([answer[key] for answer in answers] for key in ("call", "loading", "engine"))
+    beyond = [call - pip for call, pip in zip(whole, engine, strict=True)]
+    rest = [one - other for one, other in zip(beyond, loading, strict=True)]
+    return tuple(statistics.median(column) * 1000 for column in (loading, engine, rest, beyond))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ an environment without numpy, from the call to imported.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import Environment, Options, Workshop, run_alone
 from benchmarks.measure import Section, Verdict, interleaved, ratio, spread
 from benchmarks.synthetic import big_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OLD, NEW = "numpy<2", "numpy>=2"
 MEMORY = 150  # MiB

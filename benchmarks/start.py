@@ -10,14 +10,17 @@ import re
 import shutil
 import statistics
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.common import CHILDREN, Environment, Options, Workshop, run_alone
 from benchmarks.measure import Section, Usage, Verdict, added, interleaved, usage_of
 from benchmarks.staging import NEW, with_old_numpy
 from benchmarks.synthetic import small_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 HELD, SWAP = 3, 25  # ms
 SIZES = (10, 100, 1_000, 10_000)
@@ -40,7 +43,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
 
 
 def _prepared_numpy(place: Workshop) -> Environment:
-    """numpy 1.26, imported, and its upgrade staged; the process that staged it is gone."""
+    """An environment with numpy 1.26, imported, and its upgrade staged; the process that staged it is gone."""
     environment = with_old_numpy(place)
     asked = {"tool": "liveinstall", "requirements": [NEW], "preload": ["numpy"]}
     if place.ask(environment, "install", **asked, **place.offline())["staged"] != ["numpy"]:
@@ -67,16 +70,16 @@ def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
         [name, f"{statistics.median(u.cpu for u in found[name]):.1f}", f"{more[name]:+.1f}", str(files[name])]
         for name in found
     ]
-    held = more["numpy waits, held"]
+    held, touched = more["numpy waits, held"], files["nothing waits"]
     return Section(
         "Starting Python: nothing waits, or what waits is held",
-        f"Milliseconds of CPU, medians of {rounds}; added: the median of the differences from `plain` in the same round. "
+        f"Milliseconds of CPU, medians of {rounds}; added: the median of the differences from `plain`, round by round. "
         "`plain` has never had liveinstall. Files of ours: paths of liveinstall's that the start opens or asks for, "
         f"counted with {'strace' if shutil.which('strace') else 'an audit hook'}.",
         ("", "CPU", "added", "files of ours"),
         rows,
         (
-            Verdict("no file of ours is touched when nothing waits", str(files["nothing waits"]), not files["nothing waits"]),
+            Verdict("no file of ours is touched when nothing waits", str(touched), not touched),
             Verdict(f"a held change adds at most {HELD} ms", f"{held:+.1f} ms", held <= HELD),
         ),
     )
@@ -144,13 +147,14 @@ def _row(name: str, pairs: Sequence[tuple[Usage, Usage]]) -> tuple[list[str], fl
     first, second = ([pair[n].cpu for pair in pairs] for n in (0, 1))
     wall = added([pair[0].wall for pair in pairs], [pair[1].wall for pair in pairs])
     more = added(first, second)
-    return [name, f"{statistics.median(first):.1f}", f"{statistics.median(second):.1f}", f"{more:+.1f}", f"{wall:+.1f}"], more
+    medians = (f"{statistics.median(arm):.1f}" for arm in (first, second))
+    return [name, *medians, f"{more:+.1f}", f"{wall:+.1f}"], more
 
 
 _HEADER = ("", "this start", "the next start", "added", "added wall time")
 _EXPLAINED = (
-    "Milliseconds of CPU, medians of {}; added: the median of the differences between the start that swaps and the next "
-    "one. Wall time has the flush of the renames to the disk in it."
+    "Milliseconds of CPU, medians of {}; added: the median of the differences between the start that swaps and the "
+    "next one. Wall time has the flush of the renames to the disk in it."
 )
 
 
@@ -170,7 +174,7 @@ def _swap_of_numpy(place: Workshop, prepared: Environment, rounds: int) -> Secti
 def _growth(place: Workshop, sizes: Sequence[int], rounds: int) -> Section:
     prepared = {f"{size:,} files": _prepared_files(place, size) for size in sizes}
     arms = {name: lambda e=e: _swap_once(place, e) for name, e in prepared.items()}
-    pairs = interleaved(arms, rounds)  # type: ignore[arg-type]
+    pairs = interleaved(arms, rounds)
     for environment in prepared.values():
         environment.remove()
     return Section(

@@ -6,8 +6,11 @@ import base64
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 _PER_DIRECTORY = 50
 _CHUNK = 2**20
@@ -53,7 +56,7 @@ class _Wheel:
         self.rows: list[str] = []
         self.head = metadata(name, version)
 
-    def __enter__(self) -> _Wheel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -40,13 +40,8 @@ QUICK = {
     "zope-namespace",
 }
 
-BROKEN = {"filelock-mod2pkg": "the case begins with filelock 3.0.12, on which liveinstall cannot run (it needs 3.29)"}
-
-
 def _parameter(id: str) -> ParameterSet:
-    marks = [] if id in QUICK else [pytest.mark.full]
-    marks += [pytest.mark.xfail(strict=True, reason=BROKEN[id])] if id in BROKEN else []
-    return pytest.param(id, marks=marks)
+    return pytest.param(id, marks=[] if id in QUICK else [pytest.mark.full])
 
 
 @pytest.mark.parametrize("id", map(_parameter, all_ids()))

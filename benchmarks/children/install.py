@@ -17,9 +17,8 @@ import time
 
 def _liveinstall(question, answer):
     begin = time.perf_counter()
-    from liveinstall.planning.engines.pip import PipEngine
-
     import liveinstall
+    from liveinstall.planning.engines.pip import PipEngine
 
     call = getattr(liveinstall, question.get("call", "install"))
     answer["loading"] = time.perf_counter() - begin

@@ -38,7 +38,9 @@ def test_a_lock_whose_file_was_replaced_meanwhile_is_not_taken(tmp_path, monkeyp
     assert boot.try_lock(str(path)) is None
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0 and not os.path.exists("/proc"), reason="needs /proc")
+@pytest.mark.skipif(
+    sys.platform == "win32" or (os.geteuid() == 0 and not os.path.exists("/proc")), reason="needs /proc"
+)
 def test_a_place_that_cannot_have_a_lock_is_a_typed_error():
     with pytest.raises(NotWritableError), environment_lock("/proc/self", who="me"):
         pass

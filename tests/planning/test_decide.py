@@ -120,6 +120,26 @@ def test_the_reasons_read_like_sentences():
     assert conflicts(changes, Situation(before, after)) == ("app 1 requires tool<2, but tool will be 2",)
 
 
+def test_what_a_waiting_distribution_may_import_late_waits_with_it():
+    before = {
+        "starlette": Node("0.22", ('httpx; extra == "full"',)),
+        "httpx": Node("0.23", ("core",)),
+        "core": Node("1"),
+    }
+    after = {"starlette": Node("0.41"), "httpx": Node("0.28"), "core": Node("2"), "new": Node("1")}
+    changes = tuple(
+        Change(name, before[name].version if name in before else None, node.version) for name, node in after.items()
+    )
+    decided = decide(changes, Situation(before, after, {"starlette": "starlette is imported here"}))
+    assert {c.name: c.timing.value for c in decided} == {
+        "starlette": "restart",
+        "httpx": "restart",
+        "core": "restart",
+        "new": "now",
+    }
+    assert decided[1].reason == "starlette waits and may still import it"
+
+
 def test_extras_are_followed():
     before = {"x": Node("1"), "dep": Node("1")}
     after = {"x": Node("2", ('dep>=2; extra == "fast"',)), "dep": Node("2")}

@@ -16,6 +16,8 @@ from liveinstall.errors import LockTimeoutError, NotWritableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from filelock import BaseFileLock
+
 DEFAULT_TIMEOUT = 60.0  # seconds
 
 
@@ -29,11 +31,8 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
     seconds = DEFAULT_TIMEOUT if timeout is None else timeout
     try:
         os.makedirs(os.path.join(state, boot.TRANSACTIONS), exist_ok=True)
-        # The file holds no data: older filelocks truncate it. preserve_lock_file: Windows would unlink it.
-        lock = FileLock(
-            os.path.join(state, boot.LOCK), timeout=seconds, preserve_lock_file=True, fallback_to_soft=False
-        )
-        lock.acquire(poll_interval=0.02)
+        lock = _file_lock(os.path.join(state, boot.LOCK), seconds)
+        lock.acquire()
     except Timeout:
         holder = _holder(state)
         raise LockTimeoutError(
@@ -52,6 +51,14 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         with suppress(OSError):
             owner.unlink()
         lock.release()
+
+
+def _file_lock(path: str, timeout: float) -> BaseFileLock:
+    """A lock whose file is permanent and holds no data: older filelocks truncate it."""
+    try:
+        return FileLock(path, timeout=timeout, preserve_lock_file=True, fallback_to_soft=False)
+    except TypeError:  # before 4: it unlinks nothing on POSIX, but for the versions that the requirement excludes
+        return FileLock(path, timeout=timeout)
 
 
 def _holder(state: str) -> str:

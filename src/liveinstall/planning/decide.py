@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from liveinstall.model import Change, Timing
-from liveinstall.planning.graph import Edge, Node, edges
+from liveinstall.planning.graph import Edge, Node, edges, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,11 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
     needs = edges(situation.after, of=names, extras=situation.extras)
     while True:
         state = _state(changes, reasons, situation)
-        more = _needing(changes, reasons, state, needs, situation) or _breaking(reasons, state, held, situation)
+        more = (
+            _needing(changes, reasons, state, needs, situation)
+            or _breaking(reasons, state, held, situation)
+            or _accompanying(changes, reasons, situation)
+        )
         if not more:
             return tuple(_timed(change, reasons) for change in changes)
         reasons |= more
@@ -104,6 +108,21 @@ def _needing(
         and edge.name in waiting
         and edge.is_satisfied(situation.after)
         and not edge.is_satisfied(state)
+    }
+
+
+def _accompanying(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: Situation) -> dict[str, str]:
+    """Replacements of what a waiting distribution's old version names among its requirements, extras included.
+
+    The old version goes on running and may import it late; both are replaced together because they belong together
+    (starlette imports httpx only in its test client, and names it only for an extra).
+    """
+    replaced = {change.name for change in changes if change.old_version and change.name not in waiting}
+    return {
+        name: f"{requirer} waits and may still import it"
+        for requirer in waiting
+        if requirer in situation.before
+        for name in named(situation.before[requirer]) & replaced
     }
 
 

@@ -90,6 +90,11 @@ def edges(
     return list(found)
 
 
+def named(node: Node) -> set[str]:
+    """Every distribution that the requirements name, whatever their markers say."""
+    return {canonicalize_name(match[1]) for match in map(_NAME.match, node.requires) if match}
+
+
 @lru_cache(maxsize=16384)
 def _applies(line: str, extras: frozenset[str]) -> Requirement | None:
     """The requirement, if its marker holds for this interpreter and one of the extras."""
