@@ -47,7 +47,11 @@ def upgrade_with_pip(job):
     return {"now": {}, "staged": {}}
 
 
-TOOLS = {"liveinstall": upgrade_with_liveinstall, "pip": upgrade_with_pip, "none": lambda job: {"now": {}, "staged": {}}}
+TOOLS = {
+    "liveinstall": upgrade_with_liveinstall,
+    "pip": upgrade_with_pip,
+    "none": lambda job: {"now": {}, "staged": {}},
+}
 
 
 def child_versions(names):

@@ -21,7 +21,9 @@ from integration.interpreters import find_uv
 
 ROOT = Path(__file__).parent.parent
 _OURS = re.compile(r"^(PYTHON(?!UNBUFFERED)|LIVEINSTALL_|VIRTUAL_ENV|COVERAGE_|PYTEST_)")
-_NOT_OFFERED = re.compile(r"no matching distribution|no solution found|not found in the package registry", re.IGNORECASE)
+_NOT_OFFERED = re.compile(
+    r"no matching distribution|no solution found|not found in the package registry", re.IGNORECASE
+)
 
 
 class NotOfferedError(Exception):

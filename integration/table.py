@@ -99,11 +99,15 @@ def render(found: Mapping[str, Mapping[Tool, str]]) -> str:
 
 def _kind(words: str) -> str:
     known = ("ok", "metadata only", "mixed code", "not run")
-    return next((kind for kind in known if words == kind or words.startswith((f"{kind}:", f"{kind} ("))), "failed or crashed")
+    return next(
+        (kind for kind in known if words == kind or words.startswith((f"{kind}:", f"{kind} ("))), "failed or crashed"
+    )
 
 
 def _row(case: Case, words: Mapping[Tool, str]) -> str:
-    changes = ", ".join(f"{name} {old} → {new}" if old else f"{name} {new}" for name, (old, new) in case.changed.items())
+    changes = ", ".join(
+        f"{name} {old} → {new}" if old else f"{name} {new}" for name, (old, new) in case.changed.items()
+    )
     return f"| {case.id} | {', '.join(case.kinds)} | {changes} | {words['pip']} | {words['liveinstall']} |"
 
 

@@ -40,6 +40,7 @@ QUICK = {
     "zope-namespace",
 }
 
+
 def _parameter(id: str) -> ParameterSet:
     return pytest.param(id, marks=[] if id in QUICK else [pytest.mark.full])
 

@@ -1,0 +1,98 @@
+"""Every check of the project. `nox` runs what CI runs; `nox -l` lists the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+NEWEST_COMMON = "3.11"  # lint, types and docs need one of them
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False  # each session that is left out says so
+nox.options.sessions = ["lint", "types", "docs", "integration", "tests"]
+
+# Interpreters that pyenv keeps are not on PATH, or only as shims that may refuse.
+for _bin in sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/3.1[1-9]*/bin")):
+    os.environ["PATH"] = f"{_bin}{os.pathsep}{os.environ['PATH']}"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+# As a user has it: nothing of the caller's Python settings.
+CLEAN = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPATH": None, "PYTHONHOME": None}
+
+
+def _groups(session: nox.Session, *groups: str) -> None:
+    session.install(*nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session(python=NEWEST_COMMON)
+def lint(session: nox.Session) -> None:
+    """Style, and that the formatter agrees."""
+    _groups(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=NEWEST_COMMON)
+def types(session: nox.Session) -> None:
+    """Strict types of the package and of its public names."""
+    _groups(session, "types")
+    session.install(".")
+    session.run("mypy")
+
+
+@nox.session(python=NEWEST_COMMON)
+def docs(session: nox.Session) -> None:
+    """Build the docs; a broken link or an example that does not hold fails."""
+    _groups(session, "docs")
+    session.install(".")
+    session.run("python", "-m", "doctest", *map(str, sorted(Path("docs").glob("*.md"))))
+    session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", str(Path(session.create_tmp()) / "site"))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Unit tests: offline, on small wheels of their own, with coverage of both sides of each branch."""
+    _groups(session, "test")
+    session.install("-e", ".")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=CLEAN)
+    session.run("coverage", "report", "--skip-covered", "--fail-under=80", silent=False)
+
+
+@nox.session(python=PYTHONS)
+def integration(session: nox.Session) -> None:
+    """Real pip, real wheels from the index, real processes."""
+    _groups(session, "integration")
+    session.install(".")
+    session.run("pytest", "integration", "-p", "no:cacheprovider", *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
+def upgrades(session: nox.Session) -> None:
+    """All real upgrades, with pip beside: makes docs/real-upgrades.md."""
+    _groups(session, "integration")
+    session.install(".")
+    session.run("python", "-m", "integration.table", *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
+def benchmarks(session: nox.Session) -> None:
+    """Speed and memory as ratios: makes docs/benchmarks.md. Wants a quiet machine."""
+    _groups(session, "integration")
+    session.install(".")
+    session.run("python", "-m", "benchmarks", *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
+def demo(session: nox.Session) -> None:
+    """The README's story on real packages, in an environment of its own."""
+    place = Path(session.create_tmp()) / "demo"
+    shutil.rmtree(place, ignore_errors=True)
+    session.run("python", "-m", "venv", str(place))
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    session.run(str(python), "-m", "pip", "install", "--quiet", ".", external=True)
+    session.run(str(python), "-m", "docs.demo", external=True, env=CLEAN)
