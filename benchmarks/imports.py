@@ -78,8 +78,8 @@ def _decide(place: Workshop, rounds: int) -> Section:
     return Section(
         f"Deciding among {CROWD} distributions",
         f"Milliseconds of wall time, medians of {rounds}: in its own process, everything but the engine (pip resolves "
-        "in a child process). Each distribution has eight requirements and a RECORD of 100 files. `install` also stages "
-        "and commits a wheel of one module, flushed to the disk.",
+        "in a child process). Each distribution has eight requirements and a RECORD of 100 files. `install` also "
+        "stages and commits a wheel of one module, flushed to the disk.",
         ("", "load liveinstall", "engine", "the rest", "all but the engine"),
         rows,
         (Verdict(f"deciding takes at most {DECIDE} ms beyond pip", f"{worst:.0f} ms", worst <= DECIDE),),

@@ -43,7 +43,7 @@ def missing_files(site: Path) -> Iterator[str]:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Path -> type, mode and content of all below `root`, less `.liveinstall` and the bytecode that any start writes."""
+    """Path -> type, mode and content of all below `root`, less `.liveinstall` and bytecode."""
     found = {}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)

@@ -37,8 +37,8 @@ child processes, pickles, tracebacks. Without an upgrade all of it works. Made b
 - **metadata only**: its code stayed whole, but it and its children were told the new version's number. For some data
   files, such as a time zone database, this also means new data under old code.
 - **ok**: it, its children and an unrelated interpreter saw what they saw before. For liveinstall it also means that
-  after it had ended, a new process had exactly the new versions, `pip check` found nothing new, every file of every RECORD
-  was there, and nothing was left over.
+  after it had ended, a new process had exactly the new versions, `pip check` found nothing new, every file of every
+  RECORD was there, and nothing was left over.
 
 | case | of what kind | upgrade | pip install, in place | liveinstall |
 |---|---|---|---|---|
@@ -91,7 +91,7 @@ def _is_lied_to(outcome: Outcome) -> bool:
 def render(found: Mapping[str, Mapping[Tool, str]]) -> str:
     """The page, from case id -> tool -> what happened."""
     kinds = {tool: Counter(_kind(row[tool]) for row in found.values()) for tool in _TOOLS}
-    names = [name for name in ("ok", "metadata only", "mixed code", "failed or crashed", "not run")]
+    names = ("ok", "metadata only", "mixed code", "failed or crashed", "not run")
     counts = [f"| {name} | {kinds['pip'][name]} | {kinds['liveinstall'][name]} |" for name in names]
     rows = [_row(read_case(id), found[id]) for id in sorted(found)]
     return _HEAD.format(date=time.strftime("%Y-%m-%d"), counts="\n".join(counts), rows="\n".join(rows))

@@ -14,7 +14,10 @@ import pytest
 from integration.checks import left_overs, tree
 from integration.environments import Environment, user_variables
 
-_HOLD = "import alpha, liveinstall, sys; liveinstall.install('beta', no_index=True, find_links=sys.argv[1]); print(); input()"
+_HOLD = """
+import alpha, liveinstall, sys
+liveinstall.install('beta', no_index=True, find_links=sys.argv[1]); print(); input()
+"""
 _FORMS = pytest.mark.parametrize("json_form", [False, True], ids=["words", "json"])
 
 

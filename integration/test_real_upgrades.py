@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
 # One or more of each kind: extension modules with dependents, lazy submodules, data files, namespace packages, import
-# name unlike project name, closures, a downgrade, scripts, module <-> package, .pth, fresh with upgrades, liveinstall's own.
+# name unlike project name, closures, a downgrade, scripts, module <-> package, .pth, fresh with upgrades, our own.
 QUICK = {
     "attrs-downgrade",
     "azure-core",

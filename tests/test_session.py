@@ -105,7 +105,8 @@ def test_several_requests_in_one_session_end_as_one_transaction(env):
         waiting = li.pending()
         d = li.cancel("beta")
         print(json.dumps([len({a.transaction, b.transaction, c.transaction}), len(waiting),
-            sorted(str(x) for x in waiting[0].changes), [str(x) for x in d], [str(x) for x in li.pending()[0].changes]]))
+            sorted(str(x) for x in waiting[0].changes), [str(x) for x in d],
+            [str(x) for x in li.pending()[0].changes]]))
     """)
     assert seen == [1, 1, ["alpha 1.0 -> 3.0", "beta 1.0 -> 3.0"], ["beta 1.0 -> 3.0"], ["alpha 1.0 -> 3.0"]]
     assert env.bare("import alpha, beta; print(alpha.__version__, beta.__version__)").stdout == "3.0 1.0\n"

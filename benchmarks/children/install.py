@@ -38,7 +38,7 @@ def _liveinstall(question, answer):
     answer["staged"] = [change.name for change in getattr(result, "staged", ())]
 
 
-def _other(question, answer):
+def _other(question, answer):  # noqa: ARG001  both ways are called alike
     commands = {
         "pip": [sys.executable, "-m", "pip", "install"],
         "uv": [question["uv"], "pip", "install", "--python", sys.executable],

@@ -237,7 +237,7 @@ class _Scene:
         for change in decided.changes:
             old = self.replaced(change.name)
             if old:
-                check_replaceable(old, (self.target.site, self.target.platlib))
+                check_replaceable(old, self.target)
 
     def check_conflicts(self, decided: Plan, parts: Mapping[str, Part]) -> None:
         leaving: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""P2: old or new, never between, wherever the process dies or the disk refuses. Real processes, killed at each change."""
+"""P2: old or new, never between, wherever the process dies or the disk refuses. Real processes are killed."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def alpha(place):
 
 
 def check(place):
-    check_replaceable(alpha(place), [str(place.site)])
+    check_replaceable(alpha(place), place.target)
 
 
 def test_names_are_canonical_and_requirements_are_read(place):
@@ -45,7 +45,17 @@ def test_two_dist_infos_are_refused_by_name(place):
         check(place)
 
 
-@pytest.mark.parametrize("text", ["", "garbage", "al_pha/__init__.py,sha256=x,1\n", '"al_pha,x,1\n', "\0\0\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "garbage",
+        "al_pha-1.0.dist-info/METADATA,,\n../../../../etc/passwd,,\n",
+        "al_pha/__init__.py,sha256=x,1\n",
+        '"al_pha,x,1\n',
+        "\0\0\0",
+    ],
+)
 def test_a_damaged_record_is_refused(place, text):
     info = next(place.site.glob("*.dist-info"))
     (info / "RECORD").write_text(text)
@@ -68,7 +78,7 @@ def test_a_distutils_or_egg_install_is_refused(tmp_path, kind):
         info = info / "PKG-INFO"
     info.write_text("Metadata-Version: 1.0\nName: old\nVersion: 1.0\n")
     with pytest.raises(DamagedError, match="without a RECORD"):
-        check_replaceable(installed([str(place.site)])["old"], [str(place.site)])
+        check_replaceable(installed([str(place.site)])["old"], place.target)
 
 
 def test_a_dist_info_without_metadata_is_refused_when_it_is_asked_for(place):

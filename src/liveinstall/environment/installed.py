@@ -19,6 +19,8 @@ from liveinstall.model import Distribution
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from liveinstall.model import Target
+
 
 def installed(path: Iterable[str] | None = None) -> dict[str, Distribution]:
     """The distributions on `path` (default: sys.path) by canonical name; as for imports, the first one wins."""
@@ -78,12 +80,10 @@ def _project(info: str) -> str:
     return ""
 
 
-def check_replaceable(distribution: Distribution, places: Iterable[str]) -> None:
-    """Raise DamagedError unless `distribution` can be replaced by its RECORD, and only it.
-
-    `places`: the site directories of the environment.
-    """
+def check_replaceable(distribution: Distribution, target: Target) -> None:
+    """Raise DamagedError unless `distribution` can be replaced by its RECORD, and only it."""
     name, version = distribution.name, distribution.version
+    places = (target.site, target.platlib)
     twins = [
         twin.info for place in dict.fromkeys(places) for twin in in_directory(place) if twin.name == distribution.name
     ]
@@ -100,7 +100,13 @@ def check_replaceable(distribution: Distribution, places: Iterable[str]) -> None
             todo="Replace it with the tool that installed it.",
             name=name,
         )
-    record_of(distribution)
+    for path in record_of(distribution)[1]:
+        if not any(_is_below(path, root) for root in (target.data, target.scripts, target.headers)):
+            raise _damaged(distribution, f"{path} lies outside of the environment")
+
+
+def _is_below(path: str, root: str) -> bool:
+    return os.path.relpath(path, root).partition(os.sep)[0] != os.pardir
 
 
 def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:

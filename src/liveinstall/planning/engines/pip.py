@@ -77,7 +77,9 @@ class PipEngine:
         try:
             answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise EngineError(f"pip could not be run (status {status}).", todo=_last_line(log), log=log) from error
+            raise EngineError(
+                f"pip could not be run (status {status}).", todo=_last_words(log.strip()), log=log
+            ) from error
         if answer["status"]:
             raise _failure(answer, log)
         report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
@@ -133,7 +135,7 @@ def _constraint_files(constraints: tuple[str, ...], directory: str) -> Iterator[
 
 def _failure(answer: dict[str, Any], log: str) -> EngineError:
     """The typed error for what ended pip; the words are pip's own."""
-    words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_line(log)]
+    words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_words(log.strip())]
     words = [word for word in words if not word.startswith("Ignored the following")] or words
     message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()) for word in words if word))))
     kinds = set(answer["kinds"])
@@ -155,8 +157,8 @@ def _shorten(message: str) -> str:
     return re.sub(r"((?:[^,;()]+, ){3})?(?:[^,;()]+, ){10,}(?=(?:[^,;()]+, ){4})", "..., ", message)
 
 
-def _last_line(log: str) -> str:
-    return (log.strip().splitlines() or ["It said nothing."])[-1]
+def _last_words(log: str) -> str:
+    return " ".join(log.split("\n")[-5:]).strip() or "It said nothing."
 
 
 def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate:
