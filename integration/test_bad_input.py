@@ -1,212 +1,262 @@
-"""Bad input with the real pip: a typed error, the environment as it was, nothing staged, an honest exit status."""
+"""What is wrong with a request, an index, a wheel, a disk or an environment ends in its own error; nothing changes."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
-import sys
+import tarfile
 import zipfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from integration.checks import left_overs, tree
-from integration.environments import user_variables
+from integration.environments import Environment, add_liveinstall, user_variables
+from integration.interpreters import CURRENT, find_python
 from integration.wheels import write_index, write_wheel
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from integration.environments import Environment
-
-# A port that nothing listens on. Discard, as RFC 863 has it, is privileged and unused.
-NOBODY = "http://127.0.0.1:9/simple"
+_CLOSED = "http://127.0.0.1:9/simple"  # nobody listens there
 
 
-def refused(environment: Environment, *arguments: str | Path, status: int = 1, **variables: str) -> dict[str, Any]:
-    """Run an install that must fail: its error, once the environment is seen to be unchanged."""
+def refuse(
+    environment: Environment, error: str, *arguments: str | Path, status: int = 1, **more: str
+) -> dict[str, Any]:
+    """`install` fails with `error` and leaves everything as it was; the error as a program sees it."""
     before = tree(environment.path)
-    command = ["-m", "liveinstall", "install", "--json", *arguments]
-    done = environment.run(*command, env=user_variables(PIP_RETRIES="0", **variables))
-    assert done.returncode == status, done.stdout + done.stderr
+    done = environment.run("-m", "liveinstall", "install", "--json", *arguments, env=user_variables(**more))
     assert "Traceback" not in done.stderr
     told = json.loads(done.stdout)
-    assert told["ok"] is False
+    assert (done.returncode, told["ok"], told["error"]["type"]) == (status, False, error), done.stdout
     assert tree(environment.path) == before
     assert left_overs(environment.site) == []
-    assert environment.run("-c", "import liveinstall; assert not liveinstall.pending()").returncode == 0
+    waiting = json.loads(environment.run("-m", "liveinstall", "status", "--json", check=True).stdout)
+    assert waiting["result"]["pending"] == []
     return dict(told["error"])
 
 
-def test_a_package_that_nobody_has_heard_of(environment: Environment) -> None:
-    error = refused(environment, "no-such-project-as-this-one-here")
-    assert error["type"] == "ResolutionError"
-    assert "No matching distribution found for no-such-project-as-this-one-here" in error["message"]
+def local(*wheels: Path) -> list[str]:
+    """The options that make the directories of these wheels the only source."""
+    return ["--no-index", *(option for wheel in wheels for option in ("--find-links", str(wheel.parent)))]
 
 
-def test_pins_that_contradict_each_other(environment: Environment) -> None:
-    error = refused(environment, "idna<3", "idna>=3")
-    assert error["type"] == "ResolutionError"
-    assert "conflicting dependencies" in error["message"]
+@pytest.mark.parametrize(
+    "requirements",
+    [["liveinstall-has-no-such-project-7c1e"], ["idna==9999"], ["idna==3.4", "idna==3.5"], ["idna<3", "idna>3"]],
+    ids=" ".join,
+)
+def test_index_that_has_no_such_version(environment: Environment, requirements: list[str]) -> None:
+    refuse(environment, "ResolutionError", *requirements)
+    environment.remove()
 
 
-def test_a_version_that_is_not_there_names_those_that_are(environment: Environment) -> None:
-    error = refused(environment, "idna==99")
-    assert error["type"] == "ResolutionError"
-    assert "idna==99" in error["message"]
-    assert len(error["message"]) < 600
+@pytest.mark.parametrize("text", ["alpha=1", "alpha>>1", "../alpha", "alpha 2", "-e ."])
+def test_requirement_that_is_none(environment: Environment, text: str) -> None:
+    refuse(environment, "RequirementError", "--", text, status=2)
+    environment.remove()
 
 
-def test_a_version_for_another_python(environment: Environment, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path / "w", "delta", "1.0", headers=["Requires-Python: >=3.99"])
-    error = refused(environment, "delta", "--no-index", "--find-links", wheel.parent)
-    assert error["type"] == "ResolutionError"
-    assert refused(environment, wheel)["type"] == "ResolutionError"
+def test_requirements_that_contradict_what_they_need(environment: Environment, wheels: Path) -> None:
+    refuse(environment, "ResolutionError", "gamma", "alpha==1.0", "--no-index", "--find-links", wheels)
+    environment.remove()
 
 
-def test_a_yanked_version_is_only_taken_by_its_pin_and_noted(
-    environment: Environment, wheels: Path, tmp_path: Path
-) -> None:
-    beta = wheels / "beta-1.0-py3-none-any.whl"
-    index = write_index(tmp_path / "index", {beta: ' data-yanked="broken"'})
-    assert refused(environment, "beta>=1", "--index-url", index)["type"] == "ResolutionError"
-    done = environment.run("-m", "liveinstall", "install", "beta==1.0", "--index-url", index)
-    assert done.returncode == 0, done.stderr
-    assert "beta 1.0 is yanked" in done.stdout
+def test_wheel_for_another_python(environment: Environment, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path / "wheels", "delta", "1.0", headers=["Requires-Python: >=99"])
+    refuse(environment, "ResolutionError", "delta", *local(wheel))
+    refuse(environment, "ResolutionError", wheel, "--no-index")
+    environment.remove()
 
 
-@pytest.mark.parametrize("requirement", ["numpy>>2", "", "nothing-here.whl", "a b c"])
-def test_a_requirement_that_is_none(environment: Environment, requirement: str) -> None:
-    error = refused(environment, requirement, status=2)
-    assert error["type"] == "RequirementError"
-    assert error["unchanged"] == "Nothing was changed."
+def test_wheel_for_another_platform(environment: Environment, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path / "wheels", "delta", "1.0", tag="cp27-none-win32")
+    refuse(environment, "ResolutionError", "delta", *local(wheel))
+    refuse(environment, "ResolutionError", wheel, "--no-index")
+    environment.remove()
 
 
-def test_a_wheel_for_another_platform(environment: Environment, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path, "delta", "1.0", tag="cp311-cp311-win_amd64")
-    error = refused(environment, wheel)
-    assert error["type"] == "ResolutionError"
-    assert "not a supported wheel" in error["message"]
+def _cut(wheel: Path) -> None:
+    wheel.write_bytes(wheel.read_bytes()[:-200])
 
 
-def test_a_truncated_wheel(environment: Environment, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path, "delta", "1.0")
-    wheel.write_bytes(wheel.read_bytes()[:-30])
-    assert refused(environment, wheel)["type"] in {"ResolutionError", "WheelRefusedError"}
-
-
-def test_a_wheel_whose_files_are_not_what_it_says(environment: Environment, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path, "delta", "1.0")
+def _rewrite(wheel: Path, change: Callable[[str, str], tuple[str, str]]) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
-    content["delta/late.py"] = b"VERSION = 'evil'\n"
+        content = [(name, archive.read(name).decode()) for name in archive.namelist()]
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name, data in content.items():
-            archive.writestr(name, data)
-    error = refused(environment, wheel)
-    assert (error["type"], error["entry"]) == ("WheelRefusedError", "delta/late.py")
+        for name, text in content:
+            archive.writestr(*change(name, text))
+
+
+def _change_a_file(wheel: Path) -> None:
+    _rewrite(wheel, lambda name, text: (name, text + ("# changed\n" if name.endswith("late.py") else "")))
+
+
+def _leave_the_directory(wheel: Path) -> None:
+    def change(name: str, text: str) -> tuple[str, str]:
+        return name.replace("delta/late.py", "../late.py"), text.replace("delta/late.py", "../late.py")
+
+    _rewrite(wheel, change)
+
+
+def _forget_record(wheel: Path) -> None:
+    _rewrite(wheel, lambda name, text: (name.replace("/RECORD", "/NOTES"), text))
+
+
+@pytest.mark.parametrize("damage", [_change_a_file, _leave_the_directory, _forget_record])
+def test_wheel_that_breaks_a_rule(environment: Environment, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    wheel = write_wheel(tmp_path / "wheels", "delta", "1.0")
+    damage(wheel)
+    told = refuse(environment, "WheelRefusedError", wheel, "--no-index")
+    assert told["wheel"] == wheel.name
+    environment.remove()
+
+
+@pytest.mark.parametrize("by_path", [True, False])
+def test_wheel_that_is_cut_off(environment: Environment, tmp_path: Path, by_path: bool) -> None:
+    wheel = write_wheel(tmp_path / "wheels", "delta", "1.0")
+    _cut(wheel)
+    refuse(environment, "WheelRefusedError", *([wheel, "--no-index"] if by_path else ["delta", *local(wheel)]))
+    environment.remove()
 
 
 def test_no_network(environment: Environment) -> None:
-    error = refused(environment, "beta", "--index-url", NOBODY, PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="")
-    assert error["type"] == "DownloadError"
-    assert "could not be reached" in error["message"]
+    quiet = {"PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0", "PIP_FIND_LINKS": ""}
+    refuse(environment, "DownloadError", "beta", "--index-url", _CLOSED, **quiet)
+    refuse(environment, "DownloadError", f"beta @ {_CLOSED}/beta-1.0-py3-none-any.whl", **quiet)
+    environment.remove()
 
 
-def test_credentials_never_come_back(environment: Environment) -> None:
-    url = NOBODY.replace("127", "somebody:hunter2@127")
-    error = refused(environment, "beta", "--index-url", url, PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="")
-    assert "hunter2" not in json.dumps(error)
+def test_wheel_that_is_not_what_the_index_promised(environment: Environment, wheels: Path, tmp_path: Path) -> None:
+    wheel = wheels / "beta-1.0-py3-none-any.whl"
+    index = write_index(tmp_path / "index", {wheel: f"#sha256={'0' * 64}"})
+    refuse(environment, "DownloadError", "beta", "--index-url", index, PIP_CONFIG_FILE=os.devnull)
+    refuse(environment, "DownloadError", f"beta @ {wheel.as_uri()}#sha256={'0' * 64}", "--no-index")
+    environment.remove()
 
 
-def test_a_file_that_has_not_the_hash_of_its_index(environment: Environment, wheels: Path, tmp_path: Path) -> None:
-    index = write_index(tmp_path / "index", {wheels / "beta-1.0-py3-none-any.whl": "#sha256=" + "0" * 64})
-    error = refused(environment, "beta", "--index-url", index, PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="")
-    assert error["type"] == "DownloadError"
-
-
-def test_a_source_distribution_that_does_not_build(environment: Environment, tmp_path: Path) -> None:
-    project = tmp_path / "epsilon-1.0"
-    project.mkdir()
-    (project / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
-    )
-    (project / "b.py").write_text("def build_wheel(*args):\n    raise SystemExit('no')\n")
-    shutil.make_archive(str(project), "gztar", tmp_path, project.name)
-    error = refused(environment, f"epsilon @ {(tmp_path / 'epsilon-1.0.tar.gz').as_uri()}")
-    assert error["type"] == "BuildError"
-
-
-def test_two_dist_infos(environment: Environment, wheels: Path) -> None:
-    twin = environment.site / "alpha-0.5.dist-info"
-    twin.mkdir()
-    (twin / "METADATA").write_text("Metadata-Version: 2.1\nName: alpha\nVersion: 0.5\n")
-    error = refused(environment, "alpha==2.0", "--no-index", "--find-links", wheels)
-    assert (error["type"], error["name"]) == ("DamagedError", "alpha")
-
-
-@pytest.mark.parametrize("damage", ["RECORD", "METADATA", "garbage", "traversal"])
-def test_damaged_metadata_of_what_is_installed(environment: Environment, wheels: Path, damage: str) -> None:
-    info = environment.site / "alpha-1.0.dist-info"
-    if damage == "garbage":
-        (info / "RECORD").write_text("no record at all")
-    elif damage == "traversal":
-        (info / "RECORD").write_text((info / "RECORD").read_text() + "../../../../../../../../etc/passwd,,\n")
-    else:
-        (info / damage).unlink()
-    error = refused(environment, "alpha==2.0", "--no-index", "--find-links", wheels)
-    assert error["type"] == "DamagedError"
-
-
-def test_files_without_their_dist_info_are_never_overwritten(environment: Environment, wheels: Path) -> None:
-    shutil.rmtree(environment.site / "alpha-1.0.dist-info")
-    error = refused(environment, "alpha==2.0", "--no-index", "--find-links", wheels)
-    assert error["type"] == "FileConflictError"
-    assert error["owner"] == ""
-
-
-def test_an_install_by_distutils_or_as_an_egg(environment: Environment, wheels: Path) -> None:
-    shutil.rmtree(environment.site / "alpha-1.0.dist-info")
-    (environment.site / "alpha-1.0.egg-info").write_text("Metadata-Version: 1.0\nName: alpha\nVersion: 1.0\n")
-    error = refused(environment, "alpha==2.0", "--no-index", "--find-links", wheels)
-    assert error["type"] == "DamagedError"
-
-
-def test_a_file_of_another_distribution_is_never_overwritten(environment: Environment, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path, "thief", "1.0", files={"alpha/late.py": "VERSION = 'stolen'\n"})
-    error = refused(environment, wheel)
-    assert (error["type"], error["owner"]) == ("FileConflictError", "alpha")
-
-
-def test_an_engine_that_takes_too_long_is_stopped(environment: Environment, wheels: Path) -> None:
-    error = refused(environment, "alpha==2.0", "--no-index", "--find-links", wheels, "--timeout", "0.05")
-    assert error["type"] == "EngineTimeoutError"
-
-
-def test_a_broken_configuration_of_pip_is_told_in_its_words(
+def test_yanked_version_is_installed_when_pinned_and_noted(
     environment: Environment, wheels: Path, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "pip.conf"
-    broken.write_text("[global\nindex-url = x\n")
-    error = refused(environment, "beta", "--no-index", "--find-links", wheels, PIP_CONFIG_FILE=str(broken))
-    assert "onfiguration" in error["message"]
+    index = write_index(tmp_path / "index", {wheels / "beta-1.0-py3-none-any.whl": ' data-yanked="broken"'})
+    arguments = ("-m", "liveinstall", "install", "beta==1.0", "--json", "--index-url", index)
+    done = environment.run(*arguments, env=user_variables(PIP_CONFIG_FILE=os.devnull), check=True)
+    assert any("yanked" in note for note in json.loads(done.stdout)["result"]["notes"])
+    environment.remove()
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs the right to mount a small disk")
-def test_a_disk_that_fills_up_while_staging(environment: Environment, tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path, "large", "1.0", files={f"large/{n}.txt": os.urandom(200_000).hex() for n in range(8)})
-    aside = tmp_path / "aside"
-    shutil.copytree(environment.path, aside, symlinks=True)
-    size = sum(path.lstat().st_size for path in aside.rglob("*")) + 2 * 2**20
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(environment.path)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("this machine does not let root mount a small disk")
-    try:
-        shutil.copytree(aside, environment.path, symlinks=True, dirs_exist_ok=True)
-        error = refused(environment, wheel, PYTHONDONTWRITEBYTECODE="1")
-        assert error["type"] == "StagingError"
-        assert "No space left" in error["message"]
-    finally:
-        subprocess.run(["umount", str(environment.path)], check=True)
+def test_source_distribution_that_cannot_be_built(environment: Environment, tmp_path: Path) -> None:
+    content = {
+        "delta-1.0/pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "broken"\nbackend-path = ["."]\n',
+        "delta-1.0/broken.py": "def build_wheel(*arguments):\n    raise RuntimeError('no compiler here')\n",
+        "delta-1.0/PKG-INFO": "Metadata-Version: 2.1\nName: delta\nVersion: 1.0\n",
+    }
+    source = tmp_path / "source/delta-1.0.tar.gz"
+    source.parent.mkdir()
+    with tarfile.open(source, "w:gz") as archive:
+        for name, text in content.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    refuse(environment, "BuildError", "delta", *local(source))
+    environment.remove()
+
+
+def _second_dist_info(site: Path) -> None:
+    twin = shutil.copytree(site / "alpha-1.0.dist-info", site / "alpha-0.9.dist-info")
+    metadata = twin / "METADATA"
+    metadata.write_text(metadata.read_text(encoding="utf-8").replace("1.0", "0.9"), encoding="utf-8")
+
+
+def _garbage_in_record(site: Path) -> None:
+    (site / "alpha-1.0.dist-info/RECORD").write_text("alpha/__init__.py\n\0\n", encoding="utf-8")
+
+
+def _cut_record(site: Path) -> None:
+    record = site / "alpha-1.0.dist-info/RECORD"
+    record.write_text(record.read_text(encoding="utf-8")[:40], encoding="utf-8")
+
+
+def _no_record(site: Path) -> None:
+    (site / "alpha-1.0.dist-info/RECORD").unlink()
+
+
+def _no_metadata(site: Path) -> None:
+    (site / "alpha-1.0.dist-info/METADATA").unlink()
+
+
+def _egg_info(site: Path) -> None:
+    egg = (site / "alpha-1.0.dist-info").rename(site / "alpha-1.0-py3.egg-info")
+    (egg / "METADATA").rename(egg / "PKG-INFO")
+    (egg / "RECORD").unlink()
+
+
+_DAMAGES = [_second_dist_info, _garbage_in_record, _cut_record, _no_record, _no_metadata, _egg_info]
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+def test_damaged_distribution_is_not_replaced(
+    environment: Environment, wheels: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(environment.site)
+    told = refuse(environment, "DamagedError", "alpha==2.0", "--no-index", "--find-links", wheels)
+    assert told["name"] == "alpha"
+    environment.remove()
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+def test_damaged_distribution_does_not_keep_others_out(
+    environment: Environment, wheels: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(environment.site)
+    options = ("--no-index", "--find-links", wheels)
+    environment.run("-m", "liveinstall", "install", "beta", *options, check=True)
+    environment.run("-c", "import beta, alpha", check=True)
+    environment.remove()
+
+
+def test_file_of_nobody_is_not_overwritten(environment: Environment, wheels: Path) -> None:
+    (environment.site / "beta").mkdir()
+    (environment.site / "beta/late.py").write_text("MINE = True\n", encoding="utf-8")
+    told = refuse(environment, "FileConflictError", "beta", "--no-index", "--find-links", wheels)
+    assert (told["path"], told["owner"]) == (str(environment.site / "beta/late.py"), "")
+    environment.remove()
+
+
+def test_file_of_another_distribution_is_not_overwritten(environment: Environment, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path / "wheels", "delta", "1.0", files={"alpha/late.py": "MINE = True\n"})
+    told = refuse(environment, "FileConflictError", wheel, "--no-index")
+    assert told["owner"] == "alpha"
+    environment.remove()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 MiB of its own."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = shutil.which("mount")
+    command = [mount or "", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)]
+    if not mount or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+def test_full_disk_while_staging(small_disk: Path, wheel: Path, wheels: Path, tmp_path: Path) -> None:
+    base = find_python(CURRENT)
+    assert base
+    environment = Environment.make(small_disk / "venv", base)
+    add_liveinstall(environment, wheel)
+    environment.run("-m", "liveinstall", "status", check=True)  # compiles itself while there is room
+    environment.run("-m", "liveinstall", "plan", "beta", "--no-index", "--find-links", wheels, check=True)
+    large = write_wheel(tmp_path / "wheels", "delta", "1.0", files={"delta/data": os.urandom(2**20).hex()})
+    room = shutil.disk_usage(small_disk).free
+    (small_disk / "filler").write_bytes(bytes(room - 2**20))
+    refuse(environment, "StagingError", large, "--no-index")
+    (small_disk / "filler").unlink()
+    environment.run("-m", "liveinstall", "install", large, "--no-index", check=True)
+    environment.run("-c", "import delta", check=True)

@@ -61,16 +61,21 @@ class Waiting:
 
 
 def publish_waiting(
-    target: Target, before: Waiting, entries: Iterable[Entry], requests: Iterable[str], *, early: Iterable[str] = ()
+    target: Target,
+    before: Waiting,
+    entries: Iterable[Entry],
+    requests: Iterable[str],
+    *,
+    id: str = "",
+    early: Iterable[str] = (),
 ) -> str:
     """Make `entries` all that waits, in place of `before`, by one rename; the transaction's id, empty if none is left.
 
-    `early`: see `transactions.publish`.
+    `id`: its name if nothing waited before. `early`: see `transactions.publish`.
     """
     entries = list(entries)
-    id = ""
+    id = (before.ids[0] if before.ids else id) if entries else ""
     if entries:
-        id = before.ids[0] if before.ids else transactions.new_id()
         publish(target, id, entries, requests, early=early)
     for old in before.ids:
         if old != id:

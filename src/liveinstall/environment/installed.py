@@ -7,7 +7,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from packaging.utils import canonicalize_name
 
@@ -74,6 +73,8 @@ def _project(info: str) -> str:
         with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as stream:
             direct = json.load(stream)
         if direct["dir_info"].get("editable"):
+            from urllib.request import url2pathname  # 15 ms
+
             return os.path.realpath(url2pathname(unquote(urlsplit(direct["url"]).path)))
     except (OSError, ValueError, KeyError, AttributeError):
         pass

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -180,6 +179,8 @@ def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate
 
 def _wheel_path(name: str, version: str, url: str, wheels: str) -> str:
     if url.startswith("file:") and url.endswith(".whl"):
+        from urllib.request import url2pathname  # 15 ms, here while nothing else could be done
+
         return url2pathname(unquote(urlsplit(url).path))
     for path in sorted(Path(wheels).glob("*.whl")):
         found, found_version, *_ = parse_wheel_filename(path.name)

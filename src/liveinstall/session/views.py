@@ -1,0 +1,70 @@
+"""What lies on disk, as the values that users get."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from liveinstall.commit import transaction as transactions
+from liveinstall.commit.visible import explain_staged, top_level_modules
+from liveinstall.commit.waiting import Entry, Waiting
+from liveinstall.environment import holds
+from liveinstall.model import Change, Pending, Plan, Result, Target, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def change_of(entry: Entry) -> Change:
+    """A change that waits."""
+    old, new = entry.swap.old_version, entry.swap.new_version
+    return Change(entry.swap.name, old, new, Timing.RESTART, entry.about.get("reason", ""))
+
+
+def changes_of(item: transactions.Transaction) -> tuple[Change, ...]:
+    """A transaction's changes."""
+    about = item.about.get("changes", {})
+    return tuple(change_of(Entry(change, about.get(change.name, {}))) for change in item.record.changes)
+
+
+def pending_of(target: Target, item: transactions.Transaction) -> Pending:
+    """A transaction that waits or was set aside, with what it waits for in words."""
+    why = transactions.note_of(target.site, item.id)
+    if item.state != "failed":
+        held = "; ".join(map(str, holds.holders(target.site)))
+        wait = f"the end of {held}, then the next start of Python" if held else "the next start of Python"
+        why = f"{wait} (the last try failed: {why})" if why else wait
+    about = item.about
+    return Pending(
+        transaction=item.id,
+        changes=changes_of(item),
+        since=float(about.get("created", 0)),
+        pid=int(about.get("pid", 0)),
+        command=str(about.get("command", "unknown")),
+        requests=tuple(about.get("requests", ())),
+        state=item.state,
+        waits_for=why,
+    )
+
+
+def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run: bool = False) -> Result:
+    """A plan, carried out. `staged`: what of it waits because of this request; else all that waits."""
+    return Result(
+        installed=tuple(change for change in decided.now if change.new_version),
+        removed=tuple(change for change in decided.now if not change.new_version),
+        staged=decided.waiting if staged is None else tuple(staged),
+        unchanged=decided.unchanged,
+        conflicts=decided.conflicts,
+        notes=decided.notes,
+        dry_run=dry_run,
+    )
+
+
+def explain_imports(target: Target) -> None:
+    """Let imports of what only waits say so."""
+    staged = {}
+    for entry in Waiting.read(target.site).entries.values():
+        if entry.swap.part:
+            for module in top_level_modules(os.path.join(target.site, entry.swap.part)):
+                staged[module] = f"{entry.swap.name} {entry.swap.new_version}"
+    explain_staged(staged)

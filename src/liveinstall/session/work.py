@@ -1,0 +1,120 @@
+"""Carry a plan out: stage everything, then commit, first what happens now, then what waits, each by one rename."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from liveinstall.commit import transaction as transactions
+from liveinstall.commit.waiting import Entry, publish, publish_waiting
+from liveinstall.environment.installed import files_of, owner_of, with_start_files
+from liveinstall.environment.loaded import loaded_files
+from liveinstall.session.views import explain_imports, result_of
+from liveinstall.staging.bytecode import compile_for
+from liveinstall.staging.stage import check_conflicts, remove_parts, stage_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from liveinstall.model import Candidate, Change, Plan, Result
+    from liveinstall.planning.requests import Request
+    from liveinstall.session.scene import Scene
+    from liveinstall.staging.part import Part
+
+
+def carry_out(scene: Scene, request: Request, candidates: Sequence[Candidate], decided: Plan) -> Result:
+    """Do what was decided. On any failure before the first commit nothing is left behind."""
+    work = _Work(scene, request, candidates, decided)
+    parts = work.stage()
+    now, later = work.commit(parts)
+    explain_imports(scene.target)
+    scene.lap("commit")
+    notes = [note for part in parts.values() for note in part.notes] + transactions.untold(scene.target.site)
+    before = [f"{change} waits as before" for change in decided.waiting if change.name not in work.chosen]
+    result = result_of(decided, staged=[change for change in decided.waiting if change.name in work.chosen])
+    id = (later if result.staged else now) or None
+    return replace(result, transaction=id, notes=(*decided.notes, *notes, *before), seconds=scene.seconds)
+
+
+class _Work:
+    def __init__(self, scene: Scene, request: Request, candidates: Sequence[Candidate], decided: Plan) -> None:
+        self.scene = scene
+        self.site = scene.target.site
+        self.request = request
+        self.decided = decided
+        changed = {change.name: change for change in decided.changes}
+        self.chosen = {candidate.name: candidate for candidate in candidates if candidate.name in changed}
+        self.swaps = {
+            name: transactions.swap_of(self.site, changed[name], scene.replaced(name), "") for name in self.chosen
+        }
+        self.now_id = transactions.new_id()
+        self.later_id = scene.waiting.ids[0] if scene.waiting.ids else transactions.new_id()
+
+    def stage(self) -> dict[str, Part]:
+        waiting = {change.name for change in self.decided.waiting}
+
+        def label(name: str) -> tuple[str, str]:
+            return self.later_id if name in waiting else self.now_id, self.swaps[name].old_hash or ""
+
+        parts = stage_all(self.chosen.values(), self.scene.target, label)
+        try:
+            self._check_conflicts(parts)
+            self.scene.lap("stage")
+            compile_for(_what_a_restart_imports(self.decided, parts))
+            self.scene.lap("compile")
+        except BaseException:
+            remove_parts(parts.values())
+            raise
+        return parts
+
+    def _check_conflicts(self, parts: Mapping[str, Part]) -> None:
+        leaving: dict[str, str] = {}
+        for name in parts:
+            old = self.scene.replaced(name)
+            leaving |= dict.fromkeys(files_of(old), name) if old else {}
+        decided = (self.decided.now, self.decided.waiting)
+        groups = [[parts[change.name] for change in group if change.name in parts] for group in decided]
+        check_conflicts(groups, leaving, lambda path: owner_of(path, self.scene.here.values()))
+
+    def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
+        """The ids of what happened now and of what waits; empty where there is none."""
+        target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
+        entries = dict(waiting.entries)
+        changed = {change.name: change for change in decided.changes}
+        for name, candidate in self.chosen.items():
+            self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
+            entries[name] = Entry(self.swaps[name], _about(changed[name], candidate))
+        early = with_start_files(self.site)
+        if decided.now:
+            now = [entries[change.name] for change in decided.now]
+            publish(target, self.now_id, now, self.request.requirements, early=early)
+            transactions.apply(self.site, self.now_id)
+        later = ""
+        if decided.waiting or waiting.ids:
+            asked = (*waiting.requests, *self.request.requirements)
+            left = [entries[change.name] for change in decided.waiting]
+            later = publish_waiting(target, waiting, left, asked, id=self.later_id, early=early)
+        transactions.recover(self.site)
+        return self.now_id if decided.now else "", later
+
+
+def _about(change: Change, candidate: Candidate) -> dict[str, Any]:
+    return {
+        "reason": change.reason,
+        "requested": candidate.requested,
+        "requires": list(candidate.requires),
+        "url": candidate.url,
+        "sha256": candidate.sha256,
+    }
+
+
+def _what_a_restart_imports(decided: Plan, parts: Mapping[str, Part]) -> Iterator[tuple[str, str]]:
+    """The sources of staged upgrades whose old version this process has loaded, with their final places."""
+    upgrades = [parts[change.name] for change in decided.waiting if change.name in parts and change.old_version]
+    files = loaded_files() if upgrades else set()
+    for part in upgrades:
+        for source in part.sources:
+            place = os.path.join(os.path.dirname(part.path), source)
+            if place in files:
+                yield os.path.join(part.path, source), place
