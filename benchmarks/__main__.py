@@ -8,11 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
-import sys
 import time
 
 from benchmarks import fresh, imports, staging, start
-from benchmarks.common import ROOT, Workshop, parse_options, workshop
+from benchmarks.common import ROOT, Options, Workshop, parse_options, workshop
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 ALL = (start, imports, staging, fresh)  # those that count milliseconds first, while the disk is quiet
@@ -22,14 +21,14 @@ def main() -> None:
     """Measure in one workshop."""
     options, begin = parse_options(__doc__), time.monotonic()
     blocks = []
-    with workshop() as place:
+    with workshop(options) as place:
         tools = _tools(place)
         for benchmark in ALL:
             for section in benchmark.measure(place, options):
                 print(section, flush=True)
                 blocks.append(str(section))
     minutes = (time.monotonic() - begin) / 60
-    page = "\n".join([_head(tools, minutes), *blocks])
+    page = "\n".join([_head(options, tools, minutes), *blocks])
     if options.quick:
         return
     PAGE.parent.mkdir(exist_ok=True)
@@ -42,8 +41,10 @@ def _tools(place: Workshop) -> str:
     return f"pip {pip}, {' '.join(place.output(place.uv, '--version').split()[:2])}"
 
 
-def _head(tools: str, minutes: float) -> str:
-    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+def _head(options: Options, tools: str, minutes: float) -> str:
+    shown = [f"--{name}" for name in ("quick", "index") if getattr(options, name)]
+    shown += [f"--rounds {options.rounds}"] if options.rounds else []
+    command = " ".join(["python -m benchmarks", *shown])
     machine = f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()} {platform.release().split('-')[0]}"
     return f"""# Benchmarks
 

@@ -72,7 +72,7 @@ def _decide(place: Workshop, rounds: int) -> Section:
     }
     once("plan", "newcomer")
     found = interleaved({case: lambda case=case: once(*cases[case]) for case in cases}, rounds)  # type: ignore[misc]
-    environment.remove()
+    environment.discard()
     rows = [[case, *(f"{value:.0f}" for value in _split(answers))] for case, answers in found.items()]
     worst = max(_split(answers)[3] for case, answers in found.items() if case.startswith("plan"))
     return Section(

@@ -35,7 +35,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
         _swap_of_numpy(place, numpy, options.count(15, 5)),
         _growth(place, SIZES[:3] if options.quick else SIZES, growth),
     ]
-    numpy.remove()
+    numpy.discard()
     return sections
 
 
@@ -176,7 +176,7 @@ def _growth(place: Workshop, sizes: Sequence[int], rounds: int) -> Section:
     arms = {name: lambda e=e: _swap_once(place, e) for name, e in prepared.items()}
     pairs = interleaved(arms, rounds)
     for environment in prepared.values():
-        environment.remove()
+        environment.discard()
     return Section(
         "How a swap grows",
         _EXPLAINED.format(rounds) + " An upgrade of a package with so many small modules, fifty in a directory, to the "

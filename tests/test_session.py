@@ -172,6 +172,24 @@ def test_an_unrelated_interpreter_stays_on_the_old_version_while_the_stager_live
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
 
 
+def test_a_child_that_outlives_its_stager_keeps_the_old_version_until_it_ends(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    child = "import alpha; print(alpha.__version__, flush=True); input(); import alpha.late; print(alpha.late.V)"
+    stager = env.start(f"""
+        import alpha, subprocess
+        li.install("alpha>=2")
+        subprocess.Popen([sys.executable, "-c", {child!r}])
+    """)
+    assert stager.stdout.readline() == "1.0\n"
+    stager.wait()
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
+    out, err = stager.communicate("\n", timeout=60)
+    assert (out, err) == ("1.0\n", "")
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+
+
 def test_a_stager_that_replaces_itself_blocks_nobody(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")

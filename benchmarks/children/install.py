@@ -13,9 +13,10 @@ import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
 
-def _liveinstall(question, answer):
+def _liveinstall(question: dict[str, Any], answer: dict[str, Any]) -> None:
     begin = time.perf_counter()
     import liveinstall
     from liveinstall.planning.engines.pip import PipEngine
@@ -24,21 +25,21 @@ def _liveinstall(question, answer):
     answer["loading"] = time.perf_counter() - begin
     resolve = PipEngine.resolve
 
-    def timed(*arguments, **options):
+    def timed(*arguments: Any, **options: Any) -> Any:
         begin = time.perf_counter()
         try:
             return resolve(*arguments, **options)
         finally:
             answer["engine"] = time.perf_counter() - begin
 
-    PipEngine.resolve = timed
+    PipEngine.resolve = timed  # type: ignore[method-assign]
     options = {"no_index": True, "find_links": [question["wheels"]]} if "wheels" in question else {}
     result = call(*question["requirements"], when=question.get("when", "auto"), **options)
     answer["phases"] = getattr(result, "seconds", {})
     answer["staged"] = [change.name for change in getattr(result, "staged", ())]
 
 
-def _other(question, answer):  # noqa: ARG001  both ways are called alike
+def _other(question: dict[str, Any]) -> None:
     commands = {
         "pip": [sys.executable, "-m", "pip", "install"],
         "uv": [question["uv"], "pip", "install", "--python", sys.executable],
@@ -49,14 +50,17 @@ def _other(question, answer):  # noqa: ARG001  both ways are called alike
     importlib.invalidate_caches()
 
 
-def main(question_path, answer_path):
+def main(question_path: str, answer_path: str) -> None:
     with open(question_path, encoding="utf-8") as stream:
         question = json.load(stream)
     for module in question.get("preload", ()):
         importlib.import_module(module)
-    answer = {}
+    answer: dict[str, Any] = {}
     begin = time.perf_counter()
-    (_liveinstall if question["tool"] == "liveinstall" else _other)(question, answer)
+    if question["tool"] == "liveinstall":
+        _liveinstall(question, answer)
+    else:
+        _other(question)
     between = time.perf_counter()
     for module in question.get("imports", ()):
         importlib.import_module(module)

@@ -5,12 +5,13 @@ Where there is no strace. An audit hook sees files that are opened and imported,
 
 import os
 import sys
+from typing import Any
 
 
-def main(log):
-    seen = []
+def main(log: str) -> None:
+    seen: list[str] = []
 
-    def hook(event, arguments):
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in {"open", "os.listdir", "os.scandir"} and isinstance(arguments[0], str):
             seen.append(os.path.abspath(arguments[0]))
 

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
 def test_a_hold_lives_as_long_as_its_process(env):
     holder = env.start("""
-        from liveinstall.environment.holds import take_hold, VARIABLE
+        from liveinstall.environment.holds import take_hold
         from liveinstall.environment.target import find_target
         path = take_hold(find_target().site)
-        assert take_hold(find_target().site) == path == os.environ[VARIABLE]
+        assert take_hold(find_target().site) == path == os.environ["LIVEINSTALL_HOLD"]
         print("held", flush=True); input()
     """)
     assert holder.stdout.readline() == "held\n"
@@ -54,4 +54,4 @@ def test_a_hold_that_cannot_be_read_still_counts(tmp_path):
         stream.flush()
         fcntl.flock(stream, fcntl.LOCK_EX)
         (found,) = holds.holders(str(tmp_path))
-    assert (found.pid, found.command) == (77, "unknown")
+    assert (found.pid, found.command, found.mine) == (77, "unknown", False)

@@ -169,16 +169,3 @@ def check_metadata(names: Iterable[str], places: Iterable[str]) -> None:
                     todo=f"Remove {info}, or mend it: pip install --force-reinstall {name}",
                     name=name,
                 )
-
-
-def with_start_files(site: str) -> set[str]:
-    """The distributions in `site` that bring .pth files: a bare start may import them before a companion runs."""
-    names = {name for name in os.listdir(site) if name.endswith(".pth")} if os.path.isdir(site) else set()
-    found = set()
-    for distribution in in_directory(site) if names else ():
-        try:
-            if not distribution.is_legacy and not names.isdisjoint(record_of(distribution)[0]):
-                found.add(distribution.name)
-        except DamagedError:
-            continue
-    return found

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import COMPANIONS
 from liveinstall.environment.installed import record_of
 from liveinstall.errors import DamagedError
+from liveinstall.planning.engines.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,6 +74,40 @@ def _module_files(module: object) -> Iterable[str]:
     for path in (namespace.get("__file__"), getattr(namespace.get("__spec__"), "origin", None)):
         if isinstance(path, str) and os.path.isabs(path):
             yield path
+
+
+def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str]:
+    """Which of `distributions` a bare start of this interpreter imports already, by a .pth file of whomever.
+
+    It is asked of a bare start, and only where a .pth file has an import line.
+    """
+    distributions = list(distributions)
+    if not distributions or not _has_import_lines(site):
+        return set()
+    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
+        answer = os.path.join(directory, "files")
+        run([sys.executable, "-c", _FILES, answer], timeout=60)
+        with suppress(FileNotFoundError), open(answer, encoding="utf-8", errors="surrogateescape") as stream:
+            files = {os.path.realpath(line.rstrip("\n")) for line in stream}
+            return {distribution.name for distribution in distributions if _witness(distribution, files)}
+    return set()
+
+
+_FILES = """
+import sys
+files = [getattr(module, "__file__", None) for module in sys.modules.values()]
+with open(sys.argv[1], "w", encoding="utf-8", errors="surrogateescape") as stream:
+    stream.writelines(file + "\\n" for file in files if file)
+"""
+
+
+def _has_import_lines(site: str) -> bool:
+    for name in os.listdir(site) if os.path.isdir(site) else ():
+        if name.endswith(".pth") and not name.endswith(COMPANIONS):
+            with open(os.path.join(site, name), encoding="utf-8", errors="replace") as stream:
+                if any(line.startswith(("import ", "import\t")) for line in stream):
+                    return True
+    return False
 
 
 def mapped_files() -> set[str]:

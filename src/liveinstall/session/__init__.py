@@ -15,7 +15,7 @@ from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.commit.waiting import publish_waiting
 from liveinstall.environment import holds
-from liveinstall.environment.installed import installed, with_start_files
+from liveinstall.environment.installed import installed
 from liveinstall.environment.loaded import loaded
 from liveinstall.environment.target import find_target
 from liveinstall.errors import NotPendingError, RestartRequiredError
@@ -113,7 +113,7 @@ def cancel(*names: str) -> tuple[Change, ...]:
         kept = kept_after_cancel(scene.waits(), scene.before, wanted) if wanted else set()
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
         left = [entry for name, entry in entries.items() if name in kept]
-        publish_waiting(target, scene.waiting, left, scene.waiting.requests, early=with_start_files(target.site))
+        publish_waiting(target, scene.waiting, left, scene.waiting.requests, early=scene.loaded_at_start(kept))
         transactions.recover(target.site)
         explain_imports(target)
         return tuple(dropped)

@@ -14,14 +14,14 @@ from liveinstall.commit.lock import environment_lock
 from liveinstall.commit.waiting import Waiting
 from liveinstall.environment import holds
 from liveinstall.environment.installed import check_metadata, check_replaceable, installed
-from liveinstall.environment.loaded import disturbing, is_in
+from liveinstall.environment.loaded import disturbing, is_in, loaded_at_start
 from liveinstall.planning.engines import View
 from liveinstall.planning.engines.choose import choose_engine
 from liveinstall.planning.graph import Node
 from liveinstall.planning.plan import Waits, changes_for, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from liveinstall.model import Candidate, Distribution, Holder, Plan, Target
     from liveinstall.planning.requests import Request
@@ -108,6 +108,10 @@ class Scene:
         """What leaves the environment when `name` comes in; what lies elsewhere is only shadowed."""
         found = self.here.get(name)
         return found if found and is_in(self.target, found) else None
+
+    def loaded_at_start(self, names: Iterable[str]) -> set[str]:
+        """Which of `names` a bare start imports already, before a companion of a plain name would run."""
+        return loaded_at_start(filter(None, map(self.replaced, names)), self.target.site)
 
     def check_replaceable(self, decided: Plan) -> None:
         """Raise DamagedError unless all that leaves can be removed by its RECORD."""

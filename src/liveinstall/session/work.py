@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.waiting import Entry, publish, publish_waiting
-from liveinstall.environment.installed import files_of, owner_of, with_start_files
+from liveinstall.environment.installed import files_of, owner_of
 from liveinstall.environment.loaded import loaded_files
 from liveinstall.session.views import explain_imports, result_of
 from liveinstall.staging.bytecode import compile_for
@@ -85,15 +85,15 @@ class _Work:
         for name, candidate in self.chosen.items():
             self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
             entries[name] = Entry(self.swaps[name], _about(changed[name], candidate))
-        early = with_start_files(self.site)
         if decided.now:
             now = [entries[change.name] for change in decided.now]
-            publish(target, self.now_id, now, self.request.requirements, early=early)
+            publish(target, self.now_id, now, self.request.requirements)
             transactions.apply(self.site, self.now_id)
         later = ""
         if decided.waiting or waiting.ids:
             asked = (*waiting.requests, *self.request.requirements)
             left = [entries[change.name] for change in decided.waiting]
+            early = self.scene.loaded_at_start(entry.swap.name for entry in left)
             later = publish_waiting(target, waiting, left, asked, id=self.later_id, early=early)
         transactions.recover(self.site)
         return self.now_id if decided.now else "", later
