@@ -18,7 +18,7 @@ CROWD = 300
 
 def measure(place: Workshop, options: Options) -> list[Section]:
     """Import, then deciding."""
-    return [_import(place, options.count(100, 20)), _decide(place, options.count(9, 3))]
+    return [_import(place, options.count(100, 20)), _decide(place, options.count(7, 3))]
 
 
 def _import(place: Workshop, rounds: int) -> Section:

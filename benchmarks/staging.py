@@ -23,7 +23,7 @@ FILES, SIZE = 10, 50_000_000
 
 def measure(place: Workshop, options: Options) -> list[Section]:
     """Time and memory."""
-    return [_time(place, options.count(9, 3)), _memory(place)]
+    return [_time(place, options.count(7, 3)), _memory(place)]
 
 
 def with_old_numpy(place: Workshop) -> Environment:

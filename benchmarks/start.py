@@ -29,10 +29,10 @@ _OURS = re.compile(r"liveinstall|\.part\b")
 
 def measure(place: Workshop, options: Options) -> list[Section]:
     """Idle and held, then the swap of numpy, then how a swap grows."""
-    numpy, growth = _prepared_numpy(place), options.count(7, 3)
+    numpy, growth = _prepared_numpy(place), options.count(5, 3)
     sections = [
-        _starts(place, numpy, options.count(150, 30)),
-        _swap_of_numpy(place, numpy, options.count(15, 5)),
+        _starts(place, numpy, options.count(120, 30)),
+        _swap_of_numpy(place, numpy, options.count(11, 5)),
         _growth(place, SIZES[:3] if options.quick else SIZES, growth),
     ]
     numpy.discard()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,3 +112,18 @@ def test_importing_liveinstall_loads_nothing_heavy():
     code = "import sys; before = set(sys.modules); import liveinstall; print(sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parent)
     assert set(ast.literal_eval(done.stdout)) <= {"liveinstall", "__future__"}
+
+
+PAGES = [SOURCE.parents[1] / "README.md", *sorted((SOURCE.parents[1] / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_in_the_docs_parse_and_use_names_that_exist(page):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "liveinstall":
+                assert node.attr in liveinstall.__all__, f"{page.name}: liveinstall.{node.attr}"
+    for block in re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for line in block.splitlines():
+            assert json.loads(line)["liveinstall"] == 1

@@ -1,7 +1,21 @@
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 from places import Place
+
+
+@pytest.fixture
+def tmp_path():
+    """In memory where that is possible: thousands of small trees are made here, each flushed many times."""
+    memory = "/dev/shm"
+    path = tempfile.mkdtemp(prefix="crash-tests-", dir=memory if os.access(memory, os.W_OK) else None)
+    yield Path(path)
+    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""liveinstall changes what it runs on, itself included, and the next start has it all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from integration.checks import left_overs, missing_files
+from integration.environments import ROOT, Environment, add_liveinstall, user_variables
+from integration.interpreters import CURRENT, find_python
+
+_LIVE = """
+import json, sys
+import liveinstall
+result = liveinstall.install(*sys.argv[1:])
+again = liveinstall.install("six")  # what it runs on is as it was
+import six
+print(json.dumps({"now": [c.name for c in result.installed], "staged": [c.name for c in result.staged],
+                  "version": liveinstall.__version__}))
+"""
+
+
+def newer_self(directory: Path) -> Path:
+    """A wheel of liveinstall 99.0, from this source tree."""
+    copy = directory / "newer"
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    door = copy / "src/liveinstall/__init__.py"
+    text = door.read_text(encoding="utf-8")
+    assert '__version__ = "' in text
+    door.write_text(text.replace('__version__ = "', '__version__ = "99.', 1), encoding="utf-8")
+    arguments = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(directory), str(copy)]
+    done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=user_variables())
+    assert done.returncode == 0, done.stderr
+    return next(directory.glob("liveinstall-99*.whl"))
+
+
+def test_everything_that_it_runs_on_is_replaced_and_works_after_a_restart(tmp_path: Path, wheel: Path) -> None:
+    base = find_python(CURRENT)
+    assert base
+    environment = Environment.make(tmp_path / "venv", base)
+    add_liveinstall(
+        environment, wheel, {"pip": "25.0", "packaging": "24.2", "installer": "0.7.0", "filelock": "3.29.0"}
+    )
+    environment.add("setuptools==75.0.0")
+    wanted = ["pip>=25.1", "setuptools>75", "packaging>=25", "filelock>=4", "installer>=1", str(newer_self(tmp_path))]
+    done = environment.run("-c", _LIVE, *wanted)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert {"packaging", "filelock", "liveinstall"} <= set(told["staged"])
+    assert {"pip", "setuptools"} <= set(told["now"]) | set(told["staged"])
+    after = environment.run("-c", "import liveinstall; print(liveinstall.__version__)")
+    assert after.stdout.startswith("99."), after.stderr
+    assert after.stderr == ""
+    assert left_overs(environment.site) == []
+    assert list(missing_files(environment.site)) == []
+    # The new one works, over the new libraries, and finds its predecessor's history in order.
+    again = environment.run("-c", "import liveinstall; print(liveinstall.install('idna').installed[0].name)")
+    assert again.stdout == "idna\n", again.stderr
+    assert environment.run("-m", "pip", "check").returncode == 0
+
+
+def test_source_distributions_are_built_by_pip(environment: Environment) -> None:
+    done = environment.run("-c", "import liveinstall; print(liveinstall.install('docopt==0.6.2')); import docopt")
+    assert done.returncode == 0, done.stderr
+    assert "docopt 0.6.2" in done.stdout

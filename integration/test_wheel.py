@@ -1,0 +1,24 @@
+"""What a user gets: the wheel has the two packages and its metadata, and nothing else."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+from integration.environments import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_wheel_has_exactly_the_sources_and_its_metadata(wheel: Path) -> None:
+    sources = {
+        str(path.relative_to(ROOT / "src"))
+        for path in (ROOT / "src").rglob("*")
+        if path.suffix == ".py" or path.name == "py.typed"
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    info = f"{wheel.name.rsplit('-', 3)[0]}.dist-info"
+    assert {name for name in names if not name.startswith(info)} == sources
+    assert {f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD", f"{info}/licenses/LICENSE"} == names - sources
