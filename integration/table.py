@@ -39,6 +39,7 @@ child processes, pickles, tracebacks. Without an upgrade all of it works. Made b
 - **ok**: it, its children and an unrelated interpreter saw what they saw before. For liveinstall it also means that
   after it had ended, a new process had exactly the new versions, `pip check` found nothing new, every file of every
   RECORD was there, and nothing was left over.
+- A case of the kind **during** is a race: in some runs the upgrade in place does no more than change the metadata.
 
 | case | of what kind | upgrade | pip install, in place | liveinstall |
 |---|---|---|---|---|

@@ -96,7 +96,6 @@ def test_wheel_that_breaks_a_rule(environment: Environment, tmp_path: Path, dama
     environment.remove()
 
 
-@pytest.mark.xfail(strict=True, reason="pip's InvalidWheel comes as a ResolutionError")
 @pytest.mark.parametrize("by_path", [True, False])
 def test_wheel_that_is_cut_off(environment: Environment, tmp_path: Path, by_path: bool) -> None:
     wheel = write_wheel(tmp_path / "wheels", "delta", "1.0")
@@ -111,7 +110,6 @@ def test_no_network(environment: Environment) -> None:
     environment.remove()
 
 
-@pytest.mark.xfail(strict=True, reason="pip's ConnectionFailedError comes as a ResolutionError")
 def test_no_network_for_an_address(environment: Environment) -> None:
     refuse(environment, "DownloadError", f"beta @ {_CLOSED}/beta-1.0-py3-none-any.whl", **_NO_CONFIGURATION)
     environment.remove()

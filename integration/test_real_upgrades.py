@@ -45,7 +45,7 @@ def _parameter(id: str) -> ParameterSet:
     return pytest.param(id, marks=[] if id in QUICK else [pytest.mark.full])
 
 
-@pytest.mark.parametrize("id", map(_parameter, all_ids()))
+@pytest.mark.parametrize("id", [_parameter(id) for id in all_ids()])
 def test_live_process_keeps_the_old_versions_and_the_next_one_has_the_new(id: str, tmp_path: Path, wheel: Path) -> None:
     case = read_case(id)
     try:

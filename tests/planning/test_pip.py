@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from liveinstall.errors import BuildError, DownloadError, EngineError, EngineTimeoutError, ResolutionError
+from liveinstall.errors import (
+    BuildError,
+    DownloadError,
+    EngineTimeoutError,
+    LiveInstallError,
+    ResolutionError,
+    WheelRefusedError,
+)
 from liveinstall.planning.engines import process
 from liveinstall.planning.engines.choose import choose_engine
 from liveinstall.planning.engines.pip import _candidate, _failure
@@ -23,13 +30,15 @@ def answer(*kinds, phase="resolve", unreachable=(), errors=("ERROR: it said so",
         (answer("MetadataGenerationFailed", "InstallationError"), BuildError),
         (answer("HashMismatch", "HashError", "InstallationError"), DownloadError),
         (answer("NetworkConnectionError", "PipError"), DownloadError),
+        (answer("ConnectionFailedError", "DiagnosticPipError", "PipError"), DownloadError),
+        (answer("InvalidWheel", "InstallationError", "PipError"), WheelRefusedError),
         (answer(phase="fetch"), DownloadError),
         (answer(), ResolutionError),
     ],
 )
 def test_pips_exception_decides_the_type_and_its_words_are_kept(given, expected):
     error = _failure(given, "the log")
-    assert type(error) is expected and isinstance(error, EngineError)
+    assert type(error) is expected and isinstance(error, LiveInstallError)
     assert error.log == "the log"
     if expected is not DownloadError:
         assert "it said so" in str(error)

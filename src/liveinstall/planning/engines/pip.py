@@ -16,7 +16,15 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from liveinstall.errors import BuildError, DownloadError, EngineError, RequirementError, ResolutionError
+from liveinstall.errors import (
+    BuildError,
+    DownloadError,
+    EngineError,
+    LiveInstallError,
+    RequirementError,
+    ResolutionError,
+    WheelRefusedError,
+)
 from liveinstall.model import Candidate
 from liveinstall.planning.engines.process import run
 from liveinstall.redact import redact
@@ -35,6 +43,8 @@ _BUILD = {
     "MetadataGenerationFailed",
     "InstallWheelBuildError",
     "InvalidPyProjectBuildRequires",
+    "MissingPyProjectBuildRequires",
+    "BuildDependencyInstallError",
     "FailedToPrepareCandidate",
 }
 _DOWNLOAD = {
@@ -44,6 +54,11 @@ _DOWNLOAD = {
     "RequestException",
     "OSError",
     "IncompleteDownloadError",
+    "ConnectionFailedError",
+    "ConnectionTimeoutError",
+    "SSLMissingError",
+    "SSLVerificationError",
+    "ProxyConnectionError",
 }
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 
@@ -132,13 +147,15 @@ def _constraint_files(constraints: tuple[str, ...], directory: str) -> Iterator[
         yield str(path)
 
 
-def _failure(answer: dict[str, Any], log: str) -> EngineError:
+def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     """The typed error for what ended pip; the words are pip's own."""
     words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_words(log.strip())]
     words = [word for word in words if not word.startswith("Ignored the following")] or words
     message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()) for word in words if word))))
     kinds = set(answer["kinds"])
     details: dict[str, Any] = {"log": log}
+    if "InvalidWheel" in kinds:
+        return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
     if kinds & _BUILD:
         return BuildError(f"a source distribution could not be built: {message}.", **details)
     if "DistributionNotFound" in kinds and answer["unreachable"]:
