@@ -101,8 +101,10 @@ def check(site, record):
                 raise Stale("%s %s was changed by something else" % (change.name, change.old_version))
         if change.part:
             tree = part_tree(site, record, change)
-            if not change.old_info and lexists(join(tree.home, _info(tree))):
-                raise Stale("%s was installed by something else" % change.name)
+            name = _info(tree).partition("-")[0].lower() + "-"
+            for entry in () if change.old_info else os.listdir(tree.home):
+                if entry.lower().startswith(name) and entry.endswith(".dist-info"):
+                    raise Stale("%s was installed by something else" % change.name)
 
 
 def _info(tree):
@@ -160,6 +162,9 @@ def _withdraw(tree, touched):
     inside = [path for path in paths if not path.startswith(tree.data + "/")]
     forget_bytecode(tree.home, inside)
     remove_empty(tree.home, inside)
+    for scheme, root in tree.roots.items():
+        start = "%s/%s/" % (tree.data, scheme)
+        remove_empty(root, [path[len(start) :] for path in paths if path.startswith(start)])
 
 
 def _listed(tree):
@@ -197,7 +202,10 @@ def apply(site, id, tries=0):
         roll_back(site, record)
         set_state(site, id, ("swapping", tries), _after_failure(tries))
         raise
-    clean_up(site, record)
+    try:
+        clean_up(site, record)
+    except OSError:
+        pass  # it is committed; a next start or a next use finishes this
     return record, paths
 
 

@@ -34,7 +34,12 @@ def upgrade(place: Place) -> tuple[dict, dict]:
         place.candidate(
             "alpha",
             "2.0",
-            {"alpha/__init__.py": "V = 2\n", "alpha/sub/new.py": "", "alpha-2.0.data/data/share/a.txt": "new"},
+            {
+                "alpha/__init__.py": "V = 2\n",
+                "alpha/sub/new.py": "",
+                "alpha-2.0.data/data/share/a.txt": "new",
+                "alpha-2.0.data/data/share/deep/b.txt": "new",
+            },
             scripts={"alpha-run": "alpha:run2", "alpha-more": "alpha:more"},
         ),
         place.candidate("ns-a", "2.0", {"ns/a.py": "V = 2\n", "ns/added.py": ""}),

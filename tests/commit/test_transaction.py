@@ -92,3 +92,51 @@ def test_the_command_line_is_one_short_line_without_credentials(monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", ["/x/python", "-c", "a\nb", "https://me:pw@host/", "z" * 300])
     line = transactions.command_line()
     assert line.startswith("python -c a b https://****@host/") and len(line) <= 120 and "pw" not in line
+
+
+def test_a_roll_back_that_fails_leaves_the_transaction_to_recovery(place, monkeypatch):
+    from _liveinstall_boot import swap
+
+    place.install(place.candidate("alpha", "1.0"))
+    before = place.state()
+    id = place.stage(place.candidate("alpha", "2.0", {"alpha/__init__.py": "", "blocked.py": ""}))
+    (place.site / "blocked.py").write_text("mine")
+
+    def refuse(site, record):
+        raise OSError("the disk went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(swap, "roll_back", refuse)
+        with pytest.raises(CommitError):
+            transactions.apply(str(place.site), id)
+    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["swapping"]
+    (place.site / "blocked.py").unlink()
+    transactions.recover(str(place.site))
+    assert before.items() <= place.state().items()
+    assert place.start()[0] == 0
+    assert (place.site / "alpha-2.0.dist-info").is_dir()
+
+
+def test_a_clean_up_that_fails_is_finished_later(place, monkeypatch):
+    from _liveinstall_boot import swap
+
+    id = place.stage(place.candidate("alpha", "1.0"))
+
+    def refuse(site, record):
+        raise OSError("busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(swap, "clean_up", refuse)
+        transactions.apply(str(place.site), id)
+    assert (place.site / "alpha-1.0.dist-info").is_dir()
+    assert place.start()[0] == 0
+    assert place.leftovers() == [] and boot.transactions(str(place.site)) == []
+
+
+def test_what_something_else_installed_meanwhile_is_left_alone(place):
+    id = place.stage(place.candidate("alpha", "2.0"))
+    other = place.site / "alpha-1.0.dist-info"
+    other.mkdir()
+    with pytest.raises(CommitError, match="installed by something else"):
+        transactions.apply(str(place.site), id)
+    assert [path.name for path in place.site.iterdir() if not path.name.startswith(".")] == ["alpha-1.0.dist-info"]

@@ -244,9 +244,12 @@ def unreadable(site: str) -> tuple[str, ...]:
 
 
 def discard(site: str, id: str) -> None:
-    """Drop a transaction: one unlink, then its parts and companions are swept. Needs the lock."""
+    """Drop a transaction: one unlink, then its parts and companions are swept. Needs the lock.
+
+    One that is interrupted in the middle of its swap stays: only recovery may end it.
+    """
     for found, state, tries in boot.transactions(site):
-        if found == id:
+        if found == id and state in ("pending", "failed"):
             os.unlink(boot.record_path(site, id, state, tries))
     for suffix in (".note", ".told"):
         with suppress(OSError):
