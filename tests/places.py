@@ -15,6 +15,7 @@ from liveinstall.commit import transaction as transactions
 from liveinstall.commit.waiting import Entry, publish
 from liveinstall.environment.installed import in_directory
 from liveinstall.model import Candidate, Change, Target
+from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.stage import stage_all
 
 KILLED = 9
@@ -55,7 +56,8 @@ class Place:
         (self.site / boot.STATE / boot.TRANSACTIONS).mkdir(parents=True, exist_ok=True)
         here = {found.name: found for found in in_directory(str(self.site))}
         id = transactions.new_id()
-        parts = stage_all(candidates, self.target, lambda name: (id, ""))
+        with BytecodeCompiler({}) as compiler:
+            parts = stage_all(candidates, self.target, lambda name: (id, ""), compiler)
         entries = []
         for name in [*parts, *remove]:
             part = parts.get(name)

@@ -15,8 +15,10 @@ from _liveinstall_boot.codec import decode_manifest
 from liveinstall.errors import FileConflictError, StagingError
 from liveinstall.model import Candidate
 from liveinstall.staging import part as staging
+from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.stage import check_conflicts, stage_all
 
+NONE = BytecodeCompiler({})  # never started
 FILES = {
     "alpha/__init__.py": "def run(): print('ran')\n",
     "alpha-1.0.data/scripts/tool": "#!python\nprint('tool')\n",
@@ -76,7 +78,7 @@ def test_record_is_right_at_the_final_place(installed):
 
 def test_the_manifest_names_every_file_with_mode_size_and_hash(place):
     candidate = place.candidate("alpha", "1.0", FILES, scripts={"alpha-run": "alpha:run"})
-    part = staging.stage(candidate, place.target, "id", replaces="ff")
+    part = staging.stage(candidate, place.target, "id", replaces="ff", compiler=NONE)
     text = Path(part.path, ".manifest").read_text()
     assert "transaction id\nreplaces ff\n" in text
     rows = decode_manifest(text)
@@ -108,8 +110,8 @@ def test_modes_follow_the_umask(place, umask):
 
 
 def test_the_same_version_can_be_staged_twice(place):
-    first = staging.stage(place.candidate("alpha", "1.0"), place.target, "id")
-    second = staging.stage(place.candidate("alpha", "1.0"), place.target, "id")
+    first = staging.stage(place.candidate("alpha", "1.0"), place.target, "id", compiler=NONE)
+    second = staging.stage(place.candidate("alpha", "1.0"), place.target, "id", compiler=NONE)
     assert [os.path.basename(part.path) for part in (first, second)] == ["alpha-1.0.part", "alpha-1.0-1.part"]
 
 
@@ -121,14 +123,14 @@ def test_a_disk_that_refuses_leaves_nothing_behind(place, monkeypatch, code):
     candidates = [place.candidate("alpha", "1.0"), place.candidate("beta", "1.0")]
     monkeypatch.setattr(staging, "_write_all", refuse)
     with pytest.raises(StagingError, match="Nothing was changed"):
-        stage_all(candidates, place.target, lambda name: ("id", ""))
+        stage_all(candidates, place.target, lambda name: ("id", ""), NONE)
     assert list(place.site.iterdir()) == []
 
 
 def test_a_file_of_nobody_or_of_another_distribution_is_a_conflict(place):
     (place.site / "alpha").mkdir()
     (place.site / "alpha" / "__init__.py").write_text("mine")
-    part = staging.stage(place.candidate("alpha", "1.0"), place.target, "id")
+    part = staging.stage(place.candidate("alpha", "1.0"), place.target, "id", compiler=NONE)
     with pytest.raises(FileConflictError) as caught:
         check_conflicts([[part]], {}, lambda path: "omega")
     assert caught.value.owner == "omega" and caught.value.path.endswith("__init__.py")
@@ -142,6 +144,7 @@ def test_two_parts_may_not_bring_the_same_file(place):
         [place.candidate("alpha", "1.0", {"tests/x.py": ""}), place.candidate("beta", "1.0", {"tests/x.py": ""})],
         place.target,
         lambda name: ("id", ""),
+        NONE,
     )
     with pytest.raises(FileConflictError):
         check_conflicts([parts.values()], {}, lambda path: "")

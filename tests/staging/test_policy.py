@@ -11,6 +11,7 @@ from support import make_wheel, record_row
 
 from liveinstall.errors import LiveInstallError, WheelRefusedError
 from liveinstall.model import Candidate
+from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.part import stage
 from liveinstall.staging.policy import check_wheel
 
@@ -80,7 +81,12 @@ def test_a_hostile_wheel_is_refused_and_leaves_nothing(tmp_path, kind):
     rewrite(path, EVIL[kind])
     before = place.state()
     with pytest.raises(WheelRefusedError) as caught:
-        stage(Candidate("evil", "1.0", (), requested=True, wheel=str(path)), place.target, "id")
+        stage(
+            Candidate("evil", "1.0", (), requested=True, wheel=str(path)),
+            place.target,
+            "id",
+            compiler=BytecodeCompiler({}),
+        )
     assert isinstance(caught.value, LiveInstallError) and caught.value.wheel == path.name
     assert place.state() == before and list(place.site.iterdir()) == []
 
@@ -97,7 +103,12 @@ def test_content_that_is_not_what_record_says_is_refused(tmp_path):
         ),
     )
     with pytest.raises(WheelRefusedError, match="not what its RECORD says"):
-        stage(Candidate("evil", "1.0", (), requested=True, wheel=str(path)), place.target, "id")
+        stage(
+            Candidate("evil", "1.0", (), requested=True, wheel=str(path)),
+            place.target,
+            "id",
+            compiler=BytecodeCompiler({}),
+        )
     assert list(place.site.iterdir()) == []
 
 
@@ -132,7 +143,12 @@ def test_a_truncated_wheel_is_refused(tmp_path, cut):
     path = make_wheel(tmp_path, "evil", "1.0")
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(WheelRefusedError, match="not a whole wheel"):
-        stage(Candidate("evil", "1.0", (), requested=True, wheel=str(path)), place.target, "id")
+        stage(
+            Candidate("evil", "1.0", (), requested=True, wheel=str(path)),
+            place.target,
+            "id",
+            compiler=BytecodeCompiler({}),
+        )
     assert list(place.site.iterdir()) == []
 
 

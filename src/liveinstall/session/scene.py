@@ -61,8 +61,9 @@ class Scene:
     @classmethod
     def of(cls, target: Target) -> Scene:
         """Look around."""
+        clock = time.perf_counter()
         others = [holder for holder in holds.holders(target.site) if not holder.mine]
-        return cls(target, installed(), Waiting.read(target.site), others)
+        return cls(target, installed(), Waiting.read(target.site), others, clock=clock)
 
     def lap(self, phase: str) -> None:
         """Charge the time since the last lap to `phase`."""

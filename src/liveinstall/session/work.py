@@ -11,11 +11,11 @@ from liveinstall.commit.waiting import Entry, publish, publish_waiting
 from liveinstall.environment.installed import files_of, owner_of
 from liveinstall.environment.loaded import loaded_files
 from liveinstall.session.views import explain_imports, result_of
-from liveinstall.staging.bytecode import compile_for
+from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.stage import check_conflicts, remove_parts, stage_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from liveinstall.model import Candidate, Change, Plan, Result
     from liveinstall.planning.requests import Request
@@ -57,16 +57,22 @@ class _Work:
         def label(name: str) -> tuple[str, str]:
             return self.later_id if name in waiting else self.now_id, self.swaps[name].old_hash or ""
 
-        parts = stage_all(self.chosen.values(), self.scene.target, label)
+        with BytecodeCompiler(self._loaded_places()) as compiler:
+            parts = stage_all(self.chosen.values(), self.scene.target, label, compiler)
+            self.scene.lap("stage")
+        self.scene.lap("compile")
         try:
             self._check_conflicts(parts)
-            self.scene.lap("stage")
-            compile_for(_what_a_restart_imports(self.decided, parts))
-            self.scene.lap("compile")
         except BaseException:
             remove_parts(parts.values())
             raise
         return parts
+
+    def _loaded_places(self) -> dict[str, set[str]]:
+        """For each staged upgrade, the loaded files: of their successors the restart needs bytecode."""
+        names = [c.name for c in self.decided.waiting if c.name in self.chosen and self.scene.replaced(c.name)]
+        files = loaded_files() if names else set()
+        return dict.fromkeys(names, files)
 
     def _check_conflicts(self, parts: Mapping[str, Part]) -> None:
         leaving: dict[str, str] = {}
@@ -107,14 +113,3 @@ def _about(change: Change, candidate: Candidate) -> dict[str, Any]:
         "url": candidate.url,
         "sha256": candidate.sha256,
     }
-
-
-def _what_a_restart_imports(decided: Plan, parts: Mapping[str, Part]) -> Iterator[tuple[str, str]]:
-    """The sources of staged upgrades whose old version this process has loaded, with their final places."""
-    upgrades = [parts[change.name] for change in decided.waiting if change.name in parts and change.old_version]
-    files = loaded_files() if upgrades else set()
-    for part in upgrades:
-        for source in part.sources:
-            place = os.path.join(os.path.dirname(part.path), source)
-            if place in files:
-                yield os.path.join(part.path, source), place

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from installer.sources import WheelContentElement
 
     from liveinstall.model import Candidate, Target
+    from liveinstall.staging.bytecode import BytecodeCompiler
 
 _CHUNK = 2**18
 _Row = tuple[int, int, str, str]
@@ -46,11 +47,12 @@ class Part:
     version: str
     path: str
     files: tuple[str, ...]
-    sources: tuple[str, ...]
     notes: tuple[str, ...]
 
 
-def stage(candidate: Candidate, target: Target, transaction: str, *, replaces: str = "") -> Part:
+def stage(
+    candidate: Candidate, target: Target, transaction: str, *, replaces: str = "", compiler: BytecodeCompiler
+) -> Part:
     """Unpack a candidate's wheel beside the place where it will be. Leaves nothing behind when it raises.
 
     `replaces`: sha256 of the RECORD of the version that goes, for the manifest.
@@ -61,7 +63,8 @@ def stage(candidate: Candidate, target: Target, transaction: str, *, replaces: s
     try:
         with zipfile.ZipFile(candidate.wheel) as archive:
             checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel))
-            return _unpack(archive, checked, candidate, target, transaction, replaces)
+            destination = PartDestination(checked, target, file_name=file_name, compiler=compiler)
+            return _unpack(archive, destination, candidate, transaction, replaces)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise WheelRefusedError(
             f"{file_name} is not a whole wheel: {error}.", todo="Download it again.", wheel=file_name, entry=""
@@ -73,25 +76,23 @@ def stage(candidate: Candidate, target: Target, transaction: str, *, replaces: s
 
 
 def _unpack(
-    archive: zipfile.ZipFile, checked: Checked, candidate: Candidate, target: Target, transaction: str, replaces: str
+    archive: zipfile.ZipFile, destination: PartDestination, candidate: Candidate, transaction: str, replaces: str
 ) -> Part:
-    home = target.home(purelib=checked.purelib)
-    path = free_path(home, checked.name, checked.version)
-    destination = PartDestination(path, home, target, checked, file_name=os.path.basename(candidate.wheel))
+    path, checked = destination.path, destination.checked
     try:
         os.makedirs(path)
         _write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
         installer.install(_Source(archive), destination, _metadata(candidate))
         _write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
     except BaseException as error:
+        destination.compiler.cancel()  # or it would write into what is removed
         remove_tree(path)
         if isinstance(error, (InvalidScript, InvalidRecordEntry, InstallerError, ValueError)):
             raise WheelRefusedError(
                 f"{destination.file_name} is refused: {error}.", wheel=destination.file_name, entry=""
             ) from error
         raise
-    sources = tuple(row[3] for row in destination.rows if row[3].endswith(".py"))
-    return Part(checked.name, checked.version, path, tuple(destination.targets), sources, checked.notes)
+    return Part(checked.name, checked.version, path, tuple(destination.targets), checked.notes)
 
 
 class _Source(WheelFile):
@@ -128,10 +129,11 @@ def _metadata(candidate: Candidate) -> dict[str, bytes]:
 class PartDestination(WheelDestination):
     """Writes a wheel's files into a part, hashing while writing and comparing with the wheel's own RECORD."""
 
-    def __init__(self, path: str, home: str, target: Target, checked: Checked, *, file_name: str) -> None:
-        self.path = path
-        self.home = home
+    def __init__(self, checked: Checked, target: Target, *, file_name: str, compiler: BytecodeCompiler) -> None:
+        self.home = target.home(purelib=checked.purelib)
+        self.path = free_path(self.home, checked.name, checked.version)
         self.checked = checked
+        self.compiler = compiler
         self.file_name = file_name
         self.root = "purelib" if checked.purelib else "platlib"
         self.python = target.python
@@ -227,6 +229,7 @@ class PartDestination(WheelDestination):
                 os.chmod(full, mode)
         if source:
             self._compare(source, expected, size, (other or sha256).digest())
+        self.compiler.announce(self.checked.name, self.path, self.home, inner)
         self.rows.append((mode, size, sha256.hexdigest(), inner))
         prefix = self._prefix(scheme) or ""
         self.targets.append(os.path.normpath(os.path.join(self.home, prefix, path)))

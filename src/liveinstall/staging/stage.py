@@ -14,19 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from liveinstall.model import Candidate, Target
+    from liveinstall.staging.bytecode import BytecodeCompiler
 
 
 def stage_all(
-    candidates: Iterable[Candidate], target: Target, label: Callable[[str], tuple[str, str]]
+    candidates: Iterable[Candidate],
+    target: Target,
+    label: Callable[[str], tuple[str, str]],
+    compiler: BytecodeCompiler,
 ) -> dict[str, Part]:
     """Unpack the candidates' wheels in parallel; on any failure remove what was made and raise the first error.
 
     `label(name)`: the transaction that a part belongs to, and the sha256 of the RECORD that it replaces.
+    `compiler` is told of each source that is whole, and stopped before anything is removed.
     """
 
     def one(candidate: Candidate) -> Part:
         transaction, replaces = label(candidate.name)
-        return stage(candidate, target, transaction, replaces=replaces)
+        return stage(candidate, target, transaction, replaces=replaces, compiler=compiler)
 
     biggest_first = sorted(candidates, key=lambda candidate: -os.path.getsize(candidate.wheel))
     parts: dict[str, Part] = {}
@@ -42,9 +47,11 @@ def stage_all(
                     failures.append(error)
         except BaseException:
             pool.shutdown(cancel_futures=True)
+            compiler.cancel()
             remove_parts(job.result() for job in jobs if job.done() and not job.cancelled() and not job.exception())
             raise
     if failures:
+        compiler.cancel()
         remove_parts(parts.values())
         raise failures[0]
     return parts

@@ -42,9 +42,9 @@ class _Listener(logging.Handler):
 def _listen():
     """Listen above pip's own loggers: pip reconfigures the root logger, and needs a logger class of its own below."""
     listener = _Listener()
-    logger = logging.getLogger("pip")
-    logger.addHandler(listener)
-    logger.setLevel(logging.DEBUG)
+    logging.getLogger("pip").addHandler(listener)
+    # Which exception ended pip is told at DEBUG; everywhere else that would be thousands of lines.
+    logging.getLogger("pip._internal.cli").setLevel(logging.DEBUG)
     return listener
 
 

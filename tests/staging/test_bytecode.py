@@ -1,0 +1,100 @@
+"""What the next import needs is compiled beside the unpacking, for its final place; no failure of it shows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import cache_from_source
+
+import pytest
+
+from liveinstall.staging._compile_child import Compiler, imports
+from liveinstall.staging.bytecode import BytecodeCompiler
+
+
+@pytest.fixture
+def part(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    files = {
+        "pkg/__init__.py": "from .a import x\nfrom pkg import b\nimport pkg.sub.deep as d, os\n",
+        "pkg/a.py": "x = 1\n",
+        "pkg/b.py": "from . import (\n    c,\n)\n",
+        "pkg/c.py": "def f():\n    from . import late\n",
+        "pkg/late.py": "",
+        "pkg/broken.py": "not python",
+        "pkg/sub/__init__.py": "",
+        "pkg/sub/deep.py": "",
+    }
+    for path, text in files.items():
+        full = tmp_path / "part" / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_text(text)
+    return tmp_path / "part", list(files)
+
+
+def compiled(part, files):
+    return {path for path in files if os.path.exists(cache_from_source(str(part / path)))}
+
+
+def test_top_level_imports_are_followed():
+    text = "from .a import x\nfrom ..up import y\nimport pkg.sub.deep as d, os\n    from . import late\n"
+    assert list(imports(text, "pkg/mod/__init__.py")) == [
+        "pkg",
+        "pkg/mod",
+        "pkg/mod/a",
+        "pkg/mod/a/x",
+        "pkg",
+        "pkg/up",
+        "pkg/up/y",
+        "pkg",
+        "pkg/sub",
+        "pkg/sub/deep",
+        "os",
+    ]
+
+
+def test_what_an_import_of_the_package_needs_is_compiled_and_nothing_else(part):
+    root, files = part
+    compiler = Compiler()
+    for path in files:
+        compiler.announce("seed" if path == "pkg/__init__.py" else "more", str(root), "/final", path)
+    while path := compiler.next(only_must=False):
+        compiler.compile(path)
+    assert compiled(root, files) == {
+        f"pkg/{name}.py" for name in ("__init__", "a", "b", "c", "sub/__init__", "sub/deep")
+    }
+
+
+def test_what_must_be_is_compiled_before_the_context_ends_for_its_final_place(part):
+    root, files = part
+    wanted = {"/final/pkg/a.py", "/final/pkg/broken.py"}
+    with BytecodeCompiler({"pkg": wanted}) as compiler:
+        for path in files:
+            compiler.announce("pkg", str(root), "/final", path)
+    assert compiled(root, files) == {"pkg/a.py"}
+    import marshal
+
+    with open(cache_from_source(str(root / "pkg/a.py")), "rb") as stream:
+        assert marshal.loads(stream.read()[16:]).co_filename == "/final/pkg/a.py"
+
+
+def test_a_compiler_that_was_cancelled_or_died_is_no_failure(part):
+    root, files = part
+    with BytecodeCompiler({}) as compiler:
+        compiler._child.kill()
+        compiler._child.wait()
+        for path in files * 1000:
+            compiler.announce("pkg", str(root), "/final", path)
+    with BytecodeCompiler({}) as compiler:
+        compiler.cancel()
+        compiler.cancel()
+        compiler.announce("pkg", str(root), "/final", files[0])
+
+
+def test_nothing_is_compiled_where_no_bytecode_is_wanted(part, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    with BytecodeCompiler({"pkg": {"/final/pkg/a.py"}}) as compiler:
+        assert compiler._child is None
+        compiler.announce("pkg", str(part[0]), "/final", "pkg/a.py")
+    assert compiled(*part) == set()
