@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -98,6 +99,7 @@ def _run_live(case: Case, tool: Tool, environment: Environment, folder: Path) ->
             stderr=errors,
             env=_variables(case, folder),
             cwd=folder,
+            start_new_session=True,
         ) as process,
     ):
         outcome = Outcome(case, tool)
@@ -107,6 +109,7 @@ def _run_live(case: Case, tool: Tool, environment: Environment, folder: Path) ->
             process.communicate(b"\n", timeout=_SECONDS)
         finally:
             process.kill()
+        _wait_for_the_last_of(process.pid)
         errors.seek(0)
         outcome.status, outcome.errors = process.returncode, errors.read()
     outcome.result, outcome.upgrade_error = upgraded["result"], upgraded["error"]
@@ -155,6 +158,17 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     error = {"type": "NotUpgraded", "words": f"status {process.poll()} before the upgrade ended", "trace": ""}
     return {"result": None, "error": error, "child": {"status": 0, "output": "{}", "errors": ""}, "bonus": None}
+
+
+def _wait_for_the_last_of(session: int, seconds: float = 30.0) -> None:
+    """Wait for children that outlive the live process a little, as joblib's resource tracker does: they hold too."""
+    end = time.monotonic() + seconds
+    while hasattr(os, "killpg") and time.monotonic() < end:
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
 
 
 def _versions(environment: Environment, case: Case) -> dict[str, str | None]:

@@ -56,8 +56,8 @@ class Place:
         (self.site / boot.STATE / boot.TRANSACTIONS).mkdir(parents=True, exist_ok=True)
         here = {found.name: found for found in in_directory(str(self.site))}
         id = transactions.new_id()
-        with BytecodeCompiler({}) as compiler:
-            parts = stage_all(candidates, self.target, lambda name: (id, ""), compiler)
+        # The compiler is not started: what a killed process leaves must be the same each time.
+        parts = stage_all(candidates, self.target, lambda name: (id, ""), BytecodeCompiler({}))
         entries = []
         for name in [*parts, *remove]:
             part = parts.get(name)

@@ -22,7 +22,7 @@ def part(tmp_path, monkeypatch):
         "pkg/b.py": "from . import (\n    c,\n)\n",
         "pkg/c.py": "def f():\n    from . import late\n",
         "pkg/late.py": "",
-        "pkg/broken.py": "not python",
+        "pkg/broken.py": "this is not python(",
         "pkg/sub/__init__.py": "",
         "pkg/sub/deep.py": "",
     }
