@@ -43,8 +43,9 @@ def _listen():
     """Listen above pip's own loggers: pip reconfigures the root logger, and needs a logger class of its own below."""
     listener = _Listener()
     logging.getLogger("pip").addHandler(listener)
-    # Which exception ended pip is told at DEBUG; everywhere else that would be thousands of lines.
-    logging.getLogger("pip._internal.cli").setLevel(logging.DEBUG)
+    # Which exception ended pip, and what could not be fetched, is told at DEBUG; elsewhere that is thousands of lines.
+    for name in ("pip._internal.cli", "pip._internal.index.collector"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
     return listener
 
 

@@ -151,7 +151,7 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     """The typed error for what ended pip; the words are pip's own."""
     words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_words(log.strip())]
     words = [word for word in words if not word.startswith("Ignored the following")] or words
-    message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()) for word in words if word))))
+    message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()).rstrip(".") for word in words if word))))
     kinds = set(answer["kinds"])
     details: dict[str, Any] = {"log": log}
     if "InvalidWheel" in kinds:
