@@ -22,20 +22,28 @@ from integration.interpreters import CURRENT, find_python, find_uv
 _AS_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
 _NO_INDEX = "http://127.0.0.1:9/simple"  # nobody listens there: a download would fail as one
 _LIVE = """
-import json, sys
+import importlib, json, sys
 import alpha, liveinstall
 result = liveinstall.install(*sys.argv[2:], no_index=True, find_links=sys.argv[1])
 from alpha import late
-told = {"now": {c.name: c.new_version for c in result.installed}, "late": late.VERSION, "notes": result.notes}
+now = {c.name: importlib.import_module(c.name).VERSION for c in result.installed}
+told = {"now": now, "late": late.VERSION, "notes": result.notes}
 print(json.dumps({**told, "staged": {c.name: c.reason for c in result.staged}}))
 """
+_FRESH = """
+import importlib, json, sys
+import liveinstall
+result = liveinstall.install(*sys.argv[2:], no_index=True, find_links=sys.argv[1])
+print(json.dumps({c.name: [c.new_version, importlib.import_module(c.name).VERSION] for c in result.installed}))
+"""
+_WRITABLE = "import os, sysconfig; print(any(os.access(path, os.W_OK) for path in sysconfig.get_paths().values()))"
 _needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can run something as somebody else"
 )
 
 
 def live(environment: Environment, wheels: Path, *requirements: str, **options: Any) -> dict[str, Any]:
-    """Install in a live process that has alpha loaded; what it was told, and the version that it loads late."""
+    """Install in a live process that has alpha loaded; what it was told, imports now, and loads late."""
     done = environment.run("-c", _LIVE, wheels, *requirements, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
@@ -46,6 +54,19 @@ def alpha(environment: Environment, **options: Any) -> str:
     done = environment.run("-c", "import alpha; print(alpha.VERSION)", **options)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
+
+
+def fresh(environment: Environment, wheels: Path, *requirements: str, **options: Any) -> dict[str, list[str]]:
+    """Install in a live process that has nothing loaded: name -> the version it was told is there, and imports."""
+    done = environment.run("-c", _FRESH, wheels, *requirements, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def script(directory: Path, name: str, **options: Any) -> str:
+    """What a console script prints."""
+    options = {"env": user_variables(), **options}
+    return subprocess.run([directory / name], check=True, capture_output=True, text=True, **options).stdout.strip()
 
 
 def error_of(environment: Environment, *arguments: str, **options: Any) -> str:
@@ -99,6 +120,17 @@ def make(kind: str, path: Path) -> Environment:
     return Environment.at(path)
 
 
+def home_of_links(path: Path, base: Base) -> dict[str, str]:
+    """Make a home: all of an installation but its site-packages, in links; the variables that choose it."""
+    stdlib = path / "lib" / base.stdlib.name
+    (stdlib / "site-packages").mkdir(parents=True)
+    (path / "bin").mkdir()
+    for child in base.stdlib.iterdir():
+        if child.name not in ("site-packages", "EXTERNALLY-MANAGED"):
+            (stdlib / child.name).symlink_to(child)
+    return {**base.variables, "PYTHONHOME": str(path), "PYTHONPATH": str(base.environment.site)}
+
+
 @pytest.mark.parametrize("kind", ["venv", "virtualenv", "uv"])
 def test_virtual_environment_of_any_tool(kind: str, tmp_path: Path, wheel: Path, wheels: Path) -> None:
     environment = make(kind, tmp_path / "venv")
@@ -112,10 +144,48 @@ def test_virtual_environment_of_any_tool(kind: str, tmp_path: Path, wheel: Path,
     assert told["now"] == {"beta": "1.0"}
     assert told["staged"].keys() == {"alpha", "gamma"}
     assert told["late"] == "1.0"
+    assert script(environment.scripts, "alpha") == "2.0"
+    assert script(environment.scripts, "alpha-new") == "2.0"
+    assert not list(environment.scripts.glob("alpha-old*"))
     assert alpha(environment) == "2.0"
     environment.run("-c", "import beta, gamma", check=True)
     assert environment.run("-m", "pip", "check").returncode == 0
     assert left_overs(environment.site) == []
+    environment.remove()
+
+
+def test_environment_that_sees_liveinstall_only_on_the_path(tmp_path: Path, wheel: Path, wheels: Path) -> None:
+    elsewhere, environment = make("venv", tmp_path / "elsewhere"), make("uv", tmp_path / "venv")
+    add_liveinstall(elsewhere, wheel)
+    environment.add(wheels / "alpha-1.0-py3-none-any.whl")
+    before = tree(elsewhere.path)
+    told = live(environment, wheels, "alpha==2.0", "beta", env=user_variables(PYTHONPATH=str(elsewhere.site)))
+    assert told["now"] == {"beta": "1.0"}
+    assert told["staged"].keys() == {"alpha"}
+    assert told["late"] == "1.0"
+    assert alpha(environment) == "2.0"  # by the copy that staging left: liveinstall is nowhere on this path
+    assert environment.run("-c", "import liveinstall").returncode == 1
+    assert script(environment.scripts, "alpha") == "2.0"
+    assert tree(elsewhere.path) == before
+    assert left_overs(environment.site) == []
+    environment.remove()
+    elsewhere.remove()
+
+
+def test_loaded_through_a_path_line_waits_with_its_shadow(
+    environment: Environment, wheels: Path, tmp_path: Path
+) -> None:
+    borrower = Environment.make(tmp_path / "borrower", str(environment.python))
+    (borrower.site / "other.pth").write_text(f"{environment.site}\n", encoding="utf-8")
+    before = tree(environment.path)
+    told = live(borrower, wheels, "alpha==2.0", "beta")
+    assert told["now"] == {"beta": "1.0"}
+    assert str(environment.site) in told["staged"]["alpha"]
+    assert told["late"] == "1.0"
+    assert (alpha(borrower), alpha(environment)) == ("2.0", "1.0")
+    assert tree(environment.path) == before
+    assert left_overs(borrower.site) == []
+    borrower.remove()
     environment.remove()
 
 
@@ -134,8 +204,7 @@ def test_loaded_from_the_system_side_waits_with_its_shadow(base: Base, public: P
 
 def test_not_loaded_from_the_system_side_is_shadowed_at_once(base: Base, public: Path, tmp_path: Path) -> None:
     environment = base.venv(tmp_path / "venv", "--system-site-packages")
-    source = ("--no-index", "--find-links", str(public / "wheels"))
-    environment.run("-m", "liveinstall", "install", "alpha==2.0", "--when", "now", *source, check=True)
+    assert fresh(environment, public / "wheels", "alpha==2.0") == {"alpha": ["2.0", "2.0"]}
     assert (alpha(environment), alpha(base.environment)) == ("2.0", "1.0")
     environment.remove()
 
@@ -170,6 +239,8 @@ def test_user_site_is_used_where_the_system_side_cannot_be_written(base: Base, p
     variables = {**base.variables, "HOME": str(home), "PYTHONUSERBASE": str(home / "base")}
     before = tree(base.environment.path)
     options: dict[str, Any] = {**_AS_NOBODY, "env": variables, "cwd": home}
+    if base.environment.run("-c", _WRITABLE, check=True, **options).stdout != "False\n":
+        pytest.skip("everybody can write to the system side")
     told = live(base.environment, public / "wheels", "alpha==2.0", "beta", **options)
     assert told["now"] == {"beta": "1.0"}
     assert told["staged"].keys() == {"alpha"}
@@ -182,15 +253,52 @@ def test_user_site_is_used_where_the_system_side_cannot_be_written(base: Base, p
 
 
 @_needs_root
-def test_read_only_environment_is_refused_before_any_download(base: Base, public: Path, home: Path) -> None:
-    environment = base.venv(public / "venv", "--system-site-packages")
+def test_upgrade_within_the_user_site_waits_for_the_restart(base: Base, public: Path, home: Path) -> None:
+    variables = {**base.variables, "HOME": str(home), "PYTHONUSERBASE": str(home / "base")}
+    before = tree(base.environment.path)
+    options: dict[str, Any] = {**_AS_NOBODY, "env": variables, "cwd": home}
+    assert fresh(base.environment, public / "wheels", "alpha==2.0", **options).keys() == {"alpha"}
+    told = live(base.environment, public / "wheels", "alpha==1.0", **options)
+    assert told["staged"].keys() == {"alpha"}
+    assert told["late"] == "2.0"
+    assert alpha(base.environment, **options) == "1.0"
+    assert script(home / "base/bin", "alpha-old", **options) == "1.0"
+    assert not (home / "base/bin/alpha-new").exists()
+    assert tree(base.environment.path) == before
+    assert left_overs(next((home / "base").rglob("site-packages"))) == []
+
+
+@_needs_root
+@pytest.mark.parametrize("made", [False, True], ids=["a new user site", "an old user site"])
+def test_not_loaded_from_the_system_side_is_shadowed_by_the_user_site_at_once(
+    made: bool, base: Base, public: Path, home: Path
+) -> None:
+    variables = {**base.variables, "HOME": str(home), "PYTHONUSERBASE": str(home / "base")}
+    options: dict[str, Any] = {**_AS_NOBODY, "env": variables, "cwd": home}
+    if made:
+        assert fresh(base.environment, public / "wheels", "beta", **options) == {"beta": ["1.0", "1.0"]}
+    told_and_imported = fresh(base.environment, public / "wheels", "alpha==2.0", **options)
+    assert alpha(base.environment, **options) == "2.0"
+    assert told_and_imported == {"alpha": ["2.0", "2.0"]}
+
+
+@_needs_root
+@pytest.mark.parametrize("owner", [0, NOBODY], ids=["another's", "its own"])
+def test_read_only_environment_is_refused_before_any_download(owner: int, base: Base, public: Path, home: Path) -> None:
+    environment = base.venv(public / f"venv-{owner}", "--system-site-packages")
+    for path in [environment.path, *environment.path.rglob("*")]:
+        os.chown(path, owner, owner, follow_symlinks=False)
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
     before = tree(environment.path)
-    variables = {**base.variables, "HOME": str(home)}
+    log = home / "pip.log"  # which pip begins to write when it starts
+    variables = {**base.variables, "HOME": str(home), "PIP_LOG": str(log)}
     arguments = ("-m", "liveinstall", "install", "beta", "--json", "--index-url", _NO_INDEX)
     error = error_of(environment, *arguments, env=variables, cwd=home, **_AS_NOBODY)
     assert error == "NotWritableError"
     assert tree(environment.path) == before
     assert not (environment.site / ".liveinstall").exists()
+    assert not log.exists()
 
 
 def test_python_of_another_package_manager_is_left_alone(base: Base) -> None:
@@ -205,6 +313,24 @@ def test_python_of_another_package_manager_is_left_alone(base: Base) -> None:
         assert tree(base.environment.path) == before
     finally:
         marker.unlink()
+
+
+def test_home_of_another_package_manager_is_changed_only_if_pip_may(base: Base, public: Path, tmp_path: Path) -> None:
+    variables = home_of_links(tmp_path / "home", base)
+    marker = tmp_path / "home/lib" / base.stdlib.name / "EXTERNALLY-MANAGED"
+    marker.write_text("[externally-managed]\nError=Ask the host.\n", encoding="utf-8")
+    before, untouched = tree(base.environment.path), tree(tmp_path / "home")
+    arguments = ("-m", "liveinstall", "install", "beta", "--json", "--no-index", "--find-links", public / "wheels")
+    done = base.environment.run(*arguments, env=variables)
+    told = json.loads(done.stdout)["error"]
+    assert (done.returncode, told["type"], told["todo"]) == (1, "ExternallyManagedError", "Ask the host.")
+    assert tree(tmp_path / "home") == untouched
+    allowed = {**variables, "PIP_BREAK_SYSTEM_PACKAGES": "1"}
+    assert fresh(base.environment, public / "wheels", "beta", env=allowed) == {"beta": ["1.0", "1.0"]}
+    assert (marker.parent / "site-packages/beta").is_dir()
+    base.environment.run("-c", "import beta", check=True, env=variables)
+    assert base.environment.run("-c", "import beta", env=base.variables).returncode == 1
+    assert tree(base.environment.path) == before
 
 
 def test_python_without_site_has_nothing_to_install_into(environment: Environment) -> None:

@@ -86,7 +86,11 @@ def test_a_companion_is_one_ascii_line(staged):
 def test_ctrl_c_during_a_start_is_not_lost_and_harms_no_swap(staged):
     for _ in range(5):
         process = subprocess.Popen(
-            [staged.python, "-c", "import time; time.sleep(5)"], env=staged.variables(), stderr=subprocess.DEVNULL
+            [staged.python, "-c", "import time; time.sleep(5)"],
+            env=staged.variables(),
+            stderr=subprocess.DEVNULL,
+            # A test run in the background ignores Ctrl-C, and its children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         process.send_signal(signal.SIGINT)
         assert process.wait(10) != 0

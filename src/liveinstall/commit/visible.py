@@ -23,9 +23,19 @@ def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
     `paths`: the (directory, name) of each new .pth file.
     """
     if not any(os.path.realpath(entry) == site for entry in sys.path if entry):
-        site_module.addsitedir(site)
+        _add_site(site)
     swap.see(list(paths))
     importlib.invalidate_caches()
+
+
+def _add_site(site: str) -> None:
+    """Put a site directory that was not there yet where a start will have it: the user's before the system's."""
+    before = list(sys.path)
+    site_module.addsitedir(site)
+    added = [entry for entry in sys.path if entry not in before]
+    system = {os.path.realpath(entry) for entry in site_module.getsitepackages()}
+    place = next((at for at, entry in enumerate(before) if os.path.realpath(entry or os.curdir) in system), len(before))
+    sys.path[:] = [*before[:place], *added, *before[place:]]
 
 
 class StagedFinder:

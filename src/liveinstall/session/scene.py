@@ -108,7 +108,9 @@ class Scene:
     def replaced(self, name: str) -> Distribution | None:
         """What leaves the environment when `name` comes in; what lies elsewhere is only shadowed."""
         found = self.here.get(name)
-        return found if found and is_in(self.target, found) else None
+        if found is None or is_in(self.target, found):
+            return found
+        return installed((self.target.site, self.target.platlib)).get(name)  # shadowed itself, by PYTHONPATH
 
     def loaded_at_start(self, names: Iterable[str]) -> set[str]:
         """Which of `names` a bare start imports already, before a companion of a plain name would run."""
