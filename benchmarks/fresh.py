@@ -90,7 +90,7 @@ def _totals(found: Mapping[str, Answers], where: str, rounds: int) -> Section:
     return Section(
         f"Fresh install, {where}",
         f"Seconds from the call to imported, medians of {rounds}. Imported: {_IMPORTED}. pip and uv with their default "
-        "options (pip compiles everything, uv nothing, liveinstall nothing: the import compiles what it needs).",
+        "options (pip compiles everything, uv nothing, liveinstall what an import needs, while it unpacks).",
         ("set", "liveinstall", "pip", "uv", "liveinstall / pip", "liveinstall / uv"),
         rows,
         (
