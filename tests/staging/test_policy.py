@@ -18,6 +18,11 @@ from liveinstall.staging.policy import check_wheel
 INFO = "evil-1.0.dist-info"
 
 
+def stage_evil(path, place):
+    candidate = Candidate("evil", "1.0", (), requested=True, wheel=str(path))
+    return stage(candidate, place.target, "id", compiler=BytecodeCompiler({}))
+
+
 def rewrite(path, change):
     """Rewrite a wheel: `change(name -> content)` edits it; RECORD is made anew unless it was edited."""
     with zipfile.ZipFile(path) as archive:
@@ -81,12 +86,7 @@ def test_a_hostile_wheel_is_refused_and_leaves_nothing(tmp_path, kind):
     rewrite(path, EVIL[kind])
     before = place.state()
     with pytest.raises(WheelRefusedError) as caught:
-        stage(
-            Candidate("evil", "1.0", (), requested=True, wheel=str(path)),
-            place.target,
-            "id",
-            compiler=BytecodeCompiler({}),
-        )
+        stage_evil(path, place)
     assert isinstance(caught.value, LiveInstallError) and caught.value.wheel == path.name
     assert place.state() == before and list(place.site.iterdir()) == []
 
@@ -103,12 +103,7 @@ def test_content_that_is_not_what_record_says_is_refused(tmp_path):
         ),
     )
     with pytest.raises(WheelRefusedError, match="not what its RECORD says"):
-        stage(
-            Candidate("evil", "1.0", (), requested=True, wheel=str(path)),
-            place.target,
-            "id",
-            compiler=BytecodeCompiler({}),
-        )
+        stage_evil(path, place)
     assert list(place.site.iterdir()) == []
 
 
@@ -143,12 +138,7 @@ def test_a_truncated_wheel_is_refused(tmp_path, cut):
     path = make_wheel(tmp_path, "evil", "1.0")
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(WheelRefusedError, match="not a whole wheel"):
-        stage(
-            Candidate("evil", "1.0", (), requested=True, wheel=str(path)),
-            place.target,
-            "id",
-            compiler=BytecodeCompiler({}),
-        )
+        stage_evil(path, place)
     assert list(place.site.iterdir()) == []
 
 

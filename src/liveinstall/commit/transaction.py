@@ -75,11 +75,11 @@ def recover(site: str) -> None:
         swap.recover(site)
     except codec.Stale as error:
         raise CommitError(f"an interrupted change could not be recovered: {error}.") from error
-    _sweep_parts(site)
+    _sweep(site)
 
 
-def _sweep_parts(site: str) -> None:
-    """Remove parts that no transaction has. While one of them cannot be read nothing is swept: it may have them."""
+def _sweep(site: str) -> None:
+    """Remove what no transaction has. While one of them cannot be read nothing is swept: it may have it."""
     readable = list(read_all(site))
     if len(readable) != len(boot.transactions(site)):
         return
@@ -256,7 +256,7 @@ def discard(site: str, id: str) -> None:
             os.unlink(os.path.join(site, boot.STATE, boot.TRANSACTIONS, id + suffix))
     files.flush([os.path.join(site, boot.STATE, boot.TRANSACTIONS)])
     swap.sweep_companions(site)
-    _sweep_parts(site)
+    _sweep(site)
 
 
 def command_line() -> str:
