@@ -57,7 +57,7 @@ class Place:
         here = {found.name: found for found in in_directory(str(self.site))}
         id = transactions.new_id()
         # The compiler is not started: what a killed process leaves must be the same each time.
-        parts = stage_all(candidates, self.target, lambda name: (id, ""), BytecodeCompiler({}))
+        parts = stage_all(candidates, self.target, lambda name: (id, ""), BytecodeCompiler())
         entries = []
         for name in [*parts, *remove]:
             part = parts.get(name)

@@ -151,6 +151,12 @@ from liveinstall.environment.installed import in_directory, installed
 from liveinstall.planning.engines.choose import ENGINES
 
 class FakeEngine:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
     def resolve(self, request, view, directory, *, fetch):
         here = {k: v.version for k, v in installed().items() if v.info not in view.hidden}
         for part in view.parts:

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
     from liveinstall.errors import LiveInstallError
     from liveinstall.model import Change, Pending, Plan, Result, Status
-    from liveinstall.session import cancel, finalize, install, pending, plan, status
+    from liveinstall.session import install, plan
+    from liveinstall.session.pending import cancel, finalize, pending, status
 
 __version__ = "0.1.0"
 
@@ -31,7 +32,8 @@ __all__ = [
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
     "liveinstall.model": ("Change", "Pending", "Plan", "Result", "Status"),
-    "liveinstall.session": ("cancel", "finalize", "install", "pending", "plan", "status"),
+    "liveinstall.session": ("install", "plan"),
+    "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
 }
 
 

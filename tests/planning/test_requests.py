@@ -9,7 +9,7 @@ from liveinstall.planning.requests import parse_request
 
 
 def parse(*requirements, **options):
-    return parse_request(requirements, **{"when": "auto", "engine": "auto", **options})
+    return parse_request(requirements, **{"when": "auto", **options})
 
 
 @pytest.mark.parametrize(

@@ -59,19 +59,48 @@ def test_what_an_import_of_the_package_needs_is_compiled_and_nothing_else(part):
     compiler = Compiler()
     for path in files:
         compiler.announce("seed" if path == "pkg/__init__.py" else "more", str(root), "/final", path)
-    while path := compiler.next(only_must=False):
-        compiler.compile(path)
+    while compiler.ready:
+        compiler.compile_next()
     assert compiled(root, files) == {
         f"pkg/{name}.py" for name in ("__init__", "a", "b", "c", "sub/__init__", "sub/deep")
     }
 
 
+def test_children_share_the_work_without_a_word(part, monkeypatch):
+    root, files = part
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    with BytecodeCompiler() as compiler:
+        assert len(compiler._children) == 3
+        for path in reversed(files):
+            compiler.announce("pkg", str(root), "/final", path)
+        compiler.finish()
+    assert compiled(root, files) == {
+        f"pkg/{name}.py" for name in ("__init__", "a", "b", "c", "sub/__init__", "sub/deep")
+    }
+
+
+def test_a_child_compiles_only_its_share_and_follows_all(part):
+    root, files = part
+    found = []
+    for share in range(3):
+        before = compiled(root, files)
+        compiler = Compiler(share, 3)
+        for path in files:
+            compiler.announce("seed" if path == "pkg/__init__.py" else "more", str(root), "/final", path)
+        while compiler.ready:
+            compiler.compile_next()
+        found.append(compiled(root, files) - before)
+    assert sum(map(len, found)) == 6 and all(len(share) < 6 for share in found)
+
+
 def test_what_must_be_is_compiled_before_the_context_ends_for_its_final_place(part):
     root, files = part
     wanted = {"/final/pkg/a.py", "/final/pkg/broken.py"}
-    with BytecodeCompiler({"pkg": wanted}) as compiler:
+    with BytecodeCompiler() as compiler:
+        compiler.only({"pkg": wanted})
         for path in files:
             compiler.announce("pkg", str(root), "/final", path)
+        compiler.finish()
     assert compiled(root, files) == {"pkg/a.py"}
     import marshal
 
@@ -81,12 +110,14 @@ def test_what_must_be_is_compiled_before_the_context_ends_for_its_final_place(pa
 
 def test_a_compiler_that_was_cancelled_or_died_is_no_failure(part):
     root, files = part
-    with BytecodeCompiler({}) as compiler:
-        compiler._child.kill()
-        compiler._child.wait()
+    with BytecodeCompiler() as compiler:
+        for child in compiler._children:
+            child.kill()
+            child.wait()
         for path in files * 1000:
             compiler.announce("pkg", str(root), "/final", path)
-    with BytecodeCompiler({}) as compiler:
+        compiler.finish()
+    with BytecodeCompiler() as compiler:
         compiler.cancel()
         compiler.cancel()
         compiler.announce("pkg", str(root), "/final", files[0])
@@ -94,7 +125,8 @@ def test_a_compiler_that_was_cancelled_or_died_is_no_failure(part):
 
 def test_nothing_is_compiled_where_no_bytecode_is_wanted(part, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    with BytecodeCompiler({"pkg": {"/final/pkg/a.py"}}) as compiler:
-        assert compiler._child is None
+    with BytecodeCompiler() as compiler:
+        assert compiler._children == []
         compiler.announce("pkg", str(part[0]), "/final", "pkg/a.py")
+        compiler.finish()
     assert compiled(*part) == set()

@@ -18,7 +18,7 @@ from liveinstall.staging import part as staging
 from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.stage import check_conflicts, stage_all
 
-NONE = BytecodeCompiler({})  # never started
+NONE = BytecodeCompiler()  # never started
 FILES = {
     "alpha/__init__.py": "def run(): print('ran')\n",
     "alpha-1.0.data/scripts/tool": "#!python\nprint('tool')\n",

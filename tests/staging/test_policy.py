@@ -20,7 +20,7 @@ INFO = "evil-1.0.dist-info"
 
 def stage_evil(path, place):
     candidate = Candidate("evil", "1.0", (), requested=True, wheel=str(path))
-    return stage(candidate, place.target, "id", compiler=BytecodeCompiler({}))
+    return stage(candidate, place.target, "id", compiler=BytecodeCompiler())
 
 
 def rewrite(path, change):

@@ -12,10 +12,10 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from liveinstall import session
 from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import show
 from liveinstall.model import Result
+from liveinstall.session import install, pending, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "install": lambda options: session.install(*options.pop("requirements"), **options),
-    "plan": lambda options: session.plan(*options.pop("requirements"), **options),
-    "status": lambda _: session.status(),
-    "finalize": lambda options: session.finalize(force=options["force"]),
-    "cancel": lambda options: session.cancel(*options["names"]),
+    "install": lambda options: install(*options.pop("requirements"), **options),
+    "plan": lambda options: plan(*options.pop("requirements"), **options),
+    "status": lambda _: pending.status(),
+    "finalize": lambda options: pending.finalize(force=options["force"]),
+    "cancel": lambda options: pending.cancel(*options["names"]),
 }
 
 
@@ -89,9 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Change a Python environment while it is running, without breaking what is running.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    install = _verb(verbs, "install", "install now what is new, stage what would disturb a running process")
-    _add_request(install)
-    install.add_argument("--dry-run", action="store_true", help="decide and change nothing")
+    request = _verb(verbs, "install", "install now what is new, stage what would disturb a running process")
+    _add_request(request)
+    request.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"))
     _verb(verbs, "status", "show what waits, for whom, and who holds the environment")
     finalize = _verb(verbs, "finalize", "swap what waits, as the next start of Python would")

@@ -17,6 +17,9 @@ _HABIT = re.compile(r"^\s*[!%]?\s*(?:python3?\s+-m\s+)?(?:uv\s+)?pip3?\s+install
 _WHENS = ("auto", "now", "restart")
 
 
+RequirementLike = str | Requirement | os.PathLike[str]
+
+
 @dataclass(frozen=True)
 class Request:
     """A checked request. `requirements` are PEP 508 strings or absolute paths of wheels; `timeout` is in seconds."""
@@ -33,13 +36,10 @@ class Request:
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     when: str = "auto"
-    engine: str = "auto"
     timeout: float | None = None
 
 
-def parse_request(
-    requirements: tuple[str | Requirement | os.PathLike[str], ...], *, when: str, engine: str, **options: object
-) -> Request:
+def parse_request(requirements: tuple[RequirementLike, ...], *, when: str, **options: object) -> Request:
     """Check a request; RequirementError says which part of it cannot be understood."""
     texts, habits = _expand(requirements)
     if not texts:
@@ -60,7 +60,6 @@ def parse_request(
         requirements=tuple(text for text, _ in kept),
         names=frozenset(name for _, name in kept),
         when=when,
-        engine=engine,
         **{**options, **habits},  # type: ignore[arg-type]
     )
 
@@ -69,7 +68,7 @@ def _texts(values: object) -> tuple[str, ...]:
     return tuple(os.fspath(value) if isinstance(value, os.PathLike) else str(value) for value in values)  # type: ignore[attr-defined]
 
 
-def _expand(requirements: tuple[str | Requirement | os.PathLike[str], ...]) -> tuple[list[str], dict[str, bool]]:
+def _expand(requirements: tuple[RequirementLike, ...]) -> tuple[list[str], dict[str, bool]]:
     """Understand a literal "pip install -U x" typed by habit; anything else stays as it is."""
     texts: list[str] = []
     options: dict[str, bool] = {}

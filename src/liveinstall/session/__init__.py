@@ -1,33 +1,23 @@
-"""What a user calls: plan -> stage -> commit, under the environment's lock, and nothing else."""
+"""What a user calls: plan -> stage -> commit, under the environment's lock, and nothing else.
+
+Loading what a request needs takes as long as starting pip: so the engine is started first, and all else while it loads.
+"""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from liveinstall.planning.engines.choose import choose_engine
 
-from liveinstall.commit import transaction as transactions
-from liveinstall.commit.lock import environment_lock
-from liveinstall.commit.waiting import publish_waiting
-from liveinstall.environment import holds
-from liveinstall.environment.installed import installed
-from liveinstall.environment.loaded import loaded
-from liveinstall.environment.target import find_target
-from liveinstall.errors import NotPendingError, RestartRequiredError
-from liveinstall.model import Candidate, Change, Holder, Pending, Plan, Result, Status, Target, Timing
-from liveinstall.planning.plan import kept_after_cancel
-from liveinstall.planning.requests import Request, parse_request
-from liveinstall.session.scene import Scene, changing
-from liveinstall.session.views import change_of, changes_of, explain_imports, pending_of, result_of
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
 
-When = Literal["auto", "now", "restart"]
-RequirementLike = str | Requirement | os.PathLike[str]
-Paths = Sequence[str | os.PathLike[str]]
+    from liveinstall.model import Plan, Result
+    from liveinstall.planning.requests import RequirementLike
+
+    When = Literal["auto", "now", "restart"]
+    Paths = Sequence[str | os.PathLike[str]]
 
 
 def install(
@@ -58,119 +48,16 @@ def install(
 
     Raises: LiveInstallError, with the environment unchanged.
     """
-    options = {name: value for name, value in locals().items() if name not in ("requirements", "dry_run")}
-    if dry_run:
-        return result_of(plan(*requirements, **options), dry_run=True)
-    request = parse_request(requirements, **options)
-    target = find_target()
-    with changing(target, timeout), tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
-        scene = Scene.of(target)
-        candidates = scene.resolve(request, directory, fetch=True)
-        decided = scene.decide(request, candidates)
-        _refuse_to_wait(request, decided, candidates)
-        scene.check_replaceable(decided)
-        from liveinstall.session.work import carry_out  # imported while the engine worked
+    options = {name: value for name, value in locals().items() if name not in ("requirements", "dry_run", "engine")}
+    with choose_engine(engine) as started:
+        from liveinstall.session import installing
 
-        return carry_out(scene, request, candidates, decided)
+        return installing.install(requirements, options, started, dry_run=dry_run)
 
 
 def plan(*requirements: RequirementLike, engine: str = "auto", when: When = "auto", **options: Any) -> Plan:
     """Decide as `install()` would, with the same options, and change nothing: no lock, no hold."""
-    request = parse_request(requirements, when=when, engine=engine, **options)
-    scene = Scene.of(find_target(for_change=False))
-    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
-        return scene.decide(request, scene.resolve(request, directory, fetch=False))
+    with choose_engine(engine) as started:
+        from liveinstall.session import installing
 
-
-def pending() -> tuple[Pending, ...]:
-    """What waits for the next start of Python, and what was set aside, with the reasons."""
-    target = find_target(for_change=False)
-    return tuple(pending_of(target, item) for item in transactions.read_all(target.site))
-
-
-def status() -> Status:
-    """The environment at a glance: where it is, what waits and for whom, who holds it."""
-    target = find_target(for_change=False)
-    return Status(target, pending(), holds.holders(target.site), len(installed()), transactions.unreadable(target.site))
-
-
-def cancel(*names: str) -> tuple[Change, ...]:
-    """Take staged changes back: of these distributions, of what needs them, and of what only they needed.
-
-    Without names everything that waits, and what was set aside. Returns what no longer waits.
-
-    Raises: NotPendingError, LockTimeoutError.
-    """
-    target = find_target()
-    wanted: set[str] = {canonicalize_name(name) for name in names}
-    with changing(target):
-        scene = Scene.of(target)
-        entries = scene.waiting.entries
-        dropped = _drop_failed(target, wanted)
-        missing = wanted - set(entries) - {change.name for change in dropped}
-        if missing or not (entries or dropped):
-            raise NotPendingError(f"{', '.join(sorted(missing)) or 'nothing'} is not waiting for a restart.")
-        kept = kept_after_cancel(scene.waits(), scene.before, wanted) if wanted else set()
-        dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
-        left = [entry for name, entry in entries.items() if name in kept]
-        publish_waiting(target, scene.waiting, left, scene.waiting.requests, early=scene.loaded_at_start(kept))
-        transactions.recover(target.site)
-        explain_imports(target)
-        return tuple(dropped)
-
-
-def finalize(*, force: bool = False) -> Result:
-    """Swap what waits, where no live process is disturbed; what still waits comes back as staged.
-
-    For interpreters that never run `site` (-S, embedded). What was set aside is tried again. `force` swaps although
-    other processes hold the environment, but never what this process itself has loaded.
-
-    Raises: CommitError, LockTimeoutError.
-    """
-    target = find_target(for_change=False)
-    done: list[Change] = []
-    left: list[Change] = []
-    with environment_lock(target.site, who=transactions.command_line()):
-        transactions.recover(target.site)
-        transactions.retry(target.site)
-        others = [] if force else [holder for holder in holds.holders(target.site) if not holder.mine]
-        for item in list(transactions.read_all(target.site)):
-            changes = changes_of(item)
-            why = _why_not_now(changes, others)
-            if why:
-                left += [replace(change, reason=why) for change in changes]
-            else:
-                transactions.apply(target.site, item.id, keep=True)
-                done += [replace(change, timing=Timing.NOW) for change in changes]
-    decided = Plan((*done, *left))
-    return replace(result_of(decided), transaction=None)
-
-
-def _why_not_now(changes: Iterable[Change], others: Sequence[Holder]) -> str:
-    here = installed()
-    mine = loaded(here[change.name] for change in changes if change.old_version and change.name in here)
-    if mine:
-        return f"{', '.join(sorted(mine))} is imported here"
-    return f"held by {'; '.join(map(str, others))}" if others else ""
-
-
-def _refuse_to_wait(request: Request, decided: Plan, candidates: Iterable[Candidate]) -> None:
-    chosen = {candidate.name for candidate in candidates}
-    reasons = {change.name: change.reason for change in decided.waiting if change.name in chosen}
-    if request.when == "now" and reasons:
-        raise RestartRequiredError(
-            "this cannot happen now: " + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) + ".",
-            todo='Without when="now" it would be staged for the next start of Python.',
-            reasons=reasons,
-        )
-
-
-def _drop_failed(target: Target, names: set[str]) -> list[Change]:
-    """Discard what was set aside and has one of `names`, or all that was set aside."""
-    dropped: list[Change] = []
-    for item in list(transactions.read_all(target.site)):
-        changes = changes_of(item)
-        if item.state == "failed" and (not names or names & {change.name for change in changes}):
-            transactions.discard(target.site, item.id)
-            dropped += changes
-    return dropped
+        return installing.plan(requirements, {"when": when, **options}, started)

@@ -16,7 +16,6 @@ from liveinstall.environment import holds
 from liveinstall.environment.installed import check_metadata, check_replaceable, installed
 from liveinstall.environment.loaded import disturbing, is_in, loaded_at_start
 from liveinstall.planning.engines import View
-from liveinstall.planning.engines.choose import choose_engine
 from liveinstall.planning.graph import Node
 from liveinstall.planning.plan import Waits, changes_for, make_plan
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from liveinstall.model import Candidate, Distribution, Holder, Plan, Target
+    from liveinstall.planning.engines import Engine
     from liveinstall.planning.requests import Request
 
 
@@ -84,12 +84,11 @@ class Scene:
             found[name] = Waits(node, about.get("reason", ""), about.get("requested", True))
         return found
 
-    def resolve(self, request: Request, directory: str, *, fetch: bool) -> Sequence[Candidate]:
+    def resolve(self, request: Request, directory: str, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
         """Ask the engine, over the environment as it will be with all that waits."""
         check_metadata(request.names, (self.target.site, self.target.platlib))
         view = View(self.waiting.parts(self.target.site), self.waiting.replaced(self.target.site))
         self.lap("look around")
-        engine = choose_engine(request.engine)
         with _importing("liveinstall.session.work"):
             found = engine.resolve(request, view, directory, fetch=fetch) if request.requirements else ()
         self.lap("resolve and fetch" if fetch else "resolve")

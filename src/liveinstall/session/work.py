@@ -11,7 +11,6 @@ from liveinstall.commit.waiting import Entry, publish, publish_waiting
 from liveinstall.environment.installed import files_of, owner_of
 from liveinstall.environment.loaded import loaded_files
 from liveinstall.session.views import explain_imports, result_of
-from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.stage import check_conflicts, remove_parts, stage_all
 
 if TYPE_CHECKING:
@@ -20,13 +19,16 @@ if TYPE_CHECKING:
     from liveinstall.model import Candidate, Change, Plan, Result
     from liveinstall.planning.requests import Request
     from liveinstall.session.scene import Scene
+    from liveinstall.staging.bytecode import BytecodeCompiler
     from liveinstall.staging.part import Part
 
 
-def carry_out(scene: Scene, request: Request, candidates: Sequence[Candidate], decided: Plan) -> Result:
+def carry_out(
+    scene: Scene, request: Request, candidates: Sequence[Candidate], decided: Plan, compiler: BytecodeCompiler
+) -> Result:
     """Do what was decided. On any failure before the first commit nothing is left behind."""
     work = _Work(scene, request, candidates, decided)
-    parts = work.stage()
+    parts = work.stage(compiler)
     now, later = work.commit(parts)
     explain_imports(scene.target)
     scene.lap("commit")
@@ -51,21 +53,23 @@ class _Work:
         self.now_id = transactions.new_id()
         self.later_id = scene.waiting.ids[0] if scene.waiting.ids else transactions.new_id()
 
-    def stage(self) -> dict[str, Part]:
+    def stage(self, compiler: BytecodeCompiler) -> dict[str, Part]:
         waiting = {change.name for change in self.decided.waiting}
 
         def label(name: str) -> tuple[str, str]:
             return self.later_id if name in waiting else self.now_id, self.swaps[name].old_hash or ""
 
-        with BytecodeCompiler(self._loaded_places()) as compiler:
-            parts = stage_all(self.chosen.values(), self.scene.target, label, compiler)
-            self.scene.lap("stage")
-        self.scene.lap("compile")
+        compiler.only(self._loaded_places())
+        parts = stage_all(self.chosen.values(), self.scene.target, label, compiler)
+        self.scene.lap("stage")
         try:
             self._check_conflicts(parts)
+            compiler.finish()
         except BaseException:
+            compiler.cancel()
             remove_parts(parts.values())
             raise
+        self.scene.lap("compile")
         return parts
 
     def _loaded_places(self) -> dict[str, set[str]]:

@@ -1,57 +1,60 @@
-"""Runs in a child process: `python -I -S _compile_child.py` compiles, for its final place, what stdin announces.
+"""Runs in child processes: `python -I -S _compile_child.py SHARE SHARES` compiles what stdin announces.
 
-A line: kind, part, home and path in the part, separated by tabs. Kinds: `must` is compiled in any case; `seed` is
-compiled, and then what it imports at its top level, as far as that is announced too; `more` is only announced.
-At the end of stdin only what must be is still compiled. A failure is none: the import will say it.
+A line: kind, part, home and path in the part, separated by tabs; home is the final place, for which it is compiled.
+Kinds: `must` is compiled; `seed` is compiled, and what it imports at its top level, as far as that is announced too;
+`more` is only announced. Each of the SHARES children is told the same and follows the same imports, and compiles what
+falls to it: nothing needs to be agreed upon. At the end of stdin what is wanted is still compiled. A failure is none:
+the import will say it.
 """
 
+import collections
 import os
 import queue
 import re
 import sys
 import threading
+import zlib
 from py_compile import compile as compile_file
 
 _IMPORT = re.compile(r"^(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]+))", re.MULTILINE)
 
 
 class Compiler:
-    """What is announced, what is wanted, and what was compiled; paths are relative to their part."""
+    """What is announced, what is wanted, and what is to be compiled next; paths are relative to their part."""
 
-    def __init__(self):
+    def __init__(self, share=0, shares=1):
+        self.share, self.shares = share, shares
         self.places = {}  # path -> (part, home)
-        self.wanted = {}  # path -> whether it must be; in the order of wanting
-        self.done = set()
+        self.wanted = {}  # path -> whether its imports are followed
+        self.ready = collections.deque()  # wanted and announced
 
     def announce(self, kind, part, home, path):
         self.places[path] = (part, home)
         if kind != "more":
-            self.wanted[path] = kind == "must"
+            self.wanted[path] = kind == "seed"
+        if path in self.wanted:
+            self.ready.append(path)
 
-    def next(self, *, only_must):
-        for path, must in self.wanted.items():
-            if path in self.places and (must or not only_must):
-                return path
-        return None
+    def want(self, module):
+        for path in (module + ".py", module + "/__init__.py"):
+            if path not in self.wanted:
+                self.wanted[path] = True
+                if path in self.places:
+                    self.ready.append(path)
 
-    def compile(self, path):
-        must = self.wanted.pop(path)
-        self.done.add(path)
+    def compile_next(self):
+        path = self.ready.popleft()
         part, home = self.places[path]
         source = os.path.join(part, path)
         try:
-            compile_file(source, dfile=os.path.join(home, path), doraise=True, quiet=2)
-            if not must:
+            if self.wanted[path]:
                 with open(source, encoding="utf-8", errors="replace") as stream:
-                    self.want(imports(stream.read(), path))
+                    for module in imports(stream.read(), path):
+                        self.want(module)
+            if zlib.crc32(path.encode("utf-8", "surrogateescape")) % self.shares == self.share:
+                compile_file(source, dfile=os.path.join(home, path), doraise=True, quiet=2)
         except Exception:
             pass
-
-    def want(self, modules):
-        for module in modules:
-            for path in (module + ".py", module + "/__init__.py"):
-                if path not in self.done:
-                    self.wanted.setdefault(path, False)
 
 
 def imports(text, path):
@@ -71,7 +74,7 @@ def imports(text, path):
                 yield "/".join([*base, name])
 
 
-def main():
+def main(share, shares):
     lines = queue.SimpleQueue()
 
     def read():
@@ -80,20 +83,16 @@ def main():
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    compiler, ended = Compiler(), False
-    while True:
-        path = compiler.next(only_must=ended)
-        if ended and path is None:
-            return
-        while not ended and (path is None or not lines.empty()):
+    compiler, ended = Compiler(share, shares), False
+    while compiler.ready or not ended:
+        while not ended and not (compiler.ready and lines.empty()):
             line = lines.get()
             ended = line is None
             if line:
                 compiler.announce(*line)
-            path = compiler.next(only_must=ended)
-        if path is not None:
-            compiler.compile(path)
+        if compiler.ready:
+            compiler.compile_next()
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

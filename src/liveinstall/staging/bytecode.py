@@ -1,8 +1,9 @@
-"""Compile, beside the unpacking and on a core that it leaves idle, what the next import will need.
+"""Compile, beside the unpacking, what the next import will need.
 
-Compiling everything is most of pip's time, for modules that nobody imports. What is new gets as far as the unpacking
-takes, along what its packages import at their top level. What replaces something loaded gets the modules that are
-loaded, because the restart imports them. The code is compiled for its final place.
+Compiling everything is most of pip's time, for modules that nobody imports; compiling nothing leaves it to the first
+import, on one core. What is new gets what its packages import at their top level, and what they import in turn, on all
+cores. What replaces something loaded gets the modules that are loaded, because the restart imports them. The code is
+compiled for its final place.
 """
 
 from __future__ import annotations
@@ -22,39 +23,50 @@ if TYPE_CHECKING:
     from typing import Self
 
 _CHILD = str(Path(__file__).with_name("_compile_child.py"))
+_MOST = 4  # children
 
 
 class BytecodeCompiler:
-    """A context in which staged sources are announced to a compiling child process. Its failures are none.
+    """A context with child processes that compile what is announced. Their failures are none.
 
-    `loaded`: for each distribution that replaces something loaded, the final places of its loaded modules.
+    They start when it is entered, to be ready when the engine is. On leaving it, they are stopped.
     """
 
-    def __init__(self, loaded: Mapping[str, AbstractSet[str]]) -> None:
-        self._loaded = loaded
+    def __init__(self) -> None:
+        self._loaded: Mapping[str, AbstractSet[str]] = {}
         self._lock = Lock()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        """Start the child, unless this interpreter writes no bytecode or has only one core for both."""
-        if sys.implementation.cache_tag and not sys.dont_write_bytecode and (os.cpu_count() or 1) > 1:
-            self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-X", "utf8", _CHILD],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+        """Start one child for each core, unless this interpreter writes no bytecode."""
+        if sys.implementation.cache_tag and not sys.dont_write_bytecode:
+            shares = min(os.cpu_count() or 1, _MOST)
+            self._children = [
+                subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-X", "utf8", _CHILD, str(share), str(shares)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                for share in range(shares)
+            ]
         return self
+
+    def only(self, loaded: Mapping[str, AbstractSet[str]]) -> None:
+        """Of these distributions compile only what is loaded: name -> the final places of its loaded modules."""
+        self._loaded = loaded
 
     def announce(self, name: str, part: str, home: str, path: str) -> None:
         """Tell of a source that is now whole: `path` in the part of distribution `name`."""
         if not path.endswith(".py") or "\t" in path or "\n" in path:
             return
-        line = f"{self._kind(name, home, path)}\t{part}\t{home}\t{path}\n"
-        with self._lock, suppress(OSError):
-            if self._child and self._child.stdin:
-                self._child.stdin.write(line.encode("utf-8", "surrogateescape"))
-                self._child.stdin.flush()
+        line = f"{self._kind(name, home, path)}\t{part}\t{home}\t{path}\n".encode("utf-8", "surrogateescape")
+        with self._lock:
+            for child in self._children:
+                with suppress(OSError):
+                    assert child.stdin is not None
+                    child.stdin.write(line)
+                    child.stdin.flush()
 
     def _kind(self, name: str, home: str, path: str) -> str:
         if name in self._loaded:
@@ -62,19 +74,26 @@ class BytecodeCompiler:
         package, _, module = path.rpartition("/")
         return "seed" if not package or ("/" not in package and module == "__init__.py") else "more"
 
+    def finish(self) -> None:
+        """Wait until what is wanted is compiled."""
+        for child in self._children:
+            with suppress(OSError):
+                assert child.stdin is not None
+                child.stdin.close()
+        for child in self._children:
+            child.wait()
+        self._children = []
+
     def cancel(self) -> None:
-        """Stop the child at once; for before what it compiles is removed."""
+        """Stop at once; for before what is being compiled is removed."""
         with self._lock:
-            child, self._child = self._child, None
-        if child:
+            children, self._children = self._children, []
+        for child in children:
             child.kill()
             child.communicate()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the child finish its module, and what must be, unless staging failed."""
-        if error is not None:
-            self.cancel()
-        if self._child is not None:
-            self._child.communicate()
+        """Leave no child behind."""
+        self.cancel()

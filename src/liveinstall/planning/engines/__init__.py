@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from liveinstall.model import Candidate
     from liveinstall.planning.requests import Request
@@ -24,7 +25,14 @@ class View:
 
 
 class Engine(Protocol):
-    """Resolves a request and fetches its wheels."""
+    """Resolves a request and fetches its wheels.
+
+    Entering it as a context starts what can be started before the request is known; leaving it ends that.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
     def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
         """What has to be installed, in the engine's order; with `fetch` each candidate's wheel is a local file.

@@ -1,13 +1,17 @@
-"""Runs in a child process: `python -P _pip_child.py REQUEST ANSWER`, both JSON files.
+"""Runs in a child process: `python -P _pip_child.py PIP`, PIP being the directory that has pip.
 
-Request: {"pip": directory that has pip, or null; "arguments": [...] of `pip install --dry-run`; "parts": [...],
-"hidden": [...] as in `View`; "report": path; "wheels": directory; "fetch": bool; "fetch_arguments": [...]}.
+It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends.
+Request: {"arguments": [...] of `pip install --dry-run`; "parts": [...], "hidden": [...] as in `View`; "report": path;
+"fetch": bool; "fetch_arguments": [...]; "answer": path}.
 Answer: {"phase": "resolve" or "fetch", "status": pip's exit status, "errors": [pip's own error messages],
 "kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be fetched]}.
 
 Both pip commands run in this one process, because starting pip takes longer than most of its work.
 """
 
+import contextlib
+import gc
+import importlib
 import importlib.metadata
 import json
 import logging
@@ -92,12 +96,26 @@ def _wanted(report):
         yield "%s @ %s" % (name, url)
 
 
-def main(request_path, answer_path):
+def _load():
+    """What pip will import. It is only a matter of time: what another pip has elsewhere is imported when it is used."""
+    gc.disable()
+    for module in ("commands.install", "resolution.resolvelib.resolver", "metadata.importlib"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module("pip._internal." + module)
+    gc.enable()
+    gc.freeze()
+
+
+def main(pip):
+    sys.path.append(pip)
+    listener = _listen()
+    _load()
+    request_path = os.fsdecode(sys.stdin.buffer.readline())
+    if not request_path:
+        return
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     with open(request_path, encoding="utf-8") as stream:
         request = json.load(stream)
-    if request["pip"]:
-        sys.path.append(request["pip"])
-    listener = _listen()
     _show_future(request["parts"], request["hidden"])
     phase, status = "resolve", _pip(request["arguments"])
     if not status and request["fetch"]:
@@ -113,9 +131,9 @@ def main(request_path, answer_path):
         "kinds": listener.kinds,
         "unreachable": listener.unreachable,
     }
-    with open(answer_path, "w", encoding="utf-8") as stream:
+    with open(request["answer"], "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
-
 from liveinstall.errors import (
     BuildError,
     DownloadError,
@@ -26,11 +24,12 @@ from liveinstall.errors import (
     WheelRefusedError,
 )
 from liveinstall.model import Candidate
-from liveinstall.planning.engines.process import run
+from liveinstall.planning.engines.process import Child
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Self
 
     from liveinstall.planning.engines import View
     from liveinstall.planning.requests import Request
@@ -66,11 +65,19 @@ _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 class PipEngine:
     """pip in a child process of the running interpreter."""
 
+    def __enter__(self) -> Self:
+        """Start the child, which loads pip, so that this is done when the request is known."""
+        self._child = Child([sys.executable, "-P", _CHILD, _pip_directory()])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the child, if it has not been asked or not answered."""
+        self._child.stop()
+
     def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
         paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels")}
         question = {
-            "pip": _pip_directory(),
             "arguments": [
                 "install",
                 "--dry-run",
@@ -83,11 +90,11 @@ class PipEngine:
             "parts": list(view.parts),
             "hidden": list(view.hidden),
             "report": paths["report"],
-            "wheels": paths["wheels"],
+            "answer": paths["answer"],
             "fetch": fetch,
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
-        status, log = run([sys.executable, "-P", _CHILD, paths["request"], paths["answer"]], timeout=request.timeout)
+        status, log = self._child.ask(paths["request"], timeout=request.timeout)
         try:
             answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -178,6 +185,8 @@ def _last_words(log: str) -> str:
 
 
 def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate:
+    from packaging.utils import canonicalize_name  # here and below: what takes time to load is loaded beside pip
+
     metadata, info = item["metadata"], item["download_info"]
     name, version = canonicalize_name(metadata["name"]), metadata["version"]
     return Candidate(
@@ -196,9 +205,11 @@ def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate
 
 def _wheel_path(name: str, version: str, url: str, wheels: str) -> str:
     if url.startswith("file:") and url.endswith(".whl"):
-        from urllib.request import url2pathname  # 15 ms, here while nothing else could be done
+        from urllib.request import url2pathname
 
         return url2pathname(unquote(urlsplit(url).path))
+    from packaging.utils import parse_wheel_filename
+
     for path in sorted(Path(wheels).glob("*.whl")):
         found, found_version, *_ = parse_wheel_filename(path.name)
         if found == name and str(found_version) == version:

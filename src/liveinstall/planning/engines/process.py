@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -19,18 +20,35 @@ def run(arguments: Sequence[str], *, timeout: float | None) -> tuple[int, str]:
 
     Raises: EngineTimeoutError.
     """
-    with subprocess.Popen(
-        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as child:
-        try:
-            output, _ = child.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            raise EngineTimeoutError(
-                f"the engine did not finish within {timeout:g} seconds and was stopped.",
-                todo="Allow more time with timeout=.",
-            ) from None
-        except BaseException:
-            child.kill()
-            raise
-    return child.returncode, redact(output.decode("utf-8", "replace"))
+    return Child(arguments).ask("", timeout=timeout)
+
+
+class Child:
+    """A child process that starts, and loads what it needs, before it is known what to ask it."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def ask(self, question: str, *, timeout: float | None) -> tuple[int, str]:
+        """Write `question` to its standard input, close that, and see the child to its end, as `run()` does."""
+        with self._process as process:
+            try:
+                output, _ = process.communicate(os.fsencode(question), timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise EngineTimeoutError(
+                    f"the engine did not finish within {timeout:g} seconds and was stopped.",
+                    todo="Allow more time with timeout=.",
+                ) from None
+            except BaseException:
+                process.kill()
+                raise
+        return process.returncode, redact(output.decode("utf-8", "replace"))
+
+    def stop(self) -> None:
+        """End the child, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()

@@ -1,0 +1,62 @@
+"""From a request to its result."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from liveinstall.environment.target import find_target
+from liveinstall.errors import RestartRequiredError
+from liveinstall.planning.requests import parse_request
+from liveinstall.session.scene import Scene, changing
+from liveinstall.session.views import result_of
+from liveinstall.staging.bytecode import BytecodeCompiler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveinstall.model import Candidate, Plan, Result
+    from liveinstall.planning.engines import Engine
+    from liveinstall.planning.requests import Request, RequirementLike
+
+Requirements = tuple["RequirementLike", ...]
+
+
+def install(requirements: Requirements, options: Mapping[str, Any], engine: Engine, *, dry_run: bool) -> Result:
+    """See `liveinstall.install`."""
+    if dry_run:
+        return result_of(plan(requirements, options, engine), dry_run=True)
+    request = parse_request(requirements, **options)
+    target = find_target()
+    with (
+        changing(target, request.timeout),
+        tempfile.TemporaryDirectory(prefix="liveinstall-") as directory,
+        BytecodeCompiler() as compiler,
+    ):
+        scene = Scene.of(target)
+        candidates = scene.resolve(request, directory, engine, fetch=True)
+        decided = scene.decide(request, candidates)
+        _refuse_to_wait(request, decided, candidates)
+        scene.check_replaceable(decided)
+        from liveinstall.session.work import carry_out  # imported while the engine worked
+
+        return carry_out(scene, request, candidates, decided, compiler)
+
+
+def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine) -> Plan:
+    """See `liveinstall.plan`."""
+    request = parse_request(requirements, **options)
+    scene = Scene.of(find_target(for_change=False))
+    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
+        return scene.decide(request, scene.resolve(request, directory, engine, fetch=False))
+
+
+def _refuse_to_wait(request: Request, decided: Plan, candidates: Iterable[Candidate]) -> None:
+    chosen = {candidate.name for candidate in candidates}
+    reasons = {change.name: change.reason for change in decided.waiting if change.name in chosen}
+    if request.when == "now" and reasons:
+        raise RestartRequiredError(
+            "this cannot happen now: " + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) + ".",
+            todo='Without when="now" it would be staged for the next start of Python.',
+            reasons=reasons,
+        )
