@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 SHOW = """
@@ -271,6 +273,29 @@ def test_a_dry_run_and_a_plan_write_nothing(env):
     """)
     assert seen == [True, ["alpha 1.0"], True, "Would wait for the next start of Python:"]
     assert [path.name for path in env.site.iterdir()] == []
+
+
+def test_what_will_run_at_every_start_is_shown_in_the_plan_and_in_the_result(env):
+    env.wheel("alpha", "1.0", {"alpha.py": "", "alpha.pth": "import alpha\n", "sub/sitecustomize.py": ""})
+    for call in ("plan", "install"):
+        assert env.json(f"print(json.dumps(li.{call}('alpha').notes))") == [
+            "alpha: alpha.pth runs at every start of Python"
+        ]
+
+
+def test_what_comes_first_on_the_path_is_told(env):
+    env.wheel("alpha", "1.0", {"alpha.py": "V = 1\n"})
+    assert env.run("li.install('alpha')").returncode == 0
+    first = env.root / "first"
+    first.mkdir()
+    for path in env.site.glob("alpha*"):
+        path.rename(first / path.name)
+    path = os.pathsep.join([str(first), env.variables()["PYTHONPATH"]])
+    env.wheel("alpha", "2.0", {"alpha.py": "V = 2\n"})
+    told = env.json("print(json.dumps(li.install('alpha>=2').notes))", PYTHONPATH=path)
+    assert told == [f"alpha 1.0 in {first} is first on sys.path, so imports find that"]
+    assert env.run("import alpha; print(alpha.V)", PYTHONPATH=path).stdout == "1\n"
+    assert env.bare("import alpha; print(alpha.V)").stdout == "2\n"
 
 
 def test_new_pth_paths_take_effect_at_once_and_after_a_staged_swap(env):

@@ -75,6 +75,11 @@ def test_a_report_item_becomes_a_candidate(tmp_path):
     assert (candidate.wheel, candidate.sha256, candidate.yanked) == ("/w/big_name-1.0-py3-none-any.whl", "ab", "yanked")
 
 
+def test_a_wheel_on_this_disk_is_known_before_anything_is_fetched(tmp_path):
+    item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "file:///w/a%20b/a-1-py3-none-any.whl"}}
+    assert _candidate(item, str(tmp_path), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
+
+
 def test_a_wheel_that_pip_did_not_fetch_is_an_error(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "https://h/a-1.tar.gz"}}
     with pytest.raises(DownloadError):

@@ -55,6 +55,14 @@ def is_in(target: Target, distribution: Distribution) -> bool:
     return os.path.dirname(distribution.info) in (target.site, target.platlib)
 
 
+def is_before(target: Target, distribution: Distribution) -> bool:
+    """Whether imports find a distribution before anything in the environment: PYTHONPATH, a path line, a script's."""
+    order = [os.path.realpath(entry or os.curdir) for entry in sys.path]
+    places = [order.index(home) for home in (target.site, target.platlib) if home in order]
+    home = os.path.dirname(distribution.info)
+    return home in order and order.index(home) < min(places, default=0)
+
+
 def loaded_files() -> set[str]:
     """The real paths of the files behind sys.modules, and of the shared libraries that are mapped."""
     files = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.environment.target import find_target
@@ -11,6 +12,7 @@ from liveinstall.planning.requests import parse_request
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
 from liveinstall.staging.bytecode import BytecodeCompiler
+from liveinstall.staging.policy import start_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,11 +46,14 @@ def install(requirements: Requirements, options: Mapping[str, Any], engine: Engi
 
 
 def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine) -> Plan:
-    """See `liveinstall.plan`."""
+    """See `liveinstall.plan`. Wheels are not fetched: what runs at start is told of those that are on this disk."""
     request = parse_request(requirements, **options)
     scene = Scene.of(find_target(for_change=False))
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
-        return scene.decide(request, scene.resolve(request, directory, engine, fetch=False))
+        candidates = scene.resolve(request, directory, engine, fetch=False)
+        decided = scene.decide(request, candidates)
+        at_start = [note for c in candidates if c.wheel for note in start_notes(c.name, c.wheel)]
+        return replace(decided, notes=(*decided.notes, *at_start))
 
 
 def _refuse_to_wait(request: Request, decided: Plan, candidates: Iterable[Candidate]) -> None:

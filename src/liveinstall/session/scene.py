@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from liveinstall.commit.lock import environment_lock
 from liveinstall.commit.waiting import Waiting
 from liveinstall.environment import holds
 from liveinstall.environment.installed import check_metadata, check_replaceable, installed
-from liveinstall.environment.loaded import disturbing, is_in, loaded_at_start
+from liveinstall.environment.loaded import disturbing, is_before, is_in, loaded_at_start
 from liveinstall.planning.engines import View
 from liveinstall.planning.graph import Node
 from liveinstall.planning.plan import Waits, changes_for, make_plan
@@ -101,8 +102,13 @@ class Scene:
         touched = [self.here[change.name] for change in changes if change.name in self.here]
         decided = make_plan(request, candidates, before, waits, disturbing(touched, self.target, self.others))
         sources = [f"the editable install of {found.project} is replaced" for found in touched if found.project]
+        hidden = [
+            f"{found.name} {found.version} in {os.path.dirname(found.info)} is first on sys.path, so imports find that"
+            for found in touched
+            if is_before(self.target, found)
+        ]
         self.lap("decide")
-        return replace(decided, notes=(*decided.notes, *sources))
+        return replace(decided, notes=(*decided.notes, *sources, *hidden))
 
     def replaced(self, name: str) -> Distribution | None:
         """What leaves the environment when `name` comes in; what lies elsewhere is only shadowed."""

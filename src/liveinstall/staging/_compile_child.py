@@ -75,6 +75,8 @@ def imports(text, path):
 
 
 def main(share, shares):
+    if hasattr(os, "nice"):
+        os.nice(10)  # the unpacking goes first: it has to end before anything else can
     lines = queue.SimpleQueue()
 
     def read():

@@ -78,8 +78,20 @@ def check_wheel(archive: zipfile.ZipFile, file_name: str, *, size: int) -> Check
     record = _check_record(check, names, dist_info)
     if f"{dist_info}/entry_points.txt" in names:
         _check_entry_points(check, _text(check, f"{dist_info}/entry_points.txt"))
-    notes = tuple(f"{name}: {path} runs at every start of Python" for path in names if _AT_START.match(path))
-    return Checked(name, version, dist_info, data, _is_purelib(check, dist_info), record, notes)
+    return Checked(name, version, dist_info, data, _is_purelib(check, dist_info), record, _start_notes(name, names))
+
+
+def start_notes(name: str, wheel: str) -> tuple[str, ...]:
+    """What of a wheel will run at every start of Python, for a plan; nothing of a wheel that cannot be read."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return _start_notes(name, archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return ()  # staging it will say why
+
+
+def _start_notes(name: str, paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{name}: {path} runs at every start of Python" for path in paths if _AT_START.match(path))
 
 
 def _check_archive(check: _Check, size: int) -> None:

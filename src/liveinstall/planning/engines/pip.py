@@ -197,17 +197,22 @@ def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate
         extras=tuple(item.get("requested_extras", ())),
         url=redact(info["url"]),
         sha256=info.get("archive_info", {}).get("hashes", {}).get("sha256", ""),
-        wheel=_wheel_path(name, version, info["url"], wheels) if fetched else "",
+        wheel=_local(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
         direct_url=info if item.get("is_direct") else None,
         yanked=(item.get("is_yanked") and "yanked") or None,
     )
 
 
-def _wheel_path(name: str, version: str, url: str, wheels: str) -> str:
-    if url.startswith("file:") and url.endswith(".whl"):
-        from urllib.request import url2pathname
+def _local(url: str) -> str:
+    """The path of a wheel that is on this disk already, or nothing."""
+    if not (url.startswith("file:") and url.endswith(".whl")):
+        return ""
+    from urllib.request import url2pathname
 
-        return url2pathname(unquote(urlsplit(url).path))
+    return url2pathname(unquote(urlsplit(url).path))
+
+
+def _fetched(name: str, version: str, wheels: str) -> str:
     from packaging.utils import parse_wheel_filename
 
     for path in sorted(Path(wheels).glob("*.whl")):
