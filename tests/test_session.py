@@ -161,16 +161,29 @@ def test_when_restart_makes_everything_wait(env):
     assert env.bare("import alpha").returncode == 0
 
 
-def test_an_unrelated_interpreter_stays_on_the_old_version_while_the_stager_lives(env):
+def test_an_unrelated_interpreter_has_the_new_version_at_once_and_the_stager_keeps_the_old(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
-    stager = env.start("import alpha; li.install('alpha>=2'); print('staged', flush=True); input()")
+    stager = env.start("""
+        import alpha
+        li.install('alpha>=2')
+        print('staged', flush=True); input()
+        import alpha.late
+        print(alpha.late.V)
+    """)
     assert stager.stdout.readline() == "staged\n"
-    other = env.bare("import alpha; print(alpha.__version__)")
-    assert (other.stdout, other.stderr, other.returncode) == ("1.0\n", "", 0)
-    stager.kill()
-    stager.communicate()
+    look = (
+        "import alpha, alpha.late, importlib.metadata as m; print(alpha.__version__, alpha.late.V, m.version('alpha'))"
+    )
+    for _ in range(2):
+        other = env.bare(look)
+        assert (other.stdout, other.stderr, other.returncode) == ("2.0 2.0 2.0\n", "", 0)
+        assert env.versions() == {"alpha": "1.0"}
+    assert stager.communicate("\n")[0] == "1.0\n"
+    assert env.versions() == {"alpha": "1.0"}
+    assert env.bare(look).stdout == "2.0 2.0 2.0\n"
+    assert env.versions() == {"alpha": "2.0"} and env.leftovers() == []
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
 
 
@@ -186,7 +199,8 @@ def test_a_child_that_outlives_its_stager_keeps_the_old_version_until_it_ends(en
     """)
     assert stager.stdout.readline() == "1.0\n"
     stager.wait()
-    assert env.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions() == {"alpha": "1.0"}
     out, err = stager.communicate("\n", timeout=60)
     assert (out, err) == ("1.0\n", "")
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
@@ -249,7 +263,7 @@ def test_finalize_waits_for_other_holders_unless_forced(env):
     done = env.run("r = li.finalize(); print(r.staged[0].reason); print(len(li.finalize(force=True).installed))")
     stager.kill()
     stager.communicate()
-    assert done.stdout.startswith("held by pid ") and done.stdout.endswith("\n1\n")
+    assert done.stdout.startswith("used by pid ") and done.stdout.endswith("\n1\n")
 
 
 def test_an_environment_that_someone_else_holds_is_not_changed_under_it(env):
@@ -257,12 +271,18 @@ def test_an_environment_that_someone_else_holds_is_not_changed_under_it(env):
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
     env.wheel("beta", "1.0")
-    holder = env.start("li.install('beta'); print('up', flush=True); input()")
+    holder = env.start("li.install('beta'); print('up', flush=True); input(); import alpha; print(alpha.__version__)")
     holder.stdout.readline()
-    done = env.run("print(li.install('alpha>=2').staged[0].reason)")
+    now = env.run("print(li.install('alpha>=2').installed[0])")
+    assert now.stdout == "alpha 1.0 -> 2.0\n"  # it holds the environment, and does not use alpha
+    out, _ = holder.communicate("\n")
+    assert out == "2.0\n"
+    holder = env.start("li.hold(); import alpha; print('up', flush=True); input()")
+    holder.stdout.readline()
+    done = env.run("print(li.install('alpha<2').staged[0].reason)")
     holder.kill()
     holder.communicate()
-    assert "holds this environment and may have alpha loaded" in done.stdout
+    assert done.stdout.startswith(f"pid {holder.pid} ") and done.stdout.endswith(") uses alpha\n")
 
 
 def test_a_dry_run_and_a_plan_write_nothing(env):

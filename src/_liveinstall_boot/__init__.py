@@ -34,12 +34,8 @@ MANIFEST = ".manifest"  # in a part
 FINALIZER = "_liveinstall_finalizer_"  # in the state directory, and a digest of the copy
 TRIES = 3
 WAIT = 10.0  # seconds that a start waits for a swap in progress
-HOLD_VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
-HOLD_MAGIC = "liveinstall-hold 1"
-HELD_AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
 _done = set()
-_mine = {}  # site -> (descriptor, path) of this process's hold
 
 
 # --- state on disk ----------------------------------------------------------------------------------------------------
@@ -97,79 +93,6 @@ def lock_or_wait(site):
         time.sleep(0.01)
 
 
-def take_hold(site, command):
-    """Hold the environment as long as this process lives; the hold's path. Idempotent, and needs no lock.
-
-    The file gets its name only when it is locked, so that nobody can take it for a dead process's.
-    """
-    if site in _mine:
-        return _mine[site][1]
-    os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
-    name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
-    path = join(site, STATE, HOLDS, name)
-    draft = path if os.name == "nt" else join(site, STATE, "hold-" + name)  # Windows renames no open file
-    about = "%s\npid %d\nsince %f\ncommand %s\n" % (HOLD_MAGIC, os.getpid(), time.time(), command)
-    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        _lock_hold(handle)
-        os.write(handle, about.encode("utf-8", "replace"))
-        if draft != path:
-            os.rename(draft, path)
-    except BaseException:
-        os.close(handle)
-        os.unlink(draft)
-        raise
-    _mine[site] = (handle, path)
-    os.environ[HOLD_VARIABLE] = path
-    return path
-
-
-def _lock_hold(handle):
-    if fcntl:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    else:
-        os.lseek(handle, HELD_AWAY, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        os.lseek(handle, 0, os.SEEK_SET)
-
-
-def _descends_from_holder(site):
-    """Whether a living process that holds this environment has started this one, at whatever remove."""
-    path = os.environ.get(HOLD_VARIABLE, "")
-    try:
-        here = os.path.samefile(os.path.dirname(path), join(site, STATE, HOLDS))
-    except OSError:
-        return False
-    return here and _is_alive(path)
-
-
-def live_holds(site):
-    """The paths of the holds whose processes live; what the dead have left is removed. Needs the lock."""
-    directory = join(site, STATE, HOLDS)
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return []
-    return [join(directory, name) for name in names if _is_alive(join(directory, name))]
-
-
-def _is_alive(path):
-    try:
-        handle = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    except PermissionError:  # another user's: without the right to ask, believe it
-        return True
-    try:
-        _lock_hold(handle)
-        os.unlink(path)
-        return False
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-
-
 # --- the start --------------------------------------------------------------------------------------------------------
 
 
@@ -198,11 +121,12 @@ def start():
 def _finalize(site):
     if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
         return  # root in a user's environment: files would change hands
-    waiting = transactions(site)
-    interrupted = any(state in ("swapping", "committed") for _, state, _ in waiting)
-    if waiting and not interrupted and _descends_from_holder(site):
-        take_hold(site, " ".join(sys.orig_argv).replace("\n", " ")[:120])  # it sees the old version, also when alone
-        return
+    interrupted = any(state in ("swapping", "committed") for _, state, _ in transactions(site))
+    if not interrupted:
+        from .views import keep_view
+
+        if keep_view(site):
+            return
     try:
         handle = lock_or_wait(site)
     except OSError:
@@ -210,8 +134,6 @@ def _finalize(site):
     if handle is None:
         return
     try:
-        if live_holds(site) and not interrupted:
-            return
         from .swap import finalize_all
 
         finalize_all(site, _say)

@@ -26,15 +26,20 @@ class Change:
 
 
 class Record:
-    """A transaction as it lies on disk. `roots` maps a wheel's schemes to directories, `about` is for people."""
+    """A transaction as it lies on disk. `roots` maps a wheel's schemes to directories, `about` is for people.
 
-    __slots__ = ("about", "changes", "id", "roots")
+    `tops`: the top-level names that a change replaces or removes; `libraries`: those with shared libraries. By name.
+    """
+
+    __slots__ = ("about", "changes", "id", "libraries", "roots", "tops")
 
     def __init__(self, id, changes, roots, about=""):
         self.id = id
         self.changes = changes
         self.roots = roots
         self.about = about
+        self.tops = {}
+        self.libraries = {}
 
 
 def encode_record(record):
@@ -43,6 +48,8 @@ def encode_record(record):
     for c in record.changes:
         fields = (c.name, c.old_version, c.new_version, c.old_info, c.old_hash, c.part)
         rows.append(("change", *tuple(field or "" for field in fields)))
+    rows += [("tops", name, *tops) for name, tops in record.tops.items()]
+    rows += [("libraries", name, *tops) for name, tops in record.libraries.items()]
     rows += [("about", record.about), ("end",)]
     if any("\t" in field or "\n" in field for row in rows for field in row):
         raise ValueError("a tab or a line break in a path cannot be recorded")
@@ -63,6 +70,8 @@ def decode_record(text):
             scheme, record.roots[scheme] = _count(fields, 2)
         elif kind == "change":
             record.changes.append(Change(*_count(fields, 6)))
+        elif kind in ("tops", "libraries") and fields:
+            getattr(record, kind)[fields[0]] = fields[1:]
         elif kind == "about":
             (record.about,) = _count(fields, 1)
     if not record.id or not record.changes:

@@ -5,7 +5,8 @@ import os
 import time
 from os.path import dirname, isdir, islink, join, lexists, normpath
 
-from .codec import record_paths
+from . import record_path
+from .codec import decode_record, record_paths
 
 
 def _rename(source, target):
@@ -147,6 +148,22 @@ def remove_tree(path):
 def read(path):
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
         return stream.read()
+
+
+def read_record(site, id, state, tries=0):
+    return decode_record(read(record_path(site, id, state, tries)))
+
+
+def top_names(paths):
+    """The top-level import names among paths of a RECORD, and the top-level paths that hold shared libraries."""
+    names, libraries = set(), set()
+    for path in paths:
+        top, slash, _ = path.partition("/")
+        if not top.endswith((".dist-info", ".egg-info", ".pth", ".start")) and top not in ("", "__pycache__"):
+            names.add(top.partition(".")[0])
+            if ".so" in path or path.endswith((".dylib", ".pyd", ".dll")):
+                libraries.add(top + slash)
+    return names, libraries
 
 
 def sha256(path):

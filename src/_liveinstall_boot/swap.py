@@ -13,11 +13,10 @@ from . import (
     STATE,
     TRANSACTIONS,
     TRIES,
-    live_holds,
     record_path,
     transactions,
 )
-from .codec import Stale, decode_manifest, decode_record, stem
+from .codec import Stale, decode_manifest, stem
 from .files import (
     collect,
     flush,
@@ -26,10 +25,16 @@ from .files import (
     owned,
     place,
     read,
+    read_record,
     remove_empty,
     remove_tree,
     sha256,
 )
+from .holds import _own_swap, live_holds
+
+
+class InUse(Exception):
+    """A live process uses what would be moved."""
 
 
 class Tree:
@@ -184,9 +189,10 @@ def _restore(tree, touched):
             place(join(tree.root, name), join(tree.home, name), touched, over=True)
 
 
-def apply(site, id, tries=0):
-    """Swap a pending transaction, or leave everything as it was and raise OSError or Stale.
+def apply(site, id, tries=0, users=None):
+    """Swap a pending transaction, or leave everything as it was and raise OSError, Stale or InUse.
 
+    `users(site, record)`: who uses what would be moved; asked once the swap is announced, so that nobody is missed.
     On disk before: `<id>.pending` and the old version; the commit point is the rename to `<id>.committed`.
     Returns the record, and the (directory, name) of each .pth file that came in.
     """
@@ -195,18 +201,30 @@ def apply(site, id, tries=0):
     trees = [part_tree(site, record, change) for change in record.changes if change.part]
     paths = [(tree.home, name) for tree in trees for name in sorted(os.listdir(tree.root)) if name.endswith(".pth")]
     set_state(site, id, ("pending", tries), ("swapping", tries))
+    _own_swap.append(id)
     try:
+        _refuse_what_is_in_use(users, site, record)
         _swap(site, record)
         set_state(site, id, ("swapping", tries), ("committed", 0))
+    except InUse:
+        set_state(site, id, ("swapping", tries), ("pending", tries))
+        raise
     except BaseException:
         roll_back(site, record)
         set_state(site, id, ("swapping", tries), _after_failure(tries))
         raise
+    finally:
+        _own_swap.remove(id)
     try:
         clean_up(site, record)
     except OSError:
         pass  # it is committed; a next start or a next use finishes this
     return record, paths
+
+
+def _refuse_what_is_in_use(users, site, record):
+    for _, pid, names in users(site, record) if users else ():
+        raise InUse("pid %d uses %s" % (pid, ", ".join(names)))
 
 
 def _after_failure(tries):
@@ -249,13 +267,9 @@ def note(site, id, reason):
         pass
 
 
-def read_record(site, id, state, tries=0):
-    return decode_record(read(record_path(site, id, state, tries)))
-
-
 def sweep_companions(site):
-    """Remove each companion whose part no waiting transaction has."""
-    wanted = set()
+    """Remove each companion whose part no waiting transaction has, and no live process sees."""
+    wanted = {basename(part)[: -len(PART)] for hold in live_holds(site) for part in hold.sees}
     for id, state, tries in transactions(site):
         if state != "failed":
             try:
@@ -278,12 +292,16 @@ def companion_stem(change):
 
 def finalize_all(site, say):
     """Recover what was interrupted and swap what waits, for a starting interpreter. Needs the lock."""
+    from .views import in_use, keep_view
+
     recover(site)
     for id, state, tries in transactions(site):
-        if state == "pending" and not live_holds(site):
+        if state == "pending":
             listed = {name for name in os.listdir(site) if name.endswith(".pth")}
             try:
-                record, paths = apply(site, id, tries)
+                record, paths = apply(site, id, tries, in_use)
+            except InUse:
+                keep_view(site)
             except (OSError, Stale) as error:
                 _give_up(site, id, error, say)
             else:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from liveinstall.errors import LiveInstallError
     from liveinstall.model import Change, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
+    from liveinstall.session.holding import guard, hold
     from liveinstall.session.pending import cancel, finalize, pending, status
 
 __version__ = "0.1.0"
@@ -23,6 +24,8 @@ __all__ = [
     "cancel",
     "errors",
     "finalize",
+    "guard",
+    "hold",
     "install",
     "pending",
     "plan",
@@ -33,6 +36,7 @@ _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
     "liveinstall.model": ("Change", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
+    "liveinstall.session.holding": ("guard", "hold"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
 }
 

@@ -159,12 +159,19 @@ class Result(Shown):
 
 @dataclass(frozen=True)
 class Holder:
-    """A live process that holds the environment. `since` is a POSIX timestamp in seconds."""
+    """A live process that holds the environment. `since` is a POSIX timestamp in seconds.
+
+    `uses`: top-level names that it has imported, None when that is not known; `sees`: parts that it runs from;
+    `distributions`: what that makes, by name. `since` is 0 for one that only the system told of (mapped libraries).
+    """
 
     pid: int
     command: str
     since: float
     mine: bool = False
+    uses: frozenset[str] | None = None
+    sees: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """`pid 4711 (python -m jupyter ...)`."""

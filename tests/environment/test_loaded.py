@@ -101,6 +101,6 @@ def test_what_another_holder_may_have_loaded_waits_and_what_is_elsewhere_is_name
     everything = [*found(place), *found(elsewhere)]
     reasons = disturbing(everything, place.target, [Holder(7, "python -m jupyter", 0.0)])
     assert reasons == {
-        "alpha": "pid 7 (python -m jupyter) holds this environment and may have alpha loaded",
+        "alpha": "pid 7 (python -m jupyter) may use alpha",
         "beta": f"beta is imported here from {elsewhere.site}",
     }

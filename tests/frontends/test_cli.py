@@ -53,7 +53,7 @@ def test_statuses_are_honest(env, command):
     forced = command("finalize", "--force")
     holder.kill()
     holder.communicate()
-    assert waiting.returncode == 3 and "held by pid" in waiting.stdout
+    assert waiting.returncode == 3 and "used by pid" in waiting.stdout
     assert "waits for: the end of pid" in shown.stdout
     assert forced.returncode == 0 and "alpha 1.0" in forced.stdout
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import _liveinstall_boot as boot
-from _liveinstall_boot import codec, files, swap
+from _liveinstall_boot import codec, files, holds, swap, views
 from liveinstall.commit.visible import see
 from liveinstall.errors import CommitError
 from liveinstall.redact import redact
@@ -61,7 +61,7 @@ def read_all(site: str) -> Iterator[Transaction]:
     """What waits or was set aside, oldest first. What cannot be read is left alone; `status` names it."""
     for id, state, tries in boot.transactions(site):
         with suppress(OSError, codec.Stale):
-            record = swap.read_record(site, id, state, tries)
+            record = files.read_record(site, id, state, tries)
             try:
                 about = json.loads(record.about)
             except ValueError:
@@ -83,7 +83,9 @@ def _sweep(site: str) -> None:
     readable = list(read_all(site))
     if len(readable) != len(boot.transactions(site)):
         return
-    paths = {os.path.join(site, change.part) for item in readable for change in item.record.changes if change.part}
+    parts = [change.part for item in readable for change in item.record.changes if change.part]
+    parts += [part for hold in holds.live_holds(site) for part in hold.sees]
+    paths = {os.path.join(site, part) for part in parts}
     known = {os.path.normpath(path) for path in paths}
     for home in {site, *map(os.path.dirname, known)}:
         for name in os.listdir(home):
@@ -98,6 +100,7 @@ def _sweep_state(site: str, *, waiting: bool) -> None:
     """Remove what an interrupted staging left in the state directory, and finalizers that no companion names."""
     state = os.path.join(site, boot.STATE)
     finalizer = _finalizer_name(_finalizer_texts())
+    waiting = waiting or any(name.endswith(boot.COMPANIONS) for name in os.listdir(site))
     for name in os.listdir(state):
         path = os.path.join(state, name)
         if name.startswith("draft-") or (name.startswith(boot.FINALIZER) and name != finalizer and not waiting):
@@ -130,6 +133,7 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     replaced by the same rename. `first`: names whose companion must run before other .pth files.
     """
     record.about = json.dumps(about, sort_keys=True)
+    _name_what_goes(site, record)
     text = codec.encode_record(record)
     directory = os.path.join(site, boot.STATE, boot.TRANSACTIONS)
     module = _install_finalizer(site)
@@ -148,6 +152,17 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     os.replace(draft, boot.record_path(site, record.id, "pending"))
     files.flush([directory, site])
     swap.sweep_companions(site)
+
+
+def _name_what_goes(site: str, record: codec.Record) -> None:
+    """Say which names the old versions have, so that a start need not read their RECORDs to know who uses them."""
+    for change in record.changes:
+        if change.old_info:
+            home = os.path.dirname(change.old_info)
+            text = files.read(os.path.join(site, change.old_info, "RECORD"))
+            names, libraries = files.top_names(files.owned(os.path.join(site, home), text)[0])
+            record.tops[change.name] = sorted(names)
+            record.libraries[change.name] = sorted(os.path.join(home, path) for path in libraries)
 
 
 def _finalizer_texts() -> dict[str, bytes]:
@@ -211,15 +226,15 @@ def _flush_file_system(site: str) -> None:
         os.sync()
 
 
-def apply(site: str, id: str, *, keep: bool = False) -> None:
+def apply(site: str, id: str, *, keep: bool = False, force: bool = False) -> None:
     """Swap a pending transaction at once and let this process see it; on failure roll back and raise.
 
-    A transaction that fails is dropped, unless `keep`. Raises: CommitError.
+    A transaction that fails is dropped, unless `keep`. `force`: although others use what is moved. Raises: CommitError.
     """
     tries = next(tries for found, _, tries in boot.transactions(site) if found == id)
     try:
-        _, paths = swap.apply(site, id, tries)
-    except (OSError, codec.Stale) as error:
+        _, paths = swap.apply(site, id, tries, None if force else views.in_use)
+    except (OSError, codec.Stale, swap.InUse) as error:
         if keep:
             swap.note(site, id, str(error))
         else:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from _liveinstall_boot import codec
+from _liveinstall_boot import codec, holds
 from liveinstall.commit import transaction as transactions
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def publish_waiting(
     entries = list(entries)
     id = (before.ids[0] if before.ids else id) if entries else ""
     if entries:
+        # For whoever stages it the old stays, even what was not imported yet.
+        holds.take_hold(target.site, transactions.command_line(), keeps=[id])
         publish(target, id, entries, requests, early=early)
     for old in before.ids:
         if old != id:

@@ -1,38 +1,71 @@
-"""Holds: a live process's claim that what it has loaded stays as it is. The boot module takes and tests them.
-
-A hold is a file in `.liveinstall/holds/` under a kernel lock, so it vanishes with the process, also on kill -9; a
-forked child shares it. Its path goes into the environment variable LIVEINSTALL_HOLD, where descendants find it.
-"""
+"""Holds: a live process's claim that what it uses stays as it is. The boot module takes, reads and keeps them."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import _liveinstall_boot as boot
+from _liveinstall_boot import files
+from _liveinstall_boot import holds as boot_holds
 from liveinstall.commit.transaction import command_line
+from liveinstall.environment.installed import record_of
+from liveinstall.errors import DamagedError
 from liveinstall.model import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveinstall.model import Distribution
 
 
 def take_hold(site: str) -> str:
     """Hold the environment for as long as this process lives; the hold's path. Idempotent."""
-    return str(boot.take_hold(site, command_line()))
+    return str(boot_holds.take_hold(site, command_line()))
 
 
-def holders(site: str) -> tuple[Holder, ...]:
-    """The live processes that hold the environment, this one included. What the dead have left is removed."""
-    return tuple(_read(path) for path in sorted(boot.live_holds(site)))
+def holders(site: str, here: Mapping[str, Distribution] | None = None) -> tuple[Holder, ...]:
+    """The live processes that hold the environment, this one included. What the dead have left is removed.
+
+    `here`: say which of these distributions each of them uses.
+    """
+    found = []
+    tops = {name: top_names(one)[0] for name, one in (here or {}).items()}
+    for hold in boot_holds.live_holds(site):
+        # A hold that boot took for this process is another copy's, but the same process's; a forked child shares one.
+        mine = hold.pid == os.getpid() or hold.path in (watcher.path for watcher in boot_holds._mine.values())  # noqa: SLF001
+        uses = None if hold.uses is None else frozenset(hold.uses)
+        used = tuple(sorted(name for name, names in tops.items() if uses and names & uses))
+        found.append(Holder(hold.pid, hold.command, hold.since, mine, uses, tuple(hold.sees), used))
+    return tuple(found)
 
 
-def _read(path: str) -> Holder:
-    name = os.path.basename(path).partition("-")[0]
-    fields = {"pid": name if name.isdigit() else "0", "command": "unknown", "since": "0"}
-    with suppress(OSError):
-        magic, _, text = Path(path).read_text(encoding="utf-8", errors="replace").partition("\n")
-        if magic == boot.HOLD_MAGIC:
-            fields |= {key: value for key, _, value in (line.partition(" ") for line in text.splitlines())}
-    pid, since = int(fields["pid"]), float(fields["since"])
-    # A hold that boot took for this process is another copy's, but the same process's.
-    mine = pid == os.getpid() or path in (hold for _, hold in boot._mine.values())  # noqa: SLF001
-    return Holder(pid, fields["command"], since, mine)
+def users(distribution: Distribution, others: Iterable[Holder]) -> Holder | None:
+    """One of the holders, or of the processes that have its libraries mapped, that uses `distribution`."""
+    tops, libraries = top_names(distribution)
+    for holder in others:
+        if holder.uses is None or holder.uses & tops:
+            return holder
+    home = os.path.dirname(distribution.info)
+    for pid, _ in boot_holds.mapped({distribution.name: [os.path.join(home, path) for path in libraries]}):
+        return replace(unannounced(pid), distributions=(distribution.name,))
+    return None
+
+
+def unannounced(pid: int) -> Holder:
+    """A process that never heard of us."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:
+        words = []
+    return Holder(pid, " ".join(words).strip()[:120] or "unknown", 0.0)
+
+
+def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
+    """The top-level import names of a distribution, and the top-level paths that hold shared libraries."""
+    try:
+        names, libraries = files.top_names(record_of(distribution)[0])
+    except DamagedError:
+        return {distribution.name.replace("-", "_")}, set()
+    return names, libraries

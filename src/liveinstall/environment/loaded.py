@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import COMPANIONS
+from liveinstall.environment.holds import users
 from liveinstall.environment.installed import record_of
 from liveinstall.errors import DamagedError
 from liveinstall.planning.engines.process import run
@@ -36,13 +37,15 @@ def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
 def disturbing(distributions: Iterable[Distribution], target: Target, others: Sequence[Holder]) -> dict[str, str]:
     """Which of `distributions` cannot be replaced or shadowed now, and why: name -> words.
 
-    What another live holder has loaded is not known for certain, so it may have loaded anything in the environment.
+    Others that are alive say what they use; of some only the system tells, by what they have mapped.
     """
     distributions = list(distributions)
     reasons = {}
     for distribution in distributions:
-        if others and is_in(target, distribution):
-            reasons[distribution.name] = f"{others[0]} holds this environment and may have {distribution.name} loaded"
+        user = users(distribution, others) if is_in(target, distribution) else None
+        if user:
+            how = "may use" if user.uses is None and not user.distributions else "uses"
+            reasons[distribution.name] = f"{user} {how} {distribution.name}"
     here = {distribution.name: distribution for distribution in distributions}
     for name in loaded(distributions):
         where = "" if is_in(target, here[name]) else f" from {os.path.dirname(here[name].info)}"

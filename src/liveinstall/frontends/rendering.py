@@ -11,7 +11,7 @@ from liveinstall.model import Pending, Plan, Result, Shown, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from liveinstall.model import Change
+    from liveinstall.model import Change, Holder
 
 
 def render_plan(plan: Plan) -> str:
@@ -54,9 +54,16 @@ def render_status(status: Status) -> str:
     """An environment at a glance."""
     lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
     lines += [render_pending(item) for item in status.pending] or ["Nothing waits."]
-    lines += [f"Held by {holder} since {_when(holder.since)}" for holder in status.holders]
+    lines += [_holder(holder) for holder in status.holders]
     lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]
     return "\n".join(lines)
+
+
+def _holder(holder: Holder) -> str:
+    uses = ", ".join(holder.distributions) or "nothing of it yet"
+    sees = f", sees {', '.join(holder.sees)}" if holder.sees else ""
+    known = "what it uses is not known" if holder.uses is None else f"uses {uses}{sees}"
+    return f"Held by {holder} since {_when(holder.since)}: {known}"
 
 
 def restart_advice() -> str:

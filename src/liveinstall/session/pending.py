@@ -18,7 +18,7 @@ from liveinstall.errors import NotPendingError
 from liveinstall.model import Change, Plan, Result, Status, Timing
 from liveinstall.planning.plan import kept_after_cancel
 from liveinstall.session.scene import Scene, changing
-from liveinstall.session.views import change_of, changes_of, explain_imports, pending_of, result_of
+from liveinstall.session.views import change_of, changes_of, explain_imports, pending_of, result_of, users_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +35,9 @@ def pending() -> tuple[Pending, ...]:
 def status() -> Status:
     """The environment at a glance: where it is, what waits and for whom, who holds it."""
     target = find_target(for_change=False)
-    return Status(target, pending(), holds.holders(target.site), len(installed()), transactions.unreadable(target.site))
+    here = installed()
+    holders = holds.holders(target.site, here)
+    return Status(target, pending(), holders, len(here), transactions.unreadable(target.site))
 
 
 def cancel(*names: str) -> tuple[Change, ...]:
@@ -77,14 +79,13 @@ def finalize(*, force: bool = False) -> Result:
     with environment_lock(target.site, who=transactions.command_line()):
         transactions.recover(target.site)
         transactions.retry(target.site)
-        others = [] if force else [holder for holder in holds.holders(target.site) if not holder.mine]
         for item in list(transactions.read_all(target.site)):
             changes = changes_of(item)
-            why = _why_not_now(changes, others)
+            why = _why_not_now(changes, () if force else users_of(target, item))
             if why:
                 left += [replace(change, reason=why) for change in changes]
             else:
-                transactions.apply(target.site, item.id, keep=True)
+                transactions.apply(target.site, item.id, keep=True, force=force)
                 done += [replace(change, timing=Timing.NOW) for change in changes]
     decided = Plan((*done, *left))
     return replace(result_of(decided), transaction=None)
@@ -95,7 +96,7 @@ def _why_not_now(changes: Iterable[Change], others: Sequence[Holder]) -> str:
     mine = loaded(here[change.name] for change in changes if change.old_version and change.name in here)
     if mine:
         return f"{', '.join(sorted(mine))} is imported here"
-    return f"held by {'; '.join(map(str, others))}" if others else ""
+    return f"used by {'; '.join(map(str, others))}" if others else ""
 
 
 def _drop_failed(target: Target, names: set[str]) -> list[Change]:

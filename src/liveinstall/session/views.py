@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import views
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.visible import explain_staged, top_level_modules
 from liveinstall.commit.waiting import Entry, Waiting
 from liveinstall.environment import holds
-from liveinstall.model import Change, Pending, Plan, Result, Target, Timing
+from liveinstall.model import Change, Holder, Pending, Plan, Result, Target, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,8 @@ def pending_of(target: Target, item: transactions.Transaction) -> Pending:
     """A transaction that waits or was set aside, with what it waits for in words."""
     why = transactions.note_of(target.site, item.id)
     if item.state != "failed":
-        held = "; ".join(map(str, holds.holders(target.site)))
+        mine = [holder for holder in holds.holders(target.site) if holder.mine]
+        held = "; ".join(map(str, [*mine, *users_of(target, item)]))
         wait = f"the end of {held}, then the next start of Python" if held else "the next start of Python"
         why = f"{wait} (the last try failed: {why})" if why else wait
     about = item.about
@@ -44,6 +47,15 @@ def pending_of(target: Target, item: transactions.Transaction) -> Pending:
         requests=tuple(about.get("requests", ())),
         state=item.state,
         waits_for=why,
+    )
+
+
+def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ...]:
+    """The other live processes that keep a transaction from being swapped."""
+    holders = {holder.pid: holder for holder in holds.holders(target.site)}
+    found = views.in_use(target.site, item.record)
+    return tuple(
+        replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for _, pid, names in found
     )
 
 

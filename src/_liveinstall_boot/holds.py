@@ -1,0 +1,218 @@
+"""Holds: what a live process says that it uses, so that nobody moves it.
+
+A hold is a file in `.liveinstall/holds/` under a kernel lock, so it vanishes with the process, also on kill -9; a
+forked child shares it. Lines are appended while the process goes on to import; `uses` comes before the import itself.
+
+    liveinstall-hold 1
+    pid 4711
+    since 1795232665.1
+    command python -m ipykernel_launcher
+    sees numpy-2.2.6.part       a part that is on this process's sys.path, relative to the site directory
+    uses numpy                  a top-level name that it has imported, or is about to import
+    keeps 20261121T034425-bb8e  a transaction that does not exist for this process: it staged it, or its parent did
+
+A process that uses something and a swap that moves it agree without a common lock: the one writes `uses` and then
+looks for a swap, the other says `swapping` and then looks for `uses`; at least one of them sees the other, and waits or
+desists.
+"""
+
+import os
+import sys
+import time
+from os.path import join
+
+from . import HOLDS, STATE, WAIT, transactions
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+    import msvcrt
+
+VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
+MAGIC = "liveinstall-hold 1"
+_AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
+
+_mine = {}  # site -> Watcher of this process's hold
+_own_swap = []  # not empty while this process itself is swapping
+
+
+class Hold:
+    """A hold as it is read. `uses` is None when it cannot be read: then it may be anything."""
+
+    def __init__(self, path, text):
+        self.path = path
+        self.pid = int(os.path.basename(path).partition("-")[0] or 0)
+        self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
+        lines = text.split("\n")
+        if lines[0] != MAGIC:
+            self.uses = None
+            return
+        for line in lines[1:]:
+            key, _, value = line.partition(" ")
+            if key == "since":
+                self.since = float(value)
+            elif key == "command":
+                self.command = value
+            elif key == "sees":
+                self.sees.append(value)
+            elif key in ("uses", "keeps"):
+                getattr(self, key).add(value)
+
+    def blocks(self, record):
+        """What of a transaction this process uses, for people; empty when it may be swapped under it."""
+        if self.uses is None or record.id in self.keeps:
+            return [change.name for change in record.changes]
+        return [
+            change.name
+            for change in record.changes
+            if (change.part and change.part in self.sees) or not self.uses.isdisjoint(record.tops.get(change.name, ()))
+        ]
+
+
+class Watcher:
+    """First on sys.meta_path: says what is about to be imported. It finds nothing."""
+
+    def __init__(self, site, handle, path, known):
+        self.site = site
+        self.handle = handle
+        self.path = path
+        self.known = known
+
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
+        if path is None and name not in self.known:
+            self.known.add(name)
+            self.say("uses", [name])
+            self.wait()
+
+    def say(self, key, values):
+        """Append to the hold."""
+        text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value)
+        try:
+            os.write(self.handle, text.encode("utf-8", "replace"))
+        except OSError:
+            pass  # a full disk must not fail an import
+
+    def wait(self):
+        """Let a swap that did not see what was noted come to its end; bounded."""
+        end = time.monotonic() + WAIT
+        while not _own_swap and any(state == "swapping" for _, state, _ in transactions(self.site)):
+            if time.monotonic() > end:
+                return
+            time.sleep(0.01)
+
+
+def take_hold(site, command, sees=(), keeps=()):
+    """Hold the environment as long as this process lives; the hold's path. Idempotent, and needs no lock.
+
+    The file gets its name only when it is locked, so that nobody can take it for a dead process's.
+    """
+    watcher = _mine.get(site)
+    if watcher:
+        watcher.say("keeps", keeps)
+        return watcher.path
+    os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
+    for hold in live_holds(site):  # another copy of this module may have taken one for this process
+        sees = [*sees, *(part for part in hold.sees if hold.pid == os.getpid() and part not in sees)]
+    name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
+    path = join(site, STATE, HOLDS, name)
+    draft = path if os.name == "nt" else join(site, STATE, "hold-" + name)  # Windows renames no open file
+    about = "%s\npid %d\nsince %f\ncommand %s\n" % (MAGIC, os.getpid(), time.time(), command)
+    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+    try:
+        _lock(handle)
+        os.write(handle, about.encode("utf-8", "replace"))
+        loaded = {name.partition(".")[0] for name in list(sys.modules)}.difference(sys.stdlib_module_names)
+        watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
+        for key, values in (("sees", sees), ("keeps", keeps), ("uses", sorted(loaded))):
+            watcher.say(key, values)
+        if draft != path:
+            os.rename(draft, path)
+    except BaseException:
+        os.close(handle)
+        os.unlink(draft)
+        raise
+    _mine[site] = watcher
+    sys.meta_path.insert(0, watcher)
+    os.environ[VARIABLE] = path
+    return path
+
+
+def release(site):
+    """End this process's hold."""
+    watcher = _mine.pop(site, None)
+    if watcher:
+        if watcher in sys.meta_path:
+            sys.meta_path.remove(watcher)
+        if os.environ.get(VARIABLE) == watcher.path:
+            del os.environ[VARIABLE]
+        os.close(watcher.handle)  # first, because Windows unlinks no open file
+        _is_alive(watcher.path)
+
+
+def live_holds(site, others=False):
+    """The holds whose processes live; what the dead have left is removed. `others`: not this process's."""
+    directory = join(site, STATE, HOLDS)
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    for name in names:
+        path = join(directory, name)
+        if _is_alive(path):
+            try:
+                with open(path, encoding="utf-8", errors="replace") as stream:
+                    hold = Hold(path, stream.read())
+            except (OSError, ValueError):
+                hold = Hold(path, "")
+            if not (others and hold.pid == os.getpid()):
+                found.append(hold)
+    return found
+
+
+def _lock(handle):
+    if fcntl:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        os.lseek(handle, _AWAY, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+
+
+def _is_alive(path):
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # another user's: without the right to ask, believe it
+        return True
+    try:
+        _lock(handle)
+        os.unlink(path)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def mapped(places):
+    """(pid, name) of each other process that has mapped a file below the places (name -> [paths]), as Linux tells.
+
+    Such a process may never have heard of us. Only processes of the same user are asked.
+    """
+    wanted = [(place, name) for name, paths in places.items() for place in paths]
+    if not wanted or not sys.platform.startswith("linux"):
+        return []
+    found = []
+    for pid in os.listdir("/proc"):
+        if pid.isdigit() and int(pid) != os.getpid():
+            try:
+                if os.stat("/proc/" + pid).st_uid == os.geteuid():
+                    with open("/proc/%s/maps" % pid, encoding="utf-8", errors="surrogateescape") as stream:
+                        text = stream.read()
+                    found += [(int(pid), name) for place, name in wanted if place in text]
+            except OSError:
+                pass  # it has ended, or is none of ours
+    return found

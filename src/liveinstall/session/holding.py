@@ -1,0 +1,59 @@
+"""What a process asks for itself: that what it uses stays as it is."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal
+
+from _liveinstall_boot import holds
+from liveinstall.commit import transaction as transactions
+from liveinstall.commit.lock import environment_lock
+from liveinstall.environment.target import find_target
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from liveinstall.model import Target
+
+
+class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a function
+    """Keep what this process uses as it is: for the process's life, or as a context for the context's.
+
+    What it has imported, and what it goes on to import, is not replaced on disk before it ends. A process that changes
+    the environment through liveinstall holds it anyway, and then the end of the context ends nothing.
+
+    Raises: TargetError, NotWritableError.
+    """
+
+    def __init__(self) -> None:
+        self._site = find_target(for_change=False).site
+        self._new = self._site not in holds._mine  # noqa: SLF001
+        holds.take_hold(self._site, transactions.command_line())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the hold, unless this process had it before."""
+        if self._new:
+            holds.release(self._site)
+
+
+def guard(state: Literal["on", "off"]) -> Target:
+    """Make every interpreter of this environment hold what it uses, from its start on; or no longer.
+
+    So even processes that know nothing of liveinstall are safe. It costs each start of Python about a millisecond.
+
+    Raises: LockTimeoutError, NotWritableError, ExternallyManagedError.
+    """
+    if state not in ("on", "off"):
+        raise ValueError(f"guard is on or off, not {state!r}")
+    target = find_target()
+    with environment_lock(target.site, who=transactions.command_line()):
+        transactions.set_guard(target.site, on=state == "on")
+    return target
+
+
+def is_guarded(site: str) -> bool:
+    """Whether interpreters of this environment hold it from their start on."""
+    return any(os.path.exists(os.path.join(site, name)) for name in transactions.GUARDS)
