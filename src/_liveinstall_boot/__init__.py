@@ -31,6 +31,7 @@ STATE = ".liveinstall"  # in site-packages: all that is neither a part nor a com
 LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part
+GUARDS = ("_liveinstall_guard.pth", "_liveinstall_guard.start")
 FINALIZER = "_liveinstall_finalizer_"  # in the state directory, and a digest of the copy
 TRIES = 3
 WAIT = 10.0  # seconds that a start waits for a swap in progress
@@ -116,6 +117,25 @@ def start():
     for entry in list(sys.path):
         if entry and transactions(entry):
             finalize(entry)
+
+
+def guard(site):
+    """What the guard's line calls: hold the environment from the start on. Never raises, and says nothing."""
+    try:
+        from .holds import take_hold
+        from .views import command, is_manager
+
+        if os.path.isdir(join(site, STATE)) and not is_manager(sys.orig_argv):
+            take_hold(site, command())
+    except BaseException:  # a hold that cannot be had must not keep Python from starting
+        pass
+
+
+def start_guard():
+    """What the guard's .start file names (Python 3.18 and later), which tells no directory."""
+    for entry in list(sys.path):
+        if entry and os.path.exists(join(entry, GUARDS[1])):
+            guard(entry)
 
 
 def _finalize(site):

@@ -86,7 +86,7 @@ class Watcher:
             self.wait()
 
     def say(self, key, values):
-        """Append to the hold."""
+        """Append to the hold; one write, so that no reader sees half a line."""
         text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value)
         try:
             os.write(self.handle, text.encode("utf-8", "replace"))
@@ -109,11 +109,12 @@ def take_hold(site, command, sees=(), keeps=()):
     """
     watcher = _mine.get(site)
     if watcher:
+        watcher.say("sees", sees)
         watcher.say("keeps", keeps)
         return watcher.path
     os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
-    for hold in live_holds(site):  # another copy of this module may have taken one for this process
-        sees = [*sees, *(part for part in hold.sees if hold.pid == os.getpid() and part not in sees)]
+    for hold in live_holds(site, start="%d-" % os.getpid()):  # taken by another copy of this module
+        sees = [*sees, *(part for part in hold.sees if part not in sees)]
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
     draft = path if os.name == "nt" else join(site, STATE, "hold-" + name)  # Windows renames no open file
@@ -150,8 +151,11 @@ def release(site):
         _is_alive(watcher.path)
 
 
-def live_holds(site, others=False):
-    """The holds whose processes live; what the dead have left is removed. `others`: not this process's."""
+def live_holds(site, others=False, start=""):
+    """The holds whose processes live; what the dead have left is removed. `others`: not this process's.
+
+    `start`: only those whose names begin so.
+    """
     directory = join(site, STATE, HOLDS)
     try:
         names = sorted(os.listdir(directory))
@@ -160,7 +164,7 @@ def live_holds(site, others=False):
     found = []
     for name in names:
         path = join(directory, name)
-        if _is_alive(path):
+        if name.startswith(start) and _is_alive(path):
             try:
                 with open(path, encoding="utf-8", errors="replace") as stream:
                     hold = Hold(path, stream.read())

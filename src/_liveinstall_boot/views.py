@@ -34,14 +34,13 @@ def keep_view(site):
         return False
     if is_manager(sys.orig_argv):
         return True
-    command = " ".join(sys.orig_argv).replace("\n", " ")[:120]
     if ancestor:
         sees = ancestor.sees
         unseen = [record.id for record in waiting if not set(_parts([record])) <= set(sees)]
-        take_hold(site, command, sees, () if "resource_tracker" in command else unseen)
+        take_hold(site, command(), sees, () if "resource_tracker" in command() else unseen)
     else:
         sees = _parts(waiting)
-        take_hold(site, command, sees)
+        take_hold(site, command(), sees)
         if _parts(_waiting(site)) != sees:
             release(site)  # it was swapped, changed or cancelled just now
             return keep_view(site)
@@ -83,6 +82,10 @@ def _show(site, sees):
             for name in sorted(os.listdir(path)):
                 if add and name.endswith(".pth"):
                     add(path, name, None)
+
+
+def command():
+    return " ".join(sys.orig_argv).replace("\n", " ")[:120]
 
 
 def is_manager(arguments):

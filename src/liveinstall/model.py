@@ -193,14 +193,26 @@ class Pending(Shown):
 
 
 @dataclass(frozen=True)
+class Guard:
+    """Whether every interpreter of an environment holds what it uses, from its start on."""
+
+    site: str
+    guarded: bool
+
+
+@dataclass(frozen=True)
 class Status(Shown):
-    """An environment at a glance. `unreadable` are files of ours on disk that could not be read."""
+    """An environment at a glance. `unreadable` are files of ours on disk that could not be read.
+
+    `guarded`: every interpreter of the environment holds what it uses.
+    """
 
     target: Target
     pending: tuple[Pending, ...]
     holders: tuple[Holder, ...]
     distributions: int
     unreadable: tuple[str, ...] = ()
+    guarded: bool = False
 
     @cached_property
     def restart_required(self) -> bool:

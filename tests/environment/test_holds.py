@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 
 import pytest
@@ -55,3 +57,193 @@ def test_a_hold_that_cannot_be_read_still_counts(tmp_path):
         fcntl.flock(stream, fcntl.LOCK_EX)
         (found,) = holds.holders(str(tmp_path))
     assert (found.pid, found.command, found.mine) == (77, "unknown", False)
+
+
+LOOK = "import alpha, alpha.late; print(alpha.__version__, alpha.late.V)"
+VIEWER = f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+
+
+@pytest.fixture
+def staged(env):
+    """Alpha 1.0 is installed and used by a process that lives; 2.0 is staged."""
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    stager = env.start("""
+        import alpha, subprocess
+        li.install("alpha>=2")
+        print("staged", flush=True)
+        for line in sys.stdin:
+            exec(line)
+            print(flush=True)
+    """)
+    assert stager.stdout.readline() == "staged\n"
+    yield stager
+    stager.kill()
+    stager.communicate()
+
+
+def tell(process, line):
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    return process.stdout.readline().rstrip("\n")
+
+
+def test_children_of_the_holder_see_what_it_sees_at_any_remove(env, staged):
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+    line = f"print(subprocess.run([sys.executable, '-c', {child!r}], capture_output=True, text=True).stdout, end='')"
+    assert tell(staged, line) == "1.0 1.0"
+
+
+def test_children_of_who_sees_the_part_see_it_too_and_files_move_when_nobody_uses_either(env, staged):
+    viewer = env.start(
+        f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+    )
+    assert viewer.stdout.readline() == "2.0 2.0\n"
+    staged.kill()
+    staged.communicate()
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert env.versions() == {"alpha": "1.0"}  # the part is in use
+    assert viewer.communicate("\n")[0] == "2.0 2.0\n"
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert env.versions() == {"alpha": "2.0"} and env.leftovers() == []
+
+
+def test_a_part_that_somebody_sees_outlives_its_cancelling(env, staged):
+    viewer = env.start(
+        f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+    )
+    assert viewer.stdout.readline() == "2.0 2.0\n"
+    assert tell(staged, "li.cancel('alpha')") == ""
+    assert env.bare(LOOK).stdout == "1.0 1.0\n"
+    assert viewer.communicate("\n")[0] == "2.0 2.0\n"
+    assert env.bare(LOOK).stdout == "1.0 1.0\n"
+    env.run("li.status(); li.install('alpha')")
+    assert env.leftovers() == []
+
+
+def test_a_part_that_somebody_sees_outlives_its_replacement(env, staged):
+    viewer = env.start(f"{LOOK}; sys.stdout.flush(); input(); {LOOK}; import alpha as a; print(a.__file__)")
+    assert viewer.stdout.readline() == "2.0 2.0\n"
+    env.wheel("alpha", "3.0")
+    assert tell(staged, "li.install('alpha>=3')") == ""
+    assert env.bare(LOOK).stdout == "3.0 3.0\n"
+    assert viewer.communicate("\n")[0].startswith("2.0 2.0\n")
+    staged.kill()
+    staged.communicate()
+    assert env.bare(LOOK).stdout == "3.0 3.0\n"
+    assert env.versions() == {"alpha": "3.0"}
+
+
+@pytest.mark.parametrize("call", [["-m", "pip"], ["-Im", "pip"], ["pip3.11"]])
+def test_package_managers_are_shown_the_disk(env, staged, call):
+    tool = "import sys; import alpha; print(alpha.__version__)"
+    (env.site / "pip.py").write_text(tool)
+    (env.root / "pip3.11").write_text(tool)
+    command = [str(env.python), *(str(env.root / word) if word.startswith("pip3") else word for word in call)]
+    variables = {k: v for k, v in env.variables().items() if k != "PYTHONPATH"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1.0\n", "")
+    assert len(holds.holders(str(env.site))) == 1
+
+
+def test_status_names_what_each_holder_uses_and_what_waits_for_whom(env, staged):
+    seen = env.run("print(li.status())").stdout
+    assert re.search(rf"waits for: the end of .*pid {staged.pid} \(", seen)
+    assert re.search(rf"Held by pid {staged.pid} \(.*\) since 20.*: uses alpha", seen)
+
+
+def test_a_context_holds_as_long_as_it_lasts(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    holder = env.start("""
+        with li.hold():
+            import alpha
+            print("held", flush=True); input()
+        assert "LIVEINSTALL_HOLD" not in os.environ
+        print("released", flush=True); input()
+    """)
+    assert holder.stdout.readline() == "held\n"
+    asked = "print(len(li.install('alpha>=2', dry_run=True).staged))"
+    assert env.run(asked).stdout == "1\n"
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+    assert holder.stdout.readline() == "released\n"
+    assert env.run(asked).stdout == "0\n"
+    holder.communicate("\n")
+
+
+def test_a_guarded_environment_protects_processes_that_know_nothing_of_it(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    assert env.run("print(li.guard('on').guarded, li.status().guarded)").stdout == "True True\n"
+    variables = {k: v for k, v in env.variables().items() if k != "PYTHONPATH"}
+    code = "import alpha; print(alpha.__version__, flush=True); input(); import alpha.late; print(alpha.late.V)"
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [str(env.python), "-c", code], env=variables, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+    assert process.stdout.readline() == "1.0\n"
+    reason = env.run("print(li.install('alpha>=2').staged[0].reason)").stdout
+    assert reason.startswith(f"pid {process.pid} ")
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert process.communicate("\n") == ("1.0\n", "")
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert env.versions() == {"alpha": "2.0"}
+    env.run("li.guard('off')")
+    assert not [path.name for path in env.site.iterdir() if "guard" in path.name]
+    env.run("li.install('alpha')")
+    assert env.bare("import sys; print([m for m in sys.modules if 'liveinstall' in m])").stdout == "[]\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is mapped")
+def test_a_process_that_has_a_library_mapped_counts_though_it_never_heard_of_us(env):
+    library = "alpha/_fast.so"
+    env.wheel("alpha", "1.0", {"alpha/__init__.py": "__version__ = '1.0'\n", library: "x" * 5000})
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    code = f"""
+import mmap, sys
+with open({str(env.site / library)!r}, "rb") as stream:
+    kept = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
+print("mapped", flush=True); input()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "mapped\n"
+    reason = env.run("print(li.install('alpha>=2').staged[0].reason)").stdout
+    assert reason.startswith(f"pid {process.pid} ") and reason.endswith(" uses alpha\n")
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions() == {"alpha": "1.0"}
+    shown = env.run("print(li.status())").stdout
+    assert re.search(rf"waits for: the end of .*pid {process.pid} \(", shown)
+    process.communicate("\n")
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions() == {"alpha": "2.0"}
+
+
+def test_an_import_in_a_holder_waits_for_the_swap_that_did_not_see_it(tmp_path):
+    import threading
+    import time
+
+    from _liveinstall_boot import holds as boot_holds
+
+    site = str(tmp_path)
+    transactions = tmp_path / boot.STATE / boot.TRANSACTIONS
+    transactions.mkdir(parents=True)
+    boot_holds.take_hold(site, "test")
+    try:
+        watcher = boot_holds._mine[site]
+        assert watcher.find_spec("alpha") is None
+        (hold,) = boot_holds.live_holds(site)
+        assert "alpha" in hold.uses and "os" not in hold.uses
+        swapping = transactions / "1.swapping"
+        swapping.touch()
+        begin = time.monotonic()
+        threading.Timer(0.2, swapping.unlink).start()
+        watcher.find_spec("beta")
+        assert time.monotonic() - begin > 0.15
+    finally:
+        boot_holds.release(site)
+    assert boot_holds.live_holds(site) == [] and watcher not in sys.meta_path

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 # `sitedir` is the one name that every site.py gives an import line, at the line's top level only.
 _LINE = """\
-import sys; exec("sys.path.insert(0, sitedir + '/{state}')\\ntry:\\n from {module} import finalize\\n\
-except Exception:\\n pass\\nelse:\\n finalize(sitedir)\\nfinally:\\n sys.path.remove(sitedir + '/{state}')")
+import sys; exec("sys.path.insert(0, sitedir + '/{state}')\\ntry:\\n from {module} import {call}\\n\
+except Exception:\\n pass\\nelse:\\n {call}(sitedir)\\nfinally:\\n sys.path.remove(sitedir + '/{state}')")
 """
 
 
@@ -100,10 +100,12 @@ def _sweep_state(site: str, *, waiting: bool) -> None:
     """Remove what an interrupted staging left in the state directory, and finalizers that no companion names."""
     state = os.path.join(site, boot.STATE)
     finalizer = _finalizer_name(_finalizer_texts())
-    waiting = waiting or any(name.endswith(boot.COMPANIONS) for name in os.listdir(site))
+    waiting = waiting or any(name.endswith(boot.COMPANIONS) or name in boot.GUARDS for name in os.listdir(site))
     for name in os.listdir(state):
         path = os.path.join(state, name)
-        if name.startswith("draft-") or (name.startswith(boot.FINALIZER) and name != finalizer and not waiting):
+        if name == "draft-guard":
+            os.unlink(path)
+        elif name.startswith("draft-") or (name.startswith(boot.FINALIZER) and name != finalizer and not waiting):
             files.remove_tree(path)
         elif name.endswith(boot.COMPANIONS):
             os.unlink(path)
@@ -208,7 +210,28 @@ def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> t
     """The suffix and text of a companion for a version of Python."""
     if version >= (3, 18):
         return boot.COMPANIONS[1], f"{boot.__name__}:start\n"
-    return boot.COMPANIONS[0], _LINE.format(module=module, state=boot.STATE)
+    return boot.COMPANIONS[0], _LINE.format(module=module, state=boot.STATE, call="finalize")
+
+
+def set_guard(site: str, *, on: bool) -> None:
+    """Put the guard's line into the environment, by one rename, or take it out."""
+    late = sys.version_info >= (3, 18)
+    if on:
+        module = _install_finalizer(site)
+        text = _LINE.format(module=module, state=boot.STATE, call="guard")
+        draft = Path(site, boot.STATE, "draft-guard")
+        draft.write_text(f"{boot.__name__}:start_guard\n" if late else text, encoding="ascii")
+        _flush_file_system(site)
+        draft.replace(Path(site, boot.GUARDS[late]))
+    else:
+        for name in boot.GUARDS:
+            Path(site, name).unlink(missing_ok=True)
+    files.flush([site])
+
+
+def is_guarded(site: str) -> bool:
+    """Whether interpreters of this environment hold it from their start on."""
+    return any(os.path.exists(os.path.join(site, name)) for name in boot.GUARDS)
 
 
 def _flush_file_system(site: str) -> None:

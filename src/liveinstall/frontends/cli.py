@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import show
 from liveinstall.model import Result
-from liveinstall.session import install, pending, plan
+from liveinstall.session import holding, install, pending, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,12 +48,15 @@ _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "status": lambda _: pending.status(),
     "finalize": lambda options: pending.finalize(force=options["force"]),
     "cancel": lambda options: pending.cancel(*options["names"]),
+    "guard": lambda options: holding.guard(options["state"]),
 }
 
 
 def _words(verb: str, value: Any) -> str:
     if verb == "cancel":
         return "\n".join(f"No longer waits: {change}" for change in value)
+    if verb == "guard":
+        return f"{value.site} is {'guarded' if value.guarded else 'not guarded'} from the next start of Python on."
     if verb == "finalize" and not (value.changed or value.staged):
         return "Nothing waits."
     return show(value)
@@ -98,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")
     cancel = _verb(verbs, "cancel", "take staged changes back; without names, all")
     cancel.add_argument("names", nargs="*", metavar="NAME")
+    guard = _verb(verbs, "guard", "make every interpreter of the environment hold what it uses, or no longer")
+    guard.add_argument("state", choices=("on", "off"))
     return parser
 
 

@@ -55,6 +55,7 @@ def render_status(status: Status) -> str:
     lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
     lines += [render_pending(item) for item in status.pending] or ["Nothing waits."]
     lines += [_holder(holder) for holder in status.holders]
+    lines += ["The guard is on: every interpreter holds what it uses."] if status.guarded else []
     lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]
     return "\n".join(lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
@@ -10,11 +9,10 @@ from _liveinstall_boot import holds
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.target import find_target
+from liveinstall.model import Guard
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from liveinstall.model import Target
 
 
 class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a function
@@ -39,7 +37,7 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
             holds.release(self._site)
 
 
-def guard(state: Literal["on", "off"]) -> Target:
+def guard(state: Literal["on", "off"]) -> Guard:
     """Make every interpreter of this environment hold what it uses, from its start on; or no longer.
 
     So even processes that know nothing of liveinstall are safe. It costs each start of Python about a millisecond.
@@ -48,12 +46,7 @@ def guard(state: Literal["on", "off"]) -> Target:
     """
     if state not in ("on", "off"):
         raise ValueError(f"guard is on or off, not {state!r}")
-    target = find_target()
-    with environment_lock(target.site, who=transactions.command_line()):
-        transactions.set_guard(target.site, on=state == "on")
-    return target
-
-
-def is_guarded(site: str) -> bool:
-    """Whether interpreters of this environment hold it from their start on."""
-    return any(os.path.exists(os.path.join(site, name)) for name in transactions.GUARDS)
+    site = find_target().site
+    with environment_lock(site, who=transactions.command_line()):
+        transactions.set_guard(site, on=state == "on")
+    return Guard(site, state == "on")

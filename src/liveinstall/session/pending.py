@@ -37,7 +37,8 @@ def status() -> Status:
     target = find_target(for_change=False)
     here = installed()
     holders = holds.holders(target.site, here)
-    return Status(target, pending(), holders, len(here), transactions.unreadable(target.site))
+    unreadable = transactions.unreadable(target.site)
+    return Status(target, pending(), holders, len(here), unreadable, transactions.is_guarded(target.site))
 
 
 def cancel(*names: str) -> tuple[Change, ...]:
