@@ -1,7 +1,8 @@
 """What an interpreter start costs: milliseconds of CPU (user + system) of `python -c pass` and of its children.
 
-Idle: nothing waits. Held: something waits, and a live process holds it. Swap: the start that puts it in place, which
-happens once, so each repetition has a copy of its own of a prepared environment.
+Idle: nothing waits. Held: something waits, a live process uses the old, and this start runs from the part. Guarded:
+the start takes a hold. Swap: the start that puts what waits in place, which happens once, so each repetition has a copy
+of its own of a prepared environment.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from benchmarks.synthetic import small_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-HELD, SWAP = 3, 25  # ms
+HELD, GUARD, SWAP = 3, 2, 25  # ms
 SIZES = (10, 100, 1_000, 10_000)
 _OURS = re.compile(r"liveinstall|\.part\b")
 
@@ -55,11 +56,14 @@ def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
     small_files(place.wheels, "newcomer", "1.0", 1)
     idle = place.copy(place.template)  # where liveinstall has worked, and nothing waits
     place.ask(idle, "install", tool="liveinstall", requirements=["newcomer"], **place.offline())
+    guarded = place.copy(place.template)
+    place.run(guarded.python, "-m", "liveinstall", "guard", "on")
     environments = {
         "plain": place.plain,
         "plain again (control)": place.copy(place.plain),
         "nothing waits": idle,
         "numpy waits, held": place.copy(pending),
+        "guarded, nothing waits": guarded,
     }
     with _held(place, environments["numpy waits, held"]):
         files = {name: len(_files_of_ours(place, environment)) for name, environment in environments.items()}
@@ -70,7 +74,7 @@ def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
         [name, f"{statistics.median(u.cpu for u in found[name]):.1f}", f"{more[name]:+.1f}", str(files[name])]
         for name in found
     ]
-    held, touched = more["numpy waits, held"], files["nothing waits"]
+    held, guard, touched = more["numpy waits, held"], more["guarded, nothing waits"], files["nothing waits"]
     return Section(
         "Starting Python: nothing waits, or what waits is held",
         f"Milliseconds of CPU, medians of {rounds}; added: the median of the differences from `plain`, round by round. "
@@ -81,6 +85,7 @@ def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
         (
             Verdict("no file of ours is touched when nothing waits", str(touched), not touched),
             Verdict(f"a held change adds at most {HELD} ms", f"{held:+.1f} ms", held <= HELD),
+            Verdict(f"the guard adds at most {GUARD} ms", f"{guard:+.1f} ms", guard <= GUARD),
         ),
     )
 
@@ -108,7 +113,7 @@ def _held(place: Workshop, environment: Environment) -> Iterator[None]:
     """Another process holds the environment."""
     code = (
         "from liveinstall.environment.holds import take_hold; from liveinstall.environment.target import find_target; "
-        "take_hold(find_target().site); print(flush=True); input()"
+        "take_hold(find_target().site); import numpy; print(flush=True); input()"
     )
     # -S would find no liveinstall, and a plain start would swap what waits: the pending record steps aside meanwhile.
     record = next((environment.site / ".liveinstall" / "transactions").glob("*.pending"))

@@ -122,8 +122,7 @@ def start():
 def guard(site):
     """What the guard's line calls: hold the environment from the start on. Never raises, and says nothing."""
     try:
-        from .holds import take_hold
-        from .views import command, is_manager
+        from .holds import command, is_manager, take_hold
 
         if os.path.isdir(join(site, STATE)) and not is_manager(sys.orig_argv):
             take_hold(site, command())

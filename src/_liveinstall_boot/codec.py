@@ -3,6 +3,8 @@
 Encode and decode are pure; a row of an unknown kind is ignored, anything else that does not fit is refused.
 """
 
+from . import record_path
+
 MAGIC = "liveinstall-transaction 1"
 MANIFEST_MAGIC = "liveinstall-manifest 1"
 
@@ -116,3 +118,12 @@ def record_paths(text):
 
 def stem(name, version):
     return "%s-%s" % (name.replace("-", "_"), version)
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        return stream.read()
+
+
+def read_record(site, id, state, tries=0):
+    return decode_record(read(record_path(site, id, state, tries)))

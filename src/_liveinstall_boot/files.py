@@ -5,8 +5,7 @@ import os
 import time
 from os.path import dirname, isdir, islink, join, lexists, normpath
 
-from . import record_path
-from .codec import decode_record, record_paths
+from .codec import record_paths
 
 
 def _rename(source, target):
@@ -143,15 +142,6 @@ def remove_tree(path):
         else:
             os.unlink(entry.path)
     os.rmdir(path)
-
-
-def read(path):
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        return stream.read()
-
-
-def read_record(site, id, state, tries=0):
-    return decode_record(read(record_path(site, id, state, tries)))
 
 
 def top_names(paths):

@@ -19,7 +19,7 @@ desists.
 import os
 import sys
 import time
-from os.path import join
+from os.path import basename, join
 
 from . import HOLDS, STATE, WAIT, transactions
 
@@ -33,6 +33,19 @@ VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its 
 MAGIC = "liveinstall-hold 1"
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
+# Shown the disk, never a part.
+_MANAGERS = {
+    "pip",
+    "liveinstall",
+    "ensurepip",
+    "conda",
+    "mamba",
+    "poetry",
+    "pdm",
+    "pipenv",
+    "_pip_child",
+}
+
 _mine = {}  # site -> Watcher of this process's hold
 _own_swap = []  # not empty while this process itself is swapping
 
@@ -42,7 +55,7 @@ class Hold:
 
     def __init__(self, path, text):
         self.path = path
-        self.pid = int(os.path.basename(path).partition("-")[0] or 0)
+        self.pid = int(basename(path).partition("-")[0] or 0)
         self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
         lines = text.split("\n")
         if lines[0] != MAGIC:
@@ -89,7 +102,8 @@ class Watcher:
         """Append to the hold; one write, so that no reader sees half a line."""
         text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value)
         try:
-            os.write(self.handle, text.encode("utf-8", "replace"))
+            if text:
+                os.write(self.handle, text.encode("utf-8", "replace"))
         except OSError:
             pass  # a full disk must not fail an import
 
@@ -112,7 +126,8 @@ def take_hold(site, command, sees=(), keeps=()):
         watcher.say("sees", sees)
         watcher.say("keeps", keeps)
         return watcher.path
-    os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
+    if not os.path.isdir(join(site, STATE, HOLDS)):
+        os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
     for hold in live_holds(site, start="%d-" % os.getpid()):  # taken by another copy of this module
         sees = [*sees, *(part for part in hold.sees if part not in sees)]
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
@@ -125,7 +140,7 @@ def take_hold(site, command, sees=(), keeps=()):
         os.write(handle, about.encode("utf-8", "replace"))
         loaded = {name.partition(".")[0] for name in list(sys.modules)}.difference(sys.stdlib_module_names)
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
-        for key, values in (("sees", sees), ("keeps", keeps), ("uses", sorted(loaded))):
+        for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
             watcher.say(key, values)
         if draft != path:
             os.rename(draft, path)
@@ -206,17 +221,41 @@ def mapped(places):
 
     Such a process may never have heard of us. Only processes of the same user are asked.
     """
-    wanted = [(place, name) for name, paths in places.items() for place in paths]
+    wanted = [(os.fsencode(place), name) for name, paths in places.items() for place in paths]
     if not wanted or not sys.platform.startswith("linux"):
         return []
-    found = []
+    found, me = [], os.geteuid()
     for pid in os.listdir("/proc"):
         if pid.isdigit() and int(pid) != os.getpid():
             try:
-                if os.stat("/proc/" + pid).st_uid == os.geteuid():
-                    with open("/proc/%s/maps" % pid, encoding="utf-8", errors="surrogateescape") as stream:
+                if os.stat("/proc/" + pid).st_uid == me:
+                    with open("/proc/%s/maps" % pid, "rb", 0) as stream:
                         text = stream.read()
                     found += [(int(pid), name) for place, name in wanted if place in text]
             except OSError:
                 pass  # it has ended, or is none of ours
     return found
+
+
+def command():
+    return " ".join(sys.orig_argv).replace("\n", " ")[:120]
+
+
+def is_manager(arguments):
+    """Whether an interpreter's arguments run a package manager, by -m or as a script."""
+    rest = iter(arguments[1:])
+    for word in rest:
+        if not word.startswith("-"):
+            name = basename(word).lower().removesuffix(".exe").removesuffix(".py")
+            return name.rstrip("0123456789.") in _MANAGERS
+        if word.startswith("--"):
+            continue
+        for at, letter in enumerate(word):
+            if letter == "c":
+                return False
+            if letter == "m":
+                return (word[at + 1 :] or next(rest, "")).partition(".")[0] in _MANAGERS
+            if letter in "WX":
+                word[at + 1 :] or next(rest, "")
+                break
+    return False

@@ -16,7 +16,7 @@ from . import (
     record_path,
     transactions,
 )
-from .codec import Stale, decode_manifest, stem
+from .codec import Stale, decode_manifest, read, read_record, stem
 from .files import (
     collect,
     flush,
@@ -24,8 +24,6 @@ from .files import (
     move,
     owned,
     place,
-    read,
-    read_record,
     remove_empty,
     remove_tree,
     sha256,
@@ -223,7 +221,7 @@ def apply(site, id, tries=0, users=None):
 
 
 def _refuse_what_is_in_use(users, site, record):
-    for _, pid, names in users(site, record) if users else ():
+    for pid, names in users(site, record) if users else ():
         raise InUse("pid %d uses %s" % (pid, ", ".join(names)))
 
 
@@ -292,16 +290,19 @@ def companion_stem(change):
 
 def finalize_all(site, say):
     """Recover what was interrupted and swap what waits, for a starting interpreter. Needs the lock."""
-    from .views import in_use, keep_view
+    from .views import held, in_use, keep_view
 
     recover(site)
     for id, state, tries in transactions(site):
         if state == "pending":
             listed = {name for name in os.listdir(site) if name.endswith(".pth")}
             try:
-                record, paths = apply(site, id, tries, in_use)
+                if in_use(site, read_record(site, id, state, tries)):
+                    keep_view(site, must=True)
+                    continue
+                record, paths = apply(site, id, tries, held)
             except InUse:
-                keep_view(site)
+                keep_view(site, must=True)
             except (OSError, Stale) as error:
                 _give_up(site, id, error, say)
             else:

@@ -1,8 +1,7 @@
 """Which versions a starting interpreter sees while somebody still uses what a swap would move.
 
 What its holding ancestor sees; without one, the newest: then the parts themselves go on its sys.path, and it holds
-them.
-Package managers are shown the disk: with a part on its path pip would empty the part.
+them. Package managers are shown the disk: with a part on its path pip would empty the part.
 """
 
 import os
@@ -10,27 +9,33 @@ import sys
 from os.path import basename, dirname, isdir, join, normpath
 
 from . import transactions
-from .codec import Stale
-from .files import read_record
-from .holds import VARIABLE, live_holds, mapped, release, take_hold
+from .codec import Stale, read_record
+from .holds import VARIABLE, command, is_manager, live_holds, mapped, release, take_hold
 
-_MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm", "pipenv", "_pip_child"}
+
+def held(site, record):
+    """(pid, names) of each other live process whose hold keeps a transaction from being swapped."""
+    found = [(hold.pid, hold.blocks(record)) for hold in live_holds(site, others=True)]
+    return [item for item in found if item[1]]
 
 
 def in_use(site, record):
-    """Who keeps a transaction from being swapped: (hold or None, pid, names) of each other live process."""
-    found = [(hold, hold.pid, hold.blocks(record)) for hold in live_holds(site, others=True)]
-    found = [item for item in found if item[2]]
-    known = {pid for _, pid, _ in found}
+    """The same, and of each that has a library mapped and has not said what it uses."""
     places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
-    return found + [(None, pid, [name]) for pid, name in mapped(places) if pid not in known]
+    said = {hold.pid for hold in live_holds(site, others=True) if hold.uses is not None}
+    return held(site, record) + [(pid, [name]) for pid, name in mapped(places) if pid not in said]
 
 
-def keep_view(site):
-    """Take the view that is due when what waits cannot be swapped; False when nobody is in the way."""
-    waiting = _waiting(site)
-    ancestor = _ancestor(site)
-    if not (ancestor and ancestor.sees) and not any(in_use(site, record) for record in waiting):
+def keep_view(site, must=False):
+    """Take the view that is due when what waits cannot be swapped; False when no hold is in the way.
+
+    `must`: something else is in the way. (Asking who has mapped a library takes longer than all of this: only who is
+    about to swap does.)
+    """
+    waiting, holds = _waiting(site), live_holds(site, others=True)
+    ancestor = _ancestor(holds)
+    blocked = must or any(hold.blocks(record) for hold in holds for record in waiting)
+    if not blocked and not (ancestor and ancestor.sees):
         return False
     if is_manager(sys.orig_argv):
         return True
@@ -43,7 +48,7 @@ def keep_view(site):
         take_hold(site, command(), sees)
         if _parts(_waiting(site)) != sees:
             release(site)  # it was swapped, changed or cancelled just now
-            return keep_view(site)
+            return keep_view(site, must)
     _show(site, sees)
     return True
 
@@ -63,9 +68,9 @@ def _parts(records):
     return [change.part for record in records for change in record.changes if change.part]
 
 
-def _ancestor(site):
+def _ancestor(holds):
     path = os.environ.get(VARIABLE, "")
-    for hold in live_holds(site, others=True):
+    for hold in holds:
         if basename(path) == basename(hold.path) and os.path.samefile(path, hold.path):
             return hold
     return None
@@ -82,27 +87,3 @@ def _show(site, sees):
             for name in sorted(os.listdir(path)):
                 if add and name.endswith(".pth"):
                     add(path, name, None)
-
-
-def command():
-    return " ".join(sys.orig_argv).replace("\n", " ")[:120]
-
-
-def is_manager(arguments):
-    """Whether an interpreter's arguments run a package manager, by -m or as a script."""
-    rest = iter(arguments[1:])
-    for word in rest:
-        if not word.startswith("-"):
-            name = basename(word).lower().removesuffix(".exe").removesuffix(".py")
-            return name.rstrip("0123456789.") in _MANAGERS
-        if word.startswith("--"):
-            continue
-        for at, letter in enumerate(word):
-            if letter == "c":
-                return False
-            if letter == "m":
-                return (word[at + 1 :] or next(rest, "")).partition(".")[0] in _MANAGERS
-            if letter in "WX":
-                word[at + 1 :] or next(rest, "")
-                break
-    return False

@@ -61,7 +61,7 @@ def read_all(site: str) -> Iterator[Transaction]:
     """What waits or was set aside, oldest first. What cannot be read is left alone; `status` names it."""
     for id, state, tries in boot.transactions(site):
         with suppress(OSError, codec.Stale):
-            record = files.read_record(site, id, state, tries)
+            record = codec.read_record(site, id, state, tries)
             try:
                 about = json.loads(record.about)
             except ValueError:
@@ -161,7 +161,7 @@ def _name_what_goes(site: str, record: codec.Record) -> None:
     for change in record.changes:
         if change.old_info:
             home = os.path.dirname(change.old_info)
-            text = files.read(os.path.join(site, change.old_info, "RECORD"))
+            text = codec.read(os.path.join(site, change.old_info, "RECORD"))
             names, libraries = files.top_names(files.owned(os.path.join(site, home), text)[0])
             record.tops[change.name] = sorted(names)
             record.libraries[change.name] = sorted(os.path.join(home, path) for path in libraries)

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from _liveinstall_boot.codec import Stale
-from _liveinstall_boot.files import owned, read
+from _liveinstall_boot.codec import Stale, read
+from _liveinstall_boot.files import owned
 from liveinstall.errors import DamagedError
 from liveinstall.model import Distribution
 

@@ -55,7 +55,7 @@ def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ..
     holders = {holder.pid: holder for holder in holds.holders(target.site)}
     found = views.in_use(target.site, item.record)
     return tuple(
-        replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for _, pid, names in found
+        replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for pid, names in found
     )
 
 
