@@ -7,14 +7,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
-    from liveinstall.model import Change, Pending, Plan, Result, Status
+    from liveinstall.model import Change, Past, Pending, Plan, Result, Status
     from liveinstall.session import cancel, finalize, install, pending, plan, status
+    from liveinstall.session.undo import history, prune, undo
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Change",
     "LiveInstallError",
+    "Past",
     "Pending",
     "Plan",
     "Result",
@@ -22,16 +24,20 @@ __all__ = [
     "cancel",
     "errors",
     "finalize",
+    "history",
     "install",
     "pending",
     "plan",
+    "prune",
     "status",
+    "undo",
 ]
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
-    "liveinstall.model": ("Change", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.model": ("Change", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("cancel", "finalize", "install", "pending", "plan", "status"),
+    "liveinstall.session.undo": ("history", "prune", "undo"),
 }
 
 

@@ -16,6 +16,7 @@ from liveinstall import session
 from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import show
 from liveinstall.model import Result
+from liveinstall.session import undo as back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,12 +49,19 @@ _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "status": lambda _: session.status(),
     "finalize": lambda options: session.finalize(force=options["force"]),
     "cancel": lambda options: session.cancel(*options["names"]),
+    "history": lambda _: back.history(),
+    "undo": lambda options: back.undo(options["transaction"], to=options["to"]),
+    "prune": lambda options: back.prune(**options),
 }
 
 
 def _words(verb: str, value: Any) -> str:
     if verb == "cancel":
         return "\n".join(f"No longer waits: {change}" for change in value)
+    if verb == "history":
+        return "\n".join(map(show, value)) or "Nothing has happened."
+    if verb == "prune":
+        return "\n".join(f"No longer undoable: {past.transaction}" for past in value) or "Nothing to remove."
     if verb == "finalize" and not (value.changed or value.staged):
         return "Nothing waits."
     return show(value)
@@ -63,7 +71,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     plain = asdict(value)
-    for name in ("changed", "restart_required"):
+    for name in ("changed", "restart_required", "undoable"):
         if hasattr(type(value), name):
             plain[name] = getattr(value, name)
     return plain
@@ -98,7 +106,19 @@ def _parser() -> argparse.ArgumentParser:
     finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")
     cancel = _verb(verbs, "cancel", "take staged changes back; without names, all")
     cancel.add_argument("names", nargs="*", metavar="NAME")
+    _add_past(verbs)
     return parser
+
+
+def _add_past(verbs: Any) -> None:
+    _verb(verbs, "history", "show every transaction that happened, newest first, and whether it can be undone")
+    undo = _verb(verbs, "undo", "undo the last transaction, one by its id, or all after another; needs no network")
+    undo.add_argument("transaction", nargs="?", metavar="ID")
+    undo.add_argument("--to", metavar="ID", help="undo everything that happened after it")
+    prune = _verb(verbs, "prune", "remove old files that are kept for undo; without a limit, all")
+    prune.add_argument("--keep", type=int, metavar="N", help="those of the N newest transactions stay")
+    prune.add_argument("--days", type=float, metavar="DAYS", help="what is older goes")
+    prune.add_argument("--bytes", type=int, metavar="BYTES", help="the newest stay that fit")
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
