@@ -64,6 +64,22 @@ def test_what_is_loaded_is_undone_at_the_next_start(upgraded):
     assert tree(upgraded.root) == upgraded.before
 
 
+def test_if_one_change_has_to_wait_all_wait_so_that_an_undo_is_one_transaction(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "1.0")
+    env.run("li.install('alpha>=2', 'beta')")
+    done = env.run("import alpha; r = li.undo(); print([f'{c}: {c.reason}' for c in r.staged], r.changed, r.removed)")
+    assert done.stdout == (
+        "['alpha 2.0 -> 1.0: alpha is imported here', 'beta 1.0 removed: it belongs with alpha, which waits'] True ()\n"
+    ), done.stderr
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
+    assert env.versions() == {"alpha": "1.0"}
+    assert env.run("print(li.undo().transaction == li.history()[0].transaction)").stdout == "True\n"
+    assert env.versions() == {"alpha": "2.0", "beta": "1.0"}
+
+
 def test_what_another_process_holds_is_undone_when_it_has_ended(upgraded):
     upgraded.wheel("beta", "1.0")
     upgraded.run("li.install('beta')")
