@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -101,3 +102,12 @@ def test_history_undo_and_prune_as_json_and_in_words(env, command):
     pruned = command("prune", "--keep", "1").stdout.splitlines()
     assert len(pruned) == 2 and all(line.startswith("No longer undoable: ") for line in pruned)
     assert len(envelope(command("prune", "--json"))["result"]) == 1
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs a shell with PIPESTATUS")
+def test_a_reader_that_has_heard_enough_is_no_failure(env, command):
+    command("history")
+    line = f"'{env.python}' -m cli history | true; exit ${{PIPESTATUS[0]}}"
+    for _ in range(3):
+        done = subprocess.run(["bash", "-c", line], env=env.variables(), capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

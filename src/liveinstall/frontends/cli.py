@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Interrupted. Nothing was changed.", file=sys.stderr)
         return 130
     if as_json:
-        print(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
+        _tell(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
     else:
-        print(_words(verb, value))
+        _tell(_words(verb, value))
     return 3 if isinstance(value, Result) and verb == "finalize" and value.staged else 0
+
+
+def _tell(text: str) -> None:
+    """Print; whoever reads may have heard enough (`history | head`), and what was done is done."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
 
 
 _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {

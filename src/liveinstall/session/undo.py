@@ -49,6 +49,8 @@ def undo(transaction: str | None = None, *, to: str | None = None) -> Result:
     disturbed, all of it at the next start of Python. It is one transaction itself, so it can be undone. What only
     waits is taken back by `cancel()`.
 
+    `transaction` is an id, as `Result.transaction` and `history()` have it; a result that changed nothing has none.
+
     Raises: NotHappenedError, MovedOnError, RetiredError, and what `install()` raises; nothing was changed then.
     """
     if transaction is not None and to is not None:
