@@ -301,6 +301,20 @@ def test_big_files_are_linked_and_small_ones_copied(env):
     assert [(env.site / "alpha" / f"{name}.bin").stat().st_nlink for name in ("big", "small")] == [2, 1]
 
 
+def test_links_and_files_without_a_hash_come_back_as_they_were(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    (env.site / "alpha" / "link.py").symlink_to("late.py")
+    (env.site / "alpha" / "generated.txt").write_text("made here")
+    record = env.site / "alpha-1.0.dist-info" / "RECORD"
+    record.write_text(record.read_text() + "alpha/link.py,,\nalpha/generated.txt,,\nalpha/never.pyc,,\n")
+    before = tree(env.site)
+    env.wheel("alpha", "2.0")
+    env.run("li.install('alpha>=2')")
+    assert env.run("li.undo()").stderr == ""
+    assert tree(env.site) == before and (env.site / "alpha" / "link.py").is_symlink()
+
+
 def test_history_says_who_when_what_and_from_where_without_credentials(env):
     import time
 

@@ -99,8 +99,8 @@ class _Restoration:
         full = os.path.join(self.path, *path.split("/"))
         os.makedirs(os.path.dirname(full), exist_ok=True)
         if os.path.islink(source):
-            os.symlink(os.readlink(source), full)
-            return 0o777, 0, hashlib.sha256(os.readlink(source).encode()).hexdigest(), path
+            os.symlink(os.readlink(source), full)  # what it leads to is somebody's own row, or nobody's
+            return 0o777, os.lstat(full).st_size, hashlib.sha256(os.readlink(full).encode()).hexdigest(), path
         if not os.path.isfile(source):
             raise self._damaged(source, f"{path} is gone")
         about, digest = os.stat(source), _digest(source, "sha256")
