@@ -20,7 +20,17 @@ from liveinstall.staging.stage import stage_all
 
 KILLED = 9
 # What changes files; os.replace is audited as os.rename, os.unlink as os.remove.
-CHANGES = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.chmod", "os.link", "os.symlink", "os.truncate"}
+CHANGES = {
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.remove",
+    "os.chmod",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.utime",
+}
 
 
 def is_change(event: str, arguments: tuple) -> bool:
@@ -130,3 +140,19 @@ def _die_or_raise(action, at: int, error: OSError | None, pipe: int) -> None:
         at = -1
         os.write(pipe, str(total).encode())
         os._exit(status)
+
+
+def live(place: Place, action, *, loaded: str = ""):
+    """What the session does in a process whose environment is `place`, with a module of the package `loaded`."""
+    from liveinstall.environment import loaded as loaded_room
+    from liveinstall.session import undo, work  # noqa: F401  work once, and not in each forked process
+
+    def run() -> None:
+        sys.path.insert(0, str(place.site))
+        sys.dont_write_bytecode = True  # no compiler: what a killed process leaves must be the same each time
+        # That this process has hundreds of modules would be most of the time.
+        loaded_room.loaded_files = lambda: {str(place.site / loaded / "__init__.py")}
+        undo.find_target = lambda **_: place.target
+        action(undo)
+
+    return run

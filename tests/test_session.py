@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -310,6 +311,7 @@ def test_what_comes_first_on_the_path_is_told(env):
     first.mkdir()
     for path in env.site.glob("alpha*"):
         path.rename(first / path.name)
+    shutil.rmtree(env.site / "__pycache__", ignore_errors=True)
     path = os.pathsep.join([str(first), env.variables()["PYTHONPATH"]])
     env.wheel("alpha", "2.0", {"alpha.py": "V = 2\n"})
     told = env.json("print(json.dumps(li.install('alpha>=2').notes))", PYTHONPATH=path)

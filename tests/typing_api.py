@@ -5,7 +5,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import liveinstall
-from liveinstall import Change, LiveInstallError, Pending, Plan, Result, Status
+from liveinstall import Change, LiveInstallError, Past, Pending, Plan, Result, Status
 
 result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
 staged: tuple[Change, ...] = result.staged
@@ -17,3 +17,8 @@ dropped: tuple[Change, ...] = liveinstall.cancel("numpy")
 done: Result = liveinstall.finalize(force=True)
 transaction: str | None = done.transaction
 error: type[Exception] = LiveInstallError
+past: tuple[Past, ...] = liveinstall.history()
+undone: Result = liveinstall.undo(past[0].transaction)
+undone = liveinstall.undo(to=past[0].transaction)
+why_not: str = past[0].why_not
+pruned: tuple[Past, ...] = liveinstall.prune(keep=1, days=7.5, bytes=2**30)

@@ -7,7 +7,7 @@ side imports the original and calls the same functions. This package owns every 
 
 A transaction is one file in `.liveinstall/transactions/`, whose suffix is its state; each step is one rename:
 
-    <id>.pending ----> <id>.swapping ----> <id>.committed ----> history/<id>
+    <id>.pending ----> <id>.swapping ----> <id>.committed ----> history/<id>.<when>
          ^------ rolled back -----'
 
 Before `committed` recovery rolls back, from it on recovery rolls forward. `pending1`, `swapping2` ... count the failed

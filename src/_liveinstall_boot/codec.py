@@ -101,19 +101,23 @@ def decode_manifest(text):
     return [(int(mode, 8), int(size), digest, path) for mode, size, digest, path in rows]
 
 
-def record_paths(text):
-    """The paths in a RECORD (csv: path, hash, size), as written there."""
+def record_rows(text):
+    """(path, hash, size) of each file in a RECORD, as written there."""
     for line in text.splitlines():
         if line.startswith('"'):
             path, quote, rest = line[1:].rpartition('"')
             if not quote or rest.count(",") != 2:
                 raise Stale("a damaged RECORD: %s" % line[:80])
-            yield path.replace('""', '"')
+            yield (path.replace('""', '"'), *rest.split(",")[1:])
         elif line:
             fields = line.rsplit(",", 2)
             if len(fields) != 3 or not fields[0]:
                 raise Stale("a damaged RECORD: %s" % line[:80])
-            yield fields[0]
+            yield tuple(fields)
+
+
+def record_paths(text):
+    return (path for path, _, _ in record_rows(text))
 
 
 def stem(name, version):

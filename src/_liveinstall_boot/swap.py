@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from os.path import basename, dirname, isdir, join, lexists, normpath, relpath
 
 from . import (
@@ -92,7 +93,7 @@ def _retire(site, record, change, touched):
         if lexists(source):
             os.makedirs(dirname(join(tree.root, path)), exist_ok=True)
             move(source, join(tree.root, path), touched)
-    remove_empty(tree.home, inside)
+    _remove_empty(tree, [*inside, *(path for _, path in pairs)])
 
 
 def check(site, record):
@@ -162,9 +163,13 @@ def _withdraw(tree, touched):
         if not lexists(away) and lexists(here):
             os.makedirs(dirname(away), exist_ok=True)
             move(here, away, touched)
-    inside = [path for path in paths if not path.startswith(tree.data + "/")]
-    forget_bytecode(tree.home, inside)
-    remove_empty(tree.home, inside)
+    forget_bytecode(tree.home, [path for path in paths if not path.startswith(tree.data + "/")])
+    _remove_empty(tree, paths)
+
+
+def _remove_empty(tree, paths):
+    """Remove the directories that these paths of a tree have left empty at their places."""
+    remove_empty(tree.home, [path for path in paths if not path.startswith(tree.data + "/")])
     for scheme, root in tree.roots.items():
         start = "%s/%s/" % (tree.data, scheme)
         remove_empty(root, [path[len(start) :] for path in paths if path.startswith(start)])
@@ -234,10 +239,17 @@ def clean_up(site, record):
     for change in record.changes:
         if change.part:
             remove_tree(join(site, change.part))
-    state = join(site, STATE)
-    os.makedirs(join(state, HISTORY), exist_ok=True)
-    os.replace(record_path(site, record.id, "committed"), join(state, HISTORY, record.id))
+    history = join(site, STATE, HISTORY)
+    os.makedirs(history, exist_ok=True)
+    done = "%s.%d" % (record.id, _moment(history))
+    os.replace(record_path(site, record.id, "committed"), join(history, done))
     sweep_companions(site)
+
+
+def _moment(history):
+    """Now, in microseconds; later than anything in the history, also after a clock was set back."""
+    past = [name.rpartition(".")[2] for name in os.listdir(history)]
+    return max([int(time.time() * 1000000)] + [int(stamp) + 1 for stamp in past if stamp.isdecimal()])
 
 
 def recover(site):

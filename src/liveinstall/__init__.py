@@ -7,16 +7,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
-    from liveinstall.model import Change, Pending, Plan, Result, Status
+    from liveinstall.model import Change, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
     from liveinstall.session.holding import guard, hold
     from liveinstall.session.pending import cancel, finalize, pending, status
+    from liveinstall.session.undo import history, prune, undo
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Change",
     "LiveInstallError",
+    "Past",
     "Pending",
     "Plan",
     "Result",
@@ -25,19 +27,23 @@ __all__ = [
     "errors",
     "finalize",
     "guard",
+    "history",
     "hold",
     "install",
     "pending",
     "plan",
+    "prune",
     "status",
+    "undo",
 ]
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
-    "liveinstall.model": ("Change", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.model": ("Change", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.holding": ("guard", "hold"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
+    "liveinstall.session.undo": ("history", "prune", "undo"),
 }
 
 

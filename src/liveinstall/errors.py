@@ -126,6 +126,29 @@ class NotPendingError(LiveInstallError, LookupError):
     """`cancel()` was asked for something that does not wait."""
 
 
+class UndoError(LiveInstallError):
+    """A transaction cannot be undone. `transaction` is its id, or empty."""
+
+    transaction: str
+
+
+class NotHappenedError(UndoError, LookupError):
+    """`undo()` was asked for a transaction that has not happened: nobody knows it, or it only waits."""
+
+
+class MovedOnError(UndoError):
+    """What the transaction put in is no longer what is there. `name` is the distribution."""
+
+    name: str
+
+
+class RetiredError(UndoError):
+    """The old files that undoing needs are gone or damaged. `name` is the distribution, `path` the file or empty."""
+
+    name: str
+    path: str
+
+
 class StagedImportError(LiveInstallError, ModuleNotFoundError):
     """A module was imported that only the next start of Python will have."""
 

@@ -84,11 +84,25 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Retired:
+    """Old files that a swap has put away. `root` is laid out like a part, `info` is where its metadata belongs.
+
+    `sha256` is its RECORD's; `roots` are the directories that a wheel's schemes had then, relative to `site`.
+    """
+
+    root: str
+    info: str
+    sha256: str
+    site: str
+    roots: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """What the engine chose for one distribution: where its wheel is and what it needs.
+    """What was chosen for one distribution: where its files come from and what it needs.
 
     `url` carries no credentials. `wheel` is a local path, empty until it was fetched; `direct_url` is the content of
-    direct_url.json for what did not come from an index.
+    direct_url.json for what did not come from an index. `retired`: it comes from there, and not from a wheel.
     """
 
     name: str
@@ -101,6 +115,7 @@ class Candidate:
     wheel: str = ""
     direct_url: dict[str, Any] | None = None
     yanked: str | None = None
+    retired: Retired | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +213,37 @@ class Guard:
 
     site: str
     guarded: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a distribution came from; `url` carries no credentials. Empty where it is not known."""
+
+    url: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Past(Shown):
+    """A transaction that happened. `when` is a POSIX timestamp in seconds; `sources` tells by name whence each came.
+
+    `why_not` says why it can no longer be undone; it is empty when it can. (Whether each of its old files is still
+    whole is only seen by undoing it.)
+    """
+
+    transaction: str
+    changes: tuple[Change, ...]
+    when: float
+    pid: int
+    command: str
+    requests: tuple[str, ...]
+    sources: dict[str, Source]
+    why_not: str = ""
+
+    @property
+    def undoable(self) -> bool:
+        """Whether it can be undone."""
+        return not self.why_not
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -67,4 +68,46 @@ def test_plan_and_dry_run_change_nothing(env, command):
 
 def test_help_names_every_verb(command):
     text = command("--help").stdout
-    assert all(verb in text for verb in ("install", "plan", "status", "finalize", "cancel"))
+    assert all(verb in text for verb in ("install", "plan", "status", "finalize", "cancel", "history", "undo", "prune"))
+
+
+def test_history_undo_and_prune_as_json_and_in_words(env, command):
+    assert command("history").stdout == "Nothing has happened.\n"
+    assert command("prune").stdout == "Nothing to remove.\n"
+    for version in ("1.0", "2.0"):
+        env.wheel("alpha", version)
+        command("install", "-U", "alpha")
+    told = envelope(command("history", "--json"))["result"]
+    assert [past["changes"][0]["new_version"] for past in told] == ["2.0", "1.0"]
+    assert [past["undoable"] for past in told] == [True, False] and "changed by" in told[1]["why_not"]
+    first = told[1]["transaction"]
+    assert "alpha 1.0 -> 2.0" in command("history").stdout and "asked for alpha" in command("history").stdout
+    undone = command("undo", "--to", first, "--json")
+    assert undone.returncode == 0, undone.stderr
+    assert envelope(undone)["result"]["installed"][0]["new_version"] == "1.0"
+    again = command("undo")
+    assert (again.returncode, "alpha 1.0 -> 2.0" in again.stdout) == (0, True), again.stderr
+    refused = command("undo", first, "--json")
+    assert refused.returncode == 1
+    assert envelope(refused)["error"] | {"message": "", "todo": ""} == {
+        "type": "MovedOnError",
+        "message": "",
+        "unchanged": "Nothing was changed.",
+        "todo": "",
+        "transaction": first,
+        "name": "alpha",
+    }
+    assert command("undo", first, "--to", first).returncode == 2
+    assert command("prune", "--keep", "-1").returncode == 2
+    pruned = command("prune", "--keep", "1").stdout.splitlines()
+    assert len(pruned) == 2 and all(line.startswith("No longer undoable: ") for line in pruned)
+    assert len(envelope(command("prune", "--json"))["result"]) == 1
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs a shell with PIPESTATUS")
+def test_a_reader_that_has_heard_enough_is_no_failure(env, command):
+    command("history")
+    line = f"'{env.python}' -m cli history | true; exit ${{PIPESTATUS[0]}}"
+    for _ in range(3):
+        done = subprocess.run(["bash", "-c", line], env=env.variables(), capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import liveinstall
 from liveinstall.frontends.rendering import show
-from liveinstall.model import Change, Pending, Plan, Result, Timing
+from liveinstall.model import Change, Past, Pending, Plan, Result, Source, Timing
 
 UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15.0", Timing.NOW, "it is new here")
@@ -29,6 +31,17 @@ def test_nothing_to_do_says_so():
 def test_what_was_set_aside_tells_the_reason():
     item = Pending("id", (UP,), 0.0, 7, "python", ("numpy",), "failed", "the disk refused")
     assert "Set aside since an unknown time" in show(item) and "reason: the disk refused" in show(item)
+
+
+def test_what_happened_tells_who_asked_whence_it_came_and_whether_it_can_be_undone():
+    past = Past("id", (UP, NEW), 0.0, 7, "python x.py", ("numpy>=2",), {"rich": Source("https://h/rich.whl", "ab")})
+    assert show(past) == (
+        "id  an unknown time, by pid 7 (python x.py), asked for numpy>=2:\n"
+        "  numpy 1.26.4 -> 2.2.6\n"
+        "  rich 15.0              https://h/rich.whl\n"
+        "  can be undone"
+    )
+    assert show(replace(past, why_not="it is over.")).endswith("\n  cannot be undone: it is over")
 
 
 def test_values_print_themselves():

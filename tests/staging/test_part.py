@@ -132,11 +132,11 @@ def test_a_file_of_nobody_or_of_another_distribution_is_a_conflict(place):
     (place.site / "alpha" / "__init__.py").write_text("mine")
     part = staging.stage(place.candidate("alpha", "1.0"), place.target, "id", compiler=NONE)
     with pytest.raises(FileConflictError) as caught:
-        check_conflicts([[part]], {}, lambda path: "omega")
+        check_conflicts([([part], set())], lambda path: "omega")
     assert caught.value.owner == "omega" and caught.value.path.endswith("__init__.py")
-    check_conflicts([[part]], dict.fromkeys(part.files, "alpha"), lambda path: "")
+    check_conflicts([([part], set(part.files))], lambda path: "")
     with pytest.raises(FileConflictError):
-        check_conflicts([[part]], dict.fromkeys(part.files, "omega"), lambda path: "omega")
+        check_conflicts([([], set(part.files)), ([part], set())], lambda path: "omega")
 
 
 def test_two_parts_may_not_bring_the_same_file(place):
@@ -147,4 +147,4 @@ def test_two_parts_may_not_bring_the_same_file(place):
         NONE,
     )
     with pytest.raises(FileConflictError):
-        check_conflicts([parts.values()], {}, lambda path: "")
+        check_conflicts([(parts.values(), set())], lambda path: "")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, swap, views
+from liveinstall.commit import history
 from liveinstall.commit.visible import see
 from liveinstall.errors import CommitError
 from liveinstall.redact import redact
@@ -92,7 +93,8 @@ def _sweep(site: str) -> None:
             path = os.path.join(home, name)
             if name.endswith(boot.PART) and path not in known and _is_ours(path):
                 files.remove_tree(path)
-    _prune_retired(site)
+    limits = history.Limits(history.KEPT_TRANSACTIONS, history.KEPT_DAYS, history.KEPT_BYTES)
+    history.prune(site, limits, spare=history.SPARED)
     _sweep_state(site, waiting=bool(readable))
 
 
@@ -117,15 +119,6 @@ def _sweep_state(site: str, *, waiting: bool) -> None:
 def _is_ours(path: str) -> bool:
     """A part has its manifest from the beginning; a kill may come before that."""
     return os.path.isdir(path) and (os.path.isfile(os.path.join(path, boot.MANIFEST)) or not os.listdir(path))
-
-
-def _prune_retired(site: str, keep: int = 5) -> None:
-    """Keep the old files of the newest transactions, for undo; remove older ones."""
-    retired = os.path.join(site, boot.STATE, boot.RETIRED)
-    names = sorted(os.listdir(retired)) if os.path.isdir(retired) else []
-    active = {id for id, _, _ in boot.transactions(site)}
-    for name in [name for name in names if name not in active][:-keep]:
-        files.remove_tree(os.path.join(retired, name))
 
 
 def publish(site: str, record: codec.Record, about: dict[str, Any], first: Iterable[str] = ()) -> None:

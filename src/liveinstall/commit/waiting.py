@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, holds
 from liveinstall.commit import transaction as transactions
+from liveinstall.commit.history import facts
+from liveinstall.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 class Entry:
     """One change that waits: the boot module's record of it, and what is kept for planning and for people.
 
-    `about`: {"reason": str, "requested": bool, "requires": [Requires-Dist lines], "url": str, "sha256": str}.
+    `about`: {"reason": str, "requested": bool, "requires": [Requires-Dist lines], "url": str, "sha256": str,
+    "record": sha256 of the RECORD that comes in, "retires": bytes that go out}.
     """
 
     swap: codec.Change
@@ -90,6 +93,20 @@ def publish(
 ) -> None:
     """Publish one transaction with all that boot and people need to know of it."""
     entries = list(entries)
+    about = {
+        "created": time.time(),
+        "pid": os.getpid(),
+        "command": transactions.command_line(),
+        "python": sys.version.split()[0],
+        "requests": list(dict.fromkeys(map(redact, requests))),
+        "changes": {entry.swap.name: _complete(target.site, entry) for entry in entries},
+    }
+    record = codec.Record(id, [entry.swap for entry in entries], roots_of(target))
+    transactions.publish(target.site, record, about, early)
+
+
+def roots_of(target: Target) -> dict[str, str]:
+    """Where a wheel's schemes go, relative to the site directory, so that a copied environment recovers too."""
     places = {
         "scripts": target.scripts,
         "headers": target.headers,
@@ -97,13 +114,9 @@ def publish(
         "purelib": target.site,
         "platlib": target.platlib,
     }
-    roots = {scheme: os.path.relpath(path, target.site) for scheme, path in places.items()}
-    about = {
-        "created": time.time(),
-        "pid": os.getpid(),
-        "command": transactions.command_line(),
-        "python": sys.version.split()[0],
-        "requests": list(dict.fromkeys(requests)),
-        "changes": {entry.swap.name: dict(entry.about) for entry in entries},
-    }
-    transactions.publish(target.site, codec.Record(id, [entry.swap for entry in entries], roots), about, early)
+    return {scheme: os.path.relpath(path, target.site) for scheme, path in places.items()}
+
+
+def _complete(site: str, entry: Entry) -> dict[str, Any]:
+    """What is kept of a change, with what undo will ask; what was staged before has it already."""
+    return {**({} if "record" in entry.about else facts(site, entry.swap)), **entry.about}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import show
 from liveinstall.model import Result
 from liveinstall.session import holding, install, pending, plan
+from liveinstall.session import undo as back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,10 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Interrupted. Nothing was changed.", file=sys.stderr)
         return 130
     if as_json:
-        print(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
+        _tell(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
     else:
-        print(_words(verb, value))
+        _tell(_words(verb, value))
     return 3 if isinstance(value, Result) and verb == "finalize" and value.staged else 0
+
+
+def _tell(text: str) -> None:
+    """Print; whoever reads may have heard enough (`history | head`), and what was done is done."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
 
 
 _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -49,6 +59,9 @@ _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "finalize": lambda options: pending.finalize(force=options["force"]),
     "cancel": lambda options: pending.cancel(*options["names"]),
     "guard": lambda options: holding.guard(options["state"]),
+    "history": lambda _: back.history(),
+    "undo": lambda options: back.undo(options["transaction"], to=options["to"]),
+    "prune": lambda options: back.prune(**options),
 }
 
 
@@ -57,6 +70,10 @@ def _words(verb: str, value: Any) -> str:
         return "\n".join(f"No longer waits: {change}" for change in value)
     if verb == "guard":
         return f"{value.site} is {'guarded' if value.guarded else 'not guarded'} from the next start of Python on."
+    if verb == "history":
+        return "\n".join(map(show, value)) or "Nothing has happened."
+    if verb == "prune":
+        return "\n".join(f"No longer undoable: {past.transaction}" for past in value) or "Nothing to remove."
     if verb == "finalize" and not (value.changed or value.staged):
         return "Nothing waits."
     return show(value)
@@ -66,7 +83,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     plain = asdict(value)
-    for name in ("changed", "restart_required"):
+    for name in ("changed", "restart_required", "undoable"):
         if hasattr(type(value), name):
             plain[name] = getattr(value, name)
     return plain
@@ -103,7 +120,19 @@ def _parser() -> argparse.ArgumentParser:
     cancel.add_argument("names", nargs="*", metavar="NAME")
     guard = _verb(verbs, "guard", "make every interpreter of the environment hold what it uses, or no longer")
     guard.add_argument("state", choices=("on", "off"))
+    _add_past(verbs)
     return parser
+
+
+def _add_past(verbs: Any) -> None:
+    _verb(verbs, "history", "show every transaction that happened, newest first, and whether it can be undone")
+    undo = _verb(verbs, "undo", "undo the last transaction, one by its id, or all after another; needs no network")
+    undo.add_argument("transaction", nargs="?", metavar="ID")
+    undo.add_argument("--to", metavar="ID", help="undo everything that happened after it")
+    prune = _verb(verbs, "prune", "remove old files that are kept for undo; without a limit, all")
+    prune.add_argument("--keep", type=int, metavar="N", help="those of the N newest transactions stay")
+    prune.add_argument("--days", type=float, metavar="DAYS", help="what is older goes")
+    prune.add_argument("--bytes", type=int, metavar="BYTES", help="the newest stay that fit")
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:

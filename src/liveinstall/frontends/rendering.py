@@ -6,10 +6,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.model import Pending, Plan, Result, Shown, Status
+from liveinstall.model import Past, Pending, Plan, Result, Shown, Source, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from liveinstall.model import Change, Holder
 
@@ -50,6 +50,15 @@ def render_pending(pending: Pending) -> str:
     return "\n".join([*lines, f"  {label}: {pending.waits_for}"])
 
 
+def render_past(past: Past) -> str:
+    """A transaction that happened: when, who asked for what, what changed, and whether it can be undone."""
+    asked = f", asked for {', '.join(past.requests)}" if past.requests else ""
+    head = f"{past.transaction}  {_when(past.when)}, by pid {past.pid} ({past.command}){asked}:"
+    rows = [(str(change), past.sources.get(change.name, Source()).url) for change in past.changes]
+    last = "can be undone" if past.undoable else f"cannot be undone: {past.why_not.rstrip('.')}"
+    return "\n".join([*_table(head, rows), f"  {last}"])
+
+
 def render_status(status: Status) -> str:
     """An environment at a glance."""
     lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
@@ -77,7 +86,10 @@ def restart_advice() -> str:
 
 
 def _block(title: str, changes: Iterable[Change]) -> list[str]:
-    rows = [(str(change), change.reason) for change in changes]
+    return _table(title, [(str(change), change.reason) for change in changes])
+
+
+def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
     width = max((len(left) for left, _ in rows), default=0)
     return [title, *(f"  {left:<{width}}  {right}".rstrip() for left, right in rows)] if rows else []
 
@@ -101,6 +113,8 @@ def show(value: Any) -> str:
             return render_plan(value)
         case Result():
             return render_result(value)
+        case Past():
+            return render_past(value)
         case Pending():
             return render_pending(value)
         case Status():

@@ -10,7 +10,7 @@ from liveinstall.planning.decide import Situation, conflicts, decide
 from liveinstall.planning.graph import Node, edges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from liveinstall.planning.requests import Request
 
@@ -44,8 +44,9 @@ def changes_for(
     after = future(before, waiting)
     chosen = {candidate.name: candidate for candidate in candidates}
     after |= {name: Node(candidate.version, candidate.requires) for name, candidate in chosen.items()}
+    after = {name: node for name, node in after.items() if name not in request.removals}
     changes = []
-    for name in dict.fromkeys([*waiting, *chosen]):
+    for name in dict.fromkeys([*waiting, *chosen, *sorted(request.removals)]):
         old = before[name].version if name in before else None
         new = after[name].version if name in after else None
         if old != new or (name in chosen and (request.reinstall or name not in waiting)):
@@ -68,7 +69,7 @@ def make_plan(
         before=before,
         after=after,
         disturbing=disturbing,
-        waiting={name: waits.reason for name, waits in waiting.items() if name not in chosen},
+        waiting={n: waits.reason for n, waits in waiting.items() if n not in chosen and n not in request.removals},
         extras={name: frozenset(candidate.extras) for name, candidate in chosen.items() if candidate.extras},
     )
     timed = decide(changes, situation)
@@ -95,6 +96,22 @@ def _asked_to_wait(change: Change) -> Change:
     if change.timing is Timing.RESTART:
         return change
     return replace(change, timing=Timing.RESTART, reason="you asked for it to wait")
+
+
+def together(decided: Plan, names: Container[str]) -> Plan:
+    """Let all changes of `names` wait if one of them does, so that they happen as one transaction, or not at all."""
+    first = next((change.name for change in decided.waiting if change.name in names), None)
+    if first is None:
+        return decided
+    return replace(
+        decided,
+        changes=tuple(
+            replace(change, timing=Timing.RESTART, reason=f"it belongs with {first}, which waits")
+            if change.timing is Timing.NOW and change.name in names
+            else change
+            for change in decided.changes
+        ),
+    )
 
 
 def kept_after_cancel(waiting: Mapping[str, Waits], before: Mapping[str, Node], names: Iterable[str]) -> set[str]:

@@ -22,10 +22,14 @@ RequirementLike = str | Requirement | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request. `requirements` are PEP 508 strings or absolute paths of wheels; `timeout` is in seconds."""
+    """A checked request. `requirements` are PEP 508 strings or absolute paths of wheels; `timeout` is in seconds.
+
+    `removals` are the names of what shall go.
+    """
 
     requirements: tuple[str, ...]
     names: frozenset[str]
+    removals: frozenset[str] = frozenset()
     upgrade: bool = False
     reinstall: bool = False
     deps: bool = True

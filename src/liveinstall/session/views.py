@@ -11,10 +11,12 @@ from liveinstall.commit import transaction as transactions
 from liveinstall.commit.visible import explain_staged, top_level_modules
 from liveinstall.commit.waiting import Entry, Waiting
 from liveinstall.environment import holds
-from liveinstall.model import Change, Holder, Pending, Plan, Result, Target, Timing
+from liveinstall.model import Change, Holder, Past, Pending, Plan, Result, Source, Target, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from liveinstall.commit.history import Done
 
 
 def change_of(entry: Entry) -> Change:
@@ -56,6 +58,27 @@ def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ..
     found = views.in_use(target.site, item.record)
     return tuple(
         replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for pid, names in found
+    )
+
+
+def past_of(item: Done, why_not: str) -> Past:
+    """A transaction that happened. Why each change happened when it did is told, but not what it waited for."""
+    about, changes = item.about, []
+    sources = {}
+    for change in item.record.changes:
+        more = item.about_change(change.name)
+        changes.append(Change(change.name, change.old_version, change.new_version, reason=more.get("reason", "")))
+        if change.new_version:
+            sources[change.name] = Source(str(more.get("url", "")), str(more.get("sha256", "")))
+    return Past(
+        transaction=item.id,
+        changes=tuple(changes),
+        when=item.when,
+        pid=int(about.get("pid", 0)),
+        command=str(about.get("command", "unknown")),
+        requests=tuple(about.get("requests", ())),
+        sources=sources,
+        why_not=why_not,
     )
 
 

@@ -33,8 +33,8 @@ def carry_out(
     explain_imports(scene.target)
     scene.lap("commit")
     notes = [note for part in parts.values() for note in part.notes] + transactions.untold(scene.target.site)
-    before = [f"{change} waits as before" for change in decided.waiting if change.name not in work.chosen]
-    result = result_of(decided, staged=[change for change in decided.waiting if change.name in work.chosen])
+    before = [f"{change} waits as before" for change in decided.waiting if change.name not in work.asked]
+    result = result_of(decided, staged=[change for change in decided.waiting if change.name in work.asked])
     id = (later if result.staged else now) or None
     return replace(result, transaction=id, notes=(*decided.notes, *notes, *before), seconds=scene.seconds)
 
@@ -47,8 +47,10 @@ class _Work:
         self.decided = decided
         changed = {change.name: change for change in decided.changes}
         self.chosen = {candidate.name: candidate for candidate in candidates if candidate.name in changed}
+        self.removed = sorted(name for name in request.removals if name in changed)
+        self.asked = {*self.chosen, *self.removed}
         self.swaps = {
-            name: transactions.swap_of(self.site, changed[name], scene.replaced(name), "") for name in self.chosen
+            name: transactions.swap_of(self.site, changed[name], scene.replaced(name), "") for name in self.asked
         }
         self.now_id = transactions.new_id()
         self.later_id = scene.waiting.ids[0] if scene.waiting.ids else transactions.new_id()
@@ -79,13 +81,12 @@ class _Work:
         return dict.fromkeys(names, files)
 
     def _check_conflicts(self, parts: Mapping[str, Part]) -> None:
-        leaving: dict[str, str] = {}
-        for name in parts:
-            old = self.scene.replaced(name)
-            leaving |= dict.fromkeys(files_of(old), name) if old else {}
-        decided = (self.decided.now, self.decided.waiting)
-        groups = [[parts[change.name] for change in group if change.name in parts] for group in decided]
-        check_conflicts(groups, leaving, lambda path: owner_of(path, self.scene.here.values()))
+        groups = []
+        for group in (self.decided.now, self.decided.waiting):
+            names = [change.name for change in group if change.name in self.asked]
+            leaving = (files_of(old) for old in map(self.scene.replaced, names) if old)
+            groups.append(([parts[name] for name in names if name in parts], set().union(*leaving)))
+        check_conflicts(groups, lambda path: owner_of(path, self.scene.here.values()))
 
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
         """The ids of what happened now and of what waits; empty where there is none."""
@@ -95,6 +96,8 @@ class _Work:
         for name, candidate in self.chosen.items():
             self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
             entries[name] = Entry(self.swaps[name], _about(changed[name], candidate))
+        for name in self.removed:
+            entries[name] = Entry(self.swaps[name], {"reason": changed[name].reason})
         if decided.now:
             now = [entries[change.name] for change in decided.now]
             publish(target, self.now_id, now, self.request.requirements)

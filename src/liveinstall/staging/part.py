@@ -81,9 +81,9 @@ def _unpack(
     path, checked = destination.path, destination.checked
     try:
         os.makedirs(path)
-        _write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
+        write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
         installer.install(_Source(archive), destination, _metadata(candidate))
-        _write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
+        write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
     except BaseException as error:
         destination.compiler.cancel()  # or it would write into what is removed
         remove_tree(path)
@@ -103,7 +103,8 @@ class _Source(WheelFile):
         return (element for element in super().get_contents() if "__pycache__" not in element[0][0].split("/"))
 
 
-def _write_manifest(path: str, text: str) -> None:
+def write_manifest(path: str, text: str) -> None:
+    """Write a part's manifest; the magic line alone says that it is unfinished, and ours."""
     with open(os.path.join(path, boot.MANIFEST), "w", encoding="utf-8", newline="") as stream:
         stream.write(text)
 

@@ -1,4 +1,4 @@
-"""Stage all of a plan's wheels, or none."""
+"""Stage all that a plan brings, or nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.files import remove_tree
 from liveinstall.errors import FileConflictError
 from liveinstall.staging.part import Part, stage
+from liveinstall.staging.restore import restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from liveinstall.model import Candidate, Target
     from liveinstall.staging.bytecode import BytecodeCompiler
@@ -23,7 +25,7 @@ def stage_all(
     label: Callable[[str], tuple[str, str]],
     compiler: BytecodeCompiler,
 ) -> dict[str, Part]:
-    """Unpack the candidates' wheels in parallel; on any failure remove what was made and raise the first error.
+    """Make the candidates' parts in parallel; on any failure remove what was made and raise the first error.
 
     `label(name)`: the transaction that a part belongs to, and the sha256 of the RECORD that it replaces.
     `compiler` is told of each source that is whole, and stopped before anything is removed.
@@ -31,9 +33,11 @@ def stage_all(
 
     def one(candidate: Candidate) -> Part:
         transaction, replaces = label(candidate.name)
+        if candidate.retired:
+            return restore(candidate, target, transaction, replaces=replaces, compiler=compiler)
         return stage(candidate, target, transaction, replaces=replaces, compiler=compiler)
 
-    biggest_first = sorted(candidates, key=lambda candidate: -os.path.getsize(candidate.wheel))
+    biggest_first = sorted(candidates, key=lambda c: -os.path.getsize(c.wheel) if c.wheel else 0)
     parts: dict[str, Part] = {}
     failures = []
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
@@ -63,24 +67,23 @@ def remove_parts(parts: Iterable[Part]) -> None:
         remove_tree(part.path)
 
 
-def check_conflicts(groups: Iterable[Iterable[Part]], leaving: Mapping[str, str], owner: Callable[[str], str]) -> None:
+def check_conflicts(groups: Iterable[tuple[Iterable[Part], AbstractSet[str]]], owner: Callable[[str], str]) -> None:
     """No file of another distribution, or of nobody, may be in a part's way; FileConflictError.
 
-    `groups`: the parts that are swapped together. `leaving`: absolute path -> the distribution whose swap takes that
-    file away; it counts only within its own group. `owner(path)`: who has a file, or empty.
+    `groups`: the parts that are swapped together, and the absolute paths that go out in the same swap.
+    `owner(path)`: who has a file, or empty.
     """
     seen: dict[str, str] = {}
-    for group in groups:
-        parts = {part.name: part for part in group}
-        for part in parts.values():
+    for parts, leaving in groups:
+        for part in parts:
             for path in part.files:
                 if seen.setdefault(path, part.name) != part.name:
                     raise _conflict(part, path, seen[path])
-            for path in _in_the_way(part, {path for path, name in leaving.items() if name in parts}):
+            for path in _in_the_way(part, leaving):
                 raise _conflict(part, path, owner(path))
 
 
-def _in_the_way(part: Part, leaving: set[str]) -> Iterator[str]:
+def _in_the_way(part: Part, leaving: AbstractSet[str]) -> Iterator[str]:
     return (path for path in part.files if path not in leaving and os.path.lexists(path))
 
 
