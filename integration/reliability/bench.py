@@ -6,6 +6,7 @@ find liveinstall on PYTHONPATH, or not at all: so what is compared is only what 
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import json
@@ -273,8 +274,6 @@ def _against_disk(info: Path) -> Iterator[str]:
 
 
 def _base64(digest: bytes) -> str:
-    import base64
-
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 

@@ -39,7 +39,7 @@ PHASES = (
 
 
 def prepare_halves(bench: Bench) -> None:
-    """Keep what kills leave: `half` swapped, `committed` but not cleaned up, and that with `litter` of a dead staging."""
+    """Keep what kills leave: `half` swapped, `committed` but not cleaned up, that with `litter` of a dead staging."""
     swap = PHASES[2].tracer(bench)
     bench.restore("staged")
     points = swap.points()

@@ -15,33 +15,11 @@ from pathlib import Path
 
 from integration.reliability.bench import Bench, Ran
 
-CALLS = [
-    "rename",
-    "renameat",
-    "renameat2",
-    "unlink",
-    "unlinkat",
-    "rmdir",
-    "mkdir",
-    "mkdirat",
-    "openat",
-    "write",
-    "writev",
-    "pwrite64",
-    "copy_file_range",
-    "sendfile",
-    "ftruncate",
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "link",
-    "linkat",
-    "symlink",
-    "symlinkat",
-    "fsync",
-    "fdatasync",
-    "syncfs",
-]
+CALLS = {
+    *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "openat"),
+    *("write", "writev", "pwrite64", "copy_file_range", "sendfile", "ftruncate", "chmod", "fchmod", "fchmodat"),
+    *("link", "linkat", "symlink", "symlinkat", "fsync", "fdatasync", "syncfs"),
+}
 BEGIN = "/the-sweep-begins-here"
 _LINE = re.compile(r"^(?:(\d+) +)?(\w+)\((.*)")
 _RANDOM = re.compile(r"\d{8}T\d{6}-\w{8}|hold-\d+-\w+|holds/\d+-\w+|\.\d{5,}|0x\w+|\b\d+</")
@@ -129,7 +107,18 @@ class Tracer:
 
     def _run(self, *options: str) -> Ran:
         follow = ["-f"] if self.threads else []
-        strace = ["strace", *follow, "-o", str(self.log), "-y", "-qq", "-s", "0", "-e", "trace=" + ",".join(CALLS)]
+        strace = [
+            "strace",
+            *follow,
+            "-o",
+            str(self.log),
+            "-y",
+            "-qq",
+            "-s",
+            "0",
+            "-e",
+            "trace=" + ",".join(sorted(CALLS)),
+        ]
         return self.bench.run([*strace, *options, *self.command], path=self.path)
 
     def _lines(self) -> list[str]:
