@@ -39,6 +39,7 @@ class Count:
     tried: int = 0
     old: int = 0
     new: int = 0
+    litter: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:

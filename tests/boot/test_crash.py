@@ -196,6 +196,41 @@ def boot_remove(path: Path) -> None:
     remove_tree(str(path))
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("V"), lambda path: os.truncate(path, 0)])
+def test_a_part_that_lost_something_is_set_aside_and_never_swapped(place, damage):
+    place.install(place.candidate("alpha", "1.0"))
+    before = place.state()
+    id = place.stage(place.candidate("alpha", "2.0"))
+    damage(place.site / "alpha-2.0.part" / "alpha" / "late.py")
+    assert place.start()[0] == 0
+    assert before.items() <= place.state().items()
+    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["failed"]
+    assert "alpha/late.py in the part alpha-2.0.part is gone or damaged" in transactions.note_of(str(place.site), id)
+
+
+def test_a_roll_back_never_takes_an_old_file_for_a_new_one(place):
+    """A power loss may keep a new file's move, into a directory that was moved itself, and lose all others."""
+    place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "V = 1\n", "alpha/b.py": "V = 1\n"}))
+    before = place.state()
+    id = place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2\n", "alpha/b.py": "V = 2\n"}))
+    site = str(place.site)
+    os.rename(boot.record_path(site, id, "pending"), boot.record_path(site, id, "swapping"))
+    (place.site / "alpha-2.0.part" / "alpha" / "a.py").unlink()
+    assert place.start()[0] == 0
+    assert before.items() <= place.state().items()
+    assert [state for _, state, _ in boot.transactions(site)] == ["failed"]
+
+
+def test_new_directories_are_flushed_from_the_top_before_what_moves_into_them(tmp_path):
+    from _liveinstall_boot.files import in_order, make_directories, touch
+
+    touched: dict[str, int] = {}
+    touch(touched, str(tmp_path / "a"))
+    make_directories(str(tmp_path / "x" / "y" / "z"), touched)
+    touch(touched, str(tmp_path / "x" / "y" / "z" / "moved"), str(tmp_path / "b" / "moved"))
+    assert [os.path.relpath(path, tmp_path) for path in in_order(touched)] == [".", "x", "x/y", "b", "x/y/z"]
+
+
 def test_what_pip_changed_meanwhile_is_never_overwritten(place):
     place.install(place.candidate("alpha", "1.0"))
     place.stage(place.candidate("alpha", "3.0"))

@@ -27,6 +27,7 @@ from liveinstall.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from liveinstall.model import Change, Distribution
 
@@ -133,10 +134,10 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     text = codec.encode_record(record)
     directory = os.path.join(site, boot.STATE, boot.TRANSACTIONS)
     module = _install_finalizer(site)
-    for change in record.changes:
-        mark = "!" if change.name in first else ""
-        _write_companion(site, mark + swap.companion_stem(change), module)
-    _flush_file_system(site)
+    drafts = _draft_companions(site, record, module, set(first))
+    _flush_file_system(site)  # before companions get their names: half a line would be an error at every start
+    for companion_draft in drafts:
+        os.replace(companion_draft, os.path.join(site, os.path.basename(companion_draft)))
     for id, state, tries in boot.transactions(site):
         if id == record.id and (state, tries) != ("pending", 0):
             swap.set_state(site, id, (state, tries), ("pending", 0))
@@ -181,12 +182,15 @@ def _compile(draft: Path, final: Path) -> None:
             py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
 
 
-def _write_companion(site: str, name: str, module: str) -> None:
-    """One ASCII line (PEP 829: from 3.18 on, and only there, an entry point in a .start file)."""
+def _draft_companions(site: str, record: codec.Record, module: str, first: AbstractSet[str]) -> list[str]:
+    """One ASCII line each (PEP 829: from 3.18 on, and only there, an entry point in a .start file); their paths."""
     suffix, text = companion(module)
-    draft = os.path.join(site, boot.STATE, name + suffix)
-    Path(draft).write_text(text, encoding="ascii")
-    os.replace(draft, os.path.join(site, name + suffix))
+    drafts = []
+    for change in record.changes:
+        mark = "!" if change.name in first else ""
+        drafts.append(os.path.join(site, boot.STATE, mark + swap.companion_stem(change) + suffix))
+        Path(drafts[-1]).write_text(text, encoding="ascii")
+    return drafts
 
 
 def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
