@@ -102,6 +102,7 @@ import importlib, importlib.metadata
 seen = [importlib.import_module(name).V for name in {MODULES!r}]
 seen += [importlib.metadata.version(name) for name in {BIG!r}]
 """
+IMPORT_ALL = SEEN + "\nassert len(set(seen)) == 1, seen"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from integration.reliability.bench import Bench
+from integration.reliability.bench import BIG, IMPORT_ALL, Bench
 from integration.reliability.phases import PHASES, Phase
 from integration.reliability.trace import Point, Tracer
 
@@ -61,13 +61,14 @@ class Judge:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.trees = {}
+        self.code = IMPORT_ALL if bench.names == BIG else "pass"
         for name in ("old", "new"):
             bench.restore(name)
             self.trees[name] = bench.state()
 
     def after_a_start(self) -> tuple[str, bool]:
         """Start Python once: what is wrong then, and whether the environment is new."""
-        wrong = self.bench.wrong_after(self.bench.start())
+        wrong = self.bench.wrong_after(self.bench.start(self.code))
         state = self.bench.state()
         return wrong or self._between(state), state == self.trees["new"]
 

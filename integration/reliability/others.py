@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integration.interpreters import find_uv
-from integration.reliability.bench import BIG, SEEN, Bench, inconsistent
+from integration.reliability.bench import BIG, IMPORT_ALL, Bench, inconsistent
 from integration.reliability.kills import Options
 from integration.reliability.trace import Tracer
-
-_IMPORT_ALL = SEEN + "\nassert len(set(seen)) == 1, seen"
 
 
 @dataclass
@@ -73,7 +71,7 @@ def sweep(bench: Bench, tool: str, options: Options) -> Broken:
 def _judge(
     bench: Bench, count: Broken, trees: dict[str, dict[str, str]], command: Sequence[str], path: Path | None
 ) -> None:
-    started = bench.start(_IMPORT_ALL)
+    started = bench.start(IMPORT_ALL)
     is_whole = _own(bench) in trees.values()
     count.litter += is_whole and any(bench.site.glob("~*"))
     if is_whole:

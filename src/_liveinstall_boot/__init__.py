@@ -29,6 +29,7 @@ except ImportError:
 
 STATE = ".liveinstall"  # in site-packages: all that is neither a part nor a companion
 LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
+OWNER = "owner"  # beside the lock while a live process has it and is not swapping yet, which may last
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part
 FINALIZER = "_liveinstall_finalizer_"  # in the state directory, and a digest of the copy
@@ -86,15 +87,21 @@ def try_lock(path):
 
 
 def lock_or_wait(site):
-    """The lock's descriptor. Waits only while a swap is in progress, and never longer than WAIT; else None."""
+    """The lock's descriptor, or None, and whether it was waited for: only for a swap, and never longer than WAIT."""
     end = time.monotonic() + WAIT
+    waited = False
     while True:
         handle = try_lock(join(site, STATE, LOCK))
-        if handle is not None or not any(state == "swapping" for _, state, _ in transactions(site)):
-            return handle
-        if time.monotonic() > end:
-            return None
+        if handle is not None or not _is_swapped_now(site) or time.monotonic() > end:
+            return handle, waited
+        waited = True
         time.sleep(0.01)
+
+
+def _is_swapped_now(site):
+    """Whether who has the lock swaps, or is a start that is about to: whoever went on then would see both versions."""
+    states = {state for _, state, _ in transactions(site)}
+    return "swapping" in states or ("pending" in states and not os.path.exists(join(site, STATE, OWNER)))
 
 
 def take_hold(site, command):
@@ -204,19 +211,30 @@ def _finalize(site):
         take_hold(site, " ".join(sys.orig_argv).replace("\n", " ")[:120])  # it sees the old version, also when alone
         return
     try:
-        handle = lock_or_wait(site)
+        handle, waited = lock_or_wait(site)
     except OSError:
         return  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
-    if handle is None:
-        return
     try:
-        if live_holds(site) and not interrupted:
-            return
-        from .swap import finalize_all
+        if handle is not None and (interrupted or not live_holds(site)):
+            _forget_owner(site)
+            from .swap import finalize_all
 
-        finalize_all(site, _say)
+            finalize_all(site, _say)
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
+    if waited or interrupted or not waiting:  # site.py may have listed in the middle of a swap, and missed files
+        from .swap import see
+
+        see([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
+
+
+def _forget_owner(site):
+    """Remove what a killed process has left beside the lock, which is ours now."""
+    try:
+        os.unlink(join(site, STATE, OWNER))
+    except FileNotFoundError:
+        pass
 
 
 def _hold_off_sigint():

@@ -221,6 +221,8 @@ def apply(site: str, id: str, *, keep: bool = False) -> None:
     A transaction that fails is dropped, unless `keep`. Raises: CommitError.
     """
     tries = next(tries for found, _, tries in boot.transactions(site) if found == id)
+    with suppress(OSError):
+        os.unlink(os.path.join(site, boot.STATE, boot.OWNER))  # from here on a start waits for the end of this
     try:
         _, paths = swap.apply(site, id, tries)
     except (OSError, codec.Stale) as error:
