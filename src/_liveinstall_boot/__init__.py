@@ -193,6 +193,10 @@ def finalize(site):
             restore()
     except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
         _say("liveinstall: what is staged waits on (%s)" % error)
+        try:
+            _note_all(site, str(error))
+        except BaseException:
+            pass
 
 
 def start():
@@ -212,8 +216,9 @@ def _finalize(site):
         return
     try:
         handle, waited = lock_or_wait(site)
-    except OSError:
-        return  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
+    except OSError as error:  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
+        _note_all(site, "the lock cannot be had: %s" % error)
+        return
     try:
         if handle is not None and (interrupted or not live_holds(site)):
             _forget_owner(site)
@@ -227,6 +232,15 @@ def _finalize(site):
         from .swap import see
 
         see([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
+
+
+def _note_all(site, reason):
+    """Keep why nothing was tried, or not to its end."""
+    from .swap import note
+
+    for id, state, _ in transactions(site):
+        if state == "pending":
+            note(site, id, reason)
 
 
 def _forget_owner(site):

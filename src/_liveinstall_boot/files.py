@@ -5,6 +5,7 @@ import os
 import time
 from os.path import dirname, isdir, islink, join, lexists, normpath
 
+from . import MANIFEST
 from .codec import record_paths
 
 
@@ -151,12 +152,12 @@ def flush(directories):
 
 
 def remove_tree(path):
-    """Remove a directory of ours and all below it; nothing there is fine."""
+    """Remove a directory of ours and all below it; nothing there is fine. A part stays known as ours to the end."""
     try:
         entries = list(os.scandir(path))
     except (FileNotFoundError, NotADirectoryError):
         return
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.name == MANIFEST):
         if entry.is_dir(follow_symlinks=False):
             remove_tree(entry.path)
         else:

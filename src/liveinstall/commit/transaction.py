@@ -92,21 +92,25 @@ def _sweep(site: str) -> None:
             if name.endswith(boot.PART) and path not in known and _is_ours(path):
                 files.remove_tree(path)
     _prune_retired(site)
-    _sweep_state(site, waiting=bool(readable))
+    _sweep_state(site, {item.id for item in readable})
 
 
-def _sweep_state(site: str, *, waiting: bool) -> None:
-    """Remove what an interrupted staging left in the state directory, and finalizers that no companion names."""
+def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
+    """Remove what an interrupted staging left in the state directory, and finalizers that no companion names.
+
+    `ids`: the transactions that are not history.
+    """
     state = os.path.join(site, boot.STATE)
     finalizer = _finalizer_name(_finalizer_texts())
     for name in os.listdir(state):
         path = os.path.join(state, name)
-        if name.startswith("draft-") or (name.startswith(boot.FINALIZER) and name != finalizer and not waiting):
+        if name.startswith("draft-") or (name.startswith(boot.FINALIZER) and name != finalizer and not ids):
             files.remove_tree(path)
         elif name.endswith(boot.COMPANIONS):
             os.unlink(path)
     for name in os.listdir(os.path.join(state, boot.TRANSACTIONS)):
-        if name.endswith(".draft"):
+        id, _, suffix = name.partition(".")
+        if suffix == "draft" or (suffix in ("note", "told") and id not in ids):
             os.unlink(os.path.join(state, boot.TRANSACTIONS, name))
 
 
