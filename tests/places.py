@@ -80,6 +80,11 @@ class Place:
     def install(self, *candidates: Candidate) -> None:
         transactions.apply(str(self.site), self.stage(*candidates))
 
+    @property
+    def said(self) -> Path:
+        """What the last forked process wrote on stderr."""
+        return self.root.with_name(self.root.name + ".stderr")
+
     def state(self) -> dict[str, str]:
         return tree(self.root)
 
@@ -96,7 +101,7 @@ class Place:
         child = os.fork()
         if child == 0:
             os.close(read)
-            _die_or_raise(action, at, error, write)
+            _die_or_raise(action, at, error, write, self.said)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:
             counted = pipe.read()
@@ -117,7 +122,7 @@ class Place:
         return [p.name for p in self.site.iterdir() if ".part" in p.name or p.name.startswith(boot.FINALIZER)]
 
 
-def _die_or_raise(action, at: int, error: OSError | None, pipe: int) -> None:
+def _die_or_raise(action, at: int, error: OSError | None, pipe: int, said: Path) -> None:
     counted = 0
 
     def hook(event: str, arguments: tuple) -> None:
@@ -131,7 +136,8 @@ def _die_or_raise(action, at: int, error: OSError | None, pipe: int) -> None:
 
     status = 1
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # not pytest's, which is somewhere else
         sys.addaudithook(hook)
         action()
         status = 0

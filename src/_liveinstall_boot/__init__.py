@@ -29,6 +29,7 @@ except ImportError:
 
 STATE = ".liveinstall"  # in site-packages: all that is neither a part nor a companion
 LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
+OWNER = "owner"  # beside the lock while a live process has it and is not swapping yet, which may last
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part
 GUARDS = ("_liveinstall_guard.pth", "_liveinstall_guard.start")
@@ -83,15 +84,21 @@ def try_lock(path):
 
 
 def lock_or_wait(site):
-    """The lock's descriptor. Waits only while a swap is in progress, and never longer than WAIT; else None."""
+    """The lock's descriptor, or None, and whether it was waited for: only for a swap, and never longer than WAIT."""
     end = time.monotonic() + WAIT
+    waited = False
     while True:
         handle = try_lock(join(site, STATE, LOCK))
-        if handle is not None or not any(state == "swapping" for _, state, _ in transactions(site)):
-            return handle
-        if time.monotonic() > end:
-            return None
+        if handle is not None or not _is_swapped_now(site) or time.monotonic() > end:
+            return handle, waited
+        waited = True
         time.sleep(0.01)
+
+
+def _is_swapped_now(site):
+    """Whether who has the lock swaps, or is a start that is about to: whoever went on then would see both versions."""
+    states = {state for _, state, _ in transactions(site)}
+    return "swapping" in states or ("pending" in states and not os.path.exists(join(site, STATE, OWNER)))
 
 
 # --- the start --------------------------------------------------------------------------------------------------------
@@ -110,6 +117,10 @@ def finalize(site):
             restore()
     except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
         _say("liveinstall: what is staged waits on (%s)" % error)
+        try:
+            _note_all(site, str(error))
+        except BaseException:
+            pass
 
 
 def start():
@@ -140,24 +151,48 @@ def start_guard():
 def _finalize(site):
     if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
         return  # root in a user's environment: files would change hands
-    interrupted = any(state in ("swapping", "committed") for _, state, _ in transactions(site))
+    waiting = transactions(site)
+    interrupted = any(state in ("swapping", "committed") for _, state, _ in waiting)
     if not interrupted:
         from .views import keep_view
 
         if keep_view(site):
             return
     try:
-        handle = lock_or_wait(site)
-    except OSError:
-        return  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
-    if handle is None:
+        handle, waited = lock_or_wait(site)
+    except OSError as error:  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
+        _note_all(site, "the lock cannot be had: %s" % error)
         return
     try:
-        from .swap import finalize_all
+        if handle is not None:
+            _forget_owner(site)
+            from .swap import finalize_all
 
-        finalize_all(site, _say)
+            finalize_all(site, _say)
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
+    if waited or interrupted or not waiting:  # site.py may have listed in the middle of a swap, and missed files
+        from .swap import see
+
+        see([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
+
+
+def _note_all(site, reason):
+    """Keep why nothing was tried, or not to its end."""
+    from .swap import note
+
+    for id, state, _ in transactions(site):
+        if state == "pending":
+            note(site, id, reason)
+
+
+def _forget_owner(site):
+    """Remove what a killed process has left beside the lock, which is ours now."""
+    try:
+        os.unlink(join(site, STATE, OWNER))
+    except FileNotFoundError:
+        pass
 
 
 def _hold_off_sigint():

@@ -5,6 +5,7 @@ import os
 import time
 from os.path import dirname, isdir, islink, join, lexists, normpath
 
+from . import MANIFEST
 from .codec import record_paths
 
 
@@ -19,13 +20,31 @@ def _rename(source, target):
     return None
 
 
+def touch(touched, *paths):
+    """Note that names came or went beside these paths."""
+    for path in paths:
+        touched.setdefault(dirname(path), 1)
+
+
+def in_order(touched):
+    """The order to flush in: what moved into a new directory is safe only when that is, so from the top."""
+    return sorted(touched, key=lambda directory: (touched[directory], len(directory)))
+
+
+def make_directories(path, touched):
+    """Make a directory and its parents, to be flushed before what moves into them."""
+    if not isdir(path):
+        make_directories(dirname(path), touched)
+        os.mkdir(path)
+        touched[dirname(path)] = 0
+
+
 def move(source, target, touched, out=False):
     """Rename; file by file where a directory cannot be renamed (a lower layer of overlayfs gives EXDEV).
 
     METADATA, which makes a dist-info look installed, then goes out first and comes in last.
     """
-    touched.add(dirname(source))
-    touched.add(dirname(target))
+    touch(touched, source, target)
     try:
         _rename(source, target)
     except OSError as error:
@@ -40,12 +59,13 @@ def move(source, target, touched, out=False):
 def place(source, target, touched, over=False):
     """Move a file or directory to where it belongs, merging directories; never over a file unless `over`."""
     if not lexists(target):
-        os.makedirs(dirname(target), exist_ok=True)
+        make_directories(dirname(target), touched)
         move(source, target, touched)
     elif isdir(source) and not islink(source) and isdir(target) and not islink(target):
         for name in sorted(os.listdir(source), key=lambda name: name == "METADATA"):
             place(join(source, name), join(target, name), touched, over)
     elif over:
+        touch(touched, source, target)
         os.replace(source, target)
     elif not source.endswith(".pyc"):
         raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
@@ -85,7 +105,7 @@ def owned(home, record_text):
     return inside, outside
 
 
-def remove_empty(home, paths):
+def remove_empty(home, paths, touched):
     """Remove the directories that the paths have left empty, deepest first."""
     directories = set()
     for path in paths:
@@ -96,11 +116,12 @@ def remove_empty(home, paths):
     for path in sorted(directories, key=len, reverse=True):
         try:
             os.rmdir(join(home, path))
+            touch(touched, join(home, path))
         except OSError:
             pass
 
 
-def forget_bytecode(home, paths):
+def forget_bytecode(home, paths, touched):
     """Remove the .pyc files that an interpreter has written for these sources."""
     sources = {path for path in paths if path.endswith(".py")}
     for directory in {dirname(path) for path in sources}:
@@ -109,7 +130,7 @@ def forget_bytecode(home, paths):
             for name in os.listdir(cache):
                 if _is_bytecode_of((directory + "/" if directory else "") + "__pycache__/" + name, sources):
                     os.unlink(join(cache, name))
-            remove_empty(home, [join(directory, "__pycache__", "x")])
+            remove_empty(home, [join(directory, "__pycache__", "x")], touched)
 
 
 def flush(directories):
@@ -131,12 +152,12 @@ def flush(directories):
 
 
 def remove_tree(path):
-    """Remove a directory of ours and all below it; nothing there is fine."""
+    """Remove a directory of ours and all below it; nothing there is fine. A part stays known as ours to the end."""
     try:
         entries = list(os.scandir(path))
     except (FileNotFoundError, NotADirectoryError):
         return
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.name == MANIFEST):
         if entry.is_dir(follow_symlinks=False):
             remove_tree(entry.path)
         else:

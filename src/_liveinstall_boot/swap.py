@@ -22,6 +22,8 @@ from .files import (
     collect,
     flush,
     forget_bytecode,
+    in_order,
+    make_directories,
     move,
     owned,
     place,
@@ -78,7 +80,7 @@ def _retire(site, record, change, touched):
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
     inside, outside = owned(tree.home, read(join(tree.home, info, "RECORD")))
-    os.makedirs(tree.root, exist_ok=True)
+    make_directories(tree.root, touched)
     move(join(tree.home, info), join(tree.root, info), touched, out=True)
     moves = [path for path in inside if "/" not in path]
     tops = {path.split("/", 1)[0] for path in inside if "/" in path} - {info}
@@ -91,9 +93,9 @@ def _retire(site, record, change, touched):
     pairs += [(path, tree.path_of(path)) for path in outside]
     for source, path in pairs:
         if lexists(source):
-            os.makedirs(dirname(join(tree.root, path)), exist_ok=True)
+            make_directories(dirname(join(tree.root, path)), touched)
             move(source, join(tree.root, path), touched)
-    _remove_empty(tree, [*inside, *(path for _, path in pairs)])
+    _remove_empty(tree, [*inside, *(path for _, path in pairs)], touched)
 
 
 def check(site, record):
@@ -105,10 +107,29 @@ def check(site, record):
                 raise Stale("%s %s was changed by something else" % (change.name, change.old_version))
         if change.part:
             tree = part_tree(site, record, change)
+            _check_whole(tree)
             name = _info(tree).partition("-")[0].lower() + "-"
             for entry in () if change.old_info else os.listdir(tree.home):
                 if entry.lower().startswith(name) and entry.endswith(".dist-info"):
                     raise Stale("%s was installed by something else" % change.name)
+
+
+def _check_whole(tree):
+    """Raise Stale unless a part has all its files, in their sizes: a power loss or a cleaner may have taken some."""
+    for _, size, _, path in _rows(tree):
+        try:
+            there = os.lstat(join(tree.root, path)).st_size == size
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        if not there:
+            raise Stale("%s in the part %s is gone or damaged" % (path, basename(tree.root)))
+
+
+def _rows(tree):
+    try:
+        return decode_manifest(read(join(tree.root, MANIFEST)))
+    except (FileNotFoundError, NotADirectoryError):
+        raise Stale("the part %s is gone or damaged" % basename(tree.root)) from None
 
 
 def _info(tree):
@@ -120,7 +141,7 @@ def _info(tree):
 
 def _swap(site, record):
     """Old out, new in. Whatever it raises, `roll_back()` restores the old."""
-    touched = set()
+    touched = {}
     for change in record.changes:
         if change.old_info:
             _retire(site, record, change, touched)
@@ -137,49 +158,67 @@ def _swap(site, record):
                 place(join(tree.root, name), join(tree.home, name), touched)
     for source, target in infos:  # last, so that no interrupted state looks installed
         place(source, target, touched)
-    flush(touched)
+    flush(in_order(touched))
 
 
 def roll_back(site, record):
     """Undo what of a swap is observed on disk; idempotent, so that it may be killed and run again."""
-    touched = set()
+    touched = {}
+    doubtful = set()
+    for change in record.changes:
+        if change.old_info:
+            doubtful.update(_not_retired(retired_tree(site, record, change), basename(change.old_info)))
     for change in record.changes:
         if change.part:
-            _withdraw(part_tree(site, record, change), touched)
+            _withdraw(part_tree(site, record, change), touched, doubtful)
     for change in record.changes:
         if change.old_info:
             tree = retired_tree(site, record, change)
             if isdir(tree.root):
                 _restore(tree, touched)
-    flush(touched)
+    flush(in_order(touched))
     remove_tree(join(site, STATE, RETIRED, record.id))
 
 
-def _withdraw(tree, touched):
-    """Move a part's files back into it, METADATA first."""
-    paths = _listed(tree)
+def _not_retired(tree, info):
+    """Where an old version's files still are, or never were: a power loss may lose a move and keep a later one."""
+    for directory in (tree.root, tree.home):
+        try:
+            inside, outside = owned(tree.home, read(join(directory, info, "RECORD")))
+        except (OSError, Stale):
+            continue
+        pairs = [(join(tree.home, path), path) for path in inside] + [(path, tree.path_of(path)) for path in outside]
+        return [target for target, path in pairs if not lexists(join(tree.root, path))]
+    return []
+
+
+def _withdraw(tree, touched, doubtful):
+    """Move a part's files back into it, METADATA first; where the old file may still be, only what is the new one."""
+    rows = _listed(tree)
+    paths = list(rows)
     for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
         away, here = join(tree.root, path), tree.target(path)
-        if not lexists(away) and lexists(here):
-            os.makedirs(dirname(away), exist_ok=True)
+        if not lexists(away) and lexists(here) and (here not in doubtful or sha256(here) == rows[path]):
+            make_directories(dirname(away), touched)
             move(here, away, touched)
-    forget_bytecode(tree.home, [path for path in paths if not path.startswith(tree.data + "/")])
-    _remove_empty(tree, paths)
+    forget_bytecode(tree.home, [path for path in paths if not path.startswith(tree.data + "/")], touched)
+    _remove_empty(tree, paths, touched)
 
 
-def _remove_empty(tree, paths):
+def _remove_empty(tree, paths, touched):
     """Remove the directories that these paths of a tree have left empty at their places."""
-    remove_empty(tree.home, [path for path in paths if not path.startswith(tree.data + "/")])
+    remove_empty(tree.home, [path for path in paths if not path.startswith(tree.data + "/")], touched)
     for scheme, root in tree.roots.items():
         start = "%s/%s/" % (tree.data, scheme)
-        remove_empty(root, [path[len(start) :] for path in paths if path.startswith(start)])
+        remove_empty(root, [path[len(start) :] for path in paths if path.startswith(start)], touched)
 
 
 def _listed(tree):
+    """Path -> sha256 of what a part brings."""
     try:
-        return [row[3] for row in decode_manifest(read(join(tree.root, MANIFEST)))]
+        return {path: digest for _, _, digest, path in _rows(tree)}
     except (OSError, Stale):
-        return []  # damaged from outside; what it brought stays, what it replaced comes back
+        return {}  # damaged from outside; what it brought stays, what it replaced comes back
 
 
 def _restore(tree, touched):

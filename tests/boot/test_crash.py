@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 import pytest
+from faults import ERRORS, PHASES, assert_whole, tries_of_errors, upgrade
 from places import KILLED, Place
 
 import _liveinstall_boot as boot
 from liveinstall.commit import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-def upgrade(place: Place) -> tuple[dict, dict]:
-    """An upgrade of three distributions, staged: scripts, a data file, a shared namespace, a removal, a fresh one."""
-    old = [
-        place.candidate(
-            "alpha",
-            "1.0",
-            {"alpha/__init__.py": "V = 1\n", "alpha/gone.py": "", "alpha-1.0.data/data/share/a.txt": "old"},
-            scripts={"alpha-run": "alpha:run"},
-        ),
-        place.candidate("ns-a", "1.0", {"ns/a.py": "V = 1\n", "ns/only/old.py": ""}),
-        place.candidate("ns-b", "1.0", {"ns/b.py": "V = 1\n"}),
-        place.candidate("leaves", "1.0"),
-    ]
-    place.install(*old)
-    before = place.state()
-    new = [
-        place.candidate(
-            "alpha",
-            "2.0",
-            {
-                "alpha/__init__.py": "V = 2\n",
-                "alpha/sub/new.py": "",
-                "alpha-2.0.data/data/share/a.txt": "new",
-                "alpha-2.0.data/data/share/deep/b.txt": "new",
-            },
-            scripts={"alpha-run": "alpha:run2", "alpha-more": "alpha:more"},
-        ),
-        place.candidate("ns-a", "2.0", {"ns/a.py": "V = 2\n", "ns/added.py": ""}),
-        place.candidate("fresh", "1.0"),
-    ]
-    after = Place(place.root.parent / "after")
-    after.install(old[2], *new)
-    place.stage(*new, remove=("leaves",))
-    return before, {path.replace("after", "root"): content for path, content in after.state().items()}
-
-
-def assert_whole(place: Place, before: dict, after: dict, at: str) -> bool:
-    """The environment is wholly old or wholly new, and nothing of ours is left once nothing waits."""
-    state = {path: content for path, content in place.state().items() if ".part" not in path and "_final" not in path}
-    # Scripts name the interpreter and not the place, so that both trees can be compared.
-    assert state in (before, after), f"between old and new after {at}: {difference(state, before, after)}"
-    if not boot.transactions(str(place.site)):
-        assert place.leftovers() == [], at
-    return state == after
-
-
-def difference(state: dict, before: dict, after: dict) -> list[str]:
-    nearest = min((before, after), key=lambda other: len(set(state.items()) ^ set(other.items())))
-    return sorted(set(state.items()) ^ set(nearest.items()))
 
 
 def test_a_start_that_is_killed_at_any_point_leaves_old_or_new_and_the_next_ends_new(place, tmp_path):
@@ -102,16 +51,14 @@ def test_a_recovery_that_is_killed_at_any_point_is_recovered_too(tmp_path):
     assert tried > 200
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EXDEV, errno.EMFILE])
-def test_an_error_at_any_point_leaves_old_or_new_and_the_start_unharmed(place, tmp_path, code):
-    before, after = upgrade(place)
-    _, points = place.copy(tmp_path / "dry").start()
-    for at in range(points):
-        copy = place.copy(tmp_path / f"error{at}")
-        status, _ = copy.start(at=at, error=OSError(code, os.strerror(code)))
-        assert status == 0
-        copy.start()
-        assert_whole(copy, before, after, f"errno {code} at {at}")
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_at_any_point_of_a_swap_leaves_old_or_new_and_the_start_unharmed(tmp_path, name):
+    assert tries_of_errors(tmp_path, "swap", (name,))[name] > 30
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_error_at_any_point_of_any_phase_leaves_old_or_new(tmp_path, phase):
+    assert sum(tries_of_errors(tmp_path, phase, in_turn=True).values()) > 5
 
 
 def test_after_three_failed_tries_a_transaction_is_set_aside_and_the_start_is_free(place):
@@ -190,10 +137,57 @@ def test_what_vanished_harms_no_start(place, what):
         assert before.items() <= place.state().items()
 
 
+def test_a_part_is_known_as_ours_until_nothing_of_it_is_left(place, tmp_path):
+    """A removal that was cut off must be finished later: whose a part is, its manifest says."""
+    from _liveinstall_boot.files import remove_tree
+
+    place.stage(place.candidate("alpha", "2.0", {f"alpha/{number}.py": "" for number in range(20)}))
+    part = place.site / "alpha-2.0.part"
+    for at in range(20):
+        copy = place.copy(tmp_path / f"cut{at}")
+        copy.fork(lambda copy=copy: remove_tree(str(copy.site / part.name)), at=at)
+        assert (copy.site / part.name / boot.MANIFEST).is_file()
+
+
 def boot_remove(path: Path) -> None:
     from _liveinstall_boot.files import remove_tree
 
     remove_tree(str(path))
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("V"), lambda path: os.truncate(path, 0)])
+def test_a_part_that_lost_something_is_set_aside_and_never_swapped(place, damage):
+    place.install(place.candidate("alpha", "1.0"))
+    before = place.state()
+    id = place.stage(place.candidate("alpha", "2.0"))
+    damage(place.site / "alpha-2.0.part" / "alpha" / "late.py")
+    assert place.start()[0] == 0
+    assert before.items() <= place.state().items()
+    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["failed"]
+    assert "alpha/late.py in the part alpha-2.0.part is gone or damaged" in transactions.note_of(str(place.site), id)
+
+
+def test_a_roll_back_never_takes_an_old_file_for_a_new_one(place):
+    """A power loss may keep a new file's move, into a directory that was moved itself, and lose all others."""
+    place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "V = 1\n", "alpha/b.py": "V = 1\n"}))
+    before = place.state()
+    id = place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2\n", "alpha/b.py": "V = 2\n"}))
+    site = str(place.site)
+    os.rename(boot.record_path(site, id, "pending"), boot.record_path(site, id, "swapping"))
+    (place.site / "alpha-2.0.part" / "alpha" / "a.py").unlink()
+    assert place.start()[0] == 0
+    assert before.items() <= place.state().items()
+    assert [state for _, state, _ in boot.transactions(site)] == ["failed"]
+
+
+def test_new_directories_are_flushed_from_the_top_before_what_moves_into_them(tmp_path):
+    from _liveinstall_boot.files import in_order, make_directories, touch
+
+    touched: dict[str, int] = {}
+    touch(touched, str(tmp_path / "a"))
+    make_directories(str(tmp_path / "x" / "y" / "z"), touched)
+    touch(touched, str(tmp_path / "x" / "y" / "z" / "moved"), str(tmp_path / "b" / "moved"))
+    assert [os.path.relpath(path, tmp_path) for path in in_order(touched)] == [".", "x", "x/y", "b", "x/y/z"]
 
 
 def test_what_pip_changed_meanwhile_is_never_overwritten(place):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,3 +118,129 @@ def test_root_in_a_users_environment_changes_nothing_at_a_start(staged):
     assert staged.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
     os.chown(staged.site, 0, -1)
     assert staged.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+
+
+def damage(path, how):
+    """Do something to a file or directory of ours."""
+    if path.is_dir() and how != "vanished":
+        path = min(path.rglob("*.py"), default=path / "nothing.py")
+    if how == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if path.exists() else b"")
+    elif how == "garbage":
+        path.write_bytes(b"\x00\xff\tgarbage\n" * 9)
+    elif how == "future":
+        path.write_text("liveinstall-transaction 99\nliveinstall-manifest 99\nid\tx\nend\n")
+    elif how == "foreign":
+        path.unlink(missing_ok=True)
+        path.mkdir()
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def ours(site):
+    """What lies on disk while something waits, by what it is."""
+    state = site / ".liveinstall"
+    return {
+        "record": next(state.glob("transactions/*.pending")),
+        "manifest": site / "alpha-2.0.part" / ".manifest",
+        "part": site / "alpha-2.0.part",
+        "lock": state / "lock",
+        "hold": next(state.glob("holds/*"), state / "holds" / "1-ff"),
+        "companion's copy": next(state.glob("_liveinstall_finalizer_*")),
+        "transactions": state / "transactions",
+        "state": state,
+    }
+
+
+@pytest.mark.parametrize("how", ["truncated", "garbage", "future", "foreign", "vanished"])
+def test_whatever_happened_to_our_files_no_start_is_hurt(staged, how):
+    """Status 0, nothing on stdout that is not asked for, at most one line on stderr, and one version, old or new."""
+    site, kept = staged.site, staged.root / "kept"
+    shutil.copytree(site, kept, symlinks=True)
+    for what in ours(site):
+        damage(ours(site)[what], how)
+        for _ in range(2):
+            done = staged.bare("import alpha, alpha.late; print(alpha.__version__, alpha.late.V)")
+            assert done.returncode == 0, f"{what}: {done.stderr}"
+            assert done.stdout in ("1.0 1.0\n", "2.0 2.0\n"), what
+            assert done.stderr.count("\n") <= 1, f"{what}: {done.stderr}"
+        shutil.rmtree(site)
+        shutil.copytree(kept, site, symlinks=True)
+
+
+def test_what_failed_three_times_is_told_once_and_tried_again_only_when_asked(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0", {"alpha/__init__.py": "__version__ = '2.0'", "in_the_way.py": ""})
+    env.run("import alpha; li.install('alpha>=2')")
+    mine = env.site / "in_the_way.py"
+    mine.write_text("mine")
+    said = [env.bare("import alpha; print(alpha.__version__)") for _ in range(5)]
+    assert {(done.returncode, done.stdout) for done in said} == {(0, "1.0\n")}
+    assert [bool(done.stderr) for done in said] == [False, False, True, False, False]
+    assert said[2].stderr.count("\n") == 1 and "set aside" in said[2].stderr
+    mine.unlink()
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
+    assert env.json("print(json.dumps([str(c) for c in li.finalize().installed]))") == ["alpha 1.0 -> 2.0"]
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+
+
+def test_a_second_run_of_site_in_one_start_changes_nothing(staged):
+    done = staged.bare("import site; site.main(); site.main(); import alpha; print(alpha.__version__)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2.0\n", "")
+
+
+def test_interpreters_that_start_within_a_start_end_in_time(staged):
+    """Other .pth files may start Python, before and after our companion, which starts Python, and so on."""
+    code = "import os, sys, subprocess; n = int(os.environ.get('DEEP', 0)); n < 2 and subprocess.run("
+    code += "[sys.executable, '-c', 'pass'], env={**os.environ, 'DEEP': str(n + 1)})\n"
+    for name in ("aaa.pth", "zzz.pth"):
+        (staged.site / name).write_text(code)
+    done = staged.bare("import alpha; print(alpha.__version__)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2.0\n", "")
+
+
+@pytest.fixture
+def half_swapped(env):
+    """A swap that was killed when it had moved alpha's dist-info and its .pth file out."""
+    for version in ("1.0", "2.0"):
+        files = {
+            "alpha.py": f"V = {version!r}",
+            "alpha.pth": "alpha_extra\n",
+            "alpha_extra/more.py": f"V = {version!r}",
+        }
+        env.wheel("alpha", version, files)
+        env.run("import alpha; li.install('alpha>=2')" if version == "2.0" else "li.install('alpha')")
+    record = next(env.site.glob(".liveinstall/transactions/*.pending"))
+    retired = env.site / ".liveinstall" / "retired" / record.stem / "alpha-1.0.part"
+    retired.mkdir(parents=True)
+    for name in ("alpha-1.0.dist-info", "alpha.pth"):
+        (env.site / name).rename(retired / name)
+    record.rename(record.with_suffix(".swapping"))
+    return env
+
+
+def test_a_start_that_listed_in_the_middle_of_a_swap_runs_what_it_missed(half_swapped):
+    # A virtual environment's site.py would list twice, up to 3.14.
+    code = f"import site; site.addsitedir({str(half_swapped.site)!r}); import more; print(more.V)"
+    done = half_swapped.bare(code, "-S")
+    assert (done.stdout, done.stderr) == ("2.0\n", "")
+
+
+def test_a_start_waits_for_another_start_and_not_for_a_live_process(staged):
+    """Who has the lock, with something pending: a start swaps in a moment, a live process may take long."""
+    code = "import alpha; print(alpha.__version__)"
+    fcntl = pytest.importorskip("fcntl")
+    with open(staged.site / ".liveinstall" / "lock", "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        owner = staged.site / ".liveinstall" / "owner"
+        owner.write_text("{}")
+        assert staged.bare(code).stdout == "1.0\n"
+        owner.unlink()
+        command = [staged.python, "-c", code]
+        waiting = subprocess.Popen(command, env=staged.variables(), stdout=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.5)
+    assert waiting.communicate(timeout=20)[0] == "2.0\n"

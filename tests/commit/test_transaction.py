@@ -40,6 +40,16 @@ def test_a_start_file_finalizes_what_waits_on_the_path(place, monkeypatch):
     assert (place.site / "alpha-1.0.dist-info").exists() and place.leftovers() == []
 
 
+def test_a_companion_gets_its_name_when_its_content_is_safe(place, monkeypatch):
+    """Half a line, after a power loss, would be an error at every start."""
+    seen = []
+    flush = transactions._flush_file_system
+    monkeypatch.setattr(transactions, "_flush_file_system", lambda site: seen.append(place.leftovers()) or flush(site))
+    place.stage(place.candidate("alpha", "1.0"))
+    assert seen == [["alpha-1.0.part"]]
+    assert "alpha-1.0.part.pth" in place.leftovers()
+
+
 def test_an_early_companion_sorts_first(place):
     candidate = place.candidate("alpha", "1.0")
     id = place.stage(candidate)

@@ -42,7 +42,7 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         ) from None
     except (OSError, NotImplementedError) as error:
         raise NotWritableError(f"{state} cannot be locked: {error}.", site=site) from error
-    owner = Path(state, "owner")
+    owner = Path(state, boot.OWNER)
     try:
         with suppress(OSError):
             owner.write_text(json.dumps({"pid": os.getpid(), "command": who}), encoding="utf-8")
@@ -63,7 +63,7 @@ def _file_lock(path: str, timeout: float) -> BaseFileLock:
 
 def _holder(state: str) -> str:
     try:
-        owner = json.loads(Path(state, "owner").read_text(encoding="utf-8"))
+        owner = json.loads(Path(state, boot.OWNER).read_text(encoding="utf-8"))
         return f"pid {owner['pid']} ({owner['command']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

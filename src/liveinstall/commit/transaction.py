@@ -28,6 +28,7 @@ from liveinstall.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from liveinstall.model import Change, Distribution
 
@@ -95,14 +96,17 @@ def _sweep(site: str) -> None:
                 files.remove_tree(path)
     limits = history.Limits(history.KEPT_TRANSACTIONS, history.KEPT_DAYS, history.KEPT_BYTES)
     history.prune(site, limits, spare=history.SPARED)
-    _sweep_state(site, waiting=bool(readable))
+    _sweep_state(site, {item.id for item in readable})
 
 
-def _sweep_state(site: str, *, waiting: bool) -> None:
-    """Remove what an interrupted staging left in the state directory, and finalizers that no companion names."""
+def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
+    """Remove what an interrupted staging left in the state directory, and finalizers that no companion names.
+
+    `ids`: the transactions that are not history.
+    """
     state = os.path.join(site, boot.STATE)
     finalizer = _finalizer_name(_finalizer_texts())
-    waiting = waiting or any(name.endswith(boot.COMPANIONS) or name in boot.GUARDS for name in os.listdir(site))
+    waiting = bool(ids) or any(name.endswith(boot.COMPANIONS) or name in boot.GUARDS for name in os.listdir(site))
     for name in os.listdir(state):
         path = os.path.join(state, name)
         if name == "draft-guard":
@@ -112,7 +116,8 @@ def _sweep_state(site: str, *, waiting: bool) -> None:
         elif name.endswith(boot.COMPANIONS):
             os.unlink(path)
     for name in os.listdir(os.path.join(state, boot.TRANSACTIONS)):
-        if name.endswith(".draft"):
+        id, _, suffix = name.partition(".")
+        if suffix == "draft" or (suffix in ("note", "told") and id not in ids):
             os.unlink(os.path.join(state, boot.TRANSACTIONS, name))
 
 
@@ -132,10 +137,10 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     text = codec.encode_record(record)
     directory = os.path.join(site, boot.STATE, boot.TRANSACTIONS)
     module = _install_finalizer(site)
-    for change in record.changes:
-        mark = "!" if change.name in first else ""
-        _write_companion(site, mark + swap.companion_stem(change), module)
-    _flush_file_system(site)
+    drafts = _draft_companions(site, record, module, set(first))
+    _flush_file_system(site)  # before companions get their names: half a line would be an error at every start
+    for companion_draft in drafts:
+        os.replace(companion_draft, os.path.join(site, os.path.basename(companion_draft)))
     for id, state, tries in boot.transactions(site):
         if id == record.id and (state, tries) != ("pending", 0):
             swap.set_state(site, id, (state, tries), ("pending", 0))
@@ -191,12 +196,15 @@ def _compile(draft: Path, final: Path) -> None:
             py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
 
 
-def _write_companion(site: str, name: str, module: str) -> None:
-    """One ASCII line (PEP 829: from 3.18 on, and only there, an entry point in a .start file)."""
+def _draft_companions(site: str, record: codec.Record, module: str, first: AbstractSet[str]) -> list[str]:
+    """One ASCII line each (PEP 829: from 3.18 on, and only there, an entry point in a .start file); their paths."""
     suffix, text = companion(module)
-    draft = os.path.join(site, boot.STATE, name + suffix)
-    Path(draft).write_text(text, encoding="ascii")
-    os.replace(draft, os.path.join(site, name + suffix))
+    drafts = []
+    for change in record.changes:
+        mark = "!" if change.name in first else ""
+        drafts.append(os.path.join(site, boot.STATE, mark + swap.companion_stem(change) + suffix))
+        Path(drafts[-1]).write_text(text, encoding="ascii")
+    return drafts
 
 
 def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
@@ -248,8 +256,10 @@ def apply(site: str, id: str, *, keep: bool = False, force: bool = False) -> Non
     A transaction that fails is dropped, unless `keep`. `force`: although others use what is moved. Raises: CommitError.
     """
     tries = next(tries for found, _, tries in boot.transactions(site) if found == id)
+    with suppress(OSError):
+        os.unlink(os.path.join(site, boot.STATE, boot.OWNER))  # from here on a start waits for the end of this
     try:
-        _, paths = swap.apply(site, id, tries, None if force else views.in_use)
+        _, paths = swap.apply(site, id, tries, None if force else views.held)
     except (OSError, codec.Stale, swap.InUse) as error:
         if keep:
             swap.note(site, id, str(error))

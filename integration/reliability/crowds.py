@@ -1,0 +1,247 @@
+"""Many interpreters at once: on a pending transaction, under swaps back and forth, and two that install."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from places import Place
+
+import _liveinstall_boot as boot
+from integration.reliability.bench import BIG, PRELUDE, SEEN, Bench, inconsistent
+from liveinstall.model import Candidate, Target
+
+_Process = subprocess.Popen[str]
+# All begin at one moment. How long `site` takes, in which the companions run; then all versions that are seen.
+_STARTER = f"""
+import json, os, sys, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.001)
+begin = time.perf_counter()
+import site
+site.main()
+waited = time.perf_counter() - begin
+{SEEN}
+print(json.dumps([waited, sorted(set(seen))]))
+"""
+_HOLDER = f"""
+from liveinstall.environment.target import find_target
+from liveinstall.session.scene import changing
+with changing(find_target()):
+    pass
+{SEEN}
+print(json.dumps([0.0, sorted(set(seen))]))
+"""
+
+
+@dataclass
+class Crowd:
+    """What `size` interpreters saw that started at once: `swaps` happened, `mixed` saw two versions, `failed` ended
+    with an error or said something. The waits are the seconds that `site` took."""
+
+    size: int
+    swaps: int = 0
+    old: int = 0
+    new: int = 0
+    mixed: int = 0
+    failed: int = 0
+    median: float = 0.0
+    p99: float = 0.0
+    alone: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """One swap, and everyone consistent."""
+        return self.swaps == 1 and not self.mixed and not self.failed
+
+
+def start_at_once(bench: Bench, size: int) -> Crowd:
+    """`size` interpreters on a pending transaction."""
+    crowd = Crowd(size)
+    bench.restore("new")
+    crowd.alone = statistics.median(json.loads(_end(*_gather(bench, 1))[1])[0] for _ in range(9))
+    bench.restore("staged")
+    before = _history(bench)
+    ended = [_end(process) for process in _gather(bench, size)]
+    waits = []
+    for status, out, err in ended:
+        if status or err:
+            crowd.failed += 1
+            print(err, file=sys.stderr)
+            continue
+        waited, seen = json.loads(out)
+        waits.append(waited)
+        _count(crowd, seen)
+    crowd.swaps = _history(bench) - before
+    crowd.median = statistics.median(waits)
+    crowd.p99 = sorted(waits)[max(0, round(len(waits) * 0.99) - 1)]
+    return crowd
+
+
+def _count(crowd: Crowd | Swaps, seen: Sequence[str]) -> None:
+    if len(seen) > 1:
+        crowd.mixed += 1
+        print(f"MIXED: {seen}", file=sys.stderr)
+    elif seen == ["1.0"]:
+        crowd.old += 1
+    else:
+        crowd.new += 1
+
+
+def _begin(bench: Bench, code: str, *arguments: str, path: Path | None = None) -> _Process:
+    flags = [word for word in arguments if word == "-S"]
+    command = [bench.python, "-B", *flags, "-c", code, *arguments[len(flags) :]]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, env=bench.variables(path=path), stdout=pipe, stderr=pipe, text=True, cwd=bench.root
+    )
+
+
+def _gather(bench: Bench, size: int) -> list[_Process]:
+    """Starters that all reach their `site` at the same moment."""
+    signal = bench.root / "begin"
+    signal.unlink(missing_ok=True)
+    processes = [_begin(bench, _STARTER, "-S", str(signal)) for _ in range(size)]
+    time.sleep(0.02 + 0.01 * size)
+    signal.touch()
+    return processes
+
+
+def _end(process: _Process) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def _history(bench: Bench) -> int:
+    return len(list((bench.site / boot.STATE / boot.HISTORY).glob("*")))
+
+
+@dataclass
+class Swaps:
+    """What came of swaps back and forth: how many there were, and what the starters and holders under them saw."""
+
+    rounds: int
+    swaps: int = 0
+    starters: int = 0
+    holders: int = 0
+    old: int = 0
+    new: int = 0
+    mixed: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Each round swapped, and everyone was consistent."""
+        return self.swaps == self.rounds and not self.mixed and not self.failed
+
+
+def back_and_forth(bench: Bench, rounds: int, *, burst: int = 4, holders_every: int = 10) -> Swaps:
+    """Stage the other version, then start some interpreters at once that import everything; so many times.
+
+    Every so often those that import hold the environment first, and come while others start and swap.
+    """
+    bench.restore("old")
+    counted, begin = Swaps(rounds), time.monotonic()
+    for number in range(rounds):
+        before = _history(bench)
+        version = ("2.0", "1.0")[number % 2]
+        stage(bench, version)
+        if number % holders_every:
+            crowd, others = _gather(bench, burst), []
+            counted.starters += burst
+        else:
+            crowd, others = [], []
+            for _ in range(2):
+                crowd.append(_begin(bench, PRELUDE + _HOLDER, path=bench.libraries))
+                others += [_begin(bench, "pass") for _ in range(2)]
+            counted.holders += len(crowd)
+        _judge(counted, crowd, others)
+        bench.start()  # when holders were faster, the swap has waited for their end
+        counted.swaps += _history(bench) - before
+        counted.failed += not (bench.site / f"alpha-{version}.dist-info").is_dir()
+        _forget_history(bench)
+    counted.seconds = time.monotonic() - begin
+    return counted
+
+
+def _judge(counted: Swaps, crowd: Sequence[_Process], others: Sequence[_Process]) -> None:
+    for process in (*crowd, *others):
+        status, out, err = _end(process)
+        if status or err:
+            counted.failed += 1
+            print(f"FAILED: {status} {err}", file=sys.stderr)
+        elif process in crowd:
+            _count(counted, json.loads(out)[1])
+
+
+def _forget_history(bench: Bench) -> None:
+    """A thousand entries of it are not what is tested."""
+    shutil.rmtree(bench.site / boot.STATE / boot.HISTORY)
+    shutil.rmtree(bench.site / boot.STATE / boot.RETIRED, ignore_errors=True)
+
+
+class _BenchPlace(Place):
+    """Stages into a bench from this process, in a moment."""
+
+    bench: Bench
+
+    def __post_init__(self) -> None:
+        pass
+
+    @property
+    def site(self) -> Path:
+        return self.bench.site
+
+    @property
+    def target(self) -> Target:
+        env, site = str(self.bench.env), str(self.site)
+        return Target(self.bench.python, "venv", site, site, f"{env}/bin", f"{env}/include", env)
+
+
+def stage(bench: Bench, version: str) -> None:
+    """Publish the upgrade, or downgrade, of all to a version, as a process would that has ended then."""
+    place = _BenchPlace(bench.env)
+    place.bench = bench
+    wheels = {name: bench.wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl" for name in bench.names}
+    place.stage(*(Candidate(name, version, (), requested=True, wheel=str(path)) for name, path in wheels.items()))
+
+
+_TWO = """
+begin = sys.argv[1]
+while not os.path.exists(begin):
+    pass
+done = li.install(*sys.argv[2:])
+print(json.dumps([c.name for c in (*done.installed, *done.staged)]))
+"""
+
+
+def two_install(bench: Bench, rounds: int) -> tuple[int, list[str]]:
+    """Two processes that install at the same moment; how many rounds were tried, and what was wrong.
+
+    They ask for what overlaps: all five together, and one of the five with something else. Serialised, the second
+    plans anew, so that each change is made once.
+    """
+    wrong = []
+    for number in range(rounds):
+        bench.restore("empty")
+        signal = bench.root / f"begin-{number}"
+        asked = (["alpha==2.0"], ["beta==2.0", "fresh"])
+        pair = [_begin(bench, PRELUDE + _TWO, str(signal), *words, path=bench.libraries) for words in asked]
+        time.sleep(0.3)
+        signal.touch()
+        ended = [_end(process) for process in pair]
+        done = [name for status, out, _ in ended if not status for name in json.loads(out)]
+        said = [err for status, _, err in ended if status]
+        if said or sorted(done) != sorted((*BIG, "fresh")) or inconsistent(bench.site):
+            wrong.append(f"round {number}: {done} {said} {inconsistent(bench.site)}")
+        if left := bench.left_over():
+            wrong.append(f"round {number}: left over {left}")
+    return rounds, wrong
