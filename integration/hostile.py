@@ -427,8 +427,6 @@ def _scripts() -> Iterator[tuple[str, str, Spoil]]:
     yield "entry_point_space", "a name with a line's end", _entry_points(console + "tool\x85x = {name}:main\n")
     yield "entry_points_broken", "no section", _entry_points("tool = {name}:main\n")
     yield "entry_points_percent", "a broken substitution", _entry_points(console + "tool = %(x)s\n")
-    twin = _both(_entry_points(console + "{name}-tool = {name}:main\n"), _add("{data}/scripts/{name}-tool", evil))
-    yield "script_and_entry_point", "two files for one command", twin
 
 
 def _places() -> Iterator[tuple[str, str, Spoil]]:
@@ -454,6 +452,9 @@ def _shown() -> Iterator[tuple[str, str, Spoil]]:
     yield "start_file", "a .start file does (Python 3.15)", _add("{name}.start", "{name}:main\n")
     yield "customize_site", "so does sitecustomize", _add("sitecustomize.py", "")
     yield "customize_user", "so does a built usercustomize", _add("usercustomize.abi3.so", "")
+    commands = _entry_points("[console_scripts]\n{name}-tool = {name}:main\n")
+    twin = _both(commands, _add("{data}/scripts/{name}-tool", "#!python\nprint('escaped')\n"))
+    yield "script_and_entry_point", "two files for one command", twin
 
 
 def _left_out() -> Iterator[tuple[str, str, Spoil]]:

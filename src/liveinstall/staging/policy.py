@@ -50,7 +50,10 @@ NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # who installed it,
 
 @dataclass(frozen=True)
 class Checked:
-    """A wheel that passed: its RECORD (path -> (algorithm, hash, size or None)) and what a person should know."""
+    """A wheel that passed: its RECORD (path -> (algorithm, hash, size or None)) and what a person should know.
+
+    `left_out`: entries that are not unpacked, because the installer writes such files itself.
+    """
 
     name: str
     version: str
@@ -58,6 +61,7 @@ class Checked:
     data: str
     purelib: bool
     record: Mapping[str, tuple[str, str, int | None]]
+    left_out: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -87,10 +91,15 @@ def check_wheel(archive: zipfile.ZipFile, file_name: str, *, size: int) -> Check
     data = dist_info.removesuffix(".dist-info") + ".data"
     notes = _check_layout(check, names, dist_info, data)
     record = _check_record(check, names, dist_info)
+    left_out = {f"{dist_info}/{own}" for own in ("RECORD", *NOT_ITS_OWN)}
     if f"{dist_info}/entry_points.txt" in names:
-        _check_entry_points(check, f"{dist_info}/entry_points.txt")
+        commands = _check_entry_points(check, f"{dist_info}/entry_points.txt")
+        doubled = sorted({f"{data}/scripts/{command}" for command in commands}.intersection(names))
+        left_out.update(doubled)
+        notes += [f"{script} gives way to the command of the same name" for script in doubled]
     notes = [f"{name}: {note}" for note in notes]
-    return Checked(name, version, dist_info, data, _is_purelib(check, dist_info), record, tuple(notes))
+    purelib = _is_purelib(check, dist_info)
+    return Checked(name, version, dist_info, data, purelib, record, frozenset(left_out), tuple(notes))
 
 
 def _check_names(check: _Check, names: Iterable[str], directories: Iterable[str]) -> None:
@@ -243,8 +252,8 @@ def _rows(check: _Check, name: str) -> Iterator[list[str]]:
         check.refuse(name, f"cannot be read ({error})")
 
 
-def _check_entry_points(check: _Check, name: str) -> None:
-    """Read as `installer` will, [DEFAULT] and all, so that no script is made that was not looked at."""
+def _check_entry_points(check: _Check, name: str) -> list[str]:
+    """Read as `installer` will, [DEFAULT] and all, so that no script is made that was not looked at; their names."""
     parser = ConfigParser(delimiters="=")
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     try:
@@ -259,6 +268,7 @@ def _check_entry_points(check: _Check, name: str) -> None:
         _check_name(check, script)
         if not _OBJECT.fullmatch(target):
             check.refuse(script, f"is a script for {target!r}, which is no module:function")
+    return [script for script, _ in rows]
 
 
 def _is_purelib(check: _Check, dist_info: str) -> bool:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from installer.sources import WheelFile
 
-from liveinstall.staging.policy import NOT_ITS_OWN, Checked
-
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterator
 
     from installer.sources import WheelContentElement
+
+    from liveinstall.staging.policy import Checked
 
 
 class Source(WheelFile):
@@ -34,13 +34,12 @@ class Source(WheelFile):
         return super().read_dist_info(filename)
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """Yield what is to be written: not RECORD, bytecode, or what is the installer's to write.
+        """Yield what is to be written: not bytecode, and not what the policy leaves out.
 
         `installer` would read RECORD once more, and stumble over blank lines in it.
         """
-        left_out = {f"{self.dist_info_dir}/{name}" for name in ("RECORD", *NOT_ITS_OWN)}
         for info in self._zipfile.infolist():
             name = info.filename
-            if not (info.is_dir() or name in left_out or "__pycache__" in name.split("/")):
+            if not (info.is_dir() or name in self._checked.left_out or "__pycache__" in name.split("/")):
                 with self._zipfile.open(info) as stream:
                     yield (name, "", ""), cast("BinaryIO", stream), bool(info.external_attr >> 16 & 0o111)
