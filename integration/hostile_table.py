@@ -34,7 +34,7 @@ A wheel is checked before anything of it is unpacked, and what is unpacked is co
 written. A wheel that breaks a rule is refused by the name of the entry that breaks it, and nothing of it stays.
 
 Each row is a good wheel with one thing wrong, given to each installer as a file, in an environment of its own that has
-one other distribution and pip in it. Made by `python -m integration.hostile_table`; the wheels are made by
+one other distribution in it. Made by `python -m integration.hostile_table`; the wheels are made by
 `integration/hostile.py`. The same wheels run in the unit tests.
 
 {versions} Of the {number} kinds that must be refused:
@@ -53,6 +53,12 @@ one other distribution and pip in it. Made by `python -m integration.hostile_tab
   installed it and from where.
 
 {real}
+Rules that real wheels break are not rules here: blank rows in RECORD, which `installer` itself refuses, do not count; a
+script with the name of a command of the same wheel is left out, as pip does, because the command is what was meant;
+a missing size, a padded hash, or `True` for `true` in WHEEL pass.
+
+## Every kind
+
 | kind | it has | {tools} |
 |---|---|{lines}
 {rows}

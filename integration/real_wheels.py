@@ -111,7 +111,8 @@ def real_block() -> str:
 
 
 def _words(fine: Counter[str], refused: list[str], notes: list[str], size: int) -> str:
-    shown = sorted({" ".join(note.split(":", 1)[1].split()) for note in notes})
+    at_start = sorted(note.split()[1] for note in notes if note.endswith("start of Python"))
+    giving_way = sorted(note.split()[1] for note in notes if "gives way" in note)
     return f"""\
 <!-- real wheels -->
 ## Real wheels
@@ -119,8 +120,8 @@ def _words(fine: Counter[str], refused: list[str], notes: list[str], size: int) 
 The same rules, and the comparison with RECORD, over {fine.total() + len(refused)} real wheels of current and old
 versions, for Linux, Windows and macOS ({fine["pure"]} pure, {fine["built"]} with built code, {size / 1e9:.1f} GB;
 `python -m integration.real_wheels`, which reads `integration/real_wheels.txt`):
-**{len(refused)} refused**, {len(notes)} notes.
-What the notes are about: {"; ".join(shown) or "nothing"}.
+**{len(refused)} refused**. {len(at_start)} bring a file that runs at every start of Python, which is shown
+({", ".join(at_start[:3])} ...); {len(giving_way)} scripts give way to a command of the same name ({", ".join(giving_way[:2])} ...).
 <!-- end of real wheels -->
 """
 
