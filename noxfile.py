@@ -80,6 +80,15 @@ def upgrades(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_COMMON)
+def hostile(session: nox.Session) -> None:
+    """Hostile wheels with pip, uv and installer beside, and 900 real wheels: makes docs/hostile-wheels.md."""
+    _groups(session, "integration")
+    session.install(".")
+    session.run("python", "-m", "integration.hostile_table", env=CLEAN)
+    session.run("python", "-m", "integration.real_wheels", *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
 def benchmarks(session: nox.Session) -> None:
     """Speed and memory as ratios: makes docs/benchmarks.md. Wants a quiet machine."""
     _groups(session, "integration")

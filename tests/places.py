@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
 from support import make_wheel, tree
 
 import _liveinstall_boot as boot
@@ -58,7 +59,7 @@ class Place:
 
     def candidate(self, name: str, version: str, *args, **options) -> Candidate:
         wheel = make_wheel(self.root.parent / "wheels", name, version, *args, **options)
-        return Candidate(name, version, (), requested=True, wheel=str(wheel))
+        return Candidate(canonicalize_name(name), version, (), requested=True, wheel=str(wheel))
 
     def stage(self, *candidates: Candidate, remove: tuple[str, ...] = ()) -> str:
         """Publish one transaction that brings the candidates and removes `remove`; its id."""

@@ -150,6 +150,14 @@ from liveinstall.model import Candidate
 from liveinstall.environment.installed import in_directory, installed
 from liveinstall.planning.engines.choose import ENGINES
 
+def requires_of(wheel):
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            entry = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+            return HeaderParser().parsestr(archive.read(entry)[:10000].decode()).get_all("Requires-Dist", ())
+    except Exception:  # a hostile one: the policy's business
+        return ()
+
 class FakeEngine:
     def __enter__(self):
         return self
@@ -167,7 +175,7 @@ class FakeEngine:
             text, asked = queue.pop(0)
             path = Path(text) if text.endswith(".whl") else None
             requirement = Requirement(text) if path is None else None
-            name = canonicalize_name(requirement.name) if requirement else parse_wheel_filename(path.name)[0]
+            name = canonicalize_name(requirement.name if requirement else path.name.partition("-")[0])
             fits = lambda v: requirement is None or requirement.specifier.contains(v, prereleases=True)
             if name in chosen or (name in here and fits(here[name]) and path is None
                                   and not (asked and (request.upgrade or request.reinstall))):
@@ -176,14 +184,11 @@ class FakeEngine:
                 if parse_wheel_filename(w.name)[0] == name and fits(parse_wheel_filename(w.name)[1])]
             if not found:
                 raise ResolutionError(f"nothing fits {text}.", log="")
-            best = max(found, key=lambda w: parse_wheel_filename(w.name)[1])
-            version = str(parse_wheel_filename(best.name)[1])
+            best = path or max(found, key=lambda w: parse_wheel_filename(w.name)[1])
+            version = best.name.split("-")[1]
             if here.get(name) == version and not request.reinstall and path is None:
                 continue
-            with zipfile.ZipFile(best) as archive:
-                entry = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-                metadata = HeaderParser().parsestr(archive.read(entry).decode())
-            requires = tuple(metadata.get_all("Requires-Dist", ()))
+            requires = tuple(requires_of(best))
             chosen[name] = Candidate(name, version, requires, requested=asked, wheel=str(best))
             if request.deps:
                 queue += [(line, False) for line in requires]

@@ -8,35 +8,36 @@ import io
 import json
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import installer
 from installer.destinations import WheelDestination
 from installer.exceptions import InstallerError
-from installer.records import Hash, InvalidRecordEntry, RecordEntry
+from installer.records import Hash, RecordEntry
 from installer.scripts import InvalidScript, Script
-from installer.sources import WheelFile
 from installer.utils import Scheme, fix_shebang, get_launcher_kind
+from packaging.version import Version
 
 import _liveinstall_boot as boot
 from _liveinstall_boot.codec import MANIFEST_MAGIC, encode_manifest, stem
 from _liveinstall_boot.files import remove_tree
-from liveinstall.errors import StagingError, WheelRefusedError
-from liveinstall.staging.policy import Checked, check_wheel
+from liveinstall.errors import StagingError
+from liveinstall.staging.policy import NOT_ITS_OWN, UNREADABLE, Checked, check_wheel, refused
+from liveinstall.staging.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from installer.scripts import ScriptSection
-    from installer.sources import WheelContentElement
 
     from liveinstall.model import Candidate, Target
     from liveinstall.staging.bytecode import BytecodeCompiler
 
 _CHUNK = 2**18
+_MAX_SCRIPT = 2**24  # bytes of a script whose first line is rewritten
 _Row = tuple[int, int, str, str]
+_Expected = tuple[str, str, int | None] | None  # a row of the wheel's RECORD
 
 
 @dataclass(frozen=True)
@@ -63,44 +64,32 @@ def stage(
     try:
         with zipfile.ZipFile(candidate.wheel) as archive:
             checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel))
-            destination = PartDestination(checked, target, file_name=file_name, compiler=compiler)
-            return _unpack(archive, destination, candidate, transaction, replaces)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise WheelRefusedError(
-            f"{file_name} is not a whole wheel: {error}.", todo="Download it again.", wheel=file_name, entry=""
-        ) from error
+            if (checked.name, Version(checked.version)) != (candidate.name, Version(candidate.version)):
+                raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
+            destination = PartDestination(checked, candidate, target, compiler)
+            return _unpack(archive, destination, transaction, replaces)
+    except UNREADABLE as error:
+        raise refused(file_name, file_name, f"is not a whole wheel ({error})") from error
     except OSError as error:
         raise StagingError(
             f"{candidate.name} {candidate.version} could not be unpacked: {error}.", todo="Make room and retry."
         ) from error
 
 
-def _unpack(
-    archive: zipfile.ZipFile, destination: PartDestination, candidate: Candidate, transaction: str, replaces: str
-) -> Part:
+def _unpack(archive: zipfile.ZipFile, destination: PartDestination, transaction: str, replaces: str) -> Part:
     path, checked = destination.path, destination.checked
     try:
         os.makedirs(path)
         write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
-        installer.install(_Source(archive), destination, _metadata(candidate))
+        installer.install(Source(archive, checked), destination, _metadata(destination.candidate))
         write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
     except BaseException as error:
         destination.compiler.cancel()  # or it would write into what is removed
         remove_tree(path)
-        if isinstance(error, (InvalidScript, InvalidRecordEntry, InstallerError, ValueError)):
-            raise WheelRefusedError(
-                f"{destination.file_name} is refused: {error}.", wheel=destination.file_name, entry=""
-            ) from error
+        if isinstance(error, (InvalidScript, InstallerError)):
+            raise refused(destination.file_name, destination.file_name, f"cannot be unpacked ({error})") from error
         raise
-    return Part(checked.name, checked.version, path, tuple(destination.targets), checked.notes)
-
-
-class _Source(WheelFile):
-    """A wheel without the bytecode that some ship: `installer` would skip it too, with a warning for each file."""
-
-    def get_contents(self) -> Iterator[WheelContentElement]:
-        """Yield what is to be written."""
-        return (element for element in super().get_contents() if "__pycache__" not in element[0][0].split("/"))
+    return Part(checked.name, destination.candidate.version, path, tuple(destination.targets), checked.notes)
 
 
 def write_manifest(path: str, text: str) -> None:
@@ -130,12 +119,13 @@ def _metadata(candidate: Candidate) -> dict[str, bytes]:
 class PartDestination(WheelDestination):
     """Writes a wheel's files into a part, hashing while writing and comparing with the wheel's own RECORD."""
 
-    def __init__(self, checked: Checked, target: Target, *, file_name: str, compiler: BytecodeCompiler) -> None:
+    def __init__(self, checked: Checked, candidate: Candidate, target: Target, compiler: BytecodeCompiler) -> None:
         self.home = target.home(purelib=checked.purelib)
-        self.path = free_path(self.home, checked.name, checked.version)
+        self.path = free_path(self.home, candidate.name, candidate.version)
         self.checked = checked
+        self.candidate = candidate
         self.compiler = compiler
-        self.file_name = file_name
+        self.file_name = os.path.basename(candidate.wheel)
         self.root = "purelib" if checked.purelib else "platlib"
         self.python = target.python
         self.places = {
@@ -147,26 +137,41 @@ class PartDestination(WheelDestination):
         }
         self.rows: list[_Row] = []
         self.targets: list[str] = []
-        self._data = stem(checked.name, checked.version) + ".data"
+        self._data = stem(candidate.name, candidate.version) + ".data"  # as the transaction spells them
         self._directories: set[str] = set()
+        self._added = {f"{checked.dist_info}/{name}" for name in NOT_ITS_OWN}
+        self._unlisted = self._added | {f"{checked.dist_info}/{name}" for name in ("RECORD.jws", "RECORD.p7s")}
+        self._seen: set[str] = set()
 
     def write_file(
         self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
     ) -> RecordEntry:
         """Write one file of the wheel, or of the metadata that is added to it."""
         path = os.fspath(path)
-        source = path if scheme == self.root else f"{self.checked.data}/{scheme}/{path}"
-        expected = self.checked.record.get(source)
+        source = path if scheme == self.root and path in self.checked.record else f"{self.checked.data}/{scheme}/{path}"
+        expected = None if path in self._added else self.checked.record.get(source)
+        if expected is None and path not in self._unlisted:  # the policy has seen to it; a second look costs nothing
+            raise refused(self.file_name, source, "is not in RECORD")
+        try:
+            return self._write_checked(scheme, path, stream, executable=is_executable, source=source, expected=expected)
+        except UNREADABLE as error:
+            raise refused(self.file_name, source, f"cannot be unpacked ({error})") from error
+
+    def _write_checked(
+        self, scheme: Scheme, path: str, stream: BinaryIO, *, executable: bool, source: str, expected: _Expected
+    ) -> RecordEntry:
         if scheme == "scripts":
             head = stream.read(_CHUNK)
             if head.startswith(b"#!python"):
-                content = head + stream.read()
+                content = head + stream.read(_MAX_SCRIPT)
+                if len(content) > _MAX_SCRIPT:
+                    raise refused(self.file_name, source, "is far too large for a script of Python")
                 self._compare(source, expected, len(content), _digest(expected, content))
                 with fix_shebang(io.BytesIO(content), self.python) as fixed:
-                    return self._write(scheme, path, fixed, executable=True)
+                    return self._write(scheme, path, fixed, executable=True, source=source)
             stream = _Rejoined(head, stream)  # type: ignore[assignment]
-            is_executable = True
-        return self._write(scheme, path, stream, executable=is_executable, source=source, expected=expected)
+            executable = True
+        return self._write(scheme, path, stream, executable=executable, source=source, expected=expected)
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the launcher of an entry point."""
@@ -207,9 +212,9 @@ class PartDestination(WheelDestination):
         *,
         executable: bool,
         source: str = "",
-        expected: tuple[str, str, int | None] | None = None,
+        expected: _Expected = None,
     ) -> RecordEntry:
-        inner = self._inner(scheme, path)
+        inner, target = self._inner(scheme, path), self._target(scheme, path, source)
         full = os.path.join(self.path, *inner.split("/"))
         directory = os.path.dirname(full)
         if directory not in self._directories:
@@ -228,22 +233,24 @@ class PartDestination(WheelDestination):
             if executable:
                 mode |= (mode & 0o444) >> 2  # executable for whoever may read it, under any umask
                 os.chmod(full, mode)
-        if source:
+        if expected:
             self._compare(source, expected, size, (other or sha256).digest())
         self.compiler.announce(self.checked.name, self.path, self.home, inner)
         self.rows.append((mode, size, sha256.hexdigest(), inner))
-        prefix = self._prefix(scheme) or ""
-        self.targets.append(os.path.normpath(os.path.join(self.home, prefix, path)))
+        self.targets.append(target)
         return RecordEntry(path, Hash("sha256", _base64(sha256.digest())), size)
 
-    def _compare(self, source: str, expected: tuple[str, str, int | None] | None, size: int, digest: bytes) -> None:
-        if expected and ((expected[2] is not None and expected[2] != size) or expected[1] != _base64(digest)):
-            raise WheelRefusedError(
-                f"{self.file_name} is refused: {source!r} is not what its RECORD says.",
-                todo="Download it again.",
-                wheel=self.file_name,
-                entry=source,
-            )
+    def _target(self, scheme: Scheme, path: str, source: str) -> str:
+        """Where a file will be. Two entries may get there by two ways, of which the last would win."""
+        target = os.path.normpath(os.path.join(self.home, self._prefix(scheme) or "", path))
+        if target in self._seen:
+            raise refused(self.file_name, source or path, "would be written twice")
+        self._seen.add(target)
+        return target
+
+    def _compare(self, source: str, expected: _Expected, size: int, digest: bytes) -> None:
+        if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != _base64(digest)):
+            raise refused(self.file_name, source, "is not what its RECORD says")
 
 
 class _Rejoined(io.RawIOBase):
@@ -266,8 +273,8 @@ def _write_all(out: io.FileIO, chunk: bytes) -> None:
         view = view[out.write(view) :]
 
 
-def _digest(expected: tuple[str, str, int | None] | None, content: bytes) -> bytes:
-    return hashlib.new(expected[0] if expected else "sha256", content).digest()
+def _digest(expected: _Expected, content: bytes) -> bytes:
+    return hashlib.new((expected and expected[0]) or "sha256", content).digest()
 
 
 def _base64(digest: bytes) -> str:

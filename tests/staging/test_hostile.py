@@ -1,0 +1,80 @@
+"""Every hostile wheel of integration/hostile.py through `install()`: refused by name, with nothing left behind."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support import make_environment, tree
+
+from integration.hostile import KINDS, VICTIM, build, build_good
+
+# One process installs them all, as a notebook would: a wheel's path in, what came of it out.
+INSTALL = """
+for line in sys.stdin:
+    try:
+        told = {"notes": li.install(line.strip()).notes}
+    except li.LiveInstallError as error:
+        about = error.details
+        entry = about.get("entry") or about.get("path") or about.get("requirement")
+        told = {"error": type(error).__name__, "entry": entry, "message": str(error)}
+    print(json.dumps(told), flush=True)
+"""
+# What the entry that is named must have in it, where it is not the file that was added.
+NAMED = {"other_package": VICTIM, "script_activate": "activate", "other_script": "victim-run"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A directory with an environment deep in it, so that all that a wheel may escape to can be watched."""
+    root = tmp_path_factory.mktemp("world")
+    env = make_environment(root / "home" / "env")
+    process = env.start(INSTALL)
+    victim = build_good(VICTIM, tmp_path_factory.mktemp("good"))
+
+    def install(path):
+        process.stdin.write(f"{path}\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        return json.loads(line)
+
+    assert install(victim) == {"notes": []}
+    yield root, install
+    process.stdin.close()
+    process.wait(timeout=60)
+    process.stdout.close()
+    process.stderr.close()
+
+
+def snapshot(root):
+    return tree(root, ignore=())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "refused"])
+def test_a_hostile_wheel_is_refused_and_leaves_nothing(world, tmp_path, kind):
+    root, install = world
+    wheel = build(kind, tmp_path, outside=root / "outside")
+    before = snapshot(root)
+    told = install(wheel)
+    assert told.get("error") in ("WheelRefusedError", "FileConflictError", "RequirementError"), told
+    assert told["entry"] and NAMED.get(kind, "") in told["entry"]
+    assert "Nothing was changed." in told["message"]
+    assert snapshot(root) == before
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "shown"])
+def test_what_real_wheels_do_too_is_shown_and_not_refused(world, tmp_path, kind):
+    root, install = world
+    (note,) = install(build(kind, tmp_path, outside=root))["notes"]
+    assert note.startswith(kind.replace("_", "-") + ": ")
+    assert note.endswith((" runs at every start of Python", " gives way to the command of the same name"))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "left out"])
+def test_what_is_not_the_wheel_s_to_bring_is_left_out(world, tmp_path, kind):
+    root, install = world
+    assert install(build(kind, tmp_path, outside=root)) == {"notes": []}
+    site = next(root.glob("home/env/lib/python*/site-packages"))
+    assert (site / kind / "late.py").exists()
+    assert not [path for path in site.rglob("*") if path.is_file() and b"escaped" in path.read_bytes()[:100]]
