@@ -50,9 +50,14 @@ class Outcome:
 
     @property
     def expected_live(self) -> dict[str, str | None]:
-        """What everyone must see while the process lives: new is only what it was told is there now."""
+        """What it and its children must see while it lives: new is only what it was told is there now."""
         now = self.result["now"] if self.result else {}
         return {name: now.get(name, old) for name, (old, _) in self.case.changed.items()}
+
+    @property
+    def expected_elsewhere(self) -> dict[str, str | None]:
+        """What an unrelated interpreter must see meanwhile: the new versions, all of them."""
+        return {name: new for name, (_, new) in self.case.changed.items()}
 
 
 def prepare(case: Case, path: Path, wheel: Path) -> Environment:

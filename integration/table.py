@@ -36,7 +36,7 @@ child processes, pickles, tracebacks. Without an upgrade all of it works. Made b
 - **mixed code**: it went on, with modules of the new version loaded beside the old ones.
 - **metadata only**: its code stayed whole, but it and its children were told the new version's number. For some data
   files, such as a time zone database, this also means new data under old code.
-- **ok**: it, its children and an unrelated interpreter saw what they saw before. For liveinstall it also means that
+- **ok**: it and its children saw what they saw before, an unrelated interpreter the new versions. For liveinstall it also means that
   after it had ended, a new process had exactly the new versions, `pip check` found nothing new, every file of every
   RECORD was there, and nothing was left over.
 - A case of the kind **during** is a race: in some runs the upgrade in place does no more than change the metadata.
@@ -86,7 +86,9 @@ def _is_lied_to(outcome: Outcome) -> bool:
     expected = outcome.expected_live
     if outcome.tool == "pip":  # what is new was asked for and may be seen; what was there must not change
         expected = {name: old for name, old in expected.items() if old}
-    return any(seen.get(name) != old for seen in (outcome.child, outcome.unrelated) for name, old in expected.items())
+    if any(outcome.child.get(name) != old for name, old in expected.items()):
+        return True
+    return any(outcome.unrelated.get(name) != new for name, new in outcome.expected_elsewhere.items())
 
 
 def render(found: Mapping[str, Mapping[Tool, str]]) -> str:

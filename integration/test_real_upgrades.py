@@ -57,7 +57,7 @@ def test_live_process_keeps_the_old_versions_and_the_next_one_has_the_new(id: st
     assert outcome.result is not None
     assert {**outcome.result["now"], **outcome.result["staged"]} == {n: new for n, (_, new) in case.changed.items()}
     assert outcome.child == outcome.expected_live
-    assert outcome.unrelated == outcome.expected_live
+    assert outcome.unrelated == outcome.expected_elsewhere
     assert outcome.late_error is None, outcome.late_error["trace"]
     assert outcome.bonus_error is None, outcome.bonus_error
     assert outcome.mixed == ()
