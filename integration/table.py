@@ -36,9 +36,9 @@ child processes, pickles, tracebacks. Without an upgrade all of it works. Made b
 - **mixed code**: it went on, with modules of the new version loaded beside the old ones.
 - **metadata only**: its code stayed whole, but it and its children were told the new version's number. For some data
   files, such as a time zone database, this also means new data under old code.
-- **ok**: it and its children saw what they saw before, an unrelated interpreter the new versions. For liveinstall it also means that
-  after it had ended, a new process had exactly the new versions, `pip check` found nothing new, every file of every
-  RECORD was there, and nothing was left over.
+- **ok**: it and its children saw what they saw before, an unrelated interpreter the new versions. For liveinstall
+  it also means that after it had ended, a new process had exactly the new versions, `pip check` found nothing new,
+  every file of every RECORD was there, and nothing was left over.
 - A case of the kind **during** is a race: in some runs the upgrade in place does no more than change the metadata.
 
 | case | of what kind | upgrade | pip install, in place | liveinstall |

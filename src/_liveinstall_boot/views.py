@@ -1,7 +1,8 @@
 """Which versions a starting interpreter sees while somebody still uses what a swap would move.
 
-What its holding ancestor sees; without one, the newest: then the parts themselves go on its sys.path, and it holds
-them. Package managers are shown the disk: with a part on its path pip would empty the part.
+What its holding ancestor sees; without one, or where the ancestor uses nothing of it, the newest: then the parts
+themselves go on its sys.path, and it holds them. Package managers are shown the disk: with a part on its path pip would
+empty the part.
 """
 
 import os
@@ -33,9 +34,8 @@ def keep_view(site, must=False):
     about to swap does.)
     """
     waiting, holds = _waiting(site), live_holds(site, others=True)
-    ancestor = _ancestor(holds)
-    blocked = must or any(hold.blocks(record) for hold in holds for record in waiting)
-    if not blocked and not (ancestor and ancestor.sees):
+    ancestor = _ancestor(holds, waiting)
+    if not must and not ancestor and not any(hold.blocks(record) for hold in holds for record in waiting):
         return False
     if is_manager(sys.orig_argv):
         return True
@@ -68,11 +68,12 @@ def _parts(records):
     return [change.part for record in records for change in record.changes if change.part]
 
 
-def _ancestor(holds):
+def _ancestor(holds, waiting):
+    """The hold of the nearest ancestor, if it has a view of its own: it sees a part, or uses what a swap would move."""
     path = os.environ.get(VARIABLE, "")
     for hold in holds:
         if basename(path) == basename(hold.path) and os.path.samefile(path, hold.path):
-            return hold
+            return hold if hold.sees or any(hold.blocks(record) for record in waiting) else None
     return None
 
 

@@ -9,6 +9,7 @@ from _liveinstall_boot import holds
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.target import find_target
+from liveinstall.errors import RequirementError
 from liveinstall.model import Guard
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def guard(state: Literal["on", "off"]) -> Guard:
     Raises: LockTimeoutError, NotWritableError, ExternallyManagedError.
     """
     if state not in ("on", "off"):
-        raise ValueError(f"guard is on or off, not {state!r}")
+        raise RequirementError(f"the guard is on or off, not {state!r}.", requirement="")
     site = find_target().site
     with environment_lock(site, who=transactions.command_line()):
         transactions.set_guard(site, on=state == "on")

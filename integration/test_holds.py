@@ -1,0 +1,257 @@
+"""Who sees what, in real life: kernels and their server, pools of workers, services beside scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+from integration.checks import complaints, left_overs, missing_files
+from integration.environments import Environment, NotOfferedError, add_liveinstall, user_variables
+from integration.interpreters import find_python
+
+_SECONDS = 120
+
+
+@pytest.fixture
+def real(tmp_path: Path, wheel: Path) -> Iterator[Environment]:
+    base = find_python("3.11")
+    if not base:
+        pytest.skip("numpy 1.26 has wheels for 3.11, which is not here")
+    made = Environment.make(tmp_path / "venv", base)
+    try:
+        add_liveinstall(made, wheel)
+        made.add("numpy==1.26.4")
+    except NotOfferedError as error:
+        pytest.skip(str(error))
+    yield made
+    made.remove()
+
+
+def numpy_of(environment: Environment) -> str:
+    done = environment.run("-c", "import numpy, numpy.fft; print(numpy.__version__)", check=True)
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+def on_disk(environment: Environment) -> str:
+    (info,) = environment.site.glob("numpy-*.dist-info")
+    return info.name.removesuffix(".dist-info").removeprefix("numpy-")
+
+
+def whole(environment: Environment) -> None:
+    assert on_disk(environment) == "2.0.2"
+    assert (
+        complaints(environment) == set()
+        and list(missing_files(environment.site)) == []
+        and left_overs(environment.site) == []
+    )
+
+
+class Kernel:
+    """A client of a kernel that runs in the environment."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client
+        client.start_channels()
+        client.wait_for_ready(timeout=_SECONDS)
+
+    def run(self, code: str) -> str:
+        """What the cell printed; an error fails the test."""
+        printed: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            if message["msg_type"] == "stream":
+                printed.append(message["content"]["text"])
+            elif message["msg_type"] == "error":
+                printed.append("\n".join(message["content"]["traceback"]))
+
+        reply = self.client.execute_interactive(code, output_hook=hear, timeout=_SECONDS)
+        assert reply["content"]["status"] == "ok", "".join(printed)
+        return "".join(printed).strip()
+
+
+@contextmanager
+def kernel(environment: Environment) -> Iterator[KernelManager]:
+    manager = KernelManager(kernel_cmd=[str(environment.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+    manager.start_kernel(env=user_variables(), stderr=subprocess.DEVNULL)
+    try:
+        yield manager
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+_STAGE = "import liveinstall; print([str(c) for c in liveinstall.install('numpy==2.0.2', deps=False).staged])"
+_VERSION = "import numpy, numpy.fft; print(numpy.__version__)"
+
+
+def test_two_kernels_and_one_of_them_restarted_twice(real: Environment) -> None:
+    real.add("ipykernel", deps=True)
+    with kernel(real) as first, kernel(real) as second:
+        a, b = Kernel(first.blocking_client()), Kernel(second.blocking_client())
+        assert a.run("import numpy; print(numpy.__version__)") == b.run("import numpy; print(numpy.__version__)")
+        assert a.run(_STAGE) == "['numpy 1.26.4 -> 2.0.2']"
+        assert a.run(_VERSION) == b.run(_VERSION) == "1.26.4"
+        for _ in range(2):
+            first.restart_kernel(now=True, env=user_variables())
+            again = Kernel(first.blocking_client())
+            assert again.run(_VERSION) == "2.0.2"  # from the part: the second kernel still has the old one mapped
+            assert on_disk(real) == "1.26.4"
+        assert b.run("import numpy.polynomial, numpy.testing; print(numpy.__version__)") == "1.26.4"
+        shown = real.run("-m", "liveinstall", "status", check=True).stdout
+        assert f"pid {second.provisioner.pid} " in shown
+        again.client.stop_channels()
+        b.client.stop_channels()
+    assert numpy_of(real) == "2.0.2"
+    whole(real)
+
+
+def test_a_guarded_server_keeps_its_own_libraries_and_its_kernels_get_the_new_ones(
+    real: Environment, tmp_path: Path
+) -> None:
+    real.add("jupyter_server", "ipykernel", "traitlets==5.14.0", deps=True)
+    real.run("-m", "liveinstall", "guard", "on", check=True)
+    with server(real, tmp_path) as ask:
+        first, second = (ask("POST", "/api/kernels", {"name": "python3"})["id"] for _ in range(2))
+        a, b = Kernel(client_of(tmp_path, first)), Kernel(client_of(tmp_path, second))
+        assert a.run("import numpy; print(numpy.__version__)") == "1.26.4"
+        assert a.run(_STAGE) == "['numpy 1.26.4 -> 2.0.2']"
+        ask("POST", f"/api/kernels/{first}/restart", {})
+        a = Kernel(client_of(tmp_path, first))
+        assert a.run(_VERSION) == "2.0.2"  # its server does not use numpy
+        upgrade = "import liveinstall; print([str(c) for c in liveinstall.install('traitlets==5.14.3').staged])"
+        assert b.run(upgrade) == "['traitlets 5.14.0 -> 5.14.3']"  # the server uses it, and both kernels
+        ask("POST", f"/api/kernels/{first}/restart", {})
+        again = Kernel(client_of(tmp_path, first))
+        assert again.run("import traitlets; print(traitlets.__version__)") == "5.14.0"  # as its server has it
+        assert ask("GET", "/api/status", None)["kernels"] == 2
+        shown = b.run("print(liveinstall.status())")
+        assert "jupyter_server" in shown and "traitlets" in shown
+        for client in (a, b, again):
+            client.client.stop_channels()
+    assert numpy_of(real) == "2.0.2"
+    assert real.run("-c", "import traitlets; print(traitlets.__version__)").stdout == "5.14.3\n"
+    whole(real)
+
+
+@contextmanager
+def server(environment: Environment, folder: Path) -> Iterator[Any]:
+    """A Jupyter server on 127.0.0.1; what it yields asks its API."""
+    variables = user_variables(JUPYTER_RUNTIME_DIR=str(folder / "runtime"), JUPYTER_CONFIG_DIR=str(folder / "config"))
+    options = ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--IdentityProvider.token=t", "--allow-root"]
+    with (folder / "server.log").open("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [environment.python, "-m", "jupyter_server", "--no-browser", *options],
+            env=variables,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            url = _url_of(folder / "runtime", process)
+
+            def ask(method: str, path: str, body: Any) -> Any:
+                request = urllib.request.Request(url + path.removeprefix("/"), method=method)
+                request.add_header("Authorization", "token t")
+                data = None if body is None else json.dumps(body).encode()
+                with urllib.request.urlopen(request, data, timeout=_SECONDS) as answer:
+                    return json.loads(answer.read() or "{}")
+
+            yield ask
+            for one in ask("GET", "/api/kernels", None):
+                stop = urllib.request.Request(f"{url}api/kernels/{one['id']}", method="DELETE")
+                stop.add_header("Authorization", "token t")
+                urllib.request.urlopen(stop, timeout=_SECONDS).close()
+        finally:
+            process.terminate()
+            process.wait(timeout=_SECONDS)
+
+
+def _url_of(runtime: Path, process: subprocess.Popen[bytes]) -> str:
+    end = time.monotonic() + _SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        for path in runtime.glob("jpserver-*.json"):
+            return str(json.loads(path.read_text(encoding="utf-8"))["url"])
+        time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
+def client_of(folder: Path, id: str) -> BlockingKernelClient:
+    client = BlockingKernelClient()
+    client.load_connection_file(str(folder / "runtime" / f"kernel-{id}.json"))
+    return client
+
+
+_POOLS = """
+import json, multiprocessing, sys, warnings
+import numpy
+import liveinstall
+
+def version(_):
+    import numpy, numpy.fft
+    return numpy.__version__
+
+if __name__ == "__main__":
+    kind = sys.argv[1]
+    if kind == "loky":
+        from joblib.externals.loky import get_reusable_executor
+        before = set(get_reusable_executor(2).map(version, range(4)))
+        staged = liveinstall.install("numpy==2.0.2", deps=False).staged
+        get_reusable_executor(2).shutdown(wait=True)
+        after = set(get_reusable_executor(2).map(version, range(4)))
+        get_reusable_executor(2).shutdown(wait=True)
+    else:
+        context = multiprocessing.get_context(kind)
+        with context.Pool(2) as pool:
+            before = set(pool.map(version, range(4)))
+        staged = liveinstall.install("numpy==2.0.2", deps=False).staged
+        with context.Pool(2) as pool:
+            after = set(pool.map(version, range(4)))
+    import numpy.polynomial
+    print(json.dumps([len(staged), sorted(before), sorted(after), numpy.__version__]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["spawn", "forkserver", "fork", "loky"])
+def test_workers_see_what_the_process_that_staged_sees(real: Environment, tmp_path: Path, kind: str) -> None:
+    if kind == "loky":
+        real.add("joblib", deps=True)
+    (tmp_path / "pools.py").write_text(_POOLS, encoding="utf-8")
+    done = real.run(tmp_path / "pools.py", kind, check=True)
+    assert json.loads(done.stdout) == [1, ["1.26.4"], ["1.26.4"], "1.26.4"], done.stderr
+    assert numpy_of(real) == "2.0.2"
+    whole(real)  # also where a resource tracker outlives the pool for a moment
+
+
+def test_a_long_lived_service_beside_short_scripts(real: Environment) -> None:
+    service = "import liveinstall; liveinstall.hold(); import numpy; print('up', flush=True); input(); "
+    service += "import numpy.fft, numpy.polynomial; print(numpy.__version__)"
+    process = subprocess.Popen(
+        [real.python, "-c", service],
+        env=user_variables(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "up\n"
+    done = real.run("-m", "liveinstall", "install", "numpy==2.0.2", "--no-deps", check=True)
+    assert re.search(rf"numpy 1\.26\.4 -> 2\.0\.2 +pid {process.pid} \(.*\) uses numpy", done.stdout), done.stdout
+    scripts = [real.run("-c", "import numpy, numpy.fft; print(numpy.__version__)").stdout for _ in range(3)]
+    assert scripts == ["2.0.2\n"] * 3
+    listed = json.loads(real.run("-m", "pip", "list", "--format", "json", check=True).stdout)
+    assert {one["name"]: one["version"] for one in listed}["numpy"] == "1.26.4"  # pip is shown the disk
+    assert process.communicate("\n", timeout=_SECONDS) == ("1.26.4\n", "")
+    assert numpy_of(real) == "2.0.2"
+    whole(real)
