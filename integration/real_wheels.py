@@ -121,7 +121,8 @@ The same rules, and the comparison with RECORD, over {fine.total() + len(refused
 versions, for Linux, Windows and macOS ({fine["pure"]} pure, {fine["built"]} with built code, {size / 1e9:.1f} GB;
 `python -m integration.real_wheels`, which reads `integration/real_wheels.txt`):
 **{len(refused)} refused**. {len(at_start)} bring a file that runs at every start of Python, which is shown
-({", ".join(at_start[:3])} ...); {len(giving_way)} scripts give way to a command of the same name ({", ".join(giving_way[:2])} ...).
+({", ".join(at_start[:3])} ...); {len(giving_way)} scripts give way to a command of the same name
+({", ".join(giving_way[:2])} ...).
 <!-- end of real wheels -->
 """
 

@@ -7,31 +7,36 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
-    from liveinstall.model import Change, Pending, Plan, Result, Status
+    from liveinstall.model import Change, Finding, Pending, Plan, Result, Status
     from liveinstall.session import cancel, finalize, install, pending, plan, status
+    from liveinstall.session.repair import doctor, repair
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Change",
+    "Finding",
     "LiveInstallError",
     "Pending",
     "Plan",
     "Result",
     "Status",
     "cancel",
+    "doctor",
     "errors",
     "finalize",
     "install",
     "pending",
     "plan",
+    "repair",
     "status",
 ]
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
-    "liveinstall.model": ("Change", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.model": ("Change", "Finding", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("cancel", "finalize", "install", "pending", "plan", "status"),
+    "liveinstall.session.repair": ("doctor", "repair"),
 }
 
 

@@ -1,7 +1,7 @@
 """`python -m liveinstall`: each verb of the API, `--json` for programs, an honest exit status.
 
 0: done, or nothing to do. 1: failed, nothing changed. 2: the command line makes no sense. 3: finalize left something
-waiting.
+waiting. 4: doctor or repair left something broken.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
     else:
         print(_words(verb, value))
+    if verb in ("doctor", "repair"):
+        return 4 if any(item.mend and item.outcome not in _repair_room().DONE for item in value) else 0
     return 3 if isinstance(value, Result) and verb == "finalize" and value.staged else 0
 
 
@@ -48,12 +50,23 @@ _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "status": lambda _: session.status(),
     "finalize": lambda options: session.finalize(force=options["force"]),
     "cancel": lambda options: session.cancel(*options["names"]),
+    "doctor": lambda options: _repair_room().doctor(*options["names"]),
+    "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
 }
+
+
+def _repair_room() -> Any:
+    """Imported only when it is asked for: no other verb needs what it needs."""
+    from liveinstall.session import repair
+
+    return repair
 
 
 def _words(verb: str, value: Any) -> str:
     if verb == "cancel":
         return "\n".join(f"No longer waits: {change}" for change in value)
+    if verb in ("doctor", "repair"):
+        return "\n".join(map(show, value)) or "Nothing is wrong."
     if verb == "finalize" and not (value.changed or value.staged):
         return "Nothing waits."
     return show(value)
@@ -98,6 +111,11 @@ def _parser() -> argparse.ArgumentParser:
     finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")
     cancel = _verb(verbs, "cancel", "take staged changes back; without names, all")
     cancel.add_argument("names", nargs="*", metavar="NAME")
+    doctor = _verb(verbs, "doctor", "report what other tools have left broken")
+    doctor.add_argument("names", nargs="*", metavar="NAME")
+    repair = _verb(verbs, "repair", "mend what doctor reports")
+    repair.add_argument("names", nargs="*", metavar="NAME")
+    repair.add_argument("--dry-run", action="store_true", help="say what it would do, and change nothing")
     return parser
 
 
