@@ -53,9 +53,9 @@ one other distribution in it. Made by `python -m integration.hostile_table`; the
   installed it and from where.
 
 {real}
-Rules that real wheels break are not rules here: blank rows in RECORD, which `installer` itself refuses, do not count; a
-script with the name of a command of the same wheel is left out, as pip does, because the command is what was meant;
-a missing size, a padded hash, or `True` for `true` in WHEEL pass.
+Rules that real wheels break are not rules here: a script with the name of a command of the same wheel is left out, as
+pip does, because the command is what was meant; blank rows in RECORD, which `installer` itself refuses, do not count.
+Though none of these does it, a missing size, a padded hash, or `True` for `true` in WHEEL pass too.
 
 ## Every kind
 

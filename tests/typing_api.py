@@ -5,7 +5,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import liveinstall
-from liveinstall import Change, LiveInstallError, Past, Pending, Plan, Result, Status
+from liveinstall import Change, Finding, LiveInstallError, Past, Pending, Plan, Result, Status
 
 result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
 staged: tuple[Change, ...] = result.staged
@@ -15,6 +15,7 @@ waiting: tuple[Pending, ...] = liveinstall.pending()
 status: Status = liveinstall.status()
 dropped: tuple[Change, ...] = liveinstall.cancel("numpy")
 done: Result = liveinstall.finalize(force=True)
+wrong: tuple[Finding, ...] = liveinstall.doctor("numpy") + liveinstall.repair("numpy", dry_run=True)
 transaction: str | None = done.transaction
 error: type[Exception] = LiveInstallError
 past: tuple[Past, ...] = liveinstall.history()

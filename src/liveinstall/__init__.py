@@ -7,16 +7,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
-    from liveinstall.model import Change, Past, Pending, Plan, Result, Status
+    from liveinstall.model import Change, Finding, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
     from liveinstall.session.holding import guard, hold
     from liveinstall.session.pending import cancel, finalize, pending, status
+    from liveinstall.session.repair import doctor, repair
     from liveinstall.session.undo import history, prune, undo
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Change",
+    "Finding",
     "LiveInstallError",
     "Past",
     "Pending",
@@ -24,6 +26,7 @@ __all__ = [
     "Result",
     "Status",
     "cancel",
+    "doctor",
     "errors",
     "finalize",
     "guard",
@@ -33,16 +36,18 @@ __all__ = [
     "pending",
     "plan",
     "prune",
+    "repair",
     "status",
     "undo",
 ]
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
-    "liveinstall.model": ("Change", "Past", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.model": ("Change", "Finding", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.holding": ("guard", "hold"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
+    "liveinstall.session.repair": ("doctor", "repair"),
     "liveinstall.session.undo": ("history", "prune", "undo"),
 }
 

@@ -247,6 +247,24 @@ class Past(Shown):
 
 
 @dataclass(frozen=True)
+class Finding(Shown):
+    """Something that other tools, or a kill, have left broken.
+
+    `kind`: duplicate, broken, missing, changed, left over, unowned, unreadable or unfinished. `name` is the
+    distribution, where it is known; `path` is absolute; `what` is wrong, and what a repair does to `mend` it: empty if
+    nothing.
+    `outcome` of a repair: mended, staged, or why not; empty if none was tried.
+    """
+
+    kind: str
+    name: str
+    path: str
+    what: str
+    mend: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
 class Status(Shown):
     """An environment at a glance. `unreadable` are files of ours on disk that could not be read.
 

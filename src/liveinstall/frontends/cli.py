@@ -1,7 +1,7 @@
 """`python -m liveinstall`: each verb of the API, `--json` for programs, an honest exit status.
 
 0: done, or nothing to do. 1: failed, nothing changed. 2: the command line makes no sense. 3: finalize left something
-waiting.
+waiting. 4: doctor or repair left something broken.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
     else:
         _tell(_words(verb, value))
+    if verb in ("doctor", "repair"):
+        return 4 if any(item.mend and item.outcome not in _repair_room().DONE for item in value) else 0
     return 3 if isinstance(value, Result) and verb == "finalize" and value.staged else 0
 
 
@@ -62,7 +64,16 @@ _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "history": lambda _: back.history(),
     "undo": lambda options: back.undo(options["transaction"], to=options["to"]),
     "prune": lambda options: back.prune(**options),
+    "doctor": lambda options: _repair_room().doctor(*options["names"]),
+    "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
 }
+
+
+def _repair_room() -> Any:
+    """Imported only when it is asked for: no other verb needs what it needs."""
+    from liveinstall.session import repair
+
+    return repair
 
 
 def _words(verb: str, value: Any) -> str:
@@ -74,6 +85,8 @@ def _words(verb: str, value: Any) -> str:
         return "\n".join(map(show, value)) or "Nothing has happened."
     if verb == "prune":
         return "\n".join(f"No longer undoable: {past.transaction}" for past in value) or "Nothing to remove."
+    if verb in ("doctor", "repair"):
+        return "\n".join(map(show, value)) or "Nothing is wrong."
     if verb == "finalize" and not (value.changed or value.staged):
         return "Nothing waits."
     return show(value)
@@ -121,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     guard = _verb(verbs, "guard", "make every interpreter of the environment hold what it uses, or no longer")
     guard.add_argument("state", choices=("on", "off"))
     _add_past(verbs)
+    doctor = _verb(verbs, "doctor", "report what other tools have left broken")
+    doctor.add_argument("names", nargs="*", metavar="NAME")
+    repair = _verb(verbs, "repair", "mend what doctor reports")
+    repair.add_argument("names", nargs="*", metavar="NAME")
+    repair.add_argument("--dry-run", action="store_true", help="say what it would do, and change nothing")
     return parser
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.model import Past, Pending, Plan, Result, Shown, Source, Status
+from liveinstall.model import Finding, Past, Pending, Plan, Result, Shown, Source, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,6 +76,13 @@ def _holder(holder: Holder) -> str:
     return f"Held by {holder} since {_when(holder.since)}: {known}"
 
 
+def render_finding(finding: Finding) -> str:
+    """Something broken: what is wrong, and what a repair has done or would do."""
+    head = f"{finding.kind}: {finding.name or finding.path}: {finding.what}."
+    mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
+    return f"{head}\n  {finding.outcome or mend}"
+
+
 def restart_advice() -> str:
     """How to restart, where one is."""
     if "ipykernel" in sys.modules:
@@ -119,6 +126,8 @@ def show(value: Any) -> str:
             return render_pending(value)
         case Status():
             return render_status(value)
+        case Finding():
+            return render_finding(value)
     return repr(value)
 
 
