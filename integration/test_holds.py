@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from integration.checks import complaints, left_overs, missing_files
@@ -82,8 +83,13 @@ class Kernel:
 
 
 @contextmanager
-def kernel(environment: Environment) -> Iterator[KernelManager]:
-    manager = KernelManager(kernel_cmd=[str(environment.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+def kernel(environment: Environment, folder: Path) -> Iterator[KernelManager]:
+    spec = folder / "kernels" / "real" / "kernel.json"
+    spec.parent.mkdir(parents=True, exist_ok=True)
+    argv = [str(environment.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "real", "language": "python"}), encoding="utf-8")
+    specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
+    manager = KernelManager(kernel_name="real", kernel_spec_manager=specs)
     manager.start_kernel(env=user_variables(), stderr=subprocess.DEVNULL)
     try:
         yield manager
@@ -95,9 +101,9 @@ _STAGE = "import liveinstall; print([str(c) for c in liveinstall.install('numpy=
 _VERSION = "import numpy, numpy.fft; print(numpy.__version__)"
 
 
-def test_two_kernels_and_one_of_them_restarted_twice(real: Environment) -> None:
+def test_two_kernels_and_one_of_them_restarted_twice(real: Environment, tmp_path: Path) -> None:
     real.add("ipykernel", deps=True)
-    with kernel(real) as first, kernel(real) as second:
+    with kernel(real, tmp_path) as first, kernel(real, tmp_path) as second:
         a, b = Kernel(first.blocking_client()), Kernel(second.blocking_client())
         assert a.run("import numpy; print(numpy.__version__)") == b.run("import numpy; print(numpy.__version__)")
         assert a.run(_STAGE) == "['numpy 1.26.4 -> 2.0.2']"

@@ -7,6 +7,7 @@ forked child shares it. Lines are appended while the process goes on to import; 
     pid 4711
     since 1795232665.1
     command python -m ipykernel_launcher
+    parent 4700-1f2e3d4c        the hold of the nearest ancestor, alive or not
     sees numpy-2.2.6.part       a part that is on this process's sys.path, relative to the site directory
     uses numpy                  a top-level name that it has imported, or is about to import
     keeps 20261121T034425-bb8e  a transaction that does not exist for this process: it staged it, or its parent did
@@ -56,6 +57,7 @@ class Hold:
     def __init__(self, path, text):
         self.path = path
         self.pid = int(basename(path).partition("-")[0] or 0)
+        self.parent = ""
         self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
         lines = text.split("\n")
         if lines[0] != MAGIC:
@@ -65,8 +67,8 @@ class Hold:
             key, _, value = line.partition(" ")
             if key == "since":
                 self.since = float(value)
-            elif key == "command":
-                self.command = value
+            elif key in ("command", "parent"):
+                setattr(self, key, value)
             elif key == "sees":
                 self.sees.append(value)
             elif key in ("uses", "keeps"):
@@ -133,7 +135,8 @@ def take_hold(site, command, sees=(), keeps=()):
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
     draft = path if os.name == "nt" else join(site, STATE, "hold-" + name)  # Windows renames no open file
-    about = "%s\npid %d\nsince %f\ncommand %s\n" % (MAGIC, os.getpid(), time.time(), command)
+    parent = basename(os.environ.get(VARIABLE, ""))
+    about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % (MAGIC, os.getpid(), time.time(), command, parent)
     handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
     try:
         _lock(handle)

@@ -34,7 +34,7 @@ def keep_view(site, must=False):
     about to swap does.)
     """
     waiting, holds = _waiting(site), live_holds(site, others=True)
-    ancestor = _ancestor(holds, waiting)
+    ancestor = _ancestor(site, waiting)
     if not must and not ancestor and not any(hold.blocks(record) for hold in holds for record in waiting):
         return False
     if is_manager(sys.orig_argv):
@@ -68,13 +68,14 @@ def _parts(records):
     return [change.part for record in records for change in record.changes if change.part]
 
 
-def _ancestor(holds, waiting):
+def _ancestor(site, waiting):
     """The hold of the nearest ancestor, if it has a view of its own: it sees a part, or uses what a swap would move."""
-    path = os.environ.get(VARIABLE, "")
-    for hold in holds:
-        if basename(path) == basename(hold.path) and os.path.samefile(path, hold.path):
-            return hold if hold.sees or any(hold.blocks(record) for record in waiting) else None
-    return None
+    holds = {basename(hold.path): hold for hold in live_holds(site)}
+    name = basename(os.environ.get(VARIABLE, ""))
+    while name in holds and holds[name].pid == os.getpid():  # the guard has taken this process's own
+        name = holds[name].parent
+    hold = holds.get(name)
+    return hold if hold and (hold.sees or any(hold.blocks(record) for record in waiting)) else None
 
 
 def _show(site, sees):

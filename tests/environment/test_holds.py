@@ -198,6 +198,28 @@ def test_a_guarded_environment_protects_processes_that_know_nothing_of_it(env):
     assert env.bare("import sys; print([m for m in sys.modules if 'liveinstall' in m])").stdout == "[]\n"
 
 
+def test_a_guarded_child_sees_what_its_parent_sees_and_what_that_does_not_use_is_the_newest(env):
+    env.wheel("beta", "1.0")
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha', 'beta'); li.guard('on')")
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "2.0")
+    look = "import alpha, beta; print(alpha.__version__, beta.__version__)"
+    child = f"import subprocess; subprocess.run([sys.executable, '-c', {look!r}])"
+    parent = env.start(f"import alpha; print('up', flush=True); input(); {child}; sys.stdout.flush(); input(); {child}")
+    assert parent.stdout.readline() == "up\n"
+    user = env.start("import beta; print('up', flush=True); input()")
+    assert user.stdout.readline() == "up\n"
+    assert env.run("print(len(li.install('beta>=2').staged))").stdout == "1\n"
+    parent.stdin.write("\n")
+    parent.stdin.flush()
+    assert parent.stdout.readline() == "1.0 2.0\n"
+    user.communicate("\n")
+    assert env.run("print(len(li.install('alpha>=2').staged))").stdout == "1\n"
+    assert parent.communicate("\n") == ("1.0 2.0\n", "")
+    assert env.bare(look).stdout == "2.0 2.0\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is mapped")
 def test_a_process_that_has_a_library_mapped_counts_though_it_never_heard_of_us(env):
     library = "alpha/_fast.so"
