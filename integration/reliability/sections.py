@@ -36,6 +36,7 @@ class Sizes:
 
 SMALL_SIZES = Sizes(
     Options(every=41),
+    live=1,
     pip=60,
     states=90,
     bound=6,
