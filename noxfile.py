@@ -89,6 +89,14 @@ def hostile(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_COMMON)
+def reliability(session: nox.Session) -> None:
+    """Kills, errors, power losses and crowds, pip and uv beside: makes docs/reliability.md. Wants strace."""
+    _groups(session, "integration")
+    session.install(".")
+    session.run("python", "-m", "integration.reliability", *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
 def benchmarks(session: nox.Session) -> None:
     """Speed and memory as ratios: makes docs/benchmarks.md. Wants a quiet machine."""
     _groups(session, "integration")

@@ -109,7 +109,7 @@ def _gather(bench: Bench, size: int) -> list[_Process]:
     signal = bench.root / "begin"
     signal.unlink(missing_ok=True)
     processes = [_begin(bench, _STARTER, "-S", str(signal)) for _ in range(size)]
-    time.sleep(0.02 + 0.01 * size)
+    time.sleep(0.02 + 0.006 * size)
     signal.touch()
     return processes
 
@@ -143,7 +143,7 @@ class Swaps:
         return self.swaps == self.rounds and not self.mixed and not self.failed
 
 
-def back_and_forth(bench: Bench, rounds: int, *, burst: int = 4, holders_every: int = 10) -> Swaps:
+def back_and_forth(bench: Bench, rounds: int, *, burst: int = 3, holders_every: int = 10) -> Swaps:
     """Stage the other version, then start some interpreters at once that import everything; so many times.
 
     Every so often those that import hold the environment first, and come while others start and swap.

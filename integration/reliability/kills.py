@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from integration.reliability.bench import BIG, IMPORT_ALL, Bench
-from integration.reliability.phases import PHASES, Phase
+from integration.reliability.phases import Phase
 from integration.reliability.trace import Point, Tracer
 
 
@@ -98,9 +98,19 @@ def sweep(bench: Bench, judge: Judge, phase: Phase, options: Options) -> Count:
     return count
 
 
-def sweep_all(bench: Bench, judge: Judge, options: Options) -> list[Count]:
-    """All phases."""
-    return [sweep(bench, judge, phase, options) for phase in PHASES]
+def interrupts(bench: Bench, judge: Judge, options: Options) -> Count:
+    """Ctrl-C before each system call of a start that swaps. It may end that start, but only between old and new."""
+    start = Tracer(bench, [bench.python, "-B", "-c", "pass"])
+    bench.restore("staged")
+    points = start.points()
+    count = Count("Ctrl-C at a start", len(points))
+    for point in options.choose(points):
+        bench.restore("staged")
+        start.signal(point, "INT")
+        wrong, is_new = judge.after_a_start()
+        count.add(wrong, is_new=is_new, at=point)
+    print(count, file=sys.stderr, flush=True)
+    return count
 
 
 def pairs(bench: Bench, judge: Judge, options: Options, *, first: int = 1, second: int = 1) -> Count:
@@ -110,7 +120,7 @@ def pairs(bench: Bench, judge: Judge, options: Options, *, first: int = 1, secon
     """
     start = Tracer(bench, [bench.python, "-B", "-c", "pass"])
     bench.restore("staged")
-    count, seen = Count("recovery"), set()
+    count, seen = Count(f"two kills, {len(bench.names)} distributions"), set()
     for one in options.choose(start.points()[::first]):
         bench.restore("staged")
         start.kill(one)

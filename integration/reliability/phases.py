@@ -33,13 +33,23 @@ PHASES = (
     Phase("finalize", "staged", "begin(); li.finalize()", ("-S",)),
     Phase("recover at the next use", "half", "begin(); li.finalize()", ("-S",)),
     Phase("cancel", "old", "import {first}; li.install('{first}==2.0'); begin(); li.cancel()"),
+    Phase("undo at once", "new", "begin(); li.undo()"),
+    Phase("undo, staged", "new", "import {first}; begin(); li.undo()"),
+    Phase("swap of an undo", "undone"),
     Phase("clean-up at a start", "committed"),
     Phase("clean-up at the next use", "litter", "begin(); li.finalize()", ("-S",)),
 )
 
 
 def prepare_halves(bench: Bench) -> None:
-    """Keep what kills leave: `half` swapped, `committed` but not cleaned up, that with `litter` of a dead staging."""
+    """Keep a staged undo as `undone`, and what kills leave.
+
+    `half` swapped, `committed` but not cleaned up, that with `litter` of a dead staging.
+    """
+    bench.restore("new")
+    done = bench.live(f"import {bench.names[0]}; li.undo()")
+    assert done.status == 0, done.err
+    bench.keep("undone")
     swap = PHASES[2].tracer(bench)
     bench.restore("staged")
     points = swap.points()

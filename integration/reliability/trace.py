@@ -88,8 +88,12 @@ class Tracer:
 
     def kill(self, point: Point) -> bool:
         """Die before a point; whether that was a point below the environment."""
-        ran = self._run("-e", f"inject={point.call}:signal=KILL:when={point.number}")
+        ran = self.signal(point, "KILL")
         return ran.status != 0 and any("killed by SIGKILL" in line for line in self._lines()) and self._hit(point)
+
+    def signal(self, point: Point, name: str) -> Ran:
+        """Get a signal before a point."""
+        return self._run("-e", f"inject={point.call}:signal={name}:when={point.number}")
 
     def _hit(self, point: Point) -> bool:
         return any(
@@ -99,10 +103,6 @@ class Tracer:
             and _changes(point.call, found.group(3), str(self.bench.env))
             for line in self._lines()
         )
-
-    def fail(self, point: Point, error: str) -> Ran:
-        """Let a point fail with an error's name."""
-        return self._run("-e", f"inject={point.call}:error={error}:when={point.number}")
 
     def _run(self, *options: str) -> Ran:
         follow = ["-f"] if self.threads else []

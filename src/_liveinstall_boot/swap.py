@@ -185,9 +185,11 @@ def _not_retired(tree, info):
     for directory in (tree.root, tree.home):
         try:
             inside, outside = owned(tree.home, read(join(directory, info, "RECORD")))
+            pairs = [(join(tree.home, path), path) for path in inside] + [
+                (path, tree.path_of(path)) for path in outside
+            ]
         except (OSError, Stale):
             continue
-        pairs = [(join(tree.home, path), path) for path in inside] + [(path, tree.path_of(path)) for path in outside]
         return [target for target, path in pairs if not lexists(join(tree.root, path))]
     return []
 

@@ -180,6 +180,18 @@ def test_a_roll_back_never_takes_an_old_file_for_a_new_one(place):
     assert [state for _, state, _ in boot.transactions(site)] == ["failed"]
 
 
+def test_a_record_that_names_files_outside_of_the_environment_is_set_aside(place):
+    """Such a file has no place in a retired tree: the swap stops, and its roll-back must not stop for it."""
+    place.install(place.candidate("alpha", "1.0", {"alpha/a.py": ""}))
+    record = place.site / "alpha-1.0.dist-info" / "RECORD"
+    record.write_text(record.read_text() + "/elsewhere/file.txt,,\n")
+    before = place.state()
+    place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2"}))
+    assert place.start()[0] == 0
+    assert before.items() <= place.state().items()
+    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["failed"]
+
+
 def test_new_directories_are_flushed_from_the_top_before_what_moves_into_them(tmp_path):
     from _liveinstall_boot.files import in_order, make_directories, touch
 

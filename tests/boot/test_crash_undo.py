@@ -6,6 +6,7 @@ import errno
 import os
 
 import pytest
+from faults import ERRORS
 from places import KILLED, Place, live
 from test_crash import assert_whole
 
@@ -15,7 +16,7 @@ from liveinstall.commit import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 BIG = "x" * 2**20
-CODES = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EXDEV, errno.EMFILE]
+CODES = [getattr(errno, name) for name in ERRORS]
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(draft, os.path.join(directory, "todo"))
-    touched = {directory, os.path.dirname(directory)}
+    touched = dict.fromkeys((directory, os.path.dirname(directory)), 0)
     files.flush(touched)
     for number, path in enumerate(todo.paths):
         files.move(os.path.join(site, path), os.path.join(directory, str(number)), touched, out=True)
@@ -69,7 +69,7 @@ def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
 def put_back(site: str, directory: str) -> None:
     """Undo `move_aside()`, but for what something else has taken the place of. Needs the lock."""
     todo = read_todo(directory)
-    touched: set[str] = set()
+    touched: dict[str, int] = {}
     for number, path in enumerate(todo.paths if todo else ()):
         source, target = os.path.join(directory, str(number)), os.path.join(site, path)
         if os.path.lexists(source) and not os.path.lexists(target):

@@ -1,0 +1,137 @@
+"""What is measured, in pieces that need nothing of each other; each makes a bench of its own."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import faults
+
+from integration.reliability import crowds, kills, others, power
+from integration.reliability.bench import BIG, SMALL, Bench, workbench
+from integration.reliability.kills import Count, Judge, Options
+from integration.reliability.phases import PHASES, prepare_halves
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is tried. `pairs`, for the five distributions: of how many first and of how many second kills one."""
+
+    options: Options
+    pip: int = 4
+    states: int = 2
+    bound: int = 10
+    pairs: tuple[int, int] = (12, 9)
+    small: tuple[int, int] = (1, 1)
+    crowd: int = 100
+    crowds: int = 5
+    swaps: int = 1000
+    installs: int = 20
+
+
+SMALL_SIZES = Sizes(
+    Options(every=41),
+    live=1,
+    pip=60,
+    states=90,
+    bound=6,
+    pairs=(40, 25),
+    small=(17, 9),
+    crowd=20,
+    crowds=1,
+    swaps=30,
+    installs=2,
+)
+
+
+def _with_bench(measure: Callable[[Bench, Judge], Any], *, small: bool = False) -> Any:
+    with workbench(SMALL if small else BIG) as bench:
+        return measure(bench, Judge(bench))
+
+
+def phases(sizes: Sizes) -> list[Count]:
+    """A kill before each system call of each phase."""
+
+    def measure(bench: Bench, judge: Judge) -> list[Count]:
+        prepare_halves(bench)
+        return [kills.sweep(bench, judge, phase, sizes.options) for phase in PHASES]
+
+    return list(_with_bench(measure))
+
+
+def pairs(sizes: Sizes) -> list[Count]:
+    """A kill of the swap, then one of its recovery."""
+    found = []
+    for small, (first, second) in ((True, sizes.small), (False, sizes.pairs)):
+        options = replace(sizes.options, every=1)
+
+        def measure(
+            bench: Bench, judge: Judge, first: int = first, second: int = second, o: Options = options
+        ) -> Count:
+            return kills.pairs(bench, judge, o, first=first, second=second)
+
+        found.append(_with_bench(measure, small=small))
+    return found
+
+
+def interrupts(sizes: Sizes) -> Count:
+    """Ctrl-C before each system call of a start."""
+    return _with_bench(lambda bench, judge: kills.interrupts(bench, judge, sizes.options))
+
+
+def power_losses(sizes: Sizes) -> list[Count]:
+    """The states that a power loss may leave."""
+
+    def measure(bench: Bench, judge: Judge) -> list[Count]:
+        prepare_halves(bench)
+        options = replace(sizes.options, every=sizes.states)
+        return [power.sweep(bench, judge, phase, options, bound=sizes.bound) for phase in PHASES]
+
+    return list(_with_bench(measure))
+
+
+def tools(sizes: Sizes) -> list[others.Broken]:
+    """pip and uv."""
+    found = []
+    for tool, every in (("pip", sizes.pip), ("uv", sizes.options.every)):
+        if others.available(tool):
+            options = replace(sizes.options, every=every)
+            found.append(_with_bench(lambda bench, _, t=tool, o=options: others.sweep(bench, t, o)))
+    return found
+
+
+def errors(sizes: Sizes) -> dict[str, Counter[str]]:
+    """Each error at each file change of each phase, in this process and its forks: phase -> error -> tries."""
+    found = {}
+    for phase in faults.PHASES:
+        with tempfile.TemporaryDirectory() as directory:
+            found[phase] = faults.tries_of_errors(Path(directory), phase, in_turn=sizes.options.every > 1)
+        print(f"errors: {phase}: {sum(found[phase].values())}", file=sys.stderr, flush=True)
+    return found
+
+
+@dataclass
+class Crowds:
+    """What crowds saw; of `installs` pairs of processes that installed at once `wrong` says what went wrong."""
+
+    starts: list[crowds.Crowd]
+    swaps: crowds.Swaps
+    installs: int
+    wrong: list[str]
+
+
+def crowded(sizes: Sizes) -> Crowds:
+    """Many interpreters at once."""
+
+    def measure(bench: Bench, _: Judge) -> Crowds:
+        starts = [crowds.start_at_once(bench, sizes.crowd) for _ in range(sizes.crowds)]
+        swaps = crowds.back_and_forth(bench, sizes.swaps)
+        installs, wrong = crowds.two_install(bench, sizes.installs)
+        return Crowds(starts, swaps, installs, wrong)
+
+    return _with_bench(measure)
