@@ -95,7 +95,7 @@ def _retire(site, record, change, touched):
         if lexists(source):
             make_directories(dirname(join(tree.root, path)), touched)
             move(source, join(tree.root, path), touched)
-    _remove_empty(tree, [*inside, *(path for _, path in pairs)], touched)
+    remove_empty(tree.home, inside, touched)  # elsewhere only after the commit: what comes in may need them again
 
 
 def check(site, record):
@@ -277,14 +277,28 @@ def _after_failure(tries):
 
 def clean_up(site, record):
     """Remove what a committed transaction leaves; the companions last, because they lead a next start here."""
+    touched = {}
     for change in record.changes:
         if change.part:
             remove_tree(join(site, change.part))
+        if change.old_info:
+            _remove_empty(retired_tree(site, record, change), _elsewhere(site, record, change), touched)
+    flush(in_order(touched))
     history = join(site, STATE, HISTORY)
     os.makedirs(history, exist_ok=True)
     done = "%s.%d" % (record.id, _moment(history))
     os.replace(record_path(site, record.id, "committed"), join(history, done))
     sweep_companions(site)
+
+
+def _elsewhere(site, record, change):
+    """The paths in the retired tree of an old version's files that were outside of its site directory."""
+    tree = retired_tree(site, record, change)
+    try:
+        _, outside = owned(tree.home, read(join(tree.root, basename(change.old_info), "RECORD")))
+        return [tree.path_of(path) for path in outside]
+    except (OSError, Stale):
+        return []
 
 
 def _moment(history):

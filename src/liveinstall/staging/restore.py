@@ -142,4 +142,6 @@ def _copy_or_link(source: str, target: str, size: int) -> None:
             pass  # FAT, some network file systems, too many links, another user's file
         else:
             return
-    shutil.copy2(source, target)
+    with open(source, "rb") as stream, open(target, "xb") as out:
+        shutil.copyfileobj(stream, out)
+    shutil.copystat(source, target)
