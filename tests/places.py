@@ -93,8 +93,8 @@ class Place:
         shutil.copytree(self.root, to, symlinks=True)
         return Place(to)
 
-    def fork(self, action, *, at: int = -1, error: OSError | None = None) -> tuple[int, int]:
-        """Run `action` in a forked process; before its file change number `at` kill it, or raise `error` there.
+    def fork(self, action, *, at: int = -1, error: OSError | None = None, meddle=None) -> tuple[int, int]:
+        """Run `action` in a forked process; before its file change number `at` kill it, raise `error`, or `meddle()`.
 
         Returns its exit status and how many file changes it counted.
         """
@@ -102,7 +102,7 @@ class Place:
         child = os.fork()
         if child == 0:
             os.close(read)
-            _die_or_raise(action, at, error, write, self.said)
+            _die_or_raise(action, at, error or meddle, write, self.said)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:
             counted = pipe.read()
@@ -123,7 +123,7 @@ class Place:
         return [p.name for p in self.site.iterdir() if ".part" in p.name or p.name.startswith(boot.FINALIZER)]
 
 
-def _die_or_raise(action, at: int, error: OSError | None, pipe: int, said: Path) -> None:
+def _die_or_raise(action, at: int, error, pipe: int, said: Path) -> None:
     counted = 0
 
     def hook(event: str, arguments: tuple) -> None:
@@ -133,7 +133,9 @@ def _die_or_raise(action, at: int, error: OSError | None, pipe: int, said: Path)
             if counted - 1 == at:
                 if error is None:
                     os._exit(KILLED)
-                raise error
+                if not callable(error):
+                    raise error
+                error()
 
     status = 1
     try:

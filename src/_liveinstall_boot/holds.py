@@ -32,6 +32,7 @@ except ImportError:
 
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
+UNKNOWN = "!"  # at the end of the name of a hold that could not be written: its process may use anything
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
 # Shown the disk, never a part.
@@ -56,13 +57,17 @@ class Hold:
 
     def __init__(self, path, text):
         self.path = path
-        self.pid = int(basename(path).partition("-")[0] or 0)
+        self.name = basename(path).rstrip(UNKNOWN)
+        pid = self.name.partition("-")[0]
+        self.pid = int(pid) if pid.isdecimal() else 0
         self.parent = ""
         self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
         lines = text.split("\n")
         if lines[0] != MAGIC:
             self.uses = None
             return
+        if path.endswith(UNKNOWN):
+            self.uses = None
         for line in lines[1:]:
             key, _, value = line.partition(" ")
             if key == "since":
@@ -71,8 +76,10 @@ class Hold:
                 setattr(self, key, value)
             elif key == "sees":
                 self.sees.append(value)
-            elif key in ("uses", "keeps"):
-                getattr(self, key).add(value)
+            elif key == "uses" and self.uses is not None:
+                self.uses.add(value)
+            elif key == "keeps":
+                self.keeps.add(value)
 
     def blocks(self, record):
         """What of a transaction this process uses, for people; empty when it may be swapped under it."""
@@ -102,12 +109,20 @@ class Watcher:
 
     def say(self, key, values):
         """Append to the hold; one write, so that no reader sees half a line."""
-        text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value)
+        text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
         try:
-            if text:
-                os.write(self.handle, text.encode("utf-8", "replace"))
+            if text and os.write(self.handle, text) < len(text):
+                self.own_up()
         except OSError:
-            pass  # a full disk must not fail an import
+            self.own_up()
+
+    def own_up(self):
+        """A full disk must not fail an import: it can still rename, so from now on anything may be in use."""
+        try:
+            os.rename(self.path, self.path + UNKNOWN)
+            self.path += UNKNOWN
+        except OSError:
+            pass
 
     def wait(self):
         """Let a swap that did not see what was noted come to its end; bounded."""

@@ -95,6 +95,9 @@ def _retire(site, record, change, touched):
         if lexists(source):
             make_directories(dirname(join(tree.root, path)), touched)
             move(source, join(tree.root, path), touched)
+    for path in moves:
+        if isdir(join(tree.root, path)) and not collect(tree.root, path, inside, []):
+            raise Stale("%s %s is being changed by something else" % (change.name, change.old_version))
     remove_empty(tree.home, inside, touched)  # elsewhere only after the commit: what comes in may need them again
 
 
@@ -109,8 +112,9 @@ def check(site, record):
             tree = part_tree(site, record, change)
             _check_whole(tree)
             name = _info(tree).partition("-")[0].lower() + "-"
-            for entry in () if change.old_info else os.listdir(tree.home):
-                if entry.lower().startswith(name) and entry.endswith(".dist-info"):
+            for entry in os.listdir(tree.home):
+                foreign = not change.old_info or entry != basename(change.old_info)
+                if foreign and entry.lower().startswith(name) and entry.endswith(".dist-info"):
                     raise Stale("%s was installed by something else" % change.name)
 
 

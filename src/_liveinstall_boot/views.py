@@ -70,7 +70,7 @@ def _parts(records):
 
 def _ancestor(site, waiting):
     """The hold of the nearest ancestor, if it has a view of its own: it sees a part, or uses what a swap would move."""
-    holds = {basename(hold.path): hold for hold in live_holds(site)}
+    holds = {hold.name: hold for hold in live_holds(site)}
     name = basename(os.environ.get(VARIABLE, ""))
     while name in holds and holds[name].pid == os.getpid():  # the guard has taken this process's own
         name = holds[name].parent

@@ -269,3 +269,43 @@ def test_an_import_in_a_holder_waits_for_the_swap_that_did_not_see_it(tmp_path):
     finally:
         boot_holds.release(site)
     assert boot_holds.live_holds(site) == [] and watcher not in sys.meta_path
+
+
+def test_a_hold_that_can_no_longer_be_written_may_use_anything(tmp_path, monkeypatch):
+    import errno
+
+    from _liveinstall_boot import codec
+    from _liveinstall_boot import holds as boot_holds
+
+    site = str(tmp_path)
+    boot_holds.take_hold(site, "python https://user:secret@host/x")
+    try:
+        watcher = boot_holds._mine[site]
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(boot_holds.os, "write", full)
+        assert watcher.find_spec("alpha") is None
+        monkeypatch.undo()
+        (hold,) = boot_holds.live_holds(site)
+        record = codec.Record("1", [codec.Change("beta", "1", "2", "beta-1.dist-info", "", "beta-2.part")], {})
+        assert (hold.uses, hold.pid, hold.blocks(record)) == (None, os.getpid(), ["beta"])
+        (holder,) = holds.holders(site)
+        assert holder.mine and "secret" not in holder.command
+    finally:
+        boot_holds.release(site)
+    assert os.listdir(tmp_path / boot.STATE / boot.HOLDS) == []
+
+
+def test_a_file_that_is_no_hold_blocks_nothing(tmp_path):
+    directory = tmp_path / boot.STATE / boot.HOLDS
+    directory.mkdir(parents=True)
+    (directory / ".nfs0001").touch()
+    assert holds.holders(str(tmp_path)) == ()
+
+
+def test_what_cannot_be_held_is_a_typed_error(env):
+    (env.site / ".liveinstall").write_text("in the way")
+    done = env.run("li.hold()")
+    assert "NotWritableError" in done.stderr and "cannot be held" in done.stderr

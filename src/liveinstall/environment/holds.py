@@ -13,6 +13,7 @@ from liveinstall.commit.transaction import command_line
 from liveinstall.environment.installed import record_of
 from liveinstall.errors import DamagedError
 from liveinstall.model import Holder
+from liveinstall.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,20 +38,25 @@ def holders(site: str, here: Mapping[str, Distribution] | None = None) -> tuple[
         mine = hold.pid == os.getpid() or hold.path in (watcher.path for watcher in boot_holds._mine.values())  # noqa: SLF001
         uses = None if hold.uses is None else frozenset(hold.uses)
         used = tuple(sorted(name for name, names in tops.items() if uses and names & uses))
-        found.append(Holder(hold.pid, hold.command, hold.since, mine, uses, tuple(hold.sees), used))
+        found.append(Holder(hold.pid, redact(hold.command), hold.since, mine, uses, tuple(hold.sees), used))
     return tuple(found)
 
 
-def users(distribution: Distribution, others: Iterable[Holder]) -> Holder | None:
-    """One of the holders, or of the processes that have its libraries mapped, that uses `distribution`."""
-    tops, libraries = top_names(distribution)
-    for holder in others:
-        if holder.uses is None or holder.uses & tops:
-            return holder
-    home = os.path.dirname(distribution.info)
-    for pid, _ in boot_holds.mapped({distribution.name: [os.path.join(home, path) for path in libraries]}):
-        return replace(unannounced(pid), distributions=(distribution.name,))
-    return None
+def users(distributions: Iterable[Distribution], others: Iterable[Holder]) -> dict[str, Holder]:
+    """For each distribution that is used, one of the holders, or of the processes that have a library of it mapped."""
+    found: dict[str, Holder] = {}
+    places = {}
+    others = list(others)
+    for distribution in distributions:
+        tops, libraries = top_names(distribution)
+        home = os.path.dirname(distribution.info)
+        places[distribution.name] = [os.path.join(home, path) for path in libraries]
+        for holder in others:
+            if holder.uses is None or holder.uses & tops:
+                found.setdefault(distribution.name, holder)
+    for pid, name in boot_holds.mapped(places):
+        found.setdefault(name, replace(unannounced(pid), distributions=(name,)))
+    return found
 
 
 def unannounced(pid: int) -> Holder:
@@ -59,7 +65,7 @@ def unannounced(pid: int) -> Holder:
         words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
     except OSError:
         words = []
-    return Holder(pid, " ".join(words).strip()[:120] or "unknown", 0.0)
+    return Holder(pid, redact(" ".join(words).strip())[:120] or "unknown", 0.0)
 
 
 def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:

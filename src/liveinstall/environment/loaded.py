@@ -41,11 +41,8 @@ def disturbing(distributions: Iterable[Distribution], target: Target, others: Se
     """
     distributions = list(distributions)
     reasons = {}
-    for distribution in distributions:
-        user = users(distribution, others) if is_in(target, distribution) else None
-        if user:
-            how = "may use" if user.uses is None and not user.distributions else "uses"
-            reasons[distribution.name] = f"{user} {how} {distribution.name}"
+    for name, user in users((found for found in distributions if is_in(target, found)), others).items():
+        reasons[name] = f"{user} {'may use' if user.uses is None and not user.distributions else 'uses'} {name}"
     here = {distribution.name: distribution for distribution in distributions}
     for name in loaded(distributions):
         where = "" if is_in(target, here[name]) else f" from {os.path.dirname(here[name].info)}"

@@ -9,7 +9,7 @@ from _liveinstall_boot import holds
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.target import find_target
-from liveinstall.errors import RequirementError
+from liveinstall.errors import NotWritableError, RequirementError
 from liveinstall.model import Guard
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
     def __init__(self) -> None:
         self._site = find_target(for_change=False).site
         self._new = self._site not in holds._mine  # noqa: SLF001
-        holds.take_hold(self._site, transactions.command_line())
+        try:
+            holds.take_hold(self._site, transactions.command_line())
+        except OSError as error:
+            raise NotWritableError(f"{self._site} cannot be held: {error}.", site=self._site) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

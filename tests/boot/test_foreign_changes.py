@@ -1,0 +1,79 @@
+"""Another tool changes the environment while a start swaps: it takes no lock, and nothing is guessed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from places import Place
+
+import _liveinstall_boot as boot
+from liveinstall.commit import transaction as transactions
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.fixture
+def staged(place):
+    place.install(place.candidate("alpha", "1.0"), place.candidate("beta", "1.0"))
+    place.stage(place.candidate("alpha", "2.0"), place.candidate("beta", "2.0"))
+    return place
+
+
+def remove(place):
+    shutil.rmtree(place.site / "alpha", ignore_errors=True)
+    shutil.rmtree(place.site / "alpha-1.0.dist-info", ignore_errors=True)
+
+
+def half_remove(place):
+    (place.site / "alpha" / "__init__.py").unlink(missing_ok=True)
+
+
+def put_in(place):
+    """As pip does for alpha 3: its own files over what is there, then its dist-info."""
+    for path in ("alpha/__init__.py", "alpha/third.py", "alpha-3.0.dist-info/METADATA"):
+        (place.site / path).parent.mkdir(exist_ok=True)
+        (place.site / path).write_text("Name: alpha\nVersion: 3.0\n")
+
+
+@pytest.mark.parametrize("meddle", [remove, half_remove, put_in])
+def test_whatever_is_done_during_a_swap_python_starts_and_what_is_somebody_elses_stays(staged, tmp_path, meddle):
+    dry = staged.copy(tmp_path / "dry")
+    _, points = dry.start()
+    assert points > 20
+    seen = set()
+    for at in range(points):
+        copy = staged.copy(tmp_path / str(at))
+
+        def interfere(copy=copy) -> None:
+            meddle(copy)
+
+        status, _ = copy.start(at=at, meddle=interfere)
+        assert status == 0, at
+        assert copy.start()[0] == 0, at
+        beta = [path.name for path in copy.site.glob("beta-*.dist-info")]
+        assert beta in (["beta-1.0.dist-info"], ["beta-2.0.dist-info"]), at
+        version = beta[0][5:8]
+        assert (copy.site / "beta/__init__.py").read_text() == f"__version__ = '{version}'\n", at
+        assert (copy.site / "beta/late.py").read_text() == f"V = '{version}'\n", at
+        if meddle is put_in:
+            assert (copy.site / "alpha/third.py").exists(), at
+            assert (copy.site / "alpha-3.0.dist-info/METADATA").exists(), at
+        states = [state for _, state, _ in boot.transactions(str(copy.site))]
+        assert states in ([], ["failed"], ["pending"]), (at, states)
+        if states:
+            told = [transactions.note_of(str(copy.site), item.id) for item in transactions.read_all(str(copy.site))]
+            assert all(told), at
+        seen.add((version, *states))
+        shutil.rmtree(tmp_path / str(at))
+    assert ("2.0",) in seen  # after the last file of alpha had come in
+
+
+def test_a_second_version_that_came_between_staging_and_start_is_left_alone(staged: Place) -> None:
+    put_in(staged)
+    assert staged.start()[0] == 0
+    (item,) = transactions.read_all(str(staged.site))
+    assert item.state == "failed"
+    assert transactions.note_of(str(staged.site), item.id) == "alpha was installed by something else"
+    assert (staged.site / "alpha-1.0.dist-info").exists() and (staged.site / "alpha-3.0.dist-info").exists()
