@@ -96,7 +96,7 @@ def test_what_waits_for_a_holder_is_told_cancelled_and_finalized(
         assert told["result"]["pending"][0]["changes"][0]["new_version"] == "2.0" if json_form else "1.0 -> 2.0" in text
         status, text, told = command(environment, "finalize", json_form=json_form)
         assert status == 3
-        assert "held by" in text
+        assert "used by" in text
         assert version(environment) == "1.0"
         status, text, _ = command(environment, "cancel", "alpha", json_form=json_form)
         assert status == 0

@@ -184,7 +184,7 @@ class Holder:
     command: str
     since: float
     mine: bool = False
-    uses: frozenset[str] | None = None
+    uses: tuple[str, ...] | None = None
     sees: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
 

@@ -51,11 +51,13 @@ def test_statuses_are_honest(env, command):
     holder.stdout.readline()
     waiting = command("finalize")
     shown = command("status")
+    told = envelope(command("status", "--json"))["result"]
     forced = command("finalize", "--force")
     holder.kill()
     holder.communicate()
     assert waiting.returncode == 3 and "used by pid" in waiting.stdout
     assert "waits for: the end of pid" in shown.stdout
+    assert (told["holders"][0]["pid"], type(told["holders"][0]["uses"])) == (holder.pid, list)
     assert forced.returncode == 0 and "alpha 1.0" in forced.stdout
 
 

@@ -36,8 +36,8 @@ def holders(site: str, here: Mapping[str, Distribution] | None = None) -> tuple[
     for hold in boot_holds.live_holds(site):
         # A hold that boot took for this process is another copy's, but the same process's; a forked child shares one.
         mine = hold.pid == os.getpid() or hold.path in (watcher.path for watcher in boot_holds._mine.values())  # noqa: SLF001
-        uses = None if hold.uses is None else frozenset(hold.uses)
-        used = tuple(sorted(name for name, names in tops.items() if uses and names & uses))
+        uses = None if hold.uses is None else tuple(sorted(hold.uses))
+        used = tuple(sorted(name for name, names in tops.items() if uses and not names.isdisjoint(uses)))
         found.append(Holder(hold.pid, redact(hold.command), hold.since, mine, uses, tuple(hold.sees), used))
     return tuple(found)
 
@@ -52,7 +52,7 @@ def users(distributions: Iterable[Distribution], others: Iterable[Holder]) -> di
         home = os.path.dirname(distribution.info)
         places[distribution.name] = [os.path.join(home, path) for path in libraries]
         for holder in others:
-            if holder.uses is None or holder.uses & tops:
+            if holder.uses is None or not tops.isdisjoint(holder.uses):
                 found.setdefault(distribution.name, holder)
     for pid, name in boot_holds.mapped(places):
         found.setdefault(name, replace(unannounced(pid), distributions=(name,)))

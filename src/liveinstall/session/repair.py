@@ -87,5 +87,7 @@ def _in_use(target: Target, damage: Damage) -> str:
     below = tuple(os.path.realpath(path) + os.sep for path in damage.moves)
     if any((file + os.sep).startswith(below) for file in loaded_files()):
         return "this process has imported it; repair it from the command line"
-    others = [str(holder) for holder in holds.holders(target.site) if not holder.mine]
-    return f"held by {'; '.join(others)}" if others else ""
+    names = {os.path.basename(path).partition(".")[0] for path in damage.moves}
+    others = [holder for holder in holds.holders(target.site) if not holder.mine]
+    users = [str(holder) for holder in others if holder.uses is None or not names.isdisjoint(holder.uses)]
+    return f"used by {'; '.join(users)}" if users else ""
