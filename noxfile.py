@@ -64,10 +64,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def integration(session: nox.Session) -> None:
-    """Real pip, real wheels from the index, real processes; the real upgrades once, each names its own Python."""
+    """Real pip, real wheels from the index, real processes; what names its own Python, or takes long, once."""
     _groups(session, "integration")
     session.install(".")
-    rest = [] if session.python == NEWEST_COMMON else ["--ignore=integration/test_real_upgrades.py"]
+    once = ("real_upgrades", "holds", "hostile", "reliability", "repair", "undo")
+    rest = [] if session.python == NEWEST_COMMON else [f"--ignore=integration/test_{name}.py" for name in once]
     session.run("pytest", "integration", "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
 
 
