@@ -109,13 +109,19 @@ class Place:
         _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status), int(counted or -1)
 
-    def start(self, **options) -> tuple[int, int]:
-        """What a starting interpreter does when it meets a companion."""
+    def start(self, port=None, **options) -> tuple[int, int]:
+        """What a starting interpreter does when it meets a companion; on another kind of file system, if `port`."""
 
         def finalize() -> None:
+            if port:
+                for path in (self.site / boot.STATE).glob(boot.FINALIZER + "*"):
+                    sys.modules[path.name] = boot  # a companion that runs twice in a start finds the same module
+                port.put_in_place()
             if any(path.name.endswith(boot.COMPANIONS) for path in self.site.iterdir()):
                 boot._done.clear()
                 boot.finalize(str(self.site))
+            if port and hasattr(port, "check"):
+                port.check()
 
         return self.fork(finalize, **options)
 

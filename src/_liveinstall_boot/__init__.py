@@ -109,6 +109,7 @@ def finalize(site):
     if site in _done:
         return
     _done.add(site)
+    site = os.path.realpath(site)  # a link may lead here, and what is recorded is relative to the directory itself
     try:
         restore = _hold_off_sigint()
         try:
@@ -183,7 +184,7 @@ def _note_all(site, reason):
     from .swap import note
 
     for id, state, _ in transactions(site):
-        if state == "pending":
+        if state in ("pending", "swapping"):
             note(site, id, reason)
 
 

@@ -9,15 +9,37 @@ from . import MANIFEST
 from .codec import record_paths
 
 
-def _rename(source, target):
-    for pause in (0.02, 0.1, 0.3, None):
+def _patiently(name, *paths):
+    """Do one operation; on Windows a scanner or an indexer may have the file open for a moment."""
+    for pause in (0.02, 0.1, 0.3, 0.6, None):
         try:
-            return os.rename(source, target)
-        except PermissionError:  # Windows: a scanner or an indexer has it open for a moment
+            return getattr(os, name)(*paths)
+        except PermissionError:
             if os.name != "nt" or pause is None:
                 raise
             time.sleep(pause)
     return None
+
+
+def rename(source, target, over=False):
+    """Rename. What counts is what is on disk: NFS may report as failed what it has done, when an answer got lost."""
+    try:
+        _patiently("replace" if over else "rename", source, target)
+    except OSError:
+        if lexists(source) or not lexists(target):
+            raise
+
+
+def _remove(name, path):
+    try:
+        _patiently(name, path)
+    except FileNotFoundError:
+        pass
+
+
+def unlink(path):
+    """Remove a file, if it is there."""
+    _remove("unlink", path)
 
 
 def touch(touched, *paths):
@@ -35,7 +57,11 @@ def make_directories(path, touched):
     """Make a directory and its parents, to be flushed before what moves into them."""
     if not isdir(path):
         make_directories(dirname(path), touched)
-        os.mkdir(path)
+        try:
+            os.mkdir(path)
+        except OSError:
+            if not isdir(path):
+                raise
         touched[dirname(path)] = 0
 
 
@@ -46,7 +72,7 @@ def move(source, target, touched, out=False):
     """
     touch(touched, source, target)
     try:
-        _rename(source, target)
+        rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV or islink(source) or not isdir(source):
             raise
@@ -56,17 +82,23 @@ def move(source, target, touched, out=False):
         os.rmdir(source)
 
 
-def place(source, target, touched, over=False):
-    """Move a file or directory to where it belongs, merging directories; never over a file unless `over`."""
+def place(source, target, touched, spared=None):
+    """Move a file or directory to where it belongs, merging directories; over files only with `spared`: but those."""
     if not lexists(target):
         make_directories(dirname(target), touched)
         move(source, target, touched)
     elif isdir(source) and not islink(source) and isdir(target) and not islink(target):
         for name in sorted(os.listdir(source), key=lambda name: name == "METADATA"):
-            place(join(source, name), join(target, name), touched, over)
-    elif over:
+            place(join(source, name), join(target, name), touched, spared)
+    elif target in (spared or ()):
+        pass
+    elif spared is not None:
         touch(touched, source, target)
-        os.replace(source, target)
+        try:
+            rename(source, target, over=True)
+        except PermissionError:  # bytecode that somebody holds is not worth an undo: its source tells that it is old
+            if not source.endswith(".pyc"):
+                raise
     elif not source.endswith(".pyc"):
         raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
 
@@ -129,7 +161,10 @@ def forget_bytecode(home, paths, touched):
         if isdir(cache):
             for name in os.listdir(cache):
                 if _is_bytecode_of((directory + "/" if directory else "") + "__pycache__/" + name, sources):
-                    os.unlink(join(cache, name))
+                    try:
+                        unlink(join(cache, name))
+                    except PermissionError:
+                        pass
             remove_empty(home, [join(directory, "__pycache__", "x")], touched)
 
 
@@ -161,8 +196,8 @@ def remove_tree(path):
         if entry.is_dir(follow_symlinks=False):
             remove_tree(entry.path)
         else:
-            os.unlink(entry.path)
-    os.rmdir(path)
+            unlink(entry.path)
+    _remove("rmdir", path)
 
 
 def top_names(paths):

@@ -17,6 +17,7 @@ looks for a swap, the other says `swapping` and then looks for `uses`; at least 
 desists.
 """
 
+import errno
 import os
 import sys
 import time
@@ -224,14 +225,21 @@ def _is_alive(path):
         return False
     except PermissionError:  # another user's: without the right to ask, believe it
         return True
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        handle = os.open(path, os.O_RDONLY)
     try:
         _lock(handle)
-        os.unlink(path)
-        return False
     except OSError:
         return True
     finally:
-        os.close(handle)
+        os.close(handle)  # first, because Windows unlinks no open file
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+    return False
 
 
 def mapped(places):

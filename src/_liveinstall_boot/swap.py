@@ -1,5 +1,6 @@
 """One transaction: old out, new in, or back again."""
 
+import atexit
 import os
 import sys
 import time
@@ -8,6 +9,7 @@ from os.path import basename, dirname, isdir, join, lexists, normpath, relpath
 from . import (
     COMPANIONS,
     HISTORY,
+    LOCK,
     MANIFEST,
     PART,
     RETIRED,
@@ -16,6 +18,7 @@ from . import (
     TRIES,
     record_path,
     transactions,
+    try_lock,
 )
 from .codec import Stale, decode_manifest, read, read_record, stem
 from .files import (
@@ -29,6 +32,7 @@ from .files import (
     place,
     remove_empty,
     remove_tree,
+    rename,
     sha256,
 )
 from .holds import _own_swap, live_holds
@@ -166,21 +170,26 @@ def _swap(site, record):
 
 
 def roll_back(site, record):
-    """Undo what of a swap is observed on disk; idempotent, so that it may be killed and run again."""
-    touched = {}
+    """Undo what of a swap is observed on disk; idempotent, so that it may be killed and run again.
+
+    What somebody holds stays where it is, all else is undone, and then this is raised: a next start ends it.
+    """
+    touched, stuck = {}, {}
     doubtful = set()
     for change in record.changes:
         if change.old_info:
             doubtful.update(_not_retired(retired_tree(site, record, change), basename(change.old_info)))
     for change in record.changes:
         if change.part:
-            _withdraw(part_tree(site, record, change), touched, doubtful)
+            _withdraw(part_tree(site, record, change), touched, doubtful, stuck)
     for change in record.changes:
         if change.old_info:
             tree = retired_tree(site, record, change)
             if isdir(tree.root):
-                _restore(tree, touched)
+                _restore(tree, touched, stuck)
     flush(in_order(touched))
+    for error in stuck.values():
+        raise error
     remove_tree(join(site, STATE, RETIRED, record.id))
 
 
@@ -198,7 +207,7 @@ def _not_retired(tree, info):
     return []
 
 
-def _withdraw(tree, touched, doubtful):
+def _withdraw(tree, touched, doubtful, stuck):
     """Move a part's files back into it, METADATA first; where the old file may still be, only what is the new one."""
     rows = _listed(tree)
     paths = list(rows)
@@ -206,7 +215,10 @@ def _withdraw(tree, touched, doubtful):
         away, here = join(tree.root, path), tree.target(path)
         if not lexists(away) and lexists(here) and (here not in doubtful or sha256(here) == rows[path]):
             make_directories(dirname(away), touched)
-            move(here, away, touched)
+            try:
+                move(here, away, touched)
+            except OSError as error:
+                stuck[here] = error
     forget_bytecode(tree.home, [path for path in paths if not path.startswith(tree.data + "/")], touched)
     _remove_empty(tree, paths, touched)
 
@@ -227,14 +239,20 @@ def _listed(tree):
         return {}  # damaged from outside; what it brought stays, what it replaced comes back
 
 
-def _restore(tree, touched):
-    names = sorted(os.listdir(tree.root), key=lambda name: name.endswith(".dist-info"))
-    for name in names:
+def _restore(tree, touched, stuck):
+    """Move a retired tree's files back, but over nothing that is stuck."""
+    pairs = []
+    for name in sorted(os.listdir(tree.root), key=lambda name: name.endswith(".dist-info")):
         if name == tree.data:
-            for scheme in os.listdir(join(tree.root, name)):
-                place(join(tree.root, name, scheme), tree.roots[scheme], touched, over=True)
+            schemes = os.listdir(join(tree.root, name))
+            pairs += [(join(tree.root, name, scheme), tree.roots[scheme]) for scheme in schemes]
         else:
-            place(join(tree.root, name), join(tree.home, name), touched, over=True)
+            pairs.append((join(tree.root, name), join(tree.home, name)))
+    for source, target in pairs:
+        try:
+            place(source, target, touched, stuck)
+        except OSError as error:
+            stuck[target] = error
 
 
 def apply(site, id, tries=0, users=None):
@@ -258,6 +276,8 @@ def apply(site, id, tries=0, users=None):
         set_state(site, id, ("swapping", tries), ("pending", tries))
         raise
     except BaseException:
+        if lexists(record_path(site, id, "committed")):  # only its flush failed, so nothing is cleaned up yet
+            return record, paths
         roll_back(site, record)
         set_state(site, id, ("swapping", tries), _after_failure(tries))
         raise
@@ -291,7 +311,7 @@ def clean_up(site, record):
     history = join(site, STATE, HISTORY)
     os.makedirs(history, exist_ok=True)
     done = "%s.%d" % (record.id, _moment(history))
-    os.replace(record_path(site, record.id, "committed"), join(history, done))
+    rename(record_path(site, record.id, "committed"), join(history, done))
     sweep_companions(site)
 
 
@@ -318,12 +338,15 @@ def recover(site):
             roll_back(site, read_record(site, id, state, tries))
             set_state(site, id, (state, tries), _after_failure(tries))
         elif state == "committed":
-            clean_up(site, read_record(site, id, state, tries))
+            try:
+                clean_up(site, read_record(site, id, state, tries))
+            except OSError as error:  # somebody has a file of it open; all that matters is in place
+                note(site, id, str(error))
     sweep_companions(site)
 
 
 def set_state(site, id, old, new):
-    os.rename(record_path(site, id, *old), record_path(site, id, *new))
+    rename(record_path(site, id, *old), record_path(site, id, *new))
     flush([join(site, STATE, TRANSACTIONS)])
 
 
@@ -348,7 +371,25 @@ def sweep_companions(site):
             wanted.update(companion_stem(change) for change in record.changes)
     for name in os.listdir(site):
         if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in wanted:
-            os.unlink(join(site, name))
+            try:
+                os.unlink(join(site, name))
+            except FileNotFoundError:
+                pass
+            except PermissionError:
+                if os.name != "nt":
+                    raise
+                atexit.register(_sweep_at_exit, site)  # site.py has it open while its line runs (up to 3.12)
+
+
+def _sweep_at_exit(site):
+    try:
+        handle = try_lock(join(site, STATE, LOCK))
+        if handle is not None:
+            atexit.unregister(_sweep_at_exit)
+            sweep_companions(site)
+            os.close(handle)
+    except OSError:
+        pass
 
 
 def companion_stem(change):

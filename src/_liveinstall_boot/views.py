@@ -7,7 +7,7 @@ empty the part.
 
 import os
 import sys
-from os.path import basename, dirname, isdir, join, normpath
+from os.path import basename, dirname, isdir, join, normpath, realpath
 
 from . import transactions
 from .codec import Stale, read_record
@@ -84,8 +84,8 @@ def _show(site, sees):
     for part in sees:
         path = normpath(join(site, part))
         if isdir(path) and path not in sys.path:
-            home = dirname(path)
-            sys.path.insert(sys.path.index(home) if home in sys.path else len(sys.path), path)
+            homes = [number for number, entry in enumerate(sys.path) if entry and realpath(entry) == dirname(path)]
+            sys.path.insert(homes[0] if homes else len(sys.path), path)
             for name in sorted(os.listdir(path)):
                 if add and name.endswith(".pth"):
                     add(path, name, None)

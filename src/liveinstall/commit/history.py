@@ -90,6 +90,8 @@ def retired_info(site: str, done: Done, change: codec.Change) -> str:
 def prune(site: str, limits: Limits, *, spare: int = 0) -> list[str]:
     """Remove the old files that exceed a limit, the oldest first; the ids of their transactions. Needs the lock.
 
+    What somebody still runs from cannot be removed on Windows or NFS; it goes with a later call.
+
     `spare`: so many of the newest stay in any case. What cannot be read, or is being swapped, is left alone.
     """
     retired = os.path.join(site, boot.STATE, boot.RETIRED)
@@ -107,9 +109,7 @@ def prune(site: str, limits: Limits, *, spare: int = 0) -> list[str]:
             surplus.append(id)
     kept.sort(key=lambda done: (done.when, done.id), reverse=True)
     surplus += [done.id for done in _over(kept, limits, spare=spare)]
-    for id in surplus:
-        _remove(os.path.join(retired, id))
-    return surplus
+    return [id for id in surplus if _remove(os.path.join(retired, id))]
 
 
 def _over(kept: Iterable[Done], limits: Limits, *, spare: int) -> Iterator[Done]:
@@ -127,13 +127,16 @@ def _over(kept: Iterable[Done], limits: Limits, *, spare: int) -> Iterator[Done]
             yield done
 
 
-def _remove(path: str) -> None:
-    for tree in os.scandir(path):
-        for entry in os.scandir(tree.path) if tree.is_dir(follow_symlinks=False) else ():
-            if entry.name.endswith(".dist-info"):
-                with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(entry.path, "RECORD"))
-    files.remove_tree(path)
+def _remove(path: str) -> bool:
+    try:
+        for tree in os.scandir(path):
+            for entry in os.scandir(tree.path) if tree.is_dir(follow_symlinks=False) else ():
+                if entry.name.endswith(".dist-info"):
+                    files.unlink(os.path.join(entry.path, "RECORD"))
+        files.remove_tree(path)
+    except OSError:
+        return False
+    return True
 
 
 def facts(site: str, change: codec.Change) -> dict[str, Any]:

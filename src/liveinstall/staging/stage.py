@@ -84,7 +84,13 @@ def check_conflicts(groups: Iterable[tuple[Iterable[Part], AbstractSet[str]]], o
 
 
 def _in_the_way(part: Part, leaving: AbstractSet[str]) -> Iterator[str]:
-    return (path for path in part.files if path not in leaving and os.path.lexists(path))
+    """What is there and does not leave, be it under another case of its name."""
+    there = [path for path in part.files if path not in leaving and os.path.lexists(path)]
+    folded = {path.casefold(): path for path in leaving} if there else {}
+    for path in there:
+        same = folded.get(path.casefold(), "")
+        if not (os.path.lexists(same) and os.path.samestat(os.lstat(path), os.lstat(same))):
+            yield path
 
 
 def _conflict(part: Part, path: str, owner: str) -> FileConflictError:

@@ -1,0 +1,188 @@
+"""File systems that this machine does not have, as a forked process sees them: `put_in_place()` patches its `os`.
+
+Only what a swap rests on is imitated, and each refusal is the one that the real system gives.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Windows:
+    """No file is replaced by a rename; what somebody has open stays where it is, and so do the directories above it.
+
+    `open`: files that a process has open without sharing their deletion. `loaded`: libraries that a process runs; they
+    may be renamed, and not deleted or replaced. `scanned`: what a scanner opens, and how many tries it holds it.
+    """
+
+    open: Iterable[Path] = ()
+    loaded: Iterable[Path] = ()
+    scanned: dict[Path, int] = field(default_factory=dict)
+    fixed: set[str] = field(default_factory=set)
+    slept: list[float] = field(default_factory=list)
+    name: str = "nt"  # what boot asks; pathlib, which the live side uses, must not hear it here
+
+    def put_in_place(self) -> None:
+        rename, replace, unlink, rmdir = os.rename, os.replace, os.unlink, os.rmdir
+        fixed, held = self.fixed, {str(path) for path in self.loaded}
+        fixed.update(str(path) for path in self.open)
+
+        def moved(source: str, target: str) -> None:
+            self._scan(source, target)
+            if source in fixed or self._mine(source):
+                raise _refused(32, source, target)
+            if os.path.isdir(source) and any(path.startswith(source + "/") for path in fixed | held):
+                raise _refused(5, source, target)
+            _carry(held, source, target)
+
+        def renamed(source: str, target: str) -> None:
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, "winerror 183", source, 183, target)
+            moved(source, target)
+            rename(source, target)
+
+        def replaced(source: str, target: str) -> None:
+            if os.path.isdir(target) or os.fspath(target) in fixed | held or self._mine(target):
+                raise _refused(5, source, target)
+            moved(os.fspath(source), os.fspath(target))
+            replace(source, target)
+
+        def removed(path: str) -> None:
+            self._scan(path)
+            if path in fixed | held or self._mine(path):
+                raise _refused(32, path)
+            unlink(path)
+
+        def removed_directory(path: str) -> None:
+            self._scan(path)
+            rmdir(path)
+
+        os.rename, os.replace, os.unlink, os.remove, os.rmdir = renamed, replaced, removed, removed, removed_directory
+        time.sleep = self.slept.append
+        os.name = self.name
+
+    def check(self) -> None:
+        """A start waits a bounded time for who holds what, and it waits only for that."""
+        assert sum(self.slept) < 5, self.slept
+
+    def _scan(self, *paths: str) -> None:
+        for path in paths:
+            for held, tries in self.scanned.items():
+                if tries and f"{held}/".startswith(os.fspath(path) + "/"):
+                    self.scanned[held] -= 1
+                    raise _refused(32, path)
+
+    def _mine(self, path: str) -> bool:
+        """Whether this process itself has the file open, or one below it."""
+        for handle in os.listdir("/proc/self/fd"):
+            try:
+                if (os.readlink(f"/proc/self/fd/{handle}") + "/").startswith(path + "/"):
+                    return True
+            except OSError:
+                continue
+        return False
+
+
+def _refused(code: int, source: str, target: str | None = None) -> PermissionError:
+    return PermissionError(errno.EACCES, f"winerror {code}", source, code, target)
+
+
+def _carry(held: set[str], source: str, target: str) -> None:
+    """A library that was renamed is the same library."""
+    if source in held:
+        held.remove(source)
+        held.add(target)
+
+
+@dataclass
+class Nfs:
+    """A server whose answer to one operation gets lost: it is done, and done again in vain, and that is told.
+
+    `lose`: which of the operations, counted from 0. `open`: files that a process of this client has open; removing one
+    leaves a .nfs file in its directory, which nobody can remove while that lasts.
+    """
+
+    lose: int = -1
+    code: int = 0  # instead of what a second try would say
+    open: Iterable[Path] = ()
+    done: Counter[str] = field(default_factory=Counter)
+
+    def put_in_place(self) -> None:
+        self._lose("rename", errno.ENOENT)
+        self._lose("replace", errno.ENOENT)
+        self._lose("unlink", errno.ENOENT)
+        self._lose("rmdir", errno.ENOENT)
+        self._lose("mkdir", errno.EEXIST)
+        opened, unlink, rename = {str(path) for path in self.open}, os.unlink, os.rename
+
+        def silly(path: str) -> None:
+            directory, name = os.path.split(path)
+            if name.startswith(".nfs"):
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+            if path in opened:
+                rename(path, os.path.join(directory, f".nfs{len(name):08x}"))
+            else:
+                unlink(path)
+
+        os.unlink = os.remove = silly
+
+    def _lose(self, name: str, code: int) -> None:
+        real: Callable = getattr(os, name)
+
+        def lost(*arguments, **options) -> None:
+            number = self.done.total()
+            self.done[name] += 1
+            real(*arguments, **options)
+            if number == self.lose:
+                raise OSError(self.code or code, os.strerror(self.code or code), *arguments[:1])
+
+        setattr(os, name, lost)
+
+
+@dataclass
+class Folding:
+    """Below `root` names differ only by more than their case, and keep the case that they were made with."""
+
+    root: Path
+
+    def put_in_place(self) -> None:
+        for name in ("stat", "lstat", "listdir", "scandir", "rmdir", "unlink", "remove", "mkdir", "open", "chmod"):
+            self._fold(name)
+        rename, replace = os.rename, os.replace
+        os.rename = lambda source, target: self._move(rename, source, target)
+        os.replace = lambda source, target: self._move(replace, source, target)
+        plain = builtins.open
+        builtins.open = lambda path, *rest, **more: plain(self.real(path), *rest, **more)
+
+    def _fold(self, name: str) -> None:
+        function = getattr(os, name)
+        setattr(os, name, lambda path=".", *rest, **more: function(self.real(path), *rest, **more))
+
+    def _move(self, function: Callable, source: str, target: str) -> None:
+        source, there = self.real(source), self.real(target)
+        only_case = there == source
+        function(source, os.path.join(os.path.dirname(there), os.path.basename(target)) if only_case else there)
+
+    def real(self, path):
+        """The name under which a path is there; each directory that is not there stays as it was asked for."""
+        if not isinstance(path, (str, os.PathLike)) or not (text := os.fspath(path)).startswith(f"{self.root}/"):
+            return path
+        found = str(self.root)
+        for part in text[len(found) + 1 :].split("/"):
+            try:
+                names = _LISTDIR(found)
+            except OSError:
+                names = []
+            found = os.path.join(found, next((name for name in names if name.lower() == part.lower()), part))
+        return found
+
+
+_LISTDIR = os.listdir
