@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 from integration.environments import ROOT
 from integration.reliability import sections
@@ -37,12 +38,15 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m integration.reliability", description=__doc__)
     parser.add_argument("--print", action="store_true", help="print the page instead of writing it")
     parser.add_argument("--small", action="store_true", help="a few of everything: a look, no evidence")
+    parser.add_argument("--full", action="store_true", help="every point and every state: hours")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try one of N points")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop the sweeps after so long")
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(words)
     chosen = Options(every=options.every, deadline=time.monotonic() + 60 * options.minutes)
     sizes = sections.SMALL_SIZES if options.small else sections.Sizes(chosen)
+    if options.full:
+        sizes = replace(sizes, live=1, pip=1, states=1)
     figures = measure(sizes, " ".join(["python -m integration.reliability", *words]))
     if options.print or options.small:
         print(render(figures))

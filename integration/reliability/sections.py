@@ -20,11 +20,14 @@ from integration.reliability.phases import PHASES, prepare_halves
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is tried. `pairs`, for the five distributions: of how many first and of how many second kills one."""
+    """How much is tried: of how many points, or states, one. `live`: of those of phases that run liveinstall, which
+    take ten times longer than starts. `pairs`, for the five distributions: of the first and of the second kills.
+    """
 
     options: Options
-    pip: int = 4
-    states: int = 2
+    live: int = 4
+    pip: int = 6
+    states: int = 4
     bound: int = 10
     pairs: tuple[int, int] = (12, 9)
     small: tuple[int, int] = (1, 1)
@@ -36,6 +39,7 @@ class Sizes:
 
 SMALL_SIZES = Sizes(
     Options(every=41),
+    live=1,
     pip=60,
     states=90,
     bound=6,
@@ -58,7 +62,8 @@ def phases(sizes: Sizes) -> list[Count]:
 
     def measure(bench: Bench, judge: Judge) -> list[Count]:
         prepare_halves(bench)
-        return [kills.sweep(bench, judge, phase, sizes.options) for phase in PHASES]
+        live = replace(sizes.options, every=sizes.options.every * sizes.live)
+        return [kills.sweep(bench, judge, phase, live if phase.code else sizes.options) for phase in PHASES]
 
     return list(_with_bench(measure))
 

@@ -50,6 +50,15 @@ def test_a_companion_gets_its_name_when_its_content_is_safe(place, monkeypatch):
     assert "alpha-1.0.part.pth" in place.leftovers()
 
 
+def test_both_ends_of_a_companions_rename_are_flushed(place, monkeypatch):
+    """Or a power loss in the swap could lose the companion that leads the next start to what was interrupted."""
+    flushed = []
+    flush = transactions.files.flush
+    monkeypatch.setattr(transactions.files, "flush", lambda paths: flushed.extend(paths) or flush(paths))
+    place.stage(place.candidate("alpha", "1.0"))
+    assert {str(place.site), str(place.site / boot.STATE)} <= set(flushed)
+
+
 def test_an_early_companion_sorts_first(place):
     candidate = place.candidate("alpha", "1.0")
     id = place.stage(candidate)

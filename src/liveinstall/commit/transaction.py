@@ -151,7 +151,7 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(draft, boot.record_path(site, record.id, "pending"))
-    files.flush([directory, site])
+    files.flush([directory, os.path.join(site, boot.STATE), site])
     swap.sweep_companions(site)
 
 
