@@ -32,7 +32,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
     """Idle and held, then the swap of numpy, then how a swap grows."""
     numpy, growth = _prepared_numpy(place), options.count(5, 3)
     sections = [
-        _starts(place, numpy, options.count(120, 30)),
+        _starts(place, numpy, max(30, options.count(120, 30))),  # tenths of a millisecond need many
         _swap_of_numpy(place, numpy, options.count(11, 5)),
         _growth(place, SIZES[:3] if options.quick else SIZES, growth),
     ]
