@@ -48,7 +48,7 @@ def rich(tmp_path: Path, wheel: Path) -> Environment:
     return environment
 
 
-@pytest.mark.parametrize("at", [2, 4, 5, 6, 8, 40, 90])  # before 1 and 3 nothing is broken
+@pytest.mark.parametrize("at", [2, 5, 6, 8, 40, 90])  # in between nothing may be broken: it depends on the order
 def test_what_a_killed_pip_leaves_is_mended(rich: Environment, at: int) -> None:
     arguments = ("install", "-q", "--disable-pip-version-check", "--no-deps", "rich==13.9.4")
     killed = rich.run("-c", _KILLER, str(at), *arguments, env=user_variables(PYTHONDONTWRITEBYTECODE="1"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
+import time
 from importlib.util import cache_from_source
 
 import pytest
@@ -121,6 +124,40 @@ def test_a_compiler_that_was_cancelled_or_died_is_no_failure(part):
         compiler.cancel()
         compiler.cancel()
         compiler.announce("pkg", str(root), "/final", files[0])
+
+
+def test_children_end_with_a_process_that_is_killed(tmp_path):
+    body = "".join(f"def f{n}(a, b=1, *c, **d):\n    return [a, b, c, d, {n}]\n" for n in range(300))
+    names = [f"m{n}.py" for n in range(400)]
+    for name in names:
+        (tmp_path / name).write_text(body)
+    code = """
+import sys, time
+from liveinstall.staging.bytecode import BytecodeCompiler
+compiler = BytecodeCompiler().__enter__()
+for n in range(400):
+    compiler.announce("many", sys.argv[1], "/final", f"m{n}.py")
+print("announced", flush=True)
+{finish}
+time.sleep(60)
+"""
+    for finish in ("", "compiler.finish()"):
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        variables["PYTHONPATH"] = os.pathsep.join(sys.path)
+        command = [sys.executable, "-c", code.replace("{finish}", finish), str(tmp_path)]
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE)
+        assert process.stdout.readline().strip() == b"announced"
+        end = time.monotonic() + 30
+        while not compiled(tmp_path, names) and time.monotonic() < end:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        time.sleep(0.3)
+        seen = compiled(tmp_path, names)
+        assert 0 < len(seen) < len(names)
+        time.sleep(0.5)
+        assert compiled(tmp_path, names) == seen
+        shutil.rmtree(tmp_path / "__pycache__")
 
 
 def test_nothing_is_compiled_where_no_bytecode_is_wanted(part, monkeypatch):

@@ -3,8 +3,9 @@
 A line: kind, part, home and path in the part, separated by tabs; home is the final place, for which it is compiled.
 Kinds: `must` is compiled; `seed` is compiled, and what it imports at its top level, as far as that is announced too;
 `more` is only announced. Each of the SHARES children is told the same and follows the same imports, and compiles what
-falls to it: nothing needs to be agreed upon. At the end of stdin what is wanted is still compiled. A failure is none:
-the import will say it.
+falls to it: nothing needs to be agreed upon. After a line `end` what is wanted is still compiled. The end of stdin
+means that nobody wants it any more, or that whoever did has died: then the child ends at once, because what it compiles
+may be removed. A failure is none: the import will say it.
 """
 
 import collections
@@ -82,18 +83,19 @@ def main(share, shares):
     def read():
         for line in sys.stdin:
             lines.put(line.rstrip("\n").split("\t"))
-        lines.put(None)
+        os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
     compiler, ended = Compiler(share, shares), False
     while compiler.ready or not ended:
         while not ended and not (compiler.ready and lines.empty()):
             line = lines.get()
-            ended = line is None
-            if line:
+            ended = line == ["end"]
+            if not ended:
                 compiler.announce(*line)
         if compiler.ready:
             compiler.compile_next()
+    os._exit(0)  # the thread still reads
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ _MOST = 4  # children
 class BytecodeCompiler:
     """A context with child processes that compile what is announced. Their failures are none.
 
-    They start when it is entered, to be ready when the engine is. On leaving it, they are stopped.
+    They start when it is entered, to be ready when the engine is. On leaving it, they are stopped; they also end when
+    this process dies.
     """
 
     def __init__(self) -> None:
@@ -79,10 +80,11 @@ class BytecodeCompiler:
         for child in self._children:
             with suppress(OSError):
                 assert child.stdin is not None
-                child.stdin.close()
+                child.stdin.write(b"end\n")
+                child.stdin.flush()
         for child in self._children:
             child.wait()
-        self._children = []
+        self.cancel()
 
     def cancel(self) -> None:
         """Stop at once; for before what is being compiled is removed."""
