@@ -58,8 +58,8 @@ def tests(session: nox.Session) -> None:
     _groups(session, "test")
     session.install("-e", ".")
     session.run("coverage", "run", "-m", "pytest", *session.posargs, env=CLEAN)
-    # Much of the work is done by child processes, which this figure does not see.
-    session.run("coverage", "report", "--skip-covered", "--fail-under=70")
+    # Only this process is counted: the command line, the session and pip's child run in child processes of the tests.
+    session.run("coverage", "report", "--skip-covered", "--fail-under=60")
 
 
 @nox.session(python=PYTHONS)
