@@ -16,15 +16,20 @@ from .holds import VARIABLE, command, is_manager, live_holds, mapped, release, t
 
 def held(site, record):
     """(pid, names) of each other live process whose hold keeps a transaction from being swapped."""
-    found = [(hold.pid, hold.blocks(record)) for hold in live_holds(site, others=True)]
+    return _blocking(live_holds(site, others=True), record)
+
+
+def _blocking(holds, record):
+    found = [(hold.pid, hold.blocks(record)) for hold in holds]
     return [item for item in found if item[1]]
 
 
 def in_use(site, record):
     """The same, and of each that has a library mapped and has not said what it uses."""
     places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
-    said = {hold.pid for hold in live_holds(site, others=True) if hold.uses is not None}
-    return held(site, record) + [(pid, [name]) for pid, name in mapped(places) if pid not in said]
+    holds = live_holds(site, others=True)
+    said = {hold.pid for hold in holds if hold.uses is not None}
+    return _blocking(holds, record) + [(pid, [name]) for pid, name in mapped(places) if pid not in said]
 
 
 def keep_view(site, must=False):
@@ -33,9 +38,10 @@ def keep_view(site, must=False):
     `must`: something else is in the way. (Asking who has mapped a library takes longer than all of this: only who is
     about to swap does.)
     """
-    waiting, holds = _waiting(site), live_holds(site, others=True)
-    ancestor = _ancestor(site, waiting)
-    if not must and not ancestor and not any(hold.blocks(record) for hold in holds for record in waiting):
+    waiting, holds = _waiting(site), live_holds(site)
+    ancestor = _ancestor(holds, waiting)
+    others = [hold for hold in holds if hold.pid != os.getpid()]
+    if not must and not ancestor and not any(_blocking(others, record) for record in waiting):
         return False
     if is_manager(sys.orig_argv):
         return True
@@ -68,9 +74,9 @@ def _parts(records):
     return [change.part for record in records for change in record.changes if change.part]
 
 
-def _ancestor(site, waiting):
+def _ancestor(holds, waiting):
     """The hold of the nearest ancestor, if it has a view of its own: it sees a part, or uses what a swap would move."""
-    holds = {hold.name: hold for hold in live_holds(site)}
+    holds = {hold.name: hold for hold in holds}
     name = basename(os.environ.get(VARIABLE, ""))
     while name in holds and holds[name].pid == os.getpid():  # the guard has taken this process's own
         name = holds[name].parent
