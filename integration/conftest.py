@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, add_liveinstall, build_wheel
+from integration.environments import Environment, NotOfferedError, add_liveinstall, build_wheel
 from integration.interpreters import CURRENT, find_python
 from integration.wheels import write_wheel
 
@@ -57,3 +58,22 @@ def environment(tmp_path: Path, wheel: Path, wheels: Path) -> Environment:
     add_liveinstall(made, wheel)
     made.add(wheels / "alpha-1.0-py3-none-any.whl")
     return made
+
+
+@pytest.fixture
+def old_numpy(tmp_path: Path, wheel: Path) -> Callable[..., Environment]:
+    """Makes a Python 3.11 with liveinstall and the requirements it is given, numpy 1.26 among them."""
+
+    def make(*requirements: str) -> Environment:
+        base = find_python("3.11")
+        if not base:
+            pytest.skip("numpy 1.26 has wheels for 3.11, which is not here")
+        made = Environment.make(tmp_path / "venv", base)
+        try:
+            add_liveinstall(made, wheel)
+            made.add(*requirements)
+        except NotOfferedError as error:
+            pytest.skip(str(error))
+        return made
+
+    return make

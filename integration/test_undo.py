@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from integration.checks import complaints, left_overs, missing_files, tree
-from integration.environments import Environment, NotOfferedError, add_liveinstall, user_variables
-from integration.interpreters import find_python
+from integration.environments import Environment, user_variables
 
 _OLD = {"numpy": "1.26.4", "pandas": "2.1.4", "rich": "13.7.0"}
 _NEW = ["numpy==2.0.2", "pandas==2.2.3", "rich==13.9.4"]
@@ -49,18 +48,9 @@ sys.addaudithook(refuse)
 
 
 @pytest.fixture
-def real(tmp_path: Path, wheel: Path) -> Environment:
+def real(old_numpy: Callable[..., Environment]) -> Environment:
     """A Python 3.11 with numpy 1, pandas and rich as pip or uv install them, and liveinstall."""
-    base = find_python("3.11")
-    if not base:
-        pytest.skip("numpy 1.26 has wheels for 3.11, which is not here")
-    made = Environment.make(tmp_path / "venv", base)
-    try:
-        add_liveinstall(made, wheel)
-        made.add(*(f"{name}=={version}" for name, version in _OLD.items()), *_NEEDED)
-    except NotOfferedError as error:
-        pytest.skip(str(error))
-    return made
+    return old_numpy(*(f"{name}=={version}" for name, version in _OLD.items()), *_NEEDED)
 
 
 def live(environment: Environment, code: str, *, offline: bool) -> dict[str, object]:
