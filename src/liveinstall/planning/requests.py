@@ -22,15 +22,23 @@ RequirementLike = str | Requirement | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request. `requirements` are PEP 508 strings or absolute paths of wheels; `timeout` is in seconds.
+    """A checked request, as every engine is asked it.
 
-    `removals` are the names of what shall go.
+    `requirements` are PEP 508 strings, or absolute paths of wheels, source archives and projects; `editables` paths or
+    URLs of projects; `files` requirement files; `groups` are `name` or `pyproject.toml:name`, as pip spells them.
+    `names` are those that are known before anything is resolved. `removals` are the names of what shall go.
+    `constraints` are files or requirements. `upgrade_strategy` is only-if-needed or eager. `config_settings` are
+    (key, value) pairs. `engine_arguments` are handed on as they are. `timeout` is in seconds.
     """
 
     requirements: tuple[str, ...]
     names: frozenset[str]
     removals: frozenset[str] = frozenset()
+    editables: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     upgrade: bool = False
+    upgrade_strategy: str = "only-if-needed"
     reinstall: bool = False
     deps: bool = True
     pre: bool = False
@@ -39,6 +47,11 @@ class Request:
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     no_index: bool = False
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    require_hashes: bool = False
+    config_settings: tuple[tuple[str, str], ...] = ()
+    engine_arguments: tuple[str, ...] = ()
     when: str = "auto"
     timeout: float | None = None
 
