@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from liveinstall.session import install, plan
     from liveinstall.session.holding import guard, hold
     from liveinstall.session.pending import cancel, finalize, pending, status
+    from liveinstall.session.removing import uninstall
     from liveinstall.session.repair import doctor, repair
     from liveinstall.session.undo import history, prune, undo
 
@@ -39,6 +40,7 @@ __all__ = [
     "repair",
     "status",
     "undo",
+    "uninstall",
 ]
 
 _HOMES = {
@@ -47,6 +49,7 @@ _HOMES = {
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.holding": ("guard", "hold"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
+    "liveinstall.session.removing": ("uninstall",),
     "liveinstall.session.repair": ("doctor", "repair"),
     "liveinstall.session.undo": ("history", "prune", "undo"),
 }

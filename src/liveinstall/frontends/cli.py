@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import show
 from liveinstall.model import Result
-from liveinstall.session import holding, install, pending, plan
+from liveinstall.session import holding, install, pending, plan, removing
 from liveinstall.session import undo as back
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     options = vars(_parser().parse_args(arguments))
     verb, as_json = options.pop("verb"), options.pop("json")
+    options.pop("_yes", None)
     try:
         value = _VERBS[verb](options)
     except LiveInstallError as error:
@@ -57,6 +58,7 @@ def _tell(text: str) -> None:
 _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "install": lambda options: install(*options.pop("requirements"), **options),
     "plan": lambda options: plan(*options.pop("requirements"), **options),
+    "uninstall": lambda options: removing.uninstall(*options.pop("names"), **options),
     "status": lambda _: pending.status(),
     "finalize": lambda options: pending.finalize(force=options["force"]),
     "cancel": lambda options: pending.cancel(*options["names"]),
@@ -126,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_request(request)
     request.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"))
+    _add_uninstall(verbs)
     _verb(verbs, "status", "show what waits, for whom, and who holds the environment")
     finalize = _verb(verbs, "finalize", "swap what waits, as the next start of Python would")
     finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")
@@ -140,6 +143,23 @@ def _parser() -> argparse.ArgumentParser:
     repair.add_argument("names", nargs="*", metavar="NAME")
     repair.add_argument("--dry-run", action="store_true", help="say what it would do, and change nothing")
     return parser
+
+
+def _add_uninstall(verbs: Any) -> None:
+    parser = _verb(verbs, "uninstall", "remove now what nobody uses, stage the removal of what is loaded")
+    parser.add_argument("names", nargs="+", metavar="NAME")
+    parser.add_argument("--with-unused", action="store_true", help="also what only they needed and nobody asked for")
+    parser.add_argument("--dry-run", action="store_true", help="decide and change nothing")
+    _add_when(parser)
+    # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
+    parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
+
+
+def _add_when(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--when", choices=("auto", "now", "restart"), default="auto", help="now refuses to wait, restart makes all wait"
+    )
+    parser.add_argument("--timeout", type=float, metavar="SECONDS")
 
 
 def _add_past(verbs: Any) -> None:
@@ -171,8 +191,5 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add("--extra-index-url", dest="extra_index_urls", action="append", default=[], metavar="URL")
     add("-f", "--find-links", dest="find_links", action="append", default=[], metavar="URL")
     add("--no-index", action="store_true")
-    add(
-        "--when", choices=("auto", "now", "restart"), default="auto", help="now refuses to wait, restart makes all wait"
-    )
-    add("--timeout", type=float, metavar="SECONDS")
+    _add_when(parser)
     add("--engine", default="auto", metavar="NAME", help="pip")

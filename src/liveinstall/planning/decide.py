@@ -18,7 +18,7 @@ class Situation:
 
     `before` is what imports find now, by name; `after` what it shall be. `disturbing` says of each change that would
     touch what a live process has loaded why it must wait; `waiting` are changes that wait already. `extras` are those
-    that were asked for.
+    that were asked for. `used` are distributions that a live process uses and that need something that shall go.
     """
 
     before: Mapping[str, Node]
@@ -26,14 +26,16 @@ class Situation:
     disturbing: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
     extras: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
 
 
 def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, ...]:
     """Give each change its timing and the reason in words.
 
     Invariants: nothing that disturbs a live process happens now; every requirement that is satisfied before is
-    satisfied after what happens now; a change happens now only if what it needs is there without what waits. The
-    changes that wait only grow, so this ends after at most as many rounds as there are changes.
+    satisfied after what happens now, but for what needs something that shall go for good and that nobody uses; a change
+    happens now only if what it needs is there without what waits. The changes that wait only grow, so this ends after
+    at most as many rounds as there are changes.
     """
     reasons = {c.name: situation.waiting[c.name] for c in changes if c.name in situation.waiting}
     reasons |= {c.name: situation.disturbing[c.name] for c in changes if c.name in situation.disturbing}
@@ -136,4 +138,5 @@ def _breaking(
         if edge.name not in waiting
         and state.get(edge.requirer) == situation.before[edge.requirer]
         and not edge.is_satisfied(state)
+        and (edge.name in situation.after or edge.requirer in situation.used)
     }

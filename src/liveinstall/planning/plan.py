@@ -60,8 +60,9 @@ def make_plan(
     before: Mapping[str, Node],
     waiting: Mapping[str, Waits],
     disturbing: Mapping[str, str],
+    used: Iterable[str] = (),
 ) -> Plan:
-    """Decide what happens now and what waits. `disturbing`: see `Situation`."""
+    """Decide what happens now and what waits. `disturbing`, `used`: see `Situation`."""
     candidates = list(candidates)
     chosen = {candidate.name: candidate for candidate in candidates}
     changes, after = changes_for(request, candidates, before, waiting)
@@ -71,6 +72,7 @@ def make_plan(
         disturbing=disturbing,
         waiting={n: waits.reason for n, waits in waiting.items() if n not in chosen and n not in request.removals},
         extras={name: frozenset(candidate.extras) for name, candidate in chosen.items() if candidate.extras},
+        used=frozenset(used),
     )
     timed = decide(changes, situation)
     if request.when == "restart":

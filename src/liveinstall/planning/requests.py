@@ -61,8 +61,7 @@ def parse_request(requirements: tuple[RequirementLike, ...], *, when: str, **opt
     texts, habits = _expand(requirements)
     if not texts:
         raise RequirementError("no requirement was given.", todo='For example: install("requests").', requirement="")
-    if when not in _WHENS:
-        raise RequirementError(f"when={when!r} is not one of {', '.join(_WHENS)}.", requirement="")
+    check_when(when)
     for name in ("constraints", "extra_index_urls", "find_links"):
         value = options.get(name, ())
         options[name] = (os.fspath(value),) if isinstance(value, (str, os.PathLike)) else _texts(value)
@@ -79,6 +78,12 @@ def parse_request(requirements: tuple[RequirementLike, ...], *, when: str, **opt
         when=when,
         **{**options, **habits},  # type: ignore[arg-type]
     )
+
+
+def check_when(when: str) -> None:
+    """RequirementError unless `when` is one of auto, now and restart."""
+    if when not in _WHENS:
+        raise RequirementError(f"when={when!r} is not one of {', '.join(_WHENS)}.", requirement="")
 
 
 def _texts(values: object) -> tuple[str, ...]:

@@ -15,11 +15,11 @@ from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.policy import start_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Mapping
 
-    from liveinstall.model import Candidate, Plan, Result
+    from liveinstall.model import Plan, Result
     from liveinstall.planning.engines import Engine
-    from liveinstall.planning.requests import Request, RequirementLike
+    from liveinstall.planning.requests import RequirementLike
 
 Requirements = tuple["RequirementLike", ...]
 
@@ -38,7 +38,7 @@ def install(requirements: Requirements, options: Mapping[str, Any], engine: Engi
         scene = Scene.of(target)
         candidates = scene.resolve(request, directory, engine, fetch=True)
         decided = scene.decide(request, candidates)
-        _refuse_to_wait(request, decided, candidates)
+        refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
         scene.check_replaceable(decided)
         from liveinstall.session.work import carry_out  # imported while the engine worked
 
@@ -56,10 +56,10 @@ def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine)
         return replace(decided, notes=(*decided.notes, *at_start))
 
 
-def _refuse_to_wait(request: Request, decided: Plan, candidates: Iterable[Candidate]) -> None:
-    chosen = {candidate.name for candidate in candidates}
-    reasons = {change.name: change.reason for change in decided.waiting if change.name in chosen}
-    if request.when == "now" and reasons:
+def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:
+    """RestartRequiredError if `when` is now and something that was asked for waits."""
+    reasons = {change.name: change.reason for change in decided.waiting if change.name in asked}
+    if when == "now" and reasons:
         raise RestartRequiredError(
             "this cannot happen now: " + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) + ".",
             todo='Without when="now" it would be staged for the next start of Python.',

@@ -17,11 +17,11 @@ from liveinstall.environment import holds
 from liveinstall.environment.installed import check_metadata, check_replaceable, installed
 from liveinstall.environment.loaded import disturbing, is_before, is_in, loaded_at_start
 from liveinstall.planning.engines import View
-from liveinstall.planning.graph import Node
+from liveinstall.planning.graph import Node, edges
 from liveinstall.planning.plan import Waits, changes_for, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from liveinstall.model import Candidate, Distribution, Holder, Plan, Target
     from liveinstall.planning.engines import Engine
@@ -76,6 +76,11 @@ class Scene:
         """What imports find now."""
         return {name: Node(found.version, found.requires) for name, found in self.here.items()}
 
+    def requested(self) -> set[str]:
+        """What somebody has asked for by name, of what is here and of what waits."""
+        here = {name for name, found in self.here.items() if os.path.exists(os.path.join(found.info, "REQUESTED"))}
+        return here | {name for name, waits in self.waits().items() if waits.requested}
+
     def waits(self) -> dict[str, Waits]:
         """What waits, for planning."""
         found = {}
@@ -100,7 +105,8 @@ class Scene:
         before, waits = self.before, self.waits()
         changes, _ = changes_for(request, candidates, before, waits)
         touched = [self.here[change.name] for change in changes if change.name in self.here]
-        decided = make_plan(request, candidates, before, waits, disturbing(touched, self.target, self.others))
+        busy = disturbing(touched, self.target, self.others)
+        decided = make_plan(request, candidates, before, waits, busy, self._users(request.removals, before))
         sources = [f"the editable install of {found.project} is replaced" for found in touched if found.project]
         hidden = [
             f"{found.name} {found.version} in {os.path.dirname(found.info)} is first on sys.path, so imports find that"
@@ -109,6 +115,11 @@ class Scene:
         ]
         self.lap("decide")
         return replace(decided, notes=(*decided.notes, *sources, *hidden))
+
+    def _users(self, removals: Collection[str], before: Mapping[str, Node]) -> Iterable[str]:
+        """What needs one of `removals` and is used by a live process."""
+        needing = {edge.requirer for edge in edges(before, on=removals)} if removals else ()
+        return disturbing([self.here[name] for name in needing], self.target, self.others)
 
     def replaced(self, name: str) -> Distribution | None:
         """What leaves the environment when `name` comes in; what lies elsewhere is only shadowed."""

@@ -1,0 +1,105 @@
+"""Taking distributions out: a removal is a change like any other, now or at the next start, and undoable."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from packaging.utils import canonicalize_name, is_normalized_name
+
+from liveinstall.environment.installed import check_metadata
+from liveinstall.environment.target import find_target
+from liveinstall.errors import RequirementError, TargetError
+from liveinstall.planning.plan import future
+from liveinstall.planning.requests import Request, check_when
+from liveinstall.planning.unused import unused_without
+from liveinstall.session.installing import refuse_to_wait
+from liveinstall.session.scene import Scene, changing
+from liveinstall.session.views import result_of
+from liveinstall.staging.bytecode import BytecodeCompiler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from liveinstall.model import Plan, Result
+
+
+def uninstall(
+    *names: str,
+    with_unused: bool = False,
+    when: Literal["auto", "now", "restart"] = "auto",
+    dry_run: bool = False,
+    timeout: float | None = None,
+) -> Result:
+    """Remove distributions: at once where nobody has them loaded, else when Python next starts.
+
+    What still needs them is told in `conflicts`. What only they needed stays and is named in the notes, or goes with
+    them when `with_unused` is set. What only waits to be installed no longer does. A name that is not installed is a
+    note, as it is for pip. `when`, `dry_run` and `timeout` are as for `install()`.
+
+    Raises: RequirementError, DamagedError (no usable RECORD), TargetError (it lies outside of the environment),
+    RestartRequiredError, LockTimeoutError; nothing was changed then.
+    """
+    wanted = _canonical(names)
+    check_when(when)
+    if dry_run:
+        scene = Scene.of(find_target(for_change=False))
+        _, decided = _decide(scene, wanted, when, with_unused=with_unused)
+        return result_of(decided, dry_run=True)
+    target = find_target()
+    with changing(target, timeout), BytecodeCompiler() as compiler:
+        scene = Scene.of(target)
+        check_metadata(wanted, (target.site, target.platlib))
+        request, decided = _decide(scene, wanted, when, with_unused=with_unused)
+        if not request.removals:
+            return result_of(decided)
+        refuse_to_wait(when, decided, request.removals)
+        scene.check_replaceable(decided)
+        from liveinstall.session.work import carry_out
+
+        return carry_out(scene, request, (), decided, compiler)
+
+
+def _canonical(names: Iterable[str]) -> frozenset[str]:
+    found = set()
+    for name in names:
+        canonical = canonicalize_name(name)
+        if not is_normalized_name(canonical):
+            raise RequirementError(
+                f"{name!r} is not the name of a distribution.",
+                todo="A removal takes names only, without versions or extras.",
+                requirement=name,
+            )
+        found.add(str(canonical))
+    if not found:
+        raise RequirementError("no name was given.", todo='For example: uninstall("requests").', requirement="")
+    return frozenset(found)
+
+
+def _decide(scene: Scene, wanted: frozenset[str], when: str, *, with_unused: bool) -> tuple[Request, Plan]:
+    waits = scene.waits()
+    state = future(scene.before, waits)
+    here = wanted & (state.keys() | scene.before.keys() | waits.keys())
+    unused = unused_without(here & state.keys(), state, scene.requested())
+    removals = here | unused if with_unused else here
+    _check_inside(scene, removals)
+    request = Request((f"uninstall {' '.join(sorted(wanted))}",), wanted, removals, when=when)
+    decided = scene.decide(request, ())
+    changed = {change.name for change in decided.changes}
+    notes = [f"{name} is not installed" for name in sorted(wanted - here)]
+    notes += [f"{name} no longer waits" for name in sorted(removals - changed)]
+    if unused and not with_unused:
+        notes.append(f"nobody needs {', '.join(sorted(unused))} any more: with_unused=True removes that too")
+    return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))
+
+
+def _check_inside(scene: Scene, removals: Iterable[str]) -> None:
+    for name in sorted(removals):
+        if name in scene.here and scene.replaced(name) is None and name not in scene.waiting.entries:
+            home = os.path.dirname(scene.here[name].info)
+            raise TargetError(
+                f"{name} lies in {home}, outside of this environment.",
+                todo="Remove it with the tool and in the environment that it belongs to.",
+                site=home,
+            )
