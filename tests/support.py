@@ -165,7 +165,7 @@ class FakeEngine:
     def __exit__(self, *_):
         pass
 
-    def resolve(self, request, view, directory, *, fetch):
+    def resolve(self, request, view, directory, *, fetch, tell):
         here = {k: v.version for k, v in installed().items() if v.info not in view.hidden}
         for part in view.parts:
             here |= {found.name: found.version for found in in_directory(part)}

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from liveinstall.errors import LiveInstallError
     from liveinstall.model import Change, Finding, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
+    from liveinstall.session.asynchronous import ainstall, aplan, aundo, auninstall
     from liveinstall.session.holding import guard, hold
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
@@ -26,9 +27,14 @@ __all__ = [
     "Plan",
     "Result",
     "Status",
+    "ainstall",
+    "aplan",
+    "aundo",
+    "auninstall",
     "cancel",
     "doctor",
     "errors",
+    "events",
     "finalize",
     "guard",
     "history",
@@ -47,6 +53,7 @@ _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
     "liveinstall.model": ("Change", "Finding", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
+    "liveinstall.session.asynchronous": ("ainstall", "aplan", "aundo", "auninstall"),
     "liveinstall.session.holding": ("guard", "hold"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),
@@ -59,8 +66,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
 
-    if name == "errors":
-        return import_module("liveinstall.errors")
+    if name in ("errors", "events"):
+        return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
             import_module("liveinstall.frontends.rendering")  # how values show themselves

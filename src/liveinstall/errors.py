@@ -76,6 +76,10 @@ class BuildError(EngineError):
     """A source distribution could not be built."""
 
 
+class RequestCancelledError(LiveInstallError):
+    """The request was cancelled from another thread. Its child processes have ended."""
+
+
 class EngineTimeoutError(EngineError):
     """The engine did not finish in the time that the caller allowed. It was stopped."""
 

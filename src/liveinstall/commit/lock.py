@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 import _liveinstall_boot as boot
+from liveinstall.cancelling import check
 from liveinstall.errors import LockTimeoutError, NotWritableError
 
 if TYPE_CHECKING:
@@ -19,20 +21,22 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 DEFAULT_TIMEOUT = 60.0  # seconds
+_SLICE = 0.5  # seconds
 
 
 @contextmanager
 def environment_lock(site: str, *, who: str, timeout: float | None = None) -> Iterator[None]:
     """Hold the environment's lock. `who` is what another process is told that waits in vain.
 
-    Raises: LockTimeoutError naming the holder after `timeout` seconds (default 60), NotWritableError.
+    Raises: LockTimeoutError naming the holder after `timeout` seconds (default 60), NotWritableError,
+    RequestCancelledError.
     """
     state = os.path.join(site, boot.STATE)
     seconds = DEFAULT_TIMEOUT if timeout is None else timeout
     try:
         os.makedirs(os.path.join(state, boot.TRANSACTIONS), exist_ok=True)
-        lock = _file_lock(os.path.join(state, boot.LOCK), seconds)
-        lock.acquire()
+        lock = _file_lock(os.path.join(state, boot.LOCK))
+        _acquire(lock, seconds)
     except Timeout:
         holder = _holder(state)
         raise LockTimeoutError(
@@ -53,12 +57,27 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         lock.release()
 
 
-def _file_lock(path: str, timeout: float) -> BaseFileLock:
+def _file_lock(path: str) -> BaseFileLock:
     """A lock whose file is permanent and holds no data: older filelocks truncate it."""
     try:
-        return FileLock(path, timeout=timeout, preserve_lock_file=True, fallback_to_soft=False)
+        return FileLock(path, preserve_lock_file=True, fallback_to_soft=False)
     except TypeError:  # before 4: it unlinks nothing on POSIX, but for the versions that the requirement excludes
-        return FileLock(path, timeout=timeout)
+        return FileLock(path)
+
+
+def _acquire(lock: BaseFileLock, seconds: float) -> None:
+    """Wait in slices, because only newer filelocks can be told to stop waiting. Raises Timeout."""
+    deadline = time.monotonic() + seconds
+    while True:
+        check()
+        left = deadline - time.monotonic()
+        try:
+            lock.acquire(timeout=max(min(left, _SLICE), 0))
+        except Timeout:
+            if left <= _SLICE:
+                raise
+        else:
+            return
 
 
 def _holder(state: str) -> str:

@@ -55,6 +55,11 @@ class Request:
     when: str = "auto"
     timeout: float | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to resolve."""
+        return bool(self.requirements or self.editables or self.files or self.groups)
+
 
 def parse_request(requirements: tuple[RequirementLike, ...], *, when: str, **options: object) -> Request:
     """Check a request; RequirementError says which part of it cannot be understood."""

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from liveinstall.events import OnEvent
     from liveinstall.model import Plan, Result
     from liveinstall.planning.requests import RequirementLike
 
     When = Literal["auto", "now", "restart"]
     Paths = Sequence[str | os.PathLike[str]]
+
+_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event")  # of the engine
 
 
 def install(
@@ -35,6 +38,7 @@ def install(
     dry_run: bool = False,
     timeout: float | None = None,
     engine: str = "auto",
+    on_event: OnEvent = None,
 ) -> Result:
     """Install into the running environment without breaking what is running.
 
@@ -45,19 +49,26 @@ def install(
     files or requirement strings. The other options are pip's, and pip's own configuration is honoured.
     `when="now"` refuses to wait (RestartRequiredError, nothing changed), `"restart"` makes everything wait.
     `dry_run` decides and changes nothing. `timeout`: seconds for the lock, and again for the engine.
+    `on_event` is called with each of `liveinstall.events` as it happens, in this thread.
 
     Raises: LiveInstallError, with the environment unchanged.
     """
-    options = {name: value for name, value in locals().items() if name not in ("requirements", "dry_run", "engine")}
+    options = {name: value for name, value in locals().items() if name not in _NOT_ASKED}
     with choose_engine(engine) as started:
         from liveinstall.session import installing
 
-        return installing.install(requirements, options, started, dry_run=dry_run)
+        return installing.install(requirements, options, started, on_event, dry_run=dry_run)
 
 
-def plan(*requirements: RequirementLike, engine: str = "auto", when: When = "auto", **options: Any) -> Plan:
+def plan(
+    *requirements: RequirementLike,
+    engine: str = "auto",
+    when: When = "auto",
+    on_event: OnEvent = None,
+    **options: Any,
+) -> Plan:
     """Decide as `install()` would, with the same options, and change nothing: no lock, no hold."""
     with choose_engine(engine) as started:
         from liveinstall.session import installing
 
-        return installing.plan(requirements, {"when": when, **options}, started)
+        return installing.plan(requirements, {"when": when, **options}, started, on_event)

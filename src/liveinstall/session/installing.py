@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall.environment.target import find_target
 from liveinstall.errors import RestartRequiredError
+from liveinstall.events import Done, Reporter
 from liveinstall.planning.requests import parse_request
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
@@ -17,6 +18,7 @@ from liveinstall.staging.policy import start_notes
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
+    from liveinstall.events import OnEvent
     from liveinstall.model import Plan, Result
     from liveinstall.planning.engines import Engine
     from liveinstall.planning.requests import RequirementLike
@@ -24,10 +26,26 @@ if TYPE_CHECKING:
 Requirements = tuple["RequirementLike", ...]
 
 
-def install(requirements: Requirements, options: Mapping[str, Any], engine: Engine, *, dry_run: bool) -> Result:
+def install(
+    requirements: Requirements, options: Mapping[str, Any], engine: Engine, on_event: OnEvent, *, dry_run: bool
+) -> Result:
     """See `liveinstall.install`."""
-    if dry_run:
-        return result_of(plan(requirements, options, engine), dry_run=True)
+    with Reporter(on_event) as reporter:
+        if dry_run:
+            result = result_of(_plan(requirements, options, engine, reporter), dry_run=True)
+        else:
+            result = _install(requirements, options, engine, reporter)
+        reporter.tell(Done(result))
+        return result
+
+
+def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, on_event: OnEvent) -> Plan:
+    """See `liveinstall.plan`. Wheels are not fetched: what runs at start is told of those that are on this disk."""
+    with Reporter(on_event) as reporter:
+        return _plan(requirements, options, engine, reporter)
+
+
+def _install(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Result:
     request = parse_request(requirements, **options)
     target = find_target()
     with (
@@ -35,7 +53,7 @@ def install(requirements: Requirements, options: Mapping[str, Any], engine: Engi
         tempfile.TemporaryDirectory(prefix="liveinstall-") as directory,
         BytecodeCompiler() as compiler,
     ):
-        scene = Scene.of(target)
+        scene = Scene.of(target, reporter)
         candidates = scene.resolve(request, directory, engine, fetch=True)
         decided = scene.decide(request, candidates)
         refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
@@ -45,10 +63,9 @@ def install(requirements: Requirements, options: Mapping[str, Any], engine: Engi
         return carry_out(scene, request, candidates, decided, compiler)
 
 
-def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine) -> Plan:
-    """See `liveinstall.plan`. Wheels are not fetched: what runs at start is told of those that are on this disk."""
+def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
     request = parse_request(requirements, **options)
-    scene = Scene.of(find_target(for_change=False))
+    scene = Scene.of(find_target(for_change=False), reporter)
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         candidates = scene.resolve(request, directory, engine, fetch=False)
         decided = scene.decide(request, candidates)

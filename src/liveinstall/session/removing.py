@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name, is_normalized_name
 from liveinstall.environment.installed import check_metadata
 from liveinstall.environment.target import find_target
 from liveinstall.errors import RequirementError, TargetError
+from liveinstall.events import Done, Reporter
 from liveinstall.planning.plan import future
 from liveinstall.planning.requests import Request, check_when
 from liveinstall.planning.unused import unused_without
@@ -22,6 +23,7 @@ from liveinstall.staging.bytecode import BytecodeCompiler
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from liveinstall.events import OnEvent
     from liveinstall.model import Plan, Result
 
 
@@ -31,25 +33,36 @@ def uninstall(
     when: Literal["auto", "now", "restart"] = "auto",
     dry_run: bool = False,
     timeout: float | None = None,
+    on_event: OnEvent = None,
 ) -> Result:
     """Remove distributions: at once where nobody has them loaded, else when Python next starts.
 
     What still needs them is told in `conflicts`. What only they needed stays and is named in the notes, or goes with
     them when `with_unused` is set. What only waits to be installed no longer does. A name that is not installed is a
-    note, as it is for pip. `when`, `dry_run` and `timeout` are as for `install()`.
+    note, as it is for pip. `when`, `dry_run`, `timeout` and `on_event` are as for `install()`.
 
     Raises: RequirementError, DamagedError (no usable RECORD), TargetError (it lies outside of the environment),
     RestartRequiredError, LockTimeoutError; nothing was changed then.
     """
     wanted = _canonical(names)
     check_when(when)
-    if dry_run:
-        scene = Scene.of(find_target(for_change=False))
-        _, decided = _decide(scene, wanted, when, with_unused=with_unused)
-        return result_of(decided, dry_run=True)
+    with Reporter(on_event) as reporter:
+        if dry_run:
+            scene = Scene.of(find_target(for_change=False), reporter)
+            _, decided = _decide(scene, wanted, when, with_unused=with_unused)
+            result = result_of(decided, dry_run=True)
+        else:
+            result = _uninstall(wanted, when, timeout, reporter, with_unused=with_unused)
+        reporter.tell(Done(result))
+        return result
+
+
+def _uninstall(
+    wanted: frozenset[str], when: str, timeout: float | None, reporter: Reporter, *, with_unused: bool
+) -> Result:
     target = find_target()
     with changing(target, timeout), BytecodeCompiler() as compiler:
-        scene = Scene.of(target)
+        scene = Scene.of(target, reporter)
         check_metadata(wanted, (target.site, target.platlib))
         request, decided = _decide(scene, wanted, when, with_unused=with_unused)
         if not request.removals:

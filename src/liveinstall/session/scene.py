@@ -16,6 +16,7 @@ from liveinstall.commit.waiting import Waiting
 from liveinstall.environment import holds
 from liveinstall.environment.installed import check_metadata, check_replaceable, installed
 from liveinstall.environment.loaded import disturbing, is_before, is_in, loaded_at_start
+from liveinstall.events import Planned, Planning, Reporter
 from liveinstall.planning.engines import View
 from liveinstall.planning.graph import Node, edges
 from liveinstall.planning.plan import Waits, changes_for, make_plan
@@ -56,15 +57,16 @@ class Scene:
     here: Mapping[str, Distribution]
     waiting: Waiting
     others: Sequence[Holder]
+    reporter: Reporter = field(default_factory=Reporter)
     seconds: dict[str, float] = field(default_factory=dict)
     clock: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def of(cls, target: Target) -> Scene:
-        """Look around."""
+    def of(cls, target: Target, reporter: Reporter | None = None) -> Scene:
+        """Look around. `reporter` is told what happens."""
         clock = time.perf_counter()
         others = [holder for holder in holds.holders(target.site) if not holder.mine]
-        return cls(target, installed(), Waiting.read(target.site), others, clock=clock)
+        return cls(target, installed(), Waiting.read(target.site), others, reporter or Reporter(), clock=clock)
 
     def lap(self, phase: str) -> None:
         """Charge the time since the last lap to `phase`."""
@@ -95,8 +97,11 @@ class Scene:
         check_metadata(request.names, (self.target.site, self.target.platlib))
         view = View(self.waiting.parts(self.target.site), self.waiting.replaced(self.target.site))
         self.lap("look around")
+        self.reporter.tell(Planning(request.requirements))
         with _importing("liveinstall.session.work"):
-            found = engine.resolve(request, view, directory, fetch=fetch) if request.requirements else ()
+            found = (
+                engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asks else ()
+            )
         self.lap("resolve and fetch" if fetch else "resolve")
         return found
 
@@ -114,7 +119,9 @@ class Scene:
             if is_before(self.target, found)
         ]
         self.lap("decide")
-        return replace(decided, notes=(*decided.notes, *sources, *hidden))
+        decided = replace(decided, notes=(*decided.notes, *sources, *hidden))
+        self.reporter.tell(Planned(decided))
+        return decided
 
     def _users(self, removals: Collection[str], before: Mapping[str, Node]) -> Iterable[str]:
         """What needs one of `removals` and is used by a live process."""

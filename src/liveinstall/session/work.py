@@ -6,10 +6,12 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from liveinstall.cancelling import ended_by
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.waiting import Entry, publish, publish_waiting
 from liveinstall.environment.installed import files_of, owner_of
 from liveinstall.environment.loaded import loaded_files
+from liveinstall.events import Committing, Staged
 from liveinstall.session.views import explain_imports, result_of
 from liveinstall.staging.stage import check_conflicts, remove_parts, stage_all
 
@@ -35,6 +37,8 @@ def carry_out(
     notes = [note for part in parts.values() for note in part.notes] + transactions.untold(scene.target.site)
     before = [f"{change} waits as before" for change in decided.waiting if change.name not in work.asked]
     result = result_of(decided, staged=[change for change in decided.waiting if change.name in work.asked])
+    if result.staged:
+        scene.reporter.tell(Staged(result.staged))
     id = (later if result.staged else now) or None
     return replace(result, transaction=id, notes=(*decided.notes, *notes, *before), seconds=scene.seconds)
 
@@ -62,16 +66,18 @@ class _Work:
             return self.later_id if name in waiting else self.now_id, self.swaps[name].old_hash or ""
 
         compiler.only(self._loaded_places())
-        parts = stage_all(self.chosen.values(), self.scene.target, label, compiler)
+        parts = stage_all(self.chosen.values(), self.scene.target, label, compiler, self.scene.reporter.tell)
         self.scene.lap("stage")
         try:
             self._check_conflicts(parts)
-            compiler.finish()
+            with ended_by(compiler.cancel):
+                compiler.finish()
+            self.scene.lap("compile")
+            self.scene.reporter.tell(Committing(self.decided.changes))
         except BaseException:
             compiler.cancel()
             remove_parts(parts.values())
             raise
-        self.scene.lap("compile")
         return parts
 
     def _loaded_places(self) -> dict[str, set[str]]:

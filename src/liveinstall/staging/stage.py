@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot.files import remove_tree
 from liveinstall.errors import FileConflictError
+from liveinstall.events import Event, Staging
 from liveinstall.staging.part import Part, stage
 from liveinstall.staging.restore import restore
 
@@ -24,11 +25,12 @@ def stage_all(
     target: Target,
     label: Callable[[str], tuple[str, str]],
     compiler: BytecodeCompiler,
+    tell: Callable[[Event], None],
 ) -> dict[str, Part]:
     """Make the candidates' parts in parallel; on any failure remove what was made and raise the first error.
 
     `label(name)`: the transaction that a part belongs to, and the sha256 of the RECORD that it replaces.
-    `compiler` is told of each source that is whole, and stopped before anything is removed.
+    `compiler` is told of each source that is whole, and stopped before anything is removed; `tell` of each part.
     """
 
     def one(candidate: Candidate) -> Part:
@@ -43,12 +45,15 @@ def stage_all(
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         jobs = [pool.submit(one, candidate) for candidate in biggest_first]
         try:
+            tell(Staging("", 0, len(jobs)))
             for job in jobs:
-                try:
-                    made = job.result()
-                    parts[made.name] = made
-                except Exception as error:  # noqa: BLE001  the others are waited for, and their parts removed
-                    failures.append(error)
+                failure = job.exception()
+                if failure:
+                    failures.append(failure)  # the others are waited for, and their parts removed
+                    continue
+                made = job.result()
+                parts[made.name] = made
+                tell(Staging(made.name, len(parts), len(jobs)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             compiler.cancel()

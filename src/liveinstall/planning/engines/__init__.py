@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
+    from liveinstall.events import Event
     from liveinstall.model import Candidate
     from liveinstall.planning.requests import Request
 
@@ -34,9 +35,12 @@ class Engine(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
+    def resolve(
+        self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
+    ) -> Sequence[Candidate]:
         """What has to be installed, in the engine's order; with `fetch` each candidate's wheel is a local file.
 
-        `directory`: an empty directory for files, which the caller removes. Raises EngineError.
+        `directory`: an empty directory for files, which the caller removes. `tell` hears of downloads. Raises
+        EngineError, RequestCancelledError.
         """
         ...

@@ -1,6 +1,7 @@
 """Runs in a child process: `python -P _pip_child.py PIP`, PIP being the directory that has pip.
 
-It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends.
+It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends,
+also while it works, and so does all that it has started: then the process that asked has died.
 Request: {"arguments": [...] of `pip install --dry-run`; "parts": [...], "hidden": [...] as in `View`; "report": path;
 "fetch": bool; "fetch_arguments": [...]; "answer": path}.
 Answer: {"phase": "resolve" or "fetch", "status": pip's exit status, "errors": [pip's own error messages],
@@ -17,7 +18,9 @@ import json
 import logging
 import os
 import runpy
+import signal
 import sys
+import threading
 
 
 class _Listener(logging.Handler):
@@ -106,14 +109,29 @@ def _load():
     gc.freeze()
 
 
+def _end_with_the_asker():
+    """Watch standard input, which nobody else gets to read, and kill this process's session at its end."""
+    lifeline = os.dup(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def watch():
+        while os.read(lifeline, 4096):
+            pass
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(pip):
     sys.path.append(pip)
     listener = _listen()
     _load()
-    request_path = os.fsdecode(sys.stdin.buffer.readline())
+    request_path = os.fsdecode(sys.stdin.buffer.readline().rstrip(b"\n"))
     if not request_path:
         return
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    _end_with_the_asker()
     with open(request_path, encoding="utf-8") as stream:
         request = json.load(stream)
     _show_future(request["parts"], request["hidden"])

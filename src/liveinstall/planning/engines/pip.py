@@ -23,19 +23,23 @@ from liveinstall.errors import (
     ResolutionError,
     WheelRefusedError,
 )
+from liveinstall.events import Downloading
 from liveinstall.model import Candidate
 from liveinstall.planning.engines.process import Child
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
+    from liveinstall.events import Event
     from liveinstall.planning.engines import View
     from liveinstall.planning.requests import Request
 
 _CHILD = str(Path(__file__).with_name("_pip_child.py"))
-_QUIET = ("--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar", "off")
+_QUIET = ("--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar", "raw")
+_DOWNLOAD_LINE = re.compile(r"\s*Downloading (\S+)")
+_PROGRESS_LINE = re.compile(r"Progress (\d+) of (\d+)$")
 # Class names of pip's own exceptions; an exception's base classes count too.
 _BUILD = {
     "InstallationSubprocessError",
@@ -74,7 +78,9 @@ class PipEngine:
         """Stop the child, if it has not been asked or not answered."""
         self._child.stop()
 
-    def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
+    def resolve(
+        self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
+    ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
         paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels")}
         question = {
@@ -94,7 +100,7 @@ class PipEngine:
             "fetch": fetch,
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
-        status, log = self._child.ask(paths["request"], timeout=request.timeout)
+        status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=_Downloads(tell).hear)
         try:
             answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -105,6 +111,27 @@ class PipEngine:
             raise _failure(answer, log)
         report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
         return [_candidate(item, paths["wheels"], fetched=fetch) for item in report["install"]]
+
+
+class _Downloads:
+    """Tells of the downloads that pip prints: "Downloading NAME (SIZE)", then lines "Progress BYTES of BYTES".
+
+    That is for people and for progress only; nothing is decided by it.
+    """
+
+    def __init__(self, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+        self._file = ""
+
+    def hear(self, line: str) -> None:
+        """Take one line."""
+        found = _DOWNLOAD_LINE.match(line)
+        if found:
+            self._file = redact(found[1].rpartition("/")[2])
+        progress = _PROGRESS_LINE.match(line)
+        if progress and self._file and not self._file.endswith(".metadata"):
+            total = int(progress[2])  # 0 where the server does not say
+            self._tell(Downloading(self._file, int(progress[1]), total or None))
 
 
 def _pip_directory() -> str:
