@@ -158,6 +158,13 @@ def requires_of(wheel):
     except Exception:  # a hostile one: the policy's business
         return ()
 
+def applying(lines, extras):
+    """The requirements whose markers hold, with these extras."""
+    for line in lines:
+        marker = Requirement(line).marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            yield line
+
 class FakeEngine:
     def __enter__(self):
         return self
@@ -170,15 +177,21 @@ class FakeEngine:
         for part in view.parts:
             here |= {found.name: found.version for found in in_directory(part)}
         chosen = {}
+        pins = dict(text.split("==") for text in request.constraints if "==" in text)
         queue = [(text, True) for text in request.requirements]
         while queue:
             text, asked = queue.pop(0)
             path = Path(text) if text.endswith(".whl") else None
             requirement = Requirement(text) if path is None else None
             name = canonicalize_name(requirement.name if requirement else path.name.partition("-")[0])
-            fits = lambda v: requirement is None or requirement.specifier.contains(v, prereleases=True)
+            def fits(version, pin=pins.get(name), requirement=requirement):
+                wanted = requirement is None or requirement.specifier.contains(version, prereleases=True)
+                return wanted and pin in (None, str(version))
+            extras = requirement.extras if requirement else ()
             if name in chosen or (name in here and fits(here[name]) and path is None
                                   and not (asked and (request.upgrade or request.reinstall))):
+                if extras and name in installed():
+                    queue += [(line, False) for line in applying(installed()[name].requires, extras) if "extra" in line]
                 continue
             found = [path] if path else [w for w in Path(os.environ["WHEELS"]).glob("*.whl")
                 if parse_wheel_filename(w.name)[0] == name and fits(parse_wheel_filename(w.name)[1])]
@@ -191,7 +204,7 @@ class FakeEngine:
             requires = tuple(requires_of(best))
             chosen[name] = Candidate(name, version, requires, requested=asked, wheel=str(best))
             if request.deps:
-                queue += [(line, False) for line in requires]
+                queue += [(line, False) for line in applying(requires, extras)]
         return list(chosen.values())
 
 ENGINES["pip"] = FakeEngine

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from liveinstall.errors import LiveInstallError
     from liveinstall.model import Change, Finding, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
-    from liveinstall.session.asynchronous import ainstall, aplan, aundo, auninstall
+    from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
+    from liveinstall.session.ensuring import ensure
     from liveinstall.session.holding import guard, hold
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
@@ -27,12 +28,14 @@ __all__ = [
     "Plan",
     "Result",
     "Status",
+    "aensure",
     "ainstall",
     "aplan",
     "aundo",
     "auninstall",
     "cancel",
     "doctor",
+    "ensure",
     "errors",
     "events",
     "finalize",
@@ -53,7 +56,8 @@ _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
     "liveinstall.model": ("Change", "Finding", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
-    "liveinstall.session.asynchronous": ("ainstall", "aplan", "aundo", "auninstall"),
+    "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
+    "liveinstall.session.ensuring": ("ensure",),
     "liveinstall.session.holding": ("guard", "hold"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),

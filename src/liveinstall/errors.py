@@ -68,6 +68,12 @@ class ResolutionError(EngineError):
     """No set of versions satisfies the request."""
 
 
+class ProtectedError(ResolutionError):
+    """A request would break what another requester asked for, or what the host protects. `requesters` says who."""
+
+    requesters: tuple[str, ...] = ()
+
+
 class DownloadError(EngineError):
     """An index or a file could not be reached, or what came was not what was promised."""
 

@@ -16,7 +16,7 @@ from liveinstall.errors import DamagedError
 from liveinstall.model import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from liveinstall.model import Target
 
@@ -28,6 +28,33 @@ def installed(path: Iterable[str] | None = None) -> dict[str, Distribution]:
         for distribution in in_directory(directory):
             found.setdefault(distribution.name, distribution)
     return found
+
+
+def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | None]:
+    """Look single distributions up by canonical name, reading no others: for few of many, or for a quick answer.
+
+    By the names of metadata directories; one that is not named after its distribution is not found.
+    """
+    infos: dict[str, str] = {}
+    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
+        try:
+            names = sorted(os.listdir(directory))
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")):
+                stem = name.rpartition(".")[0]
+                infos.setdefault(canonicalize_name(stem.partition("-")[0]), os.path.join(directory, name))
+
+    def find(name: str) -> Distribution | None:
+        info = infos.get(name)
+        if info is None:
+            return None
+        file = "METADATA" if info.endswith(".dist-info") else "PKG-INFO" if os.path.isdir(info) else ""
+        found = _read_metadata(info, file)
+        return found if found and found.name == name else None
+
+    return find
 
 
 def in_directory(directory: str) -> Iterator[Distribution]:

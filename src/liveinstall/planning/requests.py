@@ -29,6 +29,7 @@ class Request:
     `names` are those that are known before anything is resolved. `removals` are the names of what shall go.
     `constraints` are files or requirements. `upgrade_strategy` is only-if-needed or eager. `config_settings` are
     (key, value) pairs. `engine_arguments` are handed on as they are. `timeout` is in seconds.
+    `requester`: who asks, or empty.
     """
 
     requirements: tuple[str, ...]
@@ -54,6 +55,18 @@ class Request:
     engine_arguments: tuple[str, ...] = ()
     when: str = "auto"
     timeout: float | None = None
+    requester: str = ""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The request as it is recorded for people."""
+        lines = (
+            *self.requirements,
+            *(f"-e {place}" for place in self.editables),
+            *(f"-r {path}" for path in self.files),
+            *(f"--group {group}" for group in self.groups),
+        )
+        return tuple(f"{line} (for {self.requester})" if self.requester else line for line in lines)
 
     @property
     def asks(self) -> bool:

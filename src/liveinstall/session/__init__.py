@@ -38,6 +38,9 @@ def install(
     dry_run: bool = False,
     timeout: float | None = None,
     engine: str = "auto",
+    prefer: Literal["newest", "loaded"] = "newest",
+    requester: str | None = None,
+    protect: Sequence[str] = (),
     on_event: OnEvent = None,
 ) -> Result:
     """Install into the running environment without breaking what is running.
@@ -49,6 +52,10 @@ def install(
     files or requirement strings. The other options are pip's, and pip's own configuration is honoured.
     `when="now"` refuses to wait (RestartRequiredError, nothing changed), `"restart"` makes everything wait.
     `dry_run` decides and changes nothing. `timeout`: seconds for the lock, and again for the engine.
+    `prefer="loaded"` tries first to do with the versions that live processes have loaded, so that nothing has to wait,
+    and says what was given up for that. `requester` names who asks, for hosts with plugins: it is recorded, and what
+    requesters have asked for is solved together with each later request. `protect`: requirements of the host that this
+    request may not break; both are refused with ProtectedError, which says who asked for what.
     `on_event` is called with each of `liveinstall.events` as it happens, in this thread.
 
     Raises: LiveInstallError, with the environment unchanged.

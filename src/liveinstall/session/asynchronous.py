@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from liveinstall import session
 from liveinstall.cancelling import Cancellation
-from liveinstall.session import removing, undo
+from liveinstall.session import ensuring, removing, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -56,5 +56,6 @@ async def _end(work: asyncio.Future[Any]) -> None:
 
 ainstall = _asynchronous(session.install)
 aplan = _asynchronous(session.plan)
+aensure = _asynchronous(ensuring.ensure)
 auninstall = _asynchronous(removing.uninstall)
 aundo = _asynchronous(undo.undo)

@@ -10,6 +10,7 @@ from liveinstall.environment.target import find_target
 from liveinstall.errors import RestartRequiredError
 from liveinstall.events import Done, Reporter
 from liveinstall.planning.requests import parse_request
+from liveinstall.session.choosing import Chooser, Wishes
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
 from liveinstall.staging.bytecode import BytecodeCompiler
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from liveinstall.events import OnEvent
     from liveinstall.model import Plan, Result
     from liveinstall.planning.engines import Engine
-    from liveinstall.planning.requests import RequirementLike
+    from liveinstall.planning.requests import Request, RequirementLike
 
 Requirements = tuple["RequirementLike", ...]
+_WISHES = ("requester", "protect", "prefer")
 
 
 def install(
@@ -46,7 +48,7 @@ def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine,
 
 
 def _install(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Result:
-    request = parse_request(requirements, **options)
+    wishes, request = _parse(requirements, options)
     target = find_target()
     with (
         changing(target, request.timeout),
@@ -54,23 +56,34 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
         BytecodeCompiler() as compiler,
     ):
         scene = Scene.of(target, reporter)
-        candidates = scene.resolve(request, directory, engine, fetch=True)
-        decided = scene.decide(request, candidates)
+        chooser = Chooser(scene, request, wishes, engine, directory)
+        candidates = chooser.candidates(fetch=True)
+        decided = chooser.check(scene.decide(request, candidates), candidates)
         refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
         scene.check_replaceable(decided)
         from liveinstall.session.work import carry_out  # imported while the engine worked
 
-        return carry_out(scene, request, candidates, decided, compiler)
+        result = carry_out(scene, request, candidates, decided, compiler)
+        chooser.record()
+        return result
 
 
 def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
-    request = parse_request(requirements, **options)
+    wishes, request = _parse(requirements, options)
     scene = Scene.of(find_target(for_change=False), reporter)
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
-        candidates = scene.resolve(request, directory, engine, fetch=False)
-        decided = scene.decide(request, candidates)
+        chooser = Chooser(scene, request, wishes, engine, directory)
+        candidates = chooser.candidates(fetch=False)
+        decided = chooser.check(scene.decide(request, candidates), candidates)
         at_start = [note for c in candidates if c.wheel for note in start_notes(c.name, c.wheel)]
         return replace(decided, notes=(*decided.notes, *at_start))
+
+
+def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[Wishes, Request]:
+    mine = {name: options[name] for name in _WISHES if name in options}
+    rest = {name: value for name, value in options.items() if name not in mine}
+    request = parse_request(requirements, **rest)
+    return Wishes(**mine), replace(request, requester=mine.get("requester") or "")
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:

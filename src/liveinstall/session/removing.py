@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.utils import canonicalize_name, is_normalized_name
 
+from liveinstall.commit.requesters import read_requests
 from liveinstall.environment.installed import check_metadata
 from liveinstall.environment.target import find_target
 from liveinstall.errors import RequirementError, TargetError
@@ -16,6 +17,7 @@ from liveinstall.planning.plan import future
 from liveinstall.planning.requests import Request, check_when
 from liveinstall.planning.unused import unused_without
 from liveinstall.session.installing import refuse_to_wait
+from liveinstall.session.promises import name_of
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
 from liveinstall.staging.bytecode import BytecodeCompiler
@@ -102,6 +104,8 @@ def _decide(scene: Scene, wanted: frozenset[str], when: str, *, with_unused: boo
     changed = {change.name for change in decided.changes}
     notes = [f"{name} is not installed" for name in sorted(wanted - here)]
     notes += [f"{name} no longer waits" for name in sorted(removals - changed)]
+    asked = [each for each in read_requests(scene.target.site) if name_of(each.requirement) in removals]
+    notes += [f"{each.who} asked for {each.requirement}" for each in asked]
     if unused and not with_unused:
         notes.append(f"nobody needs {', '.join(sorted(unused))} any more: with_unused=True removes that too")
     return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))

@@ -16,10 +16,10 @@ from liveinstall.commit.waiting import Waiting
 from liveinstall.environment import holds
 from liveinstall.environment.installed import check_metadata, check_replaceable, installed
 from liveinstall.environment.loaded import disturbing, is_before, is_in, loaded_at_start
-from liveinstall.events import Planned, Planning, Reporter
+from liveinstall.events import Planned, Reporter
 from liveinstall.planning.engines import View
 from liveinstall.planning.graph import Node, edges
-from liveinstall.planning.plan import Waits, changes_for, make_plan
+from liveinstall.planning.plan import Waits, changes_for, future, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -83,6 +83,19 @@ class Scene:
         here = {name for name, found in self.here.items() if os.path.exists(os.path.join(found.info, "REQUESTED"))}
         return here | {name for name, waits in self.waits().items() if waits.requested}
 
+    def future(self) -> dict[str, Node]:
+        """The environment with all that waits in place."""
+        return future(self.before, self.waits())
+
+    def after(self, request: Request, candidates: Iterable[Candidate]) -> dict[str, Node]:
+        """The environment with all that waits, and this request."""
+        return changes_for(request, candidates, self.before, self.waits())[1]
+
+    def used_versions(self) -> dict[str, str]:
+        """The distributions that live processes use: name -> version."""
+        here = self.here.values()
+        return {name: self.here[name].version for name in disturbing(here, self.target, self.others)}
+
     def waits(self) -> dict[str, Waits]:
         """What waits, for planning."""
         found = {}
@@ -97,7 +110,6 @@ class Scene:
         check_metadata(request.names, (self.target.site, self.target.platlib))
         view = View(self.waiting.parts(self.target.site), self.waiting.replaced(self.target.site))
         self.lap("look around")
-        self.reporter.tell(Planning(request.requirements))
         with _importing("liveinstall.session.work"):
             found = (
                 engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asks else ()
