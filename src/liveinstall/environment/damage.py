@@ -18,7 +18,7 @@ import _liveinstall_boot as boot
 from _liveinstall_boot import codec
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.aside import unfinished
-from liveinstall.environment.installed import in_directory
+from liveinstall.environment.installed import at, in_directory
 from liveinstall.model import Finding
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _infos(place: str) -> Iterator[_Info]:
 
 def _read(path: str) -> _Info:
     stem = os.path.basename(path).removesuffix(".dist-info")
-    known = next((found for found in in_directory(os.path.dirname(path)) if found.info == path), None)
+    known = at(path)
     name, _, version = stem.partition("-")
     rows: tuple[tuple[str, str, str], ...] | None
     try:

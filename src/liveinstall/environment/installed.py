@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -33,7 +34,8 @@ def installed(path: Iterable[str] | None = None) -> dict[str, Distribution]:
 def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | None]:
     """Look single distributions up by canonical name, reading no others: for few of many, or for a quick answer.
 
-    By the names of metadata directories; one that is not named after its distribution is not found.
+    By the names of metadata directories; one that is not named after its distribution is not found. `project` is left
+    empty.
     """
     infos: dict[str, str] = {}
     for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
@@ -46,15 +48,21 @@ def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | 
                 stem = name.rpartition(".")[0]
                 infos.setdefault(canonicalize_name(stem.partition("-")[0]), os.path.join(directory, name))
 
+    @cache
     def find(name: str) -> Distribution | None:
         info = infos.get(name)
         if info is None:
             return None
         file = "METADATA" if info.endswith(".dist-info") else "PKG-INFO" if os.path.isdir(info) else ""
-        found = _read_metadata(info, file)
+        found = _read_metadata(info, file, project=False)
         return found if found and found.name == name else None
 
     return find
+
+
+def at(info: str) -> Distribution | None:
+    """The distribution whose metadata is the dist-info directory `info`; None without a METADATA that names it."""
+    return _read_metadata(info, "METADATA")
 
 
 def in_directory(directory: str) -> Iterator[Distribution]:
@@ -75,7 +83,7 @@ def in_directory(directory: str) -> Iterator[Distribution]:
             yield distribution
 
 
-def _read_metadata(info: str, file: str) -> Distribution | None:
+def _read_metadata(info: str, file: str, *, project: bool = True) -> Distribution | None:
     """Read the headers only: parsing 300 whole messages with `email` takes longer than pip's start."""
     fields: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
     try:
@@ -91,7 +99,7 @@ def _read_metadata(info: str, file: str) -> Distribution | None:
     if not fields["name"] or not fields["version"]:
         return None
     name, version = canonicalize_name(fields["name"][0]), fields["version"][0]
-    return Distribution(name, version, info, tuple(fields["requires-dist"]), _project(info))
+    return Distribution(name, version, info, tuple(fields["requires-dist"]), _project(info) if project else "")
 
 
 def _project(info: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -46,6 +47,7 @@ def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distri
     return ""
 
 
+@lru_cache(maxsize=16384)
 def _parse(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], Callable[[str], bool] | None]:
     """(canonical name, extras, whether a version is admitted); no such function where its marker does not hold."""
     plain = _PLAIN.fullmatch(line)
@@ -71,9 +73,12 @@ def _parse(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], Calla
 
 def _is_least(version: str, least: str) -> bool:
     try:
-        return Version(version) >= Version(least)
+        return _version(version) >= _version(least)
     except InvalidVersion:
         return False
+
+
+_version = lru_cache(maxsize=4096)(Version)
 
 
 def _found(name: str, node: Node | Distribution | None) -> str:
