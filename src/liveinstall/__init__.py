@@ -4,12 +4,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all of this
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
-    from liveinstall.model import Change, Finding, Past, Pending, Plan, Result, Status
+    from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
+    from liveinstall.session.audit import check, freeze, list  # noqa: A004
     from liveinstall.session.ensuring import ensure
     from liveinstall.session.holding import guard, hold
     from liveinstall.session.pending import cancel, finalize, pending, status
@@ -21,7 +23,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Change",
+    "Check",
     "Finding",
+    "Listed",
     "LiveInstallError",
     "Past",
     "Pending",
@@ -34,15 +38,18 @@ __all__ = [
     "aundo",
     "auninstall",
     "cancel",
+    "check",
     "doctor",
     "ensure",
     "errors",
     "events",
     "finalize",
+    "freeze",
     "guard",
     "history",
     "hold",
     "install",
+    "list",
     "pending",
     "plan",
     "prune",
@@ -54,9 +61,10 @@ __all__ = [
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
-    "liveinstall.model": ("Change", "Finding", "Past", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.model": ("Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
+    "liveinstall.session.audit": ("check", "freeze", "list"),
     "liveinstall.session.ensuring": ("ensure",),
     "liveinstall.session.holding": ("guard", "hold"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
@@ -81,5 +89,5 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
+def __dir__() -> Iterable[str]:
     return sorted([*globals(), *__all__])

@@ -265,6 +265,49 @@ class Finding(Shown):
 
 
 @dataclass(frozen=True)
+class Stale:
+    """A distribution that this process has loaded in another version than the one that is installed."""
+
+    name: str
+    running: str
+    installed: str
+
+    def __str__(self) -> str:
+        """`running numpy 1.26.4, installed 2.2.6`."""
+        return f"running {self.name} {self.running}, installed {self.installed or 'none'}"
+
+
+@dataclass(frozen=True)
+class Check(Shown):
+    """What is wrong with an environment: requirements that do not hold, what is damaged, and what runs outdated."""
+
+    broken: tuple[str, ...] = ()
+    damaged: tuple[Finding, ...] = ()
+    stale: tuple[Stale, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.broken or self.damaged or self.stale)
+
+
+@dataclass(frozen=True)
+class Listed(Shown):
+    """A distribution: the version that is `installed`, what this process has `loaded`, and what is `pending`.
+
+    Each is empty where there is none; a pending removal is "removed". `project` is the source directory of an editable
+    install, `place` the directory that it is imported from.
+    """
+
+    name: str
+    installed: str
+    loaded: str = ""
+    pending: str = ""
+    project: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True)
 class Status(Shown):
     """An environment at a glance. `unreadable` are files of ours on disk that could not be read.
 

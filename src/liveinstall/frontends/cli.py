@@ -1,7 +1,7 @@
 """`python -m liveinstall`: each verb of the API, `--json` for programs, an honest exit status.
 
 0: done, or nothing to do. 1: failed, nothing changed. 2: the command line makes no sense. 3: finalize left something
-waiting. 4: doctor or repair left something broken.
+waiting. 4: check, doctor or repair leave something broken.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.errors import LiveInstallError, RequirementError
-from liveinstall.frontends.rendering import show
+from liveinstall.frontends.rendering import render_listed, show
 from liveinstall.model import Result
-from liveinstall.session import holding, install, pending, plan, removing
+from liveinstall.session import audit, holding, install, pending, plan, removing
 from liveinstall.session import undo as back
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": True, "result": _plain(value)}))
     else:
         _tell(_words(verb, value))
+    if verb == "check":
+        return 0 if value.ok else 4
     if verb in ("doctor", "repair"):
         return 4 if any(item.mend and item.outcome not in _repair_room().DONE for item in value) else 0
     return 3 if isinstance(value, Result) and verb == "finalize" and value.staged else 0
@@ -59,6 +61,9 @@ _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "install": lambda options: install(*options.pop("requirements"), **options),
     "plan": lambda options: plan(*options.pop("requirements"), **options),
     "uninstall": lambda options: removing.uninstall(*options.pop("names"), **options),
+    "list": lambda _: audit.list(),
+    "freeze": lambda options: audit.freeze(**options),
+    "check": lambda _: audit.check(),
     "status": lambda _: pending.status(),
     "finalize": lambda options: pending.finalize(force=options["force"]),
     "cancel": lambda options: pending.cancel(*options["names"]),
@@ -79,6 +84,10 @@ def _repair_room() -> Any:
 
 
 def _words(verb: str, value: Any) -> str:
+    if verb == "list":
+        return render_listed(value)
+    if verb == "freeze":
+        return "\n".join(value)
     if verb == "cancel":
         return "\n".join(f"No longer waits: {change}" for change in value)
     if verb == "guard":
@@ -97,6 +106,8 @@ def _words(verb: str, value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return value
     plain = asdict(value)
     for name in ("changed", "restart_required", "undoable"):
         if hasattr(type(value), name):
@@ -129,6 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     request.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"))
     _add_uninstall(verbs)
+    _verb(verbs, "list", "show every distribution: installed, loaded, pending")
+    freeze = _verb(verbs, "freeze", "show the installed distributions as requirements")
+    freeze.add_argument("--pending", action="store_true", help="as they will be once all that waits is in place")
+    freeze.add_argument("--all", dest="tools", action="store_true", help="with pip itself")
+    _verb(verbs, "check", "report requirements that do not hold, and files that are not as RECORD says")
     _verb(verbs, "status", "show what waits, for whom, and who holds the environment")
     finalize = _verb(verbs, "finalize", "swap what waits, as the next start of Python would")
     finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.model import Finding, Past, Pending, Plan, Result, Shown, Source, Status
+from liveinstall.model import Check, Finding, Listed, Past, Pending, Plan, Result, Shown, Source, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,6 +83,24 @@ def render_finding(finding: Finding) -> str:
     return f"{head}\n  {finding.outcome or mend}"
 
 
+def render_check(check: Check) -> str:
+    """What is wrong with an environment."""
+    lines = [f"Broken: {text}." for text in check.broken]
+    lines += [render_finding(finding) for finding in check.damaged]
+    lines += [f"Outdated: {stale}. {restart_advice()}" for stale in check.stale]
+    return "\n".join(lines) or "Nothing is wrong."
+
+
+def render_listed(rows: Sequence[Listed]) -> str:
+    """Distributions as a table."""
+    table = [("name", "installed", "loaded", "pending", "editable project")]
+    table += [(row.name, row.installed, row.loaded, row.pending, row.project) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+    )
+
+
 def restart_advice() -> str:
     """How to restart, where one is."""
     if "ipykernel" in sys.modules:
@@ -128,6 +146,10 @@ def show(value: Any) -> str:
             return render_status(value)
         case Finding():
             return render_finding(value)
+        case Check():
+            return render_check(value)
+        case Listed():
+            return render_listed([value])
     return repr(value)
 
 

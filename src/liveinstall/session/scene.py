@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.commit.waiting import Waiting
-from liveinstall.environment import holds
+from liveinstall.environment import holds, running
 from liveinstall.environment.installed import check_metadata, check_replaceable, installed
 from liveinstall.environment.loaded import disturbing, is_before, is_in, loaded_at_start
 from liveinstall.events import Planned, Reporter
@@ -66,7 +66,9 @@ class Scene:
         """Look around. `reporter` is told what happens."""
         clock = time.perf_counter()
         others = [holder for holder in holds.holders(target.site) if not holder.mine]
-        return cls(target, installed(), Waiting.read(target.site), others, reporter or Reporter(), clock=clock)
+        here = installed()
+        running.remember(here)
+        return cls(target, here, Waiting.read(target.site), others, reporter or Reporter(), clock=clock)
 
     def lap(self, phase: str) -> None:
         """Charge the time since the last lap to `phase`."""

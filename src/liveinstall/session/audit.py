@@ -1,0 +1,105 @@
+"""What is here, and what is wrong with it. Nothing is changed."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from liveinstall.commit.waiting import Waiting
+from liveinstall.environment import running
+from liveinstall.environment.damage import find_damage
+from liveinstall.environment.installed import installed
+from liveinstall.environment.target import find_target
+from liveinstall.model import Check, Listed, Stale
+from liveinstall.planning.graph import Node, edges
+from liveinstall.redact import redact
+
+if TYPE_CHECKING:
+    from liveinstall.model import Distribution
+
+_TOOLS = {"pip"} if sys.version_info >= (3, 12) else {"pip", "setuptools", "wheel", "distribute"}
+
+
+def check() -> Check:
+    """What is wrong here: requirements, files, and what runs outdated.
+
+    Requirements of installed distributions that do not hold; files that are not as their RECORD says, by their sizes
+    (`doctor()` compares the content); and what this process has loaded in another version than is installed.
+    """
+    target = find_target(for_change=False)
+    here = installed()
+    state = {name: Node(found.version, found.requires) for name, found in here.items()}
+    broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
+    damaged = [damage.finding for damage in find_damage(target, hashes=False)]
+    runs = {**running.running(here), **running.gone(here)}
+    stale = [
+        Stale(name, version, here[name].version if name in here else "")
+        for name, version in sorted(runs.items())
+        if name not in here or here[name].version != version
+    ]
+    return Check(tuple(sorted(broken)), tuple(damaged), tuple(stale))
+
+
+def _found(name: str, state: dict[str, Node]) -> str:
+    return f", but {name} {state[name].version} is installed" if name in state else f", but {name} is not installed"
+
+
+def list() -> tuple[Listed, ...]:
+    """Every distribution that imports find, or that waits: installed, loaded and pending versions, by name."""
+    site = find_target(for_change=False).site
+    here = installed()
+    runs = {**running.running(here), **running.gone(here)}
+    waits = {name: entry.swap.new_version or "removed" for name, entry in Waiting.read(site).entries.items()}
+    return tuple(
+        _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""))
+        for name in sorted(here.keys() | waits.keys() | runs.keys())
+    )
+
+
+def _listed(name: str, found: Distribution | None, runs: str, waits: str) -> Listed:
+    if found is None:
+        return Listed(name, "", runs, waits)
+    return Listed(name, found.version, runs, waits, found.project, os.path.dirname(found.info))
+
+
+def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:
+    """The installed distributions as requirements, in pip's form.
+
+    `pending`: as they will be once all that waits is in place. `tools`: with pip itself (and, before Python 3.12,
+    setuptools and wheel), which `pip freeze` leaves out too.
+    """
+    here = installed()
+    lines = {name: _line(found) for name, found in here.items()}
+    if pending:
+        for name, entry in Waiting.read(find_target(for_change=False).site).entries.items():
+            lines.pop(name, None)
+            if entry.swap.new_version:
+                lines[name] = f"{name}=={entry.swap.new_version}"
+    return tuple(lines[name] for name in sorted(lines) if tools or name not in _TOOLS)
+
+
+def _line(found: Distribution) -> str:
+    if found.project:
+        return f"-e {found.project}"
+    try:
+        with open(os.path.join(found.info, "direct_url.json"), encoding="utf-8") as stream:
+            return f"{found.name} @ {_url(json.load(stream))}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"{found.name}=={found.version}"
+
+
+def _url(direct: dict[str, Any]) -> str:
+    """The URL of a direct_url.json as a requirement has it (PEP 610)."""
+    url = redact(direct["url"])
+    fragments = []
+    if "vcs_info" in direct:
+        vcs = direct["vcs_info"]
+        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    hashes = direct.get("archive_info", {}).get("hashes", {})
+    fragments += [f"{kind}={value}" for kind, value in builtins.list(hashes.items())[:1]]
+    if direct.get("subdirectory"):
+        fragments.append(f"subdirectory={direct['subdirectory']}")
+    return url + ("#" + "&".join(fragments) if fragments else "")
