@@ -181,7 +181,7 @@ def _finalize(site):
 
 def _note_all(site, reason):
     """Keep why nothing was tried, or not to its end."""
-    from .swap import note
+    from .recover import note
 
     for id, state, _ in transactions(site):
         if state in ("pending", "swapping"):

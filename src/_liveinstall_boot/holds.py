@@ -37,17 +37,7 @@ UNKNOWN = "!"  # at the end of the name of a hold that could not be written: its
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
 # Shown the disk, never a part.
-_MANAGERS = {
-    "pip",
-    "liveinstall",
-    "ensurepip",
-    "conda",
-    "mamba",
-    "poetry",
-    "pdm",
-    "pipenv",
-    "_pip_child",
-}
+_MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm", "pipenv", "_pip_child"}
 
 _mine = {}  # site -> Watcher of this process's hold
 _own_swap = []  # not empty while this process itself is swapping
@@ -240,27 +230,6 @@ def _is_alive(path):
     except OSError:
         pass
     return False
-
-
-def mapped(places):
-    """(pid, name) of each other process that has mapped a file below the places (name -> [paths]), as Linux tells.
-
-    Such a process may never have heard of us. Only processes of the same user are asked.
-    """
-    wanted = [(os.fsencode(place), name) for name, paths in places.items() for place in paths]
-    if not wanted or not sys.platform.startswith("linux"):
-        return []
-    found, me = [], os.geteuid()
-    for pid in os.listdir("/proc"):
-        if pid.isdigit() and int(pid) != os.getpid():
-            try:
-                if os.stat("/proc/" + pid).st_uid == me:
-                    with open("/proc/%s/maps" % pid, "rb", 0) as stream:
-                        text = stream.read()
-                    found += [(int(pid), name) for place, name in wanted if place in text]
-            except OSError:
-                pass  # it has ended, or is none of ours
-    return found
 
 
 def command():

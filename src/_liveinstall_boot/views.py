@@ -11,7 +11,7 @@ from os.path import basename, dirname, isdir, join, normpath, realpath
 
 from . import transactions
 from .codec import Stale, read_record
-from .holds import VARIABLE, command, is_manager, live_holds, mapped, release, take_hold
+from .holds import VARIABLE, command, is_manager, live_holds, release, take_hold
 
 
 def held(site, record):
@@ -30,6 +30,27 @@ def in_use(site, record):
     holds = live_holds(site, others=True)
     said = {hold.pid for hold in holds if hold.uses is not None}
     return _blocking(holds, record) + [(pid, [name]) for pid, name in mapped(places) if pid not in said]
+
+
+def mapped(places):
+    """(pid, name) of each other process that has mapped a file below the places (name -> [paths]), as Linux tells.
+
+    Such a process may never have heard of us. Only processes of the same user are asked.
+    """
+    wanted = [(os.fsencode(place), name) for name, paths in places.items() for place in paths]
+    if not wanted or not sys.platform.startswith("linux"):
+        return []
+    found, me = [], os.geteuid()
+    for pid in os.listdir("/proc"):
+        if pid.isdigit() and int(pid) != os.getpid():
+            try:
+                if os.stat("/proc/" + pid).st_uid == me:
+                    with open("/proc/%s/maps" % pid, "rb", 0) as stream:
+                        text = stream.read()
+                    found += [(int(pid), name) for place, name in wanted if place in text]
+            except OSError:
+                pass  # it has ended, or is none of ours
+    return found
 
 
 def keep_view(site, must=False):

@@ -4,6 +4,7 @@ import pytest
 from places import Place
 
 import _liveinstall_boot as boot
+from liveinstall.commit import companions
 from liveinstall.commit import transaction as transactions
 from liveinstall.errors import CommitError
 
@@ -24,7 +25,7 @@ def place(tmp_path):
     ],
 )
 def test_a_companion_is_made_for_its_version_of_python(version, suffix, text):
-    found_suffix, found = transactions.companion("_liveinstall_finalizer_x", version)
+    found_suffix, found = companions.companion("_liveinstall_finalizer_x", version)
     assert found_suffix == suffix and found.startswith(text) and found.isascii() and found.count("\n") == 1
 
 
@@ -43,8 +44,8 @@ def test_a_start_file_finalizes_what_waits_on_the_path(place, monkeypatch):
 def test_a_companion_gets_its_name_when_its_content_is_safe(place, monkeypatch):
     """Half a line, after a power loss, would be an error at every start."""
     seen = []
-    flush = transactions._flush_file_system
-    monkeypatch.setattr(transactions, "_flush_file_system", lambda site: seen.append(place.leftovers()) or flush(site))
+    flush = companions.flush_file_system
+    monkeypatch.setattr(companions, "flush_file_system", lambda site: seen.append(place.leftovers()) or flush(site))
     place.stage(place.candidate("alpha", "1.0"))
     assert seen == [["alpha-1.0.part"]]
     assert "alpha-1.0.part.pth" in place.leftovers()

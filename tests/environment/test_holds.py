@@ -89,6 +89,11 @@ def tell(process, line):
     return process.stdout.readline().rstrip("\n")
 
 
+def test_a_held_start_imports_nothing_that_swaps(env, staged):
+    line = "import sys; print(sorted(m.partition('.')[2] for m in sys.modules if m.startswith('_liveinstall')))"
+    assert env.bare(line).stdout == "['', 'codec', 'holds', 'views']\n"
+
+
 def test_children_of_the_holder_see_what_it_sees_at_any_remove(env, staged):
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOK!r}])"
     line = f"print(subprocess.run([sys.executable, '-c', {child!r}], capture_output=True, text=True).stdout, end='')"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import _liveinstall_boot as boot
-from _liveinstall_boot import codec, files, swap
+from _liveinstall_boot import codec, files, trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +84,7 @@ def is_kept(site: str, done: Done, change: codec.Change) -> bool:
 
 def retired_info(site: str, done: Done, change: codec.Change) -> str:
     """Where the metadata of what a change took out lies now."""
-    return os.path.join(swap.retired_tree(site, done.record, change).root, os.path.basename(str(change.old_info)))
+    return os.path.join(trees.retired_tree(site, done.record, change).root, os.path.basename(str(change.old_info)))
 
 
 def prune(site: str, limits: Limits, *, spare: int = 0) -> list[str]:

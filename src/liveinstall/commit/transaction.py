@@ -6,14 +6,11 @@ Companions come before the record, because several parts need one commit point; 
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import py_compile
 import sys
 import textwrap
 import time
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, swap, views
-from liveinstall.commit import history
+from _liveinstall_boot import recover as boot_recover
+from liveinstall.commit import companions, history
 from liveinstall.commit.visible import see
 from liveinstall.errors import CommitError
 from liveinstall.redact import redact
@@ -31,12 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from liveinstall.model import Change, Distribution
-
-# `sitedir` is the one name that every site.py gives an import line, at the line's top level only.
-_LINE = """\
-import sys; exec("sys.path.insert(0, sitedir + '/{state}')\\ntry:\\n from {module} import {call}\\n\
-except Exception:\\n pass\\nelse:\\n {call}(sitedir)\\nfinally:\\n sys.path.remove(sitedir + '/{state}')")
-"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ def read_all(site: str) -> Iterator[Transaction]:
 def recover(site: str) -> None:
     """Finish or undo what was interrupted, and sweep what no transaction has. Needs the lock."""
     try:
-        swap.recover(site)
+        boot_recover.recover(site)
     except codec.Stale as error:
         raise CommitError(f"an interrupted change could not be recovered: {error}.") from error
     _sweep(site)
@@ -105,7 +97,7 @@ def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
     `ids`: the transactions that are not history.
     """
     state = os.path.join(site, boot.STATE)
-    finalizer = _finalizer_name(_finalizer_texts())
+    finalizer = companions.finalizer_name()
     waiting = bool(ids) or any(name.endswith(boot.COMPANIONS) or name in boot.GUARDS for name in os.listdir(site))
     for name in os.listdir(state):
         path = os.path.join(state, name)
@@ -136,14 +128,15 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     _name_what_goes(site, record)
     text = codec.encode_record(record)
     directory = os.path.join(site, boot.STATE, boot.TRANSACTIONS)
-    module = _install_finalizer(site)
-    drafts = _draft_companions(site, record, module, set(first))
-    _flush_file_system(site)  # before companions get their names: half a line would be an error at every start
-    for companion_draft in drafts:
-        os.replace(companion_draft, os.path.join(site, os.path.basename(companion_draft)))
+    drafts = companions.draft(site, record, set(first))
+    companions.flush_file_system(
+        site
+    )  # before companions get their names: half a line would be an error at every start
+    for path in drafts:
+        os.replace(path, os.path.join(site, os.path.basename(path)))
     for id, state, tries in boot.transactions(site):
         if id == record.id and (state, tries) != ("pending", 0):
-            swap.set_state(site, id, (state, tries), ("pending", 0))
+            boot_recover.set_state(site, id, (state, tries), ("pending", 0))
     draft = os.path.join(directory, record.id + ".draft")
     with open(draft, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         stream.write(text)
@@ -151,7 +144,7 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
         os.fsync(stream.fileno())
     os.replace(draft, boot.record_path(site, record.id, "pending"))
     files.flush([directory, os.path.join(site, boot.STATE), site])
-    swap.sweep_companions(site)
+    boot_recover.sweep_companions(site)
 
 
 def _name_what_goes(site: str, record: codec.Record) -> None:
@@ -163,91 +156,6 @@ def _name_what_goes(site: str, record: codec.Record) -> None:
             names, libraries = files.top_names(files.owned(os.path.join(site, home), text)[0])
             record.tops[change.name] = sorted(names)
             record.libraries[change.name] = sorted(os.path.join(home, path) for path in libraries)
-
-
-def _finalizer_texts() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(Path(boot.__file__).parent.glob("*.py"))}
-
-
-def _finalizer_name(texts: dict[str, bytes]) -> str:
-    return f"{boot.FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
-
-
-def _install_finalizer(site: str) -> str:
-    """Put a copy of the boot module into the state directory; its import name, which tells the content."""
-    texts = _finalizer_texts()
-    module = _finalizer_name(texts)
-    final = Path(site, boot.STATE, module)
-    if not final.is_dir():
-        draft = Path(site, boot.STATE, f"draft-{module}")
-        files.remove_tree(str(draft))
-        draft.mkdir()
-        for name, text in texts.items():
-            draft.joinpath(name).write_bytes(text)
-        _compile(draft, final)
-        draft.rename(final)
-    return module
-
-
-def _compile(draft: Path, final: Path) -> None:
-    """So that no start has to, not even one that may not write here."""
-    for path in draft.glob("*.py"):
-        with suppress(py_compile.PyCompileError, OSError):
-            py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
-
-
-def _draft_companions(site: str, record: codec.Record, module: str, first: AbstractSet[str]) -> list[str]:
-    """One ASCII line each (PEP 829: from 3.18 on, and only there, an entry point in a .start file); their paths."""
-    suffix, text = companion(module)
-    drafts = []
-    for change in record.changes:
-        mark = "!" if change.name in first else ""
-        drafts.append(os.path.join(site, boot.STATE, mark + swap.companion_stem(change) + suffix))
-        Path(drafts[-1]).write_text(text, encoding="ascii")
-    return drafts
-
-
-def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
-    """The suffix and text of a companion for a version of Python."""
-    if version >= (3, 18):
-        return boot.COMPANIONS[1], f"{boot.__name__}:start\n"
-    return boot.COMPANIONS[0], _LINE.format(module=module, state=boot.STATE, call="finalize")
-
-
-def set_guard(site: str, *, on: bool) -> None:
-    """Put the guard's line into the environment, by one rename, or take it out."""
-    late = sys.version_info >= (3, 18)
-    if on:
-        module = _install_finalizer(site)
-        text = _LINE.format(module=module, state=boot.STATE, call="guard")
-        draft = Path(site, boot.STATE, "draft-guard")
-        draft.write_text(f"{boot.__name__}:start_guard\n" if late else text, encoding="ascii")
-        _flush_file_system(site)
-        draft.replace(Path(site, boot.GUARDS[late]))
-    else:
-        for name in boot.GUARDS:
-            Path(site, name).unlink(missing_ok=True)
-    files.flush([site])
-
-
-def is_guarded(site: str) -> bool:
-    """Whether interpreters of this environment hold it from their start on."""
-    return any(os.path.exists(os.path.join(site, name)) for name in boot.GUARDS)
-
-
-def _flush_file_system(site: str) -> None:
-    """Make all that was staged durable at once: one syncfs takes a fifth of the time of an fsync for each file."""
-    if sys.platform == "linux":
-        handle = os.open(site, os.O_RDONLY)
-        try:
-            if ctypes.CDLL(None, use_errno=True).syncfs(handle) == 0:
-                return
-        except AttributeError:
-            pass
-        finally:
-            os.close(handle)
-    if hasattr(os, "sync"):
-        os.sync()
 
 
 def apply(site: str, id: str, *, keep: bool = False, force: bool = False) -> None:
@@ -262,7 +170,7 @@ def apply(site: str, id: str, *, keep: bool = False, force: bool = False) -> Non
         _, paths = swap.apply(site, id, tries, None if force else views.held)
     except (OSError, codec.Stale, swap.InUse) as error:
         if keep:
-            swap.note(site, id, str(error))
+            boot_recover.note(site, id, str(error))
         else:
             discard(site, id)
         raise CommitError(f"the change could not be put in place and was rolled back: {error}.") from error
@@ -273,7 +181,7 @@ def retry(site: str) -> None:
     """Let what was set aside, or failed before, be tried anew. Needs the lock."""
     for id, state, tries in boot.transactions(site):
         if state in ("pending", "failed") and (state, tries) != ("pending", 0):
-            swap.set_state(site, id, (state, tries), ("pending", 0))
+            boot_recover.set_state(site, id, (state, tries), ("pending", 0))
 
 
 def unreadable(site: str) -> tuple[str, ...]:
@@ -296,7 +204,7 @@ def discard(site: str, id: str) -> None:
         with suppress(OSError):
             os.unlink(os.path.join(site, boot.STATE, boot.TRANSACTIONS, id + suffix))
     files.flush([os.path.join(site, boot.STATE, boot.TRANSACTIONS)])
-    swap.sweep_companions(site)
+    boot_recover.sweep_companions(site)
     _sweep(site)
 
 

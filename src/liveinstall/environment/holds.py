@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import files
+from _liveinstall_boot import files, views
 from _liveinstall_boot import holds as boot_holds
 from liveinstall.commit.transaction import command_line
 from liveinstall.environment.installed import record_of
@@ -54,7 +54,7 @@ def users(distributions: Iterable[Distribution], others: Iterable[Holder]) -> di
         for holder in others:
             if holder.uses is None or not tops.isdisjoint(holder.uses):
                 found.setdefault(distribution.name, holder)
-    for pid, name in boot_holds.mapped(places):
+    for pid, name in views.mapped(places):
         found.setdefault(name, replace(unannounced(pid), distributions=(name,)))
     return found
 

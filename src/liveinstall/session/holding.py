@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 from _liveinstall_boot import holds
+from liveinstall.commit import companions
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.target import find_target
@@ -52,5 +53,5 @@ def guard(state: Literal["on", "off"]) -> Guard:
         raise RequirementError(f"the guard is on or off, not {state!r}.", requirement="")
     site = find_target().site
     with environment_lock(site, who=transactions.command_line()):
-        transactions.set_guard(site, on=state == "on")
+        companions.set_guard(site, on=state == "on")
     return Guard(site, state == "on")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from liveinstall.commit import companions
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.commit.waiting import publish_waiting
@@ -38,7 +39,7 @@ def status() -> Status:
     here = installed()
     holders = holds.holders(target.site, here)
     unreadable = transactions.unreadable(target.site)
-    return Status(target, pending(), holders, len(here), unreadable, transactions.is_guarded(target.site))
+    return Status(target, pending(), holders, len(here), unreadable, companions.is_guarded(target.site))
 
 
 def cancel(*names: str) -> tuple[Change, ...]:

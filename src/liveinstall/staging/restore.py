@@ -13,7 +13,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import swap
+from _liveinstall_boot import trees
 from _liveinstall_boot.codec import MANIFEST_MAGIC, Stale, encode_manifest, read, record_rows
 from _liveinstall_boot.files import remove_tree, sha256
 from liveinstall.commit.waiting import roots_of
@@ -69,8 +69,8 @@ class _Restoration:
         self.kept = kept
         self.home = os.path.dirname(kept.info)
         self.path = free_path(self.home, name, version)
-        self.source = swap.Tree(kept.root, self.home, kept.site, kept.roots, name, version)
-        self.destination = swap.Tree(self.path, self.home, target.site, roots_of(target), name, version)
+        self.source = trees.Tree(kept.root, self.home, kept.site, kept.roots, name, version)
+        self.destination = trees.Tree(self.path, self.home, target.site, roots_of(target), name, version)
         self.targets: list[str] = []
 
     def bring(self) -> Iterator[_Row]:

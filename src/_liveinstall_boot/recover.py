@@ -1,0 +1,227 @@
+"""Back to a whole state: roll back what was interrupted, clean up after what is committed.
+
+Each of these may itself be killed and run again: what was moved is observed, never counted.
+"""
+
+import atexit
+import os
+import time
+from os.path import basename, dirname, isdir, join, lexists
+
+from . import (
+    COMPANIONS,
+    HISTORY,
+    LOCK,
+    PART,
+    RETIRED,
+    STATE,
+    TRANSACTIONS,
+    TRIES,
+    record_path,
+    transactions,
+    try_lock,
+)
+from .codec import Stale, read, read_record, stem
+from .files import (
+    flush,
+    forget_bytecode,
+    in_order,
+    make_directories,
+    move,
+    owned,
+    place,
+    remove_empty,
+    remove_tree,
+    rename,
+    sha256,
+)
+from .holds import live_holds
+from .trees import part_tree, retired_tree, rows
+
+
+def recover(site):
+    """Bring every interrupted transaction to a whole state. Needs the lock."""
+    for id, state, tries in transactions(site):
+        if state == "swapping":
+            roll_back(site, read_record(site, id, state, tries))
+            set_state(site, id, (state, tries), after_failure(tries))
+        elif state == "committed":
+            try:
+                clean_up(site, read_record(site, id, state, tries))
+            except OSError as error:  # somebody has a file of it open; all that matters is in place
+                note(site, id, str(error))
+    sweep_companions(site)
+
+
+def roll_back(site, record):
+    """Undo what of a swap is observed on disk; idempotent, so that it may be killed and run again.
+
+    What somebody holds stays where it is, all else is undone, and then this is raised: a next start ends it.
+    """
+    touched, stuck = {}, {}
+    doubtful = set()
+    for change in record.changes:
+        if change.old_info:
+            doubtful.update(_not_retired(retired_tree(site, record, change), basename(change.old_info)))
+    for change in record.changes:
+        if change.part:
+            _withdraw(part_tree(site, record, change), touched, doubtful, stuck)
+    for change in record.changes:
+        if change.old_info:
+            tree = retired_tree(site, record, change)
+            if isdir(tree.root):
+                _restore(tree, touched, stuck)
+    flush(in_order(touched))
+    for error in stuck.values():
+        raise error
+    remove_tree(join(site, STATE, RETIRED, record.id))
+
+
+def _not_retired(tree, info):
+    """Where an old version's files still are, or never were: a power loss may lose a move and keep a later one."""
+    for directory in (tree.root, tree.home):
+        try:
+            inside, outside = owned(tree.home, read(join(directory, info, "RECORD")))
+            pairs = [(join(tree.home, path), path) for path in inside] + [
+                (path, tree.path_of(path)) for path in outside
+            ]
+        except (OSError, Stale):
+            continue
+        return [target for target, path in pairs if not lexists(join(tree.root, path))]
+    return []
+
+
+def _withdraw(tree, touched, doubtful, stuck):
+    """Move a part's files back into it, METADATA first; where the old file may still be, only what is the new one."""
+    rows = _listed(tree)
+    paths = list(rows)
+    for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
+        away, here = join(tree.root, path), tree.target(path)
+        if not lexists(away) and lexists(here) and (here not in doubtful or sha256(here) == rows[path]):
+            make_directories(dirname(away), touched)
+            try:
+                move(here, away, touched)
+            except OSError as error:
+                stuck[here] = error
+    forget_bytecode(tree.home, [path for path in paths if not path.startswith(tree.data + "/")], touched)
+    _remove_empty(tree, paths, touched)
+
+
+def _restore(tree, touched, stuck):
+    """Move a retired tree's files back, but over nothing that is stuck."""
+    pairs = []
+    for name in sorted(os.listdir(tree.root), key=lambda name: name.endswith(".dist-info")):
+        if name == tree.data:
+            schemes = os.listdir(join(tree.root, name))
+            pairs += [(join(tree.root, name, scheme), tree.roots[scheme]) for scheme in schemes]
+        else:
+            pairs.append((join(tree.root, name), join(tree.home, name)))
+    for source, target in pairs:
+        try:
+            place(source, target, touched, stuck)
+        except OSError as error:
+            stuck[target] = error
+
+
+def _listed(tree):
+    """Path -> sha256 of what a part brings."""
+    try:
+        return {path: digest for _, _, digest, path in rows(tree)}
+    except (OSError, Stale):
+        return {}  # damaged from outside; what it brought stays, what it replaced comes back
+
+
+def clean_up(site, record):
+    """Remove what a committed transaction leaves; the companions last, because they lead a next start here."""
+    touched = {}
+    for change in record.changes:
+        if change.part:
+            remove_tree(join(site, change.part))
+        if change.old_info:
+            _remove_empty(retired_tree(site, record, change), _elsewhere(site, record, change), touched)
+    flush(in_order(touched))
+    history = join(site, STATE, HISTORY)
+    os.makedirs(history, exist_ok=True)
+    done = "%s.%d" % (record.id, _moment(history))
+    rename(record_path(site, record.id, "committed"), join(history, done))
+    sweep_companions(site)
+
+
+def _remove_empty(tree, paths, touched):
+    """Remove the directories that these paths of a tree have left empty at their places."""
+    remove_empty(tree.home, [path for path in paths if not path.startswith(tree.data + "/")], touched)
+    for scheme, root in tree.roots.items():
+        start = "%s/%s/" % (tree.data, scheme)
+        remove_empty(root, [path[len(start) :] for path in paths if path.startswith(start)], touched)
+
+
+def _elsewhere(site, record, change):
+    """The paths in the retired tree of an old version's files that were outside of its site directory."""
+    tree = retired_tree(site, record, change)
+    try:
+        _, outside = owned(tree.home, read(join(tree.root, basename(change.old_info), "RECORD")))
+        return [tree.path_of(path) for path in outside]
+    except (OSError, Stale):
+        return []
+
+
+def _moment(history):
+    """Now, in microseconds; later than anything in the history, also after a clock was set back."""
+    past = [name.rpartition(".")[2] for name in os.listdir(history)]
+    return max([int(time.time() * 1000000)] + [int(stamp) + 1 for stamp in past if stamp.isdecimal()])
+
+
+def after_failure(tries):
+    return ("failed", 0) if tries + 1 >= TRIES else ("pending", tries + 1)
+
+
+def set_state(site, id, old, new):
+    rename(record_path(site, id, *old), record_path(site, id, *new))
+    flush([join(site, STATE, TRANSACTIONS)])
+
+
+def note(site, id, reason):
+    """Keep why a transaction waits or failed, for the next use of liveinstall. A full disk keeps nothing."""
+    try:
+        with open(join(site, STATE, TRANSACTIONS, id + ".note"), "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(reason + "\n")
+    except OSError:
+        pass
+
+
+def sweep_companions(site):
+    """Remove each companion whose part no waiting transaction has, and no live process sees."""
+    wanted = {basename(part)[: -len(PART)] for hold in live_holds(site) for part in hold.sees}
+    for id, state, tries in transactions(site):
+        if state != "failed":
+            try:
+                record = read_record(site, id, state, tries)
+            except (OSError, Stale):
+                return  # not ours to judge: another version's, or damaged
+            wanted.update(companion_stem(change) for change in record.changes)
+    for name in os.listdir(site):
+        if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in wanted:
+            try:
+                os.unlink(join(site, name))
+            except FileNotFoundError:
+                pass
+            except PermissionError:
+                if os.name != "nt":
+                    raise
+                atexit.register(_sweep_at_exit, site)  # site.py has it open while its line runs (up to 3.12)
+
+
+def _sweep_at_exit(site):
+    try:
+        handle = try_lock(join(site, STATE, LOCK))
+        if handle is not None:
+            atexit.unregister(_sweep_at_exit)
+            sweep_companions(site)
+            os.close(handle)
+    except OSError:
+        pass
+
+
+def companion_stem(change):
+    """What a companion's name begins with. A removal has no part; its companion is named for what goes."""
+    return basename(change.part)[: -len(PART)] if change.part else stem(change.name, change.old_version)
