@@ -13,14 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from places import Place
-
 import _liveinstall_boot as boot
 from integration.reliability.bench import BIG, PRELUDE, SEEN, Bench, inconsistent
-from liveinstall.model import Candidate, Target
+from integration.reliability.staging import stage
 
 Process = subprocess.Popen[str]
-# All begin at one moment: opening a named pipe waits for the other end. How long `site` takes, in which the companions run; then all versions that are seen.
+# All begin at one moment: opening a named pipe waits for its other end. How long `site` takes, in which the companions
+# run; then all versions that are seen.
 STARTER = f"""
 import json, os, sys, time
 print("ready", flush=True)
@@ -196,32 +195,6 @@ def _forget_history(bench: Bench) -> None:
     """A thousand entries of it are not what is tested."""
     shutil.rmtree(bench.site / boot.STATE / boot.HISTORY)
     shutil.rmtree(bench.site / boot.STATE / boot.RETIRED, ignore_errors=True)
-
-
-class _BenchPlace(Place):
-    """Stages into a bench from this process, in a moment."""
-
-    bench: Bench
-
-    def __post_init__(self) -> None:
-        pass
-
-    @property
-    def site(self) -> Path:
-        return self.bench.site
-
-    @property
-    def target(self) -> Target:
-        env, site = str(self.bench.env), str(self.site)
-        return Target(self.bench.python, "venv", site, site, f"{env}/bin", f"{env}/include", env)
-
-
-def stage(bench: Bench, version: str) -> None:
-    """Publish the upgrade, or downgrade, of all to a version, as a process would that has ended then."""
-    place = _BenchPlace(bench.env)
-    place.bench = bench
-    wheels = {name: bench.wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl" for name in bench.names}
-    place.stage(*(Candidate(name, version, (), requested=True, wheel=str(path)) for name, path in wheels.items()))
 
 
 _TWO = """

@@ -1,4 +1,4 @@
-"""What a program did to a disk, read from strace's lines: all that `disk` can replay, with the data that was written."""
+"""What a program did to a disk, read from strace's lines, with the data that was written: what `disk` replays."""
 
 from __future__ import annotations
 
