@@ -2,7 +2,7 @@
 
 It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends.
 Request: {"arguments": [...] of `pip install --dry-run`; "parts": [...], "hidden": [...] as in `View`; "report": path;
-"fetch": bool; "fetch_arguments": [...]; "answer": path}.
+"fetch": bool; "fetch_arguments": [...]; "answer": path; "temporary": path of a directory}.
 Answer: {"phase": "resolve" or "fetch", "status": pip's exit status, "errors": [pip's own error messages],
 "kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be fetched]}.
 
@@ -18,6 +18,7 @@ import logging
 import os
 import runpy
 import sys
+import tempfile
 
 
 class _Listener(logging.Handler):
@@ -116,6 +117,7 @@ def main(pip):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     with open(request_path, encoding="utf-8") as stream:
         request = json.load(stream)
+    tempfile.tempdir = os.environ["TMPDIR"] = request["temporary"]  # of pip and of builds: goes when the request goes
     _show_future(request["parts"], request["hidden"])
     phase, status = "resolve", _pip(request["arguments"])
     if not status and request["fetch"]:

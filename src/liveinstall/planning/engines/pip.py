@@ -76,7 +76,8 @@ class PipEngine:
 
     def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
-        paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels")}
+        paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels", "tmp")}
+        os.makedirs(paths["tmp"], exist_ok=True)
         question = {
             "arguments": [
                 "install",
@@ -92,6 +93,7 @@ class PipEngine:
             "report": paths["report"],
             "answer": paths["answer"],
             "fetch": fetch,
+            "temporary": paths["tmp"],
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
         status, log = self._child.ask(paths["request"], timeout=request.timeout)
