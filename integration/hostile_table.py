@@ -71,6 +71,7 @@ def make_template(tool: str, place: Path, wheel: Path) -> Path:
         environment.run("-m", "liveinstall", "finalize", check=True)  # its state directory is made by its first use
     elif tool != "uv":
         environment.add(tool)
+    environment.run("-m", "compileall", "-q", str(environment.site), check=True)  # or each run compiles the tool anew
     return environment.path
 
 
