@@ -1,6 +1,6 @@
-"""`python -m integration.hostile_table`: every hostile wheel with each installer, as docs/hostile-wheels.md.
+"""Every hostile wheel with each installer: docs/hostile-wheels.md, which `python -m integration.reliability` makes.
 
-With names of kinds only these are run, and the table is printed instead.
+`python -m integration.hostile_table KIND ...` prints the table of some kinds.
 """
 
 from __future__ import annotations
@@ -34,15 +34,10 @@ A wheel is checked before anything of it is unpacked, and what is unpacked is co
 written. A wheel that breaks a rule is refused by the name of the entry that breaks it, and nothing of it stays.
 
 Each row is a good wheel with one thing wrong, given to each installer as a file, in an environment of its own that has
-one other distribution in it. Made by `python -m integration.hostile_table`; the wheels are made by
+one other distribution in it. Made by `python -m integration.reliability`; the wheels are made by
 `integration/hostile.py`. The same wheels run in the unit tests.
 
-{versions} Of the {number} kinds that must be refused:
-
-| what it did | {tools} |
-|---|{lines}
-{counts}
-
+{versions} {counts}
 - **refused**: it failed and changed nothing. **files left**: it failed and left something behind.
 - **accepted** is not always harmful: some tools leave out, rename or overwrite what a row is about, and some kinds do
   harm only on Windows, or where case does not count. **changed other files**: files that were there before are
@@ -76,6 +71,7 @@ def make_template(tool: str, place: Path, wheel: Path) -> Path:
         environment.run("-m", "liveinstall", "finalize", check=True)  # its state directory is made by its first use
     elif tool != "uv":
         environment.add(tool)
+    environment.run("-m", "compileall", "-q", str(environment.site), check=True)  # or each run compiles the tool anew
     return environment.path
 
 
@@ -145,24 +141,34 @@ def run(kinds: Iterable[str], tools: Iterable[str] = TOOLS) -> dict[str, dict[st
     return found
 
 
-def render(found: Mapping[str, Mapping[str, str]], versions: str, real: str) -> str:
-    """The page."""
+def counts(found: Mapping[str, Mapping[str, str]]) -> str:
+    """How many of the kinds that must be refused each tool refused, accepted ..., as a table."""
     evil = [kind for kind in found if KINDS[kind].expected == "refused"]
     numbers = {tool: Counter(found[kind][tool] for kind in evil) for tool in TOOLS}
-    counts = [f"| {outcome} | {' | '.join(str(numbers[tool][outcome]) for tool in TOOLS)} |" for outcome in OUTCOMES]
+    rows = [f"| {outcome} | {' | '.join(str(numbers[tool][outcome]) for tool in TOOLS)} |" for outcome in OUTCOMES]
+    head = [f"| what it did | {' | '.join(TOOLS)} |", "|---|" + "---|" * len(TOOLS)]
+    return "\n".join([f"Of the {len(evil)} kinds that must be refused:", "", *head, *rows, ""])
+
+
+def render(found: Mapping[str, Mapping[str, str]], versions: str, real: str) -> str:
+    """The page."""
     rows = [
         f"| {kind} | {KINDS[kind].group}: {KINDS[kind].aim} | {' | '.join(row[tool] for tool in TOOLS)} |"
         for kind, row in found.items()
     ]
     return _HEAD.format(
         versions=versions,
-        number=len(evil),
         tools=" | ".join(TOOLS),
         lines="---|" * len(TOOLS),
-        counts="\n".join(counts),
+        counts=counts(found),
         rows="\n".join(rows),
         real=real,
     )
+
+
+def write(found: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the page; what it says of real wheels stays."""
+    PAGE.write_text(render(found, _versions(), real_block()), encoding="utf-8")
 
 
 def _versions() -> str:
@@ -171,17 +177,17 @@ def _versions() -> str:
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
-    """Run the kinds, write the page; status 1 if liveinstall did what it must not."""
+    """Run some kinds, print the page; status 1 if liveinstall did what it must not."""
     parser = argparse.ArgumentParser(prog="python -m integration.hostile_table", description=__doc__)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="print the table of these kinds")
-    kinds = parser.parse_args(arguments if arguments is None else list(arguments)).kinds
-    found = run(kinds or KINDS)
-    page = render(found, _versions(), real_block())
-    if kinds:
-        print(page)
-    else:
-        PAGE.write_text(page, encoding="utf-8")
-    return int(not all(is_right(kind, row["liveinstall"]) for kind, row in found.items()))
+    parser.add_argument("kinds", nargs="+", metavar="KIND")
+    found = run(parser.parse_args(arguments if arguments is None else list(arguments)).kinds)
+    print(render(found, _versions(), real_block()))
+    return int(not is_good(found))
+
+
+def is_good(found: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether liveinstall did with each kind what must be done."""
+    return all(is_right(kind, row["liveinstall"]) for kind, row in found.items())
 
 
 if __name__ == "__main__":

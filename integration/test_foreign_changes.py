@@ -1,4 +1,7 @@
-"""pip and uv change what is staged, between staging and the start: the stale part is set aside and reported."""
+"""pip, uv and conda change what is staged, before the start: the stale part is set aside and reported.
+
+conda itself is not run: what it does to the files is imitated.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,38 @@ from pathlib import Path
 
 import pytest
 
-from integration.checks import left_overs
+from integration.checks import left_overs, tree
+from integration.conda import Conda
 from integration.environments import Environment, add_liveinstall, user_variables
 from integration.interpreters import CURRENT, find_python, find_uv
+from integration.refusals import refuse
 
 _STAGE = "import idna, liveinstall; print(len(liveinstall.install('idna==3.10').staged))"
 
 
 @pytest.fixture
-def real(tmp_path: Path, wheel: Path) -> Environment:
+def empty(tmp_path: Path, wheel: Path) -> Environment:
     base = find_python(CURRENT)
     assert base
     made = Environment.make(tmp_path / "venv", base)
     add_liveinstall(made, wheel)
-    made.add("idna==3.6")
-    staged = made.run("-c", _STAGE, check=True)
-    assert staged.stdout == "1\n"
     return made
+
+
+@pytest.fixture
+def real(empty: Environment) -> Environment:
+    empty.add("idna==3.6")
+    _stage(empty)
+    return empty
+
+
+@pytest.fixture
+def conda(empty: Environment, tmp_path: Path) -> Conda:
+    return Conda(empty, tmp_path / "pkgs")
+
+
+def _stage(environment: Environment) -> None:
+    assert environment.run("-c", _STAGE, check=True).stdout == "1\n"
 
 
 def pip_upgrades(real: Environment) -> None:
@@ -65,7 +83,71 @@ def half_removed(real: Environment) -> None:
 @pytest.mark.parametrize("change", [pip_upgrades, pip_removes, uv_upgrades, half_removed])
 def test_a_stale_part_is_set_aside_and_reported(real: Environment, change: Callable[[Environment], None]) -> None:
     change(real)
-    version = {pip_upgrades: "3.7", uv_upgrades: "3.7", half_removed: "3.6"}.get(change)
+    _assert_set_aside(real, {pip_upgrades: "3.7", uv_upgrades: "3.7", half_removed: "3.6"}.get(change))
+
+
+def conda_upgrades(conda: Conda) -> str:
+    conda.link("idna", "3.7")
+    return "3.7"
+
+
+def conda_upgrades_to_what_has_no_record(conda: Conda) -> str:
+    conda.link("idna", "3.7", record=False)
+    return "3.7"
+
+
+def conda_links_the_same_again_without_record(conda: Conda) -> str:
+    conda.link("idna", "3.6", record=False)
+    return "3.6"
+
+
+def conda_removes(conda: Conda) -> None:
+    conda.unlink("idna")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        conda_upgrades,
+        conda_upgrades_to_what_has_no_record,
+        conda_links_the_same_again_without_record,
+        conda_removes,
+    ],
+)
+def test_what_conda_changed_is_left_to_it(conda: Conda, change: Callable[[Conda], str | None]) -> None:
+    conda.link("idna", "3.6")
+    _stage(conda.environment)
+    version = change(conda)
+    before = _idna(conda.environment)
+    _assert_set_aside(conda.environment, version, whole=before)
+
+
+def test_what_conda_linked_without_a_record_is_not_replaced(conda: Conda) -> None:
+    conda.link("idna", "3.6", record=False)
+    error = refuse(conda.environment, "DamagedError", "idna==3.10")
+    assert "idna 3.6 has no RECORD" in error["message"]
+    assert conda.environment.run("-c", "import idna; print(idna.__version__)").stdout == "3.6\n"
+
+
+def test_an_upgrade_of_what_conda_linked_with_a_record_leaves_the_cache_as_it_was(conda: Conda) -> None:
+    """Its files are hard links: what is written in place in site-packages would be written in every environment."""
+    conda.link("idna", "3.6")
+    before = tree(conda.cache)
+    _stage(conda.environment)
+    assert conda.environment.run("-c", "import idna; print(idna.__version__)").stdout == "3.10\n"
+    conda.environment.run("-m", "liveinstall", "undo", check=True)
+    assert conda.environment.run("-c", "import idna; print(idna.__version__)").stdout == "3.6\n"
+    assert tree(conda.cache) == before
+
+
+def _idna(environment: Environment) -> dict[str, str]:
+    found = tree(environment.site).items()
+    return {
+        path: what for path, what in found if path.split("/")[0] in ("idna", "idna-3.6.dist-info", "idna-3.7.dist-info")
+    }
+
+
+def _assert_set_aside(real: Environment, version: str | None, whole: dict[str, str] | None = None) -> None:
     look = "from importlib.metadata import distributions as d; print([x.version for x in d(name='idna')])"
     done = real.run("-c", look)
     assert (done.returncode, done.stdout) == (0, f"{[version] if version else []}\n")
@@ -76,4 +158,5 @@ def test_a_stale_part_is_set_aside_and_reported(real: Environment, change: Calla
     assert left_overs(real.site) == ["idna-3.10.part"]  # kept until it is asked for, or taken back
     real.run("-m", "liveinstall", "cancel", "idna", check=True)
     assert left_overs(real.site) == []
+    assert whole is None or _idna(real) == whole
     real.remove()

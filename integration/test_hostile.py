@@ -1,4 +1,4 @@
-"""A handful of hostile wheels with the real pip beside, and of real wheels that must pass. `nox -s hostile`: all."""
+"""A handful of hostile wheels with the real pip beside, and of real wheels that must pass. All of them: noxfile.py."""
 
 from __future__ import annotations
 

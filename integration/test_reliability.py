@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
-from integration.reliability import crowds, kills, others, power, sections
+from integration import hostile_table
+from integration.reliability import calls, crowds, kills, others, others_crowds, power, sections
 from integration.reliability.bench import Bench, workbench
 from integration.reliability.kills import Count, Judge, Options
+from integration.reliability.page import Figures, render
 from integration.reliability.phases import PHASES, prepare_halves
 from integration.reliability.trace import available
 
@@ -24,6 +29,11 @@ def bench():
 def halves(bench: Bench) -> Bench:
     prepare_halves(bench)
     return bench
+
+
+@pytest.fixture(scope="module")
+def pip(bench: Bench) -> others.Rival:
+    return others.Rival(bench, "pip")
 
 
 def assert_whole(count: Count) -> None:
@@ -54,9 +64,78 @@ def test_a_power_loss_leaves_old_or_new(halves: Bench, phase) -> None:
 
 
 @_traced
-def test_the_same_sweep_finds_what_others_break(bench: Bench) -> None:
-    count = others.sweep(bench, "pip", Options(every=60))
-    assert count.broken > count.tried // 2
+@pytest.mark.parametrize("number", [1, 2], ids=["install at once", "swap at a start"])
+def test_a_system_call_that_fails_leaves_old_or_new(halves: Bench, number: int) -> None:
+    found = calls.sweep(halves, Judge(halves), PHASES[number], Options(every=(60, 20)[number - 1]), 1)
+    assert found.tried.total() > 4
+    assert found.broken.total() == 0
+
+
+@_traced
+def test_the_same_kills_break_what_others_do(pip: others.Rival) -> None:
+    killed = others.kills(pip, Options(every=80))
+    assert killed.broken > killed.tried // 2
+
+
+@_traced
+def test_the_same_errors_break_what_others_do(pip: others.Rival) -> None:
+    failed = others.errors(pip, Options(every=50), 1)
+    assert 0 < failed.broken.total() <= failed.tried.total()
+
+
+@_traced
+def test_the_same_power_losses_break_what_others_do(pip: others.Rival) -> None:
+    lost = others.power_losses(pip, Options(every=300), _SIZES.bound)
+    assert lost.broken > lost.tried // 2
+
+
+@_traced
+@pytest.mark.skipif(not others.available("uv"), reason="needs uv")
+def test_what_uvs_threads_did_is_read_whole(bench: Bench) -> None:
+    """Recording it asserts that the model of the disk ends where uv ended."""
+    lost = others.power_losses(others.Rival(bench, "uv"), Options(every=200), _SIZES.bound)
+    assert lost.points > 500
+    assert lost.broken > 0
+
+
+def test_crowds_beside_are_counted(pip: others.Rival) -> None:
+    swaps = others_crowds.back_and_forth(pip, 2)
+    assert swaps.swaps == 2
+    assert swaps.starters == swaps.old + swaps.new + swaps.mixed + swaps.failed > 2
+    assert others_crowds.two_install(pip, 1)[0] == 1
+
+
+@pytest.mark.parametrize("harm", ["unlink()", "write_text('V = str(3)')"])
+def test_crowds_beside_see_what_is_broken_under_them(pip: others.Rival, monkeypatch, harm: str) -> None:
+    code = f"import time; from pathlib import Path; time.sleep(0.3); Path({str(pip.bench.site)!r}, 'new').touch(); "
+    code += f"Path({str(pip.bench.site / 'beta.py')!r}).{harm}; time.sleep(3)"
+    for name in ("upgrade", "command"):
+        command = [pip.bench.python, "-c", code if name == "upgrade" else "pass"]
+        monkeypatch.setattr(pip, name, command if name == "upgrade" else lambda *words, c=command, **options: c)
+    crowd = others_crowds.start_during(pip, 10)
+    assert (crowd.failed, crowd.mixed) == ((10, 0) if harm == "unlink()" else (0, 10))
+    assert len(others_crowds.two_install(pip, 1)[1]) == 1
+
+
+@_traced
+def test_the_page_shows_all_and_whether_it_is_good() -> None:
+    count, broken = Count("here", 3, 2, 1, 1), others.Broken("pip", 8, 7, 6, 5, 4, 3)
+    failures = calls.Failures("there", 2, Counter(EIO=2))
+    starts, swaps = crowds.Crowd(5, 1, new=5), crowds.Swaps(4, 4)
+    beside = others_crowds.RivalCrowds("pip", [replace(starts, failed=2)], swaps, 6, ["bad"])
+    row = dict.fromkeys(hostile_table.TOOLS, "refused")
+    figures = Figures(
+        *([count], [count], count, [count], [sections.Tool(broken, failures, broken)], [failures]),
+        *({"traversal": row}, {"swap": Counter(EIO=2)}, sections.Crowds([starts], swaps, 6, [], [beside])),
+        *("command", 1.0, _SIZES),
+    )
+    assert figures.is_good
+    page = render(figures)
+    assert "| pip | 8 | 7 | 6 | 5 | 3 |" in page
+    assert "| there | 2 | 2 | 0 of 0 | 0 of 0 | 0 of 2 |" in page
+    assert "| 5: 0, 0 | 5: 2, 0 |" in page
+    assert not replace(figures, failures=[replace(failures, broken=Counter(EIO=1))]).is_good
+    assert not replace(figures, hostile={"traversal": {**row, "liveinstall": "accepted"}}).is_good
 
 
 def test_a_crowd_of_starts_swaps_once_and_sees_one_version(bench: Bench) -> None:

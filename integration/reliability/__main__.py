@@ -1,6 +1,7 @@
-"""`python -m integration.reliability`: all kills, errors, power losses and crowds, as docs/reliability.md.
+"""`python -m integration.reliability`: kills, errors, power losses, crowds and hostile wheels, also of pip and uv.
 
-With `--print` the page is printed instead. Status 1 if liveinstall broke anything. Wants strace, and two cores.
+Makes docs/reliability.md and docs/hostile-wheels.md. With `--print` the former is printed instead, and neither made.
+Status 1 if liveinstall broke anything. Wants strace, and two cores.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
+from integration import hostile_table
 from integration.environments import ROOT
 from integration.reliability import sections
 from integration.reliability.kills import Options
@@ -23,14 +25,14 @@ _WORKERS = 2
 def measure(sizes: sections.Sizes, command: str) -> Figures:
     """Everything; the crowds at the end, when nothing else runs."""
     begin = time.monotonic()
-    names = ("phases", "power_losses", "pairs", "tools", "errors", "interrupts")
+    names = ("phases", "tools", "power_losses", "pairs", "hostile", "failures", "errors", "interrupts")
     with ProcessPoolExecutor(_WORKERS) as pool:
         jobs = {name: pool.submit(getattr(sections, name), sizes) for name in names}
         found = {name: job.result() for name, job in jobs.items()}
     crowds = sections.crowded(sizes)
     minutes = (time.monotonic() - begin) / 60
     found["power"] = found.pop("power_losses")
-    return Figures(**found, crowds=crowds, command=command, minutes=minutes, bound=sizes.bound)
+    return Figures(**found, crowds=crowds, command=command, minutes=minutes, sizes=sizes)
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
@@ -38,7 +40,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m integration.reliability", description=__doc__)
     parser.add_argument("--print", action="store_true", help="print the page instead of writing it")
     parser.add_argument("--small", action="store_true", help="a few of everything: a look, no evidence")
-    parser.add_argument("--full", action="store_true", help="every point and every state: hours")
+    parser.add_argument("--full", action="store_true", help="every point, state and error: a day")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try one of N points")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop the sweeps after so long")
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -46,12 +48,13 @@ def main(arguments: Iterable[str] | None = None) -> int:
     chosen = Options(every=options.every, deadline=time.monotonic() + 60 * options.minutes)
     sizes = sections.SMALL_SIZES if options.small else sections.Sizes(chosen)
     if options.full:
-        sizes = replace(sizes, live=1, pip=1, states=1)
+        sizes = replace(sizes, live=1, pip=1, states=1, rivals=1, each=8)
     figures = measure(sizes, " ".join(["python -m integration.reliability", *words]))
     if options.print or options.small:
         print(render(figures))
     else:
         (ROOT / "docs" / "reliability.md").write_text(render(figures), encoding="utf-8")
+        hostile_table.write(figures.hostile)
     return int(not figures.is_good)
 
 

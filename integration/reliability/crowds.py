@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from places import Place
-
 import _liveinstall_boot as boot
 from integration.reliability.bench import BIG, PRELUDE, SEEN, Bench, inconsistent
-from liveinstall.model import Candidate, Target
+from integration.reliability.staging import stage
 
-_Process = subprocess.Popen[str]
-# All begin at one moment. How long `site` takes, in which the companions run; then all versions that are seen.
-_STARTER = f"""
+Process = subprocess.Popen[str]
+# All begin at one moment: opening a named pipe waits for its other end. How long `site` takes, in which the companions
+# run; then all versions that are seen.
+STARTER = f"""
 import json, os, sys, time
-while not os.path.exists(sys.argv[1]):
-    time.sleep(0.001)
+print("ready", flush=True)
+open(sys.argv[1]).close()
 begin = time.perf_counter()
 import site
 site.main()
@@ -66,10 +66,10 @@ def start_at_once(bench: Bench, size: int) -> Crowd:
     """`size` interpreters on a pending transaction."""
     crowd = Crowd(size)
     bench.restore("new")
-    crowd.alone = statistics.median(json.loads(_end(*_gather(bench, 1))[1])[0] for _ in range(9))
+    crowd.alone = statistics.median(json.loads(end(*gather(bench, 1))[1])[0] for _ in range(9))
     bench.restore("staged")
     before = _history(bench)
-    ended = [_end(process) for process in _gather(bench, size)]
+    ended = [end(process) for process in gather(bench, size)]
     waits = []
     for status, out, err in ended:
         if status or err:
@@ -95,7 +95,8 @@ def _count(crowd: Crowd | Swaps, seen: Sequence[str]) -> None:
         crowd.new += 1
 
 
-def _begin(bench: Bench, code: str, *arguments: str, path: Path | None = None) -> _Process:
+def begin(bench: Bench, code: str, *arguments: str, path: Path | None = None) -> Process:
+    """Let an interpreter run code."""
     flags = [word for word in arguments if word == "-S"]
     command = [bench.python, "-B", *flags, "-c", code, *arguments[len(flags) :]]
     pipe = subprocess.PIPE
@@ -104,17 +105,25 @@ def _begin(bench: Bench, code: str, *arguments: str, path: Path | None = None) -
     )
 
 
-def _gather(bench: Bench, size: int) -> list[_Process]:
-    """Starters that all reach their `site` at the same moment."""
-    signal = bench.root / "begin"
+def gather(bench: Bench, size: int, until: Callable[[], None] = lambda: None) -> list[Process]:
+    """Starters that all reach their `site` at the same moment, when all are there and `until` has returned."""
+    signal, over = bench.root / "begin", bench.root / "begun"
     signal.unlink(missing_ok=True)
-    processes = [_begin(bench, _STARTER, "-S", str(signal)) for _ in range(size)]
-    time.sleep(0.02 + 0.006 * size)
-    signal.touch()
+    os.mkfifo(signal)
+    processes = [begin(bench, STARTER, "-S", str(signal)) for _ in range(size)]
+    for process in processes:
+        assert process.stdout and process.stdout.readline()
+    time.sleep(0.02)
+    until()
+    over.touch()
+    handle = os.open(signal, os.O_RDWR)
+    over.replace(signal)  # who comes late does not wait
+    os.close(handle)
     return processes
 
 
-def _end(process: _Process) -> tuple[int, str, str]:
+def end(process: Process) -> tuple[int, str, str]:
+    """Its status, and what it said."""
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
@@ -149,32 +158,32 @@ def back_and_forth(bench: Bench, rounds: int, *, burst: int = 3, holders_every: 
     Every so often those that import hold the environment first, and come while others start and swap.
     """
     bench.restore("old")
-    counted, begin = Swaps(rounds), time.monotonic()
+    counted, started = Swaps(rounds), time.monotonic()
     for number in range(rounds):
         before = _history(bench)
         version = ("2.0", "1.0")[number % 2]
         stage(bench, version)
         if number % holders_every:
-            crowd, others = _gather(bench, burst), []
+            crowd, others = gather(bench, burst), []
             counted.starters += burst
         else:
             crowd, others = [], []
             for _ in range(2):
-                crowd.append(_begin(bench, PRELUDE + _HOLDER, path=bench.libraries))
-                others += [_begin(bench, "pass") for _ in range(2)]
+                crowd.append(begin(bench, PRELUDE + _HOLDER, path=bench.libraries))
+                others += [begin(bench, "pass") for _ in range(2)]
             counted.holders += len(crowd)
         _judge(counted, crowd, others)
         bench.start()  # when holders were faster, the swap has waited for their end
         counted.swaps += _history(bench) - before
         counted.failed += not (bench.site / f"alpha-{version}.dist-info").is_dir()
         _forget_history(bench)
-    counted.seconds = time.monotonic() - begin
+    counted.seconds = time.monotonic() - started
     return counted
 
 
-def _judge(counted: Swaps, crowd: Sequence[_Process], others: Sequence[_Process]) -> None:
+def _judge(counted: Swaps, crowd: Sequence[Process], others: Sequence[Process]) -> None:
     for process in (*crowd, *others):
-        status, out, err = _end(process)
+        status, out, err = end(process)
         if status or err:
             counted.failed += 1
             print(f"FAILED: {status} {err}", file=sys.stderr)
@@ -186,32 +195,6 @@ def _forget_history(bench: Bench) -> None:
     """A thousand entries of it are not what is tested."""
     shutil.rmtree(bench.site / boot.STATE / boot.HISTORY)
     shutil.rmtree(bench.site / boot.STATE / boot.RETIRED, ignore_errors=True)
-
-
-class _BenchPlace(Place):
-    """Stages into a bench from this process, in a moment."""
-
-    bench: Bench
-
-    def __post_init__(self) -> None:
-        pass
-
-    @property
-    def site(self) -> Path:
-        return self.bench.site
-
-    @property
-    def target(self) -> Target:
-        env, site = str(self.bench.env), str(self.site)
-        return Target(self.bench.python, "venv", site, site, f"{env}/bin", f"{env}/include", env)
-
-
-def stage(bench: Bench, version: str) -> None:
-    """Publish the upgrade, or downgrade, of all to a version, as a process would that has ended then."""
-    place = _BenchPlace(bench.env)
-    place.bench = bench
-    wheels = {name: bench.wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl" for name in bench.names}
-    place.stage(*(Candidate(name, version, (), requested=True, wheel=str(path)) for name, path in wheels.items()))
 
 
 _TWO = """
@@ -234,10 +217,10 @@ def two_install(bench: Bench, rounds: int) -> tuple[int, list[str]]:
         bench.restore("empty")
         signal = bench.root / f"begin-{number}"
         asked = (["alpha==2.0"], ["beta==2.0", "fresh"])
-        pair = [_begin(bench, PRELUDE + _TWO, str(signal), *words, path=bench.libraries) for words in asked]
+        pair = [begin(bench, PRELUDE + _TWO, str(signal), *words, path=bench.libraries) for words in asked]
         time.sleep(0.3)
         signal.touch()
-        ended = [_end(process) for process in pair]
+        ended = [end(process) for process in pair]
         done = [name for status, out, _ in ended if not status for name in json.loads(out)]
         said = [err for status, _, err in ended if status]
         if said or sorted(done) != sorted((*BIG, "fresh")) or inconsistent(bench.site):

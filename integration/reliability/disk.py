@@ -1,4 +1,4 @@
-"""A disk that forgets: what strace saw of a program, and every state that a power loss may leave of it.
+"""A disk that forgets: every state that a power loss may leave of what a program did.
 
 Of POSIX it takes only this for granted. Nothing that was flushed is lost: `fsync` flushes a file's data or a
 directory's names, not a directory's own name in its parent; `syncfs` flushes everything. Creating, removing and
@@ -10,20 +10,16 @@ empty, cut off, zeros of the right length, or whole.
 
 from __future__ import annotations
 
-import ast
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from integration.reliability.trace import BEGIN
+if TYPE_CHECKING:
+    from integration.reliability.recording import Recording
 
-_LINE = re.compile(r"^(\w+)\((.*)\) += (-?\d+)(?:<(.*)>)?", re.DOTALL)
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(?:\.\.\.)?')
-_HANDLE = re.compile(r"^(\d+)<([^>]*)>")
-_UMASK = 0o022
 DAMAGES = ("old", "empty", "cut", "zeros", "whole")
 
 
@@ -154,106 +150,6 @@ class Disk:
                 os.chmod(there, self.modes[node])
 
 
-class Recording:
-    """What a program did to a disk: `operations` over the disk that it began with."""
-
-    def __init__(self, disk: Disk, lines: Sequence[str]) -> None:
-        self.before = disk.copy()
-        self.now = disk
-        self.operations: list[Operation] = []
-        self.begin = 0
-        self._offsets: dict[str, int] = {}
-        for line in lines:
-            self._read(line)
-        self.before.modes |= {node: mode for node, mode in self.now.modes.items() if node not in self.before.modes}
-        self.before.names |= {node: {} for node in self.now.names if node not in self.before.names}
-        self.before.data |= {node: b"" for node in self.now.data if node not in self.before.data}
-        self.before.links |= self.now.links
-
-    def _read(self, line: str) -> None:
-        if BEGIN in line:
-            self.operations.append(Flush(None))
-            self.begin = len(self.operations)
-        found = _LINE.match(line)
-        if not found or found.group(3).startswith("-") or self.now.root + "/" not in line:
-            return
-        call, arguments, result, opened = found.groups()
-        strings = [ast.literal_eval(f'b"{text}"') for text in _STRING.findall(arguments)]
-        handle = _HANDLE.match(arguments)
-        if call == "openat":
-            self._open(opened or "", arguments, result)
-        elif handle and call in ("write", "pwrite64"):
-            self._write(handle.group(1), handle.group(2), strings[0], arguments if call == "pwrite64" else "")
-        elif handle and call in ("fsync", "fdatasync", "syncfs"):
-            self.operations.append(Flush(None if call == "syncfs" else self.now.find(handle.group(2))))
-        elif call in ("mkdir", "rmdir", "unlink", "rename", "chmod", "symlink"):
-            getattr(self, "_" + call)(*[os.fsdecode(text) for text in strings], arguments)
-        elif call != "openat":
-            raise NotImplementedError(line[:200])
-
-    def _do(self, operation: Entry | Content) -> None:
-        if isinstance(operation, Entry):
-            self.now.apply(operation)
-        else:
-            self.now.data[operation.node], self.now.modes[operation.node] = operation.data, operation.mode
-        self.operations.append(operation)
-
-    def _place(self, path: str) -> tuple[int, str]:
-        parent = self.now.find(os.path.dirname(path))
-        assert parent is not None, path
-        return parent, os.path.basename(path)
-
-    def _open(self, path: str, arguments: str, handle: str) -> None:
-        if not path.startswith(self.now.root + "/") or "O_DIRECTORY" in arguments:
-            return
-        node = self.now.find(path)
-        if node is None and "O_CREAT" in arguments:
-            mode = int(arguments.rpartition(" ")[2], 8) & ~_UMASK
-            node = self.now.new(mode)
-            self.now.data[node] = b""
-            self._do(Entry(come=((*self._place(path), node),)))
-        elif node is not None and "O_TRUNC" in arguments:
-            self._do(Content(node, b"", self.now.modes[node]))
-        self._offsets[handle] = 0
-
-    def _write(self, handle: str, path: str, data: bytes, positioned: str) -> None:
-        node = self.now.find(path)
-        assert node is not None, path
-        offset = int(positioned.rpartition(", ")[2]) if positioned else self._offsets[handle]
-        old = self.now.data[node].ljust(offset, b"\0")
-        self._do(Content(node, old[:offset] + data + old[offset + len(data) :], self.now.modes[node]))
-        if not positioned:
-            self._offsets[handle] = offset + len(data)
-
-    def _mkdir(self, path: str, arguments: str) -> None:
-        node = self.now.new(int(arguments.rpartition(" ")[2], 8) & ~_UMASK)
-        self.now.names[node] = {}
-        self._do(Entry(come=((*self._place(path), node),)))
-
-    def _symlink(self, target: str, path: str, _: str) -> None:
-        node = self.now.new(0o777)
-        self.now.links[node] = target
-        self._do(Entry(come=((*self._place(path), node),)))
-
-    def _unlink(self, path: str, _: str) -> None:
-        node = self.now.find(path)
-        assert node is not None, path
-        self._do(Entry(gone=((*self._place(path), node),)))
-
-    _rmdir = _unlink
-
-    def _rename(self, source: str, target: str, _: str) -> None:
-        node, over = self.now.find(source), self.now.find(target)
-        assert node is not None, source
-        gone = ((*self._place(source), node), *([(*self._place(target), over)] if over is not None else []))
-        self._do(Entry(gone, ((*self._place(target), node),)))
-
-    def _chmod(self, path: str, arguments: str) -> None:
-        node = self.now.find(path)
-        assert node is not None, path
-        self._do(Content(node, self.now.data[node], int(arguments.rpartition(" ")[2], 8)))
-
-
 class Crash:
     """A power loss after `length` operations. `loose`: the operations on names that it may undo."""
 
@@ -262,7 +158,8 @@ class Crash:
         self.operations = recording.operations[:length]
         entries = {at: entry for at, entry in enumerate(self.operations) if isinstance(entry, Entry)}
         places = {at: {place[:2] for place in (*entry.gone, *entry.come)} for at, entry in entries.items()}
-        flushed = {at: self._flushed(at, {directory for directory, _ in places[at]}) for at in entries}
+        flushes = {op.node: at for at, op in enumerate(self.operations) if isinstance(op, Flush)}
+        flushed = {at: _flushed(at, {directory for directory, _ in places[at]}, flushes) for at in entries}
         # What is about a name that a later, safe operation is about has happened too.
         last = {name: at for at in entries if flushed[at] == "all" for name in places[at]}
         self.safe = {
@@ -271,13 +168,6 @@ class Crash:
         self.half = {at for at in entries if flushed[at] == "some"}
         self.loose = [at for at in entries if at not in self.safe]
         self.versions = self._versions()
-
-    def _flushed(self, at: int, directories: AbstractSet[int]) -> str:
-        """Whether all, some or none of the directories were flushed after an operation."""
-        flushed = {later.node for later in self.operations[at + 1 :] if isinstance(later, Flush)}
-        if None in flushed or directories <= flushed:
-            return "all"
-        return "some" if directories & flushed else "none"
 
     def _versions(self) -> Mapping[int, list[tuple[bytes, int]]]:
         """Of each file that was written to: what was flushed last, and all that it was since."""
@@ -312,3 +202,11 @@ def _damaged(versions: Sequence[tuple[bytes, int]], damage: str) -> tuple[bytes,
     return {"old": old, "empty": (b"", mode), "cut": (data[: len(data) // 2], mode), "zeros": (bytes(len(data)), mode)}[
         damage
     ]
+
+
+def _flushed(at: int, directories: AbstractSet[int], flushes: Mapping[int | None, int]) -> str:
+    """Whether all, some or none of the directories were flushed after an operation. `flushes`: when each was last."""
+    if flushes.get(None, -1) > at:
+        return "all"
+    done = {directory for directory in directories if flushes.get(directory, -1) > at}
+    return "all" if done == directories else "some" if done else "none"

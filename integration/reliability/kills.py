@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from integration.reliability.bench import BIG, IMPORT_ALL, Bench
 from integration.reliability.phases import Phase
-from integration.reliability.trace import Point, Tracer
+from integration.reliability.trace import Tracer
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -23,8 +26,8 @@ class Options:
     deadline: float = float("inf")
     next_every: int = 3
 
-    def choose(self, points: Sequence[Point]) -> Iterator[Point]:
-        """The points to try, while there is time."""
+    def choose(self, points: Sequence[_T]) -> Iterator[_T]:
+        """The points, or states, to try, while there is time."""
         for point in points[:: self.every]:
             if time.monotonic() < self.deadline:
                 yield point

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -11,23 +10,27 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from integration import hostile_table
 from integration.interpreters import find_uv
+from integration.reliability import tables
+from integration.reliability.calls import Failures
 from integration.reliability.kills import Count
-from integration.reliability.others import Broken
-from integration.reliability.sections import Crowds
+from integration.reliability.sections import Crowds, Sizes, Tool
 
 BOUND = 10.0  # seconds that a start waits at most for another's swap, by design
 
 _HEAD = """\
 # Reliability
 
-What was broken on purpose, and what came of it: kills, errors of the disk, power losses and crowds. Made by
-`{command}` on {date} in {minutes:.0f} minutes, with {versions}, in memory (tmpfs) on {machine}.
+What was broken on purpose, and what came of it: kills, errors of the disk, power losses, crowds and hostile wheels; and
+the same with pip and uv, which promise none of this. Made by `{command}` on {date} in {minutes:.0f} minutes, with
+{versions}, in memory (tmpfs) on {machine}.
 
 The transaction: five distributions that need each other in the same version, upgraded together, with scripts, data
 files, a namespace package that two of them share and a `.pth` file. After each of the tries below Python is started
 once, and must start well, import every module in one version, and find every path, mode and content wholly old or
-wholly new. (Both trees were checked by their RECORDs and requirements.)
+wholly new. (Both trees were checked by their RECORDs and requirements.) pip and uv make the same upgrade in place
+(`pip install`, `uv pip install` of the same five wheels, offline), and are judged likewise.
 
 ## Killed before each file-changing system call
 
@@ -41,18 +44,15 @@ After every third try `status` and an install were run too: both worked, and not
 the start that recovers is killed as well, before its own calls: all pairs for a small package, some for the five. A
 first kill that leaves the same names on disk as an earlier one is not followed twice.
 
-## pip and uv, killed likewise
-
-The same upgrade in place (`pip install`, `uv pip install` of the same five wheels, offline).
+pip and uv, killed likewise:
 
 | | points | tried | broken | of these: a module is missing or mixed | still broken after the same command again |
 |---|---:|---:|---:|---:|---:|
 {tools}
-| liveinstall, all phases above | {points} | {tried} | {broken} | 0 | 0 |
 
 *Broken*: what is there is neither the old nor the new tree, less what the tool leaves beside it (`~` directories).
 uv works in threads, for each of which strace counts by itself: a kill that fell outside of the environment does not
-count.
+count, and the number of points differs from run to run.
 
 ## Errors of the disk
 
@@ -63,6 +63,14 @@ The interpreter starts with status 0, says at most one line on stderr, and `stat
 |---|{rules}
 {error_rows}
 
+The same at the level of system calls, where `strace` lets the n-th call fail, with pip and uv beside. How many are
+broken, by the error; each point that was tried got {each} of the eight, in turn:
+
+{failures}
+
+(ENOLCK is no answer that these calls are known for; it is tried all the same. In uv a call fails in each thread that
+makes so many.)
+
 ## Power loss
 
 The operations of each phase, recorded by strace with all that they wrote, are replayed on a model of a disk that
@@ -72,11 +80,20 @@ forgets; every state is put on disk, and Python started on it.
 |---|---:|---:|---:|---:|---:|
 {power}
 
+pip and uv on the same disk:
+
+| | states | tried | broken | of these: a module is missing or mixed | still broken after the same command again |
+|---|---:|---:|---:|---:|---:|
+{tools_power}
+
 The model: `fsync` makes a file's data or a directory's names durable, `syncfs` everything. All else may be lost or
-kept: names in any selection ({bound}), data as before, empty, cut off, zeros, or whole. Creating, removing and
-renaming are atomic and, about the same name, in order; a rename whose directories were not both flushed may be kept and
-lead to a directory that is lost. Some states end *old* because a part came back incomplete: it is set aside, and told.
-{litter}
+kept: names in any selection ({selections}), data
+as before, empty, cut off, zeros, or whole. Creating, removing and renaming are atomic and, about the same name, in
+order; a rename whose directories were not both flushed may be kept and lead to a directory that is lost. Some states
+end *old* because a part came back incomplete: it is set aside, and told. {litter}
+That is all that POSIX promises; a file system that orders more than it must loses less, also of what pip and uv do.
+They flush next to nothing, and the states after their end count too. uv's threads are put in the order in which their
+calls ended; what it links from its cache counts as safe there. (That the model ends where each tool ended was checked.)
 
 ## Crowds
 
@@ -84,7 +101,17 @@ lead to a directory that is lost. Some states end *old* because a part came back
 |---|---|
 {crowds}
 
-A start waits at most {wait:.0f} seconds for another's swap, then goes on with what is there.
+{crowds_beside}
+
+For liveinstall the crowd starts while the upgrade waits, and makes it; for pip and uv when their first change is seen
+in site-packages, which at times is when all has happened. *Failed*: an import failed, or it said something. *Mixed*:
+it saw two versions. A start waits at most {wait:.0f} seconds for another's swap, then goes on with what is there.
+
+## Hostile wheels
+
+{hostile}
+What each kind is, what each tool did with it, and what is refused of real wheels (nothing):
+[hostile wheels](hostile-wheels.md).
 
 ## Not covered
 
@@ -109,27 +136,29 @@ class Figures:
     pairs: Sequence[Count]
     interrupts: Count
     power: Sequence[Count]
-    tools: Sequence[Broken]
+    tools: Sequence[Tool]
+    failures: Sequence[Failures]
+    hostile: dict[str, dict[str, str]]
     errors: dict[str, Counter[str]]
     crowds: Crowds
     command: str
     minutes: float
-    bound: int
+    sizes: Sizes
 
     @property
     def is_good(self) -> bool:
         """Whether all of ours held."""
         counts = (*self.phases, *self.pairs, self.interrupts, *self.power)
+        wrong = [*(count.wrong for count in counts), *(one.broken.total() for one in self.failures), self.crowds.wrong]
         crowds = (*self.crowds.starts, self.crowds.swaps)
-        return not any(count.wrong for count in counts) and all(c.is_good for c in crowds) and not self.crowds.wrong
+        return not any(wrong) and all(crowd.is_good for crowd in crowds) and hostile_table.is_good(self.hostile)
 
 
 def render(figures: Figures) -> str:
     """The page."""
-    kills = [*figures.phases, *figures.pairs]
+    kills, tools, bound = [*figures.phases, *figures.pairs], figures.tools, figures.sizes.bound
     names = sorted({name for row in figures.errors.values() for name in row})
-    rows = [f"| {phase} | {' | '.join(str(row[name]) for name in names)} |" for phase, row in figures.errors.items()]
-    litter = sum(count.litter for count in figures.power)
+    litter = sum(found.litter for found in figures.power)
     return _HEAD.format(
         command=figures.command,
         date=time.strftime("%Y-%m-%d"),
@@ -137,54 +166,23 @@ def render(figures: Figures) -> str:
         versions=_versions(),
         machine=f"Linux {platform.release().split('-')[0]}",
         calls="rename, unlink, rmdir, mkdir, open for writing, write, truncate, chmod, link, symlink, fsync, syncfs",
-        phases="\n".join(map(_row, kills)),
-        tools="\n".join(map(_tool, figures.tools)),
-        points=sum(count.points for count in kills),
-        tried=sum(count.tried for count in kills),
-        broken=sum(len(count.wrong) for count in kills),
+        phases="\n".join(map(tables.count, kills)),
+        tools="\n".join([*(tables.broken(tool.kills) for tool in tools), tables.total(kills)]),
         errors=" | ".join(names),
         rules="---:|" * len(names),
-        error_rows="\n".join(rows),
-        power="\n".join(map(_row, figures.power)),
-        bound=f"all when at most four are loose, else {figures.bound} of them, drawn with a fixed seed",
+        error_rows="\n".join(tables.line(phase, *(row[n] for n in names)) for phase, row in figures.errors.items()),
+        each=figures.sizes.each,
+        failures="\n".join(tables.failures([*figures.failures, *(tool.errors for tool in tools)])),
+        power="\n".join(map(tables.count, figures.power)),
+        tools_power="\n".join([*(tables.broken(tool.power) for tool in tools), tables.total(figures.power)]),
+        selections=f"all when at most four are loose, else {bound} of them, drawn with a fixed seed",
         litter=f"In {litter} states a part without its manifest stayed behind (see below)." if litter else "",
-        crowds="\n".join(_crowds(figures.crowds)),
+        crowds="\n".join(tables.crowds(figures.crowds)),
+        crowds_beside="\n".join(tables.crowds_beside(figures.crowds)),
+        hostile=hostile_table.counts(figures.hostile),
         wait=BOUND,
         interrupts=f"{figures.interrupts.tried} points, {len(figures.interrupts.wrong)} broken",
     )
-
-
-def _row(count: Count) -> str:
-    cells = (count.points, count.tried, count.old, count.new, len(count.wrong))
-    return f"| {count.name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
-
-
-def _tool(broken: Broken) -> str:
-    cells = (broken.points, broken.tried, broken.broken, broken.failing, broken.again)
-    return f"| {broken.name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
-
-
-def _crowds(crowds: Crowds) -> list[str]:
-    sizes = [crowd.size for crowd in crowds.starts]
-    waits = ", ".join(f"{crowd.p99:.2f}" for crowd in crowds.starts)
-    medians = ", ".join(f"{crowd.median:.2f}" for crowd in crowds.starts)
-    swaps = crowds.swaps
-    failed, mixed = sum(crowd.failed for crowd in crowds.starts), sum(crowd.mixed for crowd in crowds.starts)
-    once = ", ".join(str(crowd.swaps) for crowd in crowds.starts)
-    return [
-        f"| {sizes[0]} interpreters reach `site` at once while something waits, {len(sizes)} times: swaps | {once} |",
-        f"| mixed; failed | {mixed}; {failed} |",
-        f"| how long `site` took there, median | {medians} s (alone: {crowds.starts[0].alone:.4f} s) |",
-        f"| p99 | {waits} s, all of them on this machine's {_cores()} cores |",
-        f"| swaps back and forth under starters that import every submodule | {swaps.swaps:,} of {swaps.rounds:,} |",
-        f"| starters that swap or come while another does; such that hold | {swaps.starters:,}; {swaps.holders:,} |",
-        f"| mixed; failed | {swaps.mixed}; {swaps.failed} |",
-        f"| two processes that install at the same moment | {crowds.installs} times, {len(crowds.wrong)} wrong |",
-    ]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _versions() -> str:

@@ -11,9 +11,10 @@ from itertools import chain, combinations
 
 import _liveinstall_boot as boot
 from integration.reliability.bench import Bench
-from integration.reliability.disk import DAMAGES, Crash, Disk, Recording
+from integration.reliability.disk import DAMAGES, Crash, Disk
 from integration.reliability.kills import Count, Judge, Options
 from integration.reliability.phases import Phase
+from integration.reliability.recording import Recording
 
 _FEW = 4  # so many loose operations are tried in every selection
 _NEXT_EVERY = 25
@@ -46,10 +47,10 @@ def selections(loose: Sequence[int], bound: int, seed: int) -> Iterator[frozense
         yield frozenset(kinds[number % len(kinds)]())
 
 
-def states(recording: Recording, bound: int) -> Iterator[tuple[str, Disk]]:
-    """(where, disk) of each different state, with every damage of what was not flushed."""
+def states(recording: Recording, bound: int, step: int = 1) -> Iterator[tuple[str, Disk]]:
+    """(where, disk) of each different state after each `step`-th operation, with every damage of unflushed data."""
     seen = set()
-    for length in range(recording.begin, len(recording.operations) + 1):
+    for length in range(recording.begin, len(recording.operations) + 1, step):
         crash = Crash(recording, length)
         for number, kept in enumerate(selections(crash.loose, bound, length)):
             for damage in DAMAGES if number < 2 else (DAMAGES[(length + number) % len(DAMAGES)],):

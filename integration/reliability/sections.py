@@ -12,16 +12,21 @@ from typing import Any
 
 import faults
 
-from integration.reliability import crowds, kills, others, power
+from integration import hostile_table
+from integration.hostile import KINDS
+from integration.reliability import calls, crowds, kills, others, others_crowds, power
 from integration.reliability.bench import BIG, SMALL, Bench, workbench
 from integration.reliability.kills import Count, Judge, Options
 from integration.reliability.phases import PHASES, prepare_halves
+
+_FAILING = ("stage and publish", "install at once", "swap at a start", "roll back at a start")
 
 
 @dataclass(frozen=True)
 class Sizes:
     """How much is tried: of how many points, or states, one. `live`: of those of phases that run liveinstall, which
     take ten times longer than starts. `pairs`, for the five distributions: of the first and of the second kills.
+    `rivals`: of the states of pip and uv. `each`: errors at each system call that is tried. `hostile`: of the kinds.
     """
 
     options: Options
@@ -35,6 +40,10 @@ class Sizes:
     crowds: int = 5
     swaps: int = 1000
     installs: int = 20
+    each: int = 2
+    rivals: int = 12
+    rounds: int = 25
+    hostile: int = 1
 
 
 SMALL_SIZES = Sizes(
@@ -49,6 +58,10 @@ SMALL_SIZES = Sizes(
     crowds=1,
     swaps=30,
     installs=2,
+    each=1,
+    rivals=150,
+    rounds=3,
+    hostile=30,
 )
 
 
@@ -99,14 +112,45 @@ def power_losses(sizes: Sizes) -> list[Count]:
     return list(_with_bench(measure))
 
 
-def tools(sizes: Sizes) -> list[others.Broken]:
-    """pip and uv."""
-    found = []
-    for tool, every in (("pip", sizes.pip), ("uv", sizes.options.every)):
-        if others.available(tool):
-            options = replace(sizes.options, every=every)
-            found.append(_with_bench(lambda bench, _, t=tool, o=options: others.sweep(bench, t, o)))
-    return found
+@dataclass(frozen=True)
+class Tool:
+    """What came of the same upgrade with pip or uv."""
+
+    kills: others.Broken
+    errors: calls.Failures
+    power: others.Broken
+
+
+def tools(sizes: Sizes) -> list[Tool]:
+    """pip and uv: killed, with errors, and without power."""
+
+    def measure(bench: Bench, _: Judge) -> list[Tool]:
+        found = []
+        for rival in others.both(bench):
+            options = replace(sizes.options, every=sizes.pip) if rival.tool == "pip" else sizes.options
+            states = replace(sizes.options, every=sizes.rivals)
+            parts = (others.kills(rival, options), others.errors(rival, options, sizes.each))
+            found.append(Tool(*parts, others.power_losses(rival, states, sizes.bound)))
+        return found
+
+    return list(_with_bench(measure))
+
+
+def failures(sizes: Sizes) -> list[calls.Failures]:
+    """Errors at the system calls of some of our phases."""
+
+    def measure(bench: Bench, judge: Judge) -> list[calls.Failures]:
+        prepare_halves(bench)
+        live = replace(sizes.options, every=sizes.options.every * sizes.live * 2)
+        chosen = [phase for phase in PHASES if phase.name in _FAILING]
+        return [calls.sweep(bench, judge, phase, live if phase.code else sizes.options, sizes.each) for phase in chosen]
+
+    return list(_with_bench(measure))
+
+
+def hostile(sizes: Sizes) -> dict[str, dict[str, str]]:
+    """Hostile wheels: kind -> tool -> what it did."""
+    return hostile_table.run(list(KINDS)[:: sizes.hostile])
 
 
 def errors(sizes: Sizes) -> dict[str, Counter[str]]:
@@ -127,6 +171,7 @@ class Crowds:
     swaps: crowds.Swaps
     installs: int
     wrong: list[str]
+    others: list[others_crowds.RivalCrowds]
 
 
 def crowded(sizes: Sizes) -> Crowds:
@@ -136,6 +181,12 @@ def crowded(sizes: Sizes) -> Crowds:
         starts = [crowds.start_at_once(bench, sizes.crowd) for _ in range(sizes.crowds)]
         swaps = crowds.back_and_forth(bench, sizes.swaps)
         installs, wrong = crowds.two_install(bench, sizes.installs)
-        return Crowds(starts, swaps, installs, wrong)
+        beside = [
+            others_crowds.measure(
+                rival, size=sizes.crowd, times=sizes.crowds, rounds=sizes.rounds, installs=sizes.installs
+            )
+            for rival in others.both(bench)
+        ]
+        return Crowds(starts, swaps, installs, wrong, beside)
 
     return _with_bench(measure)

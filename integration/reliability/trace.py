@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,9 @@ CALLS = {
 }
 BEGIN = "/the-sweep-begins-here"
 _LINE = re.compile(r"^(?:(\d+) +)?(\w+)\((.*)")
+_THREAD = re.compile(r"^(?:(\d+) +)?(.*)$", re.DOTALL)
+_RESUMED = re.compile(r"^<\.\.\. \w+ resumed>(.*)$", re.DOTALL)
+_UNFINISHED = " <unfinished ...>\n"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,19 @@ def parse(lines: Sequence[str], below: str) -> Iterator[Point]:
             yield Point(call, counts[thread or "", call], rest.rstrip())
 
 
+def merged(lines: Iterable[str]) -> Iterator[str]:
+    """Lines without the numbers of their threads, each when its call ended; what strace cut in two is whole again."""
+    begun = {}
+    for line in lines:
+        thread, rest = _THREAD.match(line).groups()
+        if found := _RESUMED.match(rest):
+            yield begun.pop(thread, "") + found.group(1)
+        elif rest.endswith(_UNFINISHED):
+            begun[thread] = rest.removesuffix(_UNFINISHED)
+        else:
+            yield rest
+
+
 def _changes(call: str, rest: str, below: str) -> bool:
     return below + "/" in rest and (call != "openat" or any(flag in rest for flag in ("O_CREAT", "O_WRONLY", "O_RDWR")))
 
@@ -80,7 +96,7 @@ class Tracer:
         """Run to the end: strace's lines, with all that was written."""
         ran = self._run("-s", "10000000")
         assert ran.status == 0, ran.err
-        return self._lines()
+        return list(merged(self._lines()))
 
     def logged(self) -> list[Point]:
         """The points of the last run, once each."""
@@ -94,6 +110,15 @@ class Tracer:
     def signal(self, point: Point, name: str) -> Ran:
         """Get a signal before a point."""
         return self._run("-e", f"inject={point.call}:signal={name}:when={point.number}")
+
+    def fail(self, point: Point, error: str) -> Ran | None:
+        """Let the call at a point fail, as in each thread that makes so many; None if none was below the environment.
+
+        `error`: its name, as in errno.
+        """
+        ran = self._run("-e", f"inject={point.call}:error={error}:when={point.number}")
+        below = str(self.bench.env)
+        return ran if any(line.endswith("(INJECTED)\n") and below in line for line in merged(self._lines())) else None
 
     def _hit(self, point: Point) -> bool:
         return any(

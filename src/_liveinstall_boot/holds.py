@@ -199,9 +199,10 @@ def live_holds(site, others=False, start=""):
     return found
 
 
-def _lock(handle):
+def _lock(handle, asking=False):
+    """Lock a hold without waiting. Who only asks shares the lock, so as not to be taken for the holder by the next."""
     if fcntl:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if asking else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     else:
         os.lseek(handle, _AWAY, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
@@ -220,7 +221,7 @@ def _is_alive(path):
             raise
         handle = os.open(path, os.O_RDONLY)
     try:
-        _lock(handle)
+        _lock(handle, asking=True)
     except OSError:
         return True
     finally:

@@ -46,6 +46,19 @@ def test_a_forked_child_keeps_its_parents_hold(env):
     assert holds.holders(str(env.site)) == ()
 
 
+def test_who_asks_whether_a_hold_lives_is_not_taken_for_its_holder(tmp_path):
+    """Of starts at the same moment each asks; a dead process's hold must not keep them from swapping."""
+    import fcntl
+
+    path = tmp_path / boot.STATE / boot.HOLDS / "77-x"
+    path.parent.mkdir(parents=True)
+    path.write_text("liveinstall-hold 1\n")
+    with path.open() as another:
+        fcntl.flock(another, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert holds.holders(str(tmp_path)) == ()
+    assert not path.exists()
+
+
 def test_a_hold_that_cannot_be_read_still_counts(tmp_path):
     import fcntl
 

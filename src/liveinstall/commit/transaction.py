@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, swap, views
 from _liveinstall_boot import recover as boot_recover
-from liveinstall.commit import companions, history
+from liveinstall.commit import companions, history, workplace
 from liveinstall.commit.visible import see
 from liveinstall.errors import CommitError
 from liveinstall.redact import redact
@@ -70,6 +70,7 @@ def recover(site: str) -> None:
     except codec.Stale as error:
         raise CommitError(f"an interrupted change could not be recovered: {error}.") from error
     _sweep(site)
+    workplace.sweep(site)
 
 
 def _sweep(site: str) -> None:

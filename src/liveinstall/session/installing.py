@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from liveinstall.commit.workplace import workplace
 from liveinstall.environment.target import find_target
 from liveinstall.errors import RestartRequiredError
 from liveinstall.events import Done, Reporter
@@ -52,7 +53,7 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
     target = find_target()
     with (
         changing(target, request.timeout),
-        tempfile.TemporaryDirectory(prefix="liveinstall-") as directory,
+        workplace(target.site) as directory,
         BytecodeCompiler() as compiler,
     ):
         scene = Scene.of(target, reporter)

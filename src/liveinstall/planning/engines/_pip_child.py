@@ -3,7 +3,7 @@
 It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends,
 also while it works, and so does all that it has started: then the process that asked has died.
 Request: {"arguments": [...] of `pip install --dry-run`; "parts": [...], "hidden": [...] as in `View`; "report": path;
-"fetch": bool; "fetch_arguments": [...]; "answer": path}.
+"fetch": bool; "fetch_arguments": [...]; "answer": path; "temporary": path of a directory}.
 Answer: {"phase": "resolve" or "fetch", "status": pip's exit status, "errors": [pip's own error messages],
 "kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be fetched]}.
 
@@ -20,6 +20,7 @@ import os
 import runpy
 import signal
 import sys
+import tempfile
 import threading
 
 
@@ -134,6 +135,7 @@ def main(pip):
     _end_with_the_asker()
     with open(request_path, encoding="utf-8") as stream:
         request = json.load(stream)
+    tempfile.tempdir = os.environ["TMPDIR"] = request["temporary"]  # of pip and of builds: goes when the request goes
     _show_future(request["parts"], request["hidden"])
     phase, status = "resolve", _pip(request["arguments"])
     if not status and request["fetch"]:

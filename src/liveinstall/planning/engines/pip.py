@@ -82,7 +82,8 @@ class PipEngine:
         self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
-        paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels")}
+        paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels", "tmp")}
+        os.makedirs(paths["tmp"], exist_ok=True)
         question = {
             "arguments": [
                 "install",
@@ -98,6 +99,7 @@ class PipEngine:
             "report": paths["report"],
             "answer": paths["answer"],
             "fetch": fetch,
+            "temporary": paths["tmp"],
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
         status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=_Downloads(tell).hear)
