@@ -194,7 +194,7 @@ class FakeEngine:
                 queue += [(line, False) for line in requires]
         return list(chosen.values())
 
-ENGINES["pip"] = FakeEngine
+ENGINES["pip"] = ENGINES["uv"] = FakeEngine
 '''
 
 

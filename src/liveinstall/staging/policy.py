@@ -23,6 +23,7 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall.errors import WheelRefusedError
 from liveinstall.staging.archive import check_archive
+from liveinstall.staging.unpacked import Tree, check_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,7 +69,7 @@ class Checked:
 
 
 class _Check:
-    def __init__(self, archive: zipfile.ZipFile, file_name: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile | Tree, file_name: str) -> None:
         self.archive = archive
         self.file_name = file_name
 
@@ -82,10 +83,13 @@ def refused(wheel: str, entry: str, why: str) -> WheelRefusedError:
     return WheelRefusedError(f"{wheel} is refused: {entry!r} {why}.", todo=todo, wheel=wheel, entry=entry)
 
 
-def check_wheel(archive: zipfile.ZipFile, file_name: str, *, size: int) -> Checked:
-    """Check a wheel of `size` bytes; WheelRefusedError names the entry that breaks a rule."""
+def check_wheel(archive: zipfile.ZipFile | Tree, file_name: str, *, size: int) -> Checked:
+    """Check a wheel of `size` bytes, or an unpacked one; WheelRefusedError names the entry that breaks a rule."""
     check = _Check(archive, file_name)
-    check_archive(archive, size, check.refuse, file_name)
+    if isinstance(archive, Tree):
+        check_tree(archive, check.refuse)
+    else:
+        check_archive(archive, size, check.refuse, file_name)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     _check_names(check, names, [info.filename[:-1] for info in archive.infolist() if info.is_dir()])
     dist_info = _dist_info(check, names)
@@ -295,7 +299,7 @@ def _text(check: _Check, name: str, most: int = MAX_TEXT) -> str:
         info = check.archive.getinfo(name)
         if info.file_size > most:
             check.refuse(name, "is far too large")
-        return check.archive.read(info).decode("utf-8")
+        return check.archive.read(info.filename).decode("utf-8")
     except KeyError:
         check.refuse(name, "is missing")
     except UNREADABLE as error:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 class View:
     """The environment as the engine shall see it: what will be installed once all that waits has happened.
 
-    `parts` are directories put in front of sys.path, `hidden` metadata directories that shall not be seen.
+    `parts` are directories put in front of sys.path, `hidden` metadata directories that shall not be seen. `here` are
+    those that are seen now and will be.
     """
 
     parts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    here: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -35,7 +37,7 @@ class Engine(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
-        """What has to be installed, in the engine's order; with `fetch` each candidate's wheel is a local file.
+        """What has to be installed, in the engine's order; with `fetch` each candidate is a local file or tree.
 
         `directory`: an empty directory for files, which the caller removes. Raises EngineError.
         """
