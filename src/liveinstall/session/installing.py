@@ -12,7 +12,6 @@ from liveinstall.planning.requests import parse_request
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
 from liveinstall.staging.bytecode import BytecodeCompiler
-from liveinstall.staging.policy import start_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +46,8 @@ def install(requirements: Requirements, options: Mapping[str, Any], engine: Engi
 
 def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine) -> Plan:
     """See `liveinstall.plan`. Wheels are not fetched: what runs at start is told of those that are on this disk."""
+    from liveinstall.staging.policy import start_notes
+
     request = parse_request(requirements, **options)
     scene = Scene.of(find_target(for_change=False))
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:

@@ -30,8 +30,7 @@ _COMPARED = (
 
 
 def show(view: View, directory: str) -> None:
-    """Write the metadata that `view` shows into a new `directory`; of two with the same name the first counts."""
-    os.makedirs(directory)
+    """Write the metadata that `view` shows into an empty `directory`; of two with the same name the first counts."""
     seen = set()
     for info in _infos(view):
         head = _head(info)

@@ -1,0 +1,101 @@
+"""What uv has done, as values: loaded while it works."""
+
+from __future__ import annotations
+
+import json
+import os
+from email.parser import BytesHeaderParser
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from liveinstall.errors import EngineError
+from liveinstall.model import Candidate
+from liveinstall.planning.engines.pip import local_wheel
+from liveinstall.planning.engines.uv_errors import failure, yanked
+from liveinstall.planning.engines.uv_origins import Origins
+from liveinstall.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from liveinstall.planning.requests import Request
+
+__all__ = ["Origins", "candidates", "failure"]
+
+
+def candidates(target: str, request: Request, log: str) -> list[Candidate]:
+    """What uv has put into `target`, by name."""
+    warned = yanked(log)
+    return [_candidate(info, request, warned) for info in _new(target)]
+
+
+def _new(target: str) -> Iterator[str]:
+    """The metadata directories that uv has put in: only there is an INSTALLER."""
+    for name in sorted(os.listdir(target)):
+        info = os.path.join(target, name)
+        if name.endswith(".dist-info") and os.path.isfile(os.path.join(info, "INSTALLER")):
+            yield info
+
+
+def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candidate:
+    tree, (name, version, requires) = _tree(info), _metadata(info)
+    direct = _direct(info)
+    local = local_wheel(direct["url"]) if direct else ""
+    extras = {canonicalize_name(r.name): sorted(r.extras) for r in _parsed(request.requirements)}
+    return Candidate(
+        name=canonicalize_name(name),
+        version=version,
+        requires=requires,
+        requested=os.path.exists(os.path.join(info, "REQUESTED")),
+        extras=tuple(extras.get(canonicalize_name(name), ())),
+        url=redact(direct["url"]) if direct else "",
+        wheel=local,
+        direct_url=direct,
+        yanked=warned.get(f"{canonicalize_name(name)}=={version}"),
+        unpacked="" if local else tree,
+        shared=os.environ.get("UV_LINK_MODE", "hardlink") in ("hardlink", "symlink"),
+    )
+
+
+def _tree(info: str) -> str:
+    """The unpacked wheel in uv's cache: what METADATA links to lies two levels below it."""
+    try:
+        return os.path.dirname(os.path.dirname(os.readlink(os.path.join(info, "METADATA"))))
+    except OSError as error:
+        raise EngineError(
+            f"uv could not make links to its cache ({error}).",
+            todo='Let it (on Windows: developer mode), or use engine="pip".',
+        ) from error
+
+
+def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
+    """Name, version and Requires-Dist lines."""
+    with open(os.path.join(info, "METADATA"), "rb") as stream:
+        fields = BytesHeaderParser().parse(stream)
+    return str(fields["Name"]), str(fields["Version"]), tuple(map(str, fields.get_all("Requires-Dist", ())))
+
+
+def _direct(info: str) -> dict[str, Any] | None:
+    """direct_url.json (PEP 610) of what did not come from an index."""
+    try:
+        with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as stream:
+            found: dict[str, Any] = json.load(stream)
+    except FileNotFoundError:
+        return None
+    return {**found, "url": _without_user(found["url"])}
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
+
+
+def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
+    for text in texts:
+        try:
+            yield Requirement(text)
+        except InvalidRequirement:
+            continue  # a path
