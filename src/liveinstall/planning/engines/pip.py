@@ -123,7 +123,7 @@ def _arguments(request: Request, directory: str) -> Iterator[str]:
         "--pre": request.pre,
     }
     yield from (switch for switch, wanted in switches.items() if wanted)
-    for path in constraint_files(request.constraints, directory):
+    for path in _constraint_files(request.constraints, directory):
         yield from ("--constraint", path)
     yield from _sources(request)
     yield "--"
@@ -141,7 +141,7 @@ def _sources(request: Request) -> Iterator[str]:
         yield from ("--find-links", link)
 
 
-def constraint_files(constraints: tuple[str, ...], directory: str) -> Iterator[str]:
+def _constraint_files(constraints: tuple[str, ...], directory: str) -> Iterator[str]:
     """Constraints are files, or requirements such as "numpy<2", which pip only takes from a file."""
     lines = [text for text in constraints if not os.path.exists(text) and "://" not in text]
     yield from (text for text in constraints if text not in lines)
@@ -197,13 +197,13 @@ def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate
         extras=tuple(item.get("requested_extras", ())),
         url=redact(info["url"]),
         sha256=info.get("archive_info", {}).get("hashes", {}).get("sha256", ""),
-        wheel=local_wheel(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
+        wheel=_local(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
         direct_url=info if item.get("is_direct") else None,
         yanked=(item.get("is_yanked") and "yanked") or None,
     )
 
 
-def local_wheel(url: str) -> str:
+def _local(url: str) -> str:
     """The path of a wheel that is on this disk already, or nothing."""
     if not (url.startswith("file:") and url.endswith(".whl")):
         return ""

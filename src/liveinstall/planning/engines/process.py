@@ -13,24 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def run(
-    arguments: Sequence[str], *, timeout: float | None, variables: Mapping[str, str] | None = None
-) -> tuple[int, str]:
-    """Run a child to its end: its exit status, and what it printed, redacted. `variables`: not the inherited ones.
+def run(arguments: Sequence[str], *, timeout: float | None, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a child to its end: its exit status, and what it printed, redacted.
 
     The child is stopped when `timeout` (seconds) is over and on any exception here, Ctrl-C included.
 
     Raises: EngineTimeoutError.
     """
-    return Child(arguments, variables).ask("", timeout=timeout)
+    return Child(arguments, env=env).ask("", timeout=timeout)
 
 
 class Child:
     """A child process that starts, and loads what it needs, before it is known what to ask it."""
 
-    def __init__(self, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> None:
+    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
-            arguments, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            arguments, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
     def ask(self, question: str, *, timeout: float | None) -> tuple[int, str]:

@@ -49,14 +49,25 @@ class UvEngine:
         if self._origins:
             self._origins.stop()
 
-    def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
-        """See `Engine.resolve`. Without `fetch` uv fetches all the same: nothing else tells what a wheel needs."""
+    def resolve(
+        self,
+        request: Request,
+        view: View,
+        directory: str,
+        *,
+        fetch: bool,
+        tell: object = None,  # noqa: ARG002
+    ) -> Sequence[Candidate]:
+        """See `Engine.resolve`. uv does not say how far a download is, so `tell` hears nothing.
+
+        Without `fetch` uv fetches all the same: nothing else tells what a wheel needs.
+        """
         variables = _variables(directory)
         asked = list(arguments(request, directory))
         with _links(directory) as target:
             show(view, target)
             where = [f"--target={target}", f"--python={sys.executable}", "--link-mode=symlink", "--no-compile-bytecode"]
-            child = process.Child([self._uv, "pip", "install", *_QUIET, *where, *asked], variables)
+            child = process.Child([self._uv, "pip", "install", *_QUIET, *where, *asked], env=variables)
             try:
                 from liveinstall.planning.engines import uv_results  # while uv works
 

@@ -32,7 +32,7 @@ class Origins:
         with open(wanted, "w", encoding="utf-8") as stream:
             stream.write("\n".join(names) + "\n")
         arguments = [*command, "--no-deps", "--format=pylock.toml", f"--output-file={self._lock}", wanted]
-        self._child = Child(arguments, variables)
+        self._child = Child(arguments, env=variables)
 
     def read(self) -> dict[str, Source]:
         """Name -> where it came from; without what uv could not say, which is no reason to fail."""

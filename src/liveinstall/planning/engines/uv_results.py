@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,13 +14,13 @@ from packaging.utils import canonicalize_name
 
 from liveinstall.errors import EngineError
 from liveinstall.model import Candidate
-from liveinstall.planning.engines.pip import local_wheel
 from liveinstall.planning.engines.uv_errors import failure, yanked
 from liveinstall.planning.engines.uv_origins import Origins
+from liveinstall.planning.graph import Node, named
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from liveinstall.planning.requests import Request
 
@@ -29,7 +30,16 @@ __all__ = ["Origins", "candidates", "failure"]
 def candidates(target: str, request: Request, log: str) -> list[Candidate]:
     """What uv has put into `target`, by name."""
     warned = yanked(log)
-    return [_candidate(info, request, warned) for info in _new(target)]
+    found = [_candidate(info, request, warned) for info in _new(target)]
+    return [replace(one, requested=_is_requested(one, found, request)) for one in found]
+
+
+def _is_requested(one: Candidate, found: Iterable[Candidate], request: Request) -> bool:
+    """Whether somebody asked for it. uv marks all alike, so what only a file names is what nobody needs."""
+    if one.name in request.names:
+        return True
+    unnamed = request.files or request.groups or request.editables or len(request.names) < len(request.requirements)
+    return bool(unnamed) and all(one.name not in named(Node(other.version, other.requires)) for other in found)
 
 
 def _new(target: str) -> Iterator[str]:
@@ -42,21 +52,21 @@ def _new(target: str) -> Iterator[str]:
 
 def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candidate:
     tree, (name, version, requires) = _tree(info), _metadata(info)
-    direct = _direct(info)
-    local = local_wheel(direct["url"]) if direct else ""
+    direct = None if canonicalize_name(name) in getattr(request, "indexed", ()) else _direct(info)
+    local = _local_wheel(direct["url"]) if direct else ""
     extras = {canonicalize_name(r.name): sorted(r.extras) for r in _parsed(request.requirements)}
     return Candidate(
         name=canonicalize_name(name),
         version=version,
         requires=requires,
-        requested=os.path.exists(os.path.join(info, "REQUESTED")),
+        requested=False,
         extras=tuple(extras.get(canonicalize_name(name), ())),
         url=redact(direct["url"]) if direct else "",
         wheel=local,
         direct_url=direct,
         yanked=warned.get(f"{canonicalize_name(name)}=={version}"),
         unpacked="" if local else tree,
-        shared=os.environ.get("UV_LINK_MODE", "hardlink") in ("hardlink", "symlink"),
+        shared=(os.environ.get("UV_LINK_MODE") or "hardlink") in ("hardlink", "symlink"),
     )
 
 
@@ -91,6 +101,15 @@ def _direct(info: str) -> dict[str, Any] | None:
 def _without_user(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
+
+
+def _local_wheel(url: str) -> str:
+    """The path of a wheel on this disk, or nothing: such a one is staged from its file, checked as an archive."""
+    if not (url.startswith("file:") and url.endswith(".whl")):
+        return ""
+    from urllib.request import url2pathname
+
+    return url2pathname(urlsplit(url).path)
 
 
 def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
