@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from integration.checks import left_overs, missing_files, tree
 from integration.environments import Environment, add_liveinstall, user_variables
+from integration.hostile import KINDS, VICTIM, build, build_good
 from integration.interpreters import CURRENT, find_python, find_uv
 from integration.wheels import write_index, write_wheel
 
@@ -332,8 +334,6 @@ def test_files_are_shared_with_the_cache_of_uv_unless_it_is_told_to_copy(
 
 @pytest.mark.skipif(not find_uv(), reason="there is no uv")
 def test_an_environment_of_uv_without_pip_needs_no_word(tmp_path: Path, wheel: Path, house: Path) -> None:
-    import subprocess
-
     uv = find_uv()
     assert uv
     subprocess.run([uv, "venv", "-q", str(tmp_path / "venv")], check=True, env=user_variables())
@@ -343,3 +343,53 @@ def test_an_environment_of_uv_without_pip_needs_no_word(tmp_path: Path, wheel: P
     told, version = live(made, "auto", house, "install('beta')", "__import__('beta').VERSION")
     assert told == {"installed": {"beta": "1.0"}} and version == "1.0"
     made.remove()
+
+
+# What uv mends while it unpacks, so that nothing is left to be refused: rows of RECORD that name nothing, entries that
+# lead outside, files that are no files, and what only an archive can hide. docs/engines.md tells.
+_MENDED = {
+    "only_in_record",
+    "outside_in_record",
+    "twice_in_record",
+    "traversal",
+    "inner_traversal",
+    "absolute",
+    "share",
+}
+_MENDED |= {"directory_traversal", "symlink", "device", "fifo", "appended", "hidden_file", "unicode_path", "ratio"}
+_MENDED |= {"many_zeros"}
+
+
+@pytest.mark.skipif(not find_uv(), reason="there is no uv")
+def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environment, tmp_path: Path) -> None:
+    """As an index would give them, so that they come from uv's cache; given as files they are checked as files."""
+    build_good(VICTIM, tmp_path)
+    environment.add(tmp_path / f"{VICTIM}-1.0-py3-none-any.whl")
+    variables = user_variables(UV=find_uv() or "", UV_CACHE_DIR=str(tmp_path / "cache"))
+    code = """if True:
+        import json, sys, liveinstall
+        for line in sys.stdin:
+            name, links = json.loads(line)
+            try:
+                liveinstall.install(name, no_index=True, find_links=[links], engine="uv", deps=False)
+                print("accepted", flush=True)
+            except liveinstall.LiveInstallError as error:
+                print(type(error).__name__, flush=True)"""
+    command = [str(environment.python), "-c", code]
+    outcomes = {}
+    with subprocess.Popen(command, env=variables, stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdin and process.stdout
+        for kind in (kind for kind in KINDS if KINDS[kind].expected == "refused"):
+            build(kind, tmp_path / "wheels" / kind, outside=tmp_path / "outside")
+            before = tree(environment.path)
+            process.stdin.write(json.dumps([kind.replace("_", "-"), str(tmp_path / "wheels" / kind)]) + "\n")
+            process.stdin.flush()
+            outcomes[kind] = process.stdout.readline().strip()
+            after = tree(environment.path)
+            changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+            own = [path for path in changed if kind in path and outcomes[kind] == "accepted"]
+            assert len(own) == len(changed), (kind, outcomes[kind], changed)
+            assert not list((tmp_path / "outside").glob("*")), kind
+    assert {kind for kind, outcome in outcomes.items() if outcome == "accepted"} == _MENDED
+    assert set(outcomes.values()) <= {"accepted", "WheelRefusedError", "FileConflictError", "ResolutionError"}, outcomes
+    environment.remove()

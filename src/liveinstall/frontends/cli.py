@@ -175,4 +175,4 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
         "--when", choices=("auto", "now", "restart"), default="auto", help="now refuses to wait, restart makes all wait"
     )
     add("--timeout", type=float, metavar="SECONDS")
-    add("--engine", default="auto", metavar="NAME", help="pip")
+    add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")

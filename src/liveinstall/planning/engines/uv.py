@@ -40,7 +40,9 @@ class UvEngine:
         """Find uv: it starts in no time, so nothing is started before the request is known."""
         self._uv = find_uv()
         self._origins: Origins | None = None
+        self._own = TemporaryDirectory(prefix="liveinstall-")  # it goes when nobody writes to it any more
         if not self._uv:
+            self._own.cleanup()
             raise EngineError("uv was not found.", todo='Install it: python -m pip install uv. Or use engine="pip".')
         return self
 
@@ -48,6 +50,7 @@ class UvEngine:
         """Stop what nobody waits for any more."""
         if self._origins:
             self._origins.stop()
+        self._own.cleanup()
 
     def resolve(
         self,
@@ -62,7 +65,7 @@ class UvEngine:
 
         Without `fetch` uv fetches all the same: nothing else tells what a wheel needs.
         """
-        variables = _variables(directory)
+        variables = _variables(self._own.name)
         asked = list(arguments(request, directory))
         with _links(directory) as target:
             show(view, target)
@@ -81,7 +84,7 @@ class UvEngine:
         if fetch and indexed:
             lock = [self._uv, "pip", "compile", "--quiet", *_QUIET, f"--python={sys.executable}", *sources(request)]
             lock += ["--offline"]  # it was just asked for
-            self._origins = uv_results.Origins(lock, indexed, directory, variables)
+            self._origins = uv_results.Origins(lock, indexed, self._own.name, variables)
         return found
 
     def sources(self) -> Mapping[str, Source]:

@@ -18,8 +18,8 @@ _DECORATION = re.compile("^[\\s×✗╰├│─▶→↳]+|\x1b\\[[0-9;]*m")  #
 _USAGE = re.compile(r"unexpected argument|unrecognized subcommand|invalid value|cannot be used with|unknown field")
 _BUILD = re.compile(r"[Bb]uild backend|Failed to build|build requirements|build-system|Failed to prepare metadata")
 _WHEEL = re.compile(
-    r"(?i)invalid zip|zip (file|archive)|failed to extract|corrupt|wheel is invalid|RECORD file|dist-info|"
-    r"invalid wheel|not a valid wheel|CRC|failed to install|metadata file"
+    r"(?i)invalid zip|zip (file|archive)|failed to extract|corrupt|wheel is invalid|`?RECORD`?( file|[`']?: No such)|"
+    r"invalid wheel|not a valid wheel|failed to install|metadata name|missing an? .*dist-info"
 )
 _DOWNLOAD = re.compile(
     r"(?i)request failed|failed to (fetch|download)|error sending request|connect|dns|certificate|timed? ?out|"
@@ -41,10 +41,10 @@ def failure(log: str, version: str) -> LiveInstallError:
         return ResolutionError(f"uv found no solution: {words}.", log=log)
     if _BUILD.search(words):
         return BuildError(f"a source distribution could not be built: {words}.", log=log)
-    if _DOWNLOAD.search(words):
-        return DownloadError(f"a download failed: {words}.", log=log)
     if _WHEEL.search(words):
         return WheelRefusedError(f"uv cannot read a wheel: {words}.", wheel="", entry="", log=log)
+    if _DOWNLOAD.search(words):
+        return DownloadError(f"a download failed: {words}.", log=log)
     return ResolutionError(f"uv could not resolve the request: {words}.", log=log)
 
 

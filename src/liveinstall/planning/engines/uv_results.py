@@ -89,12 +89,12 @@ def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _direct(info: str) -> dict[str, Any] | None:
-    """direct_url.json (PEP 610) of what did not come from an index."""
-    try:
-        with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as stream:
-            found: dict[str, Any] = json.load(stream)
-    except FileNotFoundError:
+    """direct_url.json (PEP 610) of what came from no index. A link is the wheel's own, which has no say."""
+    path = os.path.join(info, "direct_url.json")
+    if os.path.islink(path) or not os.path.isfile(path):
         return None
+    with open(path, encoding="utf-8") as stream:
+        found: dict[str, Any] = json.load(stream)
     return {**found, "url": _without_user(found["url"])}
 
 
