@@ -52,6 +52,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
     """From a wheelhouse, and with `--index` also from the configured index with warm caches."""
     for one in SETS:
         place.fetch(*one.requirements)
+        _once(place, one, "uv", place.offline())  # not counted: it warms uv's cache
     for tool in TOOLS:
         _once(place, SETS[0], tool, place.offline())  # not counted: it warms the interpreter's files
     sections = _sections(place, "from one wheelhouse", place.offline(), options.count(5, 1))

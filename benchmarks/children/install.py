@@ -1,7 +1,8 @@
 """Runs in a throw-away environment: `python install.py QUESTION ANSWER`, both JSON files.
 
 Question: {"tool": liveinstall, pip or uv; "requirements": [...]; "preload": [modules imported before]; "imports":
-[modules imported after]; "wheels": the only source of wheels, absent for the configured index; "when", "engine": liveinstall's}.
+[modules imported after]; "wheels": the only source of wheels, absent for the configured index; "when" and "engine":
+liveinstall's; "uv": that program}.
 Answer: {"call", "import": seconds; "phases": liveinstall's own seconds by phase; "staged": [names that wait];
 "loading": seconds to load liveinstall; "engine": seconds in its engine; "self_mib", "children_mib": peak memory}.
 The clock starts before liveinstall is imported, for it is a part of the call.
@@ -9,6 +10,7 @@ The clock starts before liveinstall is imported, for it is a part of the call.
 
 import importlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -23,6 +25,7 @@ def _liveinstall(question: dict[str, Any], answer: dict[str, Any]) -> None:
     call = getattr(liveinstall, question.get("call", "install"))
     answer["loading"] = time.perf_counter() - begin
     engine = question.get("engine", "pip")
+    os.environ["UV"] = question["uv"]
     module = importlib.import_module(f"liveinstall.planning.engines.{engine}")
     kind = getattr(module, f"{engine.capitalize()}Engine")
     resolve = kind.resolve
