@@ -361,6 +361,19 @@ _MENDED |= {"many_zeros"}
 
 
 @pytest.mark.skipif(not find_uv(), reason="there is no uv")
+def test_a_wheel_cannot_smuggle_another_distribution_past_the_plan(environment: Environment, house: Path) -> None:
+    info = "theta-1.0.data/data/alpha-9.0.dist-info"
+    files = {f"{info}/METADATA": "Metadata-Version: 2.1\nName: alpha\nVersion: 9.0\n", f"{info}/RECORD": ""}
+    files |= {f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n", f"{info}/INSTALLER": "uv"}
+    write_wheel(house, "theta", "1.0", files=files)
+    before = tree(environment.path)
+    (told,) = live(environment, "uv", house, "install('theta')")
+    assert told["error"] == "WheelRefusedError" and "alpha-9.0.dist-info" in told["message"]
+    assert tree(environment.path) == before
+    environment.remove()
+
+
+@pytest.mark.skipif(not find_uv(), reason="there is no uv")
 def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environment, tmp_path: Path) -> None:
     """As an index would give them, so that they come from uv's cache; given as files they are checked as files."""
     build_good(VICTIM, tmp_path)

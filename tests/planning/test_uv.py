@@ -54,6 +54,16 @@ info = target / tree.name
 info.mkdir()
 (info / "METADATA").symlink_to(tree / "METADATA")
 (info / "INSTALLER").write_text("uv")
+(info / "RECORD").write_text("")
+if (here / "smuggles").exists():
+    (tree / "RECORD").write_text("")
+    other = target / "beta-1.0.dist-info"
+    other.mkdir()
+    for name in ("METADATA", "RECORD"):
+        (other / name).symlink_to(tree / name)
+if (here / "copies").exists():
+    (info / "METADATA").unlink()
+    (info / "METADATA").write_text((tree / "METADATA").read_text())
 if (here / "direct").exists():
     (info / "direct_url.json").write_text((here / "direct").read_text())
 if (here / "own").exists():
@@ -114,6 +124,18 @@ def test_what_a_wheel_says_of_its_own_origin_does_not_count(uv, tmp_path):
     (uv / "own").write_text('{"url": "https://h/lies.whl", "archive_info": {}}')
     (candidate,), _ = resolve(tmp_path / "work")
     assert candidate.direct_url is None
+
+
+def test_a_wheel_that_brings_another_distribution_among_its_data_is_refused(uv, tmp_path):
+    (uv / "smuggles").touch()
+    with pytest.raises(WheelRefusedError, match=r"beta-1\.0\.dist-info"):
+        resolve(tmp_path / "work")
+
+
+def test_uv_that_could_not_make_links_is_an_error_and_not_nothing(uv, tmp_path):
+    (uv / "copies").touch()
+    with pytest.raises(EngineError, match="could not make links"):
+        resolve(tmp_path / "work")
 
 
 def test_a_wheel_that_was_given_as_a_file_is_staged_from_the_file(uv, tmp_path):

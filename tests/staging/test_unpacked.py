@@ -15,6 +15,7 @@ from liveinstall.errors import StagingError, WheelRefusedError
 from liveinstall.model import Candidate, Target
 from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.part import stage
+from liveinstall.staging.policy import start_notes
 
 SCRIPTS = {"big-run": "big:main"}
 FILES = {
@@ -136,6 +137,15 @@ def test_a_tree_that_is_not_what_its_record_says_is_refused(cache, target, spoil
     with pytest.raises(WheelRefusedError):
         staged(cache, target)
     assert os.listdir(target.site) == []
+
+
+def test_a_plan_tells_what_of_a_tree_runs_at_start(tmp_path):
+    (tmp_path / "x" / "evil-1.0.data" / "purelib").mkdir(parents=True)
+    (tmp_path / "x" / "evil-1.0.data" / "purelib" / "evil.pth").touch()
+    (note,) = start_notes("evil", str(tmp_path / "x"))
+    assert (
+        note == "evil: evil-1.0.data/purelib/evil.pth runs at every start of Python" and start_notes("evil", "") == ()
+    )
 
 
 def test_a_tree_that_is_gone_leaves_nothing(tmp_path, target):

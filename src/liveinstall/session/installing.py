@@ -53,7 +53,7 @@ def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine)
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         candidates = scene.resolve(request, directory, engine, fetch=False)
         decided = scene.decide(request, candidates)
-        at_start = [note for c in candidates if c.wheel for note in start_notes(c.name, c.wheel)]
+        at_start = [note for c in candidates for note in start_notes(c.name, c.wheel or c.unpacked)]
         return replace(decided, notes=(*decided.notes, *at_start))
 
 

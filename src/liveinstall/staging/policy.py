@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import struct
 import unicodedata
@@ -109,9 +110,9 @@ def check_wheel(archive: zipfile.ZipFile | Tree, file_name: str, *, size: int) -
 
 
 def start_notes(name: str, wheel: str) -> tuple[str, ...]:
-    """What of a wheel will run at every start of Python, for a plan; nothing of a wheel that cannot be read."""
+    """What of a wheel will run at every start of Python, for a plan; nothing of one that is not here."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with Tree(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
             paths = [path for path in archive.namelist() if _AT_START.fullmatch(_IN_SITE.sub("", path))]
     except (OSError, zipfile.BadZipFile):
         return ()  # staging it will say why

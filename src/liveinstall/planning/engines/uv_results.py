@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from liveinstall.errors import EngineError
+from liveinstall.errors import EngineError, WheelRefusedError
 from liveinstall.model import Candidate
 from liveinstall.planning.engines.uv_errors import failure, yanked
 from liveinstall.planning.engines.uv_origins import Origins
@@ -43,11 +43,23 @@ def _is_requested(one: Candidate, found: Iterable[Candidate], request: Request) 
 
 
 def _new(target: str) -> Iterator[str]:
-    """The metadata directories that uv has put in: only there is an INSTALLER."""
+    """The metadata directories that uv has put in: only there is an INSTALLER, and RECORD is a file of uv's own.
+
+    Where RECORD is a link, a wheel brings the metadata of another distribution among its data.
+    """
     for name in sorted(os.listdir(target)):
         info = os.path.join(target, name)
-        if name.endswith(".dist-info") and os.path.isfile(os.path.join(info, "INSTALLER")):
-            yield info
+        metadata, installer, record = (os.path.join(info, part) for part in ("METADATA", "INSTALLER", "RECORD"))
+        if not name.endswith(".dist-info") or not (os.path.islink(metadata) or os.path.lexists(installer)):
+            continue  # it was here before
+        if os.path.islink(record) or not os.path.isfile(record):
+            raise WheelRefusedError(
+                f"a wheel brings {name}, which would register another distribution.",
+                todo="Tell the project, or take another version.",
+                wheel="",
+                entry=name,
+            )
+        yield info
 
 
 def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candidate:
