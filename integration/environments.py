@@ -48,6 +48,7 @@ class Environment:
         uv = find_uv()
         tool = [uv, "venv", "-q", "--python", base] if uv else [base, "-m", "venv", "--without-pip"]
         subprocess.run([*tool, str(path)], check=True, env=user_variables(), capture_output=True)
+        _forget_uv(path / "pyvenv.cfg")
         return cls.at(path)
 
     @classmethod
@@ -87,6 +88,12 @@ class Environment:
     def remove(self) -> None:
         """Free the disk; a failed test leaves its environment for a look."""
         shutil.rmtree(self.path)
+
+
+def _forget_uv(config: Path) -> None:
+    """Who made it decides about the engine; these environments shall be nobody's."""
+    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("uv ")), encoding="utf-8")
 
 
 def add_liveinstall(environment: Environment, wheel: Path, pins: Mapping[str, str] | None = None) -> None:

@@ -207,7 +207,7 @@ class FakeEngine:
                 queue += [(line, False) for line in applying(requires, extras)]
         return list(chosen.values())
 
-ENGINES["pip"] = FakeEngine
+ENGINES["pip"] = ENGINES["uv"] = FakeEngine
 '''
 
 

@@ -1,7 +1,8 @@
 """Runs in a throw-away environment: `python install.py QUESTION ANSWER`, both JSON files.
 
 Question: {"tool": liveinstall, pip or uv; "requirements": [...]; "preload": [modules imported before]; "imports":
-[modules imported after]; "wheels": the only source of wheels, absent for the configured index; "when": liveinstall's}.
+[modules imported after]; "wheels": the only source of wheels, absent for the configured index; "when" and "engine":
+liveinstall's; "uv": that program}.
 Answer: {"call", "import": seconds; "phases": liveinstall's own seconds by phase; "staged": [names that wait];
 "loading": seconds to load liveinstall; "engine": seconds in its engine; "self_mib", "children_mib": peak memory}.
 The clock starts before liveinstall is imported, for it is a part of the call.
@@ -9,6 +10,7 @@ The clock starts before liveinstall is imported, for it is a part of the call.
 
 import importlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,11 +21,14 @@ from typing import Any
 def _liveinstall(question: dict[str, Any], answer: dict[str, Any]) -> None:
     begin = time.perf_counter()
     import liveinstall
-    from liveinstall.planning.engines.pip import PipEngine
 
     call = getattr(liveinstall, question.get("call", "install"))
     answer["loading"] = time.perf_counter() - begin
-    resolve = PipEngine.resolve
+    engine = question.get("engine", "pip")
+    os.environ["UV"] = question["uv"]
+    module = importlib.import_module(f"liveinstall.planning.engines.{engine}")
+    kind = getattr(module, f"{engine.capitalize()}Engine")
+    resolve = kind.resolve
 
     def timed(*arguments: Any, **options: Any) -> Any:
         begin = time.perf_counter()
@@ -32,9 +37,9 @@ def _liveinstall(question: dict[str, Any], answer: dict[str, Any]) -> None:
         finally:
             answer["engine"] = time.perf_counter() - begin
 
-    PipEngine.resolve = timed  # type: ignore[method-assign]
+    kind.resolve = timed
     options = {"no_index": True, "find_links": [question["wheels"]]} if "wheels" in question else {}
-    result = call(*question["requirements"], when=question.get("when", "auto"), **options)
+    result = call(*question["requirements"], when=question.get("when", "auto"), engine=engine, **options)
     answer["phases"] = getattr(result, "seconds", {})
     answer["staged"] = [change.name for change in getattr(result, "staged", ())]
 

@@ -59,7 +59,7 @@ class ExternallyManagedError(TargetError):
 
 
 class EngineError(LiveInstallError):
-    """The engine (pip) failed. `log` is what it said, without credentials."""
+    """The engine (pip or uv) failed. `log` is what it said, without credentials."""
 
     log: str = ""
 

@@ -103,6 +103,8 @@ class Candidate:
 
     `url` carries no credentials. `wheel` is a local path, empty until it was fetched; `direct_url` is the content of
     direct_url.json for what did not come from an index. `retired`: it comes from there, and not from a wheel.
+    `unpacked`: it comes from this directory, an unpacked wheel in an engine's cache; hard links to its files may be
+    `shared` with the cache.
     """
 
     name: str
@@ -116,6 +118,8 @@ class Candidate:
     direct_url: dict[str, Any] | None = None
     yanked: str | None = None
     retired: Retired | None = None
+    unpacked: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True)

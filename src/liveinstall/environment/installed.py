@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from liveinstall.model import Target
 
 
-def installed(path: Iterable[str] | None = None) -> dict[str, Distribution]:
-    """The distributions on `path` (default: sys.path) by canonical name; as for imports, the first one wins."""
+def installed(path: Iterable[str] | None = None, hidden: Iterable[str] = ()) -> dict[str, Distribution]:
+    """The distributions on `path` (default: sys.path) by canonical name; as for imports, the first one wins.
+
+    `hidden` are metadata directories that do not count.
+    """
     found: dict[str, Distribution] = {}
+    hidden = set(map(os.path.realpath, hidden))
     for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
         for distribution in in_directory(directory):
-            found.setdefault(distribution.name, distribution)
+            if distribution.info not in hidden:
+                found.setdefault(distribution.name, distribution)
     return found
 
 

@@ -208,4 +208,4 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add("-f", "--find-links", dest="find_links", action="append", default=[], metavar="URL")
     add("--no-index", action="store_true")
     _add_when(parser)
-    add("--engine", default="auto", metavar="NAME", help="pip")
+    add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")

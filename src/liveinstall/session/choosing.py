@@ -59,24 +59,24 @@ class Chooser:
         """What the engine chooses. Raises EngineError, ProtectedError."""
         pins = self.scene.used_versions() if self.wishes.prefer == "loaded" else {}
         if not pins:
-            return self._resolve(self._asked, fetch=fetch)
+            return self._resolve(self._asked, self.engine, fetch=fetch)
         pinned = (*self._asked.constraints, *(f"{name}=={version}" for name, version in pins.items()))
         try:
-            found = self._resolve(replace(self._asked, constraints=pinned), fetch=fetch)
+            found = self._resolve(replace(self._asked, constraints=pinned), self.engine, fetch=fetch)
         except ResolutionError:
             self.notes.append("the versions that are loaded cannot satisfy this")
-            with self.engine:
-                return self._resolve(self._asked, fetch=fetch)
-        with self.engine:
-            self.notes += _given_up(found, self._resolve(self._asked, fetch=False), pins)
+            self.engine.__exit__(None, None, None)
+            return self._resolve(self._asked, self.engine.__enter__(), fetch=fetch)
+        with type(self.engine)() as another:
+            self.notes += _given_up(found, self._resolve(self._asked, another, fetch=False), pins)
         return found
 
-    def _resolve(self, request: Request, *, fetch: bool) -> Sequence[Candidate]:
+    def _resolve(self, request: Request, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
         self._times += 1
         directory = Path(self.directory, str(self._times))
         directory.mkdir()
         try:
-            found = self.scene.resolve(request, str(directory), self.engine, fetch=fetch)
+            found = self.scene.resolve(request, str(directory), engine, fetch=fetch)
         except ResolutionError as error:
             raise self._promises.explained(error) from error
         return self._promises.without_them(found)

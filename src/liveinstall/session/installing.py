@@ -15,7 +15,6 @@ from liveinstall.session.choosing import Chooser, Wishes
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
 from liveinstall.staging.bytecode import BytecodeCompiler
-from liveinstall.staging.policy import start_notes
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -70,13 +69,15 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
 
 
 def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
+    from liveinstall.staging.policy import start_notes
+
     wishes, request = _parse(requirements, options)
     scene = Scene.of(find_target(for_change=False), reporter)
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         chooser = Chooser(scene, request, wishes, engine, directory)
         candidates = chooser.candidates(fetch=False)
         decided = chooser.check(scene.decide(request, candidates), candidates)
-        at_start = [note for c in candidates if c.wheel for note in start_notes(c.name, c.wheel)]
+        at_start = [note for c in candidates for note in start_notes(c.name, c.wheel or c.unpacked)]
         return replace(decided, notes=(*decided.notes, *at_start))
 
 

@@ -22,9 +22,9 @@ from liveinstall.planning.graph import Node, edges
 from liveinstall.planning.plan import Waits, changes_for, future, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from liveinstall.model import Candidate, Distribution, Holder, Plan, Target
+    from liveinstall.model import Candidate, Distribution, Holder, Plan, Source, Target
     from liveinstall.planning.engines import Engine
     from liveinstall.planning.requests import Request
 
@@ -60,6 +60,7 @@ class Scene:
     reporter: Reporter = field(default_factory=Reporter)
     seconds: dict[str, float] = field(default_factory=dict)
     clock: float = field(default_factory=time.perf_counter)
+    sources: Callable[[], Mapping[str, Source]] = dict
 
     @classmethod
     def of(cls, target: Target, reporter: Reporter | None = None) -> Scene:
@@ -110,12 +111,16 @@ class Scene:
     def resolve(self, request: Request, directory: str, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
         """Ask the engine, over the environment as it will be with all that waits."""
         check_metadata(request.names, (self.target.site, self.target.platlib))
-        view = View(self.waiting.parts(self.target.site), self.waiting.replaced(self.target.site))
+        hidden = self.waiting.replaced(self.target.site)
+        here = installed(hidden=hidden) if hidden else self.here
+        view = View(self.waiting.parts(self.target.site), hidden, tuple(found.info for found in here.values()))
         self.lap("look around")
         with _importing("liveinstall.session.work"):
             found = (
                 engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asks else ()
             )
+        if fetch:
+            self.sources = getattr(engine, "sources", dict)  # what an engine comes to know only later
         self.lap("resolve and fetch" if fetch else "resolve")
         return found
 

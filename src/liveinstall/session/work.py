@@ -12,6 +12,7 @@ from liveinstall.commit.waiting import Entry, publish, publish_waiting
 from liveinstall.environment.installed import files_of, owner_of
 from liveinstall.environment.loaded import loaded_files
 from liveinstall.events import Committing, Staged
+from liveinstall.model import Source
 from liveinstall.session.views import explain_imports, result_of
 from liveinstall.staging.stage import check_conflicts, remove_parts, stage_all
 
@@ -97,11 +98,11 @@ class _Work:
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
         """The ids of what happened now and of what waits; empty where there is none."""
         target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
-        entries = dict(waiting.entries)
+        entries, sources = dict(waiting.entries), self.scene.sources()
         changed = {change.name: change for change in decided.changes}
         for name, candidate in self.chosen.items():
             self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
-            entries[name] = Entry(self.swaps[name], _about(changed[name], candidate))
+            entries[name] = Entry(self.swaps[name], _about(changed[name], candidate, sources.get(name)))
         for name in self.removed:
             entries[name] = Entry(self.swaps[name], {"reason": changed[name].reason})
         if decided.now:
@@ -118,11 +119,12 @@ class _Work:
         return self.now_id if decided.now else "", later
 
 
-def _about(change: Change, candidate: Candidate) -> dict[str, Any]:
+def _about(change: Change, candidate: Candidate, source: Source | None) -> dict[str, Any]:
+    source = source or Source(candidate.url, candidate.sha256)
     return {
         "reason": change.reason,
         "requested": candidate.requested,
         "requires": list(candidate.requires),
-        "url": candidate.url,
-        "sha256": candidate.sha256,
+        "url": source.url,
+        "sha256": source.sha256,
     }

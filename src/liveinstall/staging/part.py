@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zipfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,6 +26,7 @@ from _liveinstall_boot.files import remove_tree
 from liveinstall.errors import StagingError
 from liveinstall.staging.policy import NOT_ITS_OWN, UNREADABLE, Checked, check_wheel, refused
 from liveinstall.staging.source import Source
+from liveinstall.staging.unpacked import Tree, linked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +56,7 @@ class Part:
 def stage(
     candidate: Candidate, target: Target, transaction: str, *, replaces: str = "", compiler: BytecodeCompiler
 ) -> Part:
-    """Unpack a candidate's wheel beside the place where it will be. Leaves nothing behind when it raises.
+    """Unpack a candidate's wheel, or link an unpacked one, beside its place. Leaves nothing behind when it raises.
 
     `replaces`: sha256 of the RECORD of the version that goes, for the manifest.
 
@@ -62,11 +64,12 @@ def stage(
     """
     file_name = os.path.basename(candidate.wheel)
     try:
-        with zipfile.ZipFile(candidate.wheel) as archive:
-            checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel))
+        with _opened(candidate) as archive:
+            file_name = os.path.basename(archive.filename or "")
+            checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel or candidate.unpacked))
             if (checked.name, Version(checked.version)) != (candidate.name, Version(candidate.version)):
                 raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
-            destination = PartDestination(checked, candidate, target, compiler)
+            destination = PartDestination(checked, candidate, file_name, target, compiler)
             return _unpack(archive, destination, transaction, replaces)
     except UNREADABLE as error:
         raise refused(file_name, file_name, f"is not a whole wheel ({error})") from error
@@ -76,7 +79,13 @@ def stage(
         ) from error
 
 
-def _unpack(archive: zipfile.ZipFile, destination: PartDestination, transaction: str, replaces: str) -> Part:
+def _opened(candidate: Candidate) -> zipfile.ZipFile | Tree:
+    if candidate.unpacked:
+        return Tree(candidate.unpacked, candidate.name, candidate.version)
+    return zipfile.ZipFile(candidate.wheel)
+
+
+def _unpack(archive: zipfile.ZipFile | Tree, destination: PartDestination, transaction: str, replaces: str) -> Part:
     path, checked = destination.path, destination.checked
     try:
         os.makedirs(path)
@@ -119,13 +128,15 @@ def _metadata(candidate: Candidate) -> dict[str, bytes]:
 class PartDestination(WheelDestination):
     """Writes a wheel's files into a part, hashing while writing and comparing with the wheel's own RECORD."""
 
-    def __init__(self, checked: Checked, candidate: Candidate, target: Target, compiler: BytecodeCompiler) -> None:
+    def __init__(
+        self, checked: Checked, candidate: Candidate, file_name: str, target: Target, compiler: BytecodeCompiler
+    ) -> None:
         self.home = target.home(purelib=checked.purelib)
         self.path = free_path(self.home, candidate.name, candidate.version)
         self.checked = checked
         self.candidate = candidate
         self.compiler = compiler
-        self.file_name = os.path.basename(candidate.wheel)
+        self.file_name = file_name
         self.root = "purelib" if checked.purelib else "platlib"
         self.python = target.python
         self.places = {
@@ -222,20 +233,21 @@ class PartDestination(WheelDestination):
             self._directories.add(directory)
         sha256, size = hashlib.sha256(), 0
         other = hashlib.new(expected[0]) if expected and expected[0] not in ("sha256", "") else None
-        with open(full, "xb", buffering=0) as out:
+        mode = linked(stream, full, executable=executable) if self.candidate.shared else None
+        with nullcontext() if mode is not None else open(full, "xb", buffering=0) as out:
             while chunk := stream.read(_CHUNK):
                 sha256.update(chunk)
                 if other:
                     other.update(chunk)
                 size += len(chunk)
-                _write_all(out, chunk)
-            mode = os.fstat(out.fileno()).st_mode & 0o777
-            if executable:
-                mode |= (mode & 0o444) >> 2  # executable for whoever may read it, under any umask
-                os.chmod(full, mode)
+                if out:
+                    _write_all(out, chunk)
+            if out:
+                mode = _finish(out, executable=executable)
         if expected:
             self._compare(source, expected, size, (other or sha256).digest())
         self.compiler.announce(self.checked.name, self.path, self.home, inner)
+        assert mode is not None
         self.rows.append((mode, size, sha256.hexdigest(), inner))
         self.targets.append(target)
         return RecordEntry(path, Hash("sha256", _base64(sha256.digest())), size)
@@ -271,6 +283,15 @@ def _write_all(out: io.FileIO, chunk: bytes) -> None:
     view = memoryview(chunk)
     while view:
         view = view[out.write(view) :]
+
+
+def _finish(out: io.FileIO, *, executable: bool) -> int:
+    """Its mode: executable for whoever may read it, under any umask."""
+    mode = os.fstat(out.fileno()).st_mode & 0o777
+    if executable:
+        mode |= (mode & 0o444) >> 2
+        os.chmod(out.name, mode)
+    return mode
 
 
 def _digest(expected: _Expected, content: bytes) -> bytes:

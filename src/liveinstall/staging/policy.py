@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import struct
 import unicodedata
@@ -23,6 +24,7 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall.errors import WheelRefusedError
 from liveinstall.staging.archive import check_archive
+from liveinstall.staging.unpacked import Tree, check_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,7 +70,7 @@ class Checked:
 
 
 class _Check:
-    def __init__(self, archive: zipfile.ZipFile, file_name: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile | Tree, file_name: str) -> None:
         self.archive = archive
         self.file_name = file_name
 
@@ -82,10 +84,13 @@ def refused(wheel: str, entry: str, why: str) -> WheelRefusedError:
     return WheelRefusedError(f"{wheel} is refused: {entry!r} {why}.", todo=todo, wheel=wheel, entry=entry)
 
 
-def check_wheel(archive: zipfile.ZipFile, file_name: str, *, size: int) -> Checked:
-    """Check a wheel of `size` bytes; WheelRefusedError names the entry that breaks a rule."""
+def check_wheel(archive: zipfile.ZipFile | Tree, file_name: str, *, size: int) -> Checked:
+    """Check a wheel of `size` bytes, or an unpacked one; WheelRefusedError names the entry that breaks a rule."""
     check = _Check(archive, file_name)
-    check_archive(archive, size, check.refuse, file_name)
+    if isinstance(archive, Tree):
+        check_tree(archive, check.refuse)
+    else:
+        check_archive(archive, size, check.refuse, file_name)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     _check_names(check, names, [info.filename[:-1] for info in archive.infolist() if info.is_dir()])
     dist_info = _dist_info(check, names)
@@ -105,9 +110,9 @@ def check_wheel(archive: zipfile.ZipFile, file_name: str, *, size: int) -> Check
 
 
 def start_notes(name: str, wheel: str) -> tuple[str, ...]:
-    """What of a wheel will run at every start of Python, for a plan; nothing of a wheel that cannot be read."""
+    """What of a wheel will run at every start of Python, for a plan; nothing of one that is not here."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with Tree(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
             paths = [path for path in archive.namelist() if _AT_START.fullmatch(_IN_SITE.sub("", path))]
     except (OSError, zipfile.BadZipFile):
         return ()  # staging it will say why
@@ -295,7 +300,7 @@ def _text(check: _Check, name: str, most: int = MAX_TEXT) -> str:
         info = check.archive.getinfo(name)
         if info.file_size > most:
             check.refuse(name, "is far too large")
-        return check.archive.read(info).decode("utf-8")
+        return check.archive.read(info.filename).decode("utf-8")
     except KeyError:
         check.refuse(name, "is missing")
     except UNREADABLE as error:

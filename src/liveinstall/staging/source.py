@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from installer.sources import WheelContentElement
 
     from liveinstall.staging.policy import Checked
+    from liveinstall.staging.unpacked import Tree
 
 
 class Source(WheelFile):
     """A checked wheel: one spelling of its directories, one reading of WHEEL, and only what is to be written."""
 
-    def __init__(self, archive: zipfile.ZipFile, checked: Checked) -> None:
-        super().__init__(archive)
+    def __init__(self, archive: zipfile.ZipFile | Tree, checked: Checked) -> None:
+        super().__init__(cast("zipfile.ZipFile", archive))
         self._checked = checked
 
     @property

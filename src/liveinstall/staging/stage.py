@@ -39,7 +39,7 @@ def stage_all(
             return restore(candidate, target, transaction, replaces=replaces, compiler=compiler)
         return stage(candidate, target, transaction, replaces=replaces, compiler=compiler)
 
-    biggest_first = sorted(candidates, key=lambda c: -os.path.getsize(c.wheel) if c.wheel else 0)
+    biggest_first = sorted(candidates, key=_size, reverse=True)
     parts: dict[str, Part] = {}
     failures = []
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
@@ -64,6 +64,13 @@ def stage_all(
         remove_parts(parts.values())
         raise failures[0]
     return parts
+
+
+def _size(candidate: Candidate) -> int:
+    """How much work a candidate is, compared with others of its kind; unreadable ones fail when their turn comes."""
+    name = f"{candidate.name.replace('-', '_')}-{candidate.version}.dist-info"
+    path = candidate.wheel or (candidate.unpacked and os.path.join(candidate.unpacked, name, "RECORD"))
+    return os.path.getsize(path) if path and os.path.isfile(path) else 0
 
 
 def remove_parts(parts: Iterable[Part]) -> None:

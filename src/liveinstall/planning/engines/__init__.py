@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class View:
     """The environment as the engine shall see it: what will be installed once all that waits has happened.
 
-    `parts` are directories put in front of sys.path, `hidden` metadata directories that shall not be seen.
+    `parts` are directories put in front of sys.path, `hidden` metadata directories that shall not be seen. `here` are
+    those that are seen now and will be.
     """
 
     parts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    here: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -38,7 +40,7 @@ class Engine(Protocol):
     def resolve(
         self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
     ) -> Sequence[Candidate]:
-        """What has to be installed, in the engine's order; with `fetch` each candidate's wheel is a local file.
+        """What has to be installed, in the engine's order; with `fetch` each candidate's is a local file or tree.
 
         `directory`: an empty directory for files, which the caller removes. `tell` hears of downloads. Raises
         EngineError, RequestCancelledError.

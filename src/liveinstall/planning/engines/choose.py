@@ -1,23 +1,45 @@
-"""Which engine resolves a request. A further engine is registered here; pip is always there."""
+"""Which engine resolves a request. A further engine is registered here, and imported when it is chosen."""
 
 from __future__ import annotations
 
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from liveinstall.errors import RequirementError
-from liveinstall.planning.engines.pip import PipEngine
+from liveinstall.planning.engines.uv_program import find_uv, prefers_uv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from liveinstall.planning.engines import Engine
 
-ENGINES: dict[str, Callable[[], Engine]] = {"pip": PipEngine}
+
+def _pip() -> Engine:
+    from liveinstall.planning.engines.pip import PipEngine
+
+    return PipEngine()
+
+
+def _uv() -> Engine:
+    from liveinstall.planning.engines.uv import UvEngine
+
+    return UvEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"pip": _pip, "uv": _uv}
 
 
 def choose_engine(name: str) -> Engine:
-    """The engine of that name; `auto` is pip. RequirementError for a name that nobody has registered."""
-    maker = ENGINES.get("pip" if name == "auto" else name)
+    """The engine of that name, or for `auto` the environment's own; RequirementError for an unknown name.
+
+    `auto` is uv where uv made the environment, or uv is configured, or pip is missing, if there is a uv; else pip.
+    """
+    maker = ENGINES.get(_own() if name == "auto" else name)
     if maker is None:
         raise RequirementError(f"there is no engine {name!r}; there is {', '.join(ENGINES)}.", requirement="")
     return maker()
+
+
+def _own() -> str:
+    wanted = prefers_uv() or PathFinder.find_spec("pip") is None  # a plain find_spec would count as using it
+    return "uv" if wanted and find_uv() else "pip"

@@ -1,0 +1,65 @@
+"""What ended uv, as a typed error in uv's own words. uv tells it only in words, so they decide the type."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from liveinstall.errors import BuildError, DownloadError, EngineError, ResolutionError, WheelRefusedError
+
+if TYPE_CHECKING:
+    from liveinstall.errors import LiveInstallError
+
+_NOISE = re.compile(
+    r"^(Using |Resolved |Prepared |Installed |Uninstalled |Updat|Building |Built |Download|Audited |For more "
+    r"information|warning: |[+~-] |Usage: )"
+)
+_DECORATION = re.compile("^[\\s×✗╰├│─▶→↳]+|\x1b\\[[0-9;]*m")  # noqa: RUF001  uv's own
+_USAGE = re.compile(r"unexpected argument|unrecognized subcommand|invalid value|cannot be used with|unknown field")
+_BUILD = re.compile(r"[Bb]uild backend|Failed to build|build requirements|build-system|Failed to prepare metadata")
+_WHEEL = re.compile(
+    r"(?i)invalid zip|zip (file|archive)|failed to extract|corrupt|wheel is invalid|`?RECORD`?( file|[`']?: No such)|"
+    r"invalid wheel|not a valid wheel|failed to install|metadata name|missing an? .*dist-info"
+)
+_DOWNLOAD = re.compile(
+    r"(?i)request failed|failed to (fetch|download)|error sending request|connect|dns|certificate|timed? ?out|"
+    r"hash mismatch|hashes|HTTP status|network|tunnel|Failed to clone|git operation|error decoding response"
+)
+_NO_SOLUTION = re.compile(r"No solution found|Requirements contain|not found in the package registry")
+
+
+def failure(log: str, version: str) -> LiveInstallError:
+    """The error for what uv said before it failed. `version`: uv's own, for what it did not understand."""
+    words = _shorten(said(log))
+    if _USAGE.search(words):
+        return EngineError(
+            f"uv did not understand the request: {words}.",
+            todo=f"This is {version or 'a uv of unknown version'}; 0.8 or newer is needed.",
+            log=log,
+        )
+    if _NO_SOLUTION.search(words):
+        return ResolutionError(f"uv found no solution: {words}.", log=log)
+    if _BUILD.search(words):
+        return BuildError(f"a source distribution could not be built: {words}.", log=log)
+    if _WHEEL.search(words):
+        return WheelRefusedError(f"uv cannot read a wheel: {words}.", wheel="", entry="", log=log)
+    if _DOWNLOAD.search(words):
+        return DownloadError(f"a download failed: {words}.", log=log)
+    return ResolutionError(f"uv could not resolve the request: {words}.", log=log)
+
+
+def said(log: str) -> str:
+    """What uv said of its failure, on one line, without progress and decoration."""
+    lines = [_DECORATION.sub("", line).strip() for line in log.splitlines()]
+    kept = [line.removeprefix("error: ") for line in lines if line and not _NOISE.match(line)]
+    return " ".join(" ".join(kept).split()).rstrip(".") or "it said nothing"
+
+
+def yanked(log: str) -> dict[str, str]:
+    """What uv warned of: name==version -> why it was yanked."""
+    found = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
+    return {spec: reason or "yanked" for spec, reason in found}
+
+
+def _shorten(words: str, most: int = 1500) -> str:
+    return words if len(words) <= most else f"{words[: most // 2]} ... {words[-most // 2 :]}"

@@ -1,0 +1,119 @@
+"""An unpacked wheel in an engine's cache, read as if it were the archive, so that all rules for wheels hold for it.
+
+What only the archive could tell (entries that are hidden, doubled or encrypted) whoever unpacked it has decided.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from liveinstall.staging.archive import MAX_BYTES, MAX_FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from liveinstall.staging.archive import Refuse
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or directory of the tree, in the words of `zipfile.ZipInfo`: a directory's name ends with a slash."""
+
+    filename: str
+    file_size: int
+    mode: int
+
+    @property
+    def external_attr(self) -> int:
+        """Its mode, where zip has it."""
+        return self.mode << 16
+
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+
+class Tree:
+    """Read like a `zipfile.ZipFile`. `filename` is what the wheel's name could have been."""
+
+    def __init__(self, root: str, name: str, version: str) -> None:
+        """List the tree; OSError when it is gone."""
+        self.root = root
+        self.filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+        self._entries = {entry.filename: entry for entry in _walk(root, "")}
+
+    def __enter__(self) -> Self:
+        """Nothing is open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is to be closed."""
+
+    def infolist(self) -> list[Entry]:
+        """All entries."""
+        return list(self._entries.values())
+
+    def namelist(self) -> list[str]:
+        """Their names."""
+        return list(self._entries)
+
+    def getinfo(self, name: str) -> Entry:
+        """One of them; KeyError if it is not there."""
+        return self._entries[name]
+
+    def read(self, entry: Entry | str) -> bytes:
+        """A file's content."""
+        with self.open(entry) as stream:
+            return stream.read()
+
+    def open(self, entry: Entry | str) -> io.FileIO:
+        """A file that knows where it lies, for a link to it."""
+        name = entry if isinstance(entry, str) else entry.filename
+        return io.FileIO(os.path.join(self.root, *name.split("/")))
+
+
+def _walk(root: str, inner: str) -> Iterator[Entry]:
+    with os.scandir(os.path.join(root, inner)) as found:
+        for item in sorted(found, key=lambda item: item.name):
+            about, path = item.stat(follow_symlinks=False), inner + item.name
+            if stat.S_ISDIR(about.st_mode):
+                yield Entry(path + "/", 0, about.st_mode)
+                yield from _walk(root, path + "/")
+            else:
+                yield Entry(path, about.st_size, about.st_mode)
+
+
+def check_tree(tree: Tree, refuse: Refuse) -> None:
+    """What holds for a tree as for an archive; `refuse(entry, why)` is called for the first thing that is wrong."""
+    entries = tree.infolist()
+    if len(entries) > MAX_FILES:
+        refuse(entries[MAX_FILES].filename, f"is one of more than {MAX_FILES} files")
+    for entry in entries:
+        if not (entry.is_dir() or stat.S_ISREG(entry.mode)):
+            refuse(entry.filename, "is neither a file nor a directory")
+    if sum(entry.file_size for entry in entries) > MAX_BYTES:
+        refuse(max(entries, key=lambda entry: entry.file_size).filename, "and the rest are far too large")
+
+
+def linked(stream: object, path: str, *, executable: bool) -> int | None:
+    """Link the file that `stream` reads to `path`, and its mode; None where a link would not be as good as a copy.
+
+    A link shares its mode and owner with the cache, and nobody may write to it. On Windows a library that another
+    environment runs could not be removed here.
+    """
+    if not isinstance(stream, io.FileIO) or os.name == "nt":
+        return None
+    about = os.fstat(stream.fileno())
+    mode = stat.S_IMODE(about.st_mode)
+    if about.st_uid != os.geteuid() or mode & 0o7000 or (executable and (mode & 0o444) >> 2 & ~mode):
+        return None
+    try:
+        os.link(stream.name, path)
+    except OSError:
+        return None  # another file system, one without links, or too many of them
+    return mode
