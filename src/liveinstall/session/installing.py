@@ -29,7 +29,7 @@ def install(requirements: Requirements, options: Mapping[str, Any], engine: Engi
     if dry_run:
         return result_of(plan(requirements, options, engine), dry_run=True)
     request = parse_request(requirements, **options)
-    target = find_target()
+    target = find_target(user=request.user, break_system_packages=request.break_system_packages)
     with (
         changing(target, request.timeout),
         tempfile.TemporaryDirectory(prefix="liveinstall-") as directory,
@@ -48,7 +48,7 @@ def install(requirements: Requirements, options: Mapping[str, Any], engine: Engi
 def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine) -> Plan:
     """See `liveinstall.plan`. Wheels are not fetched: what runs at start is told of those that are on this disk."""
     request = parse_request(requirements, **options)
-    scene = Scene.of(find_target(for_change=False))
+    scene = Scene.of(find_target(for_change=False, user=request.user))
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         candidates = scene.resolve(request, directory, engine, fetch=False)
         decided = scene.decide(request, candidates)

@@ -91,7 +91,7 @@ class Scene:
         view = View(self.waiting.parts(self.target.site), self.waiting.replaced(self.target.site))
         self.lap("look around")
         with _importing("liveinstall.session.work"):
-            found = engine.resolve(request, view, directory, fetch=fetch) if request.requirements else ()
+            found = engine.resolve(request, view, directory, fetch=fetch) if request.asked else ()
         self.lap("resolve and fetch" if fetch else "resolve")
         return found
 
