@@ -70,20 +70,20 @@ def test_a_report_item_becomes_a_candidate(tmp_path):
         "is_direct": False,
         "is_yanked": True,
     }
-    candidate = _candidate(item, str(tmp_path), fetched=True)
+    candidate = _candidate(item, str(tmp_path), (), fetched=True)
     assert (candidate.name, candidate.requested, candidate.extras) == ("big-name", True, ("fast",))
     assert (candidate.wheel, candidate.sha256, candidate.yanked) == ("/w/big_name-1.0-py3-none-any.whl", "ab", "yanked")
 
 
 def test_a_wheel_on_this_disk_is_known_before_anything_is_fetched(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "file:///w/a%20b/a-1-py3-none-any.whl"}}
-    assert _candidate(item, str(tmp_path), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
+    assert _candidate(item, str(tmp_path), (), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
 
 
 def test_a_wheel_that_pip_did_not_fetch_is_an_error(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "https://h/a-1.tar.gz"}}
     with pytest.raises(DownloadError):
-        _candidate(item, str(tmp_path), fetched=True)
+        _candidate(item, str(tmp_path), (), fetched=True)
 
 
 def test_an_engine_that_takes_too_long_is_stopped():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import show
 from liveinstall.model import Result
-from liveinstall.planning.options import add_options
+from liveinstall.planning.options import add_options, parse_words
 from liveinstall.session import holding, install, pending, plan
 from liveinstall.session import undo as back
 
@@ -110,7 +110,7 @@ def _parse(arguments: list[str]) -> dict[str, Any]:
         return vars(parser.parse_args(arguments))
     verbs = next(action for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
     chosen = cast("dict[str, argparse.ArgumentParser]", verbs.choices)[arguments[0]]
-    return {"verb": arguments[0], **vars(chosen.parse_intermixed_args(arguments[1:]))}
+    return {"verb": arguments[0], **parse_words(chosen, arguments[1:])}
 
 
 def _show_error(error: LiveInstallError, verb: str, *, as_json: bool) -> None:

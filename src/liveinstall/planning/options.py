@@ -106,6 +106,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(spelling, action=_Pass, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
+def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
+    """What was typed, by keyword: options may stand among requirements, and after `--` all are requirements.
+
+    argparse forgets where `--` was when it parses them intermixed.
+    """
+    end = list(words).index("--") if "--" in words else len(words)
+    found = vars(parser.parse_intermixed_args(words[:end]))
+    return {**found, "requirements": [*found["requirements"], *words[end + 1 :]]}
+
+
 class _Habit(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
@@ -118,7 +128,7 @@ def read_habit(words: Sequence[str]) -> dict[str, Any]:
     parser.add_argument("--timeout", action=_Pass, default=argparse.SUPPRESS)
     parser.add_argument("--progress-bar", "--root-user-action", dest="_idle", default=argparse.SUPPRESS)
     parser.add_argument(*_IDLE, dest="_idle", action="count", default=argparse.SUPPRESS)
-    found = vars(parser.parse_intermixed_args(words))
+    found = parse_words(parser, words)
     found.pop("_idle", None)
     return found
 

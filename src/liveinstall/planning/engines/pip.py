@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,24 +19,24 @@ from liveinstall.errors import (
     BuildError,
     DownloadError,
     EngineError,
+    FileConflictError,
     LiveInstallError,
-    RequirementError,
     ResolutionError,
     WheelRefusedError,
 )
 from liveinstall.model import Candidate
+from liveinstall.planning.engines.arguments import checkouts_home, commands
 from liveinstall.planning.engines.process import Child
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Sequence
     from typing import Self
 
     from liveinstall.planning.engines import View
     from liveinstall.planning.requests import Request
 
 _CHILD = str(Path(__file__).with_name("_pip_child.py"))
-_QUIET = ("--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar", "off")
 # Class names of pip's own exceptions; an exception's base classes count too.
 _BUILD = {
     "InstallationSubprocessError",
@@ -67,31 +68,29 @@ class PipEngine:
 
     def __enter__(self) -> Self:
         """Start the child, which loads pip, so that this is done when the request is known."""
+        self._made: list[str] = []
         self._child = Child([sys.executable, "-P", _CHILD, _pip_directory()])
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop the child, if it has not been asked or not answered."""
+    def __exit__(self, kind: object = None, *_: object) -> None:
+        """Stop the child, if it has not been asked or not answered. After a failure its checkouts go too."""
         self._child.stop()
+        for path in self._made if kind else ():
+            shutil.rmtree(path, ignore_errors=True)
 
     def resolve(self, request: Request, view: View, directory: str, *, fetch: bool) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
-        paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels")}
+        names = ("request", "answer", "report", "wheels", "target", "src", "constraints")
+        paths = {name: os.path.join(directory, name) for name in names}
         question = {
-            "arguments": [
-                "install",
-                "--dry-run",
-                "--report",
-                paths["report"],
-                *_QUIET,
-                *_arguments(request, directory),
-            ],
-            "fetch_arguments": ["wheel", "--no-deps", "--wheel-dir", paths["wheels"], *_QUIET, *_sources(request)],
+            **commands(request, paths),
             "parts": list(view.parts),
             "hidden": list(view.hidden),
             "report": paths["report"],
+            "wheels": paths["wheels"],
             "answer": paths["answer"],
-            "fetch": fetch,
+            "checkouts": [paths["src"], checkouts_home()],
+            "wanted": fetch,
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
         status, log = self._child.ask(paths["request"], timeout=request.timeout)
@@ -101,10 +100,11 @@ class PipEngine:
             raise EngineError(
                 f"pip could not be run (status {status}).", todo=_last_words(log.strip()), log=log
             ) from error
+        self._made = answer["moved"]
         if answer["status"]:
             raise _failure(answer, log)
         report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
-        return [_candidate(item, paths["wheels"], fetched=fetch) for item in report["install"]]
+        return [_candidate(item, paths["wheels"], request.indexed, fetched=fetch) for item in report["install"]]
 
 
 def _pip_directory() -> str:
@@ -113,45 +113,6 @@ def _pip_directory() -> str:
     if spec is None or not spec.origin:
         raise EngineError("pip is not installed.", todo="Install it: python -m ensurepip", log="")
     return str(Path(spec.origin).parent.parent)
-
-
-def _arguments(request: Request, directory: str) -> Iterator[str]:
-    switches = {
-        "--upgrade": request.upgrade,
-        "--force-reinstall": request.reinstall,
-        "--no-deps": not request.deps,
-        "--pre": request.pre,
-    }
-    yield from (switch for switch, wanted in switches.items() if wanted)
-    for path in _constraint_files(request.constraints, directory):
-        yield from ("--constraint", path)
-    yield from _sources(request)
-    yield "--"
-    yield from request.requirements
-
-
-def _sources(request: Request) -> Iterator[str]:
-    if request.no_index:
-        yield "--no-index"
-    if request.index_url:
-        yield from ("--index-url", request.index_url)
-    for url in request.extra_index_urls:
-        yield from ("--extra-index-url", url)
-    for link in request.find_links:
-        yield from ("--find-links", link)
-
-
-def _constraint_files(constraints: tuple[str, ...], directory: str) -> Iterator[str]:
-    """Constraints are files, or requirements such as "numpy<2", which pip only takes from a file."""
-    lines = [text for text in constraints if not os.path.exists(text) and "://" not in text]
-    yield from (text for text in constraints if text not in lines)
-    for line in lines:
-        if line.endswith((".txt", ".in", ".cfg")):
-            raise RequirementError(f"there is no constraints file {line}.", requirement=line)
-    if lines:
-        path = Path(directory, "constraints.txt")
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        yield str(path)
 
 
 def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
@@ -163,7 +124,14 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     details: dict[str, Any] = {"log": log}
     if "InvalidWheel" in kinds:
         return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
-    if kinds & _BUILD:
+    if answer["phase"] == "checkout":
+        return FileConflictError(
+            f"{answer['errors'][-1]} is there already.",
+            todo="Bring it to the commit that you want, and give its path as editable=.",
+            path=answer["errors"][-1],
+            owner="",
+        )
+    if kinds & _BUILD or answer["phase"] == "build":
         return BuildError(f"a source distribution could not be built: {message}.", **details)
     if "DistributionNotFound" in kinds and answer["unreachable"]:
         seen = redact(" ".join(answer["unreachable"][-1].split()))
@@ -184,7 +152,7 @@ def _last_words(log: str) -> str:
     return " ".join(log.split("\n")[-5:]).strip() or "It said nothing."
 
 
-def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate:
+def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fetched: bool) -> Candidate:
     from packaging.utils import canonicalize_name  # here and below: what takes time to load is loaded beside pip
 
     metadata, info = item["metadata"], item["download_info"]
@@ -196,11 +164,17 @@ def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate
         requested=bool(item.get("requested")),
         extras=tuple(item.get("requested_extras", ())),
         url=redact(info["url"]),
-        sha256=info.get("archive_info", {}).get("hashes", {}).get("sha256", ""),
+        sha256=_sha256(info.get("archive_info", {})),
         wheel=_local(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
-        direct_url=info if item.get("is_direct") else None,
+        direct_url=info if item.get("is_direct") and name not in indexed else None,
         yanked=(item.get("is_yanked") and "yanked") or None,
     )
+
+
+def _sha256(archive: dict[str, Any]) -> str:
+    """From `hashes`, or from `hash`, which is all that pip 22 writes."""
+    algorithm, _, digest = str(archive.get("hash", "")).partition("=")
+    return str(archive.get("hashes", {}).get("sha256") or (digest if algorithm == "sha256" else ""))
 
 
 def _local(url: str) -> str:
@@ -214,9 +188,10 @@ def _local(url: str) -> str:
 
 def _fetched(name: str, version: str, wheels: str) -> str:
     from packaging.utils import parse_wheel_filename
+    from packaging.version import Version
 
     for path in sorted(Path(wheels).glob("*.whl")):
         found, found_version, *_ = parse_wheel_filename(path.name)
-        if found == name and str(found_version) == version:
+        if found == name and found_version == Version(version):
             return str(path)
     raise DownloadError(f"pip fetched no wheel for {name} {version}.", log="")
