@@ -131,7 +131,7 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
             path=answer["errors"][-1],
             owner="",
         )
-    if kinds & _BUILD or answer["phase"] == "build":
+    if kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message:  # pip has no type for that
         return BuildError(f"a source distribution could not be built: {message}.", **details)
     if "DistributionNotFound" in kinds and answer["unreachable"]:
         seen = redact(" ".join(answer["unreachable"][-1].split()))
