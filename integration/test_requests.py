@@ -134,6 +134,8 @@ def test_direct_url_of_a_wheel(place: Environment, name: str, tmp_path: Path, fo
 
 @pytest.mark.parametrize("form", ["{url}", "{url}@v1", "{name} @ {url}", "{name}[more] @ {url}@{commit}"])
 def test_repository(place: Environment, name: str, tmp_path: Path, form: str) -> None:
+    if "@ {url}" in form and "pip 22" in place.run("-m", "pip", "--version").stdout:
+        pytest.skip("pip 22 takes a git+file: URL only without a name")
     url, commit = write_repository(tmp_path / "repo", name)
     told = live(place, form.format(url=url, name=name, commit=commit), seen=(name,))
     assert told["seen"] == {name: ["1.0"]}
@@ -180,7 +182,7 @@ def test_editable_project_imports_at_once_from_where_it_lies(
     module = next(path for path in project.rglob(f"{name}/__init__.py") if "build" not in path.parts)
     module.write_text("VERSION = 'edited'\n", encoding="utf-8")
     assert new_process(place, name) == "edited"
-    assert f"Editable project location: {project}" in place.run("-m", "pip", "show", "-f", name).stdout
+    assert str(project) in place.run("-m", "pip", "list", "--editable").stdout
 
 
 @pytest.mark.parametrize("backend", ["setuptools", "hatchling"])
@@ -285,7 +287,7 @@ def build_wheel(directory, settings=None, metadata=None):
 
 @pytest.mark.parametrize("by_file", [True, False])
 def test_config_settings_reach_the_build(place: Environment, name: str, tmp_path: Path, by_file: bool) -> None:
-    if by_file and place.run("-m", "pip", "--version").stdout.startswith("pip 22"):
+    if by_file and "pip 22" in place.run("-m", "pip", "--version").stdout:
         pytest.skip("pip 22 knows no settings in requirement files")
     project = write_project(tmp_path / "proj", name)
     text = '[build-system]\nrequires = ["setuptools>=64"]\nbuild-backend = "own"\nbackend-path = ["."]\n'
@@ -388,4 +390,4 @@ def test_arguments_for_pip(place: Environment, name: str, tmp_path: Path) -> Non
     )
     assert told["seen"] == {name: ["1.0"]}
     assert (tmp_path / "log").is_file()
-    assert "--nonsense" in refused(place, "ResolutionError", name, pip_arguments="--nonsense")
+    assert "--nonsense" in refused(place, "EngineError", name, pip_arguments="--nonsense")

@@ -22,6 +22,7 @@ import pathlib
 import runpy
 import shutil
 import sys
+import tempfile
 import urllib.parse
 import urllib.request
 
@@ -36,17 +37,30 @@ class _Listener(logging.Handler):
         self.unreachable = []
 
     def emit(self, record):
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
+        is_error = record.levelno >= logging.ERROR
+        # What pip tells of an OSError comes without it, but while it is handled.
+        error = record.exc_info[1] if record.exc_info else is_error and sys.exc_info()[1]
+        if error:
             self.kinds = [kind.__name__ for kind in type(error).__mro__]
-        if record.levelno >= logging.ERROR:
-            self.errors.append(record.getMessage())
+        if is_error and error and record.getMessage().startswith("Exception:"):  # pip did not expect it
+            self.kinds.append("Unexpected")
+            self.errors.append("%s: %s" % (type(error).__name__, error))
+        elif is_error:
+            self.errors.append(_words(error) or record.getMessage())
         elif self._is_unreachable(record.name, record.getMessage()):
             self.unreachable.append(record.getMessage())
 
     def _is_unreachable(self, logger, message):
         """A page that is not there (404) is an answer; anything else that could not be fetched is none."""
         return logger.endswith("connectionpool") or ("Could not fetch URL" in message and "404" not in message)
+
+
+def _words(error):
+    """Of an error that pip lays out for people: what happened and why; nothing of others."""
+    if not hasattr(error, "hint_stmt"):
+        return ""
+    said = (" ".join(str(part).split()).rstrip(".") for part in (error.message, error.context) if part)
+    return ". ".join(said)
 
 
 def _listen():
@@ -99,14 +113,15 @@ def _requirement(item, credentials):
     url = info["url"]
     if url.startswith("file:") and url.endswith(".whl"):
         return None
+    name = item["metadata"]["name"] + " @ "
     netloc = urllib.parse.urlsplit(url).netloc
     if netloc in credentials:
         url = url.replace(netloc, "%s@%s" % (credentials[netloc], netloc), 1)
     if "vcs_info" in info:
-        vcs = info["vcs_info"]
+        vcs, name = info["vcs_info"], "" if url.startswith("file:") else name  # pip 22 reads no `x @ git+file:...`
         url = "%s+%s@%s" % (vcs["vcs"], url, vcs["commit_id"])
     fragment = _fragment(info)
-    return "%s @ %s%s" % (item["metadata"]["name"], url, "#" + fragment if fragment else "")
+    return name + url + ("#" + fragment if fragment else "")
 
 
 def _is_editable(item):
@@ -243,6 +258,9 @@ def main(pip):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     with open(request_path, encoding="utf-8") as stream:
         request = json.load(stream)
+    # Should pip be stopped, what it leaves goes with the request's own files.
+    tempfile.tempdir = os.path.dirname(request_path.rstrip("\n"))
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), tempfile.tempdir))
     _show_future(request["parts"], request["hidden"])
     phase, status, moved, errors = _answer(request)
     answer = {

@@ -122,6 +122,8 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()).rstrip(".") for word in words if word))))
     kinds = set(answer["kinds"])
     details: dict[str, Any] = {"log": log}
+    if "Unexpected" in kinds and not kinds & _DOWNLOAD:
+        return EngineError(f"pip itself failed: {message}.", **details)
     if "InvalidWheel" in kinds:
         return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
     if answer["phase"] == "checkout":
@@ -130,6 +132,7 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
             todo="Bring it to the commit that you want, and give its path as editable=.",
             path=answer["errors"][-1],
             owner="",
+            **details,
         )
     if kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message:  # pip has no type for that
         return BuildError(f"a source distribution could not be built: {message}.", **details)
@@ -140,7 +143,7 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
         return DownloadError(f"a download failed: {message}.", **details)
     if kinds & _RESOLUTION:
         return ResolutionError(f"pip found no solution: {message}.", **details)
-    return ResolutionError(f"pip could not resolve the request: {message}.", **details)
+    return EngineError(f"pip stopped: {message}.", **details)
 
 
 def _shorten(message: str) -> str:
