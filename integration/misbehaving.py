@@ -26,6 +26,8 @@ class _Index(BaseHTTPRequestHandler):
         place, _, rest = self.path.strip("/").partition("/")
         if place == "files":
             self._file(rest)
+        elif place == "private":
+            self._private(PASSWORD, self.server.wheel.read_bytes())  # type: ignore[attr-defined]
         else:
             getattr(self, "_" + rest.rstrip("/").replace("-", "_"), self._gone)()
 
@@ -80,8 +82,13 @@ class _Index(BaseHTTPRequestHandler):
         self._say(302, b"", Location=self.path)
 
     def _locked(self) -> None:
-        good = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}x".encode()).decode()
-        if self.headers.get("Authorization") != good:
+        self._private("another", b"")
+
+    def _private(self, password: str, content: bytes) -> None:
+        good = "Basic " + base64.b64encode(f"{USER}:{password}".encode()).decode()
+        if self.headers.get("Authorization") == good:
+            self._say(200, content, "application/octet-stream")
+        else:
             self._say(401, b"who are you?", **{"WWW-Authenticate": 'Basic realm="test"'})
 
     def _garbled(self) -> None:

@@ -83,6 +83,20 @@ def test_index_that_misbehaves(place: Environment, index: str, project: str, kin
     assert words.lower() in told["message"].lower()
 
 
+@pytest.mark.parametrize("form", ["{url}", "untrue @ {url}"])
+def test_password_in_an_address_is_used_and_not_kept(environment: Environment, index: str, form: str) -> None:
+    url = f"http://{USER}:{PASSWORD}@{index}/private/untrue-1.0-py3-none-any.whl"
+    refused(environment, "DownloadError", form.format(url=url.replace(PASSWORD, PASSWORD + "x")))
+    done = environment.run("-m", "liveinstall", "install", "--json", form.format(url=url))
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = environment.run("-m", "liveinstall", "history", "--json").stdout
+    kept = [path.read_bytes() for path in environment.path.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert PASSWORD not in done.stdout + done.stderr + told
+    assert not any(PASSWORD.encode() in content for content in kept)
+    assert (environment.site / "untrue-1.0.dist-info/direct_url.json").is_file()
+    environment.remove()
+
+
 @pytest.mark.parametrize("project", ["silent", "late"])
 def test_index_that_does_not_answer_is_given_up_by_pip(place: Environment, index: str, project: str) -> None:
     told = refused(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from integration.bases import copy_base
 from integration.checks import left_overs, tree
 from integration.environments import Environment, add_liveinstall, user_variables
 from integration.interpreters import CURRENT, find_python
@@ -391,3 +392,63 @@ def test_arguments_for_pip(place: Environment, name: str, tmp_path: Path) -> Non
     assert told["seen"] == {name: ["1.0"]}
     assert (tmp_path / "log").is_file()
     assert "--nonsense" in refused(place, "EngineError", name, pip_arguments="--nonsense")
+
+
+def test_user_site_and_system_packages(tmp_path: Path, wheel: Path) -> None:
+    original = find_python(CURRENT)
+    assert original
+    base = copy_base(tmp_path / "base", original)
+    add_liveinstall(base.environment, wheel)
+    write_wheel(tmp_path / "links", "theirs", "1.0")
+    write_wheel(tmp_path / "links", "mine", "1.0")
+    home = tmp_path / "home"
+    (home / "lib" / base.stdlib.name / "site-packages").mkdir(parents=True)
+    asked: dict[str, Any] = {
+        "no_index": True,
+        "find_links": tmp_path / "links",
+        "variables": {**base.variables, "PYTHONUSERBASE": str(home)},
+    }
+    told = live(base.environment, "mine", user=True, seen=("mine",), **asked)
+    assert told["seen"] == {"mine": ["1.0"]}
+    assert [path.parent.name for path in home.rglob("mine-1.0.dist-info")] == ["site-packages"]
+    assert not (base.environment.site / "mine").exists()
+    (base.stdlib / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=Use apt.\n")
+    for user in (True, False):
+        assert "Use apt." in refused(base.environment, "ExternallyManagedError", "theirs", user=user, **asked)
+    told = live(base.environment, "theirs", break_system_packages=True, seen=("theirs",), **asked)
+    assert told["seen"] == {"theirs": ["1.0"]}
+    assert (base.environment.site / "theirs").is_dir()
+
+
+def test_user_site_is_refused_in_a_virtual_environment(environment: Environment) -> None:
+    assert "not seen in this virtual environment" in refused(environment, "RequirementError", "idna", user=True)
+    environment.remove()
+
+
+def test_command_line_has_pips_spellings(environment: Environment, tmp_path: Path) -> None:
+    for name in ("one", "two", "three", "four"):
+        write_wheel(tmp_path / "links", name, "1.0")
+        write_wheel(tmp_path / "links", name, "2.0")
+    write_wheel(tmp_path / "links", "three", "3.0", headers=["Requires-Dist: four"])
+    project = write_project(tmp_path / "proj", "inplace", backend="flit")
+    (tmp_path / "r.txt").write_text("one\n")
+    (tmp_path / "c.txt").write_text("one<2\nfour==1.0\n")
+    (tmp_path / "pyproject.toml").write_text('[dependency-groups]\ndev = ["two"]\n')
+    words = "install -U three -r r.txt -c c.txt --group dev -f links --upgrade-strategy eager --no-binary :none: --json"
+    before = environment.run(
+        "-m", "liveinstall", *words.replace("install", "plan", 1).split(), cwd=tmp_path, check=True
+    )
+    done = environment.run("-m", "liveinstall", *words.split(), cwd=tmp_path, check=True)
+    expected = {"one": "1.0", "two": "2.0", "three": "3.0", "four": "1.0"}
+    told = json.loads(done.stdout)["result"]
+    assert {change["name"]: change["new_version"] for change in told["installed"]} == expected
+    planned = json.loads(before.stdout)["result"]["changes"]
+    assert {change["name"]: change["new_version"] for change in planned} == expected
+    environment.run("-m", "liveinstall", "install", "-e", project, check=True)
+    assert new_process(environment, "inplace") == "1.0"
+    told = live(environment, f"!pip install -q --no-deps --force-reinstall two==1.0 -f {tmp_path}/links", seen=("two",))
+    assert told["seen"] == {"two": ["1.0"]}
+    history = environment.run("-m", "liveinstall", "history", check=True).stdout
+    assert f"-r {tmp_path}/r.txt" in history
+    assert f"-e {project}" in history
+    environment.remove()
