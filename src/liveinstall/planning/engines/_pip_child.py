@@ -42,6 +42,8 @@ class _Listener(logging.Handler):
         error = record.exc_info[1] if record.exc_info else is_error and sys.exc_info()[1]
         if error:
             self.kinds = [kind.__name__ for kind in type(error).__mro__]
+            # Of an address that cannot be had pip makes an InstallationError.
+            self.kinds += [name for name in [type(error.__context__).__name__] if name == "NetworkConnectionError"]
         if is_error and error and record.getMessage().startswith("Exception:"):  # pip did not expect it
             self.kinds.append("Unexpected")
             self.errors.append("%s: %s" % (type(error).__name__, error))
