@@ -26,7 +26,8 @@ loaded = {name: importlib.import_module(name) for name in job["loaded"]}
 import liveinstall
 told = {"seen": {}, "direct": {}, "error": None, "installed": {}, "staged": {}}
 try:
-    result = liveinstall.install(*job["requirements"], **job["options"])
+    for _ in range(job["times"]):
+        result = liveinstall.install(*job["requirements"], **job["options"])
     told["installed"] = {c.name: c.new_version for c in result.installed}
     told["staged"] = {c.name: c.new_version for c in result.staged}
     told["unchanged"] = [c.name for c in result.unchanged]
@@ -49,6 +50,7 @@ def live(
     seen: tuple[str, ...] = (),
     loaded: tuple[str, ...] = (),
     late: bool = False,
+    times: int = 1,
     at: Path | None = None,
     variables: dict[str, str] | None = None,
     **options: Any,
@@ -60,6 +62,7 @@ def live(
         "loaded": loaded,
         "seen": seen,
         "late": late,
+        "times": times,
     }
     done = environment.run(
         "-P",
@@ -190,7 +193,7 @@ def test_editable_project_imports_at_once_from_where_it_lies(
 def test_editable_project_that_is_loaded_waits(place: Environment, name: str, tmp_path: Path, backend: str) -> None:
     project = write_project(tmp_path / "proj", name, backend=backend)
     live(place, editable=project, seen=(name,))
-    again = live(place, editable=project, loaded=(name,), seen=(name,), late=True)
+    again = live(place, editable=project, loaded=(name,), seen=(name,), late=True, times=2)
     assert (again["installed"], again["staged"]) == ({}, {name: "1.0"})
     assert again["seen"] == {name: ["1.0", "1.0"]}
     assert new_process(place, name) == "1.0"
@@ -198,7 +201,7 @@ def test_editable_project_that_is_loaded_waits(place: Environment, name: str, tm
     ordinary = live(place, wheel, loaded=(name,), seen=(name,), late=True)
     assert (ordinary["staged"], ordinary["seen"]) == ({name: "3.0"}, {name: ["1.0", "1.0"]})
     assert new_process(place, name) == "3.0"
-    back = live(place, editable=project, loaded=(name,), seen=(name,), late=True)
+    back = live(place, editable=project, loaded=(name,), seen=(name,), late=True, times=2)
     assert (back["staged"], back["seen"]) == ({name: "1.0"}, {name: ["3.0", "3.0"]})
     assert new_process(place, name) == "1.0"
     assert left_overs(place.site) == []
