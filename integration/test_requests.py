@@ -92,7 +92,7 @@ def new_process(environment: Environment, module: str) -> str:
     return environment.run("-c", f"import {module}; print({module}.VERSION)", check=True).stdout.strip()
 
 
-@pytest.fixture(scope="module", params=["newest", "23.2.1", "22.3.1"])
+@pytest.fixture(scope="module", params=["newest", pytest.param("23.2.1", marks=pytest.mark.full), "22.3.1"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, wheel: Path
 ) -> Iterator[Environment]:
