@@ -10,6 +10,9 @@ from liveinstall import Change, Finding, LiveInstallError, Past, Pending, Plan, 
 result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
 staged: tuple[Change, ...] = result.staged
 versions: tuple[str | None, str | None] = (staged[0].old_version, staged[0].new_version)
+result = liveinstall.install(
+    requirement_files=["r.txt"], editable=Path(), groups=["dev"], script="x.py", config_settings={"k": ["v"]}, user=True
+)
 plan: Plan = liveinstall.plan("pandas", upgrade=True)
 waiting: tuple[Pending, ...] = liveinstall.pending()
 status: Status = liveinstall.status()

@@ -8,7 +8,7 @@ import pytest
 
 from liveinstall.environment import target as module
 from liveinstall.environment.target import find_target
-from liveinstall.errors import ExternallyManagedError, NotWritableError, TargetError
+from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
 
 
 def test_the_running_environment_is_found():
@@ -70,6 +70,29 @@ def test_a_system_that_cannot_be_written_means_the_user_site(monkeypatch):
     monkeypatch.setattr(module, "_check_externally_managed", lambda target: None)
     monkeypatch.setattr(module, "_is_writable", lambda target: target.kind == "user")
     assert find_target().kind == "user"
+
+
+def test_the_option_allows_it_too(monkeypatch, tmp_path):
+    managed(monkeypatch, tmp_path, "[externally-managed]\nError=Use apt.\n")
+    monkeypatch.setattr(module, "_is_writable", lambda target: True)
+    assert find_target(break_system_packages=True).kind == "system"
+
+
+def test_the_user_site_is_chosen_on_request(monkeypatch):
+    monkeypatch.setattr(module, "_check_externally_managed", lambda target: None)
+    monkeypatch.setattr(module, "_is_writable", lambda target: True)
+    monkeypatch.setattr(module.site, "ENABLE_USER_SITE", True)
+    target = find_target(user=True, for_change=False)
+    assert target.kind == "user" and target.site == os.path.realpath(sysconfig.get_path("purelib", "posix_user"))
+
+
+def test_the_user_site_is_refused_where_it_is_not_seen(monkeypatch, env):
+    monkeypatch.setattr(module.site, "ENABLE_USER_SITE", False)
+    with pytest.raises(RequirementError, match="user=True.*not seen.*Leave user= away"):
+        find_target(user=True, for_change=False)
+    env.wheel("alpha", "1.0")
+    done = env.run("li.install('alpha', user=True)")
+    assert "not seen in this virtual environment" in done.stderr and env.versions() == {}
 
 
 def test_what_cannot_be_written_is_refused(monkeypatch):

@@ -113,3 +113,27 @@ def test_a_reader_that_has_heard_enough_is_no_failure(env, command):
     for _ in range(3):
         done = subprocess.run(["bash", "-c", line], env=env.variables(), capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_options_may_stand_among_requirements_as_for_pip(env, command):
+    for name in ("alpha", "beta"):
+        env.wheel(name, "1.0")
+    done = command("plan", "alpha", "--pre", "beta", "--no-deps", "--json")
+    assert [change["name"] for change in envelope(done)["result"]["changes"]] == ["alpha", "beta"], done.stderr
+    assert command("install", "--", "alpha").returncode == 0
+    assert envelope(command("install", "--json", "--", "-e ."))["error"]["type"] == "RequirementError"
+    assert command("install", "alpha", "--nonsense").returncode == 2
+    refused = command("install", "beta", "--no-index", "-i", "https://h", "--json")
+    assert (refused.returncode, envelope(refused)["error"]["type"]) == (2, "RequirementError")
+
+
+def test_a_group_and_a_script_are_requirements(env, command, tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[dependency-groups]\ndev = ["alpha"]\n')
+    (tmp_path / "tool.py").write_text("# /// script\n# dependencies = ['beta']\n# ///\n")
+    for name in ("alpha", "beta"):
+        env.wheel(name, "1.0")
+    done = command(
+        "install", "--group", f"{tmp_path}/pyproject.toml:dev", "--requirements-from-script", str(tmp_path / "tool.py")
+    )
+    assert done.returncode == 0 and env.versions() == {"alpha": "1.0", "beta": "1.0"}, done.stderr
+    assert "asked for alpha, beta" in command("history").stdout

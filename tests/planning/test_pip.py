@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from liveinstall.errors import (
     BuildError,
     DownloadError,
+    EngineError,
     EngineTimeoutError,
+    FileConflictError,
     LiveInstallError,
     ResolutionError,
     WheelRefusedError,
 )
-from liveinstall.planning.engines import process
+from liveinstall.planning.engines import _pip_child, process
+from liveinstall.planning.engines.arguments import commands
 from liveinstall.planning.engines.choose import choose_engine
 from liveinstall.planning.engines.pip import _candidate, _failure
+from liveinstall.planning.requests import parse_request
 from liveinstall.redact import redact
 
 
@@ -33,7 +39,13 @@ def answer(*kinds, phase="resolve", unreachable=(), errors=("ERROR: it said so",
         (answer("ConnectionFailedError", "DiagnosticPipError", "PipError"), DownloadError),
         (answer("InvalidWheel", "InstallationError", "PipError"), WheelRefusedError),
         (answer(phase="fetch"), DownloadError),
-        (answer(), ResolutionError),
+        (answer("HTTPError", "RequestException", "OSError"), DownloadError),
+        (answer("KeyError", "Exception", "Unexpected"), EngineError),
+        (answer("InstallationError", errors=["it said so: no 'build_editable' hook"]), BuildError),
+        (answer(phase="build"), BuildError),
+        (answer(phase="checkout", errors=["/src/it said so"]), FileConflictError),
+        (answer("ConfigurationFileCouldNotBeLoaded", "ConfigurationError", "PipError"), EngineError),
+        (answer(), EngineError),
     ],
 )
 def test_pips_exception_decides_the_type_and_its_words_are_kept(given, expected):
@@ -58,6 +70,96 @@ def test_credentials_are_never_shown(secret):
     assert "pw" not in redact(secret) and "token@" not in redact(secret) and "****" in redact(secret)
 
 
+def commands_of(*requirements, tmp_path, **options):
+    names = ("report", "wheels", "target", "src", "constraints")
+    return commands(parse_request(requirements, **options), {name: str(tmp_path / name) for name in names})
+
+
+def test_everything_that_was_asked_for_is_said_to_pip(tmp_path):
+    (tmp_path / "r.txt").touch()
+    (tmp_path / "c.txt").touch()
+    (tmp_path / "pyproject.toml").touch()
+    told = commands_of(
+        "rich",
+        tmp_path=tmp_path,
+        requirement_files=tmp_path / "r.txt",
+        constraints=[tmp_path / "c.txt", "idna<3"],
+        editable=tmp_path,
+        upgrade=True,
+        upgrade_strategy="eager",
+        index_url="https://i",
+        extra_index_urls="https://x",
+        find_links="links",
+        config_settings={"a": "b"},
+        pre=True,
+        only_binary="b",
+        no_binary="a",
+        pip_arguments=["--retries", "1", "--no-warn-conflicts"],
+    )
+    for purpose, words in told.items():
+        text = " ".join(words)
+        for said in (
+            *("--index-url https://i", "--extra-index-url https://x", "--find-links links", "--config-settings a=b"),
+            *("--pre", "--only-binary b", "--no-binary a", "--retries 1", f"--requirement {tmp_path}/r.txt"),
+        ):
+            assert said in text, purpose
+        chosen = ("--upgrade-strategy eager", f"--editable {tmp_path}", f"--constraint {tmp_path}/c.txt", "-- rich")
+        assert [said in text for said in (*chosen, "--no-warn-conflicts")] == [purpose == "resolve"] * 5
+    assert (tmp_path / "constraints").read_text() == "idna<3\n"
+    assert told["build"][:6] == ["install", "--no-deps", "--ignore-installed", "--no-user", "--use-pep517", "--target"]
+
+
+def test_only_resolving_asks_for_hashes_and_the_user_site(tmp_path):
+    (tmp_path / "r.txt").touch()
+    told = commands_of(requirement_files=tmp_path / "r.txt", require_hashes=True, user=True, tmp_path=tmp_path)
+    assert all(option in told["resolve"] for option in ("--require-hashes", "--user"))
+    assert not {"--require-hashes", "--user"} & {*told["fetch"], *told["build"]}
+
+
+def test_what_was_chosen_is_fetched_by_its_hash_and_commit():
+    def asked(url, credentials=(), **info):
+        item = {"metadata": {"name": "a"}, "download_info": {"url": url, **info}}
+        return _pip_child._requirement(item, dict(credentials))
+
+    assert asked("https://h/a.whl", archive_info={"hashes": {"md5": "1", "sha256": "2"}}) == (
+        "a @ https://h/a.whl#sha256=2"
+    )
+    assert asked("https://h/a.whl", archive_info={"hash": "sha512=3"}) == "a @ https://h/a.whl#sha512=3"
+    assert asked("https://h/a.zip", archive_info={}, subdirectory="b") == "a @ https://h/a.zip#subdirectory=b"
+    vcs = {"vcs": "git", "commit_id": "abc"}
+    assert asked("https://h/a.git", [("h", "me:pw")], vcs_info=vcs) == "a @ git+https://me:pw@h/a.git@abc"
+    assert asked("file:///a", vcs_info=vcs) == "git+file:///a@abc"
+    assert asked("file:///w/a-1-py3-none-any.whl") is None
+
+
+def test_checkouts_move_to_where_they_belong_or_not_at_all(tmp_path):
+    source, home = tmp_path / "source", tmp_path / "home"
+    items = []
+    for name in ("a", "b"):
+        (source / name).mkdir(parents=True)
+        info = {"url": (source / name).as_uri(), "dir_info": {"editable": True}}
+        items.append({"metadata": {"name": name}, "download_info": info})
+    (home / "b").mkdir(parents=True)
+    with pytest.raises(FileExistsError):
+        _pip_child._settle(json.loads(json.dumps(items)), True, str(source), str(home))
+    assert (source / "a").exists() and not (home / "a").exists()
+    (home / "b").rmdir()
+    assert _pip_child._settle(json.loads(json.dumps(items)), False, str(source), str(home)) and (source / "a").exists()
+    assert _pip_child._settle(items, True, str(source), str(home)) == [str(home / "a"), str(home / "b")]
+    assert items[0]["download_info"]["url"] == (home / "a").as_uri() and (home / "a").is_dir()
+
+
+def test_what_a_lock_file_took_from_an_index_has_no_direct_url(tmp_path):
+    item = {
+        "metadata": {"name": "a", "version": "1"},
+        "download_info": {"url": "https://h/a-1-py3-none-any.whl", "archive_info": {"hash": "sha256=ab"}},
+        "is_direct": True,
+    }
+    assert _candidate(item, "", (), fetched=False).direct_url == item["download_info"]
+    assert _candidate(item, "", {"a"}, fetched=False).direct_url is None
+    assert _candidate(item, "", (), fetched=False).sha256 == "ab"
+
+
 def test_a_report_item_becomes_a_candidate(tmp_path):
     item = {
         "metadata": {"name": "Big.Name", "version": "1.0", "requires_dist": ["x"]},
@@ -70,20 +172,20 @@ def test_a_report_item_becomes_a_candidate(tmp_path):
         "is_direct": False,
         "is_yanked": True,
     }
-    candidate = _candidate(item, str(tmp_path), fetched=True)
+    candidate = _candidate(item, str(tmp_path), (), fetched=True)
     assert (candidate.name, candidate.requested, candidate.extras) == ("big-name", True, ("fast",))
     assert (candidate.wheel, candidate.sha256, candidate.yanked) == ("/w/big_name-1.0-py3-none-any.whl", "ab", "yanked")
 
 
 def test_a_wheel_on_this_disk_is_known_before_anything_is_fetched(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "file:///w/a%20b/a-1-py3-none-any.whl"}}
-    assert _candidate(item, str(tmp_path), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
+    assert _candidate(item, str(tmp_path), (), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
 
 
 def test_a_wheel_that_pip_did_not_fetch_is_an_error(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "https://h/a-1.tar.gz"}}
     with pytest.raises(DownloadError):
-        _candidate(item, str(tmp_path), fetched=True)
+        _candidate(item, str(tmp_path), (), fetched=True)
 
 
 def test_an_engine_that_takes_too_long_is_stopped():

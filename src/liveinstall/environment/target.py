@@ -8,18 +8,20 @@ import sys
 import sysconfig
 from configparser import ConfigParser, Error
 
-from liveinstall.errors import ExternallyManagedError, NotWritableError, TargetError
+from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
 from liveinstall.model import Target
 
 _UNTOUCHED = "Nothing was downloaded."
 
 
-def find_target(*, for_change: bool = True) -> Target:
+def find_target(*, for_change: bool = True, user: bool = False, break_system_packages: bool = False) -> Target:
     """Find the running interpreter's environment.
 
-    `for_change` checks that it may and can be changed; without it, only that it exists.
+    `for_change` checks that it may and can be changed; without it, only that it exists. `user` chooses the user's own
+    site-packages, `break_system_packages` does not ask who else manages it.
 
-    Raises: TargetError (frozen, zipped, `-S`, embedded), ExternallyManagedError (PEP 668), NotWritableError.
+    Raises: TargetError (frozen, zipped, `-S`, embedded), ExternallyManagedError (PEP 668), NotWritableError;
+    RequirementError where this interpreter does not see the user's site-packages.
     """
     _check_interpreter()
     target = _system_target()
@@ -30,8 +32,12 @@ def find_target(*, for_change: bool = True) -> Target:
                 todo="Start Python without -S.",
                 site=target.site,
             )
-        _check_externally_managed(target)
-    if target.kind == "system" and not _is_writable(target) and site.ENABLE_USER_SITE:
+        if not break_system_packages:
+            _check_externally_managed(target)
+    if user:
+        _check_user_site(target)
+        target = _user_target()
+    elif target.kind == "system" and not _is_writable(target) and site.ENABLE_USER_SITE:
         target = _user_target()
     if for_change and not _is_writable(target):
         raise NotWritableError(
@@ -81,6 +87,15 @@ def _prefix() -> str:
             if os.path.isfile(os.path.join(place, "pyvenv.cfg")):
                 return os.path.dirname(directory)
     return sys.prefix
+
+
+def _check_user_site(target: Target) -> None:
+    if site.ENABLE_USER_SITE:
+        return
+    why = "in this virtual environment" if target.kind == "venv" else "by this interpreter (-s, -I, PYTHONNOUSERSITE)"
+    raise RequirementError(
+        f"user=True: the user's site-packages are not seen {why}.", todo="Leave user= away.", requirement="user"
+    )
 
 
 def _user_target() -> Target:

@@ -11,11 +11,12 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.rendering import render_listed, show
 from liveinstall.model import Result
+from liveinstall.planning.options import add_options, parse_words
 from liveinstall.session import audit, holding, install, pending, plan, removing
 from liveinstall.session import undo as back
 
@@ -27,7 +28,7 @@ _FORMAT = 1  # of the --json envelope
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    options = vars(_parser().parse_args(arguments))
+    options = _parse(list(sys.argv[1:] if arguments is None else arguments))
     verb, as_json = options.pop("verb"), options.pop("json")
     options.pop("_yes", None)
     try:
@@ -115,6 +116,16 @@ def _plain(value: Any) -> Any:
     return plain
 
 
+def _parse(arguments: list[str]) -> dict[str, Any]:
+    """What was typed, by keyword. Where requirements may stand, options may stand among them, as for pip."""
+    parser = _parser()
+    if arguments[:1] not in (["install"], ["plan"]):
+        return vars(parser.parse_args(arguments))
+    verbs = next(action for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
+    chosen = cast("dict[str, argparse.ArgumentParser]", verbs.choices)[arguments[0]]
+    return {"verb": arguments[0], **parse_words(chosen, arguments[1:])}
+
+
 def _show_error(error: LiveInstallError, verb: str, *, as_json: bool) -> None:
     if as_json:
         about = {
@@ -197,15 +208,6 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("requirements", nargs="+", metavar="REQUIREMENT", help='such as requests, "numpy>=2", or the path of a wheel')
-    add("-U", "--upgrade", action="store_true", help="to the newest versions")
-    add("--force-reinstall", dest="reinstall", action="store_true", help="also what is there already")
-    add("--no-deps", dest="deps", action="store_false", help="without dependencies")
-    add("--pre", action="store_true", help="also pre-releases")
-    add("-c", "--constraint", dest="constraints", action="append", default=[], metavar="FILE")
-    add("-i", "--index-url", metavar="URL")
-    add("--extra-index-url", dest="extra_index_urls", action="append", default=[], metavar="URL")
-    add("-f", "--find-links", dest="find_links", action="append", default=[], metavar="URL")
-    add("--no-index", action="store_true")
+    add_options(parser)
     _add_when(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")

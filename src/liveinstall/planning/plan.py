@@ -39,7 +39,8 @@ def changes_for(
 ) -> tuple[tuple[Change, ...], dict[str, Node]]:
     """What has to change on disk for this request and all that waits together, and the state after it.
 
-    A request that goes back to the version on disk takes the waiting change of that distribution away.
+    A request that goes back to the version on disk takes the waiting change of that distribution away; but the same
+    version from an address of its own need not be what is on disk.
     """
     after = future(before, waiting)
     chosen = {candidate.name: candidate for candidate in candidates}
@@ -49,7 +50,8 @@ def changes_for(
     for name in dict.fromkeys([*waiting, *chosen, *sorted(request.removals)]):
         old = before[name].version if name in before else None
         new = after[name].version if name in after else None
-        if old != new or (name in chosen and (request.reinstall or name not in waiting)):
+        again = name in chosen and (request.reinstall or name not in waiting or chosen[name].direct_url is not None)
+        if old != new or again:
             changes.append(Change(name, old, new))
     return tuple(changes), after
 

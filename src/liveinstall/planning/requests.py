@@ -1,4 +1,4 @@
-"""What was asked for: requirements as people type them, checked before any work."""
+"""What was asked for: requirements as people type them, and options that make sense together, before any work."""
 
 from __future__ import annotations
 
@@ -6,27 +6,50 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from liveinstall.errors import RequirementError
+from liveinstall.planning.requirements import Asked, RequirementLike, parse_editable, parse_requirement, wrong
+from liveinstall.planning.values import DEFAULTS, FLAGS, names_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Request", "RequirementLike", "parse_request"]
 
 _HABIT = re.compile(r"^\s*[!%]?\s*(?:python3?\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+", re.IGNORECASE)
-_WHENS = ("auto", "now", "restart")
-
-
-RequirementLike = str | Requirement | os.PathLike[str]
+_REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
+# What cannot be asked for together, and why not.
+_CONTRADICTIONS = (
+    *(("no_index", other, "there is no index to ask") for other in ("index_url", "extra_index_urls")),
+    ("require_hashes", "editable", "a project that is used where it lies has no hash"),
+    ("require_hashes", "groups", "a group gives no hashes"),
+    ("require_hashes", "script", "a script gives no hashes"),
+    *(
+        ("pylock", other, "a lock file says exactly what is installed")
+        for other in (
+            *("requirements", "requirement_files", "editable", "script", "constraints", "upgrade", "pre"),
+            *("only_binary", "no_binary"),
+        )
+    ),
+)
+# What makes no sense without another.
+_NEEDS = (
+    ("upgrade_strategy", "upgrade", "it says how far an upgrade goes"),
+    ("extras", "pylock", "the extras of anything else are in brackets: name[extra]"),
+)
 
 
 @dataclass(frozen=True)
 class Request:
     """A checked request, as every engine is asked it.
 
-    `requirements` are PEP 508 strings, or absolute paths of wheels, source archives and projects; `editables` paths or
-    URLs of projects; `files` requirement files; `groups` are `name` or `pyproject.toml:name`, as pip spells them.
+    `requirements` are PEP 508 strings, URLs, or absolute paths of wheels, source archives and projects, with extras;
+    `editables` absolute paths or URLs of projects; `files` requirement files. `groups` is empty: groups, scripts and
+    lock files have been read, and their requirements are among the others.
     `names` are those that are known before anything is resolved. `removals` are the names of what shall go.
+    `indexed` are names whose URL is an index's choice that a lock file wrote down, and no direct one (PEP 610).
     `constraints` are files or requirements. `upgrade_strategy` is only-if-needed or eager. `config_settings` are
     (key, value) pairs. `engine_arguments` are handed on as they are. `timeout` is in seconds.
     `requester`: who asks, or empty.
@@ -38,6 +61,7 @@ class Request:
     editables: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    indexed: frozenset[str] = frozenset()
     upgrade: bool = False
     upgrade_strategy: str = "only-if-needed"
     reinstall: bool = False
@@ -53,111 +77,146 @@ class Request:
     require_hashes: bool = False
     config_settings: tuple[tuple[str, str], ...] = ()
     engine_arguments: tuple[str, ...] = ()
+    user: bool = False
+    break_system_packages: bool = False
     when: str = "auto"
     timeout: float | None = None
     requester: str = ""
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """The request as it is recorded for people."""
-        lines = (
-            *self.requirements,
-            *(f"-e {place}" for place in self.editables),
-            *(f"-r {path}" for path in self.files),
-            *(f"--group {group}" for group in self.groups),
-        )
+    def asked(self) -> tuple[str, ...]:
+        """What shall be there, for the history: `rich`, `-e /src/x`, `-r /src/requirements.txt (for a-plugin)`."""
+        lines = (*self.requirements, *(f"-e {path}" for path in self.editables), *(f"-r {path}" for path in self.files))
         return tuple(f"{line} (for {self.requester})" if self.requester else line for line in lines)
 
-    @property
-    def asks(self) -> bool:
-        """Whether there is anything to resolve."""
-        return bool(self.requirements or self.editables or self.files or self.groups)
 
-
-def parse_request(requirements: tuple[RequirementLike, ...], *, when: str, **options: object) -> Request:
-    """Check a request; RequirementError says which part of it cannot be understood."""
-    texts, habits = _expand(requirements)
-    if not texts:
-        raise RequirementError("no requirement was given.", todo='For example: install("requests").', requirement="")
-    check_when(when)
-    for name in ("constraints", "extra_index_urls", "find_links"):
-        value = options.get(name, ())
-        options[name] = (os.fspath(value),) if isinstance(value, (str, os.PathLike)) else _texts(value)
-    timeout = options.get("timeout")
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
-        raise RequirementError(f"timeout={timeout!r} is not a number of seconds.", requirement="")
-    if options.get("no_index") and (options.get("index_url") or options["extra_index_urls"]):
-        raise RequirementError("no_index=True and an index URL contradict each other.", requirement="")
-    parsed = [_parse(text) for text in texts]
-    kept = [(text, name) for text, name in parsed if text]
+def parse_request(requirements: tuple[RequirementLike, ...], **options: object) -> Request:
+    """Check a request; RequirementError says which part of it cannot be understood, or contradicts another."""
+    texts, asked = _understand(requirements, options)
+    _check_together({**asked, "requirements": texts})
+    locked, read = _read_sources(asked)
+    parsed = [found for found in map(parse_requirement, [*texts, *read]) if found]
+    editables = [
+        *map(parse_editable, asked["editable"]),
+        *(Asked(path) for path in (locked.editables if locked else ())),
+    ]
+    files = tuple(_file(path, "requirements") for path in asked["requirement_files"])
+    _check_hashes(asked, parsed, files)
     return Request(
-        requirements=tuple(text for text, _ in kept),
-        names=frozenset(name for _, name in kept),
-        when=when,
-        **{**options, **habits},  # type: ignore[arg-type]
+        requirements=tuple(found.text for found in parsed),
+        names=frozenset(found.name for found in (*parsed, *editables) if found.name),
+        editables=tuple(found.text for found in editables),
+        files=files,
+        indexed=locked.indexed if locked else frozenset(),
+        deps=asked["deps"] and not locked,
+        constraints=tuple(map(_constraint, asked["constraints"])),
+        upgrade_strategy=asked["upgrade_strategy"] or "only-if-needed",
+        config_settings=asked["config_settings"],
+        engine_arguments=asked["pip_arguments"],
+        only_binary=names_of("only_binary", asked["only_binary"]),
+        no_binary=names_of("no_binary", asked["no_binary"]),
+        **{name: asked[name] for name in FLAGS if name != "deps"},
+        **{name: asked[name] for name in ("index_url", "extra_index_urls", "find_links", "when", "timeout")},
     )
 
 
-def check_when(when: str) -> None:
-    """RequirementError unless `when` is one of auto, now and restart."""
-    if when not in _WHENS:
-        raise RequirementError(f"when={when!r} is not one of {', '.join(_WHENS)}.", requirement="")
-
-
-def _texts(values: object) -> tuple[str, ...]:
-    return tuple(os.fspath(value) if isinstance(value, os.PathLike) else str(value) for value in values)  # type: ignore[attr-defined]
-
-
-def _expand(requirements: tuple[RequirementLike, ...]) -> tuple[list[str], dict[str, bool]]:
-    """Understand a literal "pip install -U x" typed by habit; anything else stays as it is."""
-    texts: list[str] = []
-    options: dict[str, bool] = {}
-    flags = {"-U": "upgrade", "--upgrade": "upgrade", "--pre": "pre", "--force-reinstall": "reinstall"}
+def _understand(
+    requirements: tuple[RequirementLike, ...], options: Mapping[str, object]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The requirements, and every option with a value of its kind. A literal "pip install -U x" is taken apart."""
+    unknown = sorted(set(options) - set(DEFAULTS))
+    if unknown:
+        raise wrong(f"install() has no option {unknown[0]!r}.", unknown[0])
+    asked = {name: value_of(name, options.get(name, default)) for name, default in DEFAULTS.items()}
+    texts: list[Any] = []
     for requirement in requirements:
-        text = os.fspath(requirement) if isinstance(requirement, os.PathLike) else str(requirement)
-        if not isinstance(requirement, str) or not _HABIT.match(text):
-            texts.append(text)
+        if not isinstance(requirement, str) or not _HABIT.match(requirement):
+            texts.append(requirement)
             continue
-        for word in shlex.split(_HABIT.sub("", text)):
-            if word in flags:
-                options[flags[word]] = True
-            elif word in ("-q", "--quiet", "--no-input", "--disable-pip-version-check"):
-                continue
-            elif word.startswith("-"):
-                raise RequirementError(
-                    f"the option {word} of {text!r} is not understood here.",
-                    todo="Use the keyword arguments of install(), such as index_url=.",
-                    requirement=text,
-                )
+        for name, value in _habit(requirement).items():
+            checked = value_of(name, value) if name != "requirements" else value
+            if name == "requirements":
+                texts += checked
             else:
-                texts.append(word)
-    return texts, options
+                asked[name] = (*asked[name], *checked) if isinstance(checked, tuple) else checked
+    return texts, asked
 
 
-def _parse(text: str) -> tuple[str, str]:
-    """(what the engine is given, canonical name); empty where the requirement's marker does not apply here."""
-    text = text.strip()
-    if text.endswith(".whl") and "://" not in text and " @ " not in text:
-        return _wheel(text)
+def _habit(text: str) -> dict[str, Any]:
+    from liveinstall.planning.options import read_habit  # argparse, only where it is needed
+
+    try:
+        return read_habit(shlex.split(_HABIT.sub("", text)))
+    except ValueError as error:
+        todo = "Use the keyword arguments of install(), such as index_url=."
+        raise wrong(f"{text!r} is not understood here: {error}.", text, todo=todo) from error
+
+
+def _check_together(asked: Mapping[str, Any]) -> None:
+    """Refuse combinations that contradict each other, and a request for nothing."""
+    given = {name for name, value in asked.items() if value != DEFAULTS.get(name, ()) and value != []}
+    for one, other, why in _CONTRADICTIONS:
+        if {one, other} <= given:
+            raise wrong(f"{one}= and {other}= contradict each other: {why}.", one)
+    for one, other, why in _NEEDS:
+        if one in given and other not in given:
+            raise wrong(f"{one}= makes no sense without {other}=: {why}.", one)
+    if not given & {"requirements", "requirement_files", "editable", "groups", "script", "pylock"}:
+        raise wrong("no requirement was given.", "", todo='For example: install("requests").')
+    if asked["upgrade_strategy"] == "eager" and not asked["deps"]:
+        raise wrong('upgrade_strategy="eager" and deps=False contradict each other: it upgrades dependencies.', "deps")
+    both = set(names_of("only_binary", asked["only_binary"])) & set(names_of("no_binary", asked["no_binary"]))
+    if both - {":none:"}:
+        name = min(both)
+        raise wrong(f"only_binary= and no_binary= both name {name}: then there is nothing to install from.", name)
+    if asked["pip_arguments"]:
+        from liveinstall.planning.options import check_pip_arguments
+
+        check_pip_arguments(asked["pip_arguments"])
+
+
+def _read_sources(asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """The lock file's choice, if there is one, and the requirements of lock file, groups and script."""
+    if not (asked["pylock"] or asked["groups"] or asked["script"]):
+        return None, []
+    from liveinstall.planning import sources  # tomllib, only where it is needed
+
+    if asked["pylock"]:
+        locked = sources.read_lock(asked["pylock"], extras=asked["extras"], groups=asked["groups"] or None)
+        return locked, list(locked.requirements)
+    groups = [line for group in asked["groups"] for line in sources.read_group(group)]
+    return None, groups + list(sources.read_script(asked["script"]) if asked["script"] else ())
+
+
+def _check_hashes(asked: Mapping[str, Any], parsed: Sequence[Asked], files: tuple[str, ...]) -> None:
+    for found in parsed if asked["require_hashes"] else ():
+        if found.is_vcs:
+            raise wrong(f"require_hashes=True, and {found.text!r} comes from version control, without one.", found.text)
+        if not (found.pinned or files):
+            todo = "Give it in a requirements file, or as #sha256=... of a URL."
+            raise wrong(f"require_hashes=True, and {found.text!r} has no hash.", found.text, todo=todo)
+
+
+def _file(path: str, kind: str) -> str:
+    """A file as an absolute path; a URL stays as it is."""
+    if _REMOTE.match(path):
+        return path
+    full = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isfile(full):
+        raise wrong(f"there is no {kind} file {full}.", path)
+    if re.fullmatch(r"pylock(\.[^.]+)?\.toml", os.path.basename(full)):
+        raise wrong(f"{full} is a lock file, not a {kind} file.", path, todo="Give it as pylock=.")
+    return full
+
+
+def _constraint(text: str) -> str:
+    """Constraints are files, their URLs, or requirements such as "numpy<2"."""
+    if _REMOTE.match(text) or os.path.isfile(text) or text.endswith((".txt", ".in", ".cfg")):
+        return _file(text, "constraints")
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise RequirementError(
-            f"{text!r} is not a requirement: {str(error).splitlines()[0]}.",
-            todo='A name with an optional version, such as "numpy>=2", or the path of a wheel.',
-            requirement=text,
-        ) from error
-    if requirement.marker and not requirement.marker.evaluate():
-        return "", ""
-    return text, canonicalize_name(requirement.name)
-
-
-def _wheel(text: str) -> tuple[str, str]:
-    path = Path(text).expanduser().absolute()
-    if not path.is_file():
-        raise RequirementError(f"there is no wheel at {path}.", requirement=text)
-    try:
-        name, *_ = parse_wheel_filename(path.name)
-    except InvalidWheelFilename as error:
-        raise RequirementError(f"{path.name} is not a wheel's name: {error}.", requirement=text) from error
-    return str(path), name
+        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from error
+    if requirement.extras:
+        raise wrong(f"{text!r}: a constraint has no extras.", text)
+    return text

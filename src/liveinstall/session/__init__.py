@@ -11,14 +11,14 @@ from liveinstall.planning.engines.choose import choose_engine
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from liveinstall.events import OnEvent
     from liveinstall.model import Plan, Result
     from liveinstall.planning.requests import RequirementLike
 
     When = Literal["auto", "now", "restart"]
-    Paths = Sequence[str | os.PathLike[str]]
+    Paths = Sequence[str | os.PathLike[str]] | os.PathLike[str]
 
 _NOT_ASKED = ("requirements", "dry_run", "engine", "on_event")  # of the engine
 
@@ -26,14 +26,28 @@ _NOT_ASKED = ("requirements", "dry_run", "engine", "on_event")  # of the engine
 def install(
     *requirements: RequirementLike,
     upgrade: bool = False,
+    upgrade_strategy: Literal["only-if-needed", "eager"] | None = None,
     reinstall: bool = False,
     deps: bool = True,
     pre: bool = False,
+    requirement_files: Paths = (),
+    editable: Paths = (),
+    groups: Sequence[str] = (),
+    script: str | os.PathLike[str] | None = None,
+    pylock: str | os.PathLike[str] | None = None,
+    extras: Sequence[str] = (),
     constraints: Paths = (),
     index_url: str | None = None,
     extra_index_urls: Sequence[str] = (),
     find_links: Paths = (),
     no_index: bool = False,
+    only_binary: Sequence[str] = (),
+    no_binary: Sequence[str] = (),
+    require_hashes: bool = False,
+    user: bool = False,
+    break_system_packages: bool = False,
+    config_settings: Mapping[str, str | Sequence[str]] | Sequence[str] = (),
+    pip_arguments: Sequence[str] = (),
     when: When = "auto",
     dry_run: bool = False,
     timeout: float | None = None,
@@ -48,8 +62,11 @@ def install(
     What is new, or what nobody has loaded, is there on the next line; what would disturb a live process is staged
     and swapped in when Python next starts.
 
-    Parameters: `requirements` are PEP 508 strings, `packaging` Requirements or paths of wheels. `constraints` are
-    files or requirement strings. The other options are pip's, and pip's own configuration is honoured.
+    Parameters: `requirements` are PEP 508 strings, `packaging` Requirements, URLs, or paths of wheels, source archives
+    and projects. `requirement_files`, `groups` (`NAME` or `PATH/pyproject.toml:NAME`), a `script` with its metadata and
+    a `pylock` file (with `extras` and `groups` of it) say it too; `editable` projects are used where they lie.
+    `constraints` are files or requirement strings. The other options are pip's, and pip's own configuration is
+    honoured; `pip_arguments` are handed to it, except for what would change where or what is installed.
     `when="now"` refuses to wait (RestartRequiredError, nothing changed), `"restart"` makes everything wait.
     `dry_run` decides and changes nothing. `timeout`: seconds for the lock, and again for the engine.
     `prefer="loaded"` tries first to do with the versions that live processes have loaded, so that nothing has to wait,

@@ -48,7 +48,7 @@ class Chooser:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.scene.reporter.tell(Planning(self.request.told))
+        self.scene.reporter.tell(Planning(self.request.asked))
         wishes = self.wishes
         state = self.scene.future()
         self._promises = Promises(self.scene.target.site, state, self.request, wishes.requester or "", wishes.protect)

@@ -49,7 +49,7 @@ def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine,
 
 def _install(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Result:
     wishes, request = _parse(requirements, options)
-    target = find_target()
+    target = find_target(user=request.user, break_system_packages=request.break_system_packages)
     with (
         changing(target, request.timeout),
         workplace(target.site) as directory,
@@ -72,7 +72,7 @@ def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine
     from liveinstall.staging.policy import start_notes
 
     wishes, request = _parse(requirements, options)
-    scene = Scene.of(find_target(for_change=False), reporter)
+    scene = Scene.of(find_target(for_change=False, user=request.user), reporter)
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         chooser = Chooser(scene, request, wishes, engine, directory)
         candidates = chooser.candidates(fetch=False)

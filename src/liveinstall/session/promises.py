@@ -58,8 +58,7 @@ class Promises:
 
     def with_them(self, request: Request, directory: str) -> Request:
         """The request that an engine is asked: with the wheels, where it can take them."""
-        hashes = request.require_hashes or ":all:" in request.no_binary
-        if not self.kept or not request.asks or not request.deps or request.reinstall or hashes:
+        if not self.kept or not request.asked or not _takes_more(request):
             return request
         place = Path(directory, "promises")
         place.mkdir()
@@ -100,6 +99,21 @@ class Promises:
         if self._requester:
             mine = [Asked(self._requester, shown(text)) for text in self._request.requirements if name_of(text)]
             write_requests(self._site, dict.fromkeys((*self._asked, *mine)))
+
+
+def _takes_more(request: Request) -> bool:
+    """Whether a wheel more changes nothing but the choice; else the promises are only checked afterwards."""
+    hashed = request.require_hashes or any(_has_hashes(path) for path in request.files)
+    whole = request.reinstall or (request.upgrade and request.upgrade_strategy == "eager")
+    return request.deps and not hashed and not whole and ":all:" not in request.no_binary
+
+
+def _has_hashes(path: str) -> bool:
+    """A file from elsewhere is taken for one with hashes."""
+    try:
+        return "--hash" in Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
 
 
 def shown(requirement: str) -> str:

@@ -14,8 +14,9 @@ from liveinstall.environment.target import find_target
 from liveinstall.errors import RequirementError, TargetError
 from liveinstall.events import Done, Reporter
 from liveinstall.planning.plan import future
-from liveinstall.planning.requests import Request, check_when
+from liveinstall.planning.requests import Request
 from liveinstall.planning.unused import unused_without
+from liveinstall.planning.values import value_of
 from liveinstall.session.installing import refuse_to_wait
 from liveinstall.session.promises import name_of
 from liveinstall.session.scene import Scene, changing
@@ -47,7 +48,8 @@ def uninstall(
     RestartRequiredError, LockTimeoutError; nothing was changed then.
     """
     wanted = _canonical(names)
-    check_when(when)
+    value_of("when", when)
+    value_of("timeout", timeout)
     with Reporter(on_event) as reporter:
         if dry_run:
             scene = Scene.of(find_target(for_change=False), reporter)

@@ -117,7 +117,7 @@ class Scene:
         self.lap("look around")
         with _importing("liveinstall.session.work"):
             found = (
-                engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asks else ()
+                engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asked else ()
             )
         if fetch:
             self.sources = getattr(engine, "sources", dict)  # what an engine comes to know only later

@@ -107,11 +107,11 @@ class _Work:
             entries[name] = Entry(self.swaps[name], {"reason": changed[name].reason})
         if decided.now:
             now = [entries[change.name] for change in decided.now]
-            publish(target, self.now_id, now, self.request.told)
+            publish(target, self.now_id, now, self.request.asked)
             transactions.apply(self.site, self.now_id)
         later = ""
         if decided.waiting or waiting.ids:
-            asked = (*waiting.requests, *self.request.told)
+            asked = (*waiting.requests, *self.request.asked)
             left = [entries[change.name] for change in decided.waiting]
             early = self.scene.loaded_at_start(entry.swap.name for entry in left)
             later = publish_waiting(target, waiting, left, asked, id=self.later_id, early=early)

@@ -2,12 +2,14 @@
 
 It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends,
 also while it works, and so does all that it has started: then the process that asked has died.
-Request: {"arguments": [...] of `pip install --dry-run`; "parts": [...], "hidden": [...] as in `View`; "report": path;
-"fetch": bool; "fetch_arguments": [...]; "answer": path; "temporary": path of a directory}.
-Answer: {"phase": "resolve" or "fetch", "status": pip's exit status, "errors": [pip's own error messages],
-"kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be fetched]}.
+Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...], "hidden": [...] as in `View`; "report",
+"answer": paths of files, "wheels": of a directory; "checkouts": [where resolving puts repositories, where they belong];
+"wanted": whether wheels are}.
+Answer: {"phase": "resolve", "checkout", "fetch" or "build", "status": pip's exit status, "errors": [pip's own error
+messages], "kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be
+fetched], "moved": [checkouts that are now where they belong]}.
 
-Both pip commands run in this one process, because starting pip takes longer than most of its work.
+All pip commands run in this one process, because starting pip takes longer than most of its work.
 """
 
 import contextlib
@@ -17,11 +19,15 @@ import importlib.metadata
 import json
 import logging
 import os
+import pathlib
 import runpy
+import shutil
 import signal
 import sys
 import tempfile
 import threading
+import urllib.parse
+import urllib.request
 
 
 class _Listener(logging.Handler):
@@ -34,17 +40,32 @@ class _Listener(logging.Handler):
         self.unreachable = []
 
     def emit(self, record):
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
+        is_error = record.levelno >= logging.ERROR
+        # What pip tells of an OSError comes without it, but while it is handled.
+        error = record.exc_info[1] if record.exc_info else is_error and sys.exc_info()[1]
+        if error:
             self.kinds = [kind.__name__ for kind in type(error).__mro__]
-        if record.levelno >= logging.ERROR:
-            self.errors.append(record.getMessage())
+            # Of an address that cannot be had pip makes an InstallationError.
+            self.kinds += [name for name in [type(error.__context__).__name__] if name == "NetworkConnectionError"]
+        if is_error and error and record.getMessage().startswith("Exception:"):  # pip did not expect it
+            self.kinds.append("Unexpected")
+            self.errors.append("%s: %s" % (type(error).__name__, error))
+        elif is_error:
+            self.errors.append(_words(error) or record.getMessage())
         elif self._is_unreachable(record.name, record.getMessage()):
             self.unreachable.append(record.getMessage())
 
     def _is_unreachable(self, logger, message):
         """A page that is not there (404) is an answer; anything else that could not be fetched is none."""
         return logger.endswith("connectionpool") or ("Could not fetch URL" in message and "404" not in message)
+
+
+def _words(error):
+    """Of an error that pip lays out for people: what happened and why; nothing of others."""
+    if not hasattr(error, "hint_stmt"):
+        return ""
+    said = (" ".join(str(part).split()).rstrip(".") for part in (error.message, error.context) if part)
+    return ". ".join(said)
 
 
 def _listen():
@@ -73,8 +94,17 @@ def _show_future(parts, hidden):
         importlib.metadata.distributions = visible
 
 
+def _tell_bytes(arguments):
+    """Let pip print how far a download is, for programs (from 24.1 on)."""
+    import pip
+
+    if tuple(int(number) for number in pip.__version__.split(".")[:2] if number.isdecimal()) < (24, 1):
+        return arguments
+    return [*arguments[:1], "--progress-bar", "raw", *arguments[1:]]
+
+
 def _pip(arguments):
-    sys.argv = ["pip", *arguments]
+    sys.argv = ["pip", *_tell_bytes(arguments)]
     try:
         runpy.run_module("pip", run_name="__main__", alter_sys=True)
     except SystemExit as stop:
@@ -82,22 +112,144 @@ def _pip(arguments):
     return 0
 
 
-def _wanted(report):
-    """The report's links that are not wheels on this disk already, as requirements for `pip wheel`."""
-    for item in report["install"]:
-        url, info = item["download_info"]["url"], item["download_info"]
-        if url.startswith("file:") and url.endswith(".whl"):
-            continue
-        name = item["metadata"]["name"]
-        hashes = info.get("archive_info", {}).get("hashes", {})
-        if "vcs_info" in info:
-            vcs = info["vcs_info"]
-            url = "%s+%s@%s" % (vcs["vcs"], url, vcs["commit_id"])
-        elif hashes.get("sha256"):
-            url += "#sha256=" + hashes["sha256"]
-        if info.get("subdirectory"):
-            url += ("&" if "#" in url else "#") + "subdirectory=" + info["subdirectory"]
-        yield "%s @ %s" % (name, url)
+def _fragment(info):
+    """What is checked of a download: the hash that the report has for it, of whatever kind; and where to look in it."""
+    archive = info.get("archive_info", {})
+    hashes = ["%s=%s" % pair for pair in archive.get("hashes", {}).items()] or [archive.get("hash")]
+    hashes.sort(key=lambda text: not (text or "").startswith("sha256"))
+    parts = [*hashes[:1], "subdirectory=" + info["subdirectory"] if info.get("subdirectory") else None]
+    return "&".join(filter(None, parts))
+
+
+def _requirement(item, credentials):
+    """A link of the report as a requirement; nothing for a wheel that is on this disk already."""
+    info = item["download_info"]
+    url = info["url"]
+    if url.startswith("file:") and url.endswith(".whl"):
+        return None
+    name = item["metadata"]["name"] + " @ "
+    netloc = urllib.parse.urlsplit(url).netloc
+    if netloc in credentials:
+        url = url.replace("://" + netloc, "://%s@%s" % (credentials[netloc], netloc), 1)
+    if "vcs_info" in info:
+        vcs, name = info["vcs_info"], "" if url.startswith("file:") else name  # pip 22 reads no `x @ git+file:...`
+        url = "%s+%s@%s" % (vcs["vcs"], url, vcs["commit_id"])
+    fragment = _fragment(info)
+    return name + url + ("#" + fragment if fragment else "")
+
+
+def _is_editable(item):
+    return item["download_info"].get("dir_info", {}).get("editable")
+
+
+def _settle(items, wanted, source, home):
+    """Move the repositories that are used in place to where they belong, and say so in the report."""
+    moves = {}
+    source, home = (pathlib.Path(os.path.realpath(directory)) for directory in (source, home))
+    for info in (item["download_info"] for item in items if _is_editable(item)):
+        old = pathlib.Path(os.path.realpath(urllib.request.url2pathname(urllib.parse.urlsplit(info["url"]).path)))
+        if source in old.parents:
+            moves[old] = home / old.relative_to(source)
+            info["url"] = moves[old].as_uri()
+    for new in moves.values() if wanted else ():
+        if new.exists():
+            raise FileExistsError(str(new))
+    for old, new in moves.items() if wanted else ():
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.move(str(old), str(new))
+    return list(map(str, moves.values()))
+
+
+def _remember_credentials():
+    """The report has none: by host, those of what was asked for by its URL."""
+    from pip._internal.cli.req_command import RequirementCommand
+
+    get_requirements, known = RequirementCommand.get_requirements, {}
+
+    def remembering(self, *arguments):
+        found = get_requirements(self, *arguments)
+        for requirement in found:
+            netloc = urllib.parse.urlsplit(requirement.link.url).netloc if requirement.link else ""
+            user, at, host = netloc.rpartition("@")
+            if at:
+                known[host] = user
+        return found
+
+    RequirementCommand.get_requirements = remembering
+    return known
+
+
+def _only_what_was_chosen():
+    """From now on requirement files count for their options: what they require has been resolved, and checked."""
+    from pip._internal.cli.req_command import RequirementCommand
+
+    get_requirements = RequirementCommand.get_requirements
+
+    def chosen(self, args, options, *rest):
+        found = get_requirements(self, args, options, *rest)
+        listed = {requirement.name: requirement for requirement in found if requirement.comes_from}
+        kept = [requirement for requirement in found if not requirement.comes_from]
+        for requirement in kept:
+            for name in ("config_settings", "global_options"):
+                value = getattr(listed.get(requirement.name), name, None)
+                if value and not getattr(requirement, name, None):
+                    setattr(requirement, name, value)
+        options.require_hashes = False
+        return kept
+
+    RequirementCommand.get_requirements = chosen
+
+
+def _keep_wheels(directory):
+    """From now on `pip install` ends where it would install: what it has built is kept. Only it builds editables."""
+    from pip._internal.commands import install
+    from pip._internal.exceptions import InstallationError
+
+    if not callable(install.install_given_reqs):
+        raise TypeError(install.install_given_reqs)
+
+    def keep(requirements, *_, **__):
+        for requirement in requirements:
+            if not requirement.is_wheel:
+                raise InstallationError("%s has no build backend that can do it in place" % requirement.name)
+            shutil.copy(requirement.local_file_path, directory)
+        return []
+
+    install.install_given_reqs = keep
+
+
+def _fetch(request, items, credentials):
+    """(phase, status) of fetching and building all that is not on this disk."""
+    wanted = list(filter(None, (_requirement(item, credentials) for item in items if not _is_editable(item))))
+    projects = [item["download_info"] for item in items if _is_editable(item)]
+    _only_what_was_chosen()
+    status = _pip([*request["fetch"], "--", *wanted]) if wanted else 0
+    if status or not projects:
+        return "fetch", status
+    os.makedirs(request["wheels"], exist_ok=True)
+    _keep_wheels(request["wheels"])
+    links = ["%s%s" % (info["url"], "#" + _fragment(info) if _fragment(info) else "") for info in projects]
+    return "build", _pip([*request["build"], *(word for link in links for word in ("--editable", link))])
+
+
+def _answer(request):
+    """(phase, status, checkouts that were moved, errors)."""
+    credentials = _remember_credentials()
+    status = _pip(request["resolve"])
+    if status:
+        return "resolve", status, [], []
+    with open(request["report"], encoding="utf-8") as stream:
+        report = json.load(stream)
+    try:
+        moved = _settle(report["install"], request["wanted"], *request["checkouts"])
+    except FileExistsError as error:
+        return "checkout", 1, [], [str(error)]
+    if moved:
+        with open(request["report"], "w", encoding="utf-8") as stream:
+            json.dump(report, stream)
+    if not request["wanted"]:
+        return "resolve", 0, [], []
+    return (*_fetch(request, report["install"], credentials), moved, [])
 
 
 def _load():
@@ -135,21 +287,18 @@ def main(pip):
     _end_with_the_asker()
     with open(request_path, encoding="utf-8") as stream:
         request = json.load(stream)
-    tempfile.tempdir = os.environ["TMPDIR"] = request["temporary"]  # of pip and of builds: goes when the request goes
+    # Should pip be stopped, what it leaves goes with the request's own files.
+    tempfile.tempdir = os.path.dirname(request_path)
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), tempfile.tempdir))
     _show_future(request["parts"], request["hidden"])
-    phase, status = "resolve", _pip(request["arguments"])
-    if not status and request["fetch"]:
-        with open(request["report"], encoding="utf-8") as stream:
-            wanted = list(_wanted(json.load(stream)))
-        if wanted:
-            phase = "fetch"
-            status = _pip([*request["fetch_arguments"], *wanted])
+    phase, status, moved, errors = _answer(request)
     answer = {
         "phase": phase,
         "status": status,
-        "errors": listener.errors,
+        "errors": errors or listener.errors,
         "kinds": listener.kinds,
         "unreachable": listener.unreachable,
+        "moved": moved,
     }
     with open(request["answer"], "w", encoding="utf-8") as stream:
         json.dump(answer, stream)

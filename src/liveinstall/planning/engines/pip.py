@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +19,19 @@ from liveinstall.errors import (
     BuildError,
     DownloadError,
     EngineError,
+    FileConflictError,
     LiveInstallError,
-    RequirementError,
     ResolutionError,
     WheelRefusedError,
 )
 from liveinstall.events import Downloading
 from liveinstall.model import Candidate
+from liveinstall.planning.engines.arguments import checkouts_home, commands
 from liveinstall.planning.engines.process import Child
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Sequence
     from typing import Self
 
     from liveinstall.events import Event
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from liveinstall.planning.requests import Request
 
 _CHILD = str(Path(__file__).with_name("_pip_child.py"))
-_QUIET = ("--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar", "raw")
 _DOWNLOAD_LINE = re.compile(r"\s*Downloading (\S+)")
 _PROGRESS_LINE = re.compile(r"Progress (\d+) of (\d+)$")
 # Class names of pip's own exceptions; an exception's base classes count too.
@@ -71,35 +72,31 @@ class PipEngine:
 
     def __enter__(self) -> Self:
         """Start the child, which loads pip, so that this is done when the request is known."""
+        self._made: list[str] = []
         self._child = Child([sys.executable, "-P", _CHILD, _pip_directory()])
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop the child, if it has not been asked or not answered."""
+    def __exit__(self, kind: object = None, *_: object) -> None:
+        """Stop the child, if it has not been asked or not answered. After a failure its checkouts go too."""
         self._child.stop()
+        for path in self._made if kind else ():
+            shutil.rmtree(path, ignore_errors=True)
 
     def resolve(
         self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
-        paths = {name: os.path.join(directory, name) for name in ("request", "answer", "report", "wheels", "tmp")}
-        os.makedirs(paths["tmp"], exist_ok=True)
+        names = ("request", "answer", "report", "wheels", "target", "src", "constraints")
+        paths = {name: os.path.join(directory, name) for name in names}
         question = {
-            "arguments": [
-                "install",
-                "--dry-run",
-                "--report",
-                paths["report"],
-                *_QUIET,
-                *_arguments(request, directory),
-            ],
-            "fetch_arguments": ["wheel", "--no-deps", "--wheel-dir", paths["wheels"], *_QUIET, *_sources(request)],
+            **commands(request, paths),
             "parts": list(view.parts),
             "hidden": list(view.hidden),
             "report": paths["report"],
+            "wheels": paths["wheels"],
             "answer": paths["answer"],
-            "fetch": fetch,
-            "temporary": paths["tmp"],
+            "checkouts": [paths["src"], checkouts_home()],
+            "wanted": fetch,
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
         status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=_Downloads(tell).hear)
@@ -109,10 +106,11 @@ class PipEngine:
             raise EngineError(
                 f"pip could not be run (status {status}).", todo=_last_words(log.strip()), log=log
             ) from error
+        self._made = answer["moved"]
         if answer["status"]:
             raise _failure(answer, log)
         report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
-        return [_candidate(item, paths["wheels"], fetched=fetch) for item in report["install"]]
+        return [_candidate(item, paths["wheels"], request.indexed, fetched=fetch) for item in report["install"]]
 
 
 class _Downloads:
@@ -144,45 +142,6 @@ def _pip_directory() -> str:
     return str(Path(spec.origin).parent.parent)
 
 
-def _arguments(request: Request, directory: str) -> Iterator[str]:
-    switches = {
-        "--upgrade": request.upgrade,
-        "--force-reinstall": request.reinstall,
-        "--no-deps": not request.deps,
-        "--pre": request.pre,
-    }
-    yield from (switch for switch, wanted in switches.items() if wanted)
-    for path in _constraint_files(request.constraints, directory):
-        yield from ("--constraint", path)
-    yield from _sources(request)
-    yield "--"
-    yield from request.requirements
-
-
-def _sources(request: Request) -> Iterator[str]:
-    if request.no_index:
-        yield "--no-index"
-    if request.index_url:
-        yield from ("--index-url", request.index_url)
-    for url in request.extra_index_urls:
-        yield from ("--extra-index-url", url)
-    for link in request.find_links:
-        yield from ("--find-links", link)
-
-
-def _constraint_files(constraints: tuple[str, ...], directory: str) -> Iterator[str]:
-    """Constraints are files, or requirements such as "numpy<2", which pip only takes from a file."""
-    lines = [text for text in constraints if not os.path.exists(text) and "://" not in text]
-    yield from (text for text in constraints if text not in lines)
-    for line in lines:
-        if line.endswith((".txt", ".in", ".cfg")):
-            raise RequirementError(f"there is no constraints file {line}.", requirement=line)
-    if lines:
-        path = Path(directory, "constraints.txt")
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        yield str(path)
-
-
 def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     """The typed error for what ended pip; the words are pip's own."""
     words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_words(log.strip())]
@@ -190,9 +149,19 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()).rstrip(".") for word in words if word))))
     kinds = set(answer["kinds"])
     details: dict[str, Any] = {"log": log}
+    if "Unexpected" in kinds and not kinds & _DOWNLOAD:
+        return EngineError(f"pip itself failed: {message}.", **details)
     if "InvalidWheel" in kinds:
         return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
-    if kinds & _BUILD:
+    if answer["phase"] == "checkout":
+        return FileConflictError(
+            f"{answer['errors'][-1]} is there already.",
+            todo="Bring it to the commit that you want, and give its path as editable=.",
+            path=answer["errors"][-1],
+            owner="",
+            **details,
+        )
+    if kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message:  # pip has no type for that
         return BuildError(f"a source distribution could not be built: {message}.", **details)
     if "DistributionNotFound" in kinds and answer["unreachable"]:
         seen = redact(" ".join(answer["unreachable"][-1].split()))
@@ -201,7 +170,7 @@ def _failure(answer: dict[str, Any], log: str) -> LiveInstallError:
         return DownloadError(f"a download failed: {message}.", **details)
     if kinds & _RESOLUTION:
         return ResolutionError(f"pip found no solution: {message}.", **details)
-    return ResolutionError(f"pip could not resolve the request: {message}.", **details)
+    return EngineError(f"pip stopped: {message}.", **details)
 
 
 def _shorten(message: str) -> str:
@@ -213,7 +182,7 @@ def _last_words(log: str) -> str:
     return " ".join(log.split("\n")[-5:]).strip() or "It said nothing."
 
 
-def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate:
+def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fetched: bool) -> Candidate:
     from packaging.utils import canonicalize_name  # here and below: what takes time to load is loaded beside pip
 
     metadata, info = item["metadata"], item["download_info"]
@@ -225,11 +194,17 @@ def _candidate(item: dict[str, Any], wheels: str, *, fetched: bool) -> Candidate
         requested=bool(item.get("requested")),
         extras=tuple(item.get("requested_extras", ())),
         url=redact(info["url"]),
-        sha256=info.get("archive_info", {}).get("hashes", {}).get("sha256", ""),
+        sha256=_sha256(info.get("archive_info", {})),
         wheel=_local(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
-        direct_url=info if item.get("is_direct") else None,
+        direct_url=info if item.get("is_direct") and name not in indexed else None,
         yanked=(item.get("is_yanked") and "yanked") or None,
     )
+
+
+def _sha256(archive: dict[str, Any]) -> str:
+    """From `hashes`, or from `hash`, which is all that pip 22 writes."""
+    algorithm, _, digest = str(archive.get("hash", "")).partition("=")
+    return str(archive.get("hashes", {}).get("sha256") or (digest if algorithm == "sha256" else ""))
 
 
 def _local(url: str) -> str:
@@ -243,9 +218,10 @@ def _local(url: str) -> str:
 
 def _fetched(name: str, version: str, wheels: str) -> str:
     from packaging.utils import parse_wheel_filename
+    from packaging.version import Version
 
     for path in sorted(Path(wheels).glob("*.whl")):
         found, found_version, *_ = parse_wheel_filename(path.name)
-        if found == name and str(found_version) == version:
+        if found == name and found_version == Version(version):
             return str(path)
     raise DownloadError(f"pip fetched no wheel for {name} {version}.", log="")
