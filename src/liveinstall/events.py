@@ -84,6 +84,10 @@ class Failed(Event):
 OnEvent: TypeAlias = "Callable[[Event], None] | None"
 
 
+def untold(event: Event) -> None:
+    """Nobody is told."""
+
+
 class Reporter:
     """Hands events to `on_event`, in the thread that carries the request out. As a context it also tells a failure.
 

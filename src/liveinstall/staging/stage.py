@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot.files import remove_tree
 from liveinstall.errors import FileConflictError
-from liveinstall.events import Event, Staging
+from liveinstall.events import Event, Staging, untold
 from liveinstall.staging.part import Part, stage
 from liveinstall.staging.restore import restore
 
@@ -25,7 +25,7 @@ def stage_all(
     target: Target,
     label: Callable[[str], tuple[str, str]],
     compiler: BytecodeCompiler,
-    tell: Callable[[Event], None],
+    tell: Callable[[Event], None] = untold,
 ) -> dict[str, Part]:
     """Make the candidates' parts in parallel; on any failure remove what was made and raise the first error.
 
