@@ -54,14 +54,14 @@ class Recording:
             self._open(opened or "", arguments, result)
         elif call in ("copy_file_range", "sendfile"):
             self._copy(call, arguments, int(result))
-        elif handle and call in ("write", "pwrite64"):
+        elif handle and call in ("write", "pwrite64") and handle.group(2).startswith(self.now.root + "/"):
             data = ast.literal_eval(f'b"{_STRING.findall(arguments)[0]}"')
             self._write(handle.group(1), handle.group(2), data, arguments if call == "pwrite64" else "")
         elif handle and call in ("fsync", "fdatasync", "syncfs"):
             self.operations.append(Flush(None if call == "syncfs" else self.now.find(handle.group(2))))
         elif handle and call == "fchmod":
             self._chmod(handle.group(2), arguments)
-        else:
+        elif call not in ("write", "pwrite64"):  # elsewhere, of something that names the root
             self._name(call, arguments, line)
 
     def _name(self, call: str, arguments: str, line: str) -> None:

@@ -146,11 +146,20 @@ def remove_empty(home, paths, touched):
             directories.add(path)
             path = dirname(path)
     for path in sorted(directories, key=len, reverse=True):
-        try:
-            os.rmdir(join(home, path))
+        if _is_removed(join(home, path)):
             touch(touched, join(home, path))
-        except OSError:
-            pass
+
+
+def _is_removed(path):
+    """Remove a directory if it is empty. An error may pass; for one that does not, nothing is undone and it stays."""
+    for _ in range(2):
+        try:
+            os.rmdir(path)
+            return True
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                break
+    return False
 
 
 def forget_bytecode(home, paths, touched):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 from places import Place
 
@@ -160,3 +163,24 @@ def test_what_something_else_installed_meanwhile_is_left_alone(place):
     with pytest.raises(CommitError, match="installed by something else"):
         transactions.apply(str(place.site), id)
     assert [path.name for path in place.site.iterdir() if not path.name.startswith(".")] == ["alpha-1.0.dist-info"]
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_an_error_that_passes_leaves_no_empty_directory(tmp_path, monkeypatch, lasting):
+    from _liveinstall_boot import files
+
+    rmdir, failed = os.rmdir, []
+
+    def refuse(path):
+        if lasting or not failed:
+            failed.append(path)
+            raise OSError(errno.EIO, "the disk hiccups", path)
+        rmdir(path)
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    (tmp_path / "share" / "only").mkdir(parents=True)
+    (tmp_path / "share" / "kept").write_text("somebody's")
+    touched = {}
+    files.remove_empty(str(tmp_path), ["share/only/x"], touched)
+    assert (tmp_path / "share" / "only").exists() is lasting and len(failed) == (4 if lasting else 1)
+    assert list(touched) == ([] if lasting else [str(tmp_path / "share")])
