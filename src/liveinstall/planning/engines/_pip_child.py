@@ -132,7 +132,7 @@ def _requirement(item, credentials):
     if netloc in credentials:
         url = url.replace("://" + netloc, "://%s@%s" % (credentials[netloc], netloc), 1)
     if "vcs_info" in info:
-        vcs, name = info["vcs_info"], "" if url.startswith("file:") else name  # pip 22 reads no `x @ git+file:...`
+        vcs, name = info["vcs_info"], "" if url.startswith("file:") else name  # pip 23 reads no `x @ git+file:...`
         url = "%s+%s@%s" % (vcs["vcs"], url, vcs["commit_id"])
     fragment = _fragment(info)
     return name + url + ("#" + fragment if fragment else "")
