@@ -202,13 +202,16 @@ def test_pips_child_ends_with_the_process_that_asked(tmp_path):
     mark = f"mark-{tmp_path.name}-{os.getpid()}"
     fake = tmp_path / "pip"
     fake.mkdir()
-    (fake / "__init__.py").write_text("")
+    for package in (fake, fake / "_internal", fake / "_internal" / "cli"):
+        package.mkdir(exist_ok=True)
+        (package / "__init__.py").write_text("__version__ = '26.0'\n")
+    (fake / "_internal" / "cli" / "req_command.py").write_text("class RequirementCommand: get_requirements = None\n")
     (fake / "__main__.py").write_text(
         "import subprocess, sys, time\n"
         f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99) # {mark}'])\ntime.sleep(99)\n"
     )
     request = tmp_path / "request"
-    request.write_text('{"parts": [], "hidden": [], "arguments": [], "fetch": false, "report": "", "answer": ""}')
+    request.write_text('{"parts": [], "hidden": [], "resolve": ["install"]}')
     child = SOURCE / "liveinstall" / "planning" / "engines" / "_pip_child.py"
     asker = (
         "import sys; from liveinstall.planning.engines.process import Child; "

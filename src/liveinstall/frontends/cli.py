@@ -58,9 +58,16 @@ def _tell(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
 
 
+def _ensure(options: dict[str, Any]) -> Any:
+    from liveinstall.session.ensuring import ensure
+
+    return ensure(*options.pop("requirements"), **options)
+
+
 _VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "install": lambda options: install(*options.pop("requirements"), **options),
     "plan": lambda options: plan(*options.pop("requirements"), **options),
+    "ensure": _ensure,
     "uninstall": lambda options: removing.uninstall(*options.pop("names"), **options),
     "list": lambda _: audit.list(),
     "freeze": lambda options: audit.freeze(**options),
@@ -119,7 +126,7 @@ def _plain(value: Any) -> Any:
 def _parse(arguments: list[str]) -> dict[str, Any]:
     """What was typed, by keyword. Where requirements may stand, options may stand among them, as for pip."""
     parser = _parser()
-    if arguments[:1] not in (["install"], ["plan"]):
+    if arguments[:1] not in (["install"], ["plan"], ["ensure"]):
         return vars(parser.parse_args(arguments))
     verbs = next(action for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
     chosen = cast("dict[str, argparse.ArgumentParser]", verbs.choices)[arguments[0]]
@@ -150,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_request(request)
     request.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"))
+    _add_request(_verb(verbs, "ensure", "install what is missing; do nothing, fast, when nothing is"))
     _add_uninstall(verbs)
     _verb(verbs, "list", "show every distribution: installed, loaded, pending")
     freeze = _verb(verbs, "freeze", "show the installed distributions as requirements")
@@ -211,3 +219,6 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add_options(parser)
     _add_when(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")
+    add("--prefer", choices=("newest", "loaded"), default="newest", help="loaded: try first what needs no restart")
+    add("--requester", metavar="NAME", help="who asks; is recorded, and kept in later requests")
+    add("--protect", action="append", default=[], metavar="REQUIREMENT", help="what this request may not break")
