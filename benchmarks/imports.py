@@ -12,13 +12,17 @@ from benchmarks.synthetic import crowd, small_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-IMPORT, DECIDE = 10, 150  # ms
+IMPORT, DECIDE, ENSURE, LOOK = 10, 150, 20, 150  # ms
 CROWD = 300
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """Import, then deciding."""
-    return [_import(place, options.count(100, 20)), _decide(place, options.count(7, 3))]
+    """Import, then deciding, then looking around."""
+    return [
+        _import(place, options.count(100, 20)),
+        _decide(place, options.count(7, 3)),
+        _look(place, options.count(7, 3)),
+    ]
 
 
 def _import(place: Workshop, rounds: int) -> Section:
@@ -84,6 +88,38 @@ def _decide(place: Workshop, rounds: int) -> Section:
         rows,
         (Verdict(f"deciding takes at most {DECIDE} ms beyond pip", f"{worst:.0f} ms", worst <= DECIDE),),
     )
+
+
+def _look(place: Workshop, rounds: int) -> Section:
+    environment = place.copy(place.template)
+    crowd(environment.site, CROWD)
+    calls = {"ensure": ["crowd-000"], "status": [], "list": [], "check": [], "freeze": []}
+
+    def once(call: str) -> dict[str, Any]:
+        return place.ask(environment, "look", call=call, arguments=calls[call])
+
+    once("ensure")
+    found = interleaved({call: lambda call=call: once(call) for call in calls}, rounds)  # type: ignore[misc]
+    environment.discard()
+    rows, first = [], {}
+    for call, answers in found.items():
+        loading, first[call], again = (
+            statistics.median(answer[key] for answer in answers) * 1000 for key in ("loading", "first", "again")
+        )
+        rows.append([f"`{call}`", *(f"{value:.0f}" for value in (loading, first[call], again))])
+    worst = max(first[call] for call in ("status", "list", "check"))
+    return Section(
+        f"Looking around among {CROWD} distributions",
+        f"Milliseconds of wall time, medians of {rounds}, in the environment of the table above. `ensure` is asked for "
+        "a distribution that is there and needs all others in turn; nothing is started for it. Loading is paid once.",
+        ("", "load", "first call", "again"),
+        rows,
+        (
+            Verdict(f"`ensure` of what is there takes at most {ENSURE} ms", f"{first['ensure']:.0f} ms",
+                    first["ensure"] <= ENSURE),
+            Verdict(f"`status`, `list` and `check` take at most {LOOK} ms", f"{worst:.0f} ms", worst <= LOOK),
+        ),
+    )  # fmt: skip
 
 
 def _split(answers: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:

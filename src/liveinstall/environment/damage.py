@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ class _Info:
     missing: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def home(self) -> str:
         return os.path.dirname(self.path)
 
@@ -126,9 +127,9 @@ def _read(path: str) -> _Info:
 
 
 def _compare(info: _Info, file: str, hashed: str, size: str) -> None:
-    path = os.path.normpath(f"{info.home}{os.sep}{file}") if os.pardir in file else f"{info.home}{os.sep}{file}"
     if file.endswith(".pyc"):
         return
+    path = _place(info.home, file)
     try:
         found = os.stat(path)
     except OSError:
@@ -149,11 +150,18 @@ def _owned(infos: Iterable[_Info]) -> set[str]:
     owned: set[str] = set()
     for info in infos:
         for file, *_ in info.rows or ():
-            path = os.path.normpath(os.path.join(info.home, file))
+            path = _place(info.home, file)
             while path not in owned and path != info.home and os.path.dirname(path) != path:
                 owned.add(path)
                 path = os.path.dirname(path)
     return owned
+
+
+def _place(home: str, file: str) -> str:
+    """A RECORD's path as an absolute one; hardly any needs the slow way, and there are tens of thousands."""
+    if os.pardir in file or os.sep != "/" or file.startswith("/"):
+        return os.path.normpath(os.path.join(home, file))
+    return f"{home}/{file}"
 
 
 # --- distributions ----------------------------------------------------------------------------------------------------

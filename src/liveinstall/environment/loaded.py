@@ -135,8 +135,12 @@ def _witness(distribution: Distribution, files: set[str]) -> str:
         inside, outside = record_of(distribution)
     except DamagedError:
         return next((path for path in files if path.startswith(home + os.sep)), "")
-    for path in inside:
-        candidate = os.path.join(home, *path.split("/"))
-        if candidate in files:
-            return candidate
+    for path in inside & _below(home, files):
+        return os.path.join(home, *path.split("/"))
     return next((path for path in outside if path in files), "")
+
+
+def _below(home: str, files: set[str]) -> set[str]:
+    """Those of `files` that lie below `home`, as a RECORD writes them."""
+    start = len(home) + 1
+    return {path[start:].replace(os.sep, "/") for path in files if path.startswith(home + os.sep)}
