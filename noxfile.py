@@ -67,7 +67,10 @@ def integration(session: nox.Session) -> None:
     """Real pip, real wheels from the index, real processes; what names its own Python, or takes long, once."""
     _groups(session, "integration")
     session.install(".")
-    once = ("real_upgrades", "foreign_changes", "holds", "hostile", "places", "reliability", "repair", "undo")
+    once = (
+        *("engines", "foreign_changes", "holds", "hostile", "left_behind", "misbehaving_sources", "places", "plugins"),
+        *("progress", "real_upgrades", "reliability", "removals", "repair", "requests", "undo"),
+    )
     rest = [] if session.python == NEWEST_COMMON else [f"--ignore=integration/test_{name}.py" for name in once]
     session.run("pytest", "integration", "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
 

@@ -30,7 +30,7 @@ class Sizes:
     """
 
     options: Options
-    live: int = 4
+    live: int = 6
     pip: int = 6
     states: int = 4
     bound: int = 10
@@ -40,8 +40,8 @@ class Sizes:
     crowds: int = 5
     swaps: int = 1000
     installs: int = 20
-    each: int = 2
-    rivals: int = 12
+    each: int = 1
+    rivals: int = 24
     rounds: int = 25
     hostile: int = 1
 
