@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,6 @@ def test_what_an_installed_distribution_no_longer_gets_is_said(
         ("install('gamma', 'alpha==1.0')", "ResolutionError"),
         ("install('eta')", "ResolutionError"),
         ("install('alpha', constraints=['alpha>=3'])", "ResolutionError"),
-        ("install('alpha>=2', timeout=0.001)", "EngineTimeoutError"),
         ("install('alpha', engine='conda')", "RequirementError"),
     ],
 )
@@ -224,6 +224,16 @@ def test_what_cannot_be_is_an_error_and_changes_nothing(
     before = tree(environment.path)
     (told,) = live(environment, engine, house, code)
     assert told["error"] == error and "Nothing was changed." in told["message"], told
+    assert tree(environment.path) == before
+    whole(environment)
+
+
+def test_an_engine_that_waits_for_an_answer_is_stopped(environment: Environment, engine: str, house: Path) -> None:
+    before = tree(environment.path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and says nothing
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        (told,) = live(environment, engine, house, f"install('alpha>=2', find_links=[{address!r}], timeout=3)")
+    assert told["error"] == "EngineTimeoutError" and "Nothing was changed." in told["message"], told
     assert tree(environment.path) == before
     whole(environment)
 
