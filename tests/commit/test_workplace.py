@@ -121,3 +121,21 @@ def test_a_damaged_or_foreign_note_names_nothing(text, site):
 def test_a_note_says_where_it_is():
     path = os.path.join(os.path.abspath(os.sep), "tmp", "liveinstall-x")
     assert parse(encode(path)) == path
+
+
+def test_directories_elsewhere_that_the_killed_one_named_go_too(site, temporary, tmp_path):
+    places = {name: tmp_path / "memory" / name for name in ("liveinstall-links", "liveinstall-own", "other")}
+    for place in places.values():
+        (place / "sub").mkdir(parents=True)
+    pid = os.fork()
+    if not pid:
+        with workplace(str(site)) as directory:
+            os.mkdir(os.path.join(directory, "1"))
+            os.symlink(places["liveinstall-own"], os.path.join(directory, "elsewhere-own"))
+            os.symlink(places["liveinstall-links"], os.path.join(directory, "1", "elsewhere-links"))
+            os.symlink(places["other"], os.path.join(directory, "1", "elsewhere-other"))
+            os._exit(9)
+    os.waitpid(pid, 0)
+    sweep(str(site))
+    assert [path.name for path in (tmp_path / "memory").iterdir()] == ["other"]
+    assert list(temporary.iterdir()) == []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MAGIC = "liveinstall-work 1"
 _PREFIX = "liveinstall-"
+_ELSEWHERE = "elsewhere-*"  # links in the directory, or in one of its own, to other directories that go with it
 _OWNER = "for"  # in the directory: the site directory that it is for, because an environment may be copied meanwhile
 
 _mine: dict[str, str] = {}  # site directory -> its workplace, while this process uses it
@@ -95,6 +96,10 @@ def _remove(directory: str) -> None:
             if not os.path.islink(path):
                 with suppress(OSError):
                     os.chmod(path, 0o700)
+    for link in [*Path(directory).glob(_ELSEWHERE), *Path(directory).glob(f"*/{_ELSEWHERE}")]:
+        place = os.readlink(link) if link.is_symlink() else ""
+        if os.path.basename(place).startswith(_PREFIX) and os.path.isdir(place) and not os.path.islink(place):
+            shutil.rmtree(place, ignore_errors=True)
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path, ignore_errors=True)

@@ -31,7 +31,7 @@ def render_result(result: Result) -> str:
     waits = "Would wait for the next start of Python:" if result.dry_run else "Staged for the next start of Python:"
     lines = [
         *_block(would, result.installed),
-        *_block("Removed:", result.removed),
+        *_block("Would be removed now:" if result.dry_run else "Removed:", result.removed),
         *_block(waits, result.staged),
         *_remarks(result.unchanged, result.conflicts, result.notes),
     ]

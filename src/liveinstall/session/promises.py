@@ -81,7 +81,7 @@ class Promises:
 
     def _in_words(self, text: str) -> str:
         for name, who in self._names.items():
-            text = re.sub(rf"{re.escape(name)}(==| )0", f"what {who} asked for", text)
+            text = re.sub(rf"(all versions of )?\b{re.escape(name)}\b((==| )0\b)?", f"what {who} asked for", text)
         return text
 
     def check(self, after: Mapping[str, Node]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,7 @@ class UvEngine:
         """
         variables = _variables(self._own.name)
         asked = list(arguments(request, directory))
+        _note(directory, "own", self._own.name)
         with _links(directory) as target:
             show(view, target)
             where = [f"--target={target}", f"--python={sys.executable}", "--link-mode=symlink", "--no-compile-bytecode"]
@@ -111,4 +112,11 @@ def _links(directory: str) -> Iterator[str]:
     """
     memory = _MEMORY if os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK) else directory
     with TemporaryDirectory(prefix="liveinstall-", dir=memory) as place:
+        _note(directory, "links", place)
         yield place
+
+
+def _note(directory: str, name: str, place: str) -> None:
+    """Let whoever cleans `directory` up after a kill find another one."""
+    with suppress(OSError):
+        os.symlink(place, os.path.join(directory, f"elsewhere-{name}"))
