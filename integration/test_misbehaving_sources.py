@@ -146,11 +146,11 @@ def test_pip_that_is_missing_or_damaged(place: Environment, tmp_path: Path) -> N
     pip = place.site / "pip"
     pip.rename(tmp_path / "pip")
     try:
-        told = refused(place, "EngineError", "idna", "--no-index")
+        told = refused(place, "EngineError", "idna", "--no-index", "--engine", "pip")
         assert "ensurepip" in told["todo"]
         pip.mkdir()
         (pip / "__init__.py").write_text("")
-        told = refused(place, "EngineError", "idna", "--no-index")
+        told = refused(place, "EngineError", "idna", "--no-index", "--engine", "pip")
         assert "pip" in told["message"] + told["todo"]
     finally:
         shutil.rmtree(pip, ignore_errors=True)
