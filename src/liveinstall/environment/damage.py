@@ -136,7 +136,7 @@ def _compare(info: _Info, file: str, hashed: str, size: str) -> None:
         if not os.path.lexists(path):
             info.missing.append(file)
         return
-    if size.isdecimal() and S_ISREG(found.st_mode) and found.st_size != int(size):
+    if size.isdecimal() and found.st_size != int(size) and S_ISREG(found.st_mode):
         info.changed.append(file)
     elif hashed.startswith("sha256=") and S_ISREG(found.st_mode):
         with open(path, "rb") as stream:
@@ -146,10 +146,11 @@ def _compare(info: _Info, file: str, hashed: str, size: str) -> None:
 
 
 def _owned(infos: Iterable[_Info]) -> set[str]:
-    """The files that RECORDs name, and the directories that they are in."""
+    """What RECORDs name at the top level of their site directory; of what lies elsewhere, all."""
     owned: set[str] = set()
     for info in infos:
-        for file, *_ in info.rows or ():
+        owned.update(os.path.join(info.home, top) for top in {row[0].partition("/")[0] for row in info.rows or ()})
+        for file in [row[0] for row in info.rows or () if os.pardir in row[0] or os.path.isabs(row[0])]:
             path = _place(info.home, file)
             while path not in owned and path != info.home and os.path.dirname(path) != path:
                 owned.add(path)
