@@ -172,6 +172,9 @@ class FakeEngine:
     def __exit__(self, *_):
         pass
 
+    def keep(self):
+        pass
+
     def resolve(self, request, view, directory, *, fetch, tell):
         here = {k: v.version for k, v in installed().items() if v.info not in view.hidden}
         for part in view.parts:

@@ -130,6 +130,36 @@ def test_the_host_protects_what_it_needs(env, loaded):
     assert env.versions() == {"core": "1.0"} and env.leftovers() == []
 
 
+def test_what_the_host_does_not_have_yet_may_not_come_in_another_version(env):
+    env.wheel("core", "2.0")
+    env.wheel("tool", "1.0", requires=("core",))
+    done = env.run("li.install('tool', protect=('core<2',))")
+    assert "ProtectedError" in done.stderr and "core<2, and core 2.0 is installed" in done.stderr
+    assert env.versions() == {}
+    env.wheel("core", "1.0")
+    assert env.run("li.install('core==1.0', protect=('core<2',))").returncode == 0
+
+
+def test_a_promise_holds_although_something_below_it_is_missing(env):
+    env.wheel("core", "1.0", requires=("absent",))
+    env.wheel("core", "2.0")
+    env.run("li.install('core==1.0', deps=False)")
+    done = env.run("li.install('core==2.0', protect=('core<2',))")
+    assert "ProtectedError" in done.stderr
+    assert env.run("li.install('core==2.0')").returncode == 0
+
+
+def test_secrets_of_what_is_protected_are_not_shown(env):
+    done = env.run("li.install('alpha', protect=['https://user:secret@host/x.zip'])")
+    assert "RequirementError" in done.stderr and "secret" not in done.stderr.splitlines()[-1]
+
+
+def test_a_marker_that_does_not_hold_asks_nobody_again(family):
+    call = "li.ensure('alpha', 'never; python_version < \"3\"', requester='p')"
+    family.json(SHOW + f"show({call})")
+    family.json(QUIET + f"show({call})")
+
+
 def test_a_damaged_file_of_requests_keeps_nobody_from_anything(plugins):
     (plugins.site / ".liveinstall" / "requests").write_bytes(b"liveinstall-requests 1\n\xff")
     assert plugins.json(SHOW + "show(li.install('tool'))")["installed"] == ["tool 1.0", "core 1.0 -> 2.0"]
@@ -143,6 +173,8 @@ def test_a_damaged_file_of_requests_keeps_nobody_from_anything(plugins):
         ("requester=7", "is not a name"),
         ("protect='core'", "a sequence of requirements"),
         ("protect=('!',)", "is not a requirement"),
+        ("protect=[5]", "is not a requirement"),
+        ("protect=None", "a sequence of requirements"),
         ("prefer='oldest'", "is not one of newest, loaded"),
     ],
 )

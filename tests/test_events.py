@@ -13,7 +13,7 @@ import pytest
 from support import SOURCE, tree
 
 from liveinstall.cancelling import Cancellation, check, ended_by
-from liveinstall.errors import RequestCancelledError
+from liveinstall.errors import EngineError, EngineTimeoutError, RequestCancelledError
 from liveinstall.events import Downloading, Reporter
 from liveinstall.planning.engines.pip import _Downloads
 from liveinstall.planning.engines.process import Child, run
@@ -172,6 +172,43 @@ def test_a_task_that_waits_for_the_lock_is_cancelled(env, slow):
         holder.kill()
         holder.communicate()
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_being_committed_is_carried_out_though_its_task_is_cancelled(env):
+    """Also where the commit waits for something that could be ended."""
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    (env.site / "line.pth").write_text("import sys\n")  # so that a start is asked what it imports already
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "1.0")
+    done = env.run(
+        "import alpha, asyncio, threading\nfrom liveinstall.commit import transaction as t\n"
+        "applied, go = threading.Event(), threading.Event()\nreal = t.apply\n"
+        "def apply(*a, **k):\n    real(*a, **k); applied.set(); go.wait(20)\n"
+        "t.apply = apply\n"
+        "async def main():\n    task = asyncio.ensure_future(li.ainstall('alpha==2.0', 'beta'))\n"
+        "    await asyncio.to_thread(applied.wait, 20)\n    task.cancel()\n    await asyncio.sleep(0.1)\n    go.set()\n"
+        "    await asyncio.wait([task])\n    return task.cancelled()\n"
+        "assert asyncio.run(main())\nimport beta\nprint([str(c) for p in li.pending() for c in p.changes])"
+    )
+    assert (done.stdout, done.stderr) == ("['alpha 1.0 -> 2.0']\n", "")
+
+
+def test_a_timeout_may_be_endless_and_a_program_that_is_none_is_an_engine_error(tmp_path):
+    assert run([sys.executable, "-c", "print(1)"], timeout=float("inf")) == (0, "1\n")
+    with pytest.raises(EngineError, match="could not be started"):
+        run([str(tmp_path)], timeout=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "setsid"), reason="needs sessions")
+def test_whoever_left_its_session_and_has_the_pipe_is_not_waited_for(tmp_path):
+    code = "import os, subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(8)'], "
+    code += "start_new_session=True)\nprint('said', flush=True)\n"
+    begin = time.monotonic()
+    assert run([sys.executable, "-c", code], timeout=None) == (0, "said\n")
+    with pytest.raises(EngineTimeoutError):
+        run([sys.executable, "-c", code + "time.sleep(99)"], timeout=1.5)
+    assert time.monotonic() - begin < 7
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

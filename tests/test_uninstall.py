@@ -42,6 +42,12 @@ def test_with_unused_goes_all_that_nobody_needs(family):
     assert family.versions() == {} and family.leftovers() == []
 
 
+def test_what_a_requester_asked_for_is_not_unused(family):
+    family.run("li.ensure('gamma', requester='a-plugin')")
+    seen = family.json(SHOW + "show(li.uninstall('alpha', with_unused=True))")
+    assert seen["removed"] == ["alpha 1.0 removed", "beta 1.0 removed"]
+
+
 def test_what_is_loaded_goes_at_the_next_start(family):
     seen = family.json(SHOW + "import alpha\nr = li.uninstall('alpha')\nimport alpha.late\nshow(r)")
     assert seen["staged"] == ["alpha 1.0 removed"] and seen["reasons"]["alpha"] == "alpha is imported here"
@@ -136,6 +142,7 @@ def test_a_dry_run_changes_nothing(family):
     [
         ("li.uninstall()", "RequirementError", "no name was given"),
         ("li.uninstall('alpha>=1')", "RequirementError", "names only"),
+        ("li.uninstall(['alpha'])", "RequirementError", "names only"),
         ("li.uninstall('alpha', when='soon')", "RequirementError", "when='soon'"),
         ("import alpha; li.uninstall('alpha', when='now')", "RestartRequiredError", "alpha is imported here"),
         ("li.uninstall('filelock')", "TargetError", "outside of this environment"),

@@ -50,6 +50,11 @@ class Cancellation:
                 self._ends.remove(end)
 
 
+def too_late() -> None:
+    """From here on nothing ends this context's request."""
+    _current.set(None)
+
+
 def check() -> None:
     """RequestCancelledError if this context's request was cancelled."""
     current = _current.get()

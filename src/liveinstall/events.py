@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from liveinstall.cancelling import check
+from liveinstall.cancelling import check, too_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,7 @@ class Reporter:
             check()
         if isinstance(event, Committing):
             self._can_end = False
+            too_late()
         if self._on_event is None:
             return
         try:

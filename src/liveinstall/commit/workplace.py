@@ -35,7 +35,7 @@ def workplace(site: str) -> Iterator[str]:
     """An empty directory, its absolute path, until the end of one change. Needs the lock."""
     note = _note(site)
     try:
-        with tempfile.TemporaryDirectory(prefix=_PREFIX) as directory:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as directory:
             _mine[site] = directory
             with suppress(OSError):  # on a full disk a change may still succeed; only a kill would leave something
                 Path(directory, _OWNER).write_text(os.path.realpath(site), encoding="utf-8", errors="surrogateescape")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot import COMPANIONS
 from liveinstall.environment.holds import users
 from liveinstall.environment.installed import record_of
-from liveinstall.errors import DamagedError
+from liveinstall.errors import DamagedError, EngineTimeoutError
 from liveinstall.planning.engines.process import run
 
 if TYPE_CHECKING:
@@ -94,7 +94,10 @@ def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str
         return set()
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         answer = os.path.join(directory, "files")
-        run([sys.executable, "-c", _FILES, answer], timeout=60)
+        try:
+            run([sys.executable, "-c", _FILES, answer], timeout=60)
+        except EngineTimeoutError:
+            return {distribution.name for distribution in distributions}  # earlier than needed does no harm
         with suppress(FileNotFoundError), open(answer, encoding="utf-8", errors="surrogateescape") as stream:
             files = {os.path.realpath(line.rstrip("\n")) for line in stream}
             return {distribution.name for distribution in distributions if _witness(distribution, files)}

@@ -49,7 +49,9 @@ def gone(here: Mapping[str, Distribution]) -> dict[str, str]:
 
 
 def _version(found: Distribution) -> str:
-    tops = top_names(found)[0]
+    if _is_ours(found):
+        return found.version
+    tops = {top for top in top_names(found)[0] if getattr(sys.modules.get(top), "__file__", None)}  # no namespaces
     if _first is not None:
         before, modules = _first
         if found.name in before and not tops.isdisjoint(modules) and before[found.name].version != found.version:
@@ -60,6 +62,15 @@ def _version(found: Distribution) -> str:
             if isinstance(told, str) and _differ(told, found.version):
                 return told
     return found.version
+
+
+def _is_ours(found: Distribution) -> bool:
+    """Whether liveinstall put it there: it replaces nothing that is loaded."""
+    try:
+        with open(os.path.join(found.info, "INSTALLER"), encoding="utf-8") as stream:
+            return stream.read().strip() == "liveinstall"
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _differ(one: str, other: str) -> bool:

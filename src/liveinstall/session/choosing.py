@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liveinstall.errors import RequirementError, ResolutionError
+from liveinstall.errors import EngineError, RequirementError, ResolutionError, WheelRefusedError
 from liveinstall.events import Planning
+from liveinstall.redact import redact
 from liveinstall.session.promises import Promises, check_promise_options
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Chooser:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.scene.reporter.tell(Planning(self.request.asked))
+        self.scene.reporter.tell(Planning(tuple(map(redact, self.request.asked))))
         wishes = self.wishes
         state = self.scene.future()
         self._promises = Promises(self.scene.target.site, state, self.request, wishes.requester or "", wishes.protect)
@@ -67,8 +68,11 @@ class Chooser:
             self.notes.append("the versions that are loaded cannot satisfy this")
             self.engine.__exit__(None, None, None)
             return self._resolve(self._asked, self.engine.__enter__(), fetch=fetch)
-        with type(self.engine)() as another:
-            self.notes += _given_up(found, self._resolve(self._asked, another, fetch=False), pins)
+        try:
+            with type(self.engine)() as another:
+                self.notes += _given_up(found, self._resolve(self._asked, another, fetch=False), pins)
+        except (EngineError, WheelRefusedError) as error:
+            self.notes.append(f"what the newest would be is not known: {error.what.rstrip('.')}")
         return found
 
     def _resolve(self, request: Request, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:

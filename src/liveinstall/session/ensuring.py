@@ -12,6 +12,7 @@ from liveinstall.commit.requesters import read_requests
 from liveinstall.environment.installed import finder
 from liveinstall.environment.target import find_target
 from liveinstall.model import Change, Result
+from liveinstall.planning.requirements import parse_requirement
 from liveinstall.planning.satisfied import unsatisfied
 from liveinstall.session import install
 
@@ -64,7 +65,7 @@ def _is_settled(texts: list[str], requester: str | None) -> bool:
     site = find_target(for_change=False).site
     if requester is not None:
         known = {asked.requirement for asked in read_requests(site) if asked.who == requester}
-        if not known.issuperset(texts):
+        if not known.issuperset(found.text for found in map(parse_requirement, texts) if found):
             return False
     if not any(True for _ in boot.transactions(site)):
         return True

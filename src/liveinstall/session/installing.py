@@ -64,6 +64,7 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
         from liveinstall.session.work import carry_out  # imported while the engine worked
 
         result = carry_out(scene, request, candidates, decided, compiler)
+        engine.keep()
         chooser.record()
         return result
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from packaging.utils import canonicalize_name
 
 from liveinstall.commit.requesters import Asked, read_requests, write_requests
 from liveinstall.errors import ProtectedError, RequirementError, ResolutionError
+from liveinstall.planning.graph import Node
+from liveinstall.planning.requirements import text_of, wrong
 from liveinstall.planning.satisfied import unsatisfied
 from liveinstall.redact import redact
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from liveinstall.model import Candidate
-    from liveinstall.planning.graph import Node
     from liveinstall.planning.requests import Request
 
 HOST = "the host"
@@ -47,10 +49,14 @@ class Promises:
         self._asked = [
             asked
             for asked in read_requests(site)
-            if not unsatisfied([asked.requirement], state.get)
+            if admits(asked.requirement, state)
             and not (asked.who == requester and name_of(asked.requirement) in request.names)
         ]
-        held = [Asked(HOST, text) for text in protect if not unsatisfied([text], state.get)]
+        protect = [text for text in map(text_of, protect) if applies(text)]
+        held = [Asked(HOST, text) for text in protect if admits(text, state)]
+        self._limits = [text for text in protect if name_of(text) not in state]
+        texts = (*(asked.requirement for asked in self._asked), *protect)
+        self._whole = {text for text in texts if not unsatisfied([text], state.get)}
         self.kept: dict[str, list[str]] = {}
         for asked in (*self._asked, *held):
             self.kept.setdefault(asked.who, []).append(asked.requirement)
@@ -58,6 +64,8 @@ class Promises:
 
     def with_them(self, request: Request, directory: str) -> Request:
         """The request that an engine is asked: with the wheels, where it can take them."""
+        limits = [line for line in self._limits if not Requirement(line).extras and not Requirement(line).url]
+        request = replace(request, constraints=(*request.constraints, *limits))
         if not self.kept or not request.asked or not _takes_more(request):
             return request
         place = Path(directory, "promises")
@@ -75,7 +83,7 @@ class Promises:
             return error
         what, log = self._in_words(error.what), self._in_words(error.log)
         who = tuple(who for name, who in self._names.items() if name in error.what + error.log)
-        told = "; ".join(f"{one} asked for {', '.join(self.kept[one])}" for one in who)
+        told = "; ".join(f"{one} asked for {redact(', '.join(self.kept[one]))}" for one in who)
         details = {**error.details, "log": log, "requesters": who}
         return ProtectedError(f"{what.rstrip('.')} ({told}).", todo=error.todo, **details)
 
@@ -86,13 +94,20 @@ class Promises:
 
     def check(self, after: Mapping[str, Node]) -> None:
         """ProtectedError if `after` breaks a promise, whatever the engine made of it."""
-        broken = {
-            who: why for who, texts in self.kept.items() for text in texts if (why := unsatisfied([text], after.get))
-        }
+        kept = {who: list(texts) for who, texts in self.kept.items()}
+        if self._limits:
+            kept[HOST] = [*kept.get(HOST, ()), *(text for text in self._limits if name_of(text) in after)]
+        broken = {who: why for who, texts in kept.items() for text in texts if (why := self._broken(text, after))}
         if broken:
-            words = "; ".join(f"{who} asked for {', '.join(self.kept[who])}: {why}" for who, why in broken.items())
+            words = redact("; ".join(f"{who} asked for {', '.join(kept[who])}: {why}" for who, why in broken.items()))
             whose = f"what {self._requester} asks for" if self._requester else "this"
             raise ProtectedError(f"{whose} would break what others need. {words}.", requesters=tuple(broken), log="")
+
+    def _broken(self, text: str, after: Mapping[str, Node]) -> str:
+        """What is wrong with a promise; what was broken below it before is not this request's doing."""
+        if text in self._whole or not admits(text, after):
+            return unsatisfied([text], after.get)
+        return ""
 
     def record(self) -> None:
         """Remember what was asked for now. Needs the lock."""
@@ -109,11 +124,13 @@ def _takes_more(request: Request) -> bool:
 
 
 def _has_hashes(path: str) -> bool:
-    """A file from elsewhere is taken for one with hashes."""
+    """A file from elsewhere, or one that names another, is taken for one with hashes."""
     try:
-        return "--hash" in Path(path).read_text(encoding="utf-8", errors="replace")
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return True
+    others = ("-r", "--requirement", "-c", "--constraint")
+    return any("--hash" in line or line.lstrip().startswith(others) for line in lines)
 
 
 def shown(requirement: str) -> str:
@@ -126,11 +143,25 @@ def check_promise_options(requester: str | None, protect: Sequence[str]) -> None
     is_name = isinstance(requester, str) and requester.isprintable() and re.search(r"[A-Za-z0-9]", requester)
     if requester is not None and not is_name:
         raise RequirementError(f"requester={requester!r} is not a name.", requirement="")
-    if isinstance(protect, str):
-        raise RequirementError("protect= takes a sequence of requirements, not a string.", requirement=protect)
+    if isinstance(protect, str) or not isinstance(protect, Collection):
+        raise wrong("protect= takes a sequence of requirements, not a string.", str(protect))
     for text in protect:
-        if not name_of(text):
-            raise RequirementError(f"{text!r} in protect= is not a requirement.", requirement=str(text))
+        if not isinstance(text, (str, Requirement)) or not name_of(str(text)):
+            raise wrong(f"{str(text)!r} in protect= is not a requirement.", str(text))
+
+
+def applies(requirement: str) -> bool:
+    """Whether its marker holds here."""
+    marker = Requirement(requirement).marker
+    return marker is None or marker.evaluate()
+
+
+def admits(requirement: str, state: Mapping[str, Node]) -> bool:
+    """Whether what it names is there, in a version that it admits."""
+    node = state.get(name_of(requirement))
+    found = Requirement(requirement)
+    alone = {name_of(requirement): Node(node.version)} if node else {}
+    return not unsatisfied([f"{found.name}{found.specifier}"], alone.get)
 
 
 def name_of(requirement: str) -> str:

@@ -81,12 +81,12 @@ def _uninstall(
 def _canonical(names: Iterable[str]) -> frozenset[str]:
     found = set()
     for name in names:
-        canonical = canonicalize_name(name)
+        canonical = canonicalize_name(name) if isinstance(name, str) else ""
         if not is_normalized_name(canonical):
             raise RequirementError(
                 f"{name!r} is not the name of a distribution.",
                 todo="A removal takes names only, without versions or extras.",
-                requirement=name,
+                requirement=str(name),
             )
         found.add(str(canonical))
     if not found:
@@ -98,7 +98,9 @@ def _decide(scene: Scene, wanted: frozenset[str], when: str, *, with_unused: boo
     waits = scene.waits()
     state = future(scene.before, waits)
     here = wanted & (state.keys() | scene.before.keys() | waits.keys())
-    unused = unused_without(here & state.keys(), state, scene.requested())
+    requests = read_requests(scene.target.site)
+    requested = scene.requested() | {name_of(each.requirement) for each in requests}
+    unused = {name for name in unused_without(here & state.keys(), state, requested) if _is_inside(scene, name)}
     removals = here | unused if with_unused else here
     _check_inside(scene, removals)
     request = Request((f"uninstall {' '.join(sorted(wanted))}",), wanted, removals, when=when)
@@ -106,16 +108,21 @@ def _decide(scene: Scene, wanted: frozenset[str], when: str, *, with_unused: boo
     changed = {change.name for change in decided.changes}
     notes = [f"{name} is not installed" for name in sorted(wanted - here)]
     notes += [f"{name} no longer waits" for name in sorted(removals - changed)]
-    asked = [each for each in read_requests(scene.target.site) if name_of(each.requirement) in removals]
+    asked = [each for each in requests if name_of(each.requirement) in removals]
     notes += [f"{each.who} asked for {each.requirement}" for each in asked]
     if unused and not with_unused:
         notes.append(f"nobody needs {', '.join(sorted(unused))} any more: with_unused=True removes that too")
     return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))
 
 
+def _is_inside(scene: Scene, name: str) -> bool:
+    """Whether it lies in the environment, or waits to."""
+    return name not in scene.here or scene.replaced(name) is not None or name in scene.waiting.entries
+
+
 def _check_inside(scene: Scene, removals: Iterable[str]) -> None:
     for name in sorted(removals):
-        if name in scene.here and scene.replaced(name) is None and name not in scene.waiting.entries:
+        if not _is_inside(scene, name):
             home = os.path.dirname(scene.here[name].info)
             raise TargetError(
                 f"{name} lies in {home}, outside of this environment.",

@@ -57,6 +57,8 @@ class _Work:
         self.swaps = {
             name: transactions.swap_of(self.site, changed[name], scene.replaced(name), "") for name in self.asked
         }
+        self.sources: Mapping[str, Source] = {}
+        self.early: set[str] = set()
         self.now_id = transactions.new_id()
         self.later_id = scene.waiting.ids[0] if scene.waiting.ids else transactions.new_id()
 
@@ -74,6 +76,9 @@ class _Work:
             with ended_by(compiler.cancel):
                 compiler.finish()
             self.scene.lap("compile")
+            # What starts processes comes before the commit, which nothing shall interrupt.
+            self.sources = self.scene.sources()
+            self.early = self.scene.loaded_at_start(change.name for change in self.decided.waiting)
             self.scene.reporter.tell(Committing(self.decided.changes))
         except BaseException:
             compiler.cancel()
@@ -98,11 +103,11 @@ class _Work:
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
         """The ids of what happened now and of what waits; empty where there is none."""
         target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
-        entries, sources = dict(waiting.entries), self.scene.sources()
+        entries = dict(waiting.entries)
         changed = {change.name: change for change in decided.changes}
         for name, candidate in self.chosen.items():
             self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
-            entries[name] = Entry(self.swaps[name], _about(changed[name], candidate, sources.get(name)))
+            entries[name] = Entry(self.swaps[name], _about(changed[name], candidate, self.sources.get(name)))
         for name in self.removed:
             entries[name] = Entry(self.swaps[name], {"reason": changed[name].reason})
         if decided.now:
@@ -113,8 +118,7 @@ class _Work:
         if decided.waiting or waiting.ids:
             asked = (*waiting.requests, *self.request.asked)
             left = [entries[change.name] for change in decided.waiting]
-            early = self.scene.loaded_at_start(entry.swap.name for entry in left)
-            later = publish_waiting(target, waiting, left, asked, id=self.later_id, early=early)
+            later = publish_waiting(target, waiting, left, asked, id=self.later_id, early=self.early)
         transactions.recover(self.site)
         return self.now_id if decided.now else "", later
 

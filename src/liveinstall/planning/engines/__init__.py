@@ -37,6 +37,10 @@ class Engine(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
+    def keep(self) -> None:
+        """What was fetched is in use now: leaving the context removes none of it."""
+        ...
+
     def resolve(
         self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
     ) -> Sequence[Candidate]:

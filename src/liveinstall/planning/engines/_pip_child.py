@@ -3,11 +3,11 @@
 It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends,
 also while it works, and so does all that it has started: then the process that asked has died.
 Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...], "hidden": [...] as in `View`; "report",
-"answer": paths of files, "wheels": of a directory; "checkouts": [where resolving puts repositories, where they belong];
-"wanted": whether wheels are}.
+"answer": paths of files, "wheels": of a directory; "checkouts": [where resolving puts repositories, where they belong,
+a file that tells which were moved there]; "wanted": whether wheels are}.
 Answer: {"phase": "resolve", "checkout", "fetch" or "build", "status": pip's exit status, "errors": [pip's own error
 messages], "kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be
-fetched], "moved": [checkouts that are now where they belong]}.
+fetched]}.
 
 All pip commands run in this one process, because starting pip takes longer than most of its work.
 """
@@ -142,7 +142,7 @@ def _is_editable(item):
     return item["download_info"].get("dir_info", {}).get("editable")
 
 
-def _settle(items, wanted, source, home):
+def _settle(items, wanted, source, home, note):
     """Move the repositories that are used in place to where they belong, and say so in the report."""
     moves = {}
     source, home = (pathlib.Path(os.path.realpath(directory)) for directory in (source, home))
@@ -154,10 +154,13 @@ def _settle(items, wanted, source, home):
     for new in moves.values() if wanted else ():
         if new.exists():
             raise FileExistsError(str(new))
+    if moves and wanted:
+        with open(note, "w", encoding="utf-8") as stream:  # before: so they are found whatever happens next
+            json.dump(list(map(str, moves.values())), stream)
     for old, new in moves.items() if wanted else ():
         home.mkdir(parents=True, exist_ok=True)
         shutil.move(str(old), str(new))
-    return list(map(str, moves.values()))
+    return bool(moves)
 
 
 def _remember_credentials():
@@ -233,23 +236,23 @@ def _fetch(request, items, credentials):
 
 
 def _answer(request):
-    """(phase, status, checkouts that were moved, errors)."""
+    """(phase, status, errors)."""
     credentials = _remember_credentials()
     status = _pip(request["resolve"])
     if status:
-        return "resolve", status, [], []
+        return "resolve", status, []
     with open(request["report"], encoding="utf-8") as stream:
         report = json.load(stream)
     try:
         moved = _settle(report["install"], request["wanted"], *request["checkouts"])
     except FileExistsError as error:
-        return "checkout", 1, [], [str(error)]
+        return "checkout", 1, [str(error)]
     if moved:
         with open(request["report"], "w", encoding="utf-8") as stream:
             json.dump(report, stream)
     if not request["wanted"]:
-        return "resolve", 0, [], []
-    return (*_fetch(request, report["install"], credentials), moved, [])
+        return "resolve", 0, []
+    return (*_fetch(request, report["install"], credentials), [])
 
 
 def _load():
@@ -291,14 +294,13 @@ def main(pip):
     tempfile.tempdir = os.path.dirname(request_path)
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), tempfile.tempdir))
     _show_future(request["parts"], request["hidden"])
-    phase, status, moved, errors = _answer(request)
+    phase, status, errors = _answer(request)
     answer = {
         "phase": phase,
         "status": status,
         "errors": errors or listener.errors,
         "kinds": listener.kinds,
         "unreachable": listener.unreachable,
-        "moved": moved,
     }
     with open(request["answer"], "w", encoding="utf-8") as stream:
         json.dump(answer, stream)

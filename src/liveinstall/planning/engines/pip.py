@@ -82,11 +82,15 @@ class PipEngine:
         for path in self._made if kind else ():
             shutil.rmtree(path, ignore_errors=True)
 
+    def keep(self) -> None:
+        """What was fetched is in use now."""
+        self._made = []
+
     def resolve(
         self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
-        names = ("request", "answer", "report", "wheels", "target", "src", "constraints")
+        names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves")
         paths = {name: os.path.join(directory, name) for name in names}
         question = {
             **commands(request, paths),
@@ -95,18 +99,20 @@ class PipEngine:
             "report": paths["report"],
             "wheels": paths["wheels"],
             "answer": paths["answer"],
-            "checkouts": [paths["src"], checkouts_home()],
+            "checkouts": [paths["src"], checkouts_home(), paths["moves"]],
             "wanted": fetch,
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
-        status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=_Downloads(tell).hear)
+        try:
+            status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=_Downloads(tell).hear)
+        finally:
+            self._made += _moved(paths["moves"])
         try:
             answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise EngineError(
                 f"pip could not be run (status {status}).", todo=_last_words(log.strip()), log=log
             ) from error
-        self._made = answer["moved"]
         if answer["status"]:
             raise _failure(answer, log)
         report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
@@ -132,6 +138,15 @@ class _Downloads:
         if progress and self._file and not self._file.endswith(".metadata"):
             total = int(progress[2])  # 0 where the server does not say
             self._tell(Downloading(self._file, int(progress[1]), total or None))
+
+
+def _moved(note: str) -> list[str]:
+    """The checkouts that the child has put where they belong."""
+    try:
+        found: list[str] = json.loads(Path(note).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found
 
 
 def _pip_directory() -> str:

@@ -52,6 +52,9 @@ class UvEngine:
             self._origins.stop()
         self._own.cleanup()
 
+    def keep(self) -> None:
+        """Nothing that was fetched lies outside of the cache."""
+
     def resolve(
         self,
         request: Request,
