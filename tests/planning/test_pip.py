@@ -140,12 +140,15 @@ def test_checkouts_move_to_where_they_belong_or_not_at_all(tmp_path):
         info = {"url": (source / name).as_uri(), "dir_info": {"editable": True}}
         items.append({"metadata": {"name": name}, "download_info": info})
     (home / "b").mkdir(parents=True)
+    places, note = (str(source), str(home), str(tmp_path / "moves")), tmp_path / "moves"
     with pytest.raises(FileExistsError):
-        _pip_child._settle(json.loads(json.dumps(items)), True, str(source), str(home))
-    assert (source / "a").exists() and not (home / "a").exists()
+        _pip_child._settle(json.loads(json.dumps(items)), True, *places)
+    assert (source / "a").exists() and not (home / "a").exists() and not note.exists()
     (home / "b").rmdir()
-    assert _pip_child._settle(json.loads(json.dumps(items)), False, str(source), str(home)) and (source / "a").exists()
-    assert _pip_child._settle(items, True, str(source), str(home)) == [str(home / "a"), str(home / "b")]
+    assert _pip_child._settle(json.loads(json.dumps(items)), False, *places) and (source / "a").exists()
+    assert not note.exists()
+    assert _pip_child._settle(items, True, *places)
+    assert json.loads(note.read_text()) == [str(home / "a"), str(home / "b")]
     assert items[0]["download_info"]["url"] == (home / "a").as_uri() and (home / "a").is_dir()
 
 
