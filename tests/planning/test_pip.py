@@ -19,6 +19,7 @@ from liveinstall.errors import (
 from liveinstall.planning.engines import _pip_child, process
 from liveinstall.planning.engines.arguments import commands
 from liveinstall.planning.engines.choose import choose_engine
+from liveinstall.planning.engines.local import local_wheel
 from liveinstall.planning.engines.pip import _candidate, _failure
 from liveinstall.planning.requests import parse_request
 from liveinstall.redact import redact
@@ -183,6 +184,10 @@ def test_a_report_item_becomes_a_candidate(tmp_path):
 def test_a_wheel_on_this_disk_is_known_before_anything_is_fetched(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "file:///w/a%20b/a-1-py3-none-any.whl"}}
     assert _candidate(item, str(tmp_path), (), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
+
+
+def test_an_address_is_decoded_once():
+    assert local_wheel("file:///w/a%2520b/a-1-py3-none-any.whl") == "/w/a%20b/a-1-py3-none-any.whl"
 
 
 def test_a_wheel_that_pip_did_not_fetch_is_an_error(tmp_path):

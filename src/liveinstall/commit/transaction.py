@@ -130,9 +130,8 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     text = codec.encode_record(record)
     directory = os.path.join(site, boot.STATE, boot.TRANSACTIONS)
     drafts = companions.draft(site, record, set(first))
-    companions.flush_file_system(
-        site
-    )  # before companions get their names: half a line would be an error at every start
+    # Before companions get their names: half a line would be an error at every start.
+    companions.flush_file_system(site)
     for path in drafts:
         os.replace(path, os.path.join(site, os.path.basename(path)))
     for id, state, tries in boot.transactions(site):

@@ -62,13 +62,13 @@ def _asks_for_more(options: dict[str, Any]) -> bool:
 
 def _is_settled(texts: list[str], requester: str | None) -> bool:
     """Whether it also holds once all that waits is in place, and the requester is known to need it."""
-    site = find_target(for_change=False).site
+    target = find_target(for_change=False)
     if requester is not None:
-        known = {asked.requirement for asked in read_requests(site) if asked.who == requester}
+        known = {asked.requirement for asked in read_requests(target.site) if asked.who == requester}
         if not known.issuperset(found.text for found in map(parse_requirement, texts) if found):
             return False
-    if not any(True for _ in boot.transactions(site)):
+    if not any(True for _ in boot.transactions(target.site)):
         return True
     from liveinstall.session.scene import Scene  # 10 ms
 
-    return not unsatisfied(texts, Scene.of(find_target(for_change=False)).future().get)
+    return not unsatisfied(texts, Scene.of(target).future().get)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from liveinstall.planning.engines.local import constraint_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +55,7 @@ def _choice(request: Request, paths: Mapping[str, str]) -> Iterator[str]:
     yield from (switch for switch, wanted in switches.items() if wanted)
     if request.upgrade:
         yield from ("--upgrade-strategy", request.upgrade_strategy)
-    for path in _constraint_files(request.constraints, paths["constraints"]):
+    for path in constraint_files(request.constraints, paths["constraints"]):
         yield from ("--constraint", path)
     yield from ("--src", paths["src"])
     yield from request.engine_arguments
@@ -83,14 +84,3 @@ def _sources(request: Request) -> Iterator[str]:
     ):
         for value in values:
             yield from (option, value)
-
-
-def _constraint_files(constraints: tuple[str, ...], written: str) -> Iterator[str]:
-    """Constraints are files, or requirements such as "numpy<2", which pip only takes from a file."""
-    lines = [
-        text for text in constraints if not (os.path.isabs(text) or text.startswith(("http://", "https://", "file:")))
-    ]
-    yield from (text for text in constraints if text not in lines)
-    if lines:
-        Path(written).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        yield written

@@ -13,7 +13,6 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from liveinstall.errors import (
     BuildError,
@@ -27,6 +26,7 @@ from liveinstall.errors import (
 from liveinstall.events import Downloading
 from liveinstall.model import Candidate
 from liveinstall.planning.engines.arguments import checkouts_home, commands
+from liveinstall.planning.engines.local import local_wheel
 from liveinstall.planning.engines.process import Child
 from liveinstall.redact import redact
 
@@ -210,7 +210,7 @@ def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fe
         extras=tuple(item.get("requested_extras", ())),
         url=redact(info["url"]),
         sha256=_sha256(info.get("archive_info", {})),
-        wheel=_local(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
+        wheel=local_wheel(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
         direct_url=info if item.get("is_direct") and name not in indexed else None,
         yanked=(item.get("is_yanked") and "yanked") or None,
     )
@@ -220,15 +220,6 @@ def _sha256(archive: dict[str, Any]) -> str:
     """From `hashes`, or from `hash`, which is all that pip 22 writes."""
     algorithm, _, digest = str(archive.get("hash", "")).partition("=")
     return str(archive.get("hashes", {}).get("sha256") or (digest if algorithm == "sha256" else ""))
-
-
-def _local(url: str) -> str:
-    """The path of a wheel that is on this disk already, or nothing."""
-    if not (url.startswith("file:") and url.endswith(".whl")):
-        return ""
-    from urllib.request import url2pathname
-
-    return url2pathname(unquote(urlsplit(url).path))
 
 
 def _fetched(name: str, version: str, wheels: str) -> str:

@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from liveinstall.errors import RequirementError
+from liveinstall.planning.engines.local import constraint_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from liveinstall.planning.requests import Request
 
@@ -30,7 +31,8 @@ def arguments(request: Request, directory: str) -> Iterator[str]:
     yield from (switch for switch, wanted in switches.items() if wanted)
     if request.pre:
         yield "--prerelease=allow"
-    yield from (f"--constraints={path}" for path in _constraint_files(request.constraints, directory))
+    written = os.path.join(directory, "constraints.txt")
+    yield from (f"--constraints={path}" for path in constraint_files(request.constraints, written))
     yield from sources(request)
     yield from (f"--config-setting={key}={value}" for key, value in request.config_settings)
     yield from request.engine_arguments
@@ -59,17 +61,6 @@ def _upgrades(request: Request) -> Iterator[str]:
         yield "--upgrade"
     elif request.upgrade:
         yield from (f"--upgrade-package={name}" for name in sorted(request.names))
-
-
-def _constraint_files(constraints: Iterable[str], directory: str) -> Iterator[str]:
-    """Constraints are files, or requirements such as "numpy<2", which uv only takes from a file."""
-    lines = [text for text in constraints if not os.path.exists(text) and "://" not in text]
-    yield from (text for text in constraints if text not in lines)
-    if lines:
-        path = os.path.join(directory, "constraints.txt")
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
-        yield path
 
 
 def _check(request: Request) -> None:

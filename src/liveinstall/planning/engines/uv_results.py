@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from liveinstall.errors import EngineError, WheelRefusedError
 from liveinstall.model import Candidate
+from liveinstall.planning.engines.local import local_wheel
 from liveinstall.planning.engines.uv_errors import failure, yanked
 from liveinstall.planning.engines.uv_origins import Origins
 from liveinstall.planning.graph import Node, named
@@ -64,8 +65,8 @@ def _new(target: str) -> Iterator[str]:
 
 def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candidate:
     tree, (name, version, requires) = _tree(info), _metadata(info)
-    direct = None if canonicalize_name(name) in getattr(request, "indexed", ()) else _direct(info)
-    local = _local_wheel(direct["url"]) if direct else ""
+    direct = None if canonicalize_name(name) in request.indexed else _direct(info)
+    local = local_wheel(direct["url"]) if direct else ""
     extras = {canonicalize_name(r.name): sorted(r.extras) for r in _parsed(request.requirements)}
     return Candidate(
         name=canonicalize_name(name),
@@ -113,15 +114,6 @@ def _direct(info: str) -> dict[str, Any] | None:
 def _without_user(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
-
-
-def _local_wheel(url: str) -> str:
-    """The path of a wheel on this disk, or nothing: such a one is staged from its file, checked as an archive."""
-    if not (url.startswith("file:") and url.endswith(".whl")):
-        return ""
-    from urllib.request import url2pathname
-
-    return url2pathname(urlsplit(url).path)
 
 
 def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
