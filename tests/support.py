@@ -175,6 +175,12 @@ class FakeEngine:
     def keep(self):
         pass
 
+    def expect(self, requirements, options):
+        pass
+
+    def sources(self):
+        return {}
+
     def resolve(self, request, view, directory, *, fetch, tell):
         here = {k: v.version for k, v in installed().items() if v.info not in view.hidden}
         for part in view.parts:

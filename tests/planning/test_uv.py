@@ -7,6 +7,7 @@ import os
 import sys
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,8 @@ import json, os, pathlib, sys, time
 words = sys.argv[1:]
 here = pathlib.Path(__file__).parent
 (here / f"asked-{words[1] if len(words) > 1 else 'version'}.json").write_text(json.dumps([words, dict(os.environ)]))
+with open(here / "started", "a") as log:
+    log.write(" ".join(words[:2]) + "\\n")
 if words == ["--version"]:
     print("uv 0.1.0")
     sys.exit()
@@ -170,7 +173,7 @@ def test_uv_that_takes_too_long_is_stopped(uv, tmp_path):
 
 
 def test_uv_that_fails_leaves_nothing(uv, tmp_path, monkeypatch):
-    monkeypatch.setattr("liveinstall.planning.engines.uv._MEMORY", str(tmp_path / "memory"))
+    monkeypatch.setattr("liveinstall.planning.engines.uv_run._MEMORY", str(tmp_path / "memory"))
     (tmp_path / "memory").mkdir()
     (uv / "fails").write_text("error: No solution found when resolving dependencies")
     with pytest.raises(ResolutionError):
@@ -179,10 +182,101 @@ def test_uv_that_fails_leaves_nothing(uv, tmp_path, monkeypatch):
 
 
 def test_without_memory_the_links_lie_in_the_directory(uv, tmp_path, monkeypatch):
-    monkeypatch.setattr("liveinstall.planning.engines.uv._MEMORY", str(tmp_path / "none"))
+    monkeypatch.setattr("liveinstall.planning.engines.uv_run._MEMORY", str(tmp_path / "none"))
     resolve(tmp_path / "work")
     (word,) = [w for w in json.loads((uv / "asked-install.json").read_text())[0] if w.startswith("--target=")]
-    assert word.startswith(f"--target={tmp_path / 'work'}")
+    target = Path(word.partition("=")[2])
+    assert tmp_path / "none" not in target.parents and not target.exists()
+
+
+def begun(requirements, options, request, view):
+    """How often uv was asked to install, for a request of which something else, or the same, was expected."""
+    with UvEngine() as engine:
+        engine.expect(requirements, options)
+        early = engine._run
+        engine.resolve(request, view, os.environ["WORK"], fetch=True)
+    return early
+
+
+@pytest.fixture
+def typed(uv, tmp_path, monkeypatch):
+    """A request that can be told from what was typed, and the view of an environment where nothing waits."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    info(tmp_path / "site", "beta", "2.0")
+    (tmp_path / "work").mkdir()
+    monkeypatch.setenv("WORK", str(tmp_path / "work"))
+    here = View(here=(str(tmp_path / "site" / "beta-2.0.dist-info"),))
+    return Request(requirements=("alpha",), names=frozenset({"alpha"}), no_index=True, find_links=("/w",)), here
+
+
+def installs(uv):
+    return (uv / "started").read_text().splitlines().count("pip install")
+
+
+def test_uv_begins_with_what_is_expected_and_is_not_asked_again(uv, typed):
+    assert begun(["alpha"], {"no_index": True, "find_links": ["/w"], "deps": True, "pre": False}, *typed)
+    assert installs(uv) == 1
+    words = json.loads((uv / "asked-install.json").read_text())[0]
+    assert words[-4:] == ["--no-index", "--find-links=/w", "--", "alpha"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda request, view: (replace(request, requirements=("alpha<2",)), view),
+        lambda request, view: (replace(request, constraints=("beta<3",)), view),
+        lambda request, view: (request, replace(view, here=())),
+        lambda request, view: (request, replace(view, hidden=("/x",))),
+    ],
+)
+def test_what_was_expected_wrongly_is_asked_anew(uv, typed, change, tmp_path):
+    request, view = change(*typed)
+    early = begun(["alpha"], {"no_index": True, "find_links": ["/w"]}, request, view)
+    assert not os.path.exists(early.target)
+    words = json.loads((uv / "asked-install.json").read_text())[0]
+    assert words[-1] == request.requirements[0]
+    assert (tmp_path / "work" / "constraints.txt").exists() == bool(request.constraints)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "options"),
+    [
+        (["./alpha"], {}),
+        (["alpha @ https://h/a.whl"], {}),
+        (["pip install alpha"], {}),
+        (["--index-url=x"], {}),
+        ([], {}),
+        ([None], {}),
+        (["alpha"], {"deps": False}),
+        (["alpha"], {"prefer": "loaded"}),
+        (["alpha"], {"protect": ["beta<3"]}),
+        (["alpha"], {"no_index": True, "index_url": "https://h"}),
+        (["alpha"], {"no_index": 1}),
+        (["alpha"], {"find_links": [3]}),
+        (["alpha"], {"upgrade": True}),
+    ],
+)
+def test_uv_does_not_begin_with_what_is_not_plain(uv, typed, requirements, options):
+    with UvEngine() as engine:
+        engine.expect(requirements, options)
+        assert engine._run is None
+    assert not (uv / "started").exists()
+
+
+def test_uv_does_not_begin_where_something_waits(uv, typed, tmp_path):
+    (tmp_path / "site" / "beta-3.0.part.pth").touch()
+    with UvEngine() as engine:
+        engine.expect(["alpha"], {})
+        assert engine._run is None
+
+
+def test_what_began_and_was_never_asked_for_leaves_nothing(uv, typed, tmp_path):
+    (uv / "sleeps").write_text("60")
+    with UvEngine() as engine:
+        engine.expect(["alpha"], {})
+        target = engine._run.target
+        assert os.path.isdir(target)
+    assert not os.path.exists(target)
 
 
 def test_an_old_uv_is_named(uv, tmp_path):

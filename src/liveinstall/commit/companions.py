@@ -37,7 +37,7 @@ def _name(texts: dict[str, bytes]) -> str:
     return f"{boot.FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
 
 
-def _install_finalizer(site: str) -> str:
+def install_finalizer(site: str) -> str:
     """Put a copy of the boot module into the state directory; its import name, which tells the content."""
     texts = _texts()
     module = _name(texts)
@@ -66,7 +66,7 @@ def draft(site: str, record: codec.Record, first: AbstractSet[str]) -> list[str]
     One ASCII line each (PEP 829: from 3.18 on, and only there, an entry point in a .start file). `first`: the names
     whose companion must run before other .pth files.
     """
-    suffix, text = companion(_install_finalizer(site))
+    suffix, text = companion(install_finalizer(site))
     drafts = []
     for change in record.changes:
         mark = "!" if change.name in first else ""
@@ -86,7 +86,7 @@ def set_guard(site: str, *, on: bool) -> None:
     """Put the guard's line into the environment, by one rename, or take it out."""
     late = sys.version_info >= (3, 18)
     if on:
-        module = _install_finalizer(site)
+        module = install_finalizer(site)
         text = _LINE.format(module=module, state=boot.STATE, call="guard")
         draft = Path(site, boot.STATE, "draft-guard")
         draft.write_text(f"{boot.__name__}:start_guard\n" if late else text, encoding="ascii")

@@ -25,7 +25,8 @@ def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
 
     A distribution without a usable RECORD is taken as loaded when a loaded file lies beside its metadata.
     """
-    files = loaded_files()
+    distributions = list(distributions)
+    files = loaded_files() if distributions else set()
     found = {}
     for distribution in distributions:
         witness = _witness(distribution, files)
@@ -65,11 +66,11 @@ def is_before(target: Target, distribution: Distribution) -> bool:
 
 def loaded_files() -> set[str]:
     """The real paths of the files behind sys.modules, and of the shared libraries that are mapped."""
-    files = set()
-    for module in list(sys.modules.values()):
-        for path in _module_files(module):
-            files.add(os.path.normpath(path))
-            files.add(os.path.realpath(path))
+    files = {os.path.normpath(path) for module in list(sys.modules.values()) for path in _module_files(module)}
+    homes = {directory: os.path.realpath(directory) for directory in set(map(os.path.dirname, files))}
+    for path in list(files):
+        real = os.path.join(homes[os.path.dirname(path)], os.path.basename(path))
+        files.add(os.path.realpath(real) if os.path.islink(real) else real)
     return files | mapped_files()
 
 

@@ -79,6 +79,7 @@ def install(
     """
     options = {name: value for name, value in locals().items() if name not in _NOT_ASKED}
     with choose_engine(engine) as started:
+        started.expect(requirements, options)
         from liveinstall.session import installing
 
         return installing.install(requirements, options, started, on_event, dry_run=dry_run)
@@ -93,6 +94,7 @@ def plan(
 ) -> Plan:
     """Decide as `install()` would, with the same options, and change nothing: no lock, no hold."""
     with choose_engine(engine) as started:
+        started.expect(requirements, options)
         from liveinstall.session import installing
 
         return installing.plan(requirements, {"when": when, **options}, started, on_event)

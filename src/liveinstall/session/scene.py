@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from liveinstall.commit import transaction as transactions
+from liveinstall.commit.companions import install_finalizer
 from liveinstall.commit.lock import environment_lock
 from liveinstall.commit.waiting import Waiting
 from liveinstall.environment import holds, running
@@ -39,9 +40,16 @@ def changing(target: Target, timeout: float | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _importing(module: str) -> Iterator[None]:
-    """Import what comes next while the engine's child process works."""
-    thread = Thread(target=import_module, args=(module,))
+def _preparing(site: str) -> Iterator[None]:
+    """Do what comes next in any case while the engine's child process works; `site` is empty if nothing may change."""
+
+    def prepare() -> None:
+        import_module("liveinstall.session.work")
+        with suppress(OSError):  # it is tried again where it is needed
+            if site:
+                install_finalizer(site)
+
+    thread = Thread(target=prepare)
     thread.start()
     try:
         yield
@@ -115,12 +123,12 @@ class Scene:
         here = installed(hidden=hidden) if hidden else self.here
         view = View(self.waiting.parts(self.target.site), hidden, tuple(found.info for found in here.values()))
         self.lap("look around")
-        with _importing("liveinstall.session.work"):
+        with _preparing(self.target.site if fetch else ""):
             found = (
                 engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asked else ()
             )
         if fetch:
-            self.sources = getattr(engine, "sources", dict)  # what an engine comes to know only later
+            self.sources = engine.sources
         self.lap("resolve and fetch" if fetch else "resolve")
         return found
 

@@ -69,6 +69,9 @@ class _Work:
             return self.later_id if name in waiting else self.now_id, self.swaps[name].old_hash or ""
 
         compiler.only(self._loaded_places())
+        compiler.start_with(
+            {name for name, candidate in self.chosen.items() if candidate.requested} or set(self.chosen)
+        )
         parts = stage_all(self.chosen.values(), self.scene.target, label, compiler, self.scene.reporter.tell)
         self.scene.lap("stage")
         try:

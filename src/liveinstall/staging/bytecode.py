@@ -1,9 +1,9 @@
 """Compile, beside the unpacking, what the next import will need.
 
 Compiling everything is most of pip's time, for modules that nobody imports; compiling nothing leaves it to the first
-import, on one core. What is new gets what its packages import at their top level, and what they import in turn, on all
-cores. What replaces something loaded gets the modules that are loaded, because the restart imports them. The code is
-compiled for its final place.
+import, on one core. Of what is new, what was asked for by name gets what its packages import at their top level, and
+what that imports in turn, also of what came with it, on all cores. What replaces something loaded gets the modules that
+are loaded, because the restart imports them. The code is compiled for its final place.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class BytecodeCompiler:
 
     def __init__(self) -> None:
         self._loaded: Mapping[str, AbstractSet[str]] = {}
+        self._first: AbstractSet[str] | None = None
         self._lock = Lock()
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -57,6 +58,10 @@ class BytecodeCompiler:
         """Of these distributions compile only what is loaded: name -> the final places of its loaded modules."""
         self._loaded = loaded
 
+    def start_with(self, names: AbstractSet[str]) -> None:
+        """Follow imports from the packages of these distributions; of the others only what those import is wanted."""
+        self._first = names
+
     def announce(self, name: str, part: str, home: str, path: str) -> None:
         """Tell of a source that is now whole: `path` in the part of distribution `name`."""
         if not path.endswith(".py") or "\t" in path or "\n" in path:
@@ -72,6 +77,8 @@ class BytecodeCompiler:
     def _kind(self, name: str, home: str, path: str) -> str:
         if name in self._loaded:
             return "must" if os.path.join(home, path) in self._loaded[name] else "more"
+        if self._first is not None and name not in self._first:
+            return "more"
         package, _, module = path.rpartition("/")
         return "seed" if not package or ("/" not in package and module == "__init__.py") else "more"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from liveinstall.events import Event
-    from liveinstall.model import Candidate
+    from liveinstall.model import Candidate, Source
     from liveinstall.planning.requests import Request
 
 
@@ -36,6 +36,14 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+    def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
+        """What will probably be asked, unchecked, as it was typed: an engine may begin with it. Never raises."""
+        ...
+
+    def sources(self) -> Mapping[str, Source]:
+        """Where what was resolved came from, by name, as far as it became known only after `resolve()`."""
+        ...
 
     def keep(self) -> None:
         """What was fetched is in use now: leaving the context removes none of it."""

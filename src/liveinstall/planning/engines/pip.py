@@ -31,10 +31,11 @@ from liveinstall.planning.engines.process import Child
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from typing import Self
 
     from liveinstall.events import Event
+    from liveinstall.model import Source
     from liveinstall.planning.engines import View
     from liveinstall.planning.requests import Request
 
@@ -81,6 +82,13 @@ class PipEngine:
         self._child.stop()
         for path in self._made if kind else ():
             shutil.rmtree(path, ignore_errors=True)
+
+    def expect(self, requirements: object, options: object) -> None:
+        """See `Engine.expect`: the child loads pip already."""
+
+    def sources(self) -> Mapping[str, Source]:
+        """Pip's report has told it."""
+        return {}
 
     def keep(self) -> None:
         """What was fetched is in use now."""

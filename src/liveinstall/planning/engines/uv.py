@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liveinstall.errors import EngineError
 from liveinstall.planning.engines import process
 from liveinstall.planning.engines.uv_program import find_uv
 from liveinstall.planning.engines.uv_request import arguments, sources
-from liveinstall.planning.engines.uv_view import show
+from liveinstall.planning.engines.uv_run import QUIET, Run, early
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
     from liveinstall.model import Candidate, Source
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from liveinstall.planning.engines.uv_origins import Origins
     from liveinstall.planning.requests import Request
 
-_MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, for everybody
-_QUIET = ("--no-progress", "--color=never")
 # What would contradict what is asked for here; what they say is asked for here instead, or does not apply.
 _DROPPED = ("UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "VIRTUAL_ENV")
 
@@ -37,20 +35,27 @@ class UvEngine:
     """uv in a child process."""
 
     def __enter__(self) -> Self:
-        """Find uv: it starts in no time, so nothing is started before the request is known."""
+        """Find uv."""
         self._uv = find_uv()
+        self._run: Run | None = None
         self._origins: Origins | None = None
         self._own = TemporaryDirectory(prefix="liveinstall-")  # it goes when nobody writes to it any more
         if not self._uv:
             self._own.cleanup()
             raise EngineError("uv was not found.", todo='Install it: python -m pip install uv. Or use engine="pip".')
+        self._variables = _variables(self._own.name)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop what nobody waits for any more."""
-        if self._origins:
-            self._origins.stop()
+        for child in (self._run, self._origins):
+            if child:
+                child.stop()
         self._own.cleanup()
+
+    def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
+        """See `Engine.expect`."""
+        self._run = early(self._uv, requirements, options, self._variables, self._own.name)
 
     def keep(self) -> None:
         """Nothing that was fetched lies outside of the cache."""
@@ -68,35 +73,36 @@ class UvEngine:
 
         Without `fetch` uv fetches all the same: nothing else tells what a wheel needs.
         """
-        variables = _variables(self._own.name)
-        asked = list(arguments(request, directory))
+        run = self._started(list(arguments(request, directory)), view)
         _note(directory, "own", self._own.name)
-        with _links(directory) as target:
-            show(view, target)
-            where = [f"--target={target}", f"--python={sys.executable}", "--link-mode=symlink", "--no-compile-bytecode"]
-            child = process.Child([self._uv, "pip", "install", *_QUIET, *where, *asked], env=variables)
-            try:
-                from liveinstall.planning.engines import uv_results  # while uv works
+        _note(directory, "links", run.target)
+        from liveinstall.planning.engines import uv_results  # while uv works
 
-                status, log = child.ask("", timeout=request.timeout)
-            finally:
-                child.stop()
-            if status:
-                raise uv_results.failure(log, self._version())
-            found = uv_results.candidates(target, request, log)
+        status, log = run.child.ask("", timeout=request.timeout)
+        if status:
+            raise uv_results.failure(log, process.run([self._uv, "--version"], timeout=10)[1].strip())
+        found = uv_results.candidates(run.target, request, log)
+        self._run = None
+        run.stop()
         indexed = [f"{candidate.name}=={candidate.version}" for candidate in found if candidate.direct_url is None]
         if fetch and indexed:
-            lock = [self._uv, "pip", "compile", "--quiet", *_QUIET, f"--python={sys.executable}", *sources(request)]
+            lock = [self._uv, "pip", "compile", "--quiet", *QUIET, f"--python={sys.executable}", *sources(request)]
             lock += ["--offline"]  # it was just asked for
-            self._origins = uv_results.Origins(lock, indexed, self._own.name, variables)
+            self._origins = uv_results.Origins(lock, indexed, self._own.name, self._variables)
         return found
+
+    def _started(self, asked: Sequence[str], view: View) -> Run:
+        """The run that began early, if it is the right one, or else a new one."""
+        how = (self._uv, asked, view, self._variables)
+        if self._run and not self._run.is_for(*how):
+            self._run.stop()
+            self._run = None
+        self._run = self._run or Run(*how, self._own.name)
+        return self._run
 
     def sources(self) -> Mapping[str, Source]:
         """Where what came from an index came from, by name, as far as uv knows."""
         return self._origins.read() if self._origins else {}
-
-    def _version(self) -> str:
-        return process.run([self._uv, "--version"], timeout=10)[1].strip()
 
 
 def _variables(directory: str) -> dict[str, str]:
@@ -105,18 +111,6 @@ def _variables(directory: str) -> dict[str, str]:
     if os.environ.get("UV_NO_CACHE", "").lower() in ("1", "true", "yes", "on", "y", "t"):
         kept["UV_CACHE_DIR"] = os.path.join(directory, "cache")
     return kept
-
-
-@contextmanager
-def _links(directory: str) -> Iterator[str]:
-    """Where uv shall make its links, which nobody needs for long: in memory, or else in `directory`.
-
-    On a disk thousands of links take longer than all the rest.
-    """
-    memory = _MEMORY if os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK) else directory
-    with TemporaryDirectory(prefix="liveinstall-", dir=memory) as place:
-        _note(directory, "links", place)
-        yield place
 
 
 def _note(directory: str, name: str, place: str) -> None:

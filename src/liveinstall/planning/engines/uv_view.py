@@ -12,21 +12,18 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+from _liveinstall_boot import COMPANIONS
+from liveinstall.planning.engines import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from liveinstall.planning.engines import View
-
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(rb"(?im)^(name|version):[ \t]*(.*?)[ \t]*\r?$")
-_COMPARED = (
-    "direct_url.json",
-    "uv_cache.json",
-    "uv_build.json",
-)  # from where it came: uv compares it with what is asked
+# From where it came: uv compares it with what is asked.
+_COMPARED = ("direct_url.json", "uv_cache.json", "uv_build.json")
 
 
 def show(view: View, directory: str) -> None:
@@ -35,10 +32,30 @@ def show(view: View, directory: str) -> None:
     for info in _infos(view):
         head = _head(info)
         fields = {key.lower(): value.decode("utf-8", "replace") for key, value in reversed(_FIELD.findall(head))}
-        name = canonicalize_name(fields.get(b"name", ""))
+        name = _canonical(fields.get(b"name", ""))
         if name and name not in seen and _is_version(fields.get(b"version", "")):
             seen.add(name)
             _write(os.path.join(directory, f"{name.replace('-', '_')}-{fields[b'version']}.dist-info"), head, info)
+
+
+def glance(path: Iterable[str]) -> View | None:
+    """What is installed on a path like sys.path, in the order in which `installed()` finds it; None if something waits.
+
+    An interpreter that uv starts would put in place what waits, unless this process holds the environment by then.
+    """
+    found = []
+    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in path):
+        names = list(_names(directory))
+        if any(name.endswith(COMPANIONS) for name in names):
+            return None
+        infos = (name for name in names if name.endswith((".dist-info", ".egg-info")))
+        found += [os.path.join(directory, name) for name in infos]
+    return View(here=tuple(found))
+
+
+def _canonical(name: str) -> str:
+    """As `packaging.utils` has it, which takes longer to load than all of this."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _infos(view: View) -> Iterator[str]:

@@ -1,0 +1,93 @@
+"""One run of uv: into a directory of links, over what it shall see. It can begin before all of a request is known.
+
+Loading what a request needs takes as long as uv's whole work on a small one. So uv begins on what is most probably
+asked; that run counts only if, once everything is known, it would be started in exactly the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import suppress
+from tempfile import mkdtemp
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from liveinstall.errors import EngineError
+from liveinstall.planning.engines.process import Child
+from liveinstall.planning.engines.uv_request import sources
+from liveinstall.planning.engines.uv_view import glance, show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from liveinstall.planning.engines import View
+    from liveinstall.planning.requests import Request
+
+_MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, for everybody
+QUIET = ("--no-progress", "--color=never")
+_PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
+# Options that change nothing for uv; all others but sources keep it from starting early, if they are given at all.
+_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run")
+_SOURCES: dict[str, Any] = {"no_index": False, "index_url": None, "extra_index_urls": (), "find_links": ()}
+_BUILDS: dict[str, Any] = {"only_binary": (), "no_binary": ()}
+
+
+class Run:
+    """`uv pip install` of `asked`, its arguments, over `view`; `target` is where its links are when it has ended.
+
+    The links are made in memory where that is possible: on a disk thousands of them take longer than all the rest.
+    """
+
+    def __init__(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
+        self._how = (uv, list(asked), view, dict(variables))
+        memory = _MEMORY if os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK) else spare
+        self.target = mkdtemp(prefix="liveinstall-", dir=memory)
+        try:
+            show(view, self.target)
+            where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
+            self.child = Child([uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *asked], env=variables)
+        except BaseException:
+            self._remove()
+            raise
+
+    def is_for(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> bool:
+        """Whether it was started as it would be now."""
+        return self._how == (uv, list(asked), view, dict(variables))
+
+    def stop(self) -> None:
+        """End it, and remove its links."""
+        self.child.stop()
+        self._remove()
+
+    def _remove(self) -> None:
+        from shutil import rmtree
+
+        rmtree(self.target, ignore_errors=True)
+
+
+def early(
+    uv: str, requirements: Sequence[Any], options: Mapping[str, Any], variables: Mapping[str, str], spare: str
+) -> Run | None:
+    """Begin on what is probably asked, or None where that cannot be told from the request as it was typed."""
+    given = {name: value for name, value in options.items() if value and name not in _WITHOUT_EFFECT}
+    usual = options.get("deps", True) is True and given.pop("prefer", "newest") == "newest"
+    plain = requirements and all(isinstance(text, str) and _PLAIN.fullmatch(text) for text in requirements)
+    if not plain or not usual or set(given) - {"deps", *_SOURCES} or not _fit(given):
+        return None
+    given.pop("deps", None)
+    like_a_request = SimpleNamespace(**{**_SOURCES, **_BUILDS, **given})
+    asked = [*sources(cast("Request", like_a_request)), "--", *requirements]
+    with suppress(EngineError, OSError):  # it will be said when it is really asked
+        view = glance(sys.path)
+        return Run(uv, asked, view, variables, spare) if view else None
+    return None
+
+
+def _fit(given: Mapping[str, Any]) -> bool:
+    """Whether sources are of a kind, and together, as they must be."""
+    links = given.get("find_links", ())
+    lists = isinstance(links, (list, tuple)) and all(isinstance(link, str) for link in links)
+    index = isinstance(given.get("index_url", ""), str) and "extra_index_urls" not in given
+    return lists and index and not ("no_index" in given and (given["no_index"] is not True or "index_url" in given))
