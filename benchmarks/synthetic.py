@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _PER_DIRECTORY = 50
 _CHUNK = 2**20
+_MODULE = b"VALUE = 1\n" * 100
 
 
 def metadata(name: str, version: str, requires: Iterable[str] = ()) -> str:
@@ -79,8 +80,8 @@ class _Wheel:
         self.rows.append(f"{path},sha256={base64.urlsafe_b64encode(digest.digest()).decode().rstrip('=')},{size}")
 
 
-def crowd(site: Path, count: int, *, requires: int = 8, files: int = 100) -> None:
-    """Put `count` distributions into `site`: metadata and a RECORD of `files` rows each, without the files.
+def crowd(site: Path, count: int, *, requires: int = 8, files: int = 100, whole: bool = False) -> None:
+    """Put `count` distributions into `site`: metadata and a RECORD of `files` rows each; the files only if `whole`.
 
     Each requires the `requires` next ones, so that the last ones are required most and nothing is broken.
     """
@@ -92,6 +93,11 @@ def crowd(site: Path, count: int, *, requires: int = 8, files: int = 100) -> Non
         needs = [f"crowd-{other:03}<9,>=1.0" for other in range(number + 1, min(number + 1 + requires, count))]
         info.joinpath("METADATA").write_text(metadata(name, "1.0", needs), encoding="utf-8")
         info.joinpath("INSTALLER").write_text("pip\n", encoding="utf-8")
-        rows = [f"crowd_{number:03}/module{row:03}.py,sha256={digest},1000" for row in range(files)]
-        rows += [f"{info.name}/{file},sha256={digest},100" for file in ("METADATA", "INSTALLER")]
+        rows = [f"crowd_{number:03}/module{row:03}.py,sha256={digest},{len(_MODULE)}" for row in range(files)]
+        rows += [f"{info.name}/{file},," for file in ("METADATA", "INSTALLER")]
+        if whole:
+            package = site / f"crowd_{number:03}"
+            package.mkdir()
+            for row in range(files):
+                package.joinpath(f"module{row:03}.py").write_bytes(_MODULE)
         info.joinpath("RECORD").write_text("\n".join([*rows, f"{info.name}/RECORD,,", ""]), encoding="utf-8")

@@ -20,7 +20,7 @@ import _liveinstall_boot as boot
 from _liveinstall_boot import codec
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.aside import unfinished
-from liveinstall.environment.installed import at, in_directory
+from liveinstall.environment.installed import at
 from liveinstall.model import Finding
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # others (conda, Debian) keep r
 _NOBODYS = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.py"}
 _MODULES = (".py", ".so", ".pyd")
 _FAMILY = codec.MAGIC.rpartition(" ")[0]
+_ROW = 3  # path, hash, size
 _NAMED = 3  # files that a sentence names
 
 
@@ -58,7 +59,7 @@ class _Info:
     version: str
     tool: str
     has_metadata: bool
-    rows: tuple[tuple[str, str, str], ...] | None
+    rows: Sequence[Sequence[str]] | None
     missing: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
@@ -96,26 +97,35 @@ def find_damage(target: Target, names: Iterable[str] = (), *, hashes: bool = Tru
 
 
 def _infos(place: str, *, hashes: bool) -> Iterator[_Info]:
-    for entry in sorted(os.listdir(place)) if os.path.isdir(place) else ():
-        path = os.path.join(place, entry)
-        if entry.endswith(".dist-info") and os.path.isdir(path):
-            info = _read(path)
-            for file, hashed, size in info.rows or ():
-                _compare(info, file, hashed if hashes else "", size)
-            yield info
+    if not os.path.isdir(place):
+        return
+    # From an open directory a file is found a fifth faster, and there are tens of thousands.
+    handle = os.open(place, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
+    try:
+        for entry in sorted(os.listdir(place)):
+            path = os.path.join(place, entry)
+            if entry.endswith(".dist-info") and os.path.isdir(path):
+                info = _read(path)
+                for file, hashed, size in info.rows or ():
+                    if not file.endswith(".pyc"):
+                        _compare(info, file, hashed if hashes else "", size, handle)
+                yield info
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _read(path: str) -> _Info:
     stem = os.path.basename(path).removesuffix(".dist-info")
     known = at(path)
     name, _, version = stem.partition("-")
-    rows: tuple[tuple[str, str, str], ...] | None
+    rows: Sequence[Sequence[str]] | None
     try:
         with open(os.path.join(path, "RECORD"), encoding="utf-8", newline="") as stream:
-            rows = tuple((file, hashed, size) for file, hashed, size in filter(None, csv.reader(stream)))
+            rows = [row for row in csv.reader(stream) if row]
     except (OSError, ValueError, csv.Error):
         rows = None
-    if not any(row[0].endswith(".dist-info/METADATA") for row in rows or ()):
+    if not rows or any(len(row) != _ROW for row in rows) or not any(_is_metadata(row[0]) for row in reversed(rows)):
         rows = None
     try:
         tool = Path(path, "INSTALLER").read_text(encoding="utf-8", errors="replace").strip()
@@ -126,20 +136,21 @@ def _read(path: str) -> _Info:
     return _Info(path, canonicalize_name(name), version, tool, has_metadata=False, rows=rows)
 
 
-def _compare(info: _Info, file: str, hashed: str, size: str) -> None:
-    if file.endswith(".pyc"):
-        return
-    path = _place(info.home, file)
+def _is_metadata(file: str) -> bool:
+    return file.endswith(".dist-info/METADATA")
+
+
+def _compare(info: _Info, file: str, hashed: str, size: str, home: int | None) -> None:
     try:
-        found = os.stat(path)
+        found = os.stat(file if home is not None else _place(info.home, file), dir_fd=home)
     except OSError:
-        if not os.path.lexists(path):
+        if not os.path.lexists(_place(info.home, file)):
             info.missing.append(file)
         return
     if size.isdecimal() and found.st_size != int(size) and S_ISREG(found.st_mode):
         info.changed.append(file)
     elif hashed.startswith("sha256=") and S_ISREG(found.st_mode):
-        with open(path, "rb") as stream:
+        with open(_place(info.home, file), "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").digest()
         if base64.urlsafe_b64encode(digest).decode().rstrip("=") != hashed[len("sha256=") :].rstrip("="):
             info.changed.append(file)
@@ -149,8 +160,9 @@ def _owned(infos: Iterable[_Info]) -> set[str]:
     """What RECORDs name at the top level of their site directory; of what lies elsewhere, all."""
     owned: set[str] = set()
     for info in infos:
-        owned.update(os.path.join(info.home, top) for top in {row[0].partition("/")[0] for row in info.rows or ()})
-        for file in [row[0] for row in info.rows or () if os.pardir in row[0] or os.path.isabs(row[0])]:
+        files = [row[0] for row in info.rows or ()]
+        owned.update(os.path.join(info.home, top) for top in {file.partition("/")[0] for file in files})
+        for file in [file for file in files if os.pardir in file or file[:1] in ("/", "\\") or file[1:2] == ":"]:
             path = _place(info.home, file)
             while path not in owned and path != info.home and os.path.dirname(path) != path:
                 owned.add(path)
@@ -218,7 +230,7 @@ def _code(info: _Info, stashed: Sequence[_Info], owned: set[str]) -> Iterator[st
 
 
 def _is_nobodys(path: str, owned: set[str]) -> bool:
-    return os.path.lexists(path) and path not in owned
+    return path not in owned and os.path.lexists(path)
 
 
 # --- what is left over ------------------------------------------------------------------------------------------------
@@ -246,12 +258,14 @@ def _left_overs(target: Target, stashed: Sequence[_Info], here: Sequence[_Info],
 
 
 def _unowned(target: Target, owned: set[str]) -> Iterator[Damage]:
-    if any(found.is_legacy for found in in_directory(target.site)):
+    entries = sorted(os.scandir(target.site), key=lambda entry: entry.name) if os.path.isdir(target.site) else []
+    if any(entry.name.endswith(".egg-info") for entry in entries):
         return  # what has no RECORD may own anything
-    for entry in sorted(os.scandir(target.site), key=lambda entry: entry.name) if os.path.isdir(target.site) else ():
+    for entry in entries:
+        if entry.name in _NOBODYS or not _is_nobodys(entry.path, owned):
+            continue
         is_code = entry.name.isidentifier() and entry.is_dir() and any(Path(entry.path).rglob("*.py"))
-        is_code = is_code or (entry.is_file() and entry.name.endswith(_MODULES))
-        if is_code and entry.name not in _NOBODYS and _is_nobodys(entry.path, owned):
+        if is_code or (entry.is_file() and entry.name.endswith(_MODULES)):
             yield Damage(Finding("unowned", "", entry.path, "no distribution has it in its RECORD", ""))
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import COMPANIONS
+from _liveinstall_boot.codec import read
 from liveinstall.environment.holds import users
 from liveinstall.environment.installed import record_of
 from liveinstall.errors import DamagedError, EngineTimeoutError
@@ -16,6 +17,7 @@ from liveinstall.planning.engines.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from liveinstall.model import Distribution, Holder, Target
 
@@ -27,12 +29,35 @@ def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
     """
     distributions = list(distributions)
     files = loaded_files() if distributions else set()
+    tops = {home: _tops(home, files) for home in {os.path.dirname(one.info) for one in distributions}}
     found = {}
     for distribution in distributions:
-        witness = _witness(distribution, files)
-        if witness:
-            found[distribution.name] = witness
+        if _may_own(distribution, tops[os.path.dirname(distribution.info)]):
+            witness = _witness(distribution, files)
+            if witness:
+                found[distribution.name] = witness
     return found
+
+
+def _tops(home: str, files: Iterable[str]) -> set[str]:
+    """The first components, below `home`, of those of `files` that lie there."""
+    start = len(home) + 1
+    return {path[start:].partition(os.sep)[0] for path in files if path.startswith(home + os.sep)}
+
+
+def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
+    """A glance at RECORD that spares most distributions the long look: whether it has any of `tops`, or cannot tell."""
+    if distribution.project:
+        return True
+    try:
+        text = read(os.path.join(distribution.info, "RECORD"))
+    except (OSError, UnicodeError):
+        return True
+    for line in text.splitlines():
+        top = line.partition("/")[0]
+        if line.startswith(('"', ".", "/")) or top[1:2] == ":" or top.partition(",")[0] in tops:
+            return True
+    return False
 
 
 def disturbing(distributions: Iterable[Distribution], target: Target, others: Sequence[Holder]) -> dict[str, str]:

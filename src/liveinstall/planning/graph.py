@@ -39,14 +39,19 @@ class Edge:
         node = state.get(self.name)
         if node is None:
             return False
-        try:
-            return _parsed(self.text).specifier.contains(node.version, prereleases=True)
-        except InvalidVersion:
-            return True  # a version from before PEP 440 proves nothing
+        return _admits(self.text, node.version)
 
     def __str__(self) -> str:
         """`pandas 1.5.3 requires numpy<2`."""
         return f"{self.requirer} {self.version} requires {self.text.partition(';')[0].strip()}"
+
+
+@lru_cache(maxsize=16384)
+def _admits(text: str, version: str) -> bool:
+    try:
+        return _parsed(text).specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return True  # a version from before PEP 440 proves nothing
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -62,6 +62,7 @@ def _parse(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], Calla
     if marker and not any(marker.evaluate({"extra": extra}) for extra in ("", *asked)):
         return "", frozenset(), None
 
+    @cache
     def admits(version: str) -> bool:
         try:
             return requirement.specifier.contains(version, prereleases=True)

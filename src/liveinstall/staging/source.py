@@ -8,7 +8,7 @@ from installer.sources import WheelFile
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from installer.sources import WheelContentElement
 
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from liveinstall.staging.unpacked import Tree
 
 
+def is_left_out(path: str, checked: Checked) -> bool:
+    """Whether an entry is not unpacked: bytecode, and what the policy leaves out."""
+    return path in checked.left_out or "__pycache__" in path.split("/")
+
+
 class Source(WheelFile):
     """A checked wheel: one spelling of its directories, one reading of WHEEL, and only what is to be written."""
 
-    def __init__(self, archive: zipfile.ZipFile | Tree, checked: Checked) -> None:
+    def __init__(self, archive: zipfile.ZipFile | Tree, checked: Checked, done: Container[str] = ()) -> None:
+        """`done`: entries that are there already."""
         super().__init__(cast("zipfile.ZipFile", archive))
         self._checked = checked
+        self._done = done
 
     @property
     def data_dir(self) -> str:
@@ -41,6 +48,6 @@ class Source(WheelFile):
         """
         for info in self._zipfile.infolist():
             name = info.filename
-            if not (info.is_dir() or name in self._checked.left_out or "__pycache__" in name.split("/")):
+            if not (info.is_dir() or name in self._done or is_left_out(name, self._checked)):
                 with self._zipfile.open(info) as stream:
                     yield (name, "", ""), cast("BinaryIO", stream), bool(info.external_attr >> 16 & 0o111)
