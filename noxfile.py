@@ -102,7 +102,7 @@ def reliability(session: nox.Session) -> None:
 @nox.session(python=NEWEST_COMMON)
 def benchmarks(session: nox.Session) -> None:
     """Speed and memory as ratios: makes docs/benchmarks.md. Wants a quiet machine."""
-    _groups(session, "integration")
+    _groups(session, "benchmarks")
     session.install(".")
     session.run("python", "-m", "benchmarks", *session.posargs, env=CLEAN)
 

@@ -6,6 +6,7 @@ an environment without numpy, from the call to imported.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from typing import TYPE_CHECKING, Any
 
@@ -79,21 +80,21 @@ def _memory(place: Workshop) -> Section:
     place.fetch(NEW, deps=False)
     big_files(place.wheels, "big-data", "1.0", count=FILES, size=SIZE)
     rows, worst = [], 0.0
-    for requirement in (NEW, "big-data"):
+    for requirement, engine in itertools.product((NEW, "big-data"), ("pip", "uv")):
         peaks = []
         for when in ("auto", "restart"):
             with place.fresh() as environment:
-                asked = {"tool": "liveinstall", "requirements": [requirement], "when": when}
+                asked = {"tool": "liveinstall", "requirements": [requirement], "when": when, "engine": engine}
                 answer = place.ask(environment, "install", **asked, **place.offline())
                 peaks += [answer["self_mib"], answer["children_mib"]]
-        rows.append([requirement, *(f"{peak:.0f}" for peak in peaks)])
+        rows.append([f"{requirement}, {engine}", *(f"{peak:.0f}" for peak in peaks)])
         worst = max(worst, *peaks)
     place.wheels.joinpath("big_data-1.0-py3-none-any.whl").unlink()
     return Section(
         "Peak memory",
         f"MiB of resident memory, at most, of the process that calls liveinstall and of the largest of its children "
-        f"(pip). `big-data` is a wheel of {FILES} files of {SIZE // 10**6} MB. The figures of the process contain the "
-        "interpreter itself.",
+        f"(pip, uv). `big-data` is a wheel of {FILES} files of {SIZE // 10**6} MB. The process contains "
+        "the interpreter itself.",
         ("", "fresh: process", "fresh: children", "staged: process", "staged: children"),
         rows,
         (Verdict(f"under {MEMORY} MiB", f"{worst:.0f} MiB", worst < MEMORY),),

@@ -44,8 +44,8 @@ def _preparing(site: str) -> Iterator[None]:
     """Do what comes next in any case while the engine's child process works; `site` is empty if nothing may change."""
 
     def prepare() -> None:
-        import_module("liveinstall.session.work")
-        with suppress(OSError):  # it is tried again where it is needed
+        with suppress(OSError, ImportError):  # it is tried again where it is needed
+            import_module("liveinstall.session.work")
             if site:
                 install_finalizer(site)
 
