@@ -38,7 +38,11 @@ class _Index(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _link(self, name: str, more: str = "") -> None:
         self._say(200, _PAGE.format(file=f"{name}-1.0-py3-none-any.whl", more=more).encode())
@@ -49,7 +53,7 @@ class _Index(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content[: len(content) // 2])
+            self.wfile.write(b"" if self.command == "HEAD" else content[: len(content) // 2])
         elif name.startswith("late"):
             time.sleep(60)
         else:

@@ -14,11 +14,13 @@ import pytest
 
 from integration.checks import left_overs, tree
 from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python
+from integration.interpreters import CURRENT, find_python, find_uv
 from integration.misbehaving import EXPIRED, PASSWORD, USER, expired, misbehave, refusing_proxy
 from integration.wheels import write_wheel
 
 _ALONE = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_RETRIES": "0", "no_proxy": "", "NO_PROXY": ""}
+
+_UV = {"UV": find_uv() or "", "UV_HTTP_RETRIES": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,25 @@ def refused(
 def test_index_that_misbehaves(place: Environment, index: str, project: str, kind: str, words: str) -> None:
     url = f"http://{USER}:{PASSWORD}@{index}/simple"
     told = refused(place, kind, project, "--index-url", url)
+    assert words.lower() in told["message"].lower()
+
+
+@pytest.mark.parametrize(
+    ("project", "kind", "words"),
+    [
+        ("gone", "ResolutionError", "gone"),
+        ("broken", "DownloadError", "500"),
+        ("nonsense", "ResolutionError", ""),
+        ("picture", "ResolutionError", ""),
+        ("circle", "ResolutionError", "circle"),  # uv takes it as not found
+        ("garbled", "WheelRefusedError", "garbled"),
+        ("untrue", "DownloadError", "hash"),
+        ("locked", "DownloadError", "401"),
+    ],
+)
+def test_index_that_misbehaves_to_uv(place: Environment, index: str, project: str, kind: str, words: str) -> None:
+    url = f"http://{USER}:{PASSWORD}@{index}/simple"
+    told = refused(place, kind, project, "--index-url", url, "--engine", "uv", **_UV)
     assert words.lower() in told["message"].lower()
 
 

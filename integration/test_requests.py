@@ -14,7 +14,7 @@ import pytest
 from integration.bases import copy_base
 from integration.checks import left_overs, tree
 from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python
+from integration.interpreters import CURRENT, find_python, find_uv
 from integration.projects import BACKENDS, serve, write_project, write_repository, write_sdist
 from integration.wheels import write_wheel
 
@@ -58,7 +58,7 @@ def live(
     """Install in a live process that has `loaded`; what it was told and what `seen` modules say of themselves."""
     job = {
         "requirements": list(map(str, requirements)),
-        "options": options,
+        "options": {"engine": "uv" if environment.path in _UV else "auto", **options},
         "loaded": loaded,
         "seen": seen,
         "late": late,
@@ -70,7 +70,7 @@ def live(
         _LIVE,
         json.dumps(job, default=str),
         cwd=at,
-        env=user_variables(PIP_RETRIES="0", **(variables or {})),
+        env=user_variables(PIP_RETRIES="0", **(variables or {}), **_UV.get(environment.path, {})),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
@@ -92,16 +92,21 @@ def new_process(environment: Environment, module: str) -> str:
     return environment.run("-c", f"import {module}; print({module}.VERSION)", check=True).stdout.strip()
 
 
-@pytest.fixture(scope="module", params=["newest", pytest.param("23.2.1", marks=pytest.mark.full), "22.3.1"])
+_UV: dict[Path, dict[str, str]] = {}  # environments in which uv is asked, and the variables that say which
+
+
+@pytest.fixture(scope="module", params=["newest", pytest.param("23.2.1", marks=pytest.mark.full), "22.3.1", "uv"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, wheel: Path
 ) -> Iterator[Environment]:
-    """One environment for many requests: with the newest pip, and with those that Python 3.11 came with."""
+    """One environment for many requests: the newest pip, those that Python 3.11 came with, and uv."""
     base = find_python(CURRENT)
     assert base
     made = Environment.make(tmp_path_factory.mktemp("place") / "venv", base)
     add_liveinstall(made, wheel)
-    if request.param != "newest":
+    if request.param == "uv":
+        _UV[made.path] = {"UV": find_uv()}
+    elif request.param != "newest":
         made.add(f"pip=={request.param}")
     yield made
     made.remove()
@@ -131,7 +136,8 @@ def test_direct_url_of_a_wheel(place: Environment, name: str, tmp_path: Path, fo
         told = live(place, form.format(url=url, name=name, hash=digest), seen=(name,))
         assert told["seen"] == {name: ["1.0"]}
         assert told["direct"][name]["url"] == url
-        assert digest in json.dumps(told["direct"][name]["archive_info"])
+        if place.path not in _UV:  # uv does not write it down
+            assert digest in json.dumps(told["direct"][name]["archive_info"])
         other = write_wheel(tmp_path, name + "x", "1.0")
         refused(place, "DownloadError", f"{root}/{other.name}#sha256={digest}")
 
@@ -211,6 +217,9 @@ def test_editable_project_that_is_loaded_waits(place: Environment, name: str, tm
 def test_editable_repository_is_checked_out_once(place: Environment, name: str, tmp_path: Path) -> None:
     url, _ = write_repository(tmp_path / "repo", name)
     checkout = place.path / "src" / name
+    if place.path in _UV:
+        assert "Clone it" in refused(place, "RequirementError", editable=f"{name} @ {url}")
+        return
     assert live(place, editable=f"{name} @ {url}", dry_run=True)["error"] is None
     assert not checkout.exists()
     told = live(place, editable=f"{name} @ {url}@v1", seen=(name,))
@@ -303,6 +312,9 @@ def test_config_settings_reach_the_build(place: Environment, name: str, tmp_path
     if by_file:
         (tmp_path / "r.txt").write_text(f'{name} @ {project.as_uri()} --config-settings="colour=red"\n')
         asked = {"requirements": (), "requirement_files": tmp_path / "r.txt"}
+    if by_file and place.path in _UV:
+        assert "r.txt" in refused(place, "ResolutionError", requirement_files=tmp_path / "r.txt")
+        return
     live(place, *asked.pop("requirements"), seen=(name,), **asked)
     seen = place.run("-P", "-c", f"from {name}.settings import SETTINGS; print(SETTINGS)", check=True)
     assert seen.stdout == "{'colour': 'red'}\n"
@@ -390,11 +402,12 @@ def test_choices_of_what_is_offered(place: Environment, name: str, tmp_path: Pat
 def test_arguments_for_pip(place: Environment, name: str, tmp_path: Path) -> None:
     sdist = write_sdist(tmp_path, name, backend="flit")
     place.add("flit_core")
+    option = "--cache-dir" if place.path in _UV else "--log"
     told = live(
-        place, sdist, no_index=True, pip_arguments=["--no-build-isolation", "--log", tmp_path / "log"], seen=(name,)
+        place, sdist, no_index=True, pip_arguments=["--no-build-isolation", option, tmp_path / "log"], seen=(name,)
     )
     assert told["seen"] == {name: ["1.0"]}
-    assert (tmp_path / "log").is_file()
+    assert (tmp_path / "log").exists()
     assert "--nonsense" in refused(place, "EngineError", name, pip_arguments="--nonsense")
 
 

@@ -25,6 +25,8 @@ _DOWNLOAD = re.compile(
     r"(?i)request failed|failed to (fetch|download)|error sending request|connect|dns|certificate|timed? ?out|"
     r"hash mismatch|hashes|HTTP status|network|tunnel|Failed to clone|git operation|error decoding response"
 )
+_UNREADABLE = re.compile(r"(?i)was invalid: failed to read from zip")
+_FIRST = re.compile(r"(?i)hash mismatch|authentication credentials|401 Unauthorized|403 Forbidden")
 _NO_SOLUTION = re.compile(r"No solution found|Requirements contain|not found in the package registry")
 
 
@@ -37,7 +39,9 @@ def failure(log: str, version: str) -> LiveInstallError:
             todo=f"This is {version or 'a uv of unknown version'}; 0.8 or newer is needed.",
             log=log,
         )
-    if _NO_SOLUTION.search(words):
+    if _FIRST.search(words):  # uv says it where it could not build, or found no solution
+        return DownloadError(f"a download failed: {words}.", log=log)
+    if _NO_SOLUTION.search(words) and not _UNREADABLE.search(words):
         return ResolutionError(f"uv found no solution: {words}.", log=log)
     if _BUILD.search(words):
         return BuildError(f"a source distribution could not be built: {words}.", log=log)

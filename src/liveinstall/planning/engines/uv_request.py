@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from liveinstall.errors import RequirementError
 from liveinstall.planning.engines.local import constraint_files
+from liveinstall.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,13 @@ def _check(request: Request) -> None:
             todo='Ask for upgrade_strategy="eager", which upgrades what they need as well, or for engine="pip".',
             requirement="",
         )
+    for project in request.editables:
+        if "+" in project.partition("://")[0].rpartition("@")[2]:
+            raise RequirementError(
+                f"uv uses no repository where it lies: {redact(project)}.",
+                todo='Clone it and give its directory as editable=, or use engine="pip".',
+                requirement=redact(project),
+            )
     for word in request.engine_arguments:
         if word.partition("=")[0] in _OURS:
             raise RequirementError(
