@@ -83,6 +83,7 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             import_module("liveinstall.frontends.rendering")  # how values show themselves
+            import_module("liveinstall.frontends.hints")  # how errors do
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value
