@@ -68,7 +68,7 @@ def integration(session: nox.Session) -> None:
     _groups(session, "integration")
     session.install(".")
     once = (
-        *("completion", "engines", "foreign_changes", "hints", "holds", "hostile", "left_behind"),
+        *("completion", "engines", "foreign_changes", "hints", "holds", "hostile", "hosts", "left_behind"),
         *("misbehaving_sources", "places", "plugins", "progress", "real_upgrades", "reliability", "removals", "repair"),
         *("requests", "undo"),
     )

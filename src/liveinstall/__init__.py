@@ -48,6 +48,7 @@ __all__ = [
     "guard",
     "history",
     "hold",
+    "hosts",
     "install",
     "list",
     "pending",
@@ -78,7 +79,7 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
 
-    if name in ("errors", "events"):
+    if name in ("errors", "events", "hosts"):
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
