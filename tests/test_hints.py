@@ -22,6 +22,7 @@ def alpha(env):
     env.wheel("alpha", "1.0")
     env.wheel("beta", "1.0")
     new = {"alpha/__init__.py": "__version__ = '2.0'\nnew = 1\n", "alpha/fresh.py": "from alpha import new\n"}
+    new["alpha/cross.py"] = "from json import nothing\n"
     env.wheel("alpha", "2.0", {**new, "alpha/deep/__init__.py": "", "alpha/deep/down.py": "", "alpha_more.py": ""})
     env.run("li.install('alpha==1.0')")
     return env
@@ -69,7 +70,9 @@ def test_what_another_process_has_staged_is_told_too(alpha):
     assert "ModuleNotFoundError: No module named 'alpha_more'\nrunning alpha 1.0; alpha 2.0 is staged" in err
 
 
-@pytest.mark.parametrize("line", ["import alpha.fresh", "from alpha import new", "import alpha.late2"])
+@pytest.mark.parametrize(
+    "line", ["import alpha.fresh", "from alpha import new", "import alpha.late2", "import alpha.cross"]
+)
 def test_a_late_import_from_what_another_tool_has_replaced_says_what_runs(alpha, line):
     done = alpha.run(f"import alpha\nli.install('beta')\n{FOREIGN}\nput('2.0')\n{line}")
     error, note = last_lines(done).split("\n")

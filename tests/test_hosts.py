@@ -88,6 +88,20 @@ def test_a_plugin_that_goes_takes_along_what_only_it_needed(app):
     assert app.json(HOST + "r = host.remove('Nobody'); show(changed=r.changed)")["changed"] is False
 
 
+def test_what_another_plugin_or_the_host_asks_for_stays(app):
+    told = app.json(
+        HOST
+        + "for one in 'AB': host.ensure(one, 'plot', 'shared')\nhost.ensure('C', 'table')\nfirst = host.remove('A')\n"
+        "host.protect = ['only-plot']; second = host.remove('B')\n"
+        "show(removed=[[c.name for c in r.removed] for r in (first, second)])"
+    )
+    assert (told["removed"], told["plugins"]) == ([[], ["plot"]], {"C": ["table"]})
+    told = app.json(
+        HOST + "host.ensure('B', 'shared'); r = host.remove('C'); show(removed=[c.name for c in r.removed])"
+    )
+    assert told["removed"] == ["only-plot", "table"]  # nobody protects it any more, and B asks for `shared`
+
+
 def test_what_a_user_asked_for_in_the_same_transaction_stays(app):
     told = app.json(
         HOST + "host.install('Plot', 'plot', when='restart'); li.install('table', when='restart')\n"
