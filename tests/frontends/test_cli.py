@@ -215,3 +215,27 @@ def test_colours_are_forced_and_forbidden(env, command, monkeypatch):
     assert "\033[" not in command("check", "--json").stdout
     monkeypatch.setenv("NO_COLOR", "1")
     assert command("check").stdout == "Nothing is wrong.\n"
+
+
+def test_while_a_program_runs_under_a_hold_nothing_is_replaced(env, command):
+    for version in ("1.0", "2.0"):
+        env.wheel("alpha", version)
+    command("install", "alpha==1.0")
+    code = "print('up', flush=True); input(); import alpha; print(alpha.__version__); raise SystemExit(7)"
+    line = [env.python, "-m", "cli", "hold", "--", env.python, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, env=env.variables(), stdin=pipe, stdout=pipe, text=True) as process:
+        process.stdout.readline()
+        staged = command("install", "alpha==2.0").stdout
+        out, _ = process.communicate("\n", timeout=60)
+    assert "Staged for the next start of Python:" in staged and f"pid {process.pid}" in staged
+    assert (out, process.returncode) == ("1.0\n", 7)
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+
+
+def test_a_hold_needs_a_program_that_can_be_started(env, command):
+    assert (command("hold").returncode, command("hold", "--").returncode) == (2, 2)
+    done = command("hold", "/nowhere/program", "--json")
+    assert done.returncode == 2 and "could not be started" in done.stderr
+    assert command("hold", env.python, "-c", "import os; os.kill(os.getpid(), 9)").returncode == 137
+    assert envelope(command("hold", "--json", env.python, "-c", "raise SystemExit(3)"))["result"] == 3

@@ -15,8 +15,8 @@ from liveinstall.frontends.statuses import MEANINGS
 from liveinstall.frontends.verbs import VERBS
 
 DOCS = Path(__file__).parents[2] / "docs"
-# Those for event loops are for Python only, and so is a hold: it is of the process that asks for it.
-IN_PYTHON_ONLY = {"aensure", "ainstall", "aplan", "aundo", "auninstall", "hold"}
+# Those for event loops are for Python only.
+IN_PYTHON_ONLY = {"aensure", "ainstall", "aplan", "aundo", "auninstall"}
 API = sorted(name for name in liveinstall.__all__ if inspect.isfunction(getattr(liveinstall, name)))
 
 

@@ -61,7 +61,8 @@ def run(options: dict[str, Any]) -> int:
     except Exception as error:  # noqa: BLE001  a person gets a line, with --debug the traceback
         _show_unexpected(verb, error, as_json=as_json, debug=debug)
         return Status.UNEXPECTED
-    _tell(paint_lines(text) if not as_json and verb != "completion" and wants_colour(sys.stdout) else text)
+    if text:
+        _tell(paint_lines(text) if not as_json and verb != "completion" and wants_colour(sys.stdout) else text)
     return status
 
 

@@ -33,6 +33,7 @@ _EXAMPLES = {
     "pending": ("pending",),
     "finalize": ("finalize", "finalize --force"),
     "cancel": ("cancel numpy", "cancel"),
+    "hold": ("hold jupyter lab", "hold -- pytest -x"),
     "guard": ("guard on", "guard off"),
     "history": ("history",),
     "undo": ("undo", "undo 20261121T034425-bb8e01ea", "undo --to 20261121T034425-bb8e01ea"),
@@ -76,6 +77,10 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         found = vars(parser.parse_args(words))
+    if found["verb"] == "hold":
+        found["program"] = found["program"][found["program"][:1] == ["--"] :]
+        if not found["program"]:
+            verbs["hold"].error("there is no PROGRAM to run.")
     return {"json": False, "debug": False, **found}
 
 
@@ -146,6 +151,11 @@ def _add_waiting(verbs: Any) -> None:
     finalize = _verb(verbs, "finalize", "swap what waits, as the next start of Python would")
     finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")
     _add_names(_verb(verbs, "cancel", "take staged changes back; without names, all"))
+    hold = _verb(verbs, "hold", "run a program, and replace nothing of the environment until it has ended")
+    hold.usage = f"{hold.prog} [OPTION ...] [--] PROGRAM ..."
+    hold.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="with its arguments; its exit status"
+    )
     guard = _verb(verbs, "guard", "make every interpreter of the environment hold what it uses, or no longer")
     guard.add_argument("state", choices=("on", "off"))
 

@@ -46,6 +46,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "pending": lambda _: pending.pending(),
     "finalize": lambda options: pending.finalize(force=options["force"]),
     "cancel": lambda options: pending.cancel(*options["names"]),
+    "hold": lambda options: holding.hold_while(options["program"]),
     "guard": lambda options: holding.guard(options["state"]),
     "history": lambda _: back.history(),
     "undo": lambda options: back.undo(options["transaction"], to=options["to"]),
@@ -60,6 +61,8 @@ def words(verb: str, value: Any) -> str:
     """What a person reads."""
     if verb == "list":
         return render_listed(value)
+    if verb == "hold":
+        return ""  # the program has spoken
     if verb == "freeze":
         return "\n".join(value)
     if verb == "completion":
@@ -89,7 +92,7 @@ def plain(value: Any) -> Any:
     """A value for JSON: its fields, and what can be told from them."""
     if isinstance(value, tuple):
         return [plain(item) for item in value]
-    if isinstance(value, str):
+    if isinstance(value, (str, int)):
         return value
     found = asdict(value)
     for name in ("changed", "restart_required", "undoable"):
@@ -98,8 +101,10 @@ def plain(value: Any) -> Any:
     return found
 
 
-def status_of(verb: str, value: Any) -> Status:
-    """The exit status of a verb that has ended well."""
+def status_of(verb: str, value: Any) -> int:
+    """The exit status of a verb that has ended well; of `hold` it is the program's."""
+    if verb == "hold":
+        return int(value)
     if verb == "check":
         return Status.DONE if value.ok else Status.BROKEN
     if verb in ("doctor", "repair"):
