@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,6 +41,19 @@ def test_grammar_and_actions_name_the_same_verbs():
     assert set(verbs_of(build_parser())) == set(VERBS)
 
 
+def test_a_real_terminal_gets_colours(monkeypatch):
+    pty = pytest.importorskip("pty")
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    code = "from liveinstall.frontends.cli import main; main(['nothing'])"
+    subprocess.run([sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, check=True)
+    shown = os.read(ours, 10000).decode()
+    os.close(ours), os.close(theirs)
+    assert "\033[31mUsageError\033[0m: there is no command 'nothing'." in shown
+
+
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_each_verb_has_help_and_examples_that_parse(verb, capsys):
     assert main([verb, "--help"]) == 0
@@ -57,7 +72,8 @@ def test_the_help_says_which_environment_and_every_status(capsys):
     text = capsys.readouterr().out
     assert sys.prefix in text and "whichever one is activated" in text
     for status, meaning in MEANINGS.items():
-        assert f"  {status.value:<5}{meaning.replace('`', '')}\n" in text
+        assert f" {status.value} {meaning.replace('`', '')}" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.replace(sys.prefix, "").splitlines())
 
 
 def test_the_docs_have_the_table_of_statuses_and_every_verb():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import liveinstall
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Change a Python environment while it is running, without breaking what is running: what is new is importable at once,
-what would disturb a live process waits for the next start of Python.
+Change a Python environment while it is running, without breaking what is
+running: what is new is importable at once, what would disturb a live process
+waits for the next start of Python.
 
 It changes the environment that it is installed in, whichever one is activated:
   {prefix}
-For another environment install it there, and run that one's: PATH/TO/python -m liveinstall ..."""
+For another environment install it there, and run that one's:
+  PATH/TO/python -m liveinstall ..."""
 _EXAMPLES = {
     "install": ("install rich 'numpy>=2'", "install -U pandas", "install -r requirements.txt -c limits.txt -e ."),
     "plan": ("plan -U pandas", "plan --prefer loaded scikit-learn"),
@@ -97,11 +100,11 @@ def _unknown(word: str, verbs: Sequence[str] | dict[str, Any]) -> str:
 
 def build_parser(prog: str = "") -> argparse.ArgumentParser:
     """The whole grammar. `prog`: what was typed to get here."""
-    rows = "".join(f"  {status.value:<5}{meaning.replace('`', '')}\n" for status, meaning in MEANINGS.items())
+    rows = "\n".join(_row(status.value, meaning) for status, meaning in MEANINGS.items())
     parser = _Parser(
         prog=prog or _called(),
         description=_DESCRIPTION.format(prefix=sys.prefix),
-        epilog=f"exit status:\n{rows}\nCOMMAND --help has examples. Colours: NO_COLOR=1, FORCE_COLOR=1.",
+        epilog=f"exit status:\n{rows}\n\nCOMMAND --help has examples. Colours: NO_COLOR=1, FORCE_COLOR=1.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"liveinstall {liveinstall.__version__}")
@@ -115,6 +118,11 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     completion = _verb(verbs, "completion", "print what makes a shell complete commands, options and installed names")
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
     return parser
+
+
+def _row(status: int, meaning: str) -> str:
+    """One line, or several, of at most 80 columns."""
+    return textwrap.fill(meaning.replace("`", ""), 78, initial_indent=f"  {status:<5}", subsequent_indent=" " * 7)
 
 
 def _called() -> str:
