@@ -11,6 +11,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.commit.visible import Place
+from liveinstall.frontends.rendering import restart_advice
 from liveinstall.frontends.where import ipython
 
 if TYPE_CHECKING:
@@ -65,3 +66,4 @@ def _shown_by_ipython(words: tuple[Any, ...]) -> BaseException | None:
 
 
 Place.watch = watch
+Place.advise = restart_advice

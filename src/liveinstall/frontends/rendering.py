@@ -6,7 +6,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.commit.visible import Place
 from liveinstall.model import Check, Finding, Listed, Past, Pending, Plan, Result, Shown, Source, Status
 
 if TYPE_CHECKING:
@@ -155,4 +154,3 @@ def show(value: Any) -> str:
 
 
 Shown.show = show
-Place.advise = restart_advice
