@@ -6,12 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from integration.checks import left_overs, missing_files
 from integration.environments import ROOT, Environment, add_liveinstall, user_variables
 from integration.interpreters import CURRENT, find_python
 
+VERSION = version("liveinstall")
 _LIVE = """
 import json, sys
 import liveinstall
@@ -62,6 +64,24 @@ def test_everything_that_it_runs_on_is_replaced_and_works_after_a_restart(tmp_pa
     again = environment.run("-c", "import liveinstall; print(liveinstall.install('idna').installed[0].name)")
     assert again.stdout == "idna\n", again.stderr
     assert environment.run("-m", "pip", "check").returncode == 0
+    _check_the_script_that_replaces_itself(environment)
+
+
+def _check_the_script_that_replaces_itself(environment: Environment) -> None:
+    """Back to the old version by its own script, which the start after it replaces under the same name."""
+
+    def script(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [environment.scripts / "liveinstall", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=user_variables())
+
+    assert script("--version").stdout.startswith("liveinstall 99.")
+    past = json.loads(script("history", "--json").stdout)["result"]
+    self_change = next(p["transaction"] for p in past if "liveinstall" in [c["name"] for c in p["changes"]])
+    undone = script("undo", self_change)
+    assert (undone.returncode, "Staged" in undone.stdout) == (0, True), undone.stdout + undone.stderr
+    assert script("--version").stdout == f"liveinstall {VERSION}\n"
+    assert script("status").returncode == 0
+    assert left_overs(environment.site) == []
 
 
 def test_source_distributions_are_built_by_pip(environment: Environment) -> None:

@@ -21,4 +21,10 @@ def test_wheel_has_exactly_the_sources_and_its_metadata(wheel: Path) -> None:
         names = set(archive.namelist())
     info = f"{wheel.name.rsplit('-', 3)[0]}.dist-info"
     assert {name for name in names if not name.startswith(info)} == sources
-    assert {f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD", f"{info}/licenses/LICENSE"} == names - sources
+    assert {
+        f"{info}/METADATA",
+        f"{info}/WHEEL",
+        f"{info}/RECORD",
+        f"{info}/licenses/LICENSE",
+        f"{info}/entry_points.txt",
+    } == names - sources

@@ -18,7 +18,19 @@ from liveinstall import errors
 
 SOURCE = Path(liveinstall.__file__).parent
 # Data flows down this list; an import may only point down it.
-FLOW = ["frontends", "session", "homes", "versions", "environment", "planning", "staging", "commit", "events", "model"]
+FLOW = [
+    "hosts",
+    "frontends",
+    "session",
+    "homes",
+    "versions",
+    "environment",
+    "planning",
+    "staging",
+    "commit",
+    "events",
+    "model",
+]
 BASE = {"errors", "redact", "cancelling"}
 FILES = sorted(SOURCE.rglob("*.py")) + sorted((SOURCE.parent / "_liveinstall_boot").rglob("*.py"))
 

@@ -48,6 +48,7 @@ __all__ = [
     "guard",
     "history",
     "hold",
+    "hosts",
     "install",
     "list",
     "pending",
@@ -78,11 +79,12 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
 
-    if name in ("errors", "events"):
+    if name in ("errors", "events", "hosts"):
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
             import_module("liveinstall.frontends.rendering")  # how values show themselves
+            import_module("liveinstall.frontends.hints")  # how errors do
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value

@@ -1,4 +1,5 @@
 """`python -m liveinstall`."""
+# PYTHON_ARGCOMPLETE_OK: shells that complete for every Python program look for this.
 
 import sys
 

@@ -58,6 +58,17 @@ class ExternallyManagedError(TargetError):
     """Another package manager owns this environment (PEP 668)."""
 
 
+class DisabledError(LiveInstallError):
+    """Changes are switched off for this process by whoever deploys it: `LIVEINSTALL_DISABLE`."""
+
+
+class DeclinedError(LiveInstallError):
+    """Whoever was asked for consent said no. `plugin` is whose request it was, `plan` what would have happened."""
+
+    plugin: str
+    plan: Any
+
+
 class EngineError(LiveInstallError):
     """The engine (pip or uv) failed. `log` is what it said, without credentials."""
 

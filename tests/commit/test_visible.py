@@ -7,20 +7,20 @@ import sys
 
 import pytest
 
-from liveinstall.commit.visible import _finder, explain_staged, top_level_modules
+from liveinstall.commit.visible import Staged, _finder, explain_staged, top_level_modules
 from liveinstall.errors import LiveInstallError, StagedImportError
 
 
 @pytest.fixture
 def staged():
-    explain_staged({"only_staged": "only-staged 1.0"})
+    explain_staged({"only_staged": Staged("only-staged 1.0", 1795232665.1)})
     yield
     explain_staged({})
     sys.meta_path.remove(_finder)
 
 
 def test_importing_what_only_waits_says_so(staged):
-    with pytest.raises(ImportError, match="only-staged 1.0 is staged.*Restart") as caught:
+    with pytest.raises(ImportError, match="only-staged 1.0 is staged since 20.*switch") as caught:
         importlib.import_module("only_staged")
     assert isinstance(caught.value, StagedImportError) and isinstance(caught.value, LiveInstallError)
     assert caught.value.name == "only_staged"

@@ -137,3 +137,105 @@ def test_a_group_and_a_script_are_requirements(env, command, tmp_path):
     )
     assert done.returncode == 0 and env.versions() == {"alpha": "1.0", "beta": "1.0"}, done.stderr
     assert "asked for alpha, beta" in command("history").stdout
+
+
+def test_what_waits_is_shown_by_itself(env, command):
+    assert command("pending").stdout == "Nothing waits.\n"
+    assert envelope(command("pending", "--json"))["result"] == []
+    env.wheel("alpha", "1.0")
+    with env.start("li.install('alpha', when='restart'); print('up', flush=True); input()") as holder:
+        holder.stdout.readline()
+        told, shown = envelope(command("pending", "--json"))["result"], command("pending").stdout
+        holder.communicate("\n")
+    assert told[0]["changes"][0]["name"] == "alpha" and told[0]["state"] == "pending"
+    assert shown.startswith("Waits since ") and "alpha 1.0" in shown
+
+
+def test_a_command_line_without_sense_is_json_too(command):
+    for words in (["instal", "--json"], ["install", "alpha", "--nonsense", "--json"], ["--json"], ["guard", "--json"]):
+        done = command(*words)
+        told = envelope(done)
+        assert (done.returncode, told["ok"], told["error"]["type"]) == (2, False, "UsageError"), words
+        assert told["error"]["unchanged"] == "Nothing was changed." and done.stderr == ""
+
+
+def test_an_error_is_one_line_and_with_debug_a_traceback_and_the_log(env, command):
+    plain, debug = command("install", "nothing"), command("install", "nothing", "--debug")
+    assert (plain.returncode, debug.returncode) == (1, 1)
+    assert plain.stderr.count("\n") == 1 and plain.stderr.startswith("ResolutionError: nothing fits nothing.")
+    assert "Traceback" in debug.stderr and debug.stderr.endswith(plain.stderr)
+    told = envelope(command("install", "nothing", "--debug", "--json"))
+    assert told["error"]["type"] == "ResolutionError"
+
+
+def test_an_error_without_a_type_of_ours_is_one_line_too(env, command):
+    env.wheel("alpha", "1.0")
+    (env.root / "libraries" / "cli.py").write_text(
+        "import sys\nfrom liveinstall.frontends import verbs\nfrom liveinstall.frontends.cli import main\n"
+        "def fail(_): raise OSError(28, 'No space left on device')\n"
+        "verbs.VERBS['status'] = fail\nsys.exit(main())\n"
+    )
+    done, debug, told = command("status"), command("status", "-v"), command("status", "--json")
+    assert [each.returncode for each in (done, debug, told)] == [5, 5, 5]
+    assert done.stderr.count("\n") == 1 and "OSError: [Errno 28] No space left on device." in done.stderr
+    assert "Traceback" in debug.stderr and "half done" in done.stderr
+    assert envelope(told)["error"]["type"] == "OSError"
+
+
+def test_an_interrupt_has_its_status(env, command):
+    (env.root / "libraries" / "cli.py").write_text(
+        "import sys\nfrom liveinstall.frontends import verbs\nfrom liveinstall.frontends.cli import main\n"
+        "def stop(_): raise KeyboardInterrupt\nverbs.VERBS['status'] = stop\nsys.exit(main())\n"
+    )
+    done, told = command("status"), command("status", "--json")
+    assert (done.returncode, done.stderr) == (130, "KeyboardInterrupt: Interrupted. Nothing was changed.\n")
+    assert (told.returncode, envelope(told)["error"]["type"]) == (130, "KeyboardInterrupt")
+
+
+def test_a_script_of_another_environment_than_the_active_one_says_so(env, command):
+    script = env.root / "liveinstall"
+    script.write_text("import sys, fake_engine\nfrom liveinstall.frontends.cli import main\nsys.exit(main())\n")
+
+    def run(active):
+        variables = env.variables(VIRTUAL_ENV=str(active))
+        return subprocess.run([env.python, script, "status"], env=variables, capture_output=True, text=True, check=True)
+
+    assert run(env.root).stderr == ""
+    assert run("/other").stderr == (
+        f"Note: this is the liveinstall of {env.root}, and not of /other, which is activated.\n"
+    )
+
+
+def test_colours_are_forced_and_forbidden(env, command, monkeypatch):
+    env.wheel("alpha", "1.0")
+    assert "\033[" not in command("install", "alpha").stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\033[32mNothing is wrong.\033[0m" in command("check").stdout
+    assert command("install", "nothing").stderr.startswith("\033[31mResolutionError\033[0m: ")
+    assert "\033[" not in command("check", "--json").stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert command("check").stdout == "Nothing is wrong.\n"
+
+
+def test_while_a_program_runs_under_a_hold_nothing_is_replaced(env, command):
+    for version in ("1.0", "2.0"):
+        env.wheel("alpha", version)
+    command("install", "alpha==1.0")
+    code = "print('up', flush=True); input(); import alpha; print(alpha.__version__); raise SystemExit(7)"
+    line = [env.python, "-m", "cli", "hold", "--", env.python, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, env=env.variables(), stdin=pipe, stdout=pipe, text=True) as process:
+        process.stdout.readline()
+        staged = command("install", "alpha==2.0").stdout
+        out, _ = process.communicate("\n", timeout=60)
+    assert "Staged for the next start of Python:" in staged and f"pid {process.pid}" in staged
+    assert (out, process.returncode) == ("1.0\n", 7)
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+
+
+def test_a_hold_needs_a_program_that_can_be_started(env, command):
+    assert (command("hold").returncode, command("hold", "--").returncode) == (2, 2)
+    done = command("hold", "/nowhere/program", "--json")
+    assert done.returncode == 2 and "could not be started" in done.stderr
+    assert command("hold", env.python, "-c", "import os; os.kill(os.getpid(), 9)").returncode == 137
+    assert envelope(command("hold", "--json", env.python, "-c", "raise SystemExit(3)"))["result"] == 3

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 import _liveinstall_boot as boot
 from liveinstall.cancelling import check
+from liveinstall.commit.permission import check_permitted
 from liveinstall.errors import LockTimeoutError, NotWritableError
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
     """Hold the environment's lock. `who` is what another process is told that waits in vain.
 
     Raises: LockTimeoutError naming the holder after `timeout` seconds (default 60), NotWritableError,
-    RequestCancelledError.
+    RequestCancelledError; DisabledError where changes are switched off: every change comes here.
     """
+    check_permitted()
     state = os.path.join(site, boot.STATE)
     seconds = DEFAULT_TIMEOUT if timeout is None else timeout
     try:

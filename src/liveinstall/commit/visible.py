@@ -6,13 +6,16 @@ import importlib
 import os
 import site as site_module
 import sys
+import time
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import swap
 from liveinstall.errors import StagedImportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -38,11 +41,35 @@ def _add_site(site: str) -> None:
     sys.path[:] = [*before[:place], *added, *before[place:]]
 
 
+@dataclass(frozen=True)
+class Staged:
+    """A distribution that waits, "pandas 2.3.3": since when (a POSIX timestamp, or 0), and the path of its part."""
+
+    distribution: str
+    since: float = 0.0
+    part: str = ""
+
+    def __str__(self) -> str:
+        """`pandas 2.3.3 is staged since 2026-11-21 14:03:12`."""
+        since = f" since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.since))}" if self.since else ""
+        return f"{self.distribution} is staged{since}"
+
+
+class Place:
+    """What only a front end knows; the front ends put it here."""
+
+    advise: Callable[[], str] = staticmethod(lambda: "Restart (in a notebook: restart the kernel) to switch.")
+    watch: Callable[[], None] = staticmethod(lambda: None)  # shows notes with errors from now on
+
+
 class StagedFinder:
-    """Last on sys.meta_path: explains an import that fails only because its distribution waits for a restart."""
+    """Last on sys.meta_path: explains an import that fails only because its distribution waits for a restart.
+
+    An import that succeeds never gets here.
+    """
 
     def __init__(self) -> None:
-        self.staged: dict[str, str] = {}  # top-level module -> "pandas 2.3.3"
+        self.staged: dict[str, Staged] = {}  # by top-level module
 
     def find_spec(
         self,
@@ -50,16 +77,16 @@ class StagedFinder:
         path: Sequence[str] | None = None,  # noqa: ARG002  the protocol of sys.meta_path
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """Raise StagedImportError for `import name` of a staged module; find nothing, ever.
+        """Raise StagedImportError for `import name` of a module that only a part has; find nothing, ever.
 
         importlib.util.find_spec() also comes here and must get None, because programs ask it what is installed: so
         the caller's caller is looked at, which is the import system itself only for a real import.
         """
-        waiting = self.staged.get(name)
-        if waiting and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
+        waiting = self.staged.get(name.partition(".")[0])
+        if waiting and _has(waiting.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
             raise StagedImportError(
-                f"No module named {name!r} yet: {waiting} is staged and waits for the next start of Python.",
-                todo="Restart (in a notebook: restart the kernel) to import it.",
+                f"No module named {name!r} yet: {waiting} and waits for a restart of Python.",
+                todo=Place.advise(),
                 name=name,
             )
         return None
@@ -68,8 +95,15 @@ class StagedFinder:
 _finder = StagedFinder()
 
 
-def explain_staged(staged: Mapping[str, str]) -> None:
-    """From now on explain imports of these top-level modules: module -> the distribution in words."""
+def _has(part: str, name: str) -> bool:
+    """Whether a part has a module. A top-level one is known to be there."""
+    parents = name.split(".")[:-1]
+    return not parents or PathFinder.find_spec(name, [os.path.join(part, *parents)]) is not None
+
+
+def explain_staged(staged: Mapping[str, Staged]) -> None:
+    """From now on explain failing imports of these top-level modules, and of what is below them."""
+    Place.watch()
     _finder.staged = dict(staged)
     if _finder not in sys.meta_path:
         sys.meta_path.append(_finder)

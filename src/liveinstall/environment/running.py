@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall.environment.holds import top_names
 from liveinstall.environment.loaded import loaded
+from liveinstall.model import Stale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,16 @@ def gone(here: Mapping[str, Distribution]) -> dict[str, str]:
         for name, was in before.items()
         if name not in here and was.name.replace("-", "_") in modules & sys.modules.keys()
     }
+
+
+def outdated(here: Mapping[str, Distribution]) -> tuple[Stale, ...]:
+    """What runs in another version than is installed, by name."""
+    runs = {**running(here), **gone(here)}
+    return tuple(
+        Stale(name, version, here[name].version if name in here else "")
+        for name, version in sorted(runs.items())
+        if name not in here or here[name].version != version
+    )
 
 
 def _version(found: Distribution) -> str:

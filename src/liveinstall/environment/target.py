@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from configparser import ConfigParser, Error
 
+from liveinstall.commit.permission import check_permitted
 from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
 from liveinstall.model import Target
 
@@ -20,9 +21,11 @@ def find_target(*, for_change: bool = True, user: bool = False, break_system_pac
     `for_change` checks that it may and can be changed; without it, only that it exists. `user` chooses the user's own
     site-packages, `break_system_packages` does not ask who else manages it.
 
-    Raises: TargetError (frozen, zipped, `-S`, embedded), ExternallyManagedError (PEP 668), NotWritableError;
-    RequirementError where this interpreter does not see the user's site-packages.
+    Raises: DisabledError, TargetError (frozen, zipped, `-S`, embedded), ExternallyManagedError (PEP 668),
+    NotWritableError; RequirementError where this interpreter does not see the user's site-packages.
     """
+    if for_change:
+        check_permitted()
     _check_interpreter()
     target = _system_target()
     if for_change:

@@ -67,6 +67,13 @@ OPTIONS = (
         "pip_arguments", ("--pip-argument",), "a further argument for pip, given as it is", metavar="ARG", many=True
     ),
 )
+# Where a group of options begins in the table, and its title in a help text.
+_TITLES = {
+    "upgrade": "how far it goes",
+    "requirement_files": "what is wanted, besides REQUIREMENT",
+    "index_url": "where it comes from",
+    "user": "rarely needed",
+}
 # Handed to pip as they are: with a value, and without one.
 PASSED = (
     *("--trusted-host", "--proxy", "--cert", "--client-cert", "--retries", "--cache-dir", "--build-constraint"),
@@ -93,13 +100,16 @@ class _Pass(argparse.Action):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Let a parser understand all of it. What was not given is not set."""
     parser.add_argument("requirements", nargs="*", metavar="REQUIREMENT", help='rich, "numpy>=2", a path or a URL')
+    group: argparse._ActionsContainer = parser
     for option in OPTIONS:
+        if option.keyword in _TITLES:
+            group = parser.add_argument_group(_TITLES[option.keyword])
         form: dict[str, Any] = {"action": "store_const", "const": option.value}
         if option.metavar:
             form = {"action": "append" if option.many else "store", "metavar": option.metavar}
         if option.choices:
             form["choices"] = option.choices
-        parser.add_argument(*option.spellings, dest=option.keyword, default=argparse.SUPPRESS, help=option.help, **form)
+        group.add_argument(*option.spellings, dest=option.keyword, default=argparse.SUPPRESS, help=option.help, **form)
     for spelling in PASSED:
         parser.add_argument(spelling, action=_Pass, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     for spelling in PASSED_FLAGS:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from liveinstall.planning.offline import check_local, is_offline, without_network
 from liveinstall.planning.requirements import Asked, RequirementLike, parse_editable, parse_requirement, wrong
 from liveinstall.planning.values import DEFAULTS, FLAGS, names_of, value_of
 
@@ -94,6 +95,7 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
     """Check a request; RequirementError says which part of it cannot be understood, or contradicts another."""
     texts, asked = _understand(requirements, options)
     _check_together({**asked, "requirements": texts})
+    asked = without_network(asked) if is_offline() else asked
     locked, read = _read_sources(asked)
     parsed = [found for found in map(parse_requirement, [*texts, *read]) if found]
     editables = [
@@ -102,6 +104,8 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
     ]
     files = tuple(_file(path, "requirements") for path in asked["requirement_files"])
     _check_hashes(asked, parsed, files)
+    if is_offline():
+        check_local(found.url for found in (*parsed, *editables))
     return Request(
         requirements=tuple(found.text for found in parsed),
         names=frozenset(found.name for found in (*parsed, *editables) if found.name),

@@ -28,7 +28,12 @@ def unused_without(removed: AbstractSet[str], state: Mapping[str, Node], request
         more = needed_by.get(queue.pop(), set()) - reached
         reached |= more
         queue += more
-    unused = (reached & state.keys()) - removed - requested
+    return unneeded((reached & state.keys()) - removed - requested, state, removed)
+
+
+def unneeded(names: AbstractSet[str], state: Mapping[str, Node], removed: AbstractSet[str] = frozenset()) -> set[str]:
+    """Those of `names` that nothing in `state` needs but `removed` and they themselves."""
+    unused = set(names)
     while True:
         needed = {name for keeper in state.keys() - removed - unused for name in named(state[keeper])} & unused
         if not needed:

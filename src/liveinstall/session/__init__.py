@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from liveinstall.commit.permission import check_permitted
 from liveinstall.planning.engines.choose import choose_engine
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def install(
     Raises: LiveInstallError, with the environment unchanged.
     """
     options = {name: value for name, value in locals().items() if name not in _NOT_ASKED}
+    if not dry_run:
+        check_permitted()
     with choose_engine(engine) as started:
         started.expect(requirements, options)
         from liveinstall.session import installing

@@ -13,7 +13,7 @@ from liveinstall.environment import running
 from liveinstall.environment.damage import find_damage
 from liveinstall.environment.installed import installed
 from liveinstall.environment.target import find_target
-from liveinstall.model import Check, Listed, Stale
+from liveinstall.model import Check, Listed
 from liveinstall.planning.graph import Node, edges
 from liveinstall.redact import redact
 
@@ -34,13 +34,7 @@ def check() -> Check:
     state = {name: Node(found.version, found.requires) for name, found in here.items()}
     broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
     damaged = [damage.finding for damage in find_damage(target, hashes=False)]
-    runs = {**running.running(here), **running.gone(here)}
-    stale = [
-        Stale(name, version, here[name].version if name in here else "")
-        for name, version in sorted(runs.items())
-        if name not in here or here[name].version != version
-    ]
-    return Check(tuple(sorted(broken)), tuple(damaged), tuple(stale))
+    return Check(tuple(sorted(broken)), tuple(damaged), running.outdated(here))
 
 
 def _found(name: str, state: dict[str, Node]) -> str:

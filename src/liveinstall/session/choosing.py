@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from liveinstall.errors import EngineError, RequirementError, ResolutionError, WheelRefusedError
 from liveinstall.events import Planning
+from liveinstall.planning.offline import ADVICE, is_offline
 from liveinstall.redact import redact
 from liveinstall.session.promises import Promises, check_promise_options
 
@@ -82,6 +83,8 @@ class Chooser:
         try:
             found = self.scene.resolve(request, str(directory), engine, fetch=fetch)
         except ResolutionError as error:
+            if is_offline():
+                error.todo = f"{error.todo} {ADVICE}".strip()
             raise self._promises.explained(error) from error
         return self._promises.without_them(found)
 

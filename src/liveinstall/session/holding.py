@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from liveinstall.errors import NotWritableError, RequirementError
 from liveinstall.model import Guard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 
@@ -34,12 +36,37 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
         except OSError as error:
             raise NotWritableError(f"{self._site} cannot be held: {error}.", site=self._site) from error
 
+    def all(self) -> None:
+        """Hold everything from now on, as long as it holds: who knows what the children use."""
+        holds._mine[self._site].own_up()  # noqa: SLF001
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the hold, unless this process had it before."""
         if self._new:
             holds.release(self._site)
+
+
+def hold_while(program: Sequence[str]) -> int:
+    """Run a program, and until it has ended replace nothing in the environment, whatever it uses; its exit status.
+
+    A program that was ended by a signal has 128 and the signal's number, as in shells. Ctrl-C is the program's.
+
+    Raises: RequirementError where it cannot be started, TargetError, NotWritableError.
+    """
+    with hold() as held:
+        held.all()
+        try:
+            child = subprocess.Popen(program)
+        except OSError as error:
+            raise RequirementError(f"{program[0]} could not be started: {error}.", requirement=program[0]) from error
+        while True:
+            try:
+                status = child.wait()
+            except KeyboardInterrupt:
+                continue
+            return 128 - status if status < 0 else status
 
 
 def guard(state: Literal["on", "off"]) -> Guard:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot import views
 from liveinstall.commit import transaction as transactions
-from liveinstall.commit.visible import explain_staged, top_level_modules
-from liveinstall.commit.waiting import Entry, Waiting
+from liveinstall.commit.visible import Staged, explain_staged, top_level_modules
+from liveinstall.commit.waiting import Entry
 from liveinstall.environment import holds
 from liveinstall.model import Change, Holder, Past, Pending, Plan, Result, Source, Target, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from _liveinstall_boot import codec
     from liveinstall.commit.history import Done
 
 
@@ -97,9 +98,14 @@ def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run:
 
 def explain_imports(target: Target) -> None:
     """Let imports of what only waits say so."""
-    staged = {}
-    for entry in Waiting.read(target.site).entries.values():
-        if entry.swap.part:
-            for module in top_level_modules(os.path.join(target.site, entry.swap.part)):
-                staged[module] = f"{entry.swap.name} {entry.swap.new_version}"
-    explain_staged(staged)
+    explain_staged({top: waits for change, waits in staged_in(target.site) for top in top_level_modules(waits.part)})
+
+
+def staged_in(site: str) -> Iterator[tuple[codec.Change, Staged]]:
+    """What waits to come in."""
+    for item in transactions.read_all(site):
+        for change in item.record.changes if item.state == "pending" else ():
+            if change.part:
+                part = os.path.normpath(os.path.join(site, change.part))
+                since = float(item.about.get("created", 0))
+                yield change, Staged(f"{change.name} {change.new_version}", since, part)

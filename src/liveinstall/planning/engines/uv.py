@@ -17,6 +17,7 @@ from liveinstall.planning.engines import process
 from liveinstall.planning.engines.uv_program import find_uv
 from liveinstall.planning.engines.uv_request import arguments, sources
 from liveinstall.planning.engines.uv_run import QUIET, Run, early
+from liveinstall.planning.offline import is_offline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +109,8 @@ class UvEngine:
 def _variables(directory: str) -> dict[str, str]:
     """The child's variables. A cache that uv would remove at its end is made in `directory` instead."""
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    if is_offline():
+        kept["UV_OFFLINE"] = "1"  # uv.toml may name pages
     if os.environ.get("UV_NO_CACHE", "").lower() in ("1", "true", "yes", "on", "y", "t"):
         kept["UV_CACHE_DIR"] = os.path.join(directory, "cache")
     return kept
