@@ -69,7 +69,7 @@ def integration(session: nox.Session) -> None:
     session.install(".")
     once = (
         *("engines", "foreign_changes", "holds", "hostile", "left_behind", "misbehaving_sources", "places", "plugins"),
-        *("progress", "real_upgrades", "reliability", "removals", "repair", "requests", "undo"),
+        *("progress", "real_upgrades", "reliability", "removals", "repair", "requests", "restart", "terminals", "undo"),
     )
     rest = [] if session.python == NEWEST_COMMON else [f"--ignore=integration/test_{name}.py" for name in once]
     session.run("pytest", "integration", "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
+    from liveinstall.frontends.restart import restart
     from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
@@ -54,6 +55,7 @@ __all__ = [
     "plan",
     "prune",
     "repair",
+    "restart",
     "status",
     "undo",
     "uninstall",
@@ -61,6 +63,7 @@ __all__ = [
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
+    "liveinstall.frontends.restart": ("restart",),
     "liveinstall.model": ("Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
@@ -83,6 +86,7 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             import_module("liveinstall.frontends.rendering")  # how values show themselves
+            import_module("liveinstall.frontends.following")  # what follows a request
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value

@@ -28,6 +28,12 @@ class Shown:
         return Shown.show(self)
 
 
+class Followed:
+    """What follows a request that has ended well. The front ends put it here; without them nothing follows."""
+
+    follow: ClassVar[Callable[[Result, str], Result]] = staticmethod(lambda result, _: result)
+
+
 @dataclass(frozen=True)
 class Target:
     """Where the files of an environment go. All paths are absolute; `kind` is venv, user or system."""
