@@ -11,7 +11,7 @@ import pytest
 
 from integration.environments import ROOT, Environment, add_liveinstall, user_variables
 from integration.interpreters import CURRENT, find_python
-from integration.kernels import Kernel, kernel_of
+from integration.live_kernels import Kernel, kernel_of
 
 STAGE = """
 import alpha, liveinstall
@@ -166,3 +166,29 @@ def test_what_runs_notebooks_ends_with_an_error_that_says_why(place, notebook, t
     assert "CannotRestartError" in done.stderr and "Run the notebook again" in done.stderr
     if tool == "papermill":  # it writes what it has run also when a cell fails
         assert "nothing was restarted" in notebook.read_text() and "not reached\\n" not in notebook.read_text()
+
+
+def test_magics_install_expand_complete_and_restart(kernel, wheels, tmp_path):
+    kernel.run("%load_ext liveinstall")
+    kernel.run(f"import alpha; name, where = 'alpha', {str(wheels)!r}")
+    asked = kernel.send("%liveinstall install -U {name} --no-index --find-links $where")
+    assert kernel.reply(asked)["status"] == "ok"
+    shown = kernel.until(lambda message: message["msg_type"] == "execute_result")
+    assert "2.0" in shown["content"]["data"]["text/plain"]
+    kernel.run(f"%%liveinstall --no-index --find-links {wheels}\nbeta==1.0  # a cell of requirements\n")
+    assert kernel.run("import beta; print(beta.VERSION)") == "1.0\n"
+    for begun, wanted in {"%liveinstall re": "repair", "%liveinstall uninstall alp": "alpha"}.items():
+        kernel.client.complete(begun)
+        assert wanted in kernel.client.get_shell_msg(timeout=40)["content"]["matches"]
+    asked = kernel.send("%liveinstall undo never-happened")
+    assert kernel.reply(asked)["ename"] == "NotHappenedError"
+    kernel.until(lambda message: message["msg_type"] == "error")
+    (error,) = kernel.said("error", asked)
+    assert len(error["content"]["traceback"]) == 1
+    kernel.run("import liveinstall; back = liveinstall.take_over_pip()")
+    kernel.run(f"%pip install gamma --no-index --find-links {wheels}")
+    assert "gamma" in kernel.run("print([c.name for item in liveinstall.pending() for c in item.changes])")
+    assert "pip" in kernel.run("%pip --version")
+    kernel.run("back()")
+    asked = kernel.send("%liveinstall restart")
+    assert "alpha 2.0 is in place; gamma 1.0 is in place" in card_of(kernel, asked)[1]["text/plain"]

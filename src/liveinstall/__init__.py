@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
+    from liveinstall.frontends.magic import give_back_pip, take_over_pip
     from liveinstall.frontends.restart import restart
     from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
@@ -46,6 +47,7 @@ __all__ = [
     "events",
     "finalize",
     "freeze",
+    "give_back_pip",
     "guard",
     "history",
     "hold",
@@ -57,12 +59,17 @@ __all__ = [
     "repair",
     "restart",
     "status",
+    "take_over_pip",
     "undo",
     "uninstall",
 ]
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
+    "liveinstall.frontends.magic": (
+        *("give_back_pip", "take_over_pip"),
+        *("load_ipython_extension", "unload_ipython_extension"),  # IPython asks for them
+    ),
     "liveinstall.frontends.restart": ("restart",),
     "liveinstall.model": ("Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
@@ -86,7 +93,7 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             import_module("liveinstall.frontends.rendering")  # how values show themselves
-            import_module("liveinstall.frontends.following")  # what follows a request
+            import_module("liveinstall.frontends.following").put_in_place()  # what follows a request
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value
