@@ -24,16 +24,21 @@ UP = "\x10"  # Ctrl-P: what the arrow key sends depends on the terminal's mode
 
 
 class Terminal:
-    """`shown` is all that has appeared."""
+    """`shown` is what has appeared since `forget()`, `all` everything."""
 
     def __init__(self, pid: int, handle: int) -> None:
         self.pid = pid
         self._handle = handle
         self._raw = b""
+        self._before = b""
+
+    @property
+    def all(self) -> str:
+        return _plain(self._before + self._raw)
 
     @property
     def shown(self) -> str:
-        return _CONTROL.sub("", self._raw.decode("utf-8", "replace").replace("\r\n", "\n"))
+        return _plain(self._raw)
 
     def type(self, keys: str) -> None:
         """Press keys, as a person would: after a moment, the return key on its own."""
@@ -56,18 +61,21 @@ class Terminal:
                 raise AssertionError(f"it ended before {texts} appeared:\n{self.shown}") from error
         return self.shown
 
-    def forget(self) -> str:
-        """What has appeared so far; from here on only what comes counts."""
+    def forget(self) -> None:
+        """From here on only what comes counts."""
         while select.select([self._handle], [], [], 0.3)[0]:
             self._raw += os.read(self._handle, 65_536)
-        shown, self._raw = self.shown, b""
-        return shown
+        self._before, self._raw = self._before + self._raw, b""
 
     def say(self, code: str, answer: str) -> str:
         """Type a line, wait for the answer that only its run can print."""
         self.forget()
         self.type(f"{code}\r")
         return self.until(answer)
+
+
+def _plain(raw: bytes) -> str:
+    return _CONTROL.sub("", raw.decode("utf-8", "replace").replace("\r\n", "\n"))
 
 
 @contextmanager

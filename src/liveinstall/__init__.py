@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from liveinstall.errors import LiveInstallError
     from liveinstall.frontends.magic import give_back_pip, take_over_pip
+    from liveinstall.frontends.repl import repl
     from liveinstall.frontends.restart import restart
     from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
@@ -57,6 +58,7 @@ __all__ = [
     "plan",
     "prune",
     "repair",
+    "repl",
     "restart",
     "status",
     "take_over_pip",
@@ -70,6 +72,7 @@ _HOMES = {
         *("give_back_pip", "take_over_pip"),
         *("load_ipython_extension", "unload_ipython_extension"),  # IPython asks for them
     ),
+    "liveinstall.frontends.repl": ("repl",),
     "liveinstall.frontends.restart": ("restart",),
     "liveinstall.model": ("Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),

@@ -29,9 +29,10 @@ class Shown:
 
 
 class Followed:
-    """What follows a request that has ended well. The front ends put it here; without them nothing follows."""
+    """What follows a request that has ended well, and a staging. Front ends put it here; without them nothing does."""
 
     follow: ClassVar[Callable[[Result, str], Result]] = staticmethod(lambda result, _: result)
+    staged: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def test_a_wrong_consent_is_refused_before_any_work(env):
 
 def test_the_new_kernel_says_what_is_in_place_and_what_is_not(monkeypatch):
     here = {"alpha": "2.0", "beta": "1.0"}
-    monkeypatch.setattr(restarted, "_version", here.get)
+    monkeypatch.setattr(restarted, "version_of", here.get)
     assert restarted.outcome([])["text/plain"] == "Restarted."
     done = restarted.outcome([("alpha", "2.0"), ("gone", None)])
     assert done["text/plain"] == "Restarted, alpha 2.0 is in place; gone is removed."

@@ -1,4 +1,4 @@
-"""What follows a request here: a restart, if the caller consents."""
+"""What follows a request here: a restart, if the caller consents, and reminders at the prompt."""
 
 from __future__ import annotations
 
@@ -22,3 +22,10 @@ def follow(result: Result, restart: str) -> Result:
 def put_in_place() -> None:
     """Let it follow requests in this process."""
     Followed.follow = staticmethod(follow)
+    Followed.staged = staticmethod(_staged)
+
+
+def _staged() -> None:
+    from liveinstall.frontends.repl import begin
+
+    begin()

@@ -48,7 +48,7 @@ def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     invalidate_caches()
     done, not_done = [], []
     for name, new in changes:
-        here = _version(name)
+        here = version_of(name)
         if here == new:
             done.append(f"{name} {new} is in place" if new else f"{name} is removed")
         else:
@@ -58,7 +58,8 @@ def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     return card("Restarted" + ("," if done else "."), "; ".join(done) + ("." if done else ""))
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """The version that imports find in this process."""
     try:
         return version(name)
     except PackageNotFoundError:
