@@ -33,8 +33,12 @@ class Terminal:
         self._before = b""
 
     @property
+    def raw(self) -> bytes:
+        return self._before + self._raw
+
+    @property
     def all(self) -> str:
-        return _plain(self._before + self._raw)
+        return _plain(self.raw)
 
     @property
     def shown(self) -> str:

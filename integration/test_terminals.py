@@ -77,6 +77,7 @@ def test_a_restart_keeps_the_history_and_has_the_new_version(places, wheels, tmp
         it.until("history")
         it.say("import os; print('p' + 'id', os.getpid())", f"pid {it.pid}")
         assert it.all.count(_REMINDER) == 1
+        assert f"{_REMINDER}\r".encode() in it.raw  # or the prompt would begin in the middle of the line
     assert not list(place.site.glob("*.part"))
 
 

@@ -28,6 +28,7 @@ def variables() -> dict[str, Any]:
         name: value
         for name, value in list(found.items())
         if not name.startswith("_")
+        and type(value).__module__ != "ptpython.repl"  # its own `exit`
         and name not in hidden
         and not issubclass(type(value), _NO_DATA)  # isinstance may ask the object
     }

@@ -59,7 +59,8 @@ def remind() -> None:
     with suppress(Exception):
         text = news()
         if text:
-            print(text, file=sys.stderr, flush=True)
+            # The prompt from 3.13 on has its terminal in raw mode by now, where a line feed does not return.
+            print(text, end="\r\n" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
 
 def news() -> str:
