@@ -45,6 +45,9 @@ class Kernel:
         """What a cell printed; it must have succeeded."""
         asked = self.send(code)
         reply = self.reply(asked)
+        if reply["status"] == "aborted":  # it came too soon after an error
+            time.sleep(0.2)
+            return self.run(code)
         assert reply["status"] == "ok", "\n".join(reply.get("traceback", [str(reply)]))
         self.until(lambda message: _is_idle(message, asked))
         return "".join(m["content"]["text"] for m in self.said("stream", asked))

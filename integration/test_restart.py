@@ -89,14 +89,18 @@ def test_twice_in_a_row_with_nothing_waiting_and_then_interrupted(kernel):
     assert kernel.reply(asked)["ename"] == "KeyboardInterrupt"
 
 
-def test_consent_restarts_at_the_end_of_the_request(kernel, wheels):
+@pytest.mark.parametrize("verb", ["install", "ainstall"])
+def test_consent_restarts_at_the_end_of_the_request_and_nothing_else_runs(kernel, wheels, verb):
     code = STAGE.format(wheels=str(wheels), more=", restart='auto'") + "\nprint('not reached')"
-    asked = kernel.send(code)
+    if verb == "ainstall":
+        code = code.replace("liveinstall.install(", "(await liveinstall.ainstall(").replace(").staged", ")).staged")
+    asked, queued = kernel.send(code), kernel.send("print('not reached')")
     assert kernel.reply(asked)["status"] == "error"
+    assert kernel.reply(queued)["status"] in ("aborted", "error")
     before, after = card_of(kernel, asked)
     assert before["text/plain"] == "Restarting. alpha 1.0 -> 2.0."
     assert after["text/plain"] == "Restarted, alpha 2.0 is in place."
-    assert not kernel.said("stream", asked)
+    assert not kernel.said("stream", asked) and not kernel.said("stream", queued)
 
 
 @pytest.mark.parametrize("answer", ["y", "no"])

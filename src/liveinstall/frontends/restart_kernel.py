@@ -78,6 +78,7 @@ def _end_cell(shell: Any) -> None:
 
     def show_nothing(shell: Any, *_: Any, **__: Any) -> list[str]:
         shell.custom_exceptions, shell.CustomTB = before, handler
+        shell._last_traceback = []  # noqa: SLF001  the kernel's answer has it, and may find none otherwise
         return []
 
     shell.set_custom_exc((_Leave,), show_nothing)
