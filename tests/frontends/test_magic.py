@@ -53,7 +53,7 @@ def asked(monkeypatch):
         found.append((requirements, {k: v for k, v in options.items() if v}, files))
         return Result()
 
-    monkeypatch.setitem(commands.cli._VERBS, "install", lambda o: install(*o.pop("requirements"), **o))
+    monkeypatch.setitem(commands.VERBS, "install", lambda o: install(*o.pop("requirements"), **o))
     monkeypatch.setattr(magic, "install", install)
     return found
 

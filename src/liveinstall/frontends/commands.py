@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+VERBS = cli._VERBS  # noqa: SLF001
+
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of each verb."""
@@ -37,7 +39,7 @@ def evaluate(words: Sequence[str]) -> Any:
         return None
     for name in ("verb", "json", "_yes"):
         options.pop(name, None)
-    value = cli._VERBS[verb](options)  # noqa: SLF001
+    value = VERBS[verb](options)
     if isinstance(value, Shown):
         return value
     print(cli._words(verb, value))  # noqa: SLF001
