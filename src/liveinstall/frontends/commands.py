@@ -31,7 +31,9 @@ def evaluate(words: Sequence[str]) -> Any:
         options = cli._parse(list(words))  # noqa: SLF001
     except SystemExit as error:  # argparse has said why, or has shown its help
         if error.code:
-            raise RequirementError("the command makes no sense.", todo="See %liveinstall --help.") from error
+            raise RequirementError(
+                "the command makes no sense.", todo="See %liveinstall --help.", requirement=""
+            ) from error
         return None
     verb = options["verb"]
     if options["json"]:
