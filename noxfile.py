@@ -70,7 +70,7 @@ def integration(session: nox.Session) -> None:
     once = (
         *("completion", "engines", "foreign_changes", "hints", "holds", "hostile", "hosts", "left_behind"),
         *("misbehaving_sources", "places", "plugins", "progress", "real_upgrades", "reliability", "removals", "repair"),
-        *("requests", "undo"),
+        *("requests", "restart", "terminals", "undo"),
     )
     rest = [] if session.python == NEWEST_COMMON else [f"--ignore=integration/test_{name}.py" for name in once]
     session.run("pytest", "integration", "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)

@@ -25,4 +25,5 @@ past: tuple[Past, ...] = liveinstall.history()
 undone: Result = liveinstall.undo(past[0].transaction)
 undone = liveinstall.undo(to=past[0].transaction)
 why_not: str = past[0].why_not
+liveinstall.restart()
 pruned: tuple[Past, ...] = liveinstall.prune(keep=1, days=7.5, bytes=2**30)

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall.errors import LiveInstallError
+    from liveinstall.frontends.magic import give_back_pip, take_over_pip
+    from liveinstall.frontends.repl import repl
+    from liveinstall.frontends.restart import restart
     from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
@@ -45,6 +48,7 @@ __all__ = [
     "events",
     "finalize",
     "freeze",
+    "give_back_pip",
     "guard",
     "history",
     "hold",
@@ -55,13 +59,22 @@ __all__ = [
     "plan",
     "prune",
     "repair",
+    "repl",
+    "restart",
     "status",
+    "take_over_pip",
     "undo",
     "uninstall",
 ]
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
+    "liveinstall.frontends.magic": (
+        *("give_back_pip", "take_over_pip"),
+        *("load_ipython_extension", "unload_ipython_extension"),  # IPython asks for them
+    ),
+    "liveinstall.frontends.repl": ("repl",),
+    "liveinstall.frontends.restart": ("restart",),
     "liveinstall.model": ("Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
@@ -85,6 +98,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             import_module("liveinstall.frontends.rendering")  # how values show themselves
             import_module("liveinstall.frontends.hints")  # how errors do
+            import_module("liveinstall.frontends.following").put_in_place()  # what follows a request
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value

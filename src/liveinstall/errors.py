@@ -170,6 +170,12 @@ class RetiredError(UndoError):
     path: str
 
 
+class CannotRestartError(LiveInstallError):
+    """`restart()` was called where nobody can restart Python from within. `place`: where."""
+
+    place: str
+
+
 class StagedImportError(LiveInstallError, ModuleNotFoundError):
     """A module was imported that only the next start of Python will have."""
 

@@ -28,6 +28,13 @@ class Shown:
         return Shown.show(self)
 
 
+class Followed:
+    """What follows a request that has ended well, and a staging. Front ends put it here; without them nothing does."""
+
+    follow: ClassVar[Callable[[Result, str], Result]] = staticmethod(lambda result, _: result)
+    staged: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+
+
 @dataclass(frozen=True)
 class Target:
     """Where the files of an environment go. All paths are absolute; `kind` is venv, user or system."""

@@ -68,7 +68,18 @@ def test_a_habit_has_pips_spellings_and_adds_to_the_keywords(project):
 
 
 def test_every_option_of_install_can_be_typed_and_the_other_way_round():
-    ours = {"requirements", "when", "timeout", "dry_run", "engine", "prefer", "requester", "protect", "on_event"}
+    ours = {
+        "requirements",
+        "when",
+        "timeout",
+        "dry_run",
+        "engine",
+        "prefer",
+        "requester",
+        "protect",
+        "on_event",
+        "restart",
+    }
     keywords = set(inspect.signature(install).parameters) - ours
     assert {option.keyword for option in OPTIONS} == keywords
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,3 +76,25 @@ def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
     except DamagedError:
         return {distribution.name.replace("-", "_")}, set()
     return names, libraries
+
+
+def variables_for_exec() -> dict[str, str]:
+    """The environment variables for a program that replaces this process now (`exec`), which ends its hold.
+
+    The new one is a descendant of whatever this one descends from, and no longer of this one's hold. A forked child
+    shares the hold and may live on: so the hold loses this process's id, or the new one would take it for its own.
+    """
+    variables = dict(os.environ)
+    here = os.path.dirname(variables.get(boot_holds.VARIABLE, ""))
+    own: dict[str, boot_holds.Hold] = {}
+    for site in {*boot_holds._mine, os.path.dirname(os.path.dirname(here))}:  # noqa: SLF001
+        own |= {hold.name: hold for hold in boot_holds.live_holds(site, start=f"{os.getpid()}-")}
+    name = os.path.basename(variables.pop(boot_holds.VARIABLE, ""))
+    while name in own:
+        name = own[name].parent
+    if name:
+        variables[boot_holds.VARIABLE] = os.path.join(here, name)
+    for hold in own.values():
+        with suppress(OSError):
+            os.rename(hold.path, os.path.join(os.path.dirname(hold.path), f"0-{hold.name.partition('-')[2]}"))
+    return variables

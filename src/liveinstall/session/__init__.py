@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from liveinstall.commit.permission import check_permitted
+from liveinstall.errors import RequirementError
+from liveinstall.model import Followed
 from liveinstall.planning.engines.choose import choose_engine
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     When = Literal["auto", "now", "restart"]
     Paths = Sequence[str | os.PathLike[str]] | os.PathLike[str]
 
-_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event")  # of the engine
+_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event", "restart")  # of the engine
 
 
 def install(
@@ -57,6 +59,7 @@ def install(
     requester: str | None = None,
     protect: Sequence[str] = (),
     on_event: OnEvent = None,
+    restart: Literal["never", "ask", "auto"] = "never",
 ) -> Result:
     """Install into the running environment without breaking what is running.
 
@@ -75,17 +78,22 @@ def install(
     requesters have asked for is solved together with each later request. `protect`: requirements of the host that this
     request may not break; both are refused with ProtectedError, which says who asked for what.
     `on_event` is called with each of `liveinstall.events` as it happens, in this thread.
+    `restart` says whether Python is restarted when something waits: `"ask"` asks first; where that cannot be done from
+    within, a note says so.
 
     Raises: LiveInstallError, with the environment unchanged.
     """
     options = {name: value for name, value in locals().items() if name not in _NOT_ASKED}
     if not dry_run:
         check_permitted()
+    if restart not in ("never", "ask", "auto"):
+        raise RequirementError(f"restart is never, ask or auto, not {restart!r}.", requirement="")
     with choose_engine(engine) as started:
         started.expect(requirements, options)
         from liveinstall.session import installing
 
-        return installing.install(requirements, options, started, on_event, dry_run=dry_run)
+        result = installing.install(requirements, options, started, on_event, dry_run=dry_run)
+    return Followed.follow(result, restart)
 
 
 def plan(

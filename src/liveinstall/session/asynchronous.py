@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from liveinstall import session
 from liveinstall.cancelling import Cancellation
+from liveinstall.model import Followed
 from liveinstall.session import ensuring, removing, undo
 
 if TYPE_CHECKING:
@@ -25,15 +26,19 @@ def _asynchronous(verb: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
         on_event: Any = options.get("on_event")
         if on_event is not None:
             options["on_event"] = partial(loop.call_soon_threadsafe, on_event)
+        consent: Any = options.get("restart")
+        if consent in ("ask", "auto"):
+            options["restart"] = "never"  # in the thread: a restart has to end what runs here
         cancellation, context = Cancellation(), copy_context()
         context.run(cancellation.set)
         work = loop.run_in_executor(None, partial(context.run, verb, *arguments, **options))
         try:
-            return await asyncio.shield(work)
+            result = await asyncio.shield(work)
         except asyncio.CancelledError:
             cancellation.cancel()
             await _end(work)
             raise
+        return Followed.follow(result, consent) if consent in ("ask", "auto") else result  # type: ignore[arg-type, return-value]
 
     run.__name__ = run.__qualname__ = f"a{verb.__name__}"
     run.__doc__ = f"""`{verb.__name__}()` for event loops: it runs in a thread, and `on_event` is called in the loop.

@@ -12,7 +12,7 @@ from liveinstall.commit.waiting import Entry, publish, publish_waiting
 from liveinstall.environment.installed import files_of, owner_of
 from liveinstall.environment.loaded import loaded_files
 from liveinstall.events import Committing, Staged
-from liveinstall.model import Source
+from liveinstall.model import Followed, Source
 from liveinstall.session.views import explain_imports, result_of
 from liveinstall.staging.stage import check_conflicts, remove_parts, stage_all
 
@@ -40,6 +40,7 @@ def carry_out(
     result = result_of(decided, staged=[change for change in decided.waiting if change.name in work.asked])
     if result.staged:
         scene.reporter.tell(Staged(result.staged))
+        Followed.staged()
     id = (later if result.staged else now) or None
     return replace(result, transaction=id, notes=(*decided.notes, *notes, *before), seconds=scene.seconds)
 

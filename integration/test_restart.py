@@ -1,0 +1,198 @@
+"""Restarts of real kernels: from a cell, by the client, and where nobody can restart."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.environments import ROOT, Environment, add_liveinstall, user_variables
+from integration.interpreters import CURRENT, find_python
+from integration.live_kernels import Kernel, kernel_of
+
+STAGE = """
+import alpha, liveinstall
+print([str(c) for c in liveinstall.install("alpha", upgrade=True, no_index=True, find_links={wheels!r}{more}).staged])
+"""
+GO = "import liveinstall; liveinstall.restart()"
+TRACE = "open({path!r}, 'a').write('ran ')"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, wheel: Path, wheels: Path) -> Environment:
+    """An environment with kernels and what runs notebooks."""
+    import tomllib
+
+    base = find_python(CURRENT)
+    assert base
+    made = Environment.make(tmp_path_factory.mktemp("notebooks") / "venv", base)
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    made.add(*groups["notebooks"], deps=True)
+    add_liveinstall(made, wheel)
+    return made
+
+
+@pytest.fixture
+def kernel(place: Environment, wheels: Path, tmp_path: Path) -> Iterator[Kernel]:
+    """A fresh kernel; alpha is 1.0 on disk."""
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl")
+    with kernel_of(place, tmp_path) as running:
+        yield running
+
+
+def stage(kernel: Kernel, wheels: Path, **more: str) -> None:
+    options = "".join(f", {name}={value!r}" for name, value in more.items())
+    assert "alpha 1.0 -> 2.0" in kernel.run(STAGE.format(wheels=str(wheels), more=options))
+
+
+def card_of(kernel: Kernel, asked: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The card of a cell that restarts, and what it is turned into."""
+    changed = kernel.until(lambda message: message["msg_type"] == "update_display_data")
+    kernel.until(lambda message: message["content"].get("execution_state") == "idle")
+    (first,) = kernel.said("display_data", asked)
+    assert first["content"]["transient"] == changed["content"]["transient"]
+    assert changed["parent_header"]["msg_id"] == asked
+    assert not kernel.said("error", asked)
+    return first["content"]["data"], changed["content"]["data"]
+
+
+def test_a_cell_restarts_its_kernel_and_what_is_queued_is_dropped(kernel, wheels, tmp_path):
+    stage(kernel, wheels)
+    kernel.run("import os, atexit; big = bytearray(30_000_000); small = 1; old = os.getpid(); os.chdir('/')")
+    mark = tmp_path / "ran"
+    asked, *queued = map(kernel.send, (GO, *[TRACE.format(path=str(mark))] * 2))
+    assert kernel.reply(asked)["status"] == "error"
+    for each in queued:
+        assert kernel.reply(each)["status"] in ("aborted", "error")
+    before, after = card_of(kernel, asked)
+    assert before["text/plain"] == "Restarting. alpha 1.0 -> 2.0. Lost: big (30 MB) and 2 more variables."
+    assert after["text/plain"] == "Restarted, alpha 2.0 is in place."
+    assert "<b>Restarted,</b> alpha 2.0 is in place." in after["text/html"]
+    assert kernel.run("import alpha; print(alpha.VERSION, 'big' in dir())").split() == ["2.0", "False"]
+    assert not mark.exists()
+    assert kernel.manager.is_alive()
+
+
+def test_twice_in_a_row_with_nothing_waiting_and_then_interrupted(kernel):
+    for _ in range(2):
+        asked = kernel.send(GO)
+        _, after = card_of(kernel, asked)
+        assert after["text/plain"] == "Restarted."
+    assert kernel.run("import sys; print(sys.orig_argv.count('--ext=liveinstall.frontends.restarted'))") == "1\n"
+    asked = kernel.send("import time; print('here', flush=True); time.sleep(60)")
+    kernel.until(lambda message: message["msg_type"] == "stream")
+    kernel.manager.interrupt_kernel()
+    assert kernel.reply(asked)["ename"] == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize("verb", ["install", "ainstall"])
+def test_consent_restarts_at_the_end_of_the_request_and_nothing_else_runs(kernel, wheels, verb):
+    code = STAGE.format(wheels=str(wheels), more=", restart='auto'") + "\nprint('not reached')"
+    if verb == "ainstall":
+        code = code.replace("liveinstall.install(", "(await liveinstall.ainstall(").replace(").staged", ")).staged")
+    asked, queued = kernel.send(code), kernel.send("print('not reached')")
+    assert kernel.reply(asked)["status"] == "error"
+    assert kernel.reply(queued)["status"] in ("aborted", "error")
+    before, after = card_of(kernel, asked)
+    assert before["text/plain"] == "Restarting. alpha 1.0 -> 2.0."
+    assert after["text/plain"] == "Restarted, alpha 2.0 is in place."
+    assert not kernel.said("stream", asked) and not kernel.said("stream", queued)
+
+
+@pytest.mark.parametrize("answer", ["y", "no"])
+def test_asking_asks_through_the_front_end(kernel, wheels, answer):
+    asked = kernel.send(STAGE.format(wheels=str(wheels), more=", restart='ask'"))
+    question = kernel.client.get_stdin_msg(timeout=40)
+    assert "alpha 1.0 -> 2.0: restart Python now?" in question["content"]["prompt"]
+    kernel.client.input(answer)
+    assert kernel.reply(asked)["status"] == ("error" if answer == "y" else "ok")
+    if answer == "y":
+        assert "alpha 2.0 is in place" in card_of(kernel, asked)[1]["text/plain"]
+    else:
+        assert kernel.run("print(alpha.VERSION)") == "1.0\n"
+
+
+def test_a_users_own_handler_of_exceptions_and_other_errors_stay(kernel):
+    kernel.run("get_ipython().set_custom_exc((ValueError,), lambda *a, **k: print('mine'))")
+    kernel.run("from liveinstall.frontends import restart_kernel as r; import os; r._replace = lambda *_: None")
+    asked = kernel.send(GO)
+    assert kernel.reply(asked)["status"] == "error"
+    asked = kernel.send("raise ValueError")
+    kernel.reply(asked)
+    kernel.until(lambda message: message["msg_type"] == "stream")
+    assert [message["content"]["text"] for message in kernel.said("stream", asked)] == ["mine\n"]
+    assert kernel.run("print(r._Leave in get_ipython().custom_exceptions)") == "False\n"
+
+
+def test_the_client_restarts(kernel, wheels):
+    stage(kernel, wheels)
+    kernel.manager.restart_kernel(now=False)
+    kernel.client.wait_for_ready(timeout=40)
+    assert kernel.run("import alpha; print(alpha.VERSION)") == "2.0\n"
+
+
+def test_another_front_end_is_told_what_to_press(kernel):
+    asked = kernel.send(GO, other=True)
+    reply = kernel.reply(asked)
+    assert reply["ename"] == "CannotRestartError" and "Nothing was changed. Restart the kernel" in reply["evalue"]
+    assert kernel.run("print(1)") == "1\n"
+
+
+@pytest.fixture
+def notebook(place, wheels, tmp_path) -> Path:
+    """A notebook that asks for restarts: without force in its first cell, by force in its second."""
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl")
+    place.run("-m", "ipykernel", "install", "--sys-prefix", check=True)
+    first = STAGE.format(wheels=str(wheels), more=", restart='auto'").replace(".staged", ".notes")
+    cells = [
+        {"cell_type": "code", "id": str(at), "execution_count": None, "metadata": {}, "outputs": [], "source": source}
+        for at, source in enumerate([first, GO, "print('not reached')"])
+    ]
+    path = tmp_path / "story.ipynb"
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.write_text(json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+@pytest.mark.parametrize("tool", ["nbclient", "papermill"])
+def test_what_runs_notebooks_ends_with_an_error_that_says_why(place, notebook, tool):
+    words = ["execute", "--timeout=30", "--inplace", notebook] if tool == "nbclient" else [notebook, notebook]
+    program = place.scripts / {"nbclient": "jupyter-execute", "papermill": "papermill"}[tool]
+    words = words[1:] if tool == "nbclient" else words
+    home = user_variables(HOME=str(notebook.parent), JUPYTER_RUNTIME_DIR=str(notebook.parent))
+    done = subprocess.run([program, *words], check=False, capture_output=True, text=True, timeout=60, env=home)
+    assert done.returncode != 0
+    assert "CannotRestartError" in done.stderr and "Run the notebook again" in done.stderr
+    if tool == "papermill":  # it writes what it has run also when a cell fails
+        assert "nothing was restarted" in notebook.read_text() and "not reached\\n" not in notebook.read_text()
+
+
+def test_magics_install_expand_complete_and_restart(kernel, wheels, tmp_path):
+    kernel.run("%load_ext liveinstall")
+    kernel.run(f"import alpha; name, where = 'alpha', {str(wheels)!r}")
+    asked = kernel.send("%liveinstall install -U {name} --no-index --find-links $where")
+    assert kernel.reply(asked)["status"] == "ok"
+    shown = kernel.until(lambda message: message["msg_type"] == "execute_result")
+    assert "2.0" in shown["content"]["data"]["text/plain"]
+    kernel.run(f"%%liveinstall --no-index --find-links {wheels}\nbeta==1.0  # a cell of requirements\n")
+    assert kernel.run("import beta; print(beta.VERSION)") == "1.0\n"
+    for begun, wanted in {"%liveinstall re": "repair", "%liveinstall uninstall alp": "alpha"}.items():
+        kernel.client.complete(begun)
+        assert wanted in kernel.client.get_shell_msg(timeout=40)["content"]["matches"]
+    asked = kernel.send("%liveinstall undo never-happened")
+    assert kernel.reply(asked)["ename"] == "NotHappenedError"
+    kernel.until(lambda message: message["msg_type"] == "error")
+    (error,) = kernel.said("error", asked)
+    assert len(error["content"]["traceback"]) == 1
+    kernel.run("import liveinstall; back = liveinstall.take_over_pip()")
+    kernel.run(f"%pip install gamma --no-index --find-links {wheels}")
+    assert "gamma" in kernel.run("print([c.name for item in liveinstall.pending() for c in item.changes])")
+    assert "pip" in kernel.run("%pip --version")
+    kernel.run("back()")
+    asked = kernel.send("%liveinstall restart")
+    assert "alpha 2.0 is in place; gamma 1.0 is in place" in card_of(kernel, asked)[1]["text/plain"]

@@ -1,0 +1,111 @@
+"""Prompts in real terminals: a restart keeps the history and has the new version; a reminder comes once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from integration.environments import ROOT, Environment, add_liveinstall
+from integration.interpreters import find_python
+from integration.terminals import UP, terminal
+
+_STAGE = (
+    'import alpha, liveinstall; r = liveinstall.install("alpha", upgrade=True, no_index=True, find_links={wheels!r})'
+)
+_REMINDER = "alpha 1.0 -> 2.0 waits for a restart: liveinstall.restart()"
+_SCRIPT = "import os\nprint('script in', os.getpid())\n"
+# What is started (in the environment's scripts, or a module), and its Python.
+PROMPTS = {
+    "python 3.11": ("3.11", ["python"]),
+    "python 3.13": ("3.13", ["python"]),
+    "python 3.13 classic": ("3.13", ["python"]),
+    "python -i 3.11": ("3.11", ["python", "-i", "script.py"]),
+    "python -i 3.13": ("3.13", ["python", "-i", "script.py"]),
+    "ipython": ("3.11", ["ipython", "--no-banner"]),
+    "ptpython": ("3.11", ["ptpython"]),
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Callable[[str], Environment]:
+    """Makes, once, an environment of a Python version with liveinstall; that of 3.11 with IPython and ptpython."""
+    made: dict[str, Environment] = {}
+
+    def place(version: str) -> Environment:
+        if version not in made:
+            base = find_python(version)
+            if not base:
+                pytest.skip(f"Python {version} is not here")
+            made[version] = Environment.make(tmp_path_factory.mktemp("terminals") / "venv", base)
+            groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+            prompts = [text for text in groups["notebooks"] if text.startswith(("ipython", "ptpython"))]
+            if version == "3.11":
+                made[version].add(*prompts, deps=True)
+            add_liveinstall(made[version], wheel)
+        return made[version]
+
+    return place
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_restart_keeps_the_history_and_has_the_new_version(places, wheels, tmp_path, prompt):
+    version, words = PROMPTS[prompt]
+    place = places(version)
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl")
+    (tmp_path / "script.py").write_text(_SCRIPT)
+    more = {"PYTHON_BASIC_REPL": "1"} if "classic" in prompt else {}
+    with terminal(tmp_path, place.scripts / words[0], *words[1:], **more) as it:
+        it.until_any((">>>", "In [1]:"))
+        it.say("import os; print('p' + 'id', os.getpid())", f"pid {it.pid}")
+        it.say(f"{_STAGE.format(wheels=str(wheels))}; print('sta' + 'ged', r.staged[0])", "staged alpha 1.0 -> 2.0")
+        it.until(_REMINDER)
+        it.say("kept = 'his' + 'tory'; print(kept)", "history")
+        it.forget()
+        it.type("liveinstall.restart()\r")
+        said = it.until("Restarting Python: alpha 1.0 -> 2.0.")
+        assert "Lost: " in it.until("variable")
+        it.until_any((">>>", "In [1]:"))
+        if "-i" in words:
+            assert f"script in {it.pid}" in it.shown, said
+        it.say("import alpha; print('al' + 'pha', alpha.VERSION, 'kept' in dir())", "alpha 2.0 False")
+        it.forget()
+        it.type(f"{UP}{UP}{UP}\r")
+        it.until("history")
+        it.say("import os; print('p' + 'id', os.getpid())", f"pid {it.pid}")
+        assert it.all.count(_REMINDER) == 1
+        assert f"{_REMINDER}\r".encode() in it.raw  # or the prompt would begin in the middle of the line
+    assert not list(place.site.glob("*.part"))
+
+
+_OWN = "import sys; sys.ps1 = type('P', (), {'__str__': lambda self: 'mine> '})(); own = sys.ps1"
+
+
+@pytest.mark.parametrize("prompt", ["python 3.11", "python 3.13", "python 3.13 without colours"])
+def test_a_users_own_prompt_is_wrapped_and_put_back_and_nothing_begins_when_it_is_switched_off(
+    places, wheels, tmp_path, prompt
+):
+    version, words = PROMPTS.get(prompt, PROMPTS["python 3.13"])
+    place = places(version)
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl")
+    stage = _STAGE.format(wheels=str(wheels))
+    more = {"NO_COLOR": "1"} if "without" in prompt else {}
+    with terminal(tmp_path, place.scripts / words[0], LIVEINSTALL_REPL="0", **more) as it:
+        it.until(">>>")
+        if "3.13" not in prompt:  # the new prompt cannot show an object without colours, with us or without
+            it.say(_OWN, "mine> ")
+        else:
+            it.say("import sys; sys.ps1 = own = 'mine> '", "mine> ")
+        it.say(f"{stage}; print('sta' + 'ged')", "staged")
+        it.say("print('no' + 'thing')", "nothing")
+        assert _REMINDER not in it.all
+        it.say("print('be' + 'gun', liveinstall.repl())", "begun True")
+        it.until(_REMINDER)
+        it.until("mine> ")
+        it.say("print('off', liveinstall.repl(False), sys.ps1 is own)", "off False True")
+        it.say("print('one ' + 'more')", "one more")
+        assert it.all.count(_REMINDER) == 1

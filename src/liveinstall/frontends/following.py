@@ -1,0 +1,31 @@
+"""What follows a request here: a restart, if the caller consents, and reminders at the prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveinstall.model import Followed
+
+if TYPE_CHECKING:
+    from liveinstall.model import Result
+
+
+def follow(result: Result, restart: str) -> Result:
+    """Do what `restart` (never, ask, auto) allows, when something waits that this request has staged."""
+    if not result.staged or result.dry_run or restart == "never":
+        return result
+    from liveinstall.frontends.restart import follow_consent
+
+    return follow_consent(result, restart)
+
+
+def put_in_place() -> None:
+    """Let it follow requests in this process."""
+    Followed.follow = staticmethod(follow)
+    Followed.staged = staticmethod(_staged)
+
+
+def _staged() -> None:
+    from liveinstall.frontends.repl import begin
+
+    begin()

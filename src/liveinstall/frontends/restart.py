@@ -1,0 +1,136 @@
+"""`liveinstall.restart()`: the cleanest restart for where one is, or what to press there.
+
+A prompt in a terminal is replaced by a new one of the same process id (`exec`), with its history written first. What a
+kernel does is in `restart_kernel`. Everywhere else nothing happens, and the error says what to do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from liveinstall.environment.holds import variables_for_exec
+from liveinstall.errors import CannotRestartError, LiveInstallError
+from liveinstall.frontends.lost import lost_words
+from liveinstall.frontends.where import Where, ipython, where
+from liveinstall.session.pending import pending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from liveinstall.model import Change, Result
+
+_AGAIN = "Leave Python and start it again."
+_PRESS = {
+    Where.SCRIPT: "Start the program again.",
+    Where.IDLE: "Choose Shell > Restart Shell, or press Ctrl+F6.",
+    Where.VSCODE: 'Press "Restart" above the notebook.',
+    Where.COLAB: 'Choose Runtime > Restart session, or press the button "Restart session".',
+    Where.DATABRICKS: "Run dbutils.library.restartPython() in a cell.",
+    Where.RUNNER: "Run the notebook again: what runs it would wait for this kernel for ever.",
+    Where.CONSOLE: "Leave the console with Ctrl-D and start it again.",
+    Where.KERNEL: "Restart the kernel in the program that shows it.",
+    Where.NOTEBOOK: "Choose Kernel > Restart Kernel.",
+}
+
+
+def restart() -> None:
+    """Start Python anew, here: a kernel, or the prompt of a terminal. What waits is in place then.
+
+    Variables are lost; it says so, and names big ones. Queued cells of a notebook are dropped. It restarts also when
+    nothing waits. Where nobody can restart from within it does nothing.
+
+    Raises: CannotRestartError, which says what to press.
+    """
+    place = where()
+    reason = why_not(place)
+    if reason:
+        raise CannotRestartError(f"Python cannot be restarted from here ({place}).", todo=reason, place=str(place))
+    if place.is_kernel:
+        from liveinstall.frontends.restart_kernel import leave
+
+        leave(waiting(), lost_words())
+    else:
+        _leave_terminal(waiting(), lost_words())
+
+
+def why_not(place: Where) -> str:
+    """What to do instead of restarting here; empty where `restart()` works."""
+    if place.is_kernel:
+        from liveinstall.frontends.restart_kernel import is_ours
+
+        return "" if place is Where.NOTEBOOK and os.name != "nt" and is_ours() else _PRESS[place]
+    if place in _PRESS:
+        return _PRESS[place]
+    if os.name == "nt":
+        return _AGAIN  # exec ends the process there, and the console goes on with the shell
+    if not sys.executable or not _is_terminal():
+        return _AGAIN  # the rest of a piped input would be lost
+    return _PRESS[Where.SCRIPT] if _is_inside_program(place) else ""
+
+
+def waiting() -> tuple[Change, ...]:
+    """What the next start of Python puts in place."""
+    try:
+        return tuple(change for item in pending() if item.state == "pending" for change in item.changes)
+    except LiveInstallError:  # no environment that could be changed; one can start anew all the same
+        return ()
+
+
+def _is_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _is_inside_program(place: Where) -> bool:
+    """Whether a program has opened this prompt in its middle: a new start would run the program again."""
+    if place is Where.IPYTHON:
+        return type(ipython()).__name__ == "InteractiveShellEmbed"
+    if place is Where.PTPYTHON:
+        return "ptpython.entry_points.run_ptpython" not in sys.modules
+    file = getattr(sys.modules["__main__"], "__file__", None) or ""
+    return place is Where.REPL and bool(file) and os.path.basename(os.path.dirname(file)) != "_pyrepl"  # from 3.13 on
+
+
+def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
+    with_it = "; ".join(map(str, changes)) or "nothing waits"
+    print(" ".join(filter(None, (f"Restarting Python: {with_it}.", lost))), file=sys.stderr)
+    with suppress(Exception):
+        atexit._run_exitfuncs()  # noqa: SLF001  exec does not, and they write the history
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os.execve(sys.executable, _command(), variables_for_exec())  # noqa: S606  the same program again
+
+
+def _command() -> list[str]:
+    """The interpreter's own command line; a script by its full path, because the directory may have changed."""
+    script = getattr(sys.modules["__main__"], "__file__", None) or ""
+    words = sys.orig_argv[1:]
+    if sys.argv and sys.argv[0] in words and not os.path.exists(sys.argv[0]) and os.path.exists(script):
+        words[words.index(sys.argv[0])] = script
+    return [sys.executable, *words]
+
+
+def follow_consent(result: Result, consent: str) -> Result:
+    """Restart when the caller of a request consents (`auto`) or a person does (`ask`); else a note says why not."""
+    reason = why_not(where())
+    if reason:
+        return replace(
+            result, notes=(*result.notes, f"nothing was restarted, which cannot be done from here. {reason}")
+        )
+    if consent == "ask" and not _ask(result.staged):
+        return replace(result, notes=(*result.notes, "not restarted; liveinstall.restart() does it"))
+    restart()
+    return result
+
+
+def _ask(changes: Iterable[Change]) -> bool:
+    question = f"{'; '.join(map(str, changes))}: restart Python now? {lost_words()} [y/N] "
+    try:
+        return input(question.replace("  ", " ")).strip().lower() in ("y", "yes")
+    except (EOFError, KeyboardInterrupt, RuntimeError):  # RuntimeError: a kernel whose front end has no input
+        return False

@@ -1,0 +1,144 @@
+"""Reminders at the prompt: once for what newly waits, around the user's own prompt, and gone again."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import liveinstall
+from liveinstall.frontends import repl
+from liveinstall.frontends.following import put_in_place
+from liveinstall.frontends.where import Where
+from liveinstall.model import Followed
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_place(monkeypatch):
+    monkeypatch.setattr(repl._State, "restore", None)
+    monkeypatch.setattr(repl._State, "refused", False)
+    monkeypatch.setattr(repl._State, "told", set())
+    monkeypatch.delenv(repl.VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "ps1", "mine> ", raising=False)
+
+
+@pytest.fixture
+def at(monkeypatch):
+    return lambda place: monkeypatch.setattr(repl, "where", lambda: place)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What was reminded of; each time there is news."""
+    found = []
+    monkeypatch.setattr(repl, "remind", lambda: found.append(1))
+    return found
+
+
+@pytest.mark.parametrize("place", [Where.SCRIPT, Where.RUNNER, Where.NOTEBOOK, Where.IDLE])
+def test_never_in_scripts_nor_notebooks(at, place):
+    at(place)
+    assert liveinstall.repl() is False
+    repl.begin()
+    assert sys.ps1 == "mine> " and repl._State.restore is None
+
+
+def test_a_users_own_prompt_is_shown_and_put_back(at, said):
+    own = sys.ps1 = SimpleNamespace()
+    type(own)  # an object with a repr: shown as it is
+    at(Where.REPL)
+    assert liveinstall.repl() and liveinstall.repl()
+    assert str(sys.ps1) == f"{sys.ps1}" == str(own) and len(said) == 2
+    assert sys.ps1.find("\x01", 0) == -1 and len(said) == 3  # what 3.13 does without colours
+    assert liveinstall.repl(False) is False
+    assert sys.ps1 is own
+
+
+def test_a_prompt_that_python_had_not_set_is_removed_again(at, monkeypatch):
+    monkeypatch.delattr(sys, "ps1")
+    at(Where.INSPECT)
+    liveinstall.repl()
+    assert isinstance(sys.ps1, str)
+    liveinstall.repl(False)
+    assert not hasattr(sys, "ps1")
+
+
+def test_a_prompt_that_was_set_since_stays(at):
+    at(Where.REPL)
+    liveinstall.repl()
+    sys.ps1 = "newer> "
+    liveinstall.repl(False)
+    assert sys.ps1 == "newer> "
+
+
+def test_ipython_is_asked_after_each_cell(at, said, monkeypatch):
+    hooks = []
+    events = SimpleNamespace(register=lambda _, f: hooks.append(f), unregister=lambda _, f: hooks.remove(f))
+    monkeypatch.setattr(repl, "ipython", lambda: SimpleNamespace(events=events))
+    at(Where.IPYTHON)
+    liveinstall.repl()
+    hooks[0]("result")
+    assert said == [1]
+    liveinstall.repl(False)
+    assert not hooks
+
+
+def test_ptpython_is_asked_before_each_line(at, said, monkeypatch):
+    class Prompt:
+        def read(self):
+            return "1 + 1"
+
+    prompt = Prompt()
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(get_ptpython=lambda: prompt))
+    at(Where.PTPYTHON)
+    liveinstall.repl()
+    assert prompt.read() == "1 + 1" and said == [1]
+    liveinstall.repl(False)
+    assert "read" not in vars(prompt)
+
+
+@pytest.mark.parametrize("off", ["variable", "call", ""])
+def test_it_begins_by_itself_after_a_staging_unless_it_was_switched_off(at, monkeypatch, off):
+    at(Where.REPL)
+    monkeypatch.setattr(Followed, "staged", Followed.staged)
+    monkeypatch.setattr(Followed, "follow", Followed.follow)
+    put_in_place()
+    if off == "variable":
+        monkeypatch.setenv(repl.VARIABLE, "0")
+    elif off:
+        liveinstall.repl(False)
+    Followed.staged()
+    assert (repl._State.restore is not None) is (not off)
+
+
+def test_each_transaction_is_told_once_and_again_when_it_has_changed(env):
+    env.wheel("alpha", "1.0")
+    env.wheel("beta", "1.0")
+    assert env.run("li.install('alpha', 'beta')").returncode == 0
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "2.0")
+    code = """
+        import alpha, beta
+        from liveinstall.frontends.repl import news
+        told = [news()]
+        li.install("alpha", upgrade=True)
+        told += [news(), news()]
+        li.install("beta", upgrade=True)
+        told += [news(), news()]
+        li.cancel()
+        told += [news()]
+        print(json.dumps(told))
+    """
+    one, both = "alpha 1.0 -> 2.0", "alpha 1.0 -> 2.0; beta 1.0 -> 2.0"
+    line = "liveinstall: {} waits for a restart: liveinstall.restart()"
+    assert env.json(code) == ["", line.format(one), "", line.format(both), "", ""]
+
+
+def test_a_prompt_comes_whatever_fails(at, monkeypatch, capsys):
+    monkeypatch.setattr(repl, "news", lambda: 1 / 0)
+    at(Where.REPL)
+    liveinstall.repl()
+    assert str(sys.ps1) == "mine> "
+    liveinstall.repl(False)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,192 @@
+"""Restarts: where they are refused, what consent does, and what becomes of the hold. (Real ones: integration.)"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from liveinstall.errors import CannotRestartError
+from liveinstall.frontends import restart, restart_kernel, restarted
+from liveinstall.frontends.following import follow
+from liveinstall.frontends.where import Where
+from liveinstall.model import Change, Result, Timing
+
+STAGED = Result(staged=(Change("alpha", "1.0", "2.0", Timing.RESTART),))
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Pretend to be somewhere, in a terminal."""
+
+    def place(where, *, terminal=True, file=None):
+        monkeypatch.setattr(restart, "where", lambda: where)
+        monkeypatch.setattr(restart, "_is_terminal", lambda: terminal)
+        monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__file__=file))
+
+    return place
+
+
+@pytest.mark.parametrize(
+    "place", [place for place in Where if place not in (Where.REPL, Where.INSPECT, Where.IPYTHON, Where.PTPYTHON)]
+)
+def test_where_nobody_can_restart_the_error_says_what_to_press(at, place):
+    at(place)
+    with pytest.raises(CannotRestartError) as caught:
+        restart.restart()
+    assert caught.value.place == place and caught.value.todo.endswith(".")
+    assert "Nothing was changed." in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [Where.REPL, Where.INSPECT])
+def test_a_prompt_in_a_terminal_can(at, place):
+    at(place, file="script.py" if place is Where.INSPECT else None)
+    assert not restart.why_not(place)
+
+
+def test_no_prompt_without_a_terminal_or_inside_a_program(at):
+    at(Where.REPL, terminal=False)
+    assert restart.why_not(Where.REPL) == "Leave Python and start it again."
+    at(Where.REPL, file="application.py")
+    assert restart.why_not(Where.REPL) == "Start the program again."
+    at(Where.REPL, file="/lib/python3.13/_pyrepl/__main__.py")
+    assert not restart.why_not(Where.REPL)
+    at(Where.PTPYTHON)
+    assert restart.why_not(Where.PTPYTHON) == "Start the program again."
+
+
+def test_nothing_on_windows(at, monkeypatch):
+    at(Where.REPL)
+    monkeypatch.setattr(restart, "os", SimpleNamespace(name="nt"))
+    assert restart.why_not(Where.REPL) == "Leave Python and start it again."
+
+
+def test_only_a_kernel_that_ipykernel_has_launched_is_replaced(monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "ipykernel_launcher", "-f", "kernel.json"])
+    assert restart_kernel.is_ours()
+    for words in (["python", "application.py"], ["python", "-m", "spyder_kernels.console"], ["python"]):
+        monkeypatch.setattr(sys, "orig_argv", words)
+        assert not restart_kernel.is_ours()
+
+
+def test_without_consent_or_anything_staged_nothing_follows(monkeypatch):
+    monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
+    assert follow(STAGED, "never") is STAGED
+    assert follow(Result(), "auto") == Result()
+    rehearsed = Result(staged=STAGED.staged, dry_run=True)
+    assert follow(rehearsed, "auto") is rehearsed
+
+
+def test_consent_where_nobody_can_restart_becomes_a_note(at):
+    at(Where.RUNNER)
+    for consent in ("auto", "ask"):
+        (note,) = follow(STAGED, consent).notes
+        assert note.startswith("nothing was restarted") and "Run the notebook again" in note
+
+
+@pytest.mark.parametrize(("answer", "restarts"), [("y", True), (" YES ", True), ("", False), ("n", False)])
+def test_asking_takes_only_a_yes(at, monkeypatch, answer, restarts):
+    at(Where.REPL)
+    done = []
+    monkeypatch.setattr(restart, "restart", lambda: done.append(1))
+    monkeypatch.setattr("builtins.input", lambda question: answer if "alpha 1.0 -> 2.0" in question else None)
+    result = follow(STAGED, "ask")
+    assert bool(done) is restarts and bool(result.notes) is not restarts
+
+
+def test_asking_where_nobody_answers_is_a_no(at, monkeypatch):
+    at(Where.REPL)
+    monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
+
+    def closed(_):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    assert follow(STAGED, "ask").notes == ("not restarted; liveinstall.restart() does it",)
+
+
+def test_a_script_is_started_by_its_full_path_from_another_directory(at, monkeypatch, tmp_path):
+    script = tmp_path / "script.py"
+    script.touch()
+    monkeypatch.chdir("/")
+    at(Where.INSPECT, file=str(script))
+    monkeypatch.setattr(sys, "argv", ["script.py", "-x"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-i", "script.py", "-x"])
+    assert restart._command() == [sys.executable, "-i", str(script), "-x"]
+
+
+def test_a_wrong_consent_is_refused_before_any_work(env):
+    code = "try: li.install('x', restart='maybe')\nexcept li.LiveInstallError as error: print(json.dumps(str(error)))"
+    assert "restart is never, ask or auto, not 'maybe'" in env.json(code)
+
+
+def test_the_new_kernel_says_what_is_in_place_and_what_is_not(monkeypatch):
+    here = {"alpha": "2.0", "beta": "1.0"}
+    monkeypatch.setattr(restarted, "version_of", here.get)
+    assert restarted.outcome([])["text/plain"] == "Restarted."
+    done = restarted.outcome([("alpha", "2.0"), ("gone", None)])
+    assert done["text/plain"] == "Restarted, alpha 2.0 is in place; gone is removed."
+    monkeypatch.setattr(restarted, "_why", lambda: "It was set aside.")
+    failed = restarted.outcome([("alpha", "2.0"), ("beta", "2.0 <b>")])
+    assert failed["text/plain"] == "Restarted, but beta is still 1.0. It was set aside."
+
+
+_EXEC = """
+    import time
+    from liveinstall.environment.holds import variables_for_exec
+    import alpha
+    li.install("alpha", upgrade=True)
+    child = 1
+    if "FORK" in os.environ:
+        child = os.fork()
+        if not child:
+            time.sleep(60)
+            os._exit(0)
+    new = "import alpha, json, os; print(json.dumps([alpha.__version__, os.getpid()]))"
+    print(json.dumps([os.getpid(), child]), flush=True)
+    os.execve(sys.executable, [sys.executable, "-c", new], variables_for_exec())
+"""
+
+
+def test_a_process_that_replaces_itself_blocks_nobody_and_finds_the_new_version(env):
+    env.wheel("alpha", "1.0")
+    assert env.run("li.install('alpha')").returncode == 0
+    env.wheel("alpha", "2.0")
+    done = env.run(_EXEC)
+    before, after = map(json.loads, done.stdout.splitlines())
+    assert after == ["2.0", before[0]], done.stderr
+    assert env.versions()["alpha"] == "2.0" and not env.leftovers()
+
+
+def test_a_forked_child_that_lives_on_keeps_its_files(env):
+    env.wheel("alpha", "1.0")
+    assert env.run("li.install('alpha')").returncode == 0
+    env.wheel("alpha", "2.0")
+    process = env.start(_EXEC, FORK="1")
+    before, after = (json.loads(process.stdout.readline()) for _ in range(2))
+    try:
+        assert after == ["2.0", before[0]]  # from its part
+        assert env.versions()["alpha"] == "1.0"
+    finally:
+        os.kill(before[1], signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions()["alpha"] == "2.0"
+
+
+def test_a_new_process_inherits_from_whoever_the_old_one_descends_from(tmp_path, monkeypatch):
+    from _liveinstall_boot import holds as boot
+    from liveinstall.environment.holds import variables_for_exec
+
+    ancestor = str(tmp_path / ".liveinstall" / "holds" / "1-aa")
+    monkeypatch.setenv(boot.VARIABLE, ancestor)
+    boot.take_hold(str(tmp_path), "test")
+    try:
+        assert os.environ[boot.VARIABLE] != ancestor
+        assert variables_for_exec()[boot.VARIABLE] == ancestor
+    finally:
+        boot.release(str(tmp_path))
