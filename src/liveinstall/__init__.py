@@ -82,7 +82,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
-            import_module("liveinstall.frontends.rendering")  # how values show themselves
+            import_module("liveinstall.frontends")  # how values show themselves
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value

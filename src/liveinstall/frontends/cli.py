@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(list(sys.argv[1:] if arguments is None else arguments))
     verb, as_json = options.pop("verb"), options.pop("json")
     options.pop("_yes", None)
+    if "quiet" in options:
+        options["quiet"] = as_json or options["quiet"]
     try:
         value = _VERBS[verb](options)
     except LiveInstallError as error:
@@ -186,8 +188,13 @@ def _add_uninstall(verbs: Any) -> None:
     parser.add_argument("--with-unused", action="store_true", help="also what only they needed and nobody asked for")
     parser.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_when(parser)
+    _add_quiet(parser)
     # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
     parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr")
 
 
 def _add_when(parser: argparse.ArgumentParser) -> None:
@@ -218,6 +225,7 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_options(parser)
     _add_when(parser)
+    _add_quiet(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")
     add("--prefer", choices=("newest", "loaded"), default="newest", help="loaded: try first what needs no restart")
     add("--requester", metavar="NAME", help="who asks; is recorded, and kept in later requests")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     When = Literal["auto", "now", "restart"]
     Paths = Sequence[str | os.PathLike[str]] | os.PathLike[str]
 
-_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event")  # of the engine
+_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event", "quiet")  # of the engine
 
 
 def install(
@@ -56,6 +56,7 @@ def install(
     requester: str | None = None,
     protect: Sequence[str] = (),
     on_event: OnEvent = None,
+    quiet: bool | None = None,
 ) -> Result:
     """Install into the running environment without breaking what is running.
 
@@ -74,14 +75,17 @@ def install(
     requesters have asked for is solved together with each later request. `protect`: requirements of the host that this
     request may not break; both are refused with ProtectedError, which says who asked for what.
     `on_event` is called with each of `liveinstall.events` as it happens, in this thread.
+    `quiet`: where a person is at a prompt, what takes longer than half a second shows its progress. True shows nothing,
+    False shows it also in scripts, on stderr.
 
     Raises: LiveInstallError, with the environment unchanged.
     """
     options = {name: value for name, value in locals().items() if name not in _NOT_ASKED}
     with choose_engine(engine) as started:
+        from liveinstall.events import Reporter
         from liveinstall.session import installing
 
-        return installing.install(requirements, options, started, on_event, dry_run=dry_run)
+        return installing.install(requirements, options, started, Reporter(on_event, quiet=quiet), dry_run=dry_run)
 
 
 def plan(
@@ -89,10 +93,12 @@ def plan(
     engine: str = "auto",
     when: When = "auto",
     on_event: OnEvent = None,
+    quiet: bool | None = None,
     **options: Any,
 ) -> Plan:
     """Decide as `install()` would, with the same options, and change nothing: no lock, no hold."""
     with choose_engine(engine) as started:
+        from liveinstall.events import Reporter
         from liveinstall.session import installing
 
-        return installing.plan(requirements, {"when": when, **options}, started, on_event)
+        return installing.plan(requirements, {"when": when, **options}, started, Reporter(on_event, quiet=quiet))

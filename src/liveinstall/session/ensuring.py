@@ -57,7 +57,9 @@ def _names(texts: list[str]) -> list[str] | None:
 def _asks_for_more(options: dict[str, Any]) -> bool:
     """Whether an option may want a change although the requirements hold."""
     harmless = ("index_url", "extra_index_urls", "find_links", "no_index", "timeout", "engine", "when", "prefer")
-    return any(value and name not in (*harmless, "protect", "on_event", "deps") for name, value in options.items())
+    return any(
+        value and name not in (*harmless, "protect", "on_event", "quiet", "deps") for name, value in options.items()
+    )
 
 
 def _is_settled(texts: list[str], requester: str | None) -> bool:
