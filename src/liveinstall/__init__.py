@@ -74,6 +74,13 @@ _HOMES = {
 }
 
 
+def _jupyter_server_extension_points() -> Any:
+    """What a Jupyter server asks an extension's package for."""
+    from liveinstall.frontends.server import points
+
+    return points()
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module

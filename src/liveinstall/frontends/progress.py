@@ -104,6 +104,8 @@ def _amount(done: int, total: int | None) -> str:
     """Bytes for people, in the unit of the larger."""
     most = max(done, total or 0)
     unit, size = next(((u, s) for u, s in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if most >= s), ("bytes", 1))
+    if total and not done:
+        done, total = total, None  # nothing is here yet: how much will be
     of = f" of {total / size:.{int(size > 1)}f}" if total else ""
     return f"{done / size:.{int(size > 1)}f}{of} {unit}"
 
@@ -188,13 +190,16 @@ class Log:
     """One line a step, for whatever is not a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._told = stream, State("")
+        self._stream = stream
+        self._steps: set[str] = set()
+        self._told = State()
 
     def draw(self, state: State, *, last: bool) -> None:
         """Tell of a step that is new, and of the end."""
-        if state.step != self._told.step or (last and state != self._told):
+        if state.step not in self._steps or (last and state != self._told):
             self._stream.write(f"{state}\n")
             self._stream.flush()
+            self._steps.add(state.step)
             self._told = state
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from liveinstall.frontends.where import where
 from liveinstall.model import Check, Finding, Listed, Listing, Past, Pending, Plan, Result, Rows, Source, Status
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def render_listed(rows: Sequence[Listed]) -> str:
 
 def restart_advice() -> str:
     """How to restart, where one is."""
-    if "ipykernel" in sys.modules:
+    if where().is_kernel:
         return "Restart the kernel to switch."
     if hasattr(sys, "ps1"):
         return "Leave Python and start it again to switch."
