@@ -23,9 +23,9 @@ UP = Change("numpy", "1", "2", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15")
 TOLD = [
     events.Planning(("rich", "numpy>=2")),
-    events.Downloading("rich.whl", 500_000, 2_000_000),
-    events.Downloading("rich.whl", 2_000_000, 2_000_000),
-    events.Downloading("odd.whl", 1_000, None),
+    events.Downloading("rich-15.0-py3-none-any.whl", 500_000, 2_000_000),
+    events.Downloading("rich-15.0-py3-none-any.whl", 2_000_000, 2_000_000),
+    events.Downloading("odd.zip", 1_000, None),
     events.Planned(Plan((NEW, UP))),
     events.Staging("rich", 1, 2),
     events.Committing((NEW, UP)),
@@ -54,9 +54,9 @@ def test_events_become_words_with_bytes_packages_and_phase():
     story = Story(clock=iter([0.0, 4.25]).__next__)
     assert [str(story.hear(event)) for event in TOLD] == [
         "Resolving: rich, numpy>=2",
-        "Downloading rich.whl: 0.5 of 2.0 MB",
-        "Downloading rich.whl: 2.0 of 2.0 MB",
-        "Downloading odd.whl: 1.0 kB",
+        "Downloading rich 15.0: 0.5 of 2.0 MB",
+        "Downloading rich 15.0: 2.0 of 2.0 MB",
+        "Downloading odd.zip: 1.0 kB",
         "Decided: 1 now, 1 at the next start of Python",
         "Unpacking: 1 of 2, rich",
         "Putting in place: 2 distributions",
@@ -198,7 +198,7 @@ def test_a_log_has_one_line_a_step():
     log, story = Log(stream), Story()
     for event in TOLD[:3]:
         log.draw(story.hear(event), last=False)
-    assert stream.getvalue() == "Resolving: rich, numpy>=2\nDownloading rich.whl: 0.5 of 2.0 MB\n"
+    assert stream.getvalue() == "Resolving: rich, numpy>=2\nDownloading rich 15.0: 0.5 of 2.0 MB\n"
 
 
 def test_a_cell_has_one_output_that_ends_as_a_sentence_without_a_bar():
@@ -215,9 +215,9 @@ def test_a_cell_has_one_output_that_ends_as_a_sentence_without_a_bar():
 
 def test_hostile_names_of_files_neither_make_html_nor_move_the_cursor():
     sent = []
-    state = Story().hear(events.Downloading("<script>\x1b[2J\n.whl", 1, 2))
+    state = Story().hear(events.Downloading("<script>\x1b[2J\n.zip", 1, 2))
     Cell(lambda **message: sent.append(message)).draw(state, last=False)
-    assert "<script>" not in sent[0]["data"]["text/html"] and str(state).startswith("Downloading <script>?[2J?.whl")
+    assert "<script>" not in sent[0]["data"]["text/html"] and str(state).startswith("Downloading <script>?[2J?.zip")
 
 
 @pytest.mark.parametrize(

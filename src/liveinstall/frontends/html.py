@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ def _past(past: Past) -> str:
     facts = [
         ("Asked for", ", ".join(past.requests)),
         ("Happened", f"{moment(past.when)} by pid {past.pid} ({past.command})"),
-        ("From", ", ".join(past.sources.get(change.name, Source()).url for change in past.changes)),
+        ("From", ", ".join(_short(past.sources.get(change.name, Source()).url) for change in past.changes)),
     ]
     word = "can be undone" if past.undoable else f"cannot be undone: {past.why_not}"
     undo = _code(f'liveinstall.undo("{past.transaction}")') if past.undoable else _code(past.transaction)
@@ -113,20 +114,20 @@ def _status(status: Status) -> str:
     parts += [_pending(item) for item in status.pending] or [_title("Nothing waits.")]
     if waits:
         parts.append(f"<p style='{_P}'><b>{escape(restart_advice())}</b></p>")
-    if status.holders:
-        rows = [
-            (escape(f"{holder.pid}, this process" if holder.mine else str(holder.pid)), *_holder(holder))
-            for holder in status.holders
-        ]
-        parts.append(_title("Held by") + _table(("pid", "command", "since", "uses"), rows))
+    parts += [_holder(holder) for holder in status.holders]
     if status.guarded:
         parts.append(_line("Guard", "every interpreter holds what it uses."))
     parts += [_line("Cannot be read and is left alone", path) for path in status.unreadable]
     return _card(_BAD if failed else _WAITS if waits else _GOOD, *parts)
 
 
-def _holder(holder: Holder) -> tuple[str, str, str]:
-    return _code(holder.command), escape(moment(holder.since)), escape(use(holder).removeprefix("uses "))
+def _holder(holder: Holder) -> str:
+    """What it uses in full is for programs: a server has a hundred distributions loaded."""
+    more = len(holder.distributions) - _MANY * 3
+    few = replace(holder, distributions=(*holder.distributions[: _MANY * 3], f"{more} more")) if more > 0 else holder
+    who = f"pid {holder.pid}, this process" if holder.mine else f"pid {holder.pid}"
+    rest = f"since {moment(holder.since)}: {use(few)}"
+    return f"<p style='{_P}'><b>Held by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</p>"
 
 
 def _check(check: Check) -> str:
@@ -170,9 +171,16 @@ def _imported(value: Any) -> list[str]:
     return sorted(tops & sys.modules.keys())
 
 
+def _short(url: str) -> str:
+    """`https://host/.../name` of a long address; the plain text has all of it."""
+    start, _, name = url.rpartition("/")
+    host = "/".join(start.split("/")[:3])
+    return url if host == start else f"{host}/.../{name}"
+
+
 # The blocks of a card. Whatever they are given is escaped, or was.
 
-_P = "margin: 4px 0"
+_P = "margin: 4px 0; overflow-wrap: anywhere"
 _CELL = "text-align: left; vertical-align: top; padding: 2px 16px 2px 0"
 
 

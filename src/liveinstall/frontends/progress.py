@@ -65,7 +65,7 @@ class Story:
                 self.state = State("Resolving", ", ".join(requests))
             case events.Downloading(file, done, total):
                 self._bytes[file] = done
-                self.state = State(f"Downloading {file}", _amount(done, total), done / total if total else None)
+                self.state = State(f"Downloading {_what(file)}", _amount(done, total), done / total if total else None)
             case events.Planned(plan):
                 self.state = State("Decided", f"{len(plan.now)} now, {len(plan.waiting)} at the next start of Python")
             case events.Staging(name, done, total):
@@ -98,6 +98,11 @@ def _did(result: Result) -> str:
 
 def _distributions(count: int) -> str:
     return "distribution" if count == 1 else "distributions"
+
+
+def _what(file: str) -> str:
+    """`numpy 2.0.2` of its wheel's long name; other files as they are."""
+    return " ".join(file.split("-")[:2]) if file.endswith(".whl") else file
 
 
 def _amount(done: int, total: int | None) -> str:
