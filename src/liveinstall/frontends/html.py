@@ -1,8 +1,8 @@
 """How values show themselves in a notebook: cards of HTML, with the plain text beside.
 
 Whoever shows them takes something away: an untrusted notebook every declaration with var() and every <style>, a
-sanitised page most attributes. So each card is plain tables and paragraphs, says in words what its colour says, and
-has only inline styles. Colours are JupyterLab's own, so that they follow its theme, with a fallback for all others
+sanitised page most attributes and even <p>. So each card is plain tables in divs, says in words what its colour says,
+and has only inline styles. Colours are JupyterLab's own, so that they follow its theme, with a fallback for all others
 that can be read on white and on black.
 """
 
@@ -76,8 +76,8 @@ def _request(value: Plan | Result) -> str:
     if isinstance(value, Result) and staged and not value.dry_run:
         names = ", ".join(f'"{change.name}"' for change in staged)
         back = f"liveinstall.cancel({names if len(staged) < _MANY else ''})"
-        parts.append(f"<p style='{_P}'>{escape(KEEPS)} <b>{escape(restart_advice())}</b></p>")
-        parts.append(f"<p style='{_P}'>To take it back: <code>{escape(back)}</code></p>")
+        parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(restart_advice())}</b></div>")
+        parts.append(f"<div style='{_LINE}'>To take it back: <code>{escape(back)}</code></div>")
     if not parts:
         return _card(_PLAIN, _title("Nothing to do."))
     return _card(_WAITS if staged else _GOOD if found else _PLAIN, *parts)
@@ -103,17 +103,17 @@ def _past(past: Past) -> str:
     ]
     word = "can be undone" if past.undoable else f"cannot be undone: {past.why_not}"
     undo = _code(f'liveinstall.undo("{past.transaction}")') if past.undoable else _code(past.transaction)
-    return _card(_PLAIN, _changes(past.changes), _facts(facts), f"<p style='{_P}'>{escape(word)}: {undo}</p>")
+    return _card(_PLAIN, _changes(past.changes), _facts(facts), f"<div style='{_LINE}'>{escape(word)}: {undo}</div>")
 
 
 def _status(status: Status) -> str:
     waits = any(item.state == "pending" for item in status.pending)
     failed = any(item.state == "failed" for item in status.pending) or status.unreadable
     where_ = f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"
-    parts = [f"<p style='{_P}'>{_code(where_)}</p>"]
+    parts = [f"<div style='{_LINE}'>{_code(where_)}</div>"]
     parts += [_pending(item) for item in status.pending] or [_title("Nothing waits.")]
     if waits:
-        parts.append(f"<p style='{_P}'><b>{escape(restart_advice())}</b></p>")
+        parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice())}</b></div>")
     parts += [_holder(holder) for holder in status.holders]
     if status.guarded:
         parts.append(_line("Guard", "every interpreter holds what it uses."))
@@ -127,7 +127,7 @@ def _holder(holder: Holder) -> str:
     few = replace(holder, distributions=(*holder.distributions[: _MANY * 3], f"{more} more")) if more > 0 else holder
     who = f"pid {holder.pid}, this process" if holder.mine else f"pid {holder.pid}"
     rest = f"since {moment(holder.since)}: {use(few)}"
-    return f"<p style='{_P}'><b>Held by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</p>"
+    return f"<div style='{_LINE}'><b>Held by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</div>"
 
 
 def _check(check: Check) -> str:
@@ -140,7 +140,7 @@ def _check(check: Check) -> str:
 def _finding_line(finding: Finding) -> str:
     mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
     what = f"<b>{escape(finding.kind)}</b>: {_code(finding.name or finding.path)}: {escape(finding.what)}."
-    return f"<p style='{_P}'>{what}<br>{escape(finding.outcome or mend)}</p>"
+    return f"<div style='{_LINE}'>{what}<br>{escape(finding.outcome or mend)}</div>"
 
 
 def _listing(rows: Iterable[Listed]) -> str:
@@ -180,7 +180,7 @@ def _short(url: str) -> str:
 
 # The blocks of a card. Whatever they are given is escaped, or was.
 
-_P = "margin: 4px 0; overflow-wrap: anywhere"
+_LINE = "margin: 4px 0; overflow-wrap: anywhere"
 _CELL = "text-align: left; vertical-align: top; padding: 2px 16px 2px 0"
 
 
@@ -190,11 +190,11 @@ def _card(colour: str, *parts: str) -> str:
 
 
 def _title(text: str) -> str:
-    return f"<p style='{_P}'><b>{escape(text)}</b></p>"
+    return f"<div style='{_LINE}'><b>{escape(text)}</b></div>"
 
 
 def _line(label: str, text: str) -> str:
-    return f"<p style='{_P}'><b>{escape(label)}:</b> {escape(text)}</p>"
+    return f"<div style='{_LINE}'><b>{escape(label)}:</b> {escape(text)}</div>"
 
 
 def _code(text: str) -> str:
