@@ -122,7 +122,11 @@ def server(environment: Environment, folder: Path, app: str = "jupyter_server", 
                 ask.text(f"/api/kernels/{one['id']}", "DELETE")
         finally:
             process.terminate()
-            process.wait(timeout=_SECONDS)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:  # it waits for ever for a thread of AnyIO that nobody ends
+                process.kill()
+                process.wait(timeout=_SECONDS)
 
 
 def _url_of(runtime: Path, process: subprocess.Popen[bytes]) -> str:
