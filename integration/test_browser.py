@@ -117,6 +117,7 @@ def test_what_nobody_has_signed_is_still_read(
     path = write_notebook(tmp_path / "untrusted.ipynb", ["r"], {0: [output]})
     with server(real, tmp_path, "jupyterlab") as ask:
         book = Book.open(browser, ask, path)
+        book.cell(0).locator(".jp-OutputArea-output b").first.wait_for()
         words = book.words(0)
         assert "Would wait for the next start of Python" in words and "numpy is imported here" in words
         assert "var(" not in book.cell(0).locator(".jp-OutputArea-output").inner_html()  # it was not trusted
