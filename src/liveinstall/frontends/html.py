@@ -1,7 +1,7 @@
 """How values show themselves in a notebook: cards of HTML, with the plain text beside.
 
 Whoever shows them takes something away: an untrusted notebook every declaration with var() and every <style>, a
-sanitised page most attributes and even <p>. So each card is plain tables in divs, says in words what its colour says,
+sanitised page most attributes and even <p>. So each card is plain lines in divs, says in words what its colour says,
 and has only inline styles. Colours are JupyterLab's own, so that they follow its theme, with a fallback for all others
 that can be read on white and on black.
 """
@@ -140,15 +140,16 @@ def _check(check: Check) -> str:
 def _finding_line(finding: Finding) -> str:
     mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
     what = f"<b>{escape(finding.kind)}</b>: {_code(finding.name or finding.path)}: {escape(finding.what)}."
-    return f"<div style='{_LINE}'>{what}<br>{escape(finding.outcome or mend)}</div>"
+    return f"<div style='{_LINE}'>{what} {escape(finding.outcome or mend)}</div>"
 
 
 def _listing(rows: Iterable[Listed]) -> str:
-    cells = [
-        (f"<b>{escape(row.name)}</b>", *map(_code, (row.installed, row.loaded, row.pending, row.project)))
-        for row in rows
-    ]
-    return _card(_PLAIN, _table(("name", "installed", "loaded", "pending", "editable project"), cells))
+    cells = []
+    for row in rows:
+        facts = (("installed", row.installed), ("loaded", row.loaded), ("pending", row.pending))
+        told = (f"{word} {_code(version)}" for word, version in (*facts, ("project", row.project)) if version)
+        cells.append((row.name, *told))
+    return _card(_PLAIN, _table(cells))
 
 
 def _rows(rows: Rows[Any]) -> str:
@@ -181,7 +182,6 @@ def _short(url: str) -> str:
 # The blocks of a card. Whatever they are given is escaped, or was.
 
 _LINE = "margin: 4px 0; overflow-wrap: anywhere"
-_CELL = "text-align: left; vertical-align: top; padding: 2px 16px 2px 0"
 
 
 def _card(colour: str, *parts: str) -> str:
@@ -208,19 +208,15 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
 def _changes(changes: Iterable[Change]) -> str:
     rows = []
     for change in changes:
-        name, old, new = change.name, change.old_version, change.new_version
+        old, new = change.old_version, change.new_version
         versions = _code(f"{old} \N{RIGHTWARDS ARROW} {new}" if old and new else f"{new or old}")
-        rows.append((f"<b>{escape(name)}</b>", versions + ("" if new else " removed"), escape(change.reason)))
-    return _table((), rows)
+        rows.append((change.name, versions + ("" if new else " removed"), escape(change.reason)))
+    return _table(rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are HTML."""
-    top = "".join(f"<th style='{_CELL}'>{escape(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td style={_quoted(_CELL)}>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    style = "margin: 2px 0 6px 0; border-collapse: collapse; table-layout: auto; text-align: left"
-    return f"<table style='{style}'>{f'<thead><tr>{top}</tr></thead>' if top else ''}<tbody>{body}</tbody></table>"
-
-
-def _quoted(style: str) -> str:
-    return f"'{style}'"
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """A name, and more cells of HTML. No <table>: nbconvert's sanitiser prints the <tbody> that it implies."""
+    width = max((len(row[0]) for row in rows), default=0) + 2
+    name = f"display: inline-block; min-width: {width}ch"
+    lines = [f"<b style='{name}'>{escape(first)}</b> {' '.join(filter(None, rest))}" for first, *rest in rows]
+    return "".join(f"<div style='{_LINE}'>{line}</div>" for line in lines)
