@@ -14,7 +14,7 @@ NEWEST_COMMON = "3.11"  # lint, types and docs need one of them
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False  # each session that is left out says so
-nox.options.sessions = ["lint", "types", "docs", "integration", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "integration", "browser", "tests"]
 
 # Interpreters that pyenv keeps are not on PATH, or only as shims that may refuse.
 for _bin in sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/3.1[1-9]*/bin")):
@@ -68,12 +68,23 @@ def integration(session: nox.Session) -> None:
     _groups(session, "integration")
     session.install(".")
     once = (
-        *("completion", "engines", "foreign_changes", "hints", "holds", "hostile", "hosts", "left_behind"),
-        *("misbehaving_sources", "places", "plugins", "progress", "real_upgrades", "reliability", "removals", "repair"),
-        *("requests", "restart", "terminals", "undo"),
+        *("browser", "completion", "engines", "foreign_changes", "hints", "holds", "hostile", "hosts", "left_behind"),
+        *("misbehaving_sources", "notebooks", "places", "plugins", "progress", "real_upgrades", "reliability"),
+        *("removals", "repair", "requests", "restart", "server", "terminals", "undo"),
     )
-    rest = [] if session.python == NEWEST_COMMON else [f"--ignore=integration/test_{name}.py" for name in once]
+    left = ["browser"] if session.python == NEWEST_COMMON else once  # the browser has a session of its own
+    rest = [f"--ignore=integration/test_{name}.py" for name in left]
     session.run("pytest", "integration", "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
+def browser(session: nox.Session) -> None:
+    """JupyterLab and Notebook 7 in headless Chromium. Pictures of them: `nox -s browser -- --pictures docs/images`."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        session.skip("SKIPPED: everything in a browser, because there is no Chromium here")
+    _groups(session, "integration", "browser")
+    session.install(".")
+    session.run("pytest", "integration/test_browser.py", "-p", "no:cacheprovider", *session.posargs, env=CLEAN)
 
 
 @nox.session(python=NEWEST_COMMON)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, NotOfferedError, add_liveinstall, build_wheel
+from integration.environments import Environment, NotOfferedError, add_liveinstall, build_wheel, group
 from integration.interpreters import CURRENT, find_python
 from integration.wheels import write_wheel
 
@@ -16,6 +16,7 @@ from integration.wheels import write_wheel
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--full`, or LIVEINSTALL_ALL_CASES=1: also what takes long."""
     parser.addoption("--full", action="store_true", help="run all real upgrades, not only a quick choice")
+    parser.addoption("--pictures", metavar="FOLDER", help="where test_browser.py puts its pictures, for the docs")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,6 +58,17 @@ def environment(tmp_path: Path, wheel: Path, wheels: Path) -> Environment:
     made = Environment.make(tmp_path / "venv", base)
     add_liveinstall(made, wheel)
     made.add(wheels / "alpha-1.0-py3-none-any.whl")
+    return made
+
+
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory: pytest.TempPathFactory, wheel: Path, wheels: Path) -> Environment:
+    """One Python 3.11 with JupyterLab, Notebook 7, numpy 1.26 and alpha 1.0, for all that want them to be real."""
+    base = find_python("3.11")
+    if not base:
+        pytest.skip("numpy 1.26 has wheels for 3.11, which is not here")
+    made = Environment.make(tmp_path_factory.mktemp("notebooks") / "venv", base)
+    made.add(wheel, wheels / "alpha-1.0-py3-none-any.whl", "numpy==1.26.4", *group("notebooks"), deps=True)
     return made
 
 

@@ -109,6 +109,12 @@ def dependencies() -> dict[str, Requirement]:
     return {canonicalize_name(needs.name): needs for needs in map(Requirement, project["dependencies"])}
 
 
+def group(name: str) -> list[str]:
+    """A dependency group of the project file."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return list(project["dependency-groups"][name])
+
+
 def build_wheel(directory: Path) -> Path:
     """liveinstall's wheel, from this source tree."""
     arguments = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(directory), str(ROOT)]

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import KernelManager
 
 from integration.checks import complaints, left_overs, missing_files
 from integration.environments import Environment, user_variables
+from integration.kernels import Kernel, client_of, kernel, server
 
 _SECONDS = 120
 
@@ -48,44 +42,6 @@ def whole(environment: Environment) -> None:
         and list(missing_files(environment.site)) == []
         and left_overs(environment.site) == []
     )
-
-
-class Kernel:
-    """A client of a kernel that runs in the environment."""
-
-    def __init__(self, client: BlockingKernelClient) -> None:
-        self.client = client
-        client.start_channels()
-        client.wait_for_ready(timeout=_SECONDS)
-
-    def run(self, code: str) -> str:
-        """What the cell printed; an error fails the test."""
-        printed: list[str] = []
-
-        def hear(message: dict[str, Any]) -> None:
-            if message["msg_type"] == "stream":
-                printed.append(message["content"]["text"])
-            elif message["msg_type"] == "error":
-                printed.append("\n".join(message["content"]["traceback"]))
-
-        reply = self.client.execute_interactive(code, output_hook=hear, timeout=_SECONDS)
-        assert reply["content"]["status"] == "ok", "".join(printed)
-        return "".join(printed).strip()
-
-
-@contextmanager
-def kernel(environment: Environment, folder: Path) -> Iterator[KernelManager]:
-    spec = folder / "kernels" / "real" / "kernel.json"
-    spec.parent.mkdir(parents=True, exist_ok=True)
-    argv = [str(environment.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec.write_text(json.dumps({"argv": argv, "display_name": "real", "language": "python"}), encoding="utf-8")
-    specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
-    manager = KernelManager(kernel_name="real", kernel_spec_manager=specs)
-    manager.start_kernel(env=user_variables(), stderr=subprocess.DEVNULL)
-    try:
-        yield manager
-    finally:
-        manager.shutdown_kernel(now=True)
 
 
 _STAGE = "import liveinstall; print([str(c) for c in liveinstall.install('numpy==2.0.2', deps=False).staged])"
@@ -139,55 +95,6 @@ def test_a_guarded_server_keeps_its_own_libraries_and_its_kernels_get_the_new_on
     assert numpy_of(real) == "2.0.2"
     assert real.run("-c", "import traitlets; print(traitlets.__version__)").stdout == "5.14.3\n"
     whole(real)
-
-
-@contextmanager
-def server(environment: Environment, folder: Path) -> Iterator[Any]:
-    """A Jupyter server on 127.0.0.1; what it yields asks its API."""
-    variables = user_variables(JUPYTER_RUNTIME_DIR=str(folder / "runtime"), JUPYTER_CONFIG_DIR=str(folder / "config"))
-    options = ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--IdentityProvider.token=t", "--allow-root"]
-    with (folder / "server.log").open("w+", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [environment.python, "-m", "jupyter_server", "--no-browser", *options],
-            env=variables,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            url = _url_of(folder / "runtime", process)
-
-            def ask(method: str, path: str, body: Any) -> Any:
-                request = urllib.request.Request(url + path.removeprefix("/"), method=method)
-                request.add_header("Authorization", "token t")
-                data = None if body is None else json.dumps(body).encode()
-                with urllib.request.urlopen(request, data, timeout=_SECONDS) as answer:
-                    return json.loads(answer.read() or "{}")
-
-            yield ask
-            for one in ask("GET", "/api/kernels", None):
-                stop = urllib.request.Request(f"{url}api/kernels/{one['id']}", method="DELETE")
-                stop.add_header("Authorization", "token t")
-                urllib.request.urlopen(stop, timeout=_SECONDS).close()
-        finally:
-            process.terminate()
-            process.wait(timeout=_SECONDS)
-
-
-def _url_of(runtime: Path, process: subprocess.Popen[bytes]) -> str:
-    end = time.monotonic() + _SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        for path in runtime.glob("jpserver-*.json"):
-            return str(json.loads(path.read_text(encoding="utf-8"))["url"])
-        time.sleep(0.1)
-    raise AssertionError("the server did not start")
-
-
-def client_of(folder: Path, id: str) -> BlockingKernelClient:
-    client = BlockingKernelClient()
-    client.load_connection_file(str(folder / "runtime" / f"kernel-{id}.json"))
-    return client
 
 
 _POOLS = """

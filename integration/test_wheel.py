@@ -1,4 +1,4 @@
-"""What a user gets: the wheel has the two packages and its metadata, and nothing else."""
+"""What a user gets: the wheel has the two packages, what enables the server extension, and its metadata."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ def test_wheel_has_exactly_the_sources_and_its_metadata(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     info = f"{wheel.name.rsplit('-', 3)[0]}.dist-info"
-    assert {name for name in names if not name.startswith(info)} == sources
-    assert {
-        f"{info}/METADATA",
-        f"{info}/WHEEL",
-        f"{info}/RECORD",
-        f"{info}/licenses/LICENSE",
-        f"{info}/entry_points.txt",
-    } == names - sources
+    enables = f"{info.removesuffix('.dist-info')}.data/data/etc/jupyter/jupyter_server_config.d/liveinstall.json"
+    assert {name for name in names if not name.startswith(info)} == {*sources, enables}
+    about = ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE", "entry_points.txt")
+    assert {f"{info}/{name}" for name in about} == names - {*sources, enables}

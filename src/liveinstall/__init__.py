@@ -88,6 +88,13 @@ _HOMES = {
 }
 
 
+def _jupyter_server_extension_points() -> Any:
+    """What a Jupyter server asks an extension's package for."""
+    from liveinstall.frontends.server import points
+
+    return points()
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
@@ -96,9 +103,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
-            import_module("liveinstall.frontends.rendering")  # how values show themselves
-            import_module("liveinstall.frontends.hints")  # how errors do
-            import_module("liveinstall.frontends.following").put_in_place()  # what follows a request
+            import_module("liveinstall.frontends")  # how values and errors show themselves, and what follows
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from liveinstall.cancelling import check, too_late
 
@@ -88,15 +89,34 @@ def untold(event: Event) -> None:
     """Nobody is told."""
 
 
+class Display(Protocol):
+    """Shows progress. What it raises is not noticed."""
+
+    def __call__(self, event: Event) -> None:
+        """Hear of an event."""
+
+    def close(self) -> None:
+        """Nothing comes any more."""
+
+
 class Reporter:
     """Hands events to `on_event`, in the thread that carries the request out. As a context it also tells a failure.
+
+    `quiet` is handed to `display`, by which a front end shows progress beside. The front ends put theirs here, as they
+    do with `Shown.show`: no room below knows them, and the public door would have to wrap each verb for it.
 
     An exception of `on_event` ends the request like Ctrl-C, nothing changed; once it is being committed, it is only a
     RuntimeWarning.
     """
 
-    def __init__(self, on_event: OnEvent = None) -> None:
+    display: ClassVar[Callable[[bool | None], Display | None] | None] = None
+
+    def __init__(self, on_event: OnEvent = None, *, quiet: bool | None = True) -> None:
         self._on_event = on_event
+        self._display: Display | None = None
+        if Reporter.display and not quiet:
+            with suppress(Exception):
+                self._display = Reporter.display(quiet)
         self._can_end = True
 
     def tell(self, event: Event) -> None:
@@ -106,6 +126,9 @@ class Reporter:
         if isinstance(event, Committing):
             self._can_end = False
             too_late()
+        if self._display:
+            with suppress(Exception):
+                self._display(event)
         if self._on_event is None:
             return
         try:
@@ -122,6 +145,11 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Tell of the failure, if there is one."""
-        if error is not None:
-            self._can_end = False
-            self.tell(Failed(error))
+        try:
+            if error is not None:
+                self._can_end = False
+                self.tell(Failed(error))
+        finally:
+            if self._display:
+                with suppress(Exception):
+                    self._display.close()

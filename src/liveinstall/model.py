@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 class Timing(StrEnum):
@@ -19,13 +21,28 @@ class Timing(StrEnum):
 
 
 class Shown:
-    """A value that a front end shows. The front ends put their way of doing so here; without one it is the repr."""
+    """A value that a front end shows. The front ends put their ways of doing so here; without them it is the repr.
+
+    `show` makes text; `bundle` makes one form of the value for each MIME type, and never raises.
+    """
 
     show: ClassVar[Callable[[Any], str]] = repr
+    bundle: ClassVar[Callable[[Any], dict[str, Any]] | None] = None
 
     def __str__(self) -> str:
         """Summarise for a person."""
         return Shown.show(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """What a notebook shows; IPython asks for it, and chooses itself what it can use."""
+        return Shown.bundle(self) if Shown.bundle else {"text/plain": repr(self)}
+
+
+class Rows(tuple[T, ...], Shown):
+    """Values of one kind that show themselves together; in all else a tuple, equal to any with the same values."""
+
+    __slots__ = ()
+    empty: ClassVar[str] = "Nothing."
 
 
 class Followed:
@@ -218,6 +235,12 @@ class Pending(Shown):
     waits_for: str = ""
 
 
+class AllPending(Rows[Pending]):
+    """All that waits, and what was set aside."""
+
+    empty = "Nothing waits."
+
+
 @dataclass(frozen=True)
 class Guard:
     """Whether every interpreter of an environment holds what it uses, from its start on."""
@@ -257,6 +280,12 @@ class Past(Shown):
         return not self.why_not
 
 
+class History(Rows[Past]):
+    """All that happened, newest first."""
+
+    empty = "Nothing has happened."
+
+
 @dataclass(frozen=True)
 class Finding(Shown):
     """Something that other tools, or a kill, have left broken.
@@ -273,6 +302,12 @@ class Finding(Shown):
     what: str
     mend: str
     outcome: str = ""
+
+
+class Findings(Rows[Finding]):
+    """All that is broken."""
+
+    empty = "Nothing is wrong."
 
 
 @dataclass(frozen=True)
@@ -316,6 +351,12 @@ class Listed(Shown):
     pending: str = ""
     project: str = ""
     place: str = ""
+
+
+class Listing(Rows[Listed]):
+    """Distributions, by name."""
+
+    empty = "Nothing is installed."
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 import liveinstall
 from liveinstall.frontends import repl
-from liveinstall.frontends.following import put_in_place
+from liveinstall.frontends.following import staged
 from liveinstall.frontends.where import Where
 from liveinstall.model import Followed
 
@@ -101,9 +101,7 @@ def test_ptpython_is_asked_before_each_line(at, said, monkeypatch):
 @pytest.mark.parametrize("off", ["variable", "call", ""])
 def test_it_begins_by_itself_after_a_staging_unless_it_was_switched_off(at, monkeypatch, off):
     at(Where.REPL)
-    monkeypatch.setattr(Followed, "staged", Followed.staged)
-    monkeypatch.setattr(Followed, "follow", Followed.follow)
-    put_in_place()
+    monkeypatch.setattr(Followed, "staged", staticmethod(staged))
     if off == "variable":
         monkeypatch.setenv(repl.VARIABLE, "0")
     elif off:

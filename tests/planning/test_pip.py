@@ -65,7 +65,10 @@ def test_a_long_list_of_versions_is_shortened():
 
 @pytest.mark.parametrize(
     "secret",
-    ["https://user:pw@host/x", "https://token@host/simple/", "https://h/x?token=pw&y=1", "https://h/?a=1&sig=pw"],
+    [
+        *("https://user:pw@host/x", "https://token@host/simple/", "https://h/x?token=pw&y=1", "https://h/?a=1&sig=pw"),
+        *("jupyter-lab --IdentityProvider.token=pw --ip x", "x --password pw"),
+    ],
 )
 def test_credentials_are_never_shown(secret):
     assert "pw" not in redact(secret) and "token@" not in redact(secret) and "****" in redact(secret)

@@ -45,6 +45,8 @@ def run(options: dict[str, Any]) -> int:
     """Run what was parsed."""
     verb, as_json, debug = options.pop("verb"), options.pop("json"), options.pop("debug")
     options.pop("_yes", None)
+    if "quiet" in options:
+        options["quiet"] = as_json or options["quiet"]
     try:
         from liveinstall.frontends.verbs import VERBS, plain, status_of, words
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveinstall.model import Followed
-
 if TYPE_CHECKING:
     from liveinstall.model import Result
 
@@ -19,13 +17,8 @@ def follow(result: Result, restart: str) -> Result:
     return follow_consent(result, restart)
 
 
-def put_in_place() -> None:
-    """Let it follow requests in this process."""
-    Followed.follow = staticmethod(follow)
-    Followed.staged = staticmethod(_staged)
-
-
-def _staged() -> None:
+def staged() -> None:
+    """Something waits now: remind at the prompt, if there is one."""
     from liveinstall.frontends.repl import begin
 
     begin()

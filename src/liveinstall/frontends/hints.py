@@ -10,8 +10,6 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.commit.visible import Place
-from liveinstall.frontends.rendering import restart_advice
 from liveinstall.frontends.where import ipython
 
 if TYPE_CHECKING:
@@ -63,7 +61,3 @@ def _shown_by_ipython(words: tuple[Any, ...]) -> BaseException | None:
     given = words[0] if words else None
     error = given[1] if given else sys.exc_info()[1]
     return error if isinstance(error, BaseException) else None
-
-
-Place.watch = watch
-Place.advise = restart_advice

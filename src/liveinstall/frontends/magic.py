@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.errors import LiveInstallError
-from liveinstall.frontends import following
 from liveinstall.frontends.commands import evaluate, parsers
 from liveinstall.frontends.where import ipython
 from liveinstall.session import install
@@ -29,7 +28,6 @@ _NESTED = re.compile(
 
 def load_ipython_extension(shell: Any) -> None:
     """Register `%liveinstall` and `%%liveinstall`."""
-    following.put_in_place()
     shell.register_magic_function(line_magic, "line", "liveinstall")
     shell.register_magic_function(cell_magic, "cell", "liveinstall")
     for key in ("%liveinstall", "%%liveinstall"):
@@ -135,7 +133,6 @@ def take_over_pip() -> Callable[[], None]:
 
     Returns `give_back_pip`. Does nothing where there is no `%pip`.
     """
-    following.put_in_place()
     shell = ipython()
     own = shell.find_line_magic("pip") if shell is not None and not _pip else None
     if own is not None:

@@ -141,6 +141,7 @@ def _add_changes(verbs: Any) -> None:
     parser.add_argument("--with-unused", action="store_true", help="also what only they needed and nobody asked for")
     parser.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_when(parser)
+    _add_quiet(parser)
     # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
     parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
 
@@ -221,11 +222,16 @@ def _add_when(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr")
+
+
 def _add_request(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     parser.usage = f"{parser.prog} [OPTION ...] [REQUIREMENT ...]"
     add_options(parser)
     _add_when(parser)
+    _add_quiet(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")
     add("--prefer", choices=("newest", "loaded"), default="newest", help="loaded: try first what needs no restart")
     add("--requester", metavar="NAME", help="who asks; is recorded, and kept in later requests")

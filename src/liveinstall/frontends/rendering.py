@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.model import Check, Finding, Listed, Past, Pending, Plan, Result, Shown, Source, Status
+from liveinstall.frontends.where import where
+from liveinstall.model import Check, Finding, Listed, Listing, Past, Pending, Plan, Result, Rows, Source, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,37 +15,40 @@ if TYPE_CHECKING:
     from liveinstall.model import Change, Holder
 
 
+_WOULD = ("Would be installed now", "Would be removed now", "Would wait for the next start of Python")
+_DID = ("Installed, ready to import", "Removed", "Staged for the next start of Python")
+KEEPS = "This process keeps what it has loaded."
+
+
 def render_plan(plan: Plan) -> str:
     """A plan: what would happen now, what would wait and why."""
-    lines = [
-        *_block("Would be installed now:", [c for c in plan.now if c.new_version]),
-        *_block("Would be removed now:", [c for c in plan.now if not c.new_version]),
-        *_block("Would wait for the next start of Python:", plan.waiting),
-        *_remarks(plan.unchanged, plan.conflicts, plan.notes),
-    ]
-    return "\n".join(lines) or "Nothing to do."
+    lines = [line for title, changes in sections(plan) for line in _block(f"{title}:", changes)]
+    return "\n".join([*lines, *remarks(plan)]) or "Nothing to do."
 
 
 def render_result(result: Result) -> str:
     """A result: what happened, what waits and why, what to do."""
-    would = "Would be installed now:" if result.dry_run else "Installed, ready to import:"
-    waits = "Would wait for the next start of Python:" if result.dry_run else "Staged for the next start of Python:"
-    lines = [
-        *_block(would, result.installed),
-        *_block("Would be removed now:" if result.dry_run else "Removed:", result.removed),
-        *_block(waits, result.staged),
-        *_remarks(result.unchanged, result.conflicts, result.notes),
-    ]
+    lines = [line for title, changes in sections(result) for line in _block(f"{title}:", changes)]
+    lines += remarks(result)
     if result.staged and not result.dry_run:
-        lines.append(f"This process keeps what it has loaded. {restart_advice()}")
+        lines.append(f"{KEEPS} {restart_advice()}")
     return "\n".join(lines) or "Nothing to do."
+
+
+def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
+    """The changes under their titles: what is new, what goes, what waits."""
+    if isinstance(value, Plan):
+        new, gone = [c for c in value.now if c.new_version], [c for c in value.now if not c.new_version]
+        return [*zip(_WOULD, (new, gone, value.waiting), strict=True)]
+    titles = _WOULD if value.dry_run else _DID
+    return [*zip(titles, (value.installed, value.removed, value.staged), strict=True)]
 
 
 def render_pending(pending: Pending) -> str:
     """A transaction that waits or was set aside."""
     head = "Set aside" if pending.state == "failed" else "Waits"
     lines = _block(
-        f"{head} since {_when(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes
+        f"{head} since {moment(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes
     )
     label = "reason" if pending.state == "failed" else "waits for"
     return "\n".join([*lines, f"  {label}: {pending.waits_for}"])
@@ -53,7 +57,7 @@ def render_pending(pending: Pending) -> str:
 def render_past(past: Past) -> str:
     """A transaction that happened: when, who asked for what, what changed, and whether it can be undone."""
     asked = f", asked for {', '.join(past.requests)}" if past.requests else ""
-    head = f"{past.transaction}  {_when(past.when)}, by pid {past.pid} ({past.command}){asked}:"
+    head = f"{past.transaction}  {moment(past.when)}, by pid {past.pid} ({past.command}){asked}:"
     rows = [(str(change), past.sources.get(change.name, Source()).url) for change in past.changes]
     last = "can be undone" if past.undoable else f"cannot be undone: {past.why_not.rstrip('.')}"
     return "\n".join([*_table(head, rows), f"  {last}"])
@@ -70,10 +74,14 @@ def render_status(status: Status) -> str:
 
 
 def _holder(holder: Holder) -> str:
+    return f"Held by {holder} since {moment(holder.since)}: {use(holder)}"
+
+
+def use(holder: Holder) -> str:
+    """What a holder uses, in words."""
     uses = ", ".join(holder.distributions) or "nothing of it yet"
     sees = f", sees {', '.join(holder.sees)}" if holder.sees else ""
-    known = "what it uses is not known" if holder.uses is None else f"uses {uses}{sees}"
-    return f"Held by {holder} since {_when(holder.since)}: {known}"
+    return "what it uses is not known" if holder.uses is None else f"uses {uses}{sees}"
 
 
 def render_finding(finding: Finding) -> str:
@@ -103,7 +111,7 @@ def render_listed(rows: Sequence[Listed]) -> str:
 
 def restart_advice() -> str:
     """How to restart, where one is."""
-    if "ipykernel" in sys.modules:
+    if where().is_kernel:
         return "Restart the kernel to switch."
     if hasattr(sys, "ps1"):
         return "Leave Python and start it again to switch."
@@ -119,15 +127,17 @@ def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
     return [title, *(f"  {left:<{width}}  {right}".rstrip() for left, right in rows)] if rows else []
 
 
-def _remarks(unchanged: Iterable[Change], conflicts: Iterable[str], notes: Iterable[str]) -> list[str]:
+def remarks(value: Plan | Result) -> list[str]:
+    """What else a person should know, a sentence each."""
     return [
-        *(f"Unchanged: {c.name} {c.old_version}, {c.reason}." for c in unchanged),
-        *(f"Conflict: {text}." for text in conflicts),
-        *(f"Note: {text}." for text in notes),
+        *(f"Unchanged: {c.name} {c.old_version}, {c.reason}." for c in value.unchanged),
+        *(f"Conflict: {text}." for text in value.conflicts),
+        *(f"Note: {text}." for text in value.notes),
     ]
 
 
-def _when(stamp: float) -> str:
+def moment(stamp: float) -> str:
+    """A POSIX timestamp in local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp)) if stamp else "an unknown time"
 
 
@@ -150,7 +160,8 @@ def show(value: Any) -> str:
             return render_check(value)
         case Listed():
             return render_listed([value])
+        case Listing() if value:
+            return render_listed(value)
+        case Rows():
+            return "\n".join(map(show, value)) or value.empty
     return repr(value)
-
-
-Shown.show = show

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     When = Literal["auto", "now", "restart"]
     Paths = Sequence[str | os.PathLike[str]] | os.PathLike[str]
 
-_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event", "restart")  # of the engine
+_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event", "restart", "quiet")  # of the engine
 
 
 def install(
@@ -60,6 +60,7 @@ def install(
     protect: Sequence[str] = (),
     on_event: OnEvent = None,
     restart: Literal["never", "ask", "auto"] = "never",
+    quiet: bool | None = None,
 ) -> Result:
     """Install into the running environment without breaking what is running.
 
@@ -80,6 +81,8 @@ def install(
     `on_event` is called with each of `liveinstall.events` as it happens, in this thread.
     `restart` says whether Python is restarted when something waits: `"ask"` asks first; where that cannot be done from
     within, a note says so.
+    `quiet`: where a person is at a prompt, what takes longer than half a second shows its progress. True shows nothing,
+    False shows it also in scripts, on stderr.
 
     Raises: LiveInstallError, with the environment unchanged.
     """
@@ -90,9 +93,11 @@ def install(
         raise RequirementError(f"restart is never, ask or auto, not {restart!r}.", requirement="")
     with choose_engine(engine) as started:
         started.expect(requirements, options)
+        from liveinstall.events import Reporter
         from liveinstall.session import installing
 
-        result = installing.install(requirements, options, started, on_event, dry_run=dry_run)
+        reporter = Reporter(on_event, quiet=quiet)
+        result = installing.install(requirements, options, started, reporter, dry_run=dry_run)
     return Followed.follow(result, restart)
 
 
@@ -101,11 +106,13 @@ def plan(
     engine: str = "auto",
     when: When = "auto",
     on_event: OnEvent = None,
+    quiet: bool | None = None,
     **options: Any,
 ) -> Plan:
     """Decide as `install()` would, with the same options, and change nothing: no lock, no hold."""
     with choose_engine(engine) as started:
         started.expect(requirements, options)
+        from liveinstall.events import Reporter
         from liveinstall.session import installing
 
-        return installing.plan(requirements, {"when": when, **options}, started, on_event)
+        return installing.plan(requirements, {"when": when, **options}, started, Reporter(on_event, quiet=quiet))

@@ -13,7 +13,7 @@ from liveinstall.environment import running
 from liveinstall.environment.damage import find_damage
 from liveinstall.environment.installed import installed
 from liveinstall.environment.target import find_target
-from liveinstall.model import Check, Listed
+from liveinstall.model import Check, Listed, Listing
 from liveinstall.planning.graph import Node, edges
 from liveinstall.redact import redact
 
@@ -41,13 +41,13 @@ def _found(name: str, state: dict[str, Node]) -> str:
     return f", but {name} {state[name].version} is installed" if name in state else f", but {name} is not installed"
 
 
-def list() -> tuple[Listed, ...]:
+def list() -> Listing:
     """Every distribution that imports find, or that waits: installed, loaded and pending versions, by name."""
     site = find_target(for_change=False).site
     here = installed()
     runs = {**running.running(here), **running.gone(here)}
     waits = {name: entry.swap.new_version or "removed" for name, entry in Waiting.read(site).entries.items()}
-    return tuple(
+    return Listing(
         _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""))
         for name in sorted(here.keys() | waits.keys() | runs.keys())
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from liveinstall.commit.workplace import workplace
 from liveinstall.environment.target import find_target
 from liveinstall.errors import RestartRequiredError
-from liveinstall.events import Done, Reporter
+from liveinstall.events import Done
 from liveinstall.planning.requests import parse_request
 from liveinstall.session.choosing import Chooser, Wishes
 from liveinstall.session.scene import Scene, changing
@@ -19,7 +19,7 @@ from liveinstall.staging.bytecode import BytecodeCompiler
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from liveinstall.events import OnEvent
+    from liveinstall.events import Reporter
     from liveinstall.model import Plan, Result
     from liveinstall.planning.engines import Engine
     from liveinstall.planning.requests import Request, RequirementLike
@@ -29,10 +29,10 @@ _WISHES = ("requester", "protect", "prefer")
 
 
 def install(
-    requirements: Requirements, options: Mapping[str, Any], engine: Engine, on_event: OnEvent, *, dry_run: bool
+    requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter, *, dry_run: bool
 ) -> Result:
     """See `liveinstall.install`."""
-    with Reporter(on_event) as reporter:
+    with reporter:
         if dry_run:
             result = result_of(_plan(requirements, options, engine, reporter), dry_run=True)
         else:
@@ -41,9 +41,9 @@ def install(
         return result
 
 
-def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, on_event: OnEvent) -> Plan:
+def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
     """See `liveinstall.plan`. Wheels are not fetched: what runs at start is told of those that are on this disk."""
-    with Reporter(on_event) as reporter:
+    with reporter:
         return _plan(requirements, options, engine, reporter)
 
 

@@ -16,7 +16,7 @@ from liveinstall.environment.installed import installed
 from liveinstall.environment.loaded import loaded
 from liveinstall.environment.target import find_target
 from liveinstall.errors import NotPendingError
-from liveinstall.model import Change, Plan, Result, Status, Timing
+from liveinstall.model import AllPending, Change, Plan, Result, Status, Timing
 from liveinstall.planning.plan import kept_after_cancel
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import change_of, changes_of, explain_imports, pending_of, result_of, users_of
@@ -24,13 +24,13 @@ from liveinstall.session.views import change_of, changes_of, explain_imports, pe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from liveinstall.model import Holder, Pending, Target
+    from liveinstall.model import Holder, Target
 
 
-def pending() -> tuple[Pending, ...]:
+def pending() -> AllPending:
     """What waits for the next start of Python, and what was set aside, with the reasons."""
     target = find_target(for_change=False)
-    return tuple(pending_of(target, item) for item in transactions.read_all(target.site))
+    return AllPending(pending_of(target, item) for item in transactions.read_all(target.site))
 
 
 def status() -> Status:

@@ -37,12 +37,13 @@ def uninstall(
     dry_run: bool = False,
     timeout: float | None = None,
     on_event: OnEvent = None,
+    quiet: bool | None = None,
 ) -> Result:
     """Remove distributions: at once where nobody has them loaded, else when Python next starts.
 
     What still needs them is told in `conflicts`. What only they needed stays and is named in the notes, or goes with
     them when `with_unused` is set. What only waits to be installed no longer does. A name that is not installed is a
-    note, as it is for pip. `when`, `dry_run`, `timeout` and `on_event` are as for `install()`.
+    note, as it is for pip. `when`, `dry_run`, `timeout`, `on_event` and `quiet` are as for `install()`.
 
     Raises: RequirementError, DamagedError (no usable RECORD), TargetError (it lies outside of the environment),
     RestartRequiredError, LockTimeoutError; nothing was changed then.
@@ -50,7 +51,7 @@ def uninstall(
     wanted = _canonical(names)
     value_of("when", when)
     value_of("timeout", timeout)
-    with Reporter(on_event) as reporter:
+    with Reporter(on_event, quiet=quiet) as reporter:
         if dry_run:
             scene = Scene.of(find_target(for_change=False), reporter)
             _, decided = _decide(scene, wanted, when, with_unused=with_unused)

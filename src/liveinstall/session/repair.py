@@ -18,23 +18,24 @@ from liveinstall.environment.damage import Damage, find_damage
 from liveinstall.environment.loaded import loaded_files
 from liveinstall.environment.target import find_target
 from liveinstall.errors import LiveInstallError
+from liveinstall.model import Findings
 from liveinstall.session import install
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from liveinstall.model import Finding, Target
+    from liveinstall.model import Target
 
 _KEPT = "left as it is: "
 DONE = ("mended", "staged for the next start of Python")
 
 
-def doctor(*names: str) -> tuple[Finding, ...]:
+def doctor(*names: str) -> Findings:
     """Report what is wrong with the environment, or with these distributions in it. Changes nothing."""
-    return tuple(damage.finding for damage in find_damage(find_target(for_change=False), names))
+    return Findings(damage.finding for damage in find_damage(find_target(for_change=False), names))
 
 
-def repair(*names: str, dry_run: bool = False) -> tuple[Finding, ...]:
+def repair(*names: str, dry_run: bool = False) -> Findings:
     """Mend what `doctor()` reports, or with `dry_run` only say so; each finding with its outcome.
 
     Distributions are installed again in the version that they have, from the index that pip is configured for. What
@@ -45,10 +46,10 @@ def repair(*names: str, dry_run: bool = False) -> tuple[Finding, ...]:
     target = find_target(for_change=not dry_run)
     found = find_damage(target, names)
     if dry_run:
-        return tuple(damage.finding for damage in found)
+        return Findings(damage.finding for damage in found)
     with _lock(target):
         transactions.recover(target.site)
-    return tuple(replace(damage.finding, outcome=_mend(target, damage)) for damage in found)
+    return Findings(replace(damage.finding, outcome=_mend(target, damage)) for damage in found)
 
 
 def _lock(target: Target) -> AbstractContextManager[None]:

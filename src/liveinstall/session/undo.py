@@ -12,7 +12,7 @@ from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.installed import in_directory, installed
 from liveinstall.environment.target import find_target
 from liveinstall.errors import NotHappenedError, RequirementError, RetiredError, UndoError
-from liveinstall.model import Candidate, Past, Result, Retired, Source, Target
+from liveinstall.model import Candidate, History, Past, Result, Retired, Source, Target
 from liveinstall.planning.back import Deed, Step, way_back
 from liveinstall.planning.plan import together
 from liveinstall.planning.requests import Request
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-def history() -> tuple[Past, ...]:
+def history() -> History:
     """Every transaction that happened, newest first, and whether it can still be undone."""
     target = find_target(for_change=False)
     done = past.happened(target.site)
@@ -40,7 +40,7 @@ def history() -> tuple[Past, ...]:
             why_not = error.what
         found.append(past_of(item, why_not))
         since = {**{step.name: deed.id for step in deed.steps}, **since}
-    return tuple(found)
+    return History(found)
 
 
 def undo(transaction: str | None = None, *, to: str | None = None) -> Result:
