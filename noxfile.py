@@ -57,9 +57,17 @@ def tests(session: nox.Session) -> None:
     """Unit tests: offline, on small wheels of their own, with coverage of both sides of each branch."""
     _groups(session, "test")
     session.install("-e", ".")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=CLEAN)
-    # Only this process is counted: the command line, the session and pip's child run in child processes of the tests.
-    session.run("coverage", "report", "--skip-covered", "--fail-under=65")
+    # Only the tests' own processes are counted: the command line, the session and pip's child run in children of them.
+    session.run(
+        "pytest",
+        "-n",
+        "auto",
+        "--cov",
+        "--cov-report=term:skip-covered",
+        "--cov-fail-under=70",
+        *session.posargs,
+        env=CLEAN,
+    )
 
 
 @nox.session(python=PYTHONS)

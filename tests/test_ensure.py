@@ -20,7 +20,7 @@ ASKED = """
 class Asked(fake_engine.FakeEngine):
     def resolve(self, *a, **k):
         raise SystemExit("asked")
-fake_engine.ENGINES["pip"] = Asked
+fake_engine.ENGINES["pip"] = fake_engine.ENGINES["uv"] = Asked
 """
 
 

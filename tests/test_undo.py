@@ -327,7 +327,7 @@ def test_history_says_who_when_what_and_from_where_without_credentials(env):
             def resolve(self, *args, **options):
                 return [replace(c, url="https://****@host/alpha-1.0.whl", sha256="5" * 64)
                         for c in super().resolve(*args, **options)]
-        ENGINES["pip"] = Told
+        ENGINES["pip"] = ENGINES["uv"] = Told
         li.install("alpha", str(next(__import__("pathlib").Path(os.environ["WHEELS"]).glob("*"))))
         li.install("alpha @ https://me:hunter2@host/alpha-1.0.whl", when="restart", reinstall=True)
     """)
@@ -352,7 +352,7 @@ def test_what_comes_back_says_where_it_once_came_from(env):
         class Told(ENGINES["pip"]):
             def resolve(self, *args, **options):
                 return [replace(c, url="https://host/" + c.version) for c in super().resolve(*args, **options)]
-        ENGINES["pip"] = Told
+        ENGINES["pip"] = ENGINES["uv"] = Told
         li.install("alpha", upgrade=True)
     """
     env.run(code)
