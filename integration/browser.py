@@ -124,6 +124,12 @@ class Book:
         self.start(number)
         return self.finish(number)
 
+    def run_all(self) -> None:
+        """Queue every cell, by the menu."""
+        self.cell(0).locator(".jp-InputPrompt").click()
+        self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
+        self.page.get_by_text("Run All Cells", exact=True).first.click()
+
     def finish(self, number: int) -> str:
         """Wait for the end of a cell that runs; the words of its output."""
         self.page.wait_for_function(f"a => /\\[\\d+\\]/.test({_PROMPT})", arg=[number])

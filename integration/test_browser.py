@@ -91,7 +91,11 @@ def test_numpy_is_upgraded_under_a_notebook_that_works_on(
             time.sleep(0.3)
             picture(book, f"progress-{app}", 1)
         told = book.finish(1)
-        for words in ("numpy is imported here", "Restart the kernel to switch.", 'liveinstall.cancel("numpy")'):
+        for words in (
+            "numpy is imported here",
+            "Restart the kernel to switch: liveinstall.restart()",
+            'liveinstall.cancel("numpy")',
+        ):
             assert words in told, told
         assert "Installed, ready to import" in told and not book.cell(1).locator("progress").count()
         assert book.run(2) == "'1.26.4'"
@@ -123,4 +127,53 @@ def test_what_nobody_has_signed_is_still_read(
         assert "var(" not in book.cell(0).locator(".jp-OutputArea-output").inner_html()  # it was not trusted
         check_readable(book, 0)
         picture(book, "untrusted-lab-dark", 0)
+        book.page.close()
+
+
+_RESTART = (
+    "import numpy\nold = numpy.__version__\ndata = bytearray(40_000_000)",
+    'import liveinstall\n\nliveinstall.install("numpy==2.0.2")',
+    "liveinstall.restart()",
+    "open('queued', 'a').write('ran')",
+    "open('queued', 'a').write('ran')",
+    "import numpy\nnumpy.__version__",
+)
+
+
+@pytest.mark.parametrize(("app", "dark"), [("lab", True), ("notebook", False)], ids=["lab-dark", "notebook-light"])
+def test_restart_from_a_cell_drops_what_is_queued_and_shows_no_dialog(
+    real: Environment, browser: Any, picture: Picture, tmp_path: Path, app: Any, dark: bool
+) -> None:
+    set_up(tmp_path, dark=dark)
+    path = write_notebook(tmp_path / "restart.ipynb", _RESTART)
+    with server(real, tmp_path, {"lab": "jupyterlab"}.get(app, app)) as ask:
+        book = Book.open(browser, ask, path, app)
+        book.run_all()
+        book.cell(2).get_by_text("Restarted, numpy 2.0.2 is in place").wait_for()
+        book.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        assert not book.page.locator(".jp-Dialog").count()
+        assert not list(tmp_path.rglob("queued"))
+        check_readable(book, 2)
+        picture(book, f"restart-{app}-{'dark' if dark else 'light'}", 1, 2)
+        assert book.run(5) == "'2.0.2'"
+        book.page.close()
+
+
+_LATE = """\
+try:
+    import numpy.testing
+except ImportError as error:
+    print("ImportError:", str(error).partition(" (")[0])"""
+_PIP = ("import numpy\nnumpy.__version__", "%pip install -q numpy==2.0.2", _LATE)
+
+
+def test_what_pip_does_to_the_same_notebook(real: Environment, browser: Any, picture: Picture, tmp_path: Path) -> None:
+    set_up(tmp_path)
+    path = write_notebook(tmp_path / "pip.ipynb", _PIP)
+    with server(real, tmp_path, "jupyterlab") as ask:
+        book = Book.open(browser, ask, path)
+        assert book.run(0) == "'1.26.4'"
+        book.run(1)
+        assert "ImportError: cannot import name" in book.run(2)
+        picture(book, "pip-lab-light", 1, 2)
         book.page.close()

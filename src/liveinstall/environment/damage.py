@@ -24,9 +24,9 @@ from liveinstall.environment.installed import at
 from liveinstall.model import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from liveinstall.model import Target
+    from liveinstall.model import Distribution, Target
 
 _KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # others (conda, Debian) keep records of their own
 _NOBODYS = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.py"}
@@ -81,12 +81,17 @@ class _Info:
         return self.is_whole, -len(self.missing) - len(self.changed), version
 
 
-def find_damage(target: Target, names: Iterable[str] = (), *, hashes: bool = True) -> list[Damage]:
+def find_damage(
+    target: Target, names: Iterable[str] = (), *, hashes: bool = True, known: Iterable[Distribution] = ()
+) -> list[Damage]:
     """Everything that is wrong with an environment, or with the distributions `names` in it.
 
-    Without `hashes` files are compared with their RECORDs by their sizes only, which reads none of them.
+    Without `hashes` files are compared with their RECORDs by their sizes only, which reads none of them. `known`: whose
+    metadata was just read.
     """
-    infos = [info for place in dict.fromkeys((target.site, target.platlib)) for info in _infos(place, hashes=hashes)]
+    read = {found.info: found for found in known}
+    places = dict.fromkeys((target.site, target.platlib))
+    infos = [info for place in places for info in _infos(place, read, hashes=hashes)]
     stashed = [info for info in infos if os.path.basename(info.path).startswith("~")]
     here = [info for info in infos if info not in stashed]
     owned = _owned(here)
@@ -96,7 +101,7 @@ def find_damage(target: Target, names: Iterable[str] = (), *, hashes: bool = Tru
     return [damage for damage in found if not wanted or damage.finding.name in wanted]
 
 
-def _infos(place: str, *, hashes: bool) -> Iterator[_Info]:
+def _infos(place: str, known: Mapping[str, Distribution], *, hashes: bool) -> Iterator[_Info]:
     if not os.path.isdir(place):
         return
     # From an open directory a file is found a fifth faster, and there are tens of thousands.
@@ -105,7 +110,7 @@ def _infos(place: str, *, hashes: bool) -> Iterator[_Info]:
         for entry in sorted(os.listdir(place)):
             path = os.path.join(place, entry)
             if entry.endswith(".dist-info") and os.path.isdir(path):
-                info = _read(path)
+                info = _read(path, known.get(path) or at(path))
                 for file, hashed, size in info.rows or ():
                     if not file.endswith(".pyc"):
                         _compare(info, file, hashed if hashes else "", size, handle)
@@ -115,9 +120,8 @@ def _infos(place: str, *, hashes: bool) -> Iterator[_Info]:
             os.close(handle)
 
 
-def _read(path: str) -> _Info:
+def _read(path: str, known: Distribution | None) -> _Info:
     stem = os.path.basename(path).removesuffix(".dist-info")
-    known = at(path)
     name, _, version = stem.partition("-")
     rows: Sequence[Sequence[str]] | None
     try:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.frontends.where import where
+from liveinstall.frontends.where import Where, where
 from liveinstall.model import Check, Finding, Listed, Listing, Past, Pending, Plan, Result, Rows, Source, Status
 
 if TYPE_CHECKING:
@@ -111,9 +111,14 @@ def render_listed(rows: Sequence[Listed]) -> str:
 
 def restart_advice() -> str:
     """How to restart, where one is."""
-    if where().is_kernel:
+    place = where()
+    if place is Where.NOTEBOOK:
+        return "Restart the kernel to switch: liveinstall.restart()"
+    if place.is_kernel:
         return "Restart the kernel to switch."
-    if hasattr(sys, "ps1"):
+    if place in (Where.REPL, Where.INSPECT, Where.IPYTHON) and sys.stdin and sys.stdin.isatty():
+        return "Restart Python to switch: liveinstall.restart()"
+    if hasattr(sys, "ps1") or place is Where.IPYTHON:
         return "Leave Python and start it again to switch."
     return "Start the program again to switch."
 

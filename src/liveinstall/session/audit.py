@@ -33,7 +33,7 @@ def check() -> Check:
     here = installed()
     state = {name: Node(found.version, found.requires) for name, found in here.items()}
     broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
-    damaged = [damage.finding for damage in find_damage(target, hashes=False)]
+    damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
     return Check(tuple(sorted(broken)), tuple(damaged), running.outdated(here))
 
 
