@@ -202,6 +202,7 @@ def begun(requirements, options, request, view):
 def typed(uv, tmp_path, monkeypatch):
     """A request that can be told from what was typed, and the view of an environment where nothing waits."""
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    monkeypatch.setattr(sys, "base_prefix", "/elsewhere")
     info(tmp_path / "site", "beta", "2.0")
     (tmp_path / "work").mkdir()
     monkeypatch.setenv("WORK", str(tmp_path / "work"))
@@ -254,6 +255,9 @@ def test_what_was_expected_wrongly_is_asked_anew(uv, typed, change, tmp_path):
         (["alpha"], {"no_index": 1}),
         (["alpha"], {"find_links": [3]}),
         (["alpha"], {"upgrade": True}),
+        (["alpha"], {"when": "bogus"}),
+        (["alpha-1.0.tar.gz"], {}),
+        (["alpha"], {"index_url": "http://x\0y"}),
     ],
 )
 def test_uv_does_not_begin_with_what_is_not_plain(uv, typed, requirements, options):
@@ -268,6 +272,30 @@ def test_uv_does_not_begin_where_something_waits(uv, typed, tmp_path):
     with UvEngine() as engine:
         engine.expect(["alpha"], {})
         assert engine._run is None
+
+
+def test_what_was_installed_again_meanwhile_is_looked_at_again(uv, typed, tmp_path):
+    with UvEngine() as engine:
+        engine.expect(["alpha"], {"no_index": True, "find_links": ["/w"]})
+        early = engine._run
+        os.utime(typed[1].here[0], (1, 1))
+        engine.resolve(*typed, os.environ["WORK"], fetch=True)
+        assert not os.path.exists(early.target)
+
+
+def test_links_of_a_killed_process_are_swept_and_no_others(uv, tmp_path, monkeypatch):
+    memory = tmp_path / "memory"
+    monkeypatch.setattr("liveinstall.planning.engines.uv_run._MEMORY", str(memory))
+    for name in ("liveinstall-uv-dead", "liveinstall-uv-young", "somebody"):
+        (memory / name).mkdir(parents=True)
+    for name in ("liveinstall-uv-dead", "somebody"):
+        os.utime(memory / name, (1, 1))
+    with UvEngine() as one, UvEngine() as another:
+        one._started(["--", "alpha"], EMPTY, dict(os.environ))
+        os.utime(one._run.target, (1, 1))
+        another._started(["--", "alpha"], EMPTY, dict(os.environ))
+        assert os.path.isdir(one._run.target), "it is alive"
+    assert {path.name for path in memory.iterdir()} == {"liveinstall-uv-young", "somebody"}
 
 
 def test_what_began_and_was_never_asked_for_leaves_nothing(uv, typed, tmp_path):

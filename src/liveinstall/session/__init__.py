@@ -109,7 +109,8 @@ def plan(
     quiet: bool | None = None,
     **options: Any,
 ) -> Plan:
-    """Decide as `install()` would, with the same options, and change nothing: no lock, no hold."""
+    """Decide as `install()` would, with the same options, and change nothing: no lock, no hold, no restart."""
+    options.pop("restart", None)
     with choose_engine(engine) as started:
         started.expect(requirements, options)
         from liveinstall.events import Reporter

@@ -156,7 +156,8 @@ def _read(path: str) -> tuple[int | None, int, bytes]:
 def _make_directory(part: str, path: str, made: set[str]) -> None:
     if path not in made:
         _make_directory(part, os.path.dirname(path), made)
-        os.mkdir(os.path.join(part, path))
+        with suppress(FileExistsError):  # under another case of its name
+            os.mkdir(os.path.join(part, path))
         made.add(path)
 
 

@@ -44,7 +44,6 @@ class UvEngine:
         if not self._uv:
             self._own.cleanup()
             raise EngineError("uv was not found.", todo='Install it: python -m pip install uv. Or use engine="pip".')
-        self._variables = _variables(self._own.name)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,7 +55,7 @@ class UvEngine:
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
         """See `Engine.expect`."""
-        self._run = early(self._uv, requirements, options, self._variables, self._own.name)
+        self._run = early(self._uv, requirements, options, _variables(self._own.name), self._own.name)
 
     def keep(self) -> None:
         """Nothing that was fetched lies outside of the cache."""
@@ -74,7 +73,8 @@ class UvEngine:
 
         Without `fetch` uv fetches all the same: nothing else tells what a wheel needs.
         """
-        run = self._started(list(arguments(request, directory)), view)
+        variables = _variables(self._own.name)  # with the hold that this process has by now
+        run = self._started(list(arguments(request, directory)), view, variables)
         _note(directory, "own", self._own.name)
         _note(directory, "links", run.target)
         from liveinstall.planning.engines import uv_results  # while uv works
@@ -89,12 +89,12 @@ class UvEngine:
         if fetch and indexed:
             lock = [self._uv, "pip", "compile", "--quiet", *QUIET, f"--python={sys.executable}", *sources(request)]
             lock += ["--offline"]  # it was just asked for
-            self._origins = uv_results.Origins(lock, indexed, self._own.name, self._variables)
+            self._origins = uv_results.Origins(lock, indexed, self._own.name, variables)
         return found
 
-    def _started(self, asked: Sequence[str], view: View) -> Run:
+    def _started(self, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:
         """The run that began early, if it is the right one, or else a new one."""
-        how = (self._uv, asked, view, self._variables)
+        how = (self._uv, asked, view, variables)
         if self._run and not self._run.is_for(*how):
             self._run.stop()
             self._run = None
