@@ -24,6 +24,8 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 # As a user has it: nothing of the caller's Python settings.
 CLEAN = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPATH": None, "PYTHONHOME": None}
 
+SPREAD = ("-n", "auto", "--dist", "loadfile")  # over all cores; the tests of a file share their environments
+
 
 def _groups(session: nox.Session, *groups: str) -> None:
     session.install(*nox.project.dependency_groups(PROJECT, *groups))
@@ -58,16 +60,8 @@ def tests(session: nox.Session) -> None:
     _groups(session, "test")
     session.install("-e", ".")
     # Only the tests' own processes are counted: the command line, the session and pip's child run in children of them.
-    session.run(
-        "pytest",
-        "-n",
-        "auto",
-        "--cov",
-        "--cov-report=term:skip-covered",
-        "--cov-fail-under=70",
-        *session.posargs,
-        env=CLEAN,
-    )
+    counted = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
+    session.run("pytest", "-n", "auto", *counted, *session.posargs, env=CLEAN)
 
 
 @nox.session(python=PYTHONS)
@@ -82,7 +76,7 @@ def integration(session: nox.Session) -> None:
     )
     left = ["browser"] if session.python == NEWEST_COMMON else once  # the browser has a session of its own
     rest = [f"--ignore=integration/test_{name}.py" for name in left]
-    session.run("pytest", "integration", "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
+    session.run("pytest", "integration", *SPREAD, "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
 
 
 @nox.session(python=NEWEST_COMMON)

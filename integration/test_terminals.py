@@ -20,18 +20,21 @@ _SCRIPT = "import os\nprint('script in', os.getpid())\n"
 # What is started (in the environment's scripts, or a module), and its Python.
 PROMPTS = {
     "python 3.11": ("3.11", ["python"]),
+    "python 3.12": ("3.12", ["python"]),
     "python 3.13": ("3.13", ["python"]),
     "python 3.13 classic": ("3.13", ["python"]),
     "python -i 3.11": ("3.11", ["python", "-i", "script.py"]),
     "python -i 3.13": ("3.13", ["python", "-i", "script.py"]),
     "ipython": ("3.11", ["ipython", "--no-banner"]),
     "ptpython": ("3.11", ["ptpython"]),
+    "ipython 3.13": ("3.13", ["ipython", "--no-banner"]),
+    "ptpython 3.13": ("3.13", ["ptpython"]),
 }
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Callable[[str], Environment]:
-    """Makes, once, an environment of a Python version with liveinstall; that of 3.11 with IPython and ptpython."""
+    """Makes, once, an environment of a Python version with liveinstall; but for 3.12 with IPython and ptpython."""
     made: dict[str, Environment] = {}
 
     def place(version: str) -> Environment:
@@ -42,7 +45,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Callable[[s
             made[version] = Environment.make(tmp_path_factory.mktemp("terminals") / "venv", base)
             groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
             prompts = [text for text in groups["notebooks"] if text.startswith(("ipython", "ptpython"))]
-            if version == "3.11":
+            if version != "3.12":
                 made[version].add(*prompts, deps=True)
             add_liveinstall(made[version], wheel)
         return made[version]
