@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,9 +52,13 @@ def stage(kernel: Kernel, wheels: Path, **more: str) -> None:
 
 def card_of(kernel: Kernel, asked: str) -> tuple[dict[str, str], dict[str, str]]:
     """The card of a cell that restarts, and what it is turned into."""
-    changed = kernel.until(lambda message: message["msg_type"] == "update_display_data")
+
+    def is_ours(message: dict[str, Any]) -> bool:  # a slow request shows its progress too
+        return bool(message["content"]["data"]["text/plain"].startswith("Restart"))
+
+    changed = kernel.until(lambda message: message["msg_type"] == "update_display_data" and is_ours(message))
     kernel.until(lambda message: message["content"].get("execution_state") == "idle")
-    (first,) = kernel.said("display_data", asked)
+    (first,) = filter(is_ours, kernel.said("display_data", asked))
     assert first["content"]["transient"] == changed["content"]["transient"]
     assert changed["parent_header"]["msg_id"] == asked
     assert not kernel.said("error", asked)
@@ -87,6 +92,36 @@ def test_twice_in_a_row_with_nothing_waiting_and_then_interrupted(kernel):
     kernel.until(lambda message: message["msg_type"] == "stream")
     kernel.manager.interrupt_kernel()
     assert kernel.reply(asked)["ename"] == "KeyboardInterrupt"
+
+
+def test_a_new_kernel_has_the_output_that_the_server_gave_to_the_first(kernel):
+    kernel.run("import os, sys; os.write(sys.stderr._original_stdstream_copy, b'')")
+    card_of(kernel, kernel.send(GO))
+    heard = kernel.run("import os, sys, time\nfor one in 'ab':\n os.write(2, one.encode() + b'\\n'); time.sleep(0.3)")
+    assert heard.split() == ["a", "b"]
+    assert (
+        kernel.run("os.write(sys.stderr._original_stdstream_copy, b'.'); get_ipython().kernel.log.warning('x')") == ""
+    )
+    assert kernel.run("import sys; print('still here')") == "still here\n"
+
+
+def test_what_a_cell_still_does_is_done_before_the_restart(kernel, tmp_path):
+    mark = tmp_path / "ran"
+    wait = f"import time; time.sleep(1.5); {TRACE.format(path=str(mark))}"
+    asked = kernel.send(f"try:\n import liveinstall; liveinstall.restart()\nfinally:\n {wait}")
+    assert card_of(kernel, asked)[1]["text/plain"] == "Restarted."
+    assert mark.read_text() == "ran "
+
+
+@pytest.mark.parametrize("sleep", ["time.sleep(2)", "await asyncio.sleep(2)"])
+def test_a_restart_from_elsewhere_waits_for_the_cell_that_runs(kernel, sleep):
+    later = "threading.Timer(0.3, liveinstall.restart).start()"
+    asked = kernel.send(f"import asyncio, threading, time, liveinstall; {later}; {sleep}; print('done')")
+    assert kernel.reply(asked)["status"] == "ok"
+    kernel.until(lambda message: message["msg_type"] == "update_display_data")
+    assert [message["content"]["text"] for message in kernel.said("stream", asked)] == ["done\n"]
+    kernel.client.wait_for_ready(timeout=40)
+    assert kernel.run("print('asyncio' in dir())") == "False\n"
 
 
 @pytest.mark.parametrize("verb", ["install", "ainstall"])

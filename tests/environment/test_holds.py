@@ -327,3 +327,22 @@ def test_what_cannot_be_held_is_a_typed_error(env):
     (env.site / ".liveinstall").write_text("in the way")
     done = env.run("li.hold()")
     assert "NotWritableError" in done.stderr and "cannot be held" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["", "!"])
+def test_a_hold_loses_its_id_for_an_exec_but_not_that_it_may_use_anything_and_is_back_when_that_fails(tmp_path, suffix):
+    from _liveinstall_boot import holds as boot_holds
+
+    site = str(tmp_path)
+    boot_holds.take_hold(site, "test")
+    try:
+        if suffix:
+            boot_holds._mine[site].own_up()
+        (before,) = os.listdir(tmp_path / boot.STATE / boot.HOLDS)
+        with pytest.raises(OSError, match="no memory"), holds.variables_for_exec():
+            (hold,) = boot_holds.live_holds(site)
+            assert (hold.pid, hold.uses is None) == (0, bool(suffix))
+            raise OSError("no memory")
+        assert os.listdir(tmp_path / boot.STATE / boot.HOLDS) == [before]
+    finally:
+        boot_holds.release(site)

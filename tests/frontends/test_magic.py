@@ -21,6 +21,7 @@ class Shell:
     def __init__(self):
         self.asked = []
         self.hooks = {}
+        self.strdispatchers = {"complete_command": SimpleNamespace(strs={})}
         self.magics_manager = SimpleNamespace(magics={"line": {"pip": self.asked.append}, "cell": {}})
 
     def register_magic_function(self, function, kind, name):
@@ -31,6 +32,7 @@ class Shell:
 
     def set_hook(self, name, function, str_key):
         self.hooks[str_key] = function
+        self.strdispatchers[name].strs.setdefault(str_key, []).append(function)
 
 
 @pytest.fixture
@@ -67,14 +69,68 @@ def test_a_line_is_a_command_and_gives_its_value(shell, asked):
 
 
 @pytest.mark.parametrize("line", ["", "install --upgrade", "--upgrade"])
-def test_a_cell_is_a_requirements_file_that_is_removed_again(shell, asked, line, tmp_path, monkeypatch):
+def test_a_cell_with_options_is_a_requirements_file(shell, asked, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    body = "rich  # nice\nnumpy>=2\n-r more.txt\n--constraint=/x.txt\n-r https://example.org/r.txt\n"
+    body = (
+        "rich  # nice\nnumpy>=2\n-r more.txt\n-rmore.txt\n-r /more\n--constraint=/x.txt\n-r https://example.org/r.txt\n"
+    )
     shell.magics_manager.magics["cell"]["liveinstall"](line, body)
     ((_, options, (text,)),) = asked
     assert text == body.replace("more.txt", str(tmp_path / "more.txt"))
     assert bool(options.get("upgrade")) is bool(line)
-    assert not os.path.exists(options["requirement_files"][0])
+    (kept,) = options["requirement_files"]
+    assert os.path.exists(kept)  # the history names it
+    os.unlink(kept)
+
+
+def test_a_file_of_a_request_that_failed_is_removed(shell, monkeypatch):
+    files = []
+
+    def fail(options):
+        files.extend(options["requirement_files"])
+        raise RequirementError("no", requirement="")
+
+    monkeypatch.setitem(commands.VERBS, "install", fail)
+    with pytest.raises(RequirementError):
+        shell.magics_manager.magics["cell"]["liveinstall"]("", "-r /nested.txt")
+    assert files and not os.path.exists(files[0])
+
+
+def test_a_cell_of_requirements_alone_is_handed_on_as_they_are(shell, asked):
+    body = """
+        # what we need
+        rich  # nice
+        numpy>=2; python_version > "3"
+        own @ https://example.org/own.zip#sha256=00
+    """
+    shell.magics_manager.magics["cell"]["liveinstall"]("-U", body)
+    ((requirements, options, files),) = asked
+    wanted = ("rich", 'numpy>=2; python_version > "3"', "own @ https://example.org/own.zip#sha256=00")
+    assert requirements == wanted and options["upgrade"] and not files
+
+
+@pytest.mark.parametrize("line", ["rich --hash=sha256:00", "rich \\", "${PACKAGE}", "--pre", "-e ."])
+def test_what_is_more_than_a_requirement_goes_through_a_file(line):
+    assert magic.plain_requirements(f"rich\n{line}\n") == []
+
+
+def test_a_fragment_of_an_address_is_no_comment_and_an_open_quote_is_one_line(shell, asked):
+    run = shell.magics_manager.magics["line"]["liveinstall"]
+    run("install https://example.org/a.whl#sha256=00 'b # c'  # don't ask")
+    assert asked[0][0] == ("https://example.org/a.whl#sha256=00", "b # c")
+    for kind, arguments in {"line": ("install 'a",), "cell": ("install 'a", "rich")}.items():
+        with pytest.raises(RequirementError, match="No closing quotation") as caught:
+            shell.magics_manager.magics[kind]["liveinstall"](*arguments)
+        assert "\n" not in caught.value._render_traceback_()[0]
+
+
+def test_loaded_again_it_completes_once_and_unloaded_never(shell):
+    registered = shell.strdispatchers["complete_command"].strs
+    for _ in range(2):
+        liveinstall.unload_ipython_extension(shell)
+        assert not registered
+        liveinstall.load_ipython_extension(shell)
+    assert {key: len(found) for key, found in registered.items()} == {"%liveinstall": 1, "%%liveinstall": 1}
 
 
 def test_help_is_shown_and_nonsense_is_an_error_without_a_traceback(shell, capsys):
@@ -120,6 +176,31 @@ def test_pip_is_left_alone_until_it_is_taken_over_and_given_back(shell, asked):
     assert shell.asked == ["install --help", "list"]
     give_back()
     assert lines["pip"] is own
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("-q install rich", "pip install -q rich"),
+        ("--proxy http://p --log=l install 'numpy>=2'  # why", "pip install --proxy http://p --log=l 'numpy>=2'"),
+        ("-qq --no-input install -U rich", "pip install -qq --no-input -U rich"),
+    ],
+)
+def test_options_before_pips_verb_are_understood(shell, asked, line, wanted):
+    liveinstall.take_over_pip()
+    shell.magics_manager.magics["line"]["pip"](line)
+    assert [requirements for requirements, *_ in asked] == [(wanted,)]
+
+
+def test_a_verb_of_pip_that_cannot_be_told_is_refused_and_another_goes_to_pip(shell, asked):
+    liveinstall.take_over_pip()
+    pip = shell.magics_manager.magics["line"]["pip"]
+    with pytest.raises(RequirementError, match="cannot be told"):
+        pip("--unheard-of install rich")
+    others = ["-q list", "--log install list", "--unheard-of list", "-q install --help", "download install"]
+    for line in others:
+        pip(line)
+    assert shell.asked == others and not asked
 
 
 def test_somebody_elses_pip_is_not_taken_away(shell):

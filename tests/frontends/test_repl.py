@@ -55,13 +55,31 @@ def test_a_users_own_prompt_is_shown_and_put_back(at, said):
     assert sys.ps1 is own
 
 
-def test_a_prompt_that_python_had_not_set_is_removed_again(at, monkeypatch):
+@pytest.fixture
+def before_prompt(at, monkeypatch):
+    """A script runs, and a prompt will follow; what the user's own hook has done."""
+    done = []
     monkeypatch.delattr(sys, "ps1")
+    monkeypatch.setattr(sys, "__interactivehook__", lambda: done.append(1), raising=False)
     at(Where.INSPECT)
-    liveinstall.repl()
-    assert isinstance(sys.ps1, str)
+    return done
+
+
+def test_while_a_script_runs_there_is_no_prompt_yet_and_later_there_stays_one(before_prompt, said):
+    own = sys.__interactivehook__
+    assert liveinstall.repl() and not hasattr(sys, "ps1")
+    sys.__interactivehook__()  # as Python does before its first prompt
+    assert before_prompt == [1] and str(sys.ps1) == ">>> " and said == [1]
     liveinstall.repl(False)
-    assert not hasattr(sys, "ps1")
+    assert sys.ps1 == ">>> " and type(sys.ps1) is str  # Python would not set it again
+    assert sys.__interactivehook__ is own
+
+
+def test_before_the_prompt_it_can_be_ended_without_a_trace(before_prompt):
+    own = sys.__interactivehook__
+    liveinstall.repl()
+    liveinstall.repl(False)
+    assert sys.__interactivehook__ is own and not hasattr(sys, "ps1")
 
 
 def test_a_prompt_that_was_set_since_stays(at):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 import signal
@@ -148,7 +150,8 @@ _EXEC = """
             os._exit(0)
     new = "import alpha, json, os; print(json.dumps([alpha.__version__, os.getpid()]))"
     print(json.dumps([os.getpid(), child]), flush=True)
-    os.execve(sys.executable, [sys.executable, "-c", new], variables_for_exec())
+    with variables_for_exec() as variables:
+        os.execve(sys.executable, [sys.executable, "-c", new], variables)
 """
 
 
@@ -187,6 +190,103 @@ def test_a_new_process_inherits_from_whoever_the_old_one_descends_from(tmp_path,
     boot.take_hold(str(tmp_path), "test")
     try:
         assert os.environ[boot.VARIABLE] != ancestor
-        assert variables_for_exec()[boot.VARIABLE] == ancestor
+        with variables_for_exec() as variables:
+            assert variables[boot.VARIABLE] == ancestor
     finally:
         boot.release(str(tmp_path))
+
+
+@pytest.fixture
+def unstartable(monkeypatch):
+    """No interpreter can be started."""
+
+    def fail(*_):
+        raise OSError(errno.E2BIG, "Argument list too long")
+
+    monkeypatch.setattr(os, "execve", fail)
+
+
+def test_a_prompt_that_cannot_be_replaced_says_so_and_goes_on(at, monkeypatch, unstartable):
+    at(Where.REPL)
+    monkeypatch.setattr(restart, "atexit", SimpleNamespace(_run_exitfuncs=lambda: None))
+    with pytest.raises(CannotRestartError, match="too long") as caught:
+        restart.restart()
+    assert caught.value.todo == "Leave Python and start it again."
+
+
+class Kernel:
+    """As much of a kernel and its shell as a restart uses; `sent`: what it says."""
+
+    def __init__(self):
+        self.sent = []
+        self.kernel = self.session = self.history_manager = self
+        self.parent_header, self.iopub_socket, self.starting_dir = {}, None, "/"
+
+    def send(self, _, kind, content, parent):
+        self.sent.append((kind, content["data"]["text/plain"], content["transient"]["display_id"]))
+
+    def end_session(self):
+        pass
+
+
+def test_a_kernel_that_cannot_be_replaced_says_so_on_its_card_and_is_where_it_was(monkeypatch, unstartable, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(restart_kernel, "_DELAY", 0.0)
+    shell = Kernel()
+    restart_kernel._replace_when_idle(shell, {"display_id": "1", "parent": {}})
+    ((kind, text, card),) = shell.sent
+    assert (kind, card) == ("update_display_data", "1") and text.startswith("Not restarted. ")
+    assert "too long" in text and os.getcwd() == str(tmp_path)
+
+
+def test_a_kernel_is_replaced_when_no_cell_has_run_for_a_while(monkeypatch):
+    looks = iter([True, False, True, False, False])
+    monkeypatch.setattr(restart_kernel, "_DELAY", 0.02)
+    monkeypatch.setattr(restart_kernel, "_STEP", 0.01)
+    monkeypatch.setattr(restart_kernel, "is_busy", lambda _: next(looks))
+    done = []
+    monkeypatch.setattr(restart_kernel, "_replace", lambda *_: done.append(list(looks)))
+    restart_kernel._replace_when_idle(Kernel(), {})
+    assert done == [[]]
+
+
+def test_a_cell_that_runs_or_awaits_is_seen():
+    shell = Kernel()
+
+    def run_cell():
+        return restart_kernel.is_busy(shell)
+
+    async def run_cell_async():
+        await asyncio.sleep(60)
+
+    async def kernel():
+        shell.io_loop = SimpleNamespace(asyncio_loop=asyncio.get_running_loop())
+        before = restart_kernel.is_busy(shell)
+        cell = asyncio.ensure_future(run_cell_async())
+        await asyncio.sleep(0)
+        during = restart_kernel.is_busy(shell)
+        cell.cancel()
+        return before, during
+
+    assert run_cell() and not restart_kernel.is_busy(shell)
+    assert asyncio.run(kernel()) == (False, True)
+
+
+def test_a_process_is_replaced_with_the_output_that_it_was_given(monkeypatch, capfd):
+    read, pipe = os.pipe()
+    given, output = os.dup(1), 1
+    os.dup2(pipe, output)  # as ipykernel does
+    os.close(pipe)
+    try:
+        stream = SimpleNamespace(flush=lambda: None, _original_stdstream_copy=given, _original_stdstream_fd=output)
+        monkeypatch.setattr(sys, "stdout", stream)
+        with restart_kernel._given_streams():
+            os.write(output, b"outside ")
+        os.write(output, b"inside")
+        assert os.read(read, 100) == b"inside"
+    finally:
+        monkeypatch.undo()
+        os.dup2(given, output)
+        os.close(given)
+        os.close(read)
+    assert capfd.readouterr().out == "outside "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from liveinstall.model import Holder
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from liveinstall.model import Distribution
 
@@ -78,11 +78,13 @@ def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
     return names, libraries
 
 
-def variables_for_exec() -> dict[str, str]:
-    """The environment variables for a program that replaces this process now (`exec`), which ends its hold.
+@contextmanager
+def variables_for_exec() -> Iterator[dict[str, str]]:
+    """The environment variables for a program that replaces this process within (`exec`), which ends its hold.
 
     The new one is a descendant of whatever this one descends from, and no longer of this one's hold. A forked child
     shares the hold and may live on: so the hold loses this process's id, or the new one would take it for its own.
+    Where the `exec` fails, the hold is as it was.
     """
     variables = dict(os.environ)
     here = os.path.dirname(variables.get(boot_holds.VARIABLE, ""))
@@ -94,7 +96,16 @@ def variables_for_exec() -> dict[str, str]:
         name = own[name].parent
     if name:
         variables[boot_holds.VARIABLE] = os.path.join(here, name)
+    renamed = []
     for hold in own.values():
+        here, file = os.path.split(hold.path)  # the file's name also says whether its process may use anything
         with suppress(OSError):
-            os.rename(hold.path, os.path.join(os.path.dirname(hold.path), f"0-{hold.name.partition('-')[2]}"))
-    return variables
+            os.rename(hold.path, anonymous := os.path.join(here, f"0-{file.partition('-')[2]}"))
+            renamed.append((anonymous, hold.path))
+    try:
+        yield variables
+    except BaseException:
+        for anonymous, path in renamed:
+            with suppress(OSError):
+                os.rename(anonymous, path)
+        raise

@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.errors import LiveInstallError
+from liveinstall.errors import LiveInstallError, RequirementError
 from liveinstall.frontends.commands import evaluate, parsers
 from liveinstall.frontends.where import ipython
 from liveinstall.session import install
@@ -22,42 +22,73 @@ if TYPE_CHECKING:
 
 _OWN = ("restart",)  # verbs that only a session has
 _NESTED = re.compile(
-    r"^(\s*(?:-r|-c|--requirement|--constraint)[ =]\s*)(?![/\\]|[a-zA-Z][a-zA-Z+]*:)(\S+)", re.MULTILINE
+    r"^(\s*(?:(?:-r|-c)[ =]?|(?:--requirement|--constraint)[ =])\s*)(?![/\\=]|[a-zA-Z][a-zA-Z+]*:)(\S+)", re.MULTILINE
 )
+_KEYS = ("%liveinstall", "%%liveinstall")
 
 
 def load_ipython_extension(shell: Any) -> None:
     """Register `%liveinstall` and `%%liveinstall`."""
     shell.register_magic_function(line_magic, "line", "liveinstall")
     shell.register_magic_function(cell_magic, "cell", "liveinstall")
-    for key in ("%liveinstall", "%%liveinstall"):
+    _forget_completion(shell)
+    for key in _KEYS:
         shell.set_hook("complete_command", _complete, str_key=key)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take the magics away; `%pip` is given back too."""
     give_back_pip()
+    _forget_completion(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("liveinstall", None)
 
 
 def line_magic(line: str) -> Any:
     """`%liveinstall VERB ...`: every verb of the command line, and `restart`."""
-    words = shlex.split(line, comments=True) or ["--help"]
-    return _readable(lambda: _run(words))
+    return _readable(lambda: _run(_words(line) or ["--help"]))
 
 
 def cell_magic(line: str, body: str) -> Any:
     """`%%liveinstall [install] [OPTION ...]`: the cell is a requirements file."""
-    words = shlex.split(line, comments=True)
+    return _readable(lambda: _run_cell(_words(line), body))
+
+
+def _run_cell(words: list[str], body: str) -> Any:
     words = words if words[:1] and not words[0].startswith("-") else ["install", *words]
+    plain = plain_requirements(body)
+    if plain and words[0] in ("install", "plan", "ensure"):
+        return _run([*words, *plain])
     handle, path = tempfile.mkstemp(prefix="liveinstall-", suffix=".txt")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(_NESTED.sub(_absolute, body))
-        return _readable(lambda: _run([*words, "-r", path]))
-    finally:
+        return _run([*words, "-r", path])  # the file stays: the history names it
+    except Exception:
         os.unlink(path)
+        raise
+
+
+def _words(line: str) -> list[str]:
+    """A line as a shell would split it: a comment begins at a word's beginning, outside of quotes.
+
+    Raises: RequirementError for a quote that is not closed.
+    """
+    problem = None
+    for end in (*(match.start() for match in re.finditer(r"(?<!\S)#", line)), len(line)):
+        try:
+            return shlex.split(line[:end])
+        except ValueError as error:
+            problem = error
+    raise RequirementError(f"The line cannot be split into words: {problem}.", requirement=line) from problem
+
+
+def plain_requirements(body: str) -> list[str]:
+    """The lines of a cell without their comments; none if one of them is more than a requirement."""
+    lines = [re.sub(r"(^|\s+)#.*", "", line).strip() for line in body.splitlines()]
+    if any(re.match("-", line) or re.search(r"\s-|\\$|\$\{", line) for line in lines):
+        return []
+    return [line for line in lines if line]
 
 
 def _absolute(match: re.Match[str]) -> str:
@@ -84,6 +115,14 @@ def _readable(action: Callable[[], Any]) -> Any:
 
 
 # --- completion -------------------------------------------------------------------------------------------------------
+
+
+def _forget_completion(shell: Any) -> None:
+    """Take away what a former load has registered: IPython would keep both."""
+    dispatch = getattr(shell, "strdispatchers", {}).get("complete_command")
+    for key in _KEYS:
+        if dispatch is not None:
+            dispatch.strs.pop(key, None)
 
 
 def _complete(_: Any, event: Any) -> list[str]:
@@ -125,6 +164,16 @@ def _names(verb: str) -> Iterable[str]:
 
 # --- %pip -------------------------------------------------------------------------------------------------------------
 
+# pip's options that may stand before its verb: with a value, and without one.
+_VALUED = {
+    *("--python", "--log", "--log-file", "--local-log", "--keyring-provider", "--proxy", "--retries", "--timeout"),
+    *("--exists-action", "--trusted-host", "--cert", "--client-cert", "--cache-dir", "--use-feature"),
+    *("--use-deprecated", "--resume-retries", "--default-timeout"),
+}
+_FLAGS = {
+    *("--debug", "--isolated", "--require-virtualenv", "--require-venv", "--verbose", "--quiet", "--no-input"),
+    *("--no-cache-dir", "--disable-pip-version-check", "--no-color", "--no-python-version-warning"),
+}
 _pip: list[Any] = []  # IPython's own %pip, while it is taken over
 
 
@@ -153,6 +202,34 @@ def give_back_pip() -> None:
 
 def _pip_magic(line: str) -> Any:
     """`%pip`, whose `install` goes through liveinstall."""
-    if line.split(maxsplit=1)[:1] == ["install"] and not {"-h", "--help"} & set(line.split()):
-        return _readable(lambda: install(f"pip {line}"))
-    return _pip[0](line)
+    return _readable(lambda: _pip_or_install(line))
+
+
+def _pip_or_install(line: str) -> Any:
+    words = _words(line)
+    if {"-h", "--help", "-V", "--version"} & set(words) or "install" not in words:
+        return _pip[0](line)
+    before = _global_options(words)
+    if words[len(before)] != "install":
+        return _pip[0](line)
+    return install(f"pip {shlex.join(['install', *before, *words[len(before) + 1 :]])}")
+
+
+def _global_options(words: Sequence[str]) -> list[str]:
+    """What stands before the verb of a call of pip. `install` is among the words.
+
+    Raises: RequirementError where it cannot be told which word is the verb.
+    """
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        word = words[at]
+        if word in _VALUED:
+            at += 2
+        elif word in _FLAGS or re.fullmatch(r"-[qv]+", word) or word.partition("=")[0] in _VALUED:
+            at += 1
+        else:
+            break
+    if at >= len(words) or words[at].startswith("-"):
+        what = f"It cannot be told what %pip {shlex.join(words)} shall do."
+        raise RequirementError(what, todo="Begin with the verb: %pip install ...", requirement=shlex.join(words))
+    return list(words[:at])

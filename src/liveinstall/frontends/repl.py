@@ -100,7 +100,7 @@ def _wrap(place: Where) -> Callable[[], None] | None:
         return _wrap_ipython(ipython())
     if place is Where.PTPYTHON:
         return _wrap_reading(sys.modules["__main__"].get_ptpython())
-    return _wrap_ps1()
+    return _wrap_ps1() if hasattr(sys, "ps1") else _wrap_at_prompt()
 
 
 class _Prompt(str):
@@ -119,20 +119,45 @@ class _Prompt(str):
         return super().find(*arguments)
 
 
+def _wrap_at_prompt() -> Callable[[], None]:
+    """Where a script still runs and a prompt follows: `sys.ps1` says that one is there, so it must not be set yet.
+
+    Python calls `sys.__interactivehook__` just before its first prompt.
+    """
+    had = hasattr(sys, "__interactivehook__")
+    own: Any = getattr(sys, "__interactivehook__", None)
+    wrapped: list[Callable[[], None]] = []
+
+    def hook() -> None:
+        if own is not None:
+            own()
+        if not wrapped:
+            wrapped.append(_wrap_ps1())
+
+    sys.__interactivehook__ = hook
+
+    def restore() -> None:
+        for undo in wrapped:
+            undo()
+        if getattr(sys, "__interactivehook__", None) is not hook:
+            return
+        if had:
+            sys.__interactivehook__ = own
+        else:
+            del sys.__interactivehook__
+
+    return restore
+
+
 def _wrap_ps1() -> Callable[[], None]:
-    had = hasattr(sys, "ps1")
-    own: Any = getattr(sys, "ps1", ">>> ")
+    own: Any = getattr(sys, "ps1", ">>> ")  # Python sets it only once, when it is not there
     prompt = _Prompt(own)
     prompt.own = own
     sys.ps1 = prompt
 
     def restore() -> None:
-        if getattr(sys, "ps1", None) is not prompt:
-            return  # the user has set another one since
-        if had:
+        if getattr(sys, "ps1", None) is prompt:  # else the user has set another one since
             sys.ps1 = own
-        else:
-            del sys.ps1
 
     return restore
 

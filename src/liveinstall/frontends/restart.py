@@ -103,7 +103,12 @@ def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os.execve(sys.executable, _command(), variables_for_exec())  # noqa: S606  the same program again
+    try:
+        with variables_for_exec() as variables:
+            os.execve(sys.executable, _command(), variables)  # noqa: S606  the same program again
+    except OSError as error:
+        what = f"Python could not be started anew: {error}."
+        raise CannotRestartError(what, todo=_AGAIN, place=str(where())) from error
 
 
 def _command() -> list[str]:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.frontends.cards import card
-from liveinstall.frontends.restart_kernel import REPORT
+from liveinstall.frontends.restart_kernel import REPORT, update
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,14 +33,8 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def _report(kernel: Any, report: dict[str, Any]) -> None:
-    content = {
-        "data": outcome(report["changes"]),
-        "metadata": {},
-        "transient": {"display_id": report["display_id"]},
-    }
-    parent = report["parent"]
-    kernel.session.send(kernel.iopub_socket, "update_display_data", content, parent=parent)
-    kernel.session.send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent=parent)
+    update(kernel, report, outcome(report["changes"]))
+    kernel.session.send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent=report["parent"])
 
 
 def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
