@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
@@ -85,12 +86,49 @@ def test_an_error_that_has_nothing_to_do_with_it_has_no_note(alpha):
     assert last_lines(done).count("\n") == 0
 
 
-def test_the_users_own_hook_is_called_with_the_noted_error(alpha):
+def test_a_hook_that_was_wrapped_later_is_called_with_the_noted_error(alpha):
     done = alpha.run(
-        "import alpha\nsys.excepthook = lambda kind, error, trace: print('mine', *error.__notes__)\n"
-        "li.install('alpha==2.0')\nli.cancel()\nli.install('alpha==2.0')\nfrom alpha import new"
+        "import alpha\nli.install('alpha==2.0')\n"
+        "noting = sys.excepthook\n"
+        "def own(*words): noting(*words); print('mine', len(words[1].__notes__))\n"
+        "sys.excepthook = own\nli.cancel()\nli.install('alpha==2.0')\nassert sys.excepthook is own\n"
+        "from alpha import new"
     )
-    assert re.fullmatch(r"mine running alpha 1.0; alpha 2.0 is staged \S+ \S+ \S+ Start .* switch.\n", done.stdout)
+    assert done.stdout == "mine 1\n" and "; alpha 2.0 is staged" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "sys.excepthook = own = lambda *words: sys.__excepthook__(*words)",
+        "import code; own = sys.__excepthook__",
+        "from liveinstall.hosts import Host; Host('app'); own = sys.__excepthook__",
+        "sys.ps1 = '> '; own = sys.__excepthook__",  # a prompt in the middle of a program
+    ],
+)
+def test_a_program_that_shows_errors_its_own_way_keeps_its_hook(alpha, before):
+    change = "import alpha\nli.install('alpha==2.0')\nassert sys.excepthook is own"
+    done = alpha.run(f"{before}\n{change}\nfrom alpha import new")
+    assert last_lines(done).startswith("ImportError: ") and "staged" not in done.stderr
+
+
+def test_an_application_gets_the_hook_back(alpha):
+    done = alpha.run(
+        "import alpha\nli.install('alpha==2.0')\nnoting = sys.excepthook\nassert noting is not sys.__excepthook__\n"
+        "from liveinstall.hosts import Host; Host('app')\nassert sys.excepthook is sys.__excepthook__\n"
+        "sys.excepthook = noting\nfrom alpha import new"
+    )
+    assert last_lines(done).startswith("ImportError: ") and "staged" not in done.stderr
+
+
+@pytest.mark.parametrize("prompt", [["-i"], []])
+def test_the_prompt_of_python_tells(alpha, prompt):
+    lines = "import alpha\nimport liveinstall as li, fake_engine\nr = li.install('alpha==2.0')\nalpha.new\n"
+    python = [str(alpha.python), *(prompt or ["-q", "-i", "-c", ""])]
+    done = subprocess.run(
+        python, input=lines, env=alpha.variables(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "running alpha 1.0; alpha 2.0 is staged" in done.stderr
 
 
 def test_a_hint_that_fails_hides_nothing(alpha):

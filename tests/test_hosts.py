@@ -7,6 +7,9 @@ import json
 import pytest
 from support import tree
 
+from liveinstall.errors import RequirementError
+from liveinstall.hosts import Host
+
 HOST = """
 from liveinstall.hosts import Host
 said = []
@@ -108,6 +111,37 @@ def test_what_a_user_asked_for_in_the_same_transaction_stays(app):
         "r = host.remove('Plot'); show(left=[c.name for p in li.pending() for c in p.changes])"
     )
     assert told["left"] == ["shared", "table"]
+
+
+@pytest.mark.parametrize(
+    ("later", "removed"),
+    [
+        ("li.uninstall('plot'); li.install('plot')", []),
+        ("li.install('plot==2.0')", []),
+        ("li.uninstall('plot'); host.install('Plot', 'plot')", ["only-plot", "plot", "shared"]),
+        ("li.install('table', upgrade=True)", ["only-plot", "plot"]),
+    ],
+)
+def test_what_a_user_has_asked_for_since_stays(app, later, removed):
+    app.run(HOST + "host.ensure('Plot', 'plot')")
+    app.wheel("plot", "2.0", requires=("shared", "only-plot"))
+    told = app.json(HOST + f"{later}\nr = host.remove('Plot')\nshow(removed=sorted(c.name for c in r.removed))")
+    assert told["removed"] == removed
+
+
+def test_what_waits_beside_a_removal_is_still_the_plugins(app):
+    told = app.json(
+        HOST + "host.ensure('Plot', 'plot'); import plot\nhost.remove('Plot', when='auto')\n"
+        "host.install('Table', 'table', when='restart'); before = [c.name for p in li.pending() for c in p.changes]\n"
+        "host.remove('Table'); show(before=before, left=[c.name for p in li.pending() for c in p.changes])"
+    )
+    assert "table" in told["before"] and "table" not in told["left"]
+
+
+@pytest.mark.parametrize("protect", ["numpy", ["not a requirement"], 1])
+def test_what_a_host_protects_is_requirements(protect):
+    with pytest.raises(RequirementError, match="protect="):
+        Host("app", protect=protect)
 
 
 def test_a_plugin_that_was_not_removed_is_not_forgotten(app):

@@ -10,6 +10,7 @@ from liveinstall.frontends import hints, rendering
 from liveinstall.model import Result
 from liveinstall.session import install, leaving
 from liveinstall.session.ensuring import ensure
+from liveinstall.session.promises import check_promise_options
 from liveinstall.session.removing import uninstall
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from liveinstall.planning.requests import RequirementLike
 
 __all__ = ["Host"]
-_SHOWN_BY = (hints, rendering)  # how errors and values show themselves, whichever way one got here
+_SHOWN_BY = (rendering,)  # how errors and values show themselves, whichever way one got here
 
 
 class Host:
@@ -33,6 +34,9 @@ class Host:
     True, DeclinedError is raised and nothing is changed. It is not asked when there is nothing to do.
     `restart(plugin, result)` is called after a request of which something waits for a restart.
     `on_event(plugin, event)` hears each of `liveinstall.events`.
+    From the first Host on errors are shown as the application shows them: they get no notes of ours.
+
+    Raises: RequirementError.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class Host:
         restart: Callable[[str, Result], object] | None = None,
         on_event: Callable[[str, Event], object] | None = None,
     ) -> None:
+        check_promise_options(name, protect)
         self.name = name
         self.protect = tuple(protect)
         self._consent = consent
         self._restart = restart
         self._on_event = on_event
+        hints.leave_alone()
 
     def ensure(self, plugin: str, *requirements: RequirementLike, **options: Any) -> Result:
         """Have what a plugin needs: nothing, in milliseconds, where it is there. Options are those of `install()`.

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
-_SECRET = re.compile(r"(?i)([?&](?:token|key|sig|signature|password|secret|auth|access_token|x-amz-[a-z-]+)=)[^&\s#]+")
 
-# As a server's command line has it: --IdentityProvider.token=abc, --password abc.
-_OPTION = re.compile(r"(?i)((?:^|\s)--?[\w.-]*(?:token|password|passwd|secret|api[_-]?key)[= ])\S+")
+# A name that has one of these in it is a secret's: ?api_key=, JUPYTER_TOKEN=, --IdentityProvider.token.
+_NAME = r"[\w.-]*(?:token|key|secret|passw(?:or)?d)[\w.-]*"
+_QUERY = re.compile(rf"(?i)([?&](?:{_NAME}|sig|signature|auth|x-amz-[a-z-]+)=)[^&\s#]+")
+_VALUE = r"(?:'[^']*'|\"[^\"]*\"|\S+)"
+# tokenizers==1.0 is no secret, and neither is KEY=VALUE.
+_GIVEN = re.compile(rf"(?i)((?<![\w.?&-])(?!keys?=)(?:{_NAME}=(?!=)|--?{_NAME}\s+)){_VALUE}")
 
 
 def redact(text: str) -> str:
-    """Hide user names, passwords and tokens in URLs, and what options of such names are given."""
-    return _OPTION.sub(r"\1****", _SECRET.sub(r"\1****", _USERINFO.sub("****@", text)))
+    """Hide user names and passwords in URLs, and what is given to names that tell of a token, key, secret or password.
+
+    That is in queries of URLs, in options and in environment variables; a quoted value goes whole.
+    """
+    return _GIVEN.sub(r"\1****", _QUERY.sub(r"\1****", _USERINFO.sub("****@", text)))

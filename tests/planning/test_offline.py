@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
+from support import make_wheel
 
 from liveinstall.errors import DownloadError
-from liveinstall.planning.engines import uv
+from liveinstall.planning.engines import View, uv
 from liveinstall.planning.engines.arguments import commands
+from liveinstall.planning.engines.pip import PipEngine
 from liveinstall.planning.engines.uv_request import arguments
 from liveinstall.planning.offline import is_offline
 from liveinstall.planning.requests import parse_request
@@ -56,3 +61,63 @@ def test_anything_but_a_plain_no_counts(monkeypatch, value, wanted):
     monkeypatch.setenv("LIVEINSTALL_OFFLINE", value)
     assert is_offline() is wanted
     assert parse_request(("alpha",)).no_index is wanted
+
+
+@pytest.fixture
+def server():
+    """(address, what was asked of it) of a server on this machine."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}", asked
+        found.shutdown()
+
+
+def resolved(tmp_path, *requirements, **options):
+    pytest.importorskip("pip")
+    (tmp_path / "work").mkdir()
+    request = parse_request(requirements, **options)
+    with PipEngine() as engine:
+        return engine.resolve(request, View((), ()), str(tmp_path / "work"), fetch=False, tell=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("xx-li @ {}/xx_li-1.0-py3-none-any.whl", "xx-li @ git+{}/xx.git", "-e git+{}/xx.git#egg=xx-li"),
+        *("-r {}/r.txt", "--find-links {}/links\nxx-li"),
+    ],
+)
+def test_pip_asks_nothing_that_a_requirement_file_names(tmp_path, server, line):
+    address, asked = server
+    (tmp_path / "r.txt").write_text(line.format(address))
+    with pytest.raises(DownloadError, match="LIVEINSTALL_OFFLINE is set") as caught:
+        resolved(tmp_path, requirement_files=tmp_path / "r.txt")
+    assert address in str(caught.value) and asked == []
+
+
+def test_pip_asks_nothing_that_a_distribution_requires(tmp_path, server):
+    address, asked = server
+    wheel = make_wheel(tmp_path, "yy-li", "1.0", requires=(f"xx-li @ {address}/xx_li-1.0-py3-none-any.whl",))
+    with pytest.raises(DownloadError, match="LIVEINSTALL_OFFLINE is set"):
+        resolved(tmp_path, str(wheel))
+    assert asked == []
+
+
+def test_pip_goes_on_without_a_page(tmp_path, server):
+    address, asked = server
+    make_wheel(tmp_path / "links", "xx-li", "1.0")
+    (tmp_path / "r.txt").write_text(
+        f"--index-url {address}/simple\n--find-links {address}/links\n--find-links {tmp_path / 'links'}\nxx-li\n"
+    )
+    assert [found.name for found in resolved(tmp_path, requirement_files=tmp_path / "r.txt")] == ["xx-li"]
+    assert asked == []

@@ -1,7 +1,7 @@
 """Errors that nobody caught get a note (PEP 678) where a version that waits, or was replaced, is the reason.
 
 It is added when the error is shown, by Python or by IPython: an import that succeeds costs nothing, and what a program
-catches is as it was. From the first change that this process makes.
+catches is as it was. From the first change that this process makes; never in an application that has a Host.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.frontends.where import ipython
+from liveinstall.frontends.where import Where, ipython, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MARK = "_liveinstall_explains"
+_MARK = "_liveinstall_explains"  # an attribute of a wrapped hook: the hook itself
+_hosts: list[bool] = []  # not empty in an application
 
 
 def explain(error: BaseException | None) -> None:
@@ -38,21 +39,44 @@ def explain(error: BaseException | None) -> None:
 
 
 def watch() -> None:
-    """Explain errors where they are shown: in Python's hook and in IPython, each wrapped once and not replaced."""
-    if not hasattr(sys.excepthook, _MARK):
-        sys.excepthook = _explaining(sys.excepthook, lambda words: words[1])
+    """Explain errors where they are shown, by IPython or by Python's hook; each is wrapped once and not replaced."""
+    if _hosts:
+        return
     shell = ipython()
-    if shell is not None and not hasattr(shell.showtraceback, _MARK):
-        shell.showtraceback = _explaining(shell.showtraceback, _shown_by_ipython)
+    if shell is not None:
+        if not hasattr(shell.showtraceback, _MARK):
+            shell.showtraceback = _explaining(shell.showtraceback, _shown_by_ipython)
+    elif not hasattr(sys.excepthook, _MARK) and _may_wrap(where()):
+        sys.excepthook = _explaining(sys.excepthook, lambda words: words[1])
+
+
+def leave_alone() -> None:
+    """Explain nothing from now on, because this is an application, and give Python's and IPython's hooks back."""
+    _hosts.append(True)
+    sys.excepthook = getattr(sys.excepthook, _MARK, sys.excepthook)
+    shell = ipython()
+    if shell is not None and hasattr(shell.showtraceback, _MARK):
+        shell.showtraceback = getattr(shell.showtraceback, _MARK)
+
+
+def _may_wrap(place: Where) -> bool:
+    """Whether the hook is Python's own to show errors with: at its prompts, and in scripts that show none themselves.
+
+    `code`'s consoles write errors elsewhere only while the hook is the default, so programs that have one keep it.
+    """
+    if place is Where.SCRIPT:
+        return sys.excepthook is sys.__excepthook__ and "code" not in sys.modules
+    return place is not Where.REPL or sys.flags.inspect == 1 or sys.argv[:1] == [""]  # else a program has opened it
 
 
 def _explaining(show: Callable[..., Any], error_of: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
     @wraps(show)
     def explaining(*words: Any, **options: Any) -> Any:
-        explain(error_of(words))
+        if not _hosts:
+            explain(error_of(words))
         return show(*words, **options)
 
-    setattr(explaining, _MARK, True)
+    setattr(explaining, _MARK, show)
     return explaining
 
 

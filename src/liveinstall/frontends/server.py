@@ -66,7 +66,7 @@ class _Watch:
 
     def __init__(self, log: Any) -> None:
         self._log = log
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str, str]] = set()  # who it waits for may change while it waits
 
     async def start(self) -> None:
         await self.look()
@@ -83,11 +83,12 @@ class _Watch:
             self._tell(item)
 
     def _tell(self, item: Pending) -> None:
-        told = f"{', '.join(map(str, item.changes))} ({item.waits_for})"
+        changes = ", ".join(map(str, item.changes))
+        told = (item.transaction, item.state, changes)
         if told not in self._told:
             self._told.add(told)
             word = "was set aside" if item.state == "failed" else "waits for a restart"
-            self._log.info("liveinstall: %s: %s", word, told)
+            self._log.info("liveinstall: %s: %s (%s)", word, changes, item.waits_for)
 
 
 class _Page(JupyterHandler):

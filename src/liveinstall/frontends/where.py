@@ -22,7 +22,7 @@ class Where(StrEnum):
     COLAB = "colab"
     DATABRICKS = "databricks"
     RUNNER = "runner"  # nbclient, nbconvert --execute, papermill
-    CONSOLE = "console"  # jupyter console
+    CONSOLE = "console"  # jupyter console, and other front ends of a kernel that send no metadata
     KERNEL = "kernel"  # some other front end of an IPython kernel
 
     @property

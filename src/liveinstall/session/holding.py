@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
@@ -40,6 +41,13 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
         """Hold everything from now on, as long as it holds: who knows what the children use."""
         holds._mine[self._site].own_up()  # noqa: SLF001
 
+    def handles(self) -> tuple[int, ...]:
+        """What a child has to inherit to hold on should this process die before it; nothing on Windows.
+
+        The lock lives as long as any copy of the handle.
+        """
+        return () if os.name == "nt" else (holds._mine[self._site].handle,)  # noqa: SLF001
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -51,6 +59,7 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
 def hold_while(program: Sequence[str]) -> int:
     """Run a program, and until it has ended replace nothing in the environment, whatever it uses; its exit status.
 
+    On POSIX the hold is the program's too: it outlives this process, and also what the program leaves running keeps it.
     A program that was ended by a signal has 128 and the signal's number, as in shells. Ctrl-C is the program's.
 
     Raises: RequirementError where it cannot be started, TargetError, NotWritableError.
@@ -58,7 +67,7 @@ def hold_while(program: Sequence[str]) -> int:
     with hold() as held:
         held.all()
         try:
-            child = subprocess.Popen(program)
+            child = subprocess.Popen(program, pass_fds=held.handles())
         except OSError as error:
             raise RequirementError(f"{program[0]} could not be started: {error}.", requirement=program[0]) from error
         while True:

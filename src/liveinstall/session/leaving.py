@@ -17,7 +17,7 @@ from liveinstall.session.promises import name_of
 from liveinstall.session.scene import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
 _FOR = re.compile(r"(.*) \(for (.+)\)$")  # how a request is written that has a requester
@@ -44,24 +44,32 @@ def only_for(requester: str, protect: Iterable[str] = ()) -> tuple[str, ...]:
     state = Scene.of(target).future()
     others = [asked.requirement for asked in read_requests(target.site) if asked.who != requester]
     kept = {name_of(text) for text in (*others, *protect)}
-    return tuple(sorted(unneeded((set(_brought_in(target.site, requester)) & state.keys()) - kept, state)))
+    return tuple(sorted(unneeded((_brought_in(target.site, requester) & state.keys()) - kept, state)))
 
 
-def _brought_in(site: str, requester: str) -> Iterator[str]:
-    """What transactions made new for a requester, or for one that is gone, whether they have happened or wait.
+def _brought_in(site: str, requester: str) -> set[str]:
+    """What came in for a requester, or for one that is gone, and nobody has asked for since without a requester.
 
-    One transaction may serve several; what somebody else asked for in it does not count.
+    Of each name the newest transaction that made it new counts, whether it has happened or waits. What cannot be told,
+    because a request names a file or a path, is not theirs.
     """
     others = {asked.who for asked in read_requests(site)} - {requester}
-    items: list[Any] = [*history.happened(site), *transactions.read_all(site)]
+    items: list[Any] = [*reversed(history.happened(site)), *transactions.read_all(site)]
+    theirs: dict[str, bool] = {}
     for item in items:
-        asked = [_FOR.match(str(request)) for request in item.about.get("requests", ())]
-        mine = [found for found in asked if found and found[2] not in others]
-        if mine:
-            kept = {name_of(found[1]) for found in asked if found and found not in mine}
-            kept |= {name_of(str(request)) for request in item.about["requests"]}
-            names = (canonicalize_name(change.name) for change in item.record.changes if not change.old_info)
-            yield from (name for name in names if name not in kept)
+        requests = map(str, item.about.get("requests", ()))
+        found = {request: _FOR.match(request) for request in requests if not request.startswith("uninstall ")}
+        mine = {request for request, asked in found.items() if asked and asked[2] not in others}
+        kept = {name_of(asked[1] if asked else request) for request, asked in found.items() if request not in mine}
+        plain = {name_of(request) for request, asked in found.items() if not asked}
+        for change in item.record.changes:
+            name = canonicalize_name(change.name)
+            if not change.old_info:
+                theirs[name] = bool(mine) and "" not in kept and name not in kept
+            elif "" in plain:
+                theirs[name] = False
+        theirs.update(dict.fromkeys(plain, False))
+    return {name for name, is_theirs in theirs.items() if is_theirs}
 
 
 def forget(requester: str) -> None:

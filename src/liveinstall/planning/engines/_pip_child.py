@@ -4,7 +4,8 @@ It loads pip and then reads the path of a request, a JSON file, from its standar
 also while it works, and so does all that it has started: then the process that asked has died.
 Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...], "hidden": [...] as in `View`; "report",
 "answer": paths of files, "wheels": of a directory; "checkouts": [where resolving puts repositories, where they belong,
-a file that tells which were moved there]; "wanted": whether wheels are}.
+a file that tells which were moved there]; "wanted": whether wheels are; "offline": why nothing may be asked of the
+network, or nothing}.
 Answer: {"phase": "resolve", "checkout", "fetch" or "build", "status": pip's exit status, "errors": [pip's own error
 messages], "kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be
 fetched]}.
@@ -20,6 +21,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import runpy
 import shutil
 import signal
@@ -163,6 +165,31 @@ def _settle(items, wanted, source, home, note):
     return bool(moves)
 
 
+def _stay_offline(why):
+    """From now on refuse what requirement files, and what is required, name on the network: pages, files, repositories.
+
+    What pip runs in other processes, such as a build, is not seen.
+    """
+    from pip._internal.exceptions import NetworkConnectionError
+    from pip._internal.network.session import PipSession
+    from pip._internal.vcs.versioncontrol import VersionControl
+    from pip._vendor.requests.exceptions import RetryError  # without a page that raises it every pip goes on
+
+    ask, obtain = PipSession.request, VersionControl.obtain
+
+    def refusing(self, method, url, *arguments, **options):
+        if not url.lower().startswith("file:"):
+            raise RetryError("%s is not on this disk. %s" % (url, why))
+        return ask(self, method, url, *arguments, **options)
+
+    def obtaining(self, dest, url, *arguments, **options):
+        if not re.match(r"(?i)(\w+\+)?file:", url.secret):
+            raise NetworkConnectionError("%s is not on this disk. %s" % (url, why))
+        return obtain(self, dest, url, *arguments, **options)
+
+    PipSession.request, VersionControl.obtain = refusing, obtaining
+
+
 def _remember_credentials():
     """The report has none: by host, those of what was asked for by its URL."""
     from pip._internal.cli.req_command import RequirementCommand
@@ -237,6 +264,8 @@ def _fetch(request, items, credentials):
 
 def _answer(request):
     """(phase, status, errors)."""
+    if request["offline"]:
+        _stay_offline(request["offline"])
     credentials = _remember_credentials()
     status = _pip(request["resolve"])
     if status:

@@ -28,6 +28,7 @@ from liveinstall.model import Candidate
 from liveinstall.planning.engines.arguments import checkouts_home, commands
 from liveinstall.planning.engines.local import local_wheel
 from liveinstall.planning.engines.process import Child
+from liveinstall.planning.offline import ADVICE, is_offline
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class PipEngine:
             "answer": paths["answer"],
             "checkouts": [paths["src"], checkouts_home(), paths["moves"]],
             "wanted": fetch,
+            "offline": ADVICE if is_offline() else "",
         }
         Path(paths["request"]).write_text(json.dumps(question), encoding="utf-8")
         try:
