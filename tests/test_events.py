@@ -248,7 +248,7 @@ def test_pips_child_ends_with_the_process_that_asked(tmp_path):
         f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99) # {mark}'])\ntime.sleep(99)\n"
     )
     request = tmp_path / "request"
-    request.write_text('{"parts": [], "hidden": [], "resolve": ["install"]}')
+    request.write_text('{"parts": [], "hidden": [], "offline": "", "resolve": ["install"]}')
     child = SOURCE / "liveinstall" / "planning" / "engines" / "_pip_child.py"
     asker = (
         "import sys; from liveinstall.planning.engines.process import Child; "

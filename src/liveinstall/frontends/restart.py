@@ -32,7 +32,7 @@ _PRESS = {
     Where.COLAB: 'Choose Runtime > Restart session, or press the button "Restart session".',
     Where.DATABRICKS: "Run dbutils.library.restartPython() in a cell.",
     Where.RUNNER: "Run the notebook again: what runs it would wait for this kernel for ever.",
-    Where.CONSOLE: "Restart the kernel in the program that shows it, or leave the console with Ctrl-D and start it again.",
+    Where.CONSOLE: "Restart the kernel in the program that shows it, or leave the console with Ctrl-D and begin anew.",
     Where.KERNEL: "Restart the kernel in the program that shows it.",
     Where.NOTEBOOK: "Choose Kernel > Restart Kernel.",
 }
