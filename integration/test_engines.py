@@ -368,6 +368,7 @@ _MENDED = {
 }
 _MENDED |= {"directory_traversal", "symlink", "device", "fifo", "appended", "hidden_file", "unicode_path", "ratio"}
 _MENDED |= {"many_zeros"}
+_MENDED |= {"dot_part"}  # by uv 0.13.9; the versions before it keep it, and then it is refused
 
 
 @pytest.mark.skipif(not find_uv(), reason="there is no uv")
@@ -413,6 +414,8 @@ def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environm
             own = [path for path in changed if kind in path and outcomes[kind] == "accepted"]
             assert len(own) == len(changed), (kind, outcomes[kind], changed)
             assert not list((tmp_path / "outside").glob("*")), kind
-    assert {kind for kind, outcome in outcomes.items() if outcome == "accepted"} == _MENDED
+    accepted = {kind for kind, outcome in outcomes.items() if outcome == "accepted"}
+    assert accepted <= _MENDED, accepted - _MENDED
+    assert len(outcomes) > len(_MENDED) * 3  # all others were refused
     assert set(outcomes.values()) <= {"accepted", "WheelRefusedError", "FileConflictError", "ResolutionError"}, outcomes
     environment.remove()

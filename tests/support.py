@@ -18,6 +18,8 @@ import installer
 import packaging
 
 SOURCE = Path(__file__).parents[1] / "src"
+# What those who run the tests have set, a virtual environment they activated included.
+_OF_WHO_TESTS = ("PYTHON", "LIVEINSTALL", "PIP_", "COVERAGE", "VIRTUAL_ENV", "CONDA")
 
 
 def record_row(path: str, content: bytes) -> str:
@@ -100,7 +102,7 @@ class Environment:
         return make_wheel(self.wheels, *args, **options)
 
     def variables(self, **more: str) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LIVEINSTALL", "PIP_", "COVERAGE"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_WHO_TESTS)}
         return {**kept, "PYTHONPATH": str(self.root / "libraries"), "WHEELS": str(self.wheels), **more}
 
     def start(self, code: str, *arguments: str, **more: str) -> subprocess.Popen:

@@ -23,7 +23,7 @@ FLOW = [
     "frontends",
     "session",
     "homes",
-    "versions",
+    "parallel",
     "environment",
     "planning",
     "staging",

@@ -1,1 +1,0 @@
-"""Several versions side by side: the store, registries, owners. Empty until then."""
