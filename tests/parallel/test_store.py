@@ -22,7 +22,8 @@ from liveinstall.errors import (
     WheelRefusedError,
 )
 from liveinstall.model import Candidate
-from liveinstall.parallel.store import Store, parse_entry, usable
+from liveinstall.parallel.offers import usable
+from liveinstall.parallel.store import Store, parse_entry
 
 FILES = {
     "alpha/__init__.py": "def run(): pass\n",

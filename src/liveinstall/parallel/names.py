@@ -8,6 +8,7 @@ STORE = "store"  # in the state directory: the default store
 STORE_VARIABLE = "LIVEINSTALL_STORE"
 MARK, MAGIC = "liveinstall-store", "liveinstall-store 1\n"  # a file in a store, and all that it has in it
 LOCK = "lock"  # in a store; permanent and empty
+WORK = "work"  # in a store, while somebody fetches: where (`commit/workplace.py`)
 DRAFT = ".draft-"  # what is written, or goes: whoever has the lock may remove it
 PARTS = (5, 6)  # of an entry's name: name, version, perhaps a build, and three tags
 

@@ -13,10 +13,10 @@ Environments and Python versions may share a store: the tag in an entry's name s
 from __future__ import annotations
 
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import Timeout
@@ -27,13 +27,15 @@ from _liveinstall_boot import files
 from liveinstall.commit.companions import flush_file_system
 from liveinstall.commit.lock import DEFAULT_TIMEOUT, lock_file
 from liveinstall.commit.permission import check_permitted
+from liveinstall.commit.workplace import sweep, workplace
 from liveinstall.errors import LockTimeoutError, StoreError
+from liveinstall.events import Event, Staging, untold
 from liveinstall.model import Candidate
 from liveinstall.parallel import names, unpacking
 from liveinstall.staging.bytecode import BytecodeCompiler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Store:
         """`path` is absolute. `compiles`: what imports will need is compiled while it is added."""
         self.path = path
         self._compiles = compiles
+        self._mine = False  # whether the lock is this object's
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> Store:
@@ -105,15 +108,21 @@ class Store:
             raise StoreError(f"{wheel} is not named as a wheel is ({error}).", store=self.path) from error
         return self.add_all([Candidate(name, str(version), (), requested=True, wheel=path)])[0]
 
-    def add_all(self, candidates: Sequence[Candidate], *, timeout: float | None = None) -> tuple[Stored, ...]:
+    def add_all(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        timeout: float | None = None,
+        tell: Callable[[Event], None] = untold,
+    ) -> tuple[Stored, ...]:
         """Add the wheels of candidates, all or none unless a kill comes between; in their order.
 
-        `timeout`: seconds to wait for another writer. Raises as `add()` does.
+        `timeout`: seconds to wait for another writer. `tell` hears of each that is unpacked. Raises as `add()` does.
         """
         there = [self._there(candidate) for candidate in candidates]
         if not all(there):
-            with self._writing(timeout):
-                there = self._add_missing(candidates)
+            with nullcontext() if self._mine else self.writing(timeout):
+                there = self._add_missing(candidates, tell)
         return tuple(Stored(*_parsed(name), os.path.join(self.path, name)) for name in there)
 
     def remove(self, *entries: Stored, timeout: float | None = None) -> None:
@@ -121,7 +130,7 @@ class Store:
 
         Who may use them is not looked at here. Raises: StoreError, LockTimeoutError, DisabledError.
         """
-        with self._writing(timeout):
+        with self.writing(timeout):
             for entry in entries:
                 aside = os.path.join(self.path, names.DRAFT + os.path.basename(entry.path))
                 if os.path.dirname(entry.path) == self.path and os.path.isdir(entry.path):
@@ -129,20 +138,29 @@ class Store:
             files.flush([self.path])
             self._sweep()
 
+    @contextmanager
+    def working(self, timeout: float | None = None) -> Iterator[str]:
+        """Lock the store; an empty directory to fetch and build in, which is gone afterwards, also after a kill."""
+        with self.writing(timeout), workplace(self.path, self._note) as directory:
+            yield directory
+
     def _there(self, candidate: Candidate) -> str:
         """The entry that is there already; a look at the wheel is needed only if there may be one."""
         version = str(Version(candidate.version))
         known = any(entry.version == version for entry in self.find(candidate.name))
         return unpacking.find(candidate, self.path) if known else ""
 
-    def _add_missing(self, candidates: Sequence[Candidate]) -> list[str]:
+    def _add_missing(self, candidates: Sequence[Candidate], tell: Callable[[Event], None]) -> list[str]:
         compiler = BytecodeCompiler()
         started = compiler if self._compiles else nullcontext()
         with started, ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             compiler.start_with({each.name for each in candidates if each.requested} or {c.name for c in candidates})
             jobs = [pool.submit(unpacking.unpack, candidate, self.path, compiler) for candidate in candidates]
             try:
-                found = [job.result() for job in jobs]
+                found = []
+                for job, candidate in zip(jobs, candidates, strict=True):
+                    found.append(job.result())
+                    tell(Staging(candidate.name, len(found), len(jobs)))
                 compiler.finish()
                 flush_file_system(self.path)
                 self._commit(found)
@@ -164,8 +182,11 @@ class Store:
         files.flush([self.path])
 
     @contextmanager
-    def _writing(self, timeout: float | None) -> Iterator[None]:
-        """One writer a store. What a kill has left is removed."""
+    def writing(self, timeout: float | None = None) -> Iterator[None]:
+        """Lock the store, which has one writer at a time, and remove what a kill has left.
+
+        Raises: StoreError, LockTimeoutError after `timeout` seconds (default 60), DisabledError.
+        """
         check_permitted()
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
         try:
@@ -180,11 +201,17 @@ class Store:
                 todo="What is in it can still be used. Make it writable, or choose another store.",
                 store=self.path,
             ) from error
+        self._mine = True
         try:
             self._sweep()
             yield
         finally:
+            self._mine = False
             lock.release()
+
+    @property
+    def _note(self) -> Path:
+        return Path(self.path, names.WORK)
 
     def _make(self) -> None:
         """Make the store, if it is not there. Nobody's directory becomes one by mistake."""
@@ -223,6 +250,7 @@ class Store:
             raise StoreError(f"{self.path} is a store of another version of liveinstall.", store=self.path)
 
     def _sweep(self) -> None:
+        sweep(self.path, self._note)
         for name in os.listdir(self.path):
             if name.startswith(names.DRAFT):
                 path = os.path.join(self.path, name)
@@ -261,18 +289,3 @@ class _Newest:
 
     def __lt__(self, other: _Newest) -> bool:
         return self.version > other.version
-
-
-def usable(entries: Iterable[Stored]) -> Iterator[Stored]:
-    """Those that this interpreter can use, in their order; of one version the best build first."""
-    from packaging.tags import parse_tag, sys_tags  # 30 ms
-
-    ranks = {tag: rank for rank, tag in enumerate(sys_tags())}
-    best: dict[tuple[str, str], tuple[int, Stored]] = {}
-    for entry in entries:
-        tags = parse_tag("-".join(entry.tag.split("-")[-3:]))
-        rank = min((ranks[tag] for tag in tags if tag in ranks), default=sys.maxsize)
-        known = best.setdefault((entry.name, entry.version), (rank, entry))
-        if rank < known[0]:
-            best[entry.name, entry.version] = rank, entry
-    yield from (entry for rank, entry in best.values() if rank < sys.maxsize)
