@@ -176,6 +176,13 @@ class CannotRestartError(LiveInstallError):
     place: str
 
 
+class OwnerError(LiveInstallError, ImportError):
+    """A place that modules come from cannot be used: a wheel that is not for this Python, an archive of another one."""
+
+    unchanged = ""
+    place: str
+
+
 class StagedImportError(LiveInstallError, ModuleNotFoundError):
     """A module was imported that only the next start of Python will have."""
 

@@ -59,9 +59,10 @@ class Stored:
 class Store:
     """A directory of entries. It need not exist before something is added."""
 
-    def __init__(self, path: str) -> None:
-        """`path` is absolute."""
+    def __init__(self, path: str, *, compiles: bool = True) -> None:
+        """`path` is absolute. `compiles`: what imports will need is compiled while it is added."""
         self.path = path
+        self._compiles = compiles
         self._mine = False  # whether the lock is this object's
 
     @classmethod
@@ -158,7 +159,9 @@ class Store:
         return unpacking.find(candidate, self.path) if known else ""
 
     def _add_missing(self, candidates: Sequence[Candidate], tell: Callable[[Event], None]) -> list[str]:
-        with BytecodeCompiler() as compiler, ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        compiler = BytecodeCompiler()
+        started = compiler if self._compiles else nullcontext()
+        with started, ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             compiler.start_with({each.name for each in candidates if each.requested} or {c.name for c in candidates})
             jobs = [pool.submit(unpacking.unpack, candidate, self.path, compiler) for candidate in candidates]
             try:
@@ -222,10 +225,10 @@ class Store:
         """Make the store, if it is not there. Nobody's directory becomes one by mistake."""
         os.makedirs(self.path, exist_ok=True)
         mark = os.path.join(self.path, names.MARK)
-        if os.path.exists(mark):
+        strange = set(os.listdir(self.path)) - {names.LOCK}
+        if os.path.exists(mark):  # asked after the listing: another writer may be making the store just now
             self._check_version()
             return
-        strange = set(os.listdir(self.path)) - {names.LOCK}
         if any(not name.startswith((names.DRAFT, names.INDEXES)) for name in strange):
             raise StoreError(
                 f"{self.path} is no store: it has {min(strange)} in it.",
@@ -237,7 +240,11 @@ class Store:
             stream.write(names.MAGIC)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(draft, mark)
+        try:
+            os.replace(draft, mark)
+        except FileNotFoundError:  # another writer was first, and has swept
+            if not os.path.exists(mark):
+                raise
         files.flush([self.path])
 
     def _check_version(self) -> None:
