@@ -11,12 +11,25 @@ if TYPE_CHECKING:
     from liveinstall.frontends.magic import give_back_pip, take_over_pip
     from liveinstall.frontends.repl import repl
     from liveinstall.frontends.restart import restart
-    from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status
+    from liveinstall.model import (
+        Activation,
+        Change,
+        Check,
+        Finding,
+        Listed,
+        Past,
+        Pending,
+        Plan,
+        Result,
+        Status,
+        Versions,
+    )
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
     from liveinstall.session.audit import check, freeze, list  # noqa: A004
     from liveinstall.session.ensuring import ensure
     from liveinstall.session.holding import guard, hold
+    from liveinstall.session.parallel import require, versions
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
     from liveinstall.session.repair import doctor, repair
@@ -25,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activation",
     "Change",
     "Check",
     "Finding",
@@ -35,6 +49,7 @@ __all__ = [
     "Plan",
     "Result",
     "Status",
+    "Versions",
     "aensure",
     "ainstall",
     "aplan",
@@ -60,11 +75,13 @@ __all__ = [
     "prune",
     "repair",
     "repl",
+    "require",
     "restart",
     "status",
     "take_over_pip",
     "undo",
     "uninstall",
+    "versions",
 ]
 
 _HOMES = {
@@ -75,12 +92,16 @@ _HOMES = {
     ),
     "liveinstall.frontends.repl": ("repl",),
     "liveinstall.frontends.restart": ("restart",),
-    "liveinstall.model": ("Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.model": (
+        *("Activation", "Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
+        "Versions",
+    ),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
     "liveinstall.session.audit": ("check", "freeze", "list"),
     "liveinstall.session.ensuring": ("ensure",),
     "liveinstall.session.holding": ("guard", "hold"),
+    "liveinstall.session.parallel": ("require", "versions"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),
     "liveinstall.session.repair": ("doctor", "repair"),
