@@ -389,6 +389,21 @@ class Activation(Shown):
 
 
 @dataclass(frozen=True)
+class Registered(Shown):
+    """A registry: its `name` and file, the distributions and top-level names that it has, and what is wrong with it.
+
+    `problems` are looked for by `registry check` only.
+    """
+
+    name: str
+    path: str
+    distributions: tuple[InUse, ...] = ()
+    names: tuple[str, ...] = ()
+    exclusive: bool = False
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Versions(Shown):
     """All versions of one distribution: in the `default` environment, `stored` beside it, `pending` and `active`.
 

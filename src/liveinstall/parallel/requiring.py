@@ -54,10 +54,11 @@ def _pinned(name: str, version: str, place: str) -> Offer:
     return Offer(name, version, found.requires if found else (), place, found.info if found else "")
 
 
-def choose(requirements: Sequence[str], scene: Scene) -> dict[str, Offer]:
+def choose(requirements: Sequence[str], scene: Scene, *, for_child: bool = False) -> dict[str, Offer]:
     """One version of each distribution that the requirements need, in turn; what is here goes before what is stored.
 
-    What this process has loaded stays as it is. Raises: NotStoredError, AlreadyLoadedError, ActivationError.
+    What this process has loaded stays as it is, unless it is `for_child`, which has loaded nothing. Raises:
+    NotStoredError, AlreadyLoadedError, ActivationError.
     """
     fixed: dict[str, Offer] = {}
     while True:
@@ -66,6 +67,8 @@ def choose(requirements: Sequence[str], scene: Scene) -> dict[str, Offer]:
             chosen = solve(requirements, offers)
         except Unsolved as error:
             raise _explained(error, requirements, fixed) from error
+        if for_child:
+            return chosen
         busy = {name: here for name, here in _replaced(chosen, scene) if is_loaded(here, chosen[name])}
         if not busy:
             return chosen

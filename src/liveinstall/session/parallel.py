@@ -12,6 +12,7 @@ from liveinstall.commit.waiting import Waiting
 from liveinstall.environment.installed import finder, installed
 from liveinstall.environment.running import running
 from liveinstall.environment.target import find_target
+from liveinstall.errors import ActivationError, AlreadyLoadedError
 from liveinstall.events import Done, Reporter
 from liveinstall.model import Activation, Change, InUse, Result, Versions
 from liveinstall.parallel import activating, children, index, names, registries
@@ -83,16 +84,15 @@ def require(
     site = _site()
     store = Store.default(site)
     scene = Scene(store, finder(), activating.active())
-    if install:
-        from liveinstall.errors import NotStoredError
-
-        try:
-            chosen = choose(texts, scene)
-        except NotStoredError:
-            with Reporter(on_event, quiet=quiet) as reporter:
-                _fetch(texts, store, options, reporter)
-            chosen = choose(texts, scene)
-    else:
+    try:
+        chosen = choose(texts, scene)
+    except AlreadyLoadedError:
+        raise
+    except ActivationError:
+        if not install:
+            raise
+        with Reporter(on_event, quiet=quiet) as reporter:
+            _fetch(texts, store, options, reporter)
         chosen = choose(texts, scene)
     return _activate(texts, chosen, scene, site)
 
@@ -120,11 +120,16 @@ def _activate(texts: Sequence[str], chosen: Mapping[str, Offer], scene: Scene, s
 def _pass_on_by_variable(found: Active, site: str) -> None:
     """Where starts of Python look for a registry, let those of children find this one."""
     if registries.is_enabled(site):
-        prefix = f"prefix {sys.prefix}\n".encode("utf-8", "surrogateescape")
-        text = found.text + prefix
-        path = index.index_path(text, found.base, found.asked[3], ()) + names.REGISTRY
-        if os.path.exists(path) or index.write(path, text):
+        path = write_derived(found.text, found.asked[3])
+        if path:
             os.environ[names.REGISTRY_VARIABLE] = path
+
+
+def write_derived(text: bytes, store: str) -> str:
+    """Write a registry for children of this process; its path, empty where that cannot be done."""
+    text += f"prefix {sys.prefix}\n".encode("utf-8", "surrogateescape")
+    path = index.index_path(text, store, store, ()) + names.REGISTRY
+    return path if os.path.exists(path) or index.write(path, text) else ""
 
 
 def _broken_by(new: Mapping[str, Offer]) -> tuple[str, ...]:
