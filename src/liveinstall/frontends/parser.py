@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import liveinstall
+from liveinstall.frontends import home_verbs
 from liveinstall.frontends.statuses import MEANINGS
 from liveinstall.planning.options import add_options, parse_words
 
@@ -47,6 +48,7 @@ _EXAMPLES = {
         "completion bash > ~/.local/share/bash-completion/completions/liveinstall",
         'eval "$(liveinstall completion zsh)"',
     ),
+    **home_verbs.EXAMPLES,
 }
 COMMON = ("--json", "--debug", "-v", "--verbose")
 
@@ -76,10 +78,13 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     verbs = verbs_of(parser)
     if words and words[0] not in verbs and not words[0].startswith("-"):
         raise UsageError(_unknown(words[0], verbs), parser.format_usage())
+    words, program = home_verbs.split(words)
     if words[:1] in (["install"], ["plan"], ["ensure"]):
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         found = vars(parser.parse_args(words))
+    if program is not None:
+        found["program"] = program
     if found["verb"] == "hold":
         found["program"] = found["program"][found["program"][:1] == ["--"] :]
         if not found["program"]:
@@ -115,6 +120,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     _add_waiting(verbs)
     _add_past(verbs)
     _add_mending(verbs)
+    home_verbs.add_verbs(verbs, _verb)
     completion = _verb(verbs, "completion", "print what makes a shell complete commands, options and installed names")
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
     return parser
