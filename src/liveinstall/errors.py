@@ -186,6 +186,7 @@ class TrialError(LiveInstallError):
 class VerificationError(LiveInstallError):
     """What was to be installed cannot be imported. `failures`: module -> the traceback of its import."""
 
+    unchanged = "Nothing was staged or changed."
     failures: dict[str, str]
 
 

@@ -24,6 +24,15 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
     tried.add_argument("program", nargs="*", help="none: a prompt; its exit status")
 
 
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Let a verb that changes something prove first that it can be imported."""
+    for option, value, text in (
+        ("--verify", True, "first import, in a trial, what changes and what is loaded and needs it"),
+        ("--no-verify", False, "do not, although LIVEINSTALL_VERIFY is set"),
+    ):
+        parser.add_argument(option, dest="verify", action="store_const", const=value, default=None, help=text)
+
+
 def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
     """What argparse shall read of a command line, and the program that it runs: that one's options are its own."""
     words = list(words)

@@ -147,6 +147,7 @@ def _add_changes(verbs: Any) -> None:
     parser.add_argument("--with-unused", action="store_true", help="also what only they needed and nobody asked for")
     parser.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_when(parser)
+    home_verbs.add_verify(parser)
     _add_quiet(parser)
     # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
     parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
@@ -180,6 +181,7 @@ def _add_past(verbs: Any) -> None:
     undo = _verb(verbs, "undo", "undo the last transaction, one by its id, or all after another; needs no network")
     undo.add_argument("transaction", nargs="?", metavar="ID")
     undo.add_argument("--to", metavar="ID", help="undo everything that happened after it")
+    home_verbs.add_verify(undo)
     prune = _verb(verbs, "prune", "remove old files that are kept for undo; without a limit, all")
     prune.add_argument("--keep", type=int, metavar="N", help="those of the N newest transactions stay")
     prune.add_argument("--days", type=float, metavar="DAYS", help="what is older goes")
@@ -237,6 +239,7 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"{parser.prog} [OPTION ...] [REQUIREMENT ...]"
     add_options(parser)
     _add_when(parser)
+    home_verbs.add_verify(parser)
     _add_quiet(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")
     add("--prefer", choices=("newest", "loaded"), default="newest", help="loaded: try first what needs no restart")

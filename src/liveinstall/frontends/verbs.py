@@ -50,7 +50,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "hold": lambda options: holding.hold_while(options["program"]),
     "guard": lambda options: holding.guard(options["state"]),
     "history": lambda _: back.history(),
-    "undo": lambda options: back.undo(options["transaction"], to=options["to"]),
+    "undo": lambda options: back.undo(options["transaction"], to=options["to"], verify=options["verify"]),
     "prune": lambda options: back.prune(**options),
     "doctor": lambda options: _repair_room().doctor(*options["names"]),
     "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
