@@ -95,6 +95,11 @@ class ArchiveOwner:
         """The top-level names."""
         return self._tables
 
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        row = self._table(name).get(name)
+        return None if row is None else row[2].rpartition(os.sep)[2].startswith("__init__.")
+
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module; None where Python must look itself, because something has changed there."""
         top, dot, _ = name.partition(".")
