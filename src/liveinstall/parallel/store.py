@@ -31,7 +31,7 @@ from liveinstall.commit.workplace import sweep, workplace
 from liveinstall.errors import LockTimeoutError, StoreError
 from liveinstall.events import Event, Staging, untold
 from liveinstall.model import Candidate
-from liveinstall.parallel import names, unpacking
+from liveinstall.parallel import indexing, names, unpacking
 from liveinstall.staging.bytecode import BytecodeCompiler
 
 if TYPE_CHECKING:
@@ -128,14 +128,22 @@ class Store:
     def remove(self, *entries: Stored, timeout: float | None = None) -> None:
         """Remove entries; what is gone already is fine.
 
-        Who may use them is not looked at here. Raises: StoreError, LockTimeoutError, DisabledError.
+        Raises: StoreError, also for one that a live process uses; LockTimeoutError, DisabledError.
         """
         with self.writing(timeout):
+            busy = sorted(indexing.in_use(self.path) & {entry.path for entry in entries})
+            if busy:
+                raise StoreError(
+                    f"a live process uses {', '.join(map(os.path.basename, busy))}.",
+                    todo="Try again when it has ended.",
+                    store=self.path,
+                )
             for entry in entries:
                 aside = os.path.join(self.path, names.DRAFT + os.path.basename(entry.path))
                 if os.path.dirname(entry.path) == self.path and os.path.isdir(entry.path):
                     os.rename(entry.path, aside)
             files.flush([self.path])
+            indexing.forget(self.path, [entry.path for entry in entries])
             self._sweep()
 
     @contextmanager
@@ -221,7 +229,7 @@ class Store:
         if os.path.exists(mark):  # asked after the listing: another writer may be making the store just now
             self._check_version()
             return
-        if any(not name.startswith(names.DRAFT) for name in strange):
+        if any(not name.startswith((names.DRAFT, names.INDEXES)) for name in strange):
             raise StoreError(
                 f"{self.path} is no store: it has {min(strange)} in it.",
                 todo="Choose a directory that is empty, or does not exist yet.",
@@ -251,6 +259,7 @@ class Store:
 
     def _sweep(self) -> None:
         sweep(self.path, self._note)
+        indexing.sweep(self.path)
         for name in os.listdir(self.path):
             if name.startswith(names.DRAFT):
                 path = os.path.join(self.path, name)
