@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Plan,
         Result,
         Status,
+        Trial,
         Versions,
     )
     from liveinstall.session import install, plan
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
     from liveinstall.session.repair import doctor, repair
+    from liveinstall.session.trying import trial
     from liveinstall.session.undo import history, prune, undo
 
 __version__ = "0.1.0"
@@ -49,6 +51,7 @@ __all__ = [
     "Plan",
     "Result",
     "Status",
+    "Trial",
     "Versions",
     "aensure",
     "ainstall",
@@ -70,6 +73,7 @@ __all__ = [
     "hosts",
     "install",
     "list",
+    "owners",
     "pending",
     "plan",
     "prune",
@@ -79,6 +83,7 @@ __all__ = [
     "restart",
     "status",
     "take_over_pip",
+    "trial",
     "undo",
     "uninstall",
     "versions",
@@ -94,7 +99,7 @@ _HOMES = {
     "liveinstall.frontends.restart": ("restart",),
     "liveinstall.model": (
         *("Activation", "Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
-        "Versions",
+        *("Trial", "Versions"),
     ),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
@@ -105,6 +110,7 @@ _HOMES = {
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),
     "liveinstall.session.repair": ("doctor", "repair"),
+    "liveinstall.session.trying": ("trial",),
     "liveinstall.session.undo": ("history", "prune", "undo"),
 }
 
@@ -120,7 +126,7 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
 
-    if name in ("errors", "events", "hosts"):
+    if name in ("errors", "events", "hosts", "owners"):
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
