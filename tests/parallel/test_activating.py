@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from places import KILLED, Place
 from support import make_environment, make_wheel
 
 from liveinstall.errors import RegistryError, StoreError
 from liveinstall.parallel import index as indexes
 from liveinstall.parallel import indexing, names, registries
-from liveinstall.parallel.registry import MAGIC, Registry
+from liveinstall.parallel.registry import MAGIC, Registry, Row
 from liveinstall.parallel.store import Store
 
 ALPHA = {
@@ -337,3 +338,31 @@ def test_a_registry_is_written_read_listed_and_removed(tmp_path):
         registries.read(site, "two")
     registries.remove(site, "one")
     assert registries.known_names(site) == []
+
+
+def test_a_registry_or_a_line_that_is_written_while_somebody_kills_is_the_old_or_the_new_one(tmp_path):
+    place = Place(tmp_path / "root")
+    site = str(place.site)
+    registries.write(site, "env1", Registry(exclusive=True))
+    registries.enable(site, on=True)
+    before = registries.read(site, "env1")[1]
+    new = Registry((Row("alpha", "alpha-1.0-py3-none-any"),))
+
+    def change():
+        registries.write(site, "env1", new)
+        registries.enable(site, on=False)
+        registries.enable(site, on=True)
+
+    _, points = place.fork(change)
+    after = registries.read(site, "env1")[1]
+    assert points > 6 and [row.name for row in after.rows] == ["alpha"]
+    line = registries.start_line()[1]
+    for at in range(points):
+        registries.write(site, "env1", Registry(exclusive=True))
+        assert place.fork(change, at=at)[0] == KILLED
+        assert registries.read(site, "env1")[1] in (before, after), at
+        found = [path.read_text() for path in place.site.glob("_liveinstall_registry*")]
+        assert found in ([], [line]) and registries.known_names(site) == ["env1"], at
+    assert place.fork(change)[0] == 0
+    assert sorted(os.listdir(place.site / ".liveinstall/registries")) == ["env1.txt"]
+    assert os.listdir(place.site / ".liveinstall") == ["registries"]

@@ -99,7 +99,8 @@ def known_names(site: str) -> list[str]:
         found = os.listdir(_home(site))
     except OSError:
         return []
-    return sorted(name.removesuffix(names.REGISTRY) for name in found if name.endswith(names.REGISTRY))
+    own = (name for name in found if name.endswith(names.REGISTRY) and not name.startswith(names.DRAFT))
+    return sorted(name.removesuffix(names.REGISTRY) for name in own)
 
 
 def own_store(site: str) -> str:
