@@ -184,3 +184,9 @@ class StagedImportError(LiveInstallError, ModuleNotFoundError):
     def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
         LiveInstallError.__init__(self, what, todo=todo, **details)
         self.name = details.get("name")
+
+
+class StoreError(LiveInstallError):
+    """A store of wheels cannot be used, written to, or is none. `store` is its directory."""
+
+    store: str

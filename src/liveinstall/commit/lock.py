@@ -37,8 +37,7 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
     seconds = DEFAULT_TIMEOUT if timeout is None else timeout
     try:
         os.makedirs(os.path.join(state, boot.TRANSACTIONS), exist_ok=True)
-        lock = _file_lock(os.path.join(state, boot.LOCK))
-        _acquire(lock, seconds)
+        lock = lock_file(os.path.join(state, boot.LOCK), seconds)
     except Timeout:
         holder = _holder(state)
         raise LockTimeoutError(
@@ -57,6 +56,13 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         with suppress(OSError):
             owner.unlink()
         lock.release()
+
+
+def lock_file(path: str, seconds: float) -> BaseFileLock:
+    """Lock a permanent, empty file; whoever gets the lock releases it. Raises Timeout, OSError."""
+    lock = _file_lock(path)
+    _acquire(lock, seconds)
+    return lock
 
 
 def _file_lock(path: str) -> BaseFileLock:

@@ -31,9 +31,12 @@ _mine: dict[str, str] = {}  # site directory -> its workplace, while this proces
 
 
 @contextmanager
-def workplace(site: str) -> Iterator[str]:
-    """An empty directory, its absolute path, until the end of one change. Needs the lock."""
-    note = _note(site)
+def workplace(site: str, note: Path | None = None) -> Iterator[str]:
+    """An empty directory, its absolute path, until the end of one change. Needs the lock.
+
+    `note`: where it is noted, if `site` is no site directory.
+    """
+    note = note or _note(site)
     try:
         with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as directory:
             _mine[site] = directory
@@ -47,9 +50,9 @@ def workplace(site: str) -> Iterator[str]:
             note.unlink()
 
 
-def sweep(site: str) -> None:
+def sweep(site: str, note: Path | None = None) -> None:
     """Remove what a killed change has left: whoever it belonged to has no lock any longer. Needs the lock."""
-    note = _note(site)
+    note = note or _note(site)
     try:
         directory = parse(note.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:

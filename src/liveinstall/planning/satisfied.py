@@ -32,7 +32,7 @@ def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distri
         requirer, line, asked = queue.pop()
         if requirer and "extra" in line and not asked and ";" in line:
             continue  # parsing is what takes time, and nobody has asked for an extra
-        name, extras, admits = _parse(line, asked)
+        name, extras, admits = parse_line(line, asked)
         if admits is None:
             continue
         node = find(name)
@@ -48,7 +48,7 @@ def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distri
 
 
 @lru_cache(maxsize=16384)
-def _parse(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], Callable[[str], bool] | None]:
+def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], Callable[[str], bool] | None]:
     """(canonical name, extras, whether a version is admitted); no such function where its marker does not hold."""
     plain = _PLAIN.fullmatch(line)
     if plain and plain[2] != "==" and bool(plain[2]) == bool(plain[3]):

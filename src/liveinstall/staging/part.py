@@ -8,7 +8,7 @@ import io
 import json
 import os
 import zipfile
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
@@ -30,7 +30,7 @@ from liveinstall.staging.unpacked import Tree, link_listed, linked
 from liveinstall.staging.writing import CHUNK, LARGE, Rejoined, copy, finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from installer.scripts import ScriptSection
 
@@ -62,6 +62,17 @@ def stage(
 
     Raises: WheelRefusedError, StagingError.
     """
+    with reading(candidate) as (archive, checked):
+        destination = PartDestination(checked, candidate, os.path.basename(archive.filename or ""), target, compiler)
+        return _unpack(archive, destination, transaction, replaces)
+
+
+@contextmanager
+def reading(candidate: Candidate) -> Iterator[tuple[zipfile.ZipFile | Tree, Checked]]:
+    """Open a candidate's wheel and check it by the policy; what goes wrong within is told as its own failure.
+
+    Raises: WheelRefusedError, StagingError.
+    """
     file_name = os.path.basename(candidate.wheel)
     try:
         with _opened(candidate) as archive:
@@ -69,8 +80,7 @@ def stage(
             checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel or candidate.unpacked))
             if (checked.name, Version(checked.version)) != (candidate.name, Version(candidate.version)):
                 raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
-            destination = PartDestination(checked, candidate, file_name, target, compiler)
-            return _unpack(archive, destination, transaction, replaces)
+            yield archive, checked
     except UNREADABLE as error:
         raise refused(file_name, file_name, f"is not a whole wheel ({error})") from error
     except OSError as error:
@@ -90,17 +100,27 @@ def _unpack(archive: zipfile.ZipFile | Tree, destination: PartDestination, trans
     try:
         os.makedirs(path)
         write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
-        if isinstance(archive, Tree) and destination.candidate.shared:
-            destination.link(archive)
-        installer.install(Source(archive, checked, destination.linked), destination, _metadata(destination.candidate))
+        fill(archive, destination)
         write_manifest(path, encode_manifest(destination.rows, transaction, replaces))
-    except BaseException as error:
+    except BaseException:
         destination.compiler.cancel()  # or it would write into what is removed
         remove_tree(path)
-        if isinstance(error, (InvalidScript, InstallerError)):
-            raise refused(destination.file_name, destination.file_name, f"cannot be unpacked ({error})") from error
         raise
     return Part(checked.name, destination.candidate.version, path, tuple(destination.targets), checked.notes)
+
+
+def fill(archive: zipfile.ZipFile | Tree, destination: PartDestination) -> None:
+    """Let `installer` write a checked wheel into a destination, which is a directory that exists.
+
+    Raises: WheelRefusedError, OSError.
+    """
+    try:
+        if isinstance(archive, Tree) and destination.candidate.shared:
+            destination.link(archive)
+        source = Source(archive, destination.checked, destination.linked)
+        installer.install(source, destination, _metadata(destination.candidate))
+    except (InvalidScript, InstallerError) as error:
+        raise refused(destination.file_name, destination.file_name, f"cannot be unpacked ({error})") from error
 
 
 def write_manifest(path: str, text: str) -> None:

@@ -1,0 +1,175 @@
+"""The owner of a directory that is laid out as site-packages is: a distribution in the store, or any other.
+
+Without an index a top-level name is looked up as Python does it, and what is below a package is left to Python. With an
+index (full name -> entry, for a directory that does not change) nothing is looked for at all, only opened.
+"""
+
+from __future__ import annotations
+
+import os
+from _frozen_importlib import ModuleSpec  # importlib.machinery would load importlib and warnings first
+from _frozen_importlib_external import ExtensionFileLoader, PathFinder, SourceFileLoader
+from _imp import extension_suffixes
+
+from liveinstall.parallel.owners import Entry, normalized
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from importlib.metadata import Distribution
+    from importlib.resources.abc import TraversableResources
+    from types import CodeType
+
+    Index = Mapping[str, Entry]
+
+EXTENSION_SUFFIXES = extension_suffixes()
+_INFO = ".dist-info"
+
+
+class DirectoryOwner:
+    """The modules, data and metadata of a directory, absolute path `place`.
+
+    `index`: all modules, or a function that gives them, called once and only when something of here is imported. It
+    must be whole, and true for as long as the directory is used.
+    """
+
+    def __init__(self, place: str, index: Index | Callable[[], Index] | None = None) -> None:
+        self.place = place
+        self.on_disk = index is None
+        self._index = index
+        self._infos: list[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"DirectoryOwner({self.place!r})"
+
+    def names(self) -> Iterable[str]:
+        """The top-level names, in order: modules, and each directory whose name can be imported."""
+        with os.scandir(self.place) as found:
+            names = {_import_name(item.name, is_directory=item.is_dir()) for item in found}
+        return sorted(names - {""})
+
+    def find_spec(self, name: str) -> ModuleSpec | None:
+        """How to load a module; without a loader for a portion of a namespace; None if it is not here."""
+        if self._index is None:
+            inner = name.rpartition(".")[0].replace(".", os.sep)
+            spec = PathFinder.find_spec(name, [os.path.join(self.place, inner) if inner else self.place])
+            return spec if spec is None or spec.loader is not None else _portion(name, spec)
+        entry = self.index().get(name)
+        return None if entry is None else spec_on_disk(entry, self.place)
+
+    def index(self) -> Index:
+        """All modules. Without an index that was given it is made by walking the directory."""
+        if self._index is None:
+            return {entry.name: entry for entry in walk(self.place)}
+        if callable(self._index):
+            self._index = self._index()
+        return self._index
+
+    def code(self, entry: Entry) -> CodeType:
+        """The code of a module, from its .pyc if that is good."""
+        code = SourceFileLoader(entry[0], os.path.join(self.place, entry[2])).get_code(entry[0])
+        if code is None:
+            raise ImportError(f"{entry[0]} has no code", name=entry[0])
+        return code
+
+    def data(self, path: str) -> bytes:
+        """A file's content."""
+        with open(os.path.join(self.place, path), "rb") as stream:
+            return stream.read()
+
+    def native(self, entry: Entry) -> str:
+        """Where an extension module lies."""
+        return os.path.join(self.place, entry[2])
+
+    def distributions(self, name: str | None = None) -> Iterator[Distribution]:
+        """The metadata of what is here. The list of what is here is read once."""
+        if self._infos is None:
+            try:
+                self._infos = [item for item in os.listdir(self.place) if item.endswith(_INFO)]
+            except OSError:
+                self._infos = []
+        wanted = name and normalized(name)
+        infos = [info for info in self._infos if not wanted or normalized(info.partition("-")[0]) == wanted]
+        if infos:
+            from importlib.metadata import Distribution
+
+            yield from (Distribution.at(os.path.join(self.place, info)) for info in infos)
+
+    def reader(self, name: str) -> TraversableResources | None:
+        """The resources of a package."""
+        spec = self.find_spec(name)
+        get = getattr(spec and spec.loader, "get_resource_reader", None)
+        return get(name) if get else None
+
+    def invalidate_caches(self) -> None:
+        """Look again for metadata; Python does the same for its own caches."""
+        self._infos = None
+
+
+def spec_on_disk(entry: Entry, place: str) -> ModuleSpec:
+    """The spec of an entry that lies in the directory `place`, without looking at the disk."""
+    name, kind, path = entry
+    path = os.path.join(place, path.replace("/", os.sep)) if os.sep != "/" else f"{place}/{path}"
+    if kind == "namespace":
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [path]
+        return spec
+    loader = ExtensionFileLoader(name, path) if kind == "native" else SourceFileLoader(name, path)
+    is_package = kind == "package" or path.rpartition(os.sep)[2].startswith("__init__.")
+    return located(name, path, loader, [path.rpartition(os.sep)[0]] if is_package else None)
+
+
+def located(name: str, path: str, loader: object, search: list[str] | None) -> ModuleSpec:
+    """A spec whose module gets `path` as its `__file__`, without the work of `spec_from_file_location`."""
+    spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]
+    spec.has_location = True
+    spec.submodule_search_locations = search
+    return spec
+
+
+def _portion(name: str, found: ModuleSpec) -> ModuleSpec:
+    """A portion of a namespace with a plain list: Python's own would be computed anew from sys.path."""
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = list(found.submodule_search_locations or ())
+    return spec
+
+
+def _import_name(name: str, *, is_directory: bool) -> str:
+    """The import name of a file or directory; empty if there is none."""
+    if not is_directory:
+        suffixes = (".py", *EXTENSION_SUFFIXES)
+        name = next((name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)), "")
+    return name if name.isidentifier() and name != "__pycache__" else ""
+
+
+def walk(place: str) -> Iterator[Entry]:
+    """The entries of all modules below a directory, as Python would find them there."""
+    left = [("", "")]
+    while left:
+        prefix, inner = left.pop()
+        here = sorted(os.scandir(os.path.join(place, inner)), key=lambda item: item.name)
+        yield from _entries([item.name for item in here if not item.is_dir()], prefix, inner)
+        for item in here:
+            if item.is_dir() and _import_name(item.name, is_directory=True):
+                path = f"{inner}/{item.name}" if inner else item.name
+                yield _of_directory(prefix + item.name, path, place)
+                left.append((f"{prefix}{item.name}.", path))
+
+
+def _of_directory(name: str, path: str, place: str) -> Entry:
+    for suffix in (*EXTENSION_SUFFIXES, ".py"):
+        init = f"{path}/__init__{suffix}"
+        if os.path.isfile(os.path.join(place, init)):
+            return Entry(name, "package" if suffix == ".py" else "native", init)
+    return Entry(name, "namespace", path)
+
+
+def _entries(files: list[str], prefix: str, inner: str) -> Iterator[Entry]:
+    """The modules among the files of one directory; an extension module goes before a source of the same name."""
+    seen = {"__init__"}
+    for suffix in (*EXTENSION_SUFFIXES, ".py"):
+        for name in files:
+            module = name.removesuffix(suffix)
+            if name.endswith(suffix) and module not in seen and module.isidentifier():
+                seen.add(module)
+                yield Entry(prefix + module, "module" if suffix == ".py" else "native", f"{inner}/{name}".lstrip("/"))

@@ -1,0 +1,132 @@
+"""What there is to choose from: a store's entries, and where it is asked for what the environment has."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from liveinstall.errors import StoreError
+from liveinstall.parallel.solving import Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from liveinstall.model import Distribution
+    from liveinstall.parallel.store import Store, Stored
+
+_FIELDS = ("name", "version", "requires-dist", "requires-python")
+
+
+class Offers:
+    """Called with a canonical name it tells the versions that this interpreter can use, the best first.
+
+    `here(name)` is what the environment has, which goes before what is stored. `fixed` are those that cannot change
+    any more, because they are loaded or active: they are the only ones of their name.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        here: Callable[[str], Distribution | None] = lambda _: None,
+        fixed: Mapping[str, Offer] | None = None,
+    ) -> None:
+        self._here = here
+        self._known: dict[str, Sequence[Offer]] = {name: [offer] for name, offer in (fixed or {}).items()}
+        self._stored: dict[str, list[Stored]] = {}
+        for entry in store.entries():
+            self._stored.setdefault(entry.name, []).append(entry)
+
+    def __call__(self, name: str) -> Sequence[Offer]:
+        """See the class."""
+        if name not in self._known:
+            found = self._here(name)
+            first = [Offer(found.name, found.version, found.requires, info=found.info)] if found else []
+            stored = [offer_of(entry) for entry in usable(self._stored.get(name, ()))]
+            self._known[name] = [*first, *finals_first(offer for offer in stored if offer)]
+        return self._known[name]
+
+
+def offer_of(entry: Stored) -> Offer | None:
+    """What is stored, as its metadata tells; None if it is damaged, or not for this version of Python."""
+    try:
+        info = entry.info
+        fields = _read(os.path.join(info, "METADATA"))
+    except (OSError, StoreError):
+        return None
+    wanted = fields["requires-python"]
+    if canonicalize_name("".join(fields["name"][:1])) != entry.name or (wanted and not _fits(wanted[0])):
+        return None
+    return Offer(entry.name, entry.version, tuple(fields["requires-dist"]), entry.path, info)
+
+
+def _read(path: str) -> dict[str, list[str]]:
+    """The fields of the header that count here."""
+    fields: dict[str, list[str]] = {field: [] for field in _FIELDS}
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            key, colon, value = line.partition(":")
+            if not line.strip():
+                break
+            if colon and key.lower() in fields:
+                fields[key.lower()].append(value.strip())
+    return fields
+
+
+def _fits(wanted: str) -> bool:
+    try:
+        return SpecifierSet(wanted).contains(platform.python_version(), prereleases=True)
+    except InvalidSpecifier:
+        return True  # as pip has it
+
+
+def finals_first(offers: Iterable[Offer]) -> list[Offer]:
+    """The newest version first, and what is a pre-release after all that is none."""
+    return sorted(offers, key=lambda offer: _rank(offer.version), reverse=True)
+
+
+def _rank(version: str) -> tuple[bool, Version]:
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        return False, Version("0")
+    return not parsed.is_prerelease, parsed
+
+
+def usable(entries: Iterable[Stored]) -> list[Stored]:
+    """Those that this interpreter can use; of one version the best build."""
+    found = list(entries)
+    ranks = _ranks() if any(not _is_for_all(entry.tag) for entry in found) else {}
+    best: dict[tuple[str, str], tuple[int, Stored]] = {}
+    for entry in found:
+        rank = _rank_of(entry.tag, ranks)
+        known = best.setdefault((entry.name, entry.version), (rank, entry))
+        if rank < known[0]:
+            best[entry.name, entry.version] = rank, entry
+    return [entry for rank, entry in best.values() if rank < sys.maxsize]
+
+
+def _is_for_all(tag: str) -> bool:
+    return tag.endswith("py3-none-any")
+
+
+def _ranks() -> dict[str, int]:
+    from packaging.tags import sys_tags  # takes long to load, and most of what there is needs no look at it
+
+    return {str(tag): rank for rank, tag in enumerate(sys_tags())}
+
+
+def _rank_of(tag: str, ranks: Mapping[str, int]) -> int:
+    """How well a (compressed) tag fits this interpreter: 0 is best, sys.maxsize is not at all."""
+    if _is_for_all(tag):
+        return ranks.get("py3-none-any", sys.maxsize - 1)
+    interpreters, abis, platforms = (part.split(".") for part in tag.split("-")[-3:])
+    return min(
+        (ranks.get(f"{i}-{a}-{p}", sys.maxsize) for i in interpreters for a in abis for p in platforms),
+        default=sys.maxsize,
+    )
