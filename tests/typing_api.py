@@ -5,7 +5,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import liveinstall
-from liveinstall import Change, Finding, LiveInstallError, Past, Pending, Plan, Result, Status
+from liveinstall import Change, Finding, LiveInstallError, Past, Pending, Plan, Result, Status, Trial
 
 result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
 staged: tuple[Change, ...] = result.staged
@@ -26,4 +26,8 @@ undone: Result = liveinstall.undo(past[0].transaction)
 undone = liveinstall.undo(to=past[0].transaction)
 why_not: str = past[0].why_not
 liveinstall.restart()
+tried: Trial = liveinstall.trial("import numpy", arguments=["x"], timeout=1.5)
+tried = liveinstall.trial(module="pytest", env={"A": "b"}, cwd=Path())
+ended: tuple[int, str, bool] = (tried.returncode, tried.stdout, tried.ok)
+result = liveinstall.install("rich", verify=True)
 pruned: tuple[Past, ...] = liveinstall.prune(keep=1, days=7.5, bytes=2**30)

@@ -103,6 +103,18 @@ def place(source, target, touched, spared=None):
         raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
 
 
+def leaving(home, info, inside):
+    """What goes out with a distribution besides its dist-info `info`: paths below `home`, as whole as possible."""
+    moves = [path for path in inside if "/" not in path]
+    tops = {path.split("/", 1)[0] for path in inside if "/" in path} - {info}
+    if any(path.endswith(".py") for path in moves):
+        tops.add("__pycache__")
+    for top in sorted(tops):
+        if isdir(join(home, top)):
+            collect(home, top, inside, moves)
+    return moves
+
+
 def collect(home, directory, owned, moves):
     """Append to `moves` what of `directory` is owned, as whole directories where possible; True when all of it is."""
     found, whole = [], True

@@ -10,6 +10,7 @@ from .files import (
     collect,
     flush,
     in_order,
+    leaving,
     make_directories,
     move,
     owned,
@@ -33,13 +34,7 @@ def _retire(site, record, change, touched):
     inside, outside = owned(tree.home, read(join(tree.home, info, "RECORD")))
     make_directories(tree.root, touched)
     move(join(tree.home, info), join(tree.root, info), touched, out=True)
-    moves = [path for path in inside if "/" not in path]
-    tops = {path.split("/", 1)[0] for path in inside if "/" in path} - {info}
-    if any(path.endswith(".py") for path in moves):
-        tops.add("__pycache__")
-    for top in sorted(tops):
-        if isdir(join(tree.home, top)):
-            collect(tree.home, top, inside, moves)
+    moves = leaving(tree.home, info, inside)
     pairs = [(join(tree.home, path), path) for path in moves]
     pairs += [(path, tree.path_of(path)) for path in outside]
     for source, path in pairs:

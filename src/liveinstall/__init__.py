@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from liveinstall.frontends.magic import give_back_pip, take_over_pip
     from liveinstall.frontends.repl import repl
     from liveinstall.frontends.restart import restart
-    from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status
+    from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status, Trial
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
     from liveinstall.session.audit import check, freeze, list  # noqa: A004
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
     from liveinstall.session.repair import doctor, repair
+    from liveinstall.session.trying import trial
     from liveinstall.session.undo import history, prune, undo
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "Plan",
     "Result",
     "Status",
+    "Trial",
     "aensure",
     "ainstall",
     "aplan",
@@ -63,6 +65,7 @@ __all__ = [
     "restart",
     "status",
     "take_over_pip",
+    "trial",
     "undo",
     "uninstall",
 ]
@@ -75,7 +78,18 @@ _HOMES = {
     ),
     "liveinstall.frontends.repl": ("repl",),
     "liveinstall.frontends.restart": ("restart",),
-    "liveinstall.model": ("Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
+    "liveinstall.model": (
+        "Change",
+        "Check",
+        "Finding",
+        "Listed",
+        "Past",
+        "Pending",
+        "Plan",
+        "Result",
+        "Status",
+        "Trial",
+    ),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
     "liveinstall.session.audit": ("check", "freeze", "list"),
@@ -84,6 +98,7 @@ _HOMES = {
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),
     "liveinstall.session.repair": ("doctor", "repair"),
+    "liveinstall.session.trying": ("trial",),
     "liveinstall.session.undo": ("history", "prune", "undo"),
 }
 

@@ -176,6 +176,26 @@ class CannotRestartError(LiveInstallError):
     place: str
 
 
+class TrialError(LiveInstallError):
+    """A trial could not be made, or did not end in its time. `stdout` and `stderr`: what it had said until then."""
+
+    stdout: str = ""
+    stderr: str = ""
+
+
+class VerificationError(LiveInstallError):
+    """What was to be installed cannot be imported. `failures`: module -> the traceback of its import."""
+
+    unchanged = "Nothing was staged or changed."
+    failures: dict[str, str]
+
+
+class HomeError(LiveInstallError):
+    """A home cannot be made, run or removed. `path` is its directory."""
+
+    path: str
+
+
 class StagedImportError(LiveInstallError, ModuleNotFoundError):
     """A module was imported that only the next start of Python will have."""
 

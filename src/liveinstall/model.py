@@ -242,6 +242,27 @@ class AllPending(Rows[Pending]):
 
 
 @dataclass(frozen=True)
+class Trial(Shown):
+    """How a program ended in the environment as it will be: its exit status (negative: a signal) and what it said.
+
+    `changes` are those that were in place, `notes` why something that waits was not. `seconds` it took, with the
+    making.
+    """
+
+    returncode: int
+    stdout: str
+    stderr: str
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.returncode == 0
+
+
+@dataclass(frozen=True)
 class Guard:
     """Whether every interpreter of an environment holds what it uses, from its start on."""
 

@@ -20,6 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 # Those for event loops are for Python only.
 IN_PYTHON_ONLY = {"aensure", "ainstall", "aplan", "aundo", "auninstall"}  # a command has no event loop,
 IN_PYTHON_ONLY |= {"give_back_pip", "repl", "restart", "take_over_pip"}  # and is nobody's prompt or kernel
+IN_PYTHON_ONLY |= {"trial"}  # its command is `try`
 NOT_TYPED = {"on_event", "restart"}
 API = sorted(name for name in liveinstall.__all__ if inspect.isfunction(getattr(liveinstall, name)))
 

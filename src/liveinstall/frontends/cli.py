@@ -45,6 +45,8 @@ def run(options: dict[str, Any]) -> int:
     """Run what was parsed."""
     verb, as_json, debug = options.pop("verb"), options.pop("json"), options.pop("debug")
     options.pop("_yes", None)
+    if "program" in options:
+        options["as_json"] = as_json
     if "quiet" in options:
         options["quiet"] = as_json or options["quiet"]
     try:

@@ -36,6 +36,8 @@ def evaluate(typed: Sequence[str]) -> Any:
     verb = options["verb"]
     for name in ("verb", "json", "debug", "_yes"):
         options.pop(name, None)
+    if "program" in options:
+        options["as_json"] = True  # here are no streams that a program could have for itself
     value = VERBS[verb](options)
     if isinstance(value, Shown):
         return value

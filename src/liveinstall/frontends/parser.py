@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import liveinstall
+from liveinstall.frontends import home_verbs
 from liveinstall.frontends.statuses import MEANINGS
 from liveinstall.planning.options import add_options, parse_words
 
@@ -47,6 +48,7 @@ _EXAMPLES = {
         "completion bash > ~/.local/share/bash-completion/completions/liveinstall",
         'eval "$(liveinstall completion zsh)"',
     ),
+    **home_verbs.EXAMPLES,
 }
 COMMON = ("--json", "--debug", "-v", "--verbose")
 
@@ -76,10 +78,13 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     verbs = verbs_of(parser)
     if words and words[0] not in verbs and not words[0].startswith("-"):
         raise UsageError(_unknown(words[0], verbs), parser.format_usage())
+    words, program = home_verbs.split(words)
     if words[:1] in (["install"], ["plan"], ["ensure"]):
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         found = vars(parser.parse_args(words))
+    if program is not None:
+        found["program"] = program
     if found["verb"] == "hold":
         found["program"] = found["program"][found["program"][:1] == ["--"] :]
         if not found["program"]:
@@ -115,6 +120,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     _add_waiting(verbs)
     _add_past(verbs)
     _add_mending(verbs)
+    home_verbs.add_verbs(verbs, _verb)
     completion = _verb(verbs, "completion", "print what makes a shell complete commands, options and installed names")
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
     return parser
@@ -141,6 +147,7 @@ def _add_changes(verbs: Any) -> None:
     parser.add_argument("--with-unused", action="store_true", help="also what only they needed and nobody asked for")
     parser.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     _add_when(parser)
+    home_verbs.add_verify(parser)
     _add_quiet(parser)
     # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
     parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
@@ -174,6 +181,7 @@ def _add_past(verbs: Any) -> None:
     undo = _verb(verbs, "undo", "undo the last transaction, one by its id, or all after another; needs no network")
     undo.add_argument("transaction", nargs="?", metavar="ID")
     undo.add_argument("--to", metavar="ID", help="undo everything that happened after it")
+    home_verbs.add_verify(undo)
     prune = _verb(verbs, "prune", "remove old files that are kept for undo; without a limit, all")
     prune.add_argument("--keep", type=int, metavar="N", help="those of the N newest transactions stay")
     prune.add_argument("--days", type=float, metavar="DAYS", help="what is older goes")
@@ -231,6 +239,7 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"{parser.prog} [OPTION ...] [REQUIREMENT ...]"
     add_options(parser)
     _add_when(parser)
+    home_verbs.add_verify(parser)
     _add_quiet(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")
     add("--prefer", choices=("newest", "loaded"), default="newest", help="loaded: try first what needs no restart")

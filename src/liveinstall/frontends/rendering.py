@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.frontends.where import Where, where
-from liveinstall.model import Check, Finding, Listed, Listing, Past, Pending, Plan, Result, Rows, Source, Status
+from liveinstall.model import Check, Finding, Listed, Listing, Past, Pending, Plan, Result, Rows, Source, Status, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,6 +99,16 @@ def render_check(check: Check) -> str:
     return "\n".join(lines) or "Nothing is wrong."
 
 
+def render_trial(trial: Trial) -> str:
+    """A trial: what its program said, and how it ended."""
+    how = (
+        f"ended with status {trial.returncode}" if trial.returncode >= 0 else f"was ended by signal {-trial.returncode}"
+    )
+    said = [text.rstrip("\n") for text in (trial.stdout, trial.stderr) if text.strip()]
+    notes = [f"Note: {note}." for note in trial.notes]
+    return "\n".join([*said, *notes, f"The trial {how}."])
+
+
 def render_listed(rows: Sequence[Listed]) -> str:
     """Distributions as a table."""
     table = [("name", "installed", "loaded", "pending", "editable project")]
@@ -163,6 +173,8 @@ def show(value: Any) -> str:
             return render_finding(value)
         case Check():
             return render_check(value)
+        case Trial():
+            return render_trial(value)
         case Listed():
             return render_listed([value])
         case Listing() if value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from liveinstall.frontends import home_verbs
 from liveinstall.frontends.rendering import render_listed, show
 from liveinstall.frontends.statuses import Status
 from liveinstall.model import Result
@@ -49,11 +50,12 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "hold": lambda options: holding.hold_while(options["program"]),
     "guard": lambda options: holding.guard(options["state"]),
     "history": lambda _: back.history(),
-    "undo": lambda options: back.undo(options["transaction"], to=options["to"]),
+    "undo": lambda options: back.undo(options["transaction"], to=options["to"], verify=options["verify"]),
     "prune": lambda options: back.prune(**options),
     "doctor": lambda options: _repair_room().doctor(*options["names"]),
     "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
     "completion": _completion,
+    **home_verbs.VERBS,
 }
 
 
@@ -61,6 +63,8 @@ def words(verb: str, value: Any) -> str:
     """What a person reads."""
     if verb == "list":
         return render_listed(value)
+    if verb in home_verbs.VERBS:
+        return home_verbs.words_of(value)
     if verb == "hold":
         return ""  # the program has spoken
     if verb == "freeze":
@@ -103,6 +107,8 @@ def plain(value: Any) -> Any:
 
 def status_of(verb: str, value: Any) -> int:
     """The exit status of a verb that has ended well; of `hold` it is the program's."""
+    if verb in home_verbs.VERBS:
+        return home_verbs.status_of(value)
     if verb == "hold":
         return int(value)
     if verb == "check":

@@ -53,7 +53,7 @@ class Request:
     `indexed` are names whose URL is an index's choice that a lock file wrote down, and no direct one (PEP 610).
     `constraints` are files or requirements. `upgrade_strategy` is only-if-needed or eager. `config_settings` are
     (key, value) pairs. `engine_arguments` are handed on as they are. `timeout` is in seconds.
-    `requester`: who asks, or empty.
+    `requester`: who asks, or empty. `verify`: import what changes, in a trial, before it is accepted.
     """
 
     requirements: tuple[str, ...]
@@ -83,6 +83,7 @@ class Request:
     when: str = "auto"
     timeout: float | None = None
     requester: str = ""
+    verify: bool = False
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def install(
     prefer: Literal["newest", "loaded"] = "newest",
     requester: str | None = None,
     protect: Sequence[str] = (),
+    verify: bool | None = None,
     on_event: OnEvent = None,
     restart: Literal["never", "ask", "auto"] = "never",
     quiet: bool | None = None,
@@ -78,6 +79,8 @@ def install(
     and says what was given up for that. `requester` names who asks, for hosts with plugins: it is recorded, and what
     requesters have asked for is solved together with each later request. `protect`: requirements of the host that this
     request may not break; both are refused with ProtectedError, which says who asked for what.
+    `verify` imports every top-level module of what changes, and of what is loaded and needs it, in a trial, before
+    anything is accepted; without it the environment variable LIVEINSTALL_VERIFY decides.
     `on_event` is called with each of `liveinstall.events` as it happens, in this thread.
     `restart` says whether Python is restarted when something waits: `"ask"` asks first; where that cannot be done from
     within, a note says so.

@@ -30,6 +30,7 @@ class Wishes:
     requester: str | None = None
     protect: Sequence[str] = ()
     prefer: str = "newest"
+    verify: bool | None = None
 
     def __post_init__(self) -> None:
         """RequirementError for what makes no sense."""

@@ -11,6 +11,7 @@ from liveinstall.environment.target import find_target
 from liveinstall.errors import RestartRequiredError
 from liveinstall.events import Done
 from liveinstall.planning.requests import parse_request
+from liveinstall.planning.verify import wants_verification
 from liveinstall.session.choosing import Chooser, Wishes
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from liveinstall.planning.requests import Request, RequirementLike
 
 Requirements = tuple["RequirementLike", ...]
-_WISHES = ("requester", "protect", "prefer")
+_WISHES = ("requester", "protect", "prefer", "verify")
 
 
 def install(
@@ -86,7 +87,8 @@ def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[Wish
     mine = {name: options[name] for name in _WISHES if name in options}
     rest = {name: value for name, value in options.items() if name not in mine}
     request = parse_request(requirements, **rest)
-    return Wishes(**mine), replace(request, requester=mine.get("requester") or "")
+    wishes = Wishes(**mine)
+    return wishes, replace(request, requester=wishes.requester or "", verify=wants_verification(wishes.verify))
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:

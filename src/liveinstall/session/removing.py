@@ -17,6 +17,7 @@ from liveinstall.planning.plan import future
 from liveinstall.planning.requests import Request
 from liveinstall.planning.unused import unused_without
 from liveinstall.planning.values import value_of
+from liveinstall.planning.verify import wants_verification
 from liveinstall.session.installing import refuse_to_wait
 from liveinstall.session.promises import name_of
 from liveinstall.session.scene import Scene, changing
@@ -36,6 +37,7 @@ def uninstall(
     when: Literal["auto", "now", "restart"] = "auto",
     dry_run: bool = False,
     timeout: float | None = None,
+    verify: bool | None = None,
     on_event: OnEvent = None,
     quiet: bool | None = None,
 ) -> Result:
@@ -43,7 +45,7 @@ def uninstall(
 
     What still needs them is told in `conflicts`. What only they needed stays and is named in the notes, or goes with
     them when `with_unused` is set. What only waits to be installed no longer does. A name that is not installed is a
-    note, as it is for pip. `when`, `dry_run`, `timeout`, `on_event` and `quiet` are as for `install()`.
+    note, as it is for pip. `when`, `dry_run`, `timeout`, `verify`, `on_event` and `quiet` are as for `install()`.
 
     Raises: RequirementError, DamagedError (no usable RECORD), TargetError (it lies outside of the environment),
     RestartRequiredError, LockTimeoutError; nothing was changed then.
@@ -51,19 +53,20 @@ def uninstall(
     wanted = _canonical(names)
     value_of("when", when)
     value_of("timeout", timeout)
+    verified = wants_verification(verify)
     with Reporter(on_event, quiet=quiet) as reporter:
         if dry_run:
             scene = Scene.of(find_target(for_change=False), reporter)
             _, decided = _decide(scene, wanted, when, with_unused=with_unused)
             result = result_of(decided, dry_run=True)
         else:
-            result = _uninstall(wanted, when, timeout, reporter, with_unused=with_unused)
+            result = _uninstall(wanted, when, timeout, reporter, with_unused=with_unused, verify=verified)
         reporter.tell(Done(result))
         return result
 
 
 def _uninstall(
-    wanted: frozenset[str], when: str, timeout: float | None, reporter: Reporter, *, with_unused: bool
+    wanted: frozenset[str], when: str, timeout: float | None, reporter: Reporter, *, with_unused: bool, verify: bool
 ) -> Result:
     target = find_target()
     with changing(target, timeout), BytecodeCompiler() as compiler:
@@ -76,7 +79,7 @@ def _uninstall(
         scene.check_replaceable(decided)
         from liveinstall.session.work import carry_out
 
-        return carry_out(scene, request, (), decided, compiler)
+        return carry_out(scene, replace(request, verify=verify), (), decided, compiler)
 
 
 def _canonical(names: Iterable[str]) -> frozenset[str]:

@@ -16,6 +16,7 @@ from liveinstall.model import Candidate, History, Past, Result, Retired, Source,
 from liveinstall.planning.back import Deed, Step, way_back
 from liveinstall.planning.plan import together
 from liveinstall.planning.requests import Request
+from liveinstall.planning.verify import wants_verification
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import past_of
 from liveinstall.staging.bytecode import BytecodeCompiler
@@ -43,7 +44,7 @@ def history() -> History:
     return History(found)
 
 
-def undo(transaction: str | None = None, *, to: str | None = None) -> Result:
+def undo(transaction: str | None = None, *, to: str | None = None, verify: bool | None = None) -> Result:
     """Undo the last transaction, the one that is named, or everything that happened after `to`.
 
     Old versions come back from the files that are kept, without a network: at once, or, where a live process would be
@@ -51,17 +52,20 @@ def undo(transaction: str | None = None, *, to: str | None = None) -> Result:
     waits is taken back by `cancel()`.
 
     `transaction` is an id, as `Result.transaction` and `history()` have it; a result that changed nothing has none.
+    `verify` is as for `install()`.
 
     Raises: NotHappenedError, MovedOnError, RetiredError, and what `install()` raises; nothing was changed then.
     """
     if transaction is not None and to is not None:
         raise RequirementError("undo() takes one transaction or to=, not both.", requirement="")
+    verified = wants_verification(verify)
     target = find_target()
     with changing(target):
         scene = Scene.of(target)
         done = past.happened(target.site)
         undone = _after(done, to, scene) if transaction is None else [_named(done, transaction, scene)]
-        return _undo(scene, done, undone, f"undo to {to}" if to else f"undo {undone[0].id}")
+        asked = f"undo to {to}" if to else f"undo {undone[0].id}"
+        return _undo(scene, done, undone, asked, verify=verified)
 
 
 def prune(*, keep: int | None = None, days: float | None = None, bytes: int | None = None) -> tuple[Past, ...]:
@@ -116,7 +120,7 @@ def _waits(id: str) -> NotHappenedError:
     )
 
 
-def _undo(scene: Scene, done: Sequence[past.Done], undone: Sequence[past.Done], asked: str) -> Result:
+def _undo(scene: Scene, done: Sequence[past.Done], undone: Sequence[past.Done], asked: str, *, verify: bool) -> Result:
     site = scene.target.site
     deeds = [_deed(site, item) for item in undone]
     since: dict[str, str] = {}
@@ -133,7 +137,7 @@ def _undo(scene: Scene, done: Sequence[past.Done], undone: Sequence[past.Done], 
             candidates.append(candidate)
         else:
             removals.add(name)
-    request = Request((asked,), frozenset(), frozenset(removals), reinstall=True)
+    request = Request((asked,), frozenset(), frozenset(removals), reinstall=True, verify=verify)
     decided = together(scene.decide(request, candidates), back)
     scene.check_replaceable(decided)
     from liveinstall.session.work import carry_out

@@ -42,7 +42,9 @@ def carry_out(
         scene.reporter.tell(Staged(result.staged))
         Followed.staged()
     id = (later if result.staged else now) or None
-    return replace(result, transaction=id, notes=(*decided.notes, *notes, *before), seconds=scene.seconds)
+    return replace(
+        result, transaction=id, notes=(*decided.notes, *work.verified, *notes, *before), seconds=scene.seconds
+    )
 
 
 class _Work:
@@ -60,6 +62,7 @@ class _Work:
         }
         self.sources: Mapping[str, Source] = {}
         self.early: set[str] = set()
+        self.verified: tuple[str, ...] = ()
         self.now_id = transactions.new_id()
         self.later_id = scene.waiting.ids[0] if scene.waiting.ids else transactions.new_id()
 
@@ -80,6 +83,8 @@ class _Work:
             with ended_by(compiler.cancel):
                 compiler.finish()
             self.scene.lap("compile")
+            if self.request.verify:
+                self._verify(parts)
             # What starts processes comes before the commit, which nothing shall interrupt.
             self.sources = self.scene.sources()
             self.early = self.scene.loaded_at_start(change.name for change in self.decided.waiting)
@@ -89,6 +94,13 @@ class _Work:
             remove_parts(parts.values())
             raise
         return parts
+
+    def _verify(self, parts: Mapping[str, Part]) -> None:
+        from liveinstall.session.verifying import check_imports
+
+        entries = self._entries(parts)
+        swaps = [entries[change.name].swap for change in self.decided.changes]
+        self.verified = check_imports(self.scene, self.request, self.chosen, self.decided, swaps, parts)
 
     def _loaded_places(self) -> dict[str, set[str]]:
         """For each staged upgrade, the loaded files: of their successors the restart needs bytecode."""
@@ -107,13 +119,7 @@ class _Work:
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
         """The ids of what happened now and of what waits; empty where there is none."""
         target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
-        entries = dict(waiting.entries)
-        changed = {change.name: change for change in decided.changes}
-        for name, candidate in self.chosen.items():
-            self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
-            entries[name] = Entry(self.swaps[name], _about(changed[name], candidate, self.sources.get(name)))
-        for name in self.removed:
-            entries[name] = Entry(self.swaps[name], {"reason": changed[name].reason})
+        entries = self._entries(parts)
         if decided.now:
             now = [entries[change.name] for change in decided.now]
             publish(target, self.now_id, now, self.request.asked)
@@ -125,6 +131,17 @@ class _Work:
             later = publish_waiting(target, waiting, left, asked, id=self.later_id, early=self.early)
         transactions.recover(self.site)
         return self.now_id if decided.now else "", later
+
+    def _entries(self, parts: Mapping[str, Part]) -> dict[str, Entry]:
+        """All that waited, with what this request changes."""
+        entries = dict(self.scene.waiting.entries)
+        changed = {change.name: change for change in self.decided.changes}
+        for name, candidate in self.chosen.items():
+            self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
+            entries[name] = Entry(self.swaps[name], _about(changed[name], candidate, self.sources.get(name)))
+        for name in self.removed:
+            entries[name] = Entry(self.swaps[name], {"reason": changed[name].reason})
+        return entries
 
 
 def _about(change: Change, candidate: Candidate, source: Source | None) -> dict[str, Any]:

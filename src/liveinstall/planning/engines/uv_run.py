@@ -35,7 +35,7 @@ _ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz
 QUIET = ("--no-progress", "--color=never")
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
 # Options that change nothing for uv; all others but sources keep it from starting early, if they are given at all.
-_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run")
+_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify")
 _SOURCES: dict[str, Any] = {"no_index": False, "index_url": None, "extra_index_urls": (), "find_links": ()}
 _BUILDS: dict[str, Any] = {"only_binary": (), "no_binary": ()}
 

@@ -1,0 +1,78 @@
+"""Directories that are made aside and are nobody's once their maker is dead: the next maker sweeps them.
+
+Each has a file under a kernel lock, which its maker has as long as it lives, and with it whoever inherits the handle.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import _liveinstall_boot as boot
+from _liveinstall_boot.files import remove_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARK = ".liveinstall-made-by"  # in it, locked
+_YOUNG = 3600.0  # seconds in which a directory without the mark may be one that is just being made
+
+
+@contextmanager
+def aside(parent: str, prefix: str) -> Iterator[tuple[str, int]]:
+    """An empty directory in `parent` and the handle of its lock; at the end it is removed, if it is still there."""
+    sweep(parent, prefix)
+    directory = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    handle = -1
+    try:
+        os.chmod(directory, 0o777 & ~_umask())
+        handle = boot.try_lock(os.path.join(directory, MARK)) or -1
+        yield directory, handle
+    finally:
+        if handle > 0:
+            os.close(handle)
+        remove_tree(directory)
+
+
+def sweep(parent: str, prefix: str) -> None:
+    """Remove what dead makers have left."""
+    with suppress(OSError):
+        for entry in os.scandir(parent):
+            if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):
+                    _sweep(entry.path)
+
+
+def _sweep(directory: str) -> None:
+    mark = os.path.join(directory, MARK)
+    if not os.path.lexists(mark):
+        if time.time() - os.lstat(directory).st_mtime > _YOUNG:
+            remove_tree(directory)
+        return
+    handle = boot.try_lock(mark)
+    if handle is not None:
+        os.close(handle)
+        remove_tree(directory)
+
+
+def private_directory(name: str) -> str:
+    """A directory of this user's among the system's temporary files; a new one where somebody else has the name."""
+    if not hasattr(os, "getuid"):
+        return tempfile.gettempdir()
+    path = os.path.join(tempfile.gettempdir(), f"{name}-{os.getuid()}")
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    about = os.lstat(path)
+    if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022:
+        return path
+    return tempfile.mkdtemp(prefix=f"{name}-")
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,72 @@
+"""What must be importable for a change to be accepted: what it brings, and what is loaded and needs what it changes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from _liveinstall_boot import codec
+from liveinstall.commit import transaction as transactions
+from liveinstall.commit.waiting import roots_of
+from liveinstall.environment.installed import in_directory, record_of
+from liveinstall.errors import DamagedError
+from liveinstall.homes.verifying import Verified, import_names, verify
+from liveinstall.planning.graph import edges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveinstall.model import Candidate, Distribution, Plan
+    from liveinstall.planning.requests import Request
+    from liveinstall.session.scene import Scene
+    from liveinstall.staging.part import Part
+
+
+def check_imports(
+    scene: Scene,
+    request: Request,
+    chosen: Mapping[str, Candidate],
+    decided: Plan,
+    swaps: Iterable[codec.Change],
+    parts: Mapping[str, Part],
+) -> tuple[str, ...]:
+    """Raise VerificationError unless all imports work with the swaps in place; notes for the result."""
+    changed = {change.name for change in decided.changes} & {*chosen, *request.removals}
+    coming = [found for part in parts.values() for found in in_directory(part.path)]
+    wanted = [Verified(found.name, _modules(found), is_new=scene.replaced(found.name) is None) for found in coming]
+    needing = _dependents(scene, request, chosen.values(), changed)
+    wanted += [Verified(found.name, _modules(found)) for found in needing]
+    if not any(each.modules for each in wanted):
+        return ()
+    site = scene.target.site
+    before = [item.record for item in transactions.read_all(site) if item.state == "pending"]
+    after = codec.Record("verified", list(swaps), roots_of(scene.target))
+    notes = verify(scene.target, before, after, wanted)
+    scene.lap("verify")
+    return notes
+
+
+def _dependents(scene: Scene, request: Request, chosen: Iterable[Candidate], changed: set[str]) -> list[Distribution]:
+    """What live processes have loaded and needs, at whatever remove, what is changed; as it will be."""
+    state = scene.after(request, chosen)
+    needing, new = set(changed), set(changed)
+    while new:
+        new = {edge.requirer for edge in edges(state, on=new)} - needing
+        needing |= new
+    used = scene.used_versions().keys() & needing - changed
+    waits = scene.waiting.entries
+    found: list[Distribution] = []
+    for name in sorted(used & state.keys()):
+        part = waits[name].swap.part if name in waits else None
+        if part:
+            found += in_directory(os.path.normpath(os.path.join(scene.target.site, part)))
+        else:
+            found.append(scene.here[name])
+    return found
+
+
+def _modules(found: Distribution) -> tuple[str, ...]:
+    try:
+        return import_names(record_of(found)[0])
+    except DamagedError:
+        return ()
