@@ -359,7 +359,7 @@ def test_path_lines_belong_to_the_default_environment(tmp_path, monkeypatch):
     from liveinstall.parallel import shutting
 
     lay(tmp_path, {"x.pth": "# no\nimport os\n/one\nrelative\n\n", "y.txt": "/no"})
-    monkeypatch.setattr(shutting.sys.modules["site"], "getsitepackages", lambda: [str(tmp_path), "/not/there"])
+    monkeypatch.setattr(shutting.sys.modules["site"], "getsitepackages", lambda *_: [str(tmp_path), "/not/there"])
     monkeypatch.setattr(shutting.sys.modules["site"], "ENABLE_USER_SITE", False)
     assert set(shutting.default_places()) == {str(tmp_path), "/not/there", "/one", str(tmp_path / "relative")}
 

@@ -33,6 +33,8 @@ class DirectoryOwner:
     must be whole, and true for as long as the directory is used.
     """
 
+    virtual = False
+
     def __init__(self, place: str, index: Index | Callable[[], Index] | None = None) -> None:
         self.place = place
         self.on_disk = index is None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, DistributionFinder
     from types import ModuleType
 
+    from liveinstall.parallel.hooks import PlacesHook
     from liveinstall.parallel.owners import Owner
 
 
@@ -40,6 +41,7 @@ class Finder:
         self.owners = owners
         self.hidden = hidden
         self._shut = Shut(exclusive) if exclusive is not False else None
+        self._hook: PlacesHook | None = None
 
     def __repr__(self) -> str:
         return f"<liveinstall's finder of {len(self.owners)} names>"
@@ -55,6 +57,13 @@ class Finder:
         sys.meta_path.insert(0, self)
         if self._shut is not None:
             self._shut.close()
+        virtual = [owner for owner in self._all() if owner.virtual]
+        if virtual and self._hook is None:
+            from liveinstall.parallel.hooks import PlacesHook
+
+            self._hook = PlacesHook(virtual)
+        if self._hook is not None:
+            self._hook.install()
         for name in self.owners:
             if name in sys.modules:
                 self._grow(name, sys.modules[name])
@@ -64,6 +73,8 @@ class Finder:
         self._leave()
         if self._shut is not None:
             self._shut.open()
+        if self._hook is not None:
+            self._hook.remove()
 
     def _leave(self) -> None:
         sys.meta_path[:] = [other for other in sys.meta_path if other is not self]
