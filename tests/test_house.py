@@ -20,6 +20,7 @@ SOURCE = Path(liveinstall.__file__).parent
 # Data flows down this list; an import may only point down it.
 FLOW = [
     "hosts",
+    "owners",
     "frontends",
     "session",
     "homes",

@@ -57,6 +57,7 @@ __all__ = [
     "hosts",
     "install",
     "list",
+    "owners",
     "pending",
     "plan",
     "prune",
@@ -114,7 +115,7 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
 
-    if name in ("errors", "events", "hosts"):
+    if name in ("errors", "events", "hosts", "owners"):
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:

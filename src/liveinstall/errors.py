@@ -176,6 +176,13 @@ class CannotRestartError(LiveInstallError):
     place: str
 
 
+class OwnerError(LiveInstallError, ImportError):
+    """A place that modules come from cannot be used: a wheel that is not for this Python, an archive of another one."""
+
+    unchanged = ""
+    place: str
+
+
 class TrialError(LiveInstallError):
     """A trial could not be made, or did not end in its time. `stdout` and `stderr`: what it had said until then."""
 
@@ -194,13 +201,6 @@ class HomeError(LiveInstallError):
     """A home cannot be made, run or removed. `path` is its directory."""
 
     path: str
-
-
-class OwnerError(LiveInstallError, ImportError):
-    """A place that modules come from cannot be used: a wheel that is not for this Python, an archive of another one."""
-
-    unchanged = ""
-    place: str
 
 
 class StagedImportError(LiveInstallError, ModuleNotFoundError):

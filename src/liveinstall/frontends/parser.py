@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import liveinstall
-from liveinstall.frontends import home_verbs
+from liveinstall.frontends import home_verbs, owner_verbs
 from liveinstall.frontends.statuses import MEANINGS
 from liveinstall.planning.options import add_options, parse_words
 
@@ -49,6 +49,7 @@ _EXAMPLES = {
         'eval "$(liveinstall completion zsh)"',
     ),
     **home_verbs.EXAMPLES,
+    **owner_verbs.EXAMPLES,
 }
 COMMON = ("--json", "--debug", "-v", "--verbose")
 
@@ -121,6 +122,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     _add_past(verbs)
     _add_mending(verbs)
     home_verbs.add_verbs(verbs, _verb)
+    owner_verbs.add_verbs(verbs, _verb)
     completion = _verb(verbs, "completion", "print what makes a shell complete commands, options and installed names")
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
     return parser

@@ -50,6 +50,11 @@ class DirectoryOwner:
             names = {_import_name(item.name, is_directory=item.is_dir()) for item in found}
         return sorted(names - {""})
 
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        spec = self.find_spec(name)
+        return None if spec is None or spec.loader is None else spec.submodule_search_locations is not None
+
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module; without a loader for a portion of a namespace; None if it is not here."""
         if self._index is None:

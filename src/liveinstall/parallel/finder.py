@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from importlib.metadata import Distribution, DistributionFinder
     from types import ModuleType
+    from typing import Self
 
     from liveinstall.parallel.hooks import PlacesHook
     from liveinstall.parallel.owners import Owner
@@ -75,6 +76,12 @@ class Finder:
             self._shut.open()
         if self._hook is not None:
             self._hook.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
     def _leave(self) -> None:
         sys.meta_path[:] = [other for other in sys.meta_path if other is not self]
@@ -169,10 +176,11 @@ class Finder:
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """The top-level modules but namespaces, and whether each is a package; `pkgutil.iter_modules()` asks for it."""
-        for name in self.owners:
-            spec = self.find_spec(name)
-            if spec is not None and spec.loader is not None:
-                yield prefix + name, spec.submodule_search_locations is not None
+        for name, owners in self.owners.items():
+            kinds = (owner.is_package(name) for owner in owners)
+            is_package = next((kind for kind in kinds if kind is not None), None)
+            if is_package is not None:
+                yield prefix + name, is_package
 
     def invalidate_caches(self) -> None:
         """Let each owner look again."""

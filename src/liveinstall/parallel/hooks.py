@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
 
     from liveinstall.parallel.owners import Owner
@@ -61,6 +61,10 @@ class PlaceFinder:
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """The modules of this directory but namespaces, and whether each is a package."""
+        if not self._inner:
+            kinds = ((name, self._owner.is_package(name)) for name in self._owner.names())
+            yield from ((prefix + name, kind) for name, kind in kinds if kind is not None)
+            return
         here = self._inner.replace("/", ".")
         for name, kind, path in self._owner.index().values():
             parent, _, last = name.rpartition(".")
@@ -70,3 +74,41 @@ class PlaceFinder:
     def invalidate_caches(self) -> None:
         """Let the owner look again."""
         self._owner.invalidate_caches()
+
+
+class WheelsHook:
+    """An entry of `sys.path_hooks` for wheels on `sys.path`, before Python's own, which takes them for zip files."""
+
+    def __init__(self, open_wheel: Callable[[str], Owner]) -> None:
+        self._open = open_wheel
+        self._owners: dict[str, Owner] = {}
+
+    def __call__(self, path: str) -> PlaceFinder | NoFinder:
+        """The finder of a wheel, or of a directory in it; ImportError if the path leads to none."""
+        head, found, inner = path.partition(".whl" + os.sep)
+        place = head + ".whl" if found else path
+        if not place.endswith(".whl") or not os.path.isfile(place):
+            raise ImportError(f"{path} is no wheel", path=path)
+        owner = self._owners.get(place)
+        if owner is None:
+            from liveinstall.errors import LiveInstallError
+
+            try:
+                owner = self._owners[place] = self._open(place)
+            except LiveInstallError as error:
+                _warn(f"Nothing can be imported from a wheel on sys.path: {error}")
+                return NoFinder()
+        return PlaceFinder(owner, inner.replace(os.sep, "/"))
+
+
+class NoFinder:
+    """Finds nothing: a wheel that was refused must not be taken for a zip file by the next hook."""
+
+    def find_spec(self, name: str, target: object = None) -> None:
+        """Nothing."""
+
+
+def _warn(words: str) -> None:
+    import warnings
+
+    warnings.warn(words, RuntimeWarning, stacklevel=2)

@@ -71,6 +71,9 @@ class Owner(Protocol):
     def names(self) -> Iterable[str]:
         """The top-level names that can be imported from here."""
 
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module; a spec without a loader for a portion of a namespace; None if it is not here."""
 

@@ -81,6 +81,13 @@ class VirtualOwner:
         """The top-level names."""
         return [name for name in self.index() if "." not in name]
 
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        entry = self.index().get(name)
+        if entry is None or entry[1] == "namespace":
+            return None
+        return entry[2].rpartition("/")[2].startswith("__init__.")
+
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module; without a loader for a portion of a namespace; None if it is not here."""
         entry = self.index().get(name)

@@ -115,7 +115,7 @@ def examine(path: str, cache: str) -> tuple[WheelRecord, WheelArchive | None]:
         info=checked.dist_info,
         names=[name for name in index if "." not in name],
         straight=straight,
-        modules=index.values() if straight else (),
+        modules=[entry for entry in index.values() if straight or "." not in entry[0]],
     )
     if cache:
         with suppress(OSError):  # a cache that cannot be written is none

@@ -44,6 +44,7 @@ class WheelOwner(VirtualOwner):
         self._archive: WheelArchive | None = None
         self._tree: DirectoryOwner | None = None
         self.record = self._read()
+        self.on_disk, self.virtual = not self.straight, self.straight  # an unpacked one is a directory like any other
 
     def _read(self) -> WheelRecord:
         found = read_record(self.place, self.cache) if self.cache else None
@@ -62,19 +63,16 @@ class WheelOwner(VirtualOwner):
         """The top-level names."""
         return self.record.names
 
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; the wheel is not unpacked for that."""
+        entry = next((entry for entry in self.record.modules if entry[0] == name), None)
+        if entry is None or entry[1] == "namespace":
+            return None
+        return entry[2].rpartition("/")[2].startswith("__init__.")
+
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module: from where the wheel is unpacked, which it is at the first call, or straight."""
         return super().find_spec(name) if self.straight else self.tree().find_spec(name)
-
-    @property
-    def on_disk(self) -> bool:  # type: ignore[override]
-        """An unpacked wheel is a directory like any other."""
-        return not self.straight
-
-    @property
-    def virtual(self) -> bool:  # type: ignore[override]
-        """A wheel is no directory."""
-        return self.straight
 
     def tree(self) -> DirectoryOwner:
         """The directory that the wheel is unpacked in; now, if it was not before. Raises: OwnerError."""

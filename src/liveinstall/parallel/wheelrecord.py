@@ -32,7 +32,7 @@ class WheelRecord:
     """A wheel as it was when it was examined.
 
     `stat`: its size, times and inode; `key`: the directory of its content in the cache; `entry`: its name in a store;
-    `info`: its metadata directory; `names`: its top-level names; `modules`: if it is `straight`, all of them.
+    `info`: its metadata directory; `names`: its top-level names; `modules`: these, and all others if it is `straight`.
     """
 
     def __init__(
