@@ -11,12 +11,26 @@ if TYPE_CHECKING:
     from liveinstall.frontends.magic import give_back_pip, take_over_pip
     from liveinstall.frontends.repl import repl
     from liveinstall.frontends.restart import restart
-    from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status, Trial
+    from liveinstall.model import (
+        Activation,
+        Change,
+        Check,
+        Finding,
+        Listed,
+        Past,
+        Pending,
+        Plan,
+        Result,
+        Status,
+        Trial,
+        Versions,
+    )
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
     from liveinstall.session.audit import check, freeze, list  # noqa: A004
     from liveinstall.session.ensuring import ensure
     from liveinstall.session.holding import guard, hold
+    from liveinstall.session.parallel import require, versions
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
     from liveinstall.session.repair import doctor, repair
@@ -26,6 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activation",
     "Change",
     "Check",
     "Finding",
@@ -37,6 +52,7 @@ __all__ = [
     "Result",
     "Status",
     "Trial",
+    "Versions",
     "aensure",
     "ainstall",
     "aplan",
@@ -63,12 +79,14 @@ __all__ = [
     "prune",
     "repair",
     "repl",
+    "require",
     "restart",
     "status",
     "take_over_pip",
     "trial",
     "undo",
     "uninstall",
+    "versions",
 ]
 
 _HOMES = {
@@ -80,22 +98,15 @@ _HOMES = {
     "liveinstall.frontends.repl": ("repl",),
     "liveinstall.frontends.restart": ("restart",),
     "liveinstall.model": (
-        "Change",
-        "Check",
-        "Finding",
-        "Listed",
-        "Past",
-        "Pending",
-        "Plan",
-        "Result",
-        "Status",
-        "Trial",
+        *("Activation", "Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
+        *("Trial", "Versions"),
     ),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
     "liveinstall.session.audit": ("check", "freeze", "list"),
     "liveinstall.session.ensuring": ("ensure",),
     "liveinstall.session.holding": ("guard", "hold"),
+    "liveinstall.session.parallel": ("require", "versions"),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),
     "liveinstall.session.repair": ("doctor", "repair"),
