@@ -79,7 +79,7 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     if words and words[0] not in verbs and not words[0].startswith("-"):
         raise UsageError(_unknown(words[0], verbs), parser.format_usage())
     words, program = home_verbs.split(words)
-    if words[:1] in (["install"], ["plan"], ["ensure"]):
+    if words[:1] in (["install"], ["plan"], ["ensure"]) or words[:2] == ["home", "create"]:
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         found = vars(parser.parse_args(words))
