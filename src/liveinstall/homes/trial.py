@@ -35,10 +35,11 @@ except Exception:\\n pass\\nelse:\\n begin({site}, {sees}, {others})\\nfinally:\
 
 @dataclass(frozen=True)
 class TrialEnvironment:
-    """What a trial runs in: its directory, its interpreter, the variables for a child, and what is in place in it."""
+    """What a trial runs in: its directory, interpreter, scripts, variables for a child, and what is in place in it."""
 
     directory: str
     python: str
+    scripts: str
     variables: Mapping[str, str]
     records: Sequence[codec.Record]
     notes: Sequence[str]
@@ -48,13 +49,6 @@ class TrialEnvironment:
         """The words that run `program`, interpreter's arguments, as this process was started."""
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
         return [self.python, *(["-B"] if "-B" not in flags else []), *flags, *program]
-
-    def script(self, name: str) -> str:
-        """A script: the file `name`, or one that the environment has among its scripts."""
-        inside = os.path.join(os.path.dirname(self.python), name)
-        return (
-            inside if not os.path.exists(name) and os.path.basename(name) == name and os.path.isfile(inside) else name
-        )
 
 
 @contextmanager
@@ -76,7 +70,10 @@ def trial_environment(
             _make(found, directory, sees if held else None)
         except OSError as error:
             raise TrialError(f"the trial's environment could not be made: {error}.") from error
-        yield TrialEnvironment(directory, _python(found, directory), _variables(found, directory), good, notes, handle)
+        scripts = os.path.join(directory, found.path(target.scripts))
+        in_user = target.kind == "user"
+        python = sys.executable if in_user else os.path.join(scripts, os.path.basename(sys.executable))
+        yield TrialEnvironment(directory, python, scripts, _variables(target, directory, scripts), good, notes, handle)
 
 
 def _trials() -> str:
@@ -112,15 +109,7 @@ def _others(target: Target) -> list[str]:
     return [path for path in [*site_module.getsitepackages(), *user] if os.path.realpath(path) not in places]
 
 
-def _python(found: Future, directory: str) -> str:
-    if found.target.kind == "user":
-        return sys.executable
-    return os.path.join(directory, found.path(found.target.scripts), os.path.basename(sys.executable))
-
-
-def _variables(found: Future, directory: str) -> dict[str, str]:
-    target = found.target
-    scripts = os.path.join(directory, found.path(target.scripts))
+def _variables(target: Target, directory: str, scripts: str) -> dict[str, str]:
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     mine = {"PYTHONUSERBASE": directory} if target.kind == "user" else {}
     return {
