@@ -133,6 +133,16 @@ def registry_for(chosen: Mapping[str, Offer], scene: Scene) -> Registry:
     return Registry(tuple(shared), before.exclusive)
 
 
+def tops_in_question(new: Mapping[str, Offer], scene: Scene) -> tuple[str, ...]:
+    """The top-level names of what comes and of what it replaces: with none of them imported nothing is in its way."""
+    found: set[str] = set()
+    for name, offer in new.items():
+        for each in (offer, scene.here(name)):
+            if each and each.info:
+                found.update(tops_of(os.path.dirname(each.info), os.path.basename(each.info)))
+    return tuple(sorted(found))
+
+
 def _places(rows: Iterable[Row], row: Row) -> int:
     return len({other.place for other in rows if other.name == row.name and not other.version})
 

@@ -19,7 +19,7 @@ from liveinstall.parallel.indexing import write_tables
 from liveinstall.parallel.registry import encode
 from liveinstall.parallel.requiring import Scene, choose, registry_for
 from liveinstall.parallel.store import Store
-from liveinstall.session.parallel import write_derived
+from liveinstall.session.applying import write_derived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
@@ -15,19 +13,21 @@ from liveinstall.environment.target import find_target
 from liveinstall.errors import ActivationError, AlreadyLoadedError
 from liveinstall.events import Done, Reporter
 from liveinstall.model import Activation, Change, InUse, Result, Versions
-from liveinstall.parallel import activating, children, index, names, registries
+from liveinstall.parallel import activating
 from liveinstall.parallel.indexing import write_tables
 from liveinstall.parallel.offers import finals_first, offer_of, usable
 from liveinstall.parallel.registry import encode
-from liveinstall.parallel.requiring import Scene, check_simple, choose, registry_for
+from liveinstall.parallel.remembered import Answer
+from liveinstall.parallel.requiring import Scene, check_simple, choose, registry_for, tops_in_question
 from liveinstall.parallel.store import Store
 from liveinstall.planning.graph import Node, edges
+from liveinstall.session.applying import apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from liveinstall.events import OnEvent
-    from liveinstall.parallel.activating import Active
+    from liveinstall.parallel.remembered import Question
     from liveinstall.parallel.solving import Offer
     from liveinstall.parallel.store import Stored
     from liveinstall.planning.requests import RequirementLike
@@ -62,24 +62,16 @@ def _change(entry: Stored, old: str | None, reason: str) -> Change:
     return Change(entry.name, old, entry.version, reason=reason)
 
 
-def require(
-    *requirements: RequirementLike,
-    install: bool = False,
-    on_event: OnEvent = None,
-    quiet: bool | None = None,
-    **options: Any,
+def require_anew(
+    texts: Sequence[str],
+    *,
+    install: bool,
+    on_event: OnEvent,
+    quiet: bool | None,
+    options: Mapping[str, Any],
+    question: Question | None,
 ) -> Activation:
-    """Let this process import versions that satisfy `requirements`, and all that they need in turn.
-
-    What the default environment has is used where it fits; else what was installed with `parallel=True`. Nothing on
-    disk changes. It has to come before the first import of what it is about: a process has one version of a
-    distribution, and two calls that contradict each other are refused. `install=True` fetches what is missing, with the
-    `options` of `install()`.
-
-    Raises: NotStoredError, AlreadyLoadedError, ActivationError (with the chain of who required what), RequirementError;
-    with `install` what `install()` raises. Nothing was activated then.
-    """
-    texts = [str(requirement) for requirement in requirements]
+    """See `liveinstall.require`; the answer is remembered for `question`."""
     check_simple(texts)
     site = _site()
     store = Store.default(site)
@@ -94,42 +86,31 @@ def require(
         with Reporter(on_event, quiet=quiet) as reporter:
             _fetch(texts, store, options, reporter)
         chosen = choose(texts, scene)
-    return _activate(texts, chosen, scene, site)
+        question = None  # the store is another one now
+    return _activate(texts, chosen, scene, site, question)
 
 
-def _activate(texts: Sequence[str], chosen: Mapping[str, Offer], scene: Scene, site: str) -> Activation:
+def _activate(
+    texts: Sequence[str], chosen: Mapping[str, Offer], scene: Scene, site: str, question: Question | None
+) -> Activation:
     why = f"require({', '.join(map(repr, texts))})"
-    used = tuple(InUse(offer.name, offer.version, offer.place) for offer in chosen.values())
+    store = scene.store.path
+    used = tuple((offer.name, offer.version, offer.place) for offer in chosen.values())
     before = {place for _, _, place in scene.active.index.pins} if scene.active else set()
     new = {name: offer for name, offer in chosen.items() if offer.place and offer.place not in before}
-    if not new:
-        exclusive = bool(scene.active and scene.active.index.exclusive)
-        return Activation(why, scene.active.source if scene.active else "", used, exclusive=exclusive)
-    registry = registry_for(chosen, scene)
-    store = scene.store.path
-    write_tables([offer.place for offer in new.values()], store)
-    whys = f"{scene.active.why}; {why}" if scene.active else why
-    text = encode(registry, [whys]).encode("utf-8", "surrogateescape")
-    found = activating.activate(text, why, store, store, [site], whys)
-    assert found
-    children.pass_on()
-    _pass_on_by_variable(found, site)
-    return Activation(why, why, used, _broken_by(new), exclusive=registry.exclusive)
-
-
-def _pass_on_by_variable(found: Active, site: str) -> None:
-    """Where starts of Python look for a registry, let those of children find this one."""
-    if registries.is_enabled(site):
-        path = write_derived(found.text, found.asked[3])
-        if path:
-            os.environ[names.REGISTRY_VARIABLE] = path
-
-
-def write_derived(text: bytes, store: str) -> str:
-    """Write a registry for children of this process; its path, empty where that cannot be done."""
-    text += f"prefix {sys.prefix}\n".encode("utf-8", "surrogateescape")
-    path = index.index_path(text, store, store, ()) + names.REGISTRY
-    return path if os.path.exists(path) or index.write(path, text) else ""
+    text = b""
+    tops: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    if new:
+        registry = registry_for(chosen, scene)
+        write_tables([offer.place for offer in new.values()], store)
+        whys = f"{scene.active.why}; {why}" if scene.active else why
+        text = encode(registry, [whys]).encode("utf-8", "surrogateescape")
+        tops, conflicts = tops_in_question(new, scene), _broken_by(new)
+    answer = Answer(used, conflicts, text, tops, site, store)
+    if question and not scene.active:
+        question.remember(answer)
+    return apply(answer, why)
 
 
 def _broken_by(new: Mapping[str, Offer]) -> tuple[str, ...]:
