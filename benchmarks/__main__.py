@@ -10,11 +10,18 @@ import os
 import platform
 import time
 
-from benchmarks import fresh, growth, imports, staging, start
+from benchmarks import fresh, growth, imports, parallel_homes, staging, start
 from benchmarks.common import ROOT, Options, Workshop, parse_options, workshop
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-ALL = (start, imports, growth, staging, fresh)  # those that count milliseconds first, while the disk is quiet
+ALL = (
+    start,
+    imports,
+    parallel_homes,
+    growth,
+    staging,
+    fresh,
+)  # those that count milliseconds first, while the disk is quiet
 
 
 def main() -> None:
