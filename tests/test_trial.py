@@ -143,6 +143,16 @@ def test_a_trial_that_does_not_end_is_stopped_with_what_it_has_started(env):
     assert "within 1 seconds" in done[0] and done[1] == "1\n"
 
 
+def test_where_a_change_was_interrupted_there_is_no_trial(env):
+    stage(env)
+    done = env.json(
+        f"{_STAGED}\nimport glob\nold = glob.glob({str(env.site)!r} + '/.liveinstall/transactions/*.pending')[0]\n"
+        "os.rename(old, old.replace('.pending', '.swapping'))\n"
+        "try: li.trial('pass')\nexcept li.errors.TrialError as error: print(json.dumps(str(error)))"
+    )
+    assert "was interrupted" in done and "finalize" in done
+
+
 def test_exactly_one_thing_runs(env):
     done = env.json(
         "found = []\nfor options in ({}, {'code': '', 'module': 'x'}):\n"
@@ -155,7 +165,7 @@ def test_exactly_one_thing_runs(env):
 def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
     with env.start("li.trial('import time; time.sleep(600)')", TMPDIR=str(tmp_path)) as process:
         deadline = time.monotonic() + 20
-        while not (left := [*tmp_path.glob("liveinstall-trials-*/trial-*/bin/python")]) and time.monotonic() < deadline:
+        while not (left := [*tmp_path.glob("liveinstall-trials-*/*/bin/python")]) and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.3)
         pids = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)

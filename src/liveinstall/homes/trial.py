@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from liveinstall.homes.future import Future
     from liveinstall.model import Target
 
-_PREFIX = "trial-"
+_PREFIX = "liveinstall-trial-"
 _PTH = "!liveinstall-trial.pth"  # sorts before any other
 # `ascii()`, because site.py reads these files in the locale's encoding.
 _LINE = """\
