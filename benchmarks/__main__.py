@@ -10,7 +10,15 @@ import os
 import platform
 import time
 
-from benchmarks import fresh, growth, imports, parallel_import, staging, start
+from benchmarks import (
+    fresh,
+    growth,
+    imports,
+    parallel_homes,
+    parallel_import,
+    staging,
+    start,
+)
 from benchmarks.common import ROOT, Options, Workshop, parse_options, workshop
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -18,6 +26,7 @@ ALL = (
     start,
     imports,
     parallel_import,
+    parallel_homes,
     growth,
     staging,
     fresh,

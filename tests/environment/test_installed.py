@@ -27,6 +27,15 @@ def test_names_are_canonical_and_requirements_are_read(place):
     check(place)
 
 
+def test_a_line_of_spaces_does_not_end_the_metadata(place):
+    """A folded field, such as the whole license in pandas'."""
+    metadata = place.site / "Al.pha-1.0.dist-info" / "METADATA"
+    metadata.write_text(
+        metadata.read_text().replace("Requires-Dist", "License: BSD\n        \n        text\nRequires-Dist")
+    )
+    assert alpha(place).requires == ("beta>=1",)
+
+
 def test_the_first_on_the_path_wins(place, tmp_path):
     other = Place(tmp_path / "other")
     other.install(other.candidate("al-pha", "2.0"))

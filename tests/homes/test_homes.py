@@ -80,6 +80,16 @@ def test_scripts_carry_their_home_and_so_do_children(make):
     assert python(home, "-c", child).stdout == f"1 {home.path}\n"
 
 
+@pytest.mark.parametrize("name", ["with a space", "h\u00f6me", "long" * 40])
+def test_a_home_may_have_any_name(make, name):
+    home = make("alpha", path=name)
+    for script in ("alpha", "old-script"):
+        done = subprocess.run([f"{home.path}/bin/{script}"], capture_output=True, text=True, check=True)
+        assert done.stdout == f"1 {home.path}\n"
+    assert homes.run(home.path, "import alpha; print(alpha.V)").stdout == "1\n"
+    assert homes.remove(home.path) == ()
+
+
 @pytest.mark.parametrize("with_executable", [True, False])
 def test_a_home_works_by_pythonhome_too(make, with_executable):
     home = make("alpha")

@@ -71,7 +71,7 @@ def _sweep(directory: str) -> None:
 
 
 def private_directory(name: str) -> str:
-    """A directory of this user's among the system's temporary files; a new one where somebody else has the name."""
+    """A directory of this user's among the system's temporary files; all of these where somebody else has the name."""
     if not hasattr(os, "getuid"):
         return tempfile.gettempdir()
     path = os.path.join(tempfile.gettempdir(), f"{name}-{os.getuid()}")
@@ -80,7 +80,7 @@ def private_directory(name: str) -> str:
     about = os.lstat(path)
     if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022:
         return path
-    return tempfile.mkdtemp(prefix=f"{name}-")
+    return tempfile.gettempdir()
 
 
 def _umask() -> int:

@@ -102,5 +102,7 @@ def _link(source: str, path: str) -> None:
     """A hard link needs no inode of its own, and is the file wherever somebody asks for its real path."""
     try:
         os.link(source, path)
+    except FileNotFoundError:
+        raise
     except OSError:  # another file system, too many links, somebody else's file
         os.symlink(source, path)

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from liveinstall.parallel.store import Stored
 
 _HEAD = b"#!python"
+_LONGEST = 127 - len("#!\n")
+
+
+def _first_line(python: bytes) -> bytes:
+    """As `installer` writes it for entry points: a kernel reads no spaces in it, and not more than 127 bytes."""
+    if b" " in python or len(python) > _LONGEST:
+        return b"#!/bin/sh\n'''exec' \"" + python + b'" "$0" "$@"\n\' \'\'\'\n'
+    return b"#!" + python + b"\n"
 
 
 class Packages:
@@ -97,7 +105,7 @@ class Packages:
                 scripts.setdefault(found.name, Hard.at(found))
                 return
             _, _, rest = (head + stream.read()).partition(b"\n")
-        scripts.setdefault(found.name, b"#!" + os.fsencode(self.python) + b"\n" + rest)
+        scripts.setdefault(found.name, _first_line(os.fsencode(self.python)) + rest)
 
     def _add_entry_points(self, path: str) -> None:
         if not os.path.isfile(path):

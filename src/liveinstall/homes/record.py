@@ -61,7 +61,10 @@ def encode(record: Record) -> str:
     rows += [("link", *pair) for pair in record.links.items()]
     before = ("", "")
     for path, (source, inode) in record.hard.items():
-        root = _same_end(path, source)
+        source_root, place = before
+        inner = source.removeprefix(source_root)
+        is_beside = source_root and inner.startswith("/") and path == place + inner
+        root = before if is_beside else _same_end(path, source)
         if os.path.basename(path) != os.path.basename(source):
             rows.append(("hard", path, source, str(inode)))
             continue

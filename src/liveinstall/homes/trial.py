@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from liveinstall.homes.future import Future
     from liveinstall.model import Target
 
-_PREFIX = "trial-"
+_PREFIX = "liveinstall-trial-"
 _PTH = "!liveinstall-trial.pth"  # sorts before any other
 # `ascii()`, because site.py reads these files in the locale's encoding.
 _LINE = """\
 import sys; exec("sys.path.insert(0, {home})\\ntry:\\n from _liveinstall_trial.trial import begin\\n\
-except Exception:\\n pass\\nelse:\\n begin({site}, {sees}, {others})\\nfinally:\\n sys.path.remove({home})")
+except Exception:\\n pass\\nelse:\\n begin({site}, {sees}, {before}, {after})\\nfinally:\\n sys.path.remove({home})")
 """
 
 
@@ -63,7 +63,10 @@ def trial_environment(
     """
     if os.name == "nt":
         raise TrialError("a trial needs symbolic links, which Windows gives to administrators only.")
-    found, notes, good = future(target, records, checked=checked)
+    try:
+        found, notes, good = future(target, records, checked=checked)
+    except OSError as error:
+        raise TrialError(f"the environment could not be looked at: {error}.") from error
     sees = [change.part for record in good for change in record.changes if change.part]
     with aside(_trials(), _PREFIX) as (directory, handle):
         try:
@@ -94,19 +97,22 @@ def _begin(found: Future, directory: str, sees: Sequence[str] | None) -> None:
     """The line that each interpreter of the trial begins with."""
     target = found.target
     site = "" if sees is None else target.site
-    words = {"home": os.path.join(directory, ".boot"), "site": site, "sees": sees or [], "others": _others(target)}
+    words = {"home": os.path.join(directory, ".boot"), "site": site, "sees": sees or [], **_others(target)}
     quoted = {name: ascii(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in words.items()}
     text = _LINE.format(**quoted)
     opened(found.tree, found.path(target.site))[_PTH] = text.encode("ascii")
 
 
-def _others(target: Target) -> list[str]:
+def _others(target: Target) -> dict[str, list[str]]:
     """The further site directories of a Python that is no virtual environment; of one, pyvenv.cfg tells."""
     if target.kind != "system":
-        return []
+        return {"before": [], "after": []}
     user = [site_module.getusersitepackages()] if site_module.ENABLE_USER_SITE else []
     places = (target.site, target.platlib)
-    return [path for path in [*site_module.getsitepackages(), *user] if os.path.realpath(path) not in places]
+    return {
+        "before": [path for path in user if os.path.isdir(path)],
+        "after": [path for path in site_module.getsitepackages() if os.path.realpath(path) not in places],
+    }
 
 
 def _variables(target: Target, directory: str, scripts: str) -> dict[str, str]:

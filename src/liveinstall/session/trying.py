@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import _liveinstall_boot as boot
 from liveinstall.commit import transaction as transactions
 from liveinstall.environment.target import find_target
+from liveinstall.errors import TrialError
 from liveinstall.homes.running import give_way, hear, program_of, with_script
 from liveinstall.homes.trial import TrialEnvironment, trial_environment
 from liveinstall.model import Change, Timing, Trial
@@ -90,6 +91,20 @@ def _moment(target: Target) -> Any:
 
 
 def _wait_for_a_swap(site: str) -> None:
+    """One that was interrupted has nobody who has the lock."""
     end = time.monotonic() + boot.WAIT
-    while any(state == "swapping" for _, state, _ in boot.transactions(site)) and time.monotonic() < end:
+    while _is_swapped(site):
+        handle, stuck = boot.try_lock(os.path.join(site, boot.STATE, boot.LOCK)), False
+        if handle is not None:
+            stuck = _is_swapped(site)
+            os.close(handle)
+        if stuck or time.monotonic() > end:
+            raise TrialError(
+                "a change of the environment was interrupted, or does not end.",
+                todo="The next start of Python puts it right, and so does: python -m liveinstall finalize.",
+            )
         time.sleep(0.01)
+
+
+def _is_swapped(site: str) -> bool:
+    return any(state == "swapping" for _, state, _ in boot.transactions(site))
