@@ -16,6 +16,7 @@ from benchmarks import (
     imports,
     parallel_homes,
     parallel_import,
+    parallel_registry,
     staging,
     start,
 )
@@ -26,6 +27,7 @@ ALL = (
     start,
     imports,
     parallel_import,
+    parallel_registry,
     parallel_homes,
     growth,
     staging,
