@@ -10,11 +10,29 @@ import os
 import platform
 import time
 
-from benchmarks import fresh, growth, imports, parallel_registry, staging, start
+from benchmarks import (
+    fresh,
+    growth,
+    imports,
+    parallel_homes,
+    parallel_import,
+    parallel_registry,
+    staging,
+    start,
+)
 from benchmarks.common import ROOT, Options, Workshop, parse_options, workshop
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-ALL = (start, parallel_registry, imports, growth, staging, fresh)  # those that count milliseconds first, while the disk is quiet
+ALL = (
+    start,
+    imports,
+    parallel_import,
+    parallel_registry,
+    parallel_homes,
+    growth,
+    staging,
+    fresh,
+)  # those that count milliseconds first, while the disk is quiet
 
 
 def main() -> None:

@@ -262,6 +262,7 @@ def test_new_metadata_is_seen_after_invalidating_caches(place):
 
 def test_an_index_has_what_python_would_find(tmp_path):
     files = ["p/__init__.py", "p/m.py", "p/both.py", "p/not-a-module.py", "q/sub/x.py", "p/__pycache__/m.cpython-1.pyc"]
+    files += ["p/m/deep.py", "t.py", "t/__init__.py"]  # a namespace goes behind a module, a package before it
     root = lay(tmp_path, dict.fromkeys([*files, f"p/both{SUFFIX}", f"r/__init__{SUFFIX}", "s.dist-info/METADATA"], ""))
     assert {entry.name: (entry.kind, entry.path) for entry in walk(str(root))} == {
         "p": ("package", "p/__init__.py"),
@@ -271,8 +272,9 @@ def test_an_index_has_what_python_would_find(tmp_path):
         "q.sub": ("namespace", "q/sub"),
         "q.sub.x": ("module", "q/sub/x.py"),
         "r": ("native", f"r/__init__{SUFFIX}"),
+        "t": ("package", "t/__init__.py"),
     }
-    assert list(DirectoryOwner(str(root)).names()) == ["p", "q", "r"]
+    assert list(DirectoryOwner(str(root)).names()) == ["p", "q", "r", "t"]
     owner = DirectoryOwner(str(root), list_of(root))
     spec = owner.find_spec("r")
     assert spec.submodule_search_locations == [str(root / "r")] and spec.loader.name == "r"

@@ -151,6 +151,12 @@ def test_only_wheels_that_cannot_mind_are_imported_straight(tmp_path, cache, ext
             import ownother  # noqa: F401
 
 
+def test_a_wheel_that_has_vendored_another_is_itself(tmp_path, cache):
+    files = {"ownpkg/_vendor/x-1.dist-info/RECORD": "", "ownpkg/_vendor/x-1.dist-info/METADATA": "Name: x\n"}
+    with active(WheelOwner(str(wheel(tmp_path, {**files, **PURE})), cache=cache)):
+        assert importlib.import_module("ownpkg").V == 1 and importlib.metadata.version("own-pkg") == "1.5"
+
+
 def test_a_warm_import_neither_opens_nor_compiles_the_wheel(tmp_path, cache, monkeypatch):
     path = str(wheel(tmp_path))
     with active(WheelOwner(path, cache=cache)):
@@ -330,6 +336,44 @@ def test_processes_that_unpack_at_once_agree(tmp_path, cache):
     told = [process.communicate(timeout=60) for process in running]
     assert not [error for _, error in told if error]
     assert len({out for out, _ in told}) == 1
+
+
+def test_what_liveinstall_itself_needs_can_come_from_a_wheel(tmp_path, cache):
+    """Unpacking needs packaging, of which this process shall have the wheel's."""
+    mine = make_wheel(
+        tmp_path / "wheels", "packaging", "99", {"packaging/__init__.py": "HERE = __file__", "packaging/x.txt": ""}
+    )
+    other = wheel(tmp_path, DATA)
+    code = f"""
+        import sys; sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall.owners import WheelOwner, activate
+        activate(*(WheelOwner(path, cache={cache!r}) for path in ({str(mine)!r}, {str(other)!r})), exclusive=True)
+        import ownpkg.lists, packaging, importlib.metadata
+        print(packaging.HERE, importlib.metadata.version("packaging"))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert not done.stderr
+    assert done.stdout.startswith(cache) and done.stdout.endswith(" 99\n")
+
+
+def test_a_helper_that_has_ended_is_started_anew(tmp_path, cache):
+    from liveinstall.parallel import wheelhelper
+
+    WheelOwner(str(wheel(tmp_path)), cache=cache)
+    wheelhelper._helper.kill()
+    wheelhelper._helper.wait()
+    assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)
+
+
+def test_where_there_can_be_no_other_process_the_work_is_done_here(tmp_path, cache, monkeypatch):
+    from liveinstall.parallel import wheelhelper
+
+    wheelhelper._forget()
+    monkeypatch.setattr(sys, "executable", "")
+    assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)
+    with pytest.raises(WheelRefusedError, match="evil"):
+        WheelOwner(str(wheel(tmp_path, {**PURE, "../evil.py": ""})), cache=cache)
+    assert wheelhelper._helper is None
 
 
 def test_a_module_runs_with_m_from_a_wheel(tmp_path, cache):

@@ -155,12 +155,16 @@ def walk(place: str) -> Iterator[Entry]:
     while left:
         prefix, inner = left.pop()
         here = sorted(os.scandir(os.path.join(place, inner)), key=lambda item: item.name)
-        yield from _entries([item.name for item in here if not item.is_dir()], prefix, inner)
+        modules = list(_entries([item.name for item in here if not item.is_dir()], prefix, inner))
+        yield from modules
+        names = {entry[0] for entry in modules}
         for item in here:
             if item.is_dir() and _import_name(item.name, is_directory=True):
                 path = f"{inner}/{item.name}" if inner else item.name
-                yield _of_directory(prefix + item.name, path, place)
-                left.append((f"{prefix}{item.name}.", path))
+                entry = _of_directory(prefix + item.name, path, place)
+                if entry[1] != "namespace" or entry[0] not in names:  # a module goes before a namespace
+                    yield entry
+                    left.append((f"{prefix}{item.name}.", path))
 
 
 def _of_directory(name: str, path: str, place: str) -> Entry:

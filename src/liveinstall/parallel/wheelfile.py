@@ -15,7 +15,7 @@ from _imp import _fix_co_filename  # type: ignore[attr-defined]  # as for a .pyc
 
 from liveinstall.parallel.directory import DirectoryOwner
 from liveinstall.parallel.virtual import VirtualOwner, fingerprint
-from liveinstall.parallel.wheelrecord import default_cache, read_record
+from liveinstall.parallel.wheelrecord import default_cache, encode, parse, read_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from liveinstall.parallel.owners import Entry
-    from liveinstall.parallel.wheelcache import WheelArchive
+    from liveinstall.parallel.wheelarchive import WheelArchive
     from liveinstall.parallel.wheelrecord import WheelRecord
 
 
@@ -49,9 +49,10 @@ class WheelOwner(VirtualOwner):
     def _read(self) -> WheelRecord:
         found = read_record(self.place, self.cache) if self.cache else None
         if found is None:
-            from liveinstall.parallel.wheelcache import examine
+            from liveinstall.parallel.wheelhelper import ask
 
-            found, self._archive = examine(self.place, self.cache)
+            found = parse(ask("examine", self.place, self.cache), self.place)
+        assert found is not None
         return found
 
     @property
@@ -79,9 +80,9 @@ class WheelOwner(VirtualOwner):
         if self._tree is None:
             path = os.path.join(self.cache, self.record.key, "tree", self.record.entry) if self.cache else ""
             if not path or not os.path.isdir(path):
-                from liveinstall.parallel.wheelcache import unpack
+                from liveinstall.parallel.wheelhelper import ask
 
-                path = unpack(self.place, self.cache, self.record)
+                path = ask("unpack", self.place, self.cache, encode(self.record))
             self._tree = DirectoryOwner(path)
         return self._tree
 
@@ -132,7 +133,7 @@ class WheelOwner(VirtualOwner):
         if code is None:
             code = super().code(entry)
             if kept and not sys.dont_write_bytecode:
-                from liveinstall.parallel.wheelcache import keep_code
+                from liveinstall.parallel.wheelarchive import keep_code
 
                 keep_code(kept, code)
         elif code.co_filename != self.locate(entry[2]):  # the same wheel at another path
@@ -141,7 +142,7 @@ class WheelOwner(VirtualOwner):
 
     def _opened(self) -> WheelArchive:
         if self._archive is None:
-            from liveinstall.parallel.wheelcache import WheelArchive
+            from liveinstall.parallel.wheelarchive import WheelArchive
 
             self._archive = WheelArchive(self.place, self.record)
         return self._archive
