@@ -274,6 +274,26 @@ def test_what_a_live_process_uses_is_not_removed(world):
     assert "is not there" in world.run("", "using").stderr
 
 
+def test_a_shared_store_knows_who_uses_it_and_bare_names_stay_in_the_environment_s_own(world, tmp_path):
+    shared = Store.at(tmp_path / "shared")
+    other = shared.add(make_wheel(tmp_path, "other", "1.0"))
+    world.registry("mixed", world.alpha, other, own_store=False)
+    text = Path(registries.path_of(str(world.env.site), "mixed")).read_text()
+    mixed = tmp_path / "mixed.txt"
+    mixed.write_text(text.replace(world.store.path + "/", ""))
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: str(mixed), names.STORE_VARIABLE: shared.path}
+    code = "import alpha, other; print(alpha.V, flush=True); input()"
+    with subprocess.Popen(
+        [world.env.python, "-c", code], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as user:
+        assert user.stdout.readline() == "1\n"
+        for store, entry in ((shared, other), (world.store, world.alpha)):
+            with pytest.raises(StoreError, match="a live process uses"):
+                store.remove(entry)
+        user.communicate("\n")
+    shared.remove(other)
+
+
 def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path, monkeypatch):
     monkeypatch.setattr(indexes, "write", lambda *_: False)
     from liveinstall.parallel import activating
@@ -282,7 +302,7 @@ def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path,
         f"{MAGIC}\nns -> {world.ns_c.path}\n".encode(), "x", "/", str(tmp_path / "none"), [], "a test"
     )
     try:
-        assert found.handle is None and activating.active() is found
+        assert not found.handles and activating.active() is found
         assert found.finder.find_spec("ns").submodule_search_locations
     finally:
         found.end()

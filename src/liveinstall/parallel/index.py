@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Table = Mapping[str, tuple[str, str, str]]
 
 INDEX_MAGIC, TABLE_MAGIC = b"liveinstall-index 1\n", b"liveinstall-table 1\n"
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _KEY = 0x6C697665
 _CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}"
 
@@ -41,7 +42,8 @@ class Index:
     """A registry, ready to be used: no text to parse, nothing to look for.
 
     `owners`: (place, its metadata directories) in order; `tops`: top-level name -> which of the owners have it;
-    `hidden`: top-level names that only replaced versions have; `pins`: (name, version, place).
+    `hidden`: top-level names that only replaced versions have; `pins`: (name, version, place); `stores`: the stores
+    that have entries among the places.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Index:
         tops: dict[str, tuple[int, ...]],
         pins: tuple[tuple[str, str, str], ...],
         hidden: tuple[str, ...] = (),
+        stores: tuple[str, ...] = (),
         *,
         exclusive: bool = False,
         prefix: str = "",
@@ -58,19 +61,20 @@ class Index:
         self.tops = tops
         self.pins = pins
         self.hidden = hidden
+        self.stores = stores
         self.exclusive = exclusive
         self.prefix = prefix
 
     def encode(self) -> bytes:
         """As it lies on disk: magic line, digest, content."""
-        content = (self.owners, self.tops, self.pins, self.hidden, self.exclusive, self.prefix)
+        content = (self.owners, self.tops, self.pins, self.hidden, self.stores, self.exclusive, self.prefix)
         return sealed(INDEX_MAGIC, content)
 
 
 def decode(data: bytes) -> Index | None:
     """None for anything but a whole index of this version."""
     content = opened(INDEX_MAGIC, data)
-    if not isinstance(content, tuple) or len(content) != 6:  # noqa: PLR2004
+    if not isinstance(content, tuple) or len(content) != 7:  # noqa: PLR2004
         return None
     *first, exclusive, prefix = content
     return Index(*first, exclusive=exclusive, prefix=prefix)
@@ -113,7 +117,7 @@ def digest(seed: bytes) -> str:
 def read_and_keep(path: str) -> tuple[Index, int] | None:
     """The index at `path` and the open file that keeps it in use; None if there is none that is good."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, _READ)
     except OSError:
         return None
     index = None
@@ -166,7 +170,7 @@ def is_in_use(path: str) -> bool:
     if flock is None:
         return False
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, _READ)
     except OSError:
         return False
     try:

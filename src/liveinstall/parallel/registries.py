@@ -103,11 +103,6 @@ def known_names(site: str) -> list[str]:
     return sorted(name.removesuffix(names.REGISTRY) for name in own)
 
 
-def own_store(site: str) -> str:
-    """The store of an environment itself, whatever the variable says: what is named without a slash lies there."""
-    return os.path.join(site, names.STATE, names.STORE)
-
-
 def moved(registry: Registry, base: str, store: str) -> Registry:
     """A registry for a file in another directory: relative places become absolute, entries of the store stay."""
     rows = []
