@@ -177,7 +177,10 @@ class Plan(Shown):
 
 @dataclass(frozen=True)
 class Result(Shown):
-    """What a request did. `transaction` names what waits, or else what was done now; None if nothing changed."""
+    """What a request did. `transaction` names what waits, or else what was done now; None if nothing changed.
+
+    `parallel`: what was installed lies beside the environment, which is as it was.
+    """
 
     installed: tuple[Change, ...] = ()
     staged: tuple[Change, ...] = ()
@@ -187,6 +190,7 @@ class Result(Shown):
     conflicts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     dry_run: bool = False
+    parallel: bool = False
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property

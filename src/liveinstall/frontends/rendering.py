@@ -58,6 +58,7 @@ def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
         new, gone = [c for c in value.now if c.new_version], [c for c in value.now if not c.new_version]
         return [*zip(_WOULD, (new, gone, value.waiting), strict=True)]
     titles = _WOULD if value.dry_run else _DID
+    titles = ("Beside the environment", *titles[1:]) if value.parallel else titles
     return [*zip(titles, (value.installed, value.removed, value.staged), strict=True)]
 
 

@@ -42,8 +42,9 @@ def put_beside(requirements: Sequence[RequirementLike], options: Mapping[str, An
         write_tables([entry.path for entry in found], store.path)
         new = [entry for entry in found if entry.path not in before]
         result = Result(
-            installed=tuple(_change(entry, None, "beside the environment") for entry in new),
+            installed=tuple(_change(entry, None, "") for entry in new),
             unchanged=tuple(_change(entry, entry.version, "it is stored") for entry in found if entry.path in before),
+            parallel=True,
             notes=(f"import it with require(), or in a child process; it lies in {store.path}",) if new else (),
         )
         reporter.tell(Done(result))
