@@ -10,13 +10,24 @@ import os
 import platform
 import time
 
-from benchmarks import fresh, growth, imports, parallel_homes, staging, start
+from benchmarks import (
+    fresh,
+    growth,
+    imports,
+    parallel_homes,
+    parallel_import,
+    parallel_registry,
+    staging,
+    start,
+)
 from benchmarks.common import ROOT, Options, Workshop, parse_options, workshop
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 ALL = (
     start,
     imports,
+    parallel_import,
+    parallel_registry,
     parallel_homes,
     growth,
     staging,

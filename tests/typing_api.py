@@ -5,7 +5,19 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import liveinstall
-from liveinstall import Change, Finding, LiveInstallError, Past, Pending, Plan, Result, Status, Trial
+from liveinstall import (
+    Activation,
+    Change,
+    Finding,
+    LiveInstallError,
+    Past,
+    Pending,
+    Plan,
+    Result,
+    Status,
+    Trial,
+    Versions,
+)
 
 result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
 staged: tuple[Change, ...] = result.staged
@@ -34,3 +46,6 @@ home: str = liveinstall.homes.create("ENV1", Requirement("rich"), store=Path("st
 heard: str = liveinstall.homes.run(Path("ENV1"), module="rich", timeout=5).stderr
 stays: tuple[str, ...] = liveinstall.homes.remove("ENV1")
 pruned: tuple[Past, ...] = liveinstall.prune(keep=1, days=7.5, bytes=2**30)
+beside: Result = liveinstall.install("rich<14", parallel=True)
+activation: Activation = liveinstall.require("rich<14", install=True)
+every: Versions = liveinstall.versions("rich")

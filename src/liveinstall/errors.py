@@ -176,6 +176,13 @@ class CannotRestartError(LiveInstallError):
     place: str
 
 
+class OwnerError(LiveInstallError, ImportError):
+    """A place that modules come from cannot be used: a wheel that is not for this Python, an archive of another one."""
+
+    unchanged = ""
+    place: str
+
+
 class TrialError(LiveInstallError):
     """A trial could not be made, or did not end in its time. `stdout` and `stderr`: what it had said until then."""
 
@@ -210,3 +217,36 @@ class StoreError(LiveInstallError):
     """A store of wheels cannot be used, written to, or is none. `store` is its directory."""
 
     store: str
+
+
+class RegistryError(LiveInstallError):
+    """A registry is not there, cannot be read, or names what is not there. `registry` is its file, or its name."""
+
+    registry: str
+
+
+class RegistryConflictError(RegistryError):
+    """A registry has one name in two places. `lines` are the two that contradict each other."""
+
+    lines: tuple[str, ...] = ()
+
+
+class ActivationError(LiveInstallError):
+    """`require()` cannot give this process what it was asked for.
+
+    `name`: the distribution that it fails for. `chains`: for each who needs it, the requirements that lead there.
+    """
+
+    unchanged = "Nothing was activated."
+    name: str
+    chains: tuple[tuple[str, ...], ...] = ()
+
+
+class NotStoredError(ActivationError, LookupError):
+    """`require()` found no version that fits, in the store or in the environment. It can be fetched."""
+
+
+class AlreadyLoadedError(ActivationError):
+    """`require()` would need another version of what this process has loaded. `running` is the version that it has."""
+
+    running: str = ""

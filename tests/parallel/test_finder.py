@@ -262,6 +262,7 @@ def test_new_metadata_is_seen_after_invalidating_caches(place):
 
 def test_an_index_has_what_python_would_find(tmp_path):
     files = ["p/__init__.py", "p/m.py", "p/both.py", "p/not-a-module.py", "q/sub/x.py", "p/__pycache__/m.cpython-1.pyc"]
+    files += ["p/m/deep.py", "t.py", "t/__init__.py"]  # a namespace goes behind a module, a package before it
     root = lay(tmp_path, dict.fromkeys([*files, f"p/both{SUFFIX}", f"r/__init__{SUFFIX}", "s.dist-info/METADATA"], ""))
     assert {entry.name: (entry.kind, entry.path) for entry in walk(str(root))} == {
         "p": ("package", "p/__init__.py"),
@@ -271,8 +272,9 @@ def test_an_index_has_what_python_would_find(tmp_path):
         "q.sub": ("namespace", "q/sub"),
         "q.sub.x": ("module", "q/sub/x.py"),
         "r": ("native", f"r/__init__{SUFFIX}"),
+        "t": ("package", "t/__init__.py"),
     }
-    assert list(DirectoryOwner(str(root)).names()) == ["p", "q", "r"]
+    assert list(DirectoryOwner(str(root)).names()) == ["p", "q", "r", "t"]
     owner = DirectoryOwner(str(root), list_of(root))
     spec = owner.find_spec("r")
     assert spec.submodule_search_locations == [str(root / "r")] and spec.loader.name == "r"
@@ -359,7 +361,7 @@ def test_path_lines_belong_to_the_default_environment(tmp_path, monkeypatch):
     from liveinstall.parallel import shutting
 
     lay(tmp_path, {"x.pth": "# no\nimport os\n/one\nrelative\n\n", "y.txt": "/no"})
-    monkeypatch.setattr(shutting.sys.modules["site"], "getsitepackages", lambda: [str(tmp_path), "/not/there"])
+    monkeypatch.setattr(shutting.sys.modules["site"], "getsitepackages", lambda *_: [str(tmp_path), "/not/there"])
     monkeypatch.setattr(shutting.sys.modules["site"], "ENABLE_USER_SITE", False)
     assert set(shutting.default_places()) == {str(tmp_path), "/not/there", "/one", str(tmp_path / "relative")}
 

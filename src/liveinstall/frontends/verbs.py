@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.frontends import home_verbs
+from liveinstall.frontends import home_verbs, owner_verbs, parallel_verbs
 from liveinstall.frontends.rendering import render_listed, show
 from liveinstall.frontends.statuses import Status
 from liveinstall.model import Result
@@ -56,6 +56,8 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
     "completion": _completion,
     **home_verbs.VERBS,
+    **owner_verbs.VERBS,
+    **parallel_verbs.VERBS,
 }
 
 
@@ -65,6 +67,10 @@ def words(verb: str, value: Any) -> str:
         return render_listed(value)
     if verb in home_verbs.VERBS:
         return home_verbs.words_of(value)
+    if verb in owner_verbs.VERBS:
+        return owner_verbs.words_of(value)
+    if verb in parallel_verbs.VERBS:
+        return parallel_verbs.words_of(value)
     if verb == "hold":
         return ""  # the program has spoken
     if verb == "freeze":
@@ -109,6 +115,10 @@ def status_of(verb: str, value: Any) -> int:
     """The exit status of a verb that has ended well; of `hold` it is the program's."""
     if verb in home_verbs.VERBS:
         return home_verbs.status_of(value)
+    if verb in owner_verbs.VERBS:
+        return owner_verbs.status_of(value)
+    if verb in parallel_verbs.VERBS:
+        return parallel_verbs.status_of(value)
     if verb == "hold":
         return int(value)
     if verb == "check":

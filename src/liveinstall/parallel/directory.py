@@ -33,6 +33,8 @@ class DirectoryOwner:
     must be whole, and true for as long as the directory is used.
     """
 
+    virtual = False
+
     def __init__(self, place: str, index: Index | Callable[[], Index] | None = None) -> None:
         self.place = place
         self.on_disk = index is None
@@ -47,6 +49,11 @@ class DirectoryOwner:
         with os.scandir(self.place) as found:
             names = {_import_name(item.name, is_directory=item.is_dir()) for item in found}
         return sorted(names - {""})
+
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        spec = self.find_spec(name)
+        return None if spec is None or spec.loader is None else spec.submodule_search_locations is not None
 
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module; without a loader for a portion of a namespace; None if it is not here."""
@@ -148,12 +155,16 @@ def walk(place: str) -> Iterator[Entry]:
     while left:
         prefix, inner = left.pop()
         here = sorted(os.scandir(os.path.join(place, inner)), key=lambda item: item.name)
-        yield from _entries([item.name for item in here if not item.is_dir()], prefix, inner)
+        modules = list(_entries([item.name for item in here if not item.is_dir()], prefix, inner))
+        yield from modules
+        names = {entry[0] for entry in modules}
         for item in here:
             if item.is_dir() and _import_name(item.name, is_directory=True):
                 path = f"{inner}/{item.name}" if inner else item.name
-                yield _of_directory(prefix + item.name, path, place)
-                left.append((f"{prefix}{item.name}.", path))
+                entry = _of_directory(prefix + item.name, path, place)
+                if entry[1] != "namespace" or entry[0] not in names:  # a module goes before a namespace
+                    yield entry
+                    left.append((f"{prefix}{item.name}.", path))
 
 
 def _of_directory(name: str, path: str, place: str) -> Entry:

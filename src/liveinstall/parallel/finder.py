@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from importlib.metadata import Distribution, DistributionFinder
     from types import ModuleType
+    from typing import Self
 
+    from liveinstall.parallel.hooks import PlacesHook
     from liveinstall.parallel.owners import Owner
 
 
@@ -40,6 +42,7 @@ class Finder:
         self.owners = owners
         self.hidden = hidden
         self._shut = Shut(exclusive) if exclusive is not False else None
+        self._hook: PlacesHook | None = None
 
     def __repr__(self) -> str:
         return f"<liveinstall's finder of {len(self.owners)} names>"
@@ -55,6 +58,13 @@ class Finder:
         sys.meta_path.insert(0, self)
         if self._shut is not None:
             self._shut.close()
+        virtual = [owner for owner in self._all() if owner.virtual]
+        if virtual and self._hook is None:
+            from liveinstall.parallel.hooks import PlacesHook
+
+            self._hook = PlacesHook(virtual)
+        if self._hook is not None:
+            self._hook.install()
         for name in self.owners:
             if name in sys.modules:
                 self._grow(name, sys.modules[name])
@@ -64,6 +74,14 @@ class Finder:
         self._leave()
         if self._shut is not None:
             self._shut.open()
+        if self._hook is not None:
+            self._hook.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
     def _leave(self) -> None:
         sys.meta_path[:] = [other for other in sys.meta_path if other is not self]
@@ -158,10 +176,11 @@ class Finder:
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """The top-level modules but namespaces, and whether each is a package; `pkgutil.iter_modules()` asks for it."""
-        for name in self.owners:
-            spec = self.find_spec(name)
-            if spec is not None and spec.loader is not None:
-                yield prefix + name, spec.submodule_search_locations is not None
+        for name, owners in self.owners.items():
+            kinds = (owner.is_package(name) for owner in owners)
+            is_package = next((kind for kind in kinds if kind is not None), None)
+            if is_package is not None:
+                yield prefix + name, is_package
 
     def invalidate_caches(self) -> None:
         """Let each owner look again."""

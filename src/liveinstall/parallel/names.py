@@ -10,7 +10,14 @@ MARK, MAGIC = "liveinstall-store", "liveinstall-store 1\n"  # a file in a store,
 LOCK = "lock"  # in a store; permanent and empty
 WORK = "work"  # in a store, while somebody fetches: where (`commit/workplace.py`)
 DRAFT = ".draft-"  # what is written, or goes: whoever has the lock may remove it
+INDEXES = ".indexes"  # in a store: what is derived from registries and entries (`index.py`)
 PARTS = (5, 6)  # of an entry's name: name, version, perhaps a build, and three tags
+
+REGISTRIES = "registries"  # in the state directory: NAME.txt each
+REGISTRY = ".txt"
+REGISTRY_VARIABLE = "LIVEINSTALL_REGISTRY"  # the name of a registry, or the path of a file
+PREFIX_FILE = "liveinstall-registry.txt"  # below sys.prefix: the registry of whoever has no variable
+START_LINES = ("_liveinstall_registry.pth", "_liveinstall_registry.start")  # in the site directory
 
 
 def store_path(site: str) -> str:
@@ -19,3 +26,10 @@ def store_path(site: str) -> str:
     if chosen and not sys.flags.ignore_environment:
         return os.path.abspath(os.path.expanduser(chosen))
     return os.path.join(site, STATE, STORE)
+
+
+def registry_path(site: str, given: str) -> str:
+    """The absolute path of a registry that is given by its name, or by the path of a file."""
+    if os.sep in given or "/" in given or given.endswith(REGISTRY):
+        return os.path.abspath(os.path.expanduser(given))
+    return os.path.join(site, STATE, REGISTRIES, given + REGISTRY)

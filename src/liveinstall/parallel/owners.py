@@ -60,14 +60,19 @@ class Owner(Protocol):
     """One concrete place. `place` names it: a path, or whatever words its owner understands.
 
     `on_disk`: what is below a package is found by the path that its spec has, without asking the owner again.
+    `virtual`: those paths are no directories; the finder tells Python how to list them.
     `VirtualOwner` makes all of this from two methods, `paths()` and `data()`; most owners are better made from it.
     """
 
     place: str
     on_disk: bool
+    virtual: bool
 
     def names(self) -> Iterable[str]:
         """The top-level names that can be imported from here."""
+
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
 
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module; a spec without a loader for a portion of a namespace; None if it is not here."""

@@ -66,8 +66,9 @@ def default_places() -> list[str]:
     site = sys.modules.get("site")
     if site is None:
         return []  # -S
-    found = list(site.getsitepackages())
-    if site.ENABLE_USER_SITE:
+    # While site.py reads the .pth files of a virtual environment it does not yet count that among its prefixes.
+    found = [*site.getsitepackages([sys.prefix, sys.exec_prefix]), *site.getsitepackages()]
+    if site.ENABLE_USER_SITE is not False:
         found.append(site.getusersitepackages())
     for directory in list(found):
         found += _path_lines(directory)

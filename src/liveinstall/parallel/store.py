@@ -31,7 +31,7 @@ from liveinstall.commit.workplace import sweep, workplace
 from liveinstall.errors import LockTimeoutError, StoreError
 from liveinstall.events import Event, Staging, untold
 from liveinstall.model import Candidate
-from liveinstall.parallel import names, unpacking
+from liveinstall.parallel import indexing, names, unpacking
 from liveinstall.staging.bytecode import BytecodeCompiler
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ class Stored:
 class Store:
     """A directory of entries. It need not exist before something is added."""
 
-    def __init__(self, path: str) -> None:
-        """`path` is absolute."""
+    def __init__(self, path: str, *, compiles: bool = True) -> None:
+        """`path` is absolute. `compiles`: what imports will need is compiled while it is added."""
         self.path = path
+        self._compiles = compiles
         self._mine = False  # whether the lock is this object's
 
     @classmethod
@@ -127,14 +128,22 @@ class Store:
     def remove(self, *entries: Stored, timeout: float | None = None) -> None:
         """Remove entries; what is gone already is fine.
 
-        Who may use them is not looked at here. Raises: StoreError, LockTimeoutError, DisabledError.
+        Raises: StoreError, also for one that a live process uses; LockTimeoutError, DisabledError.
         """
         with self.writing(timeout):
+            busy = sorted(indexing.in_use(self.path) & {entry.path for entry in entries})
+            if busy:
+                raise StoreError(
+                    f"a live process uses {', '.join(map(os.path.basename, busy))}.",
+                    todo="Try again when it has ended.",
+                    store=self.path,
+                )
             for entry in entries:
                 aside = os.path.join(self.path, names.DRAFT + os.path.basename(entry.path))
                 if os.path.dirname(entry.path) == self.path and os.path.isdir(entry.path):
                     os.rename(entry.path, aside)
             files.flush([self.path])
+            indexing.forget(self.path, [entry.path for entry in entries])
             self._sweep()
 
     @contextmanager
@@ -150,7 +159,9 @@ class Store:
         return unpacking.find(candidate, self.path) if known else ""
 
     def _add_missing(self, candidates: Sequence[Candidate], tell: Callable[[Event], None]) -> list[str]:
-        with BytecodeCompiler() as compiler, ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        compiler = BytecodeCompiler()
+        started = compiler if self._compiles else nullcontext()
+        with started, ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             compiler.start_with({each.name for each in candidates if each.requested} or {c.name for c in candidates})
             jobs = [pool.submit(unpacking.unpack, candidate, self.path, compiler) for candidate in candidates]
             try:
@@ -214,11 +225,11 @@ class Store:
         """Make the store, if it is not there. Nobody's directory becomes one by mistake."""
         os.makedirs(self.path, exist_ok=True)
         mark = os.path.join(self.path, names.MARK)
-        if os.path.exists(mark):
+        strange = set(os.listdir(self.path)) - {names.LOCK}
+        if os.path.exists(mark):  # asked after the listing: another writer may be making the store just now
             self._check_version()
             return
-        strange = set(os.listdir(self.path)) - {names.LOCK}
-        if any(not name.startswith(names.DRAFT) for name in strange):
+        if any(not name.startswith((names.DRAFT, names.INDEXES)) for name in strange):
             raise StoreError(
                 f"{self.path} is no store: it has {min(strange)} in it.",
                 todo="Choose a directory that is empty, or does not exist yet.",
@@ -229,7 +240,11 @@ class Store:
             stream.write(names.MAGIC)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(draft, mark)
+        try:
+            os.replace(draft, mark)
+        except FileNotFoundError:  # another writer was first, and has swept
+            if not os.path.exists(mark):
+                raise
         files.flush([self.path])
 
     def _check_version(self) -> None:
@@ -244,6 +259,7 @@ class Store:
 
     def _sweep(self) -> None:
         sweep(self.path, self._note)
+        indexing.sweep(self.path)
         for name in os.listdir(self.path):
             if name.startswith(names.DRAFT):
                 path = os.path.join(self.path, name)

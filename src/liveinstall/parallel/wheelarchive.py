@@ -1,0 +1,90 @@
+"""An open wheel, and what is written beside it: with nothing but the standard library, in any process."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import marshal
+import os
+import re
+import tempfile
+import zipfile
+import zlib
+from contextlib import suppress
+from importlib.util import MAGIC_NUMBER
+from typing import TYPE_CHECKING
+
+from _liveinstall_boot.codec import record_rows
+from liveinstall.errors import OwnerError
+from liveinstall.parallel.wheelrecord import stat_of
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from liveinstall.parallel.wheelrecord import WheelRecord
+
+# What `zipfile` raises over a damaged archive.
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, KeyError)
+
+
+class WheelArchive:
+    """An open wheel: `files` are paths as in site-packages; what is read is compared with RECORD."""
+
+    def __init__(self, path: str, record: WheelRecord | None = None) -> None:
+        """Open it. `record`: what it must still be. Raises: OwnerError."""
+        try:
+            self.stat = stat_of(path)
+            self.zip = zipfile.ZipFile(path)
+        except UNREADABLE as error:
+            raise failed(path, f"cannot be read: {error}") from error
+        self.path = path
+        if record is not None and record.stat != self.stat:
+            raise failed(path, "has changed since it was first used here", todo="Start Python anew.")
+        names = [info.filename for info in self.zip.infolist() if not info.is_dir()]
+        heads = (name.removesuffix("/RECORD") for name in names if name.endswith(".dist-info/RECORD"))
+        info = next((head for head in heads if "/" not in head), "")  # others are of what it has vendored
+        moved = re.compile(re.escape(info.removesuffix(".dist-info")) + r"\.data/(purelib|platlib)/")
+        self.files = {moved.sub("", name, count=1): name for name in names if "__pycache__" not in name.split("/")}
+        self._hashes = {path: hashed for path, hashed, _ in record_rows(self.zip.read(f"{info}/RECORD").decode())}
+
+    def read(self, path: str) -> bytes:
+        """A file by its path as in site-packages. Raises: FileNotFoundError, OwnerError."""
+        name = self.files.get(path)
+        if name is None:
+            raise FileNotFoundError(2, "not in this wheel", f"{self.path}/{path}")
+        try:
+            content = self.zip.read(name)
+        except UNREADABLE as error:
+            raise failed(self.path, f"cannot be read at {name}: {error}") from error
+        algorithm, _, digest = self._hashes.get(name, "").partition("=")
+        if algorithm in ("sha256", "sha384", "sha512"):
+            found = base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).decode().rstrip("=")
+            if found != digest.rstrip("="):
+                raise failed(self.path, f"is damaged: {name} is not what its RECORD says")
+        return content
+
+
+def failed(path: str, what: str, todo: str = "") -> OwnerError:
+    """The error for a wheel."""
+    return OwnerError(f"{path} {what}.", todo=todo, place=path)
+
+
+def write(path: str, content: bytes) -> None:
+    """Write a file aside and rename it in. Raises: OSError."""
+    directory = os.path.dirname(path)
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=directory, prefix=".draft-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(draft, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
+def keep_code(path: str, code: CodeType) -> None:
+    """Keep a module's code for the next process; where that fails, it compiles again."""
+    with suppress(OSError):
+        write(path, MAGIC_NUMBER + marshal.dumps(code))

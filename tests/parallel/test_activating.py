@@ -1,0 +1,368 @@
+"""A registry in real interpreters: chosen by the variable or the environment's file, found by all that imports."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from places import KILLED, Place
+from support import make_environment, make_wheel
+
+from liveinstall.errors import RegistryError, StoreError
+from liveinstall.parallel import index as indexes
+from liveinstall.parallel import indexing, names, registries
+from liveinstall.parallel.registry import MAGIC, Registry, Row
+from liveinstall.parallel.store import Store
+
+ALPHA = {
+    "alpha/__init__.py": "V = 1\nfrom . import sub\n",
+    "alpha/sub/__init__.py": "def f(): return 1\n",
+    "alpha/sub/deep.py": "V = 1\n",
+    "alpha/data.txt": "one",
+}
+
+
+class World:
+    """An environment with alpha 2.0 and beta installed, and a store with other versions."""
+
+    def __init__(self, root: Path):
+        self.env = make_environment(root / "env")
+        self.wheels = root / "wheels"
+        self.store = Store.default(str(self.env.site))
+        old = {"alpha/__init__.py": "V = 2\n", "alpha/late.py": "", "alpha_gone.py": "V = 2\n"}
+        self.env.wheel("alpha", "2.0", old, scripts={"alpha-run": "alpha:run"})
+        self.env.wheel("beta", "1.0", {"beta.py": "import alpha\nV = alpha.V\n", "ns/b.py": "V = 'b'\n"})
+        done = self.env.run("li.install('alpha', 'beta')")
+        assert done.returncode == 0, done.stderr
+        for name in ("liveinstall", "_liveinstall_boot"):  # as if it were installed: found also without PYTHONPATH
+            (self.env.site / name).symlink_to(self.env.root / "libraries" / name)
+        self.alpha = self.add("alpha", "1.0", ALPHA, scripts={"alpha-run": "alpha:run"})
+        self.ns_c = self.add("ns-c", "1.0", {"ns/c.py": "V = 'c'\n"})
+        self.ns_d = self.add("ns-d", "1.0", {"ns/d.py": "V = 'd'\n"})
+        self.meta = self.add("meta-only", "3.0", {"meta_only.txt": ""})
+        registries.enable(str(self.env.site), on=True)
+
+    def add(self, *args, **options):
+        return self.store.add(make_wheel(self.wheels, *args, **options))
+
+    def registry(self, name: str, *entries, **options) -> str:
+        rows = [(entry.name, entry.version, entry.path) for entry in entries]
+        made = indexing.registry_of(rows, self.store.path, **options)
+        return registries.write(str(self.env.site), name, made)
+
+    def json(self, code: str, registry: str = "env1", *arguments: str, **more: str):
+        done = self.run(code, registry, *arguments, **more)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        return json.loads(done.stdout)
+
+    def run(self, code: str, registry: str | None = "env1", *arguments: str, **more: str):
+        chosen = {} if registry is None else {names.REGISTRY_VARIABLE: registry}
+        return self.env.bare("import json, sys\n" + code, *arguments, **chosen, **more)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = World(tmp_path_factory.mktemp("world"))
+    world.registry("env1", world.alpha, world.ns_c, world.ns_d, world.meta)
+    return world
+
+
+FIND = "import alpha; print(json.dumps([alpha.V, alpha.__file__.split('/')[-3]]))"
+
+
+def test_the_variable_chooses_a_registry_by_its_name_or_its_path(world, tmp_path):
+    assert world.json(FIND) == [1, "alpha-1.0-py3-none-any"]
+    assert world.json(FIND, registries.path_of(str(world.env.site), "env1")) == [1, "alpha-1.0-py3-none-any"]
+    (tmp_path / "mine.txt").write_text(f"{MAGIC}\nalpha -> {world.alpha.path}\n")
+    assert world.json(FIND, str(tmp_path / "mine.txt")) == [1, "alpha-1.0-py3-none-any"]
+    for nothing in (None, ""):
+        assert world.json(FIND, nothing) == [2, "site-packages"]
+
+
+@pytest.mark.parametrize("flag", ["-E", "-I"])
+def test_an_interpreter_that_ignores_variables_ignores_this_one(world, flag):
+    assert world.json(FIND, "env1", flag) == [2, "site-packages"]
+
+
+def test_a_file_below_the_prefix_chooses_for_whoever_has_no_variable(world):
+    file = world.env.root / names.PREFIX_FILE
+    file.write_text(f"{MAGIC}\nalpha -> {world.alpha.path}\n")
+    try:
+        assert world.json(FIND, None)[0] == 1 and world.json(FIND, None, "-I")[0] == 1
+        assert world.json(FIND, "")[0] == 2, "an empty variable chooses none"
+    finally:
+        file.unlink()
+    assert world.json(FIND, None)[0] == 2
+
+
+def test_what_is_not_in_the_registry_comes_from_the_environment_and_is_joined_with_it(world):
+    code = "import beta, ns.b, ns.c, ns.d; print(json.dumps([beta.V, ns.b.V, ns.c.V, ns.d.V]))"
+    assert world.json(code) == [1, "b", "c", "d"]
+
+
+def test_a_module_that_only_the_replaced_version_has_is_hidden(world):
+    done = world.run("import alpha_gone")
+    assert "ModuleNotFoundError" in done.stderr and "replaces" in done.stderr
+    assert world.run("import alpha_gone", None).returncode == 0
+
+
+METADATA = """
+from importlib.metadata import version, entry_points, distributions, files
+names = [(d.name, d.version) for d in distributions()]
+found = [version('alpha'), version('meta-only'), names.index(('alpha', '1.0')) < names.index(('alpha', '2.0')),
+         [e.value for e in entry_points(group='console_scripts', name='alpha-run')],
+         all(p.locate().exists() for p in files('alpha'))]
+print(json.dumps(found))
+"""
+
+
+def test_metadata_says_what_is_imported(world):
+    assert world.json(METADATA) == ["1.0", "3.0", True, ["alpha:run"], True]
+
+
+TOOLS = """
+import importlib, importlib.resources, inspect, pickle, pkgutil, runpy, traceback, alpha
+here = [inspect.getsource(alpha.sub.f), pickle.loads(pickle.dumps(alpha.sub.f))(), importlib.reload(alpha.sub).f(),
+        importlib.resources.files('alpha').joinpath('data.txt').read_text(),
+        sorted(m.name for m in pkgutil.iter_modules() if m.name in ('alpha', 'beta')),
+        sorted(m.name for m in pkgutil.walk_packages(alpha.__path__, 'alpha.')),
+        runpy.run_module('alpha.sub.deep')['V'], importlib.util.find_spec('alpha.sub.none') is None]
+print(json.dumps(here))
+"""
+
+
+def test_python_s_own_tools_work(world):
+    assert world.json(TOOLS) == [
+        "def f(): return 1\n", 1, 1, "one", ["alpha", "beta"], ["alpha.sub", "alpha.sub.deep"], 1, True,
+    ]  # fmt: skip
+
+
+CHILDREN = """
+import multiprocessing, os, subprocess
+def look(queue):
+    import alpha
+    queue.put(alpha.V)
+if __name__ == "__main__":
+    code = "import alpha; print(alpha.V)"
+    found = [int(subprocess.check_output([sys.executable, "-c", code]))]
+    for kind in ("spawn", "forkserver", "fork"):
+        context = multiprocessing.get_context(kind)
+        queue = context.Queue()
+        child = context.Process(target=look, args=(queue,))
+        child.start()
+        found.append(queue.get(timeout=50))
+        child.join()
+    print(json.dumps(found))
+"""
+
+
+def test_children_see_what_their_parent_sees(world, tmp_path):
+    script = tmp_path / "children.py"
+    script.write_text("import json, sys\n" + CHILDREN)
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: "env1"}
+    del variables["PYTHONPATH"]
+    done = subprocess.run([world.env.python, script], env=variables, capture_output=True, text=True)
+    assert done.stdout == "[1, 1, 1, 1]\n", done.stderr
+
+
+def test_a_package_manager_is_shown_the_disk(world, tmp_path):
+    (tmp_path / "pip").mkdir()
+    code = "import json, alpha; print(json.dumps(alpha.V))"
+    (tmp_path / "pip/__main__.py").write_text(code)
+    done = subprocess.run(
+        [world.env.python, "-m", "pip"],
+        env={**world.env.variables(), names.REGISTRY_VARIABLE: "env1", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "2\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "nonsense", f"{MAGIC}\nalpha -> gone-1.0-py3-none-any\n", f"{MAGIC}\nalpha -> /x\nalpha -> /y\n"]
+)
+def test_a_registry_that_cannot_be_had_is_told_in_one_line_and_python_starts(world, tmp_path, text):
+    file = tmp_path / "broken.txt"
+    if text is not None:
+        file.write_text(text)
+    done = world.run("import alpha; print(alpha.V); sys.exit(5)", str(file))
+    assert (done.returncode, done.stdout) == (5, "2\n")
+    assert done.stderr.startswith("liveinstall: the registry") and done.stderr.count("\n") == 1
+
+
+def test_an_exclusive_registry_shuts_the_environment_out(world):
+    world.registry("alone", world.alpha, exclusive=True)
+    assert world.json(FIND, "alone")[0] == 1
+    done = world.run("import beta", "alone")
+    assert "ModuleNotFoundError" in done.stderr and "excludes" in done.stderr
+    code = "from importlib.metadata import distributions; print(json.dumps(sorted({d.name for d in distributions()})))"
+    assert world.json(code, "alone") == ["alpha"]
+
+
+def test_a_registry_of_another_environment_counts_for_nothing(world):
+    world.registry("theirs", world.alpha, prefix="/somewhere/else")
+    world.registry("ours", world.alpha, prefix=str(world.env.root))
+    assert world.json(FIND, "theirs")[0] == 2 and world.json(FIND, "ours")[0] == 1
+
+
+def test_an_index_is_made_once_and_never_stale(world):
+    path = Path(world.registry("changing", world.ns_c))
+    assert world.json(FIND, "changing")[0] == 2
+    before = set(os.listdir(Path(world.store.path, names.INDEXES)))
+    assert world.json(FIND, "changing")[0] == 2
+    assert set(os.listdir(Path(world.store.path, names.INDEXES))) == before
+    stat = path.stat()
+    text = path.read_text()
+    path.write_text(text + f"alpha -> {world.alpha.path}\n")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert world.json(FIND, "changing")[0] == 1
+
+
+def test_a_damaged_index_or_table_is_made_anew_or_done_without(world):
+    indexing.write_tables([world.alpha.path], world.store.path)
+    assert world.json(FIND)[0] == 1
+    for path in Path(world.store.path, names.INDEXES).iterdir():
+        data = path.read_bytes()
+        for damaged in (b"", data[:-3], data[:30] + b"\xff" * (len(data) - 30)):
+            path.write_bytes(damaged)
+            assert world.json(FIND)[0] == 1, path.name
+
+
+def test_with_tables_and_without_the_same_is_found(world):
+    for path in Path(world.store.path, names.INDEXES).glob("*none-any.*"):
+        path.unlink()
+    without = [world.json(code) for code in (TOOLS, METADATA, FIND)]
+    indexing.write_tables([world.alpha.path], world.store.path)
+    assert list(Path(world.store.path, names.INDEXES).glob("alpha-1.0-*"))
+    assert [world.json(code) for code in (TOOLS, METADATA, FIND)] == without
+
+
+def test_a_table_of_another_content_is_not_used(tmp_path):
+    store = Store.at(tmp_path / "store")
+    entry = store.add(make_wheel(tmp_path, "alpha", "1.0", {"alpha/one.py": ""}))
+    indexing.write_tables([entry.path], store.path)
+    name, stamp = os.path.basename(entry.path), indexes.stamp_of(entry.path, "alpha-1.0.dist-info")
+    assert set(indexes.read_table(store.path, name, stamp)) == {"alpha", "alpha.one"}
+    store.remove(entry)
+    assert not list(Path(store.path, names.INDEXES).glob("alpha*"))
+    again = store.add(make_wheel(tmp_path, "alpha", "1.0", {"alpha/two.py": ""}))
+    indexing.write_tables([entry.path], store.path)
+    assert indexes.read_table(store.path, name, stamp) is None
+    assert set(indexes.read_table(store.path, name, indexes.stamp_of(again.path, "alpha-1.0.dist-info"))) == {
+        "alpha",
+        "alpha.two",
+    }
+
+
+def test_what_a_live_process_uses_is_not_removed(world):
+    spare = world.add("spare", "1.0")
+    world.registry("using", spare)
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: "using"}
+    code = "print(flush=True); input(); import spare.late"
+    with subprocess.Popen(
+        [world.env.python, "-c", code], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as user:
+        user.stdout.readline()
+        with pytest.raises(StoreError, match="a live process uses spare-1.0"):
+            world.store.remove(spare)
+        user.communicate(b"\n")
+    assert user.returncode == 0
+    world.store.remove(spare)
+    assert "is not there" in world.run("", "using").stderr
+
+
+def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(indexes, "write", lambda *_: False)
+    from liveinstall.parallel import activating
+
+    found = activating.activate(
+        f"{MAGIC}\nns -> {world.ns_c.path}\n".encode(), "x", "/", str(tmp_path / "none"), [], "a test"
+    )
+    try:
+        assert found.handle is None and activating.active() is found
+        assert found.finder.find_spec("ns").submodule_search_locations
+    finally:
+        found.end()
+        activating._active = None
+
+
+def test_the_line_goes_away_and_is_silent_when_liveinstall_is_gone(world):
+    code = "print(json.dumps('liveinstall' in sys.modules))"
+    assert world.json(code) is True and world.json(code, None) is False
+    hidden = world.env.site / "liveinstall"
+    target = os.readlink(hidden)
+    hidden.unlink()
+    try:
+        assert world.json(FIND)[0] == 2
+    finally:
+        hidden.symlink_to(target)
+    registries.enable(str(world.env.site), on=False)
+    try:
+        assert not registries.is_enabled(str(world.env.site)) and world.json(code) is False
+    finally:
+        registries.enable(str(world.env.site), on=True)
+
+
+def test_the_line_imports_nothing_where_no_registry_is_chosen(world):
+    code = "print(json.dumps(sorted(sys.modules)))"
+    enabled = world.json(code, None)
+    registries.enable(str(world.env.site), on=False)
+    try:
+        assert world.json(code, None) == enabled
+    finally:
+        registries.enable(str(world.env.site), on=True)
+
+
+@pytest.mark.parametrize(("version", "name"), [((3, 11), ".pth"), ((3, 17), ".pth"), ((3, 18), ".start")])
+def test_the_line_is_what_each_version_of_python_runs(version, name):
+    file, text = registries.start_line(version)
+    assert file.endswith(name) and text.count("\n") == 1 and text.isascii()
+    assert text.startswith("import ") is (name == ".pth")
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a b", "x\ny"])
+def test_a_name_that_none_can_have_is_refused(tmp_path, name):
+    with pytest.raises(RegistryError, match="is no name"):
+        registries.path_of(str(tmp_path), name)
+
+
+def test_a_registry_is_written_read_listed_and_removed(tmp_path):
+    site = str(tmp_path)
+    assert registries.known_names(site) == []
+    registries.write(site, "one", Registry(exclusive=True), ["a remark"])
+    assert registries.known_names(site) == ["one"] and registries.read(site, "one")[1].exclusive
+    with pytest.raises(RegistryError, match="There is: one"):
+        registries.read(site, "two")
+    registries.remove(site, "one")
+    assert registries.known_names(site) == []
+
+
+def test_a_registry_or_a_line_that_is_written_while_somebody_kills_is_the_old_or_the_new_one(tmp_path):
+    place = Place(tmp_path / "root")
+    site = str(place.site)
+    registries.write(site, "env1", Registry(exclusive=True))
+    registries.enable(site, on=True)
+    before = registries.read(site, "env1")[1]
+    new = Registry((Row("alpha", "alpha-1.0-py3-none-any"),))
+
+    def change():
+        registries.write(site, "env1", new)
+        registries.enable(site, on=False)
+        registries.enable(site, on=True)
+
+    _, points = place.fork(change)
+    after = registries.read(site, "env1")[1]
+    assert points > 6 and [row.name for row in after.rows] == ["alpha"]
+    line = registries.start_line()[1]
+    for at in range(points):
+        registries.write(site, "env1", Registry(exclusive=True))
+        assert place.fork(change, at=at)[0] == KILLED
+        assert registries.read(site, "env1")[1] in (before, after), at
+        found = [path.read_text() for path in place.site.glob("_liveinstall_registry*")]
+        assert found in ([], [line]) and registries.known_names(site) == ["env1"], at
+    assert place.fork(change)[0] == 0
+    assert sorted(os.listdir(place.site / ".liveinstall/registries")) == ["env1.txt"]
+    assert os.listdir(place.site / ".liveinstall") == ["registries"]
