@@ -305,3 +305,17 @@ def test_what_a_trial_uses_is_not_changed_under_it(env):
         out, err = live.communicate("\n", timeout=60)
         assert (out, err) == ("2 1\n", "")
     assert env.run("import alpha, beta; print(alpha.V, beta.V)").stdout == "1 2\n"
+
+
+def test_registries_and_the_store_are_in_a_trial_as_they_are(env):
+    env.wheel("alpha", "1.0")
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "1.0")
+    env.json("li.install('alpha==1.0', 'beta')\nli.install('alpha==2.0', parallel=True)\nprint('{}')")
+    done = env.json(
+        "import beta\nassert li.uninstall('beta').staged\n"
+        "t = li.trial('''import liveinstall as li, importlib.util as u\n"
+        'li.require("alpha==2.0")\nimport alpha\nprint(alpha.__version__, u.find_spec("beta"))\'\'\')\n'
+        "print(json.dumps([t.stdout, t.stderr]))"
+    )
+    assert done == ["2.0 None\n", ""]
