@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
-from _imp import source_hash
+from _imp import extension_suffixes, source_hash
 from marshal import dumps, loads
 
 try:
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 INDEX_MAGIC, TABLE_MAGIC = b"liveinstall-index 1\n", b"liveinstall-table 1\n"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _KEY = 0x6C697665
-_CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}"
+# The kind of interpreter: its bytecode, and which extension modules it loads (free-threaded builds have others).
+CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}{extension_suffixes()[0]}"
+CACHE = CACHE.replace(".", "-")
 
 
 class Index:
@@ -99,7 +101,7 @@ def opened(magic: bytes, data: bytes) -> Any:
 
 def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
     """Where the index of a registry lies, for this kind of interpreter and the site directories as they are."""
-    facts = [base, store, _CACHE]
+    facts = [base, store, CACHE]
     for site in sites:
         try:
             facts.append(f"{site} {os.stat(site).st_mtime_ns}")
@@ -195,7 +197,7 @@ def stamp_of(place: str, info: str) -> Stamp | None:
 
 
 def _table_path(store: str, entry: str) -> str:
-    return os.path.join(store, names.INDEXES, f"{entry}.{_CACHE}")
+    return os.path.join(store, names.INDEXES, f"{entry}.{CACHE}")
 
 
 def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:
