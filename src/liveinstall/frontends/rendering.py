@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.frontends.where import Where, where
-from liveinstall.model import (
+from liveinstall.model import Pending, Plan, Result, Rows, Source
+from liveinstall.reports import (
     Activation,
     Check,
     Finding,
@@ -15,13 +16,8 @@ from liveinstall.model import (
     Listed,
     Listing,
     Past,
-    Pending,
-    Plan,
     Ran,
     Registered,
-    Result,
-    Rows,
-    Source,
     Status,
     Versions,
 )

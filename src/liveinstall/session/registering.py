@@ -13,7 +13,7 @@ from liveinstall.environment.installed import in_directory, installed
 from liveinstall.environment.target import find_target
 from liveinstall.errors import RegistryConflictError, RegistryError, StoreError
 from liveinstall.events import Reporter
-from liveinstall.model import Guard, InUse, Registered, Rows
+from liveinstall.model import Rows
 from liveinstall.parallel import names, registries
 from liveinstall.parallel.directory import DirectoryOwner
 from liveinstall.parallel.indexing import registry_of, write_tables
@@ -24,6 +24,7 @@ from liveinstall.parallel.registry import merge as merged
 from liveinstall.parallel.store import Store, Stored, parse_entry
 from liveinstall.planning.graph import Node
 from liveinstall.planning.satisfied import unsatisfied
+from liveinstall.reports import Guard, InUse, Registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
