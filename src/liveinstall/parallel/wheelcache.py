@@ -116,10 +116,11 @@ def _is_straight(opened: WheelArchive, inner: Iterable[str]) -> bool:
 
 
 def _keep_metadata(opened: WheelArchive, checked: Checked, directory: str) -> None:
-    for name in opened.files:
-        head, _, _ = name.partition("/")
+    """Keep all metadata, RECORD as the last: where it is, all is."""
+    names = [name for name in opened.files if name.partition("/")[0] == checked.dist_info]
+    for name in sorted(names, key=lambda name: name == f"{checked.dist_info}/RECORD"):
         path = os.path.join(directory, *name.split("/"))
-        if head == checked.dist_info and not os.path.exists(path):
+        if not os.path.exists(path):
             write(path, opened.read(name))
 
 
