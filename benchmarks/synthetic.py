@@ -23,12 +23,12 @@ def metadata(name: str, version: str, requires: Iterable[str] = ()) -> str:
     return head + "".join(f"Requires-Dist: {line}\n" for line in requires) + "\nA distribution to measure with.\n"
 
 
-def small_files(wheels: Path, name: str, version: str, count: int) -> None:
-    """A wheel of `count` modules of one line, fifty in a directory."""
+def small_files(wheels: Path, name: str, version: str, count: int, body: str = "") -> None:
+    """A wheel of `count` modules of one line, and then `body`, fifty in a directory."""
     with _Wheel(wheels, name, version) as wheel:
         for number in range(count):
             package = f"{wheel.module}/p{number // _PER_DIRECTORY:03}"
-            wheel.add(f"{package}/m{number:05}.py", [f"VERSION = {version!r}\n".encode()])
+            wheel.add(f"{package}/m{number:05}.py", [f"VERSION = {version!r}\n{body}".encode()])
 
 
 def big_files(wheels: Path, name: str, version: str, *, count: int, size: int) -> None:

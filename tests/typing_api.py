@@ -5,7 +5,19 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import liveinstall
-from liveinstall import Change, Finding, LiveInstallError, Past, Pending, Plan, Result, Status, Trial
+from liveinstall import (
+    Activation,
+    Change,
+    Finding,
+    LiveInstallError,
+    Past,
+    Pending,
+    Plan,
+    Result,
+    Status,
+    Trial,
+    Versions,
+)
 
 result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
 staged: tuple[Change, ...] = result.staged
@@ -31,3 +43,6 @@ tried = liveinstall.trial(module="pytest", env={"A": "b"}, cwd=Path())
 ended: tuple[int, str, bool] = (tried.returncode, tried.stdout, tried.ok)
 result = liveinstall.install("rich", verify=True)
 pruned: tuple[Past, ...] = liveinstall.prune(keep=1, days=7.5, bytes=2**30)
+beside: Result = liveinstall.install("rich<14", parallel=True)
+activation: Activation = liveinstall.require("rich<14", install=True)
+every: Versions = liveinstall.versions("rich")

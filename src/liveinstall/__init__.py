@@ -11,21 +11,37 @@ if TYPE_CHECKING:
     from liveinstall.frontends.magic import give_back_pip, take_over_pip
     from liveinstall.frontends.repl import repl
     from liveinstall.frontends.restart import restart
-    from liveinstall.model import Change, Check, Finding, Listed, Past, Pending, Plan, Result, Status, Trial
+    from liveinstall.model import (
+        Activation,
+        Change,
+        Check,
+        Finding,
+        Listed,
+        Past,
+        Pending,
+        Plan,
+        Result,
+        Status,
+        Trial,
+        Versions,
+    )
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
     from liveinstall.session.audit import check, freeze, list  # noqa: A004
     from liveinstall.session.ensuring import ensure
     from liveinstall.session.holding import guard, hold
+    from liveinstall.session.parallel import versions
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
     from liveinstall.session.repair import doctor, repair
+    from liveinstall.session.requiring import require
     from liveinstall.session.trying import trial
     from liveinstall.session.undo import history, prune, undo
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activation",
     "Change",
     "Check",
     "Finding",
@@ -37,6 +53,7 @@ __all__ = [
     "Result",
     "Status",
     "Trial",
+    "Versions",
     "aensure",
     "ainstall",
     "aplan",
@@ -63,12 +80,14 @@ __all__ = [
     "prune",
     "repair",
     "repl",
+    "require",
     "restart",
     "status",
     "take_over_pip",
     "trial",
     "undo",
     "uninstall",
+    "versions",
 ]
 
 _HOMES = {
@@ -80,25 +99,19 @@ _HOMES = {
     "liveinstall.frontends.repl": ("repl",),
     "liveinstall.frontends.restart": ("restart",),
     "liveinstall.model": (
-        "Change",
-        "Check",
-        "Finding",
-        "Listed",
-        "Past",
-        "Pending",
-        "Plan",
-        "Result",
-        "Status",
-        "Trial",
+        *("Activation", "Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
+        *("Trial", "Versions"),
     ),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
     "liveinstall.session.audit": ("check", "freeze", "list"),
     "liveinstall.session.ensuring": ("ensure",),
     "liveinstall.session.holding": ("guard", "hold"),
+    "liveinstall.session.parallel": ("versions",),
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),
     "liveinstall.session.repair": ("doctor", "repair"),
+    "liveinstall.session.requiring": ("require",),
     "liveinstall.session.trying": ("trial",),
     "liveinstall.session.undo": ("history", "prune", "undo"),
 }
@@ -111,6 +124,32 @@ def _jupyter_server_extension_points() -> Any:
     return points()
 
 
+def fill_hooks() -> None:
+    """Load how values and errors show themselves, and what follows a change."""
+    from importlib import import_module
+
+    import_module("liveinstall.frontends")
+
+
+def _is_watched() -> bool:
+    """Whether a person may see any value."""
+    import sys
+
+    return hasattr(sys, "ps1") or "IPython" in sys.modules
+
+
+def _fill_late() -> None:
+    """Where `require()` is all that a program uses, load the rest only for a value that is shown."""
+    from liveinstall.model import Shown
+
+    def show(value: Any) -> str:
+        fill_hooks()
+        return Shown.show(value)
+
+    if Shown.show is repr:
+        Shown.show = show
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
@@ -119,7 +158,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
-            import_module("liveinstall.frontends")  # how values and errors show themselves, and what follows
+            if name == "require" and not _is_watched():
+                _fill_late()
+            else:
+                fill_hooks()
             value = getattr(import_module(home), name)
             globals()[name] = value
             return value

@@ -381,10 +381,70 @@ class Listing(Rows[Listed]):
 
 
 @dataclass(frozen=True)
+class InUse:
+    """A version that a process imports. `place` is its directory in a store, empty for the default environment."""
+
+    name: str
+    version: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        """`cherrypy 2.3.0 (beside the environment)`."""
+        return f"{self.name} {self.version} ({'beside' if self.place else 'in'} the environment)"
+
+
+@dataclass(frozen=True)
+class Activation(Shown):
+    """What is active in this process beside the default environment, and `why`, in words.
+
+    `source` is the registry's file, or what stands for it. `distributions` are those that `require()` was asked for
+    and all that they need, or all of a registry. `conflicts`: requirements of the default environment that what is
+    active does not satisfy. `exclusive`: the default environment is shut out.
+    """
+
+    why: str
+    source: str
+    distributions: tuple[InUse, ...]
+    conflicts: tuple[str, ...] = ()
+    exclusive: bool = False
+
+
+@dataclass(frozen=True)
+class Registered(Shown):
+    """A registry: its `name` and file, the distributions and top-level names that it has, and what is wrong with it.
+
+    `problems` are looked for by `registry check` only.
+    """
+
+    name: str
+    path: str
+    distributions: tuple[InUse, ...] = ()
+    names: tuple[str, ...] = ()
+    exclusive: bool = False
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Versions(Shown):
+    """All versions of one distribution: in the `default` environment, `stored` beside it, `pending` and `active`.
+
+    What there is none of is empty. `active` is what an import finds in this process, or has found already; `stored` are
+    those that this interpreter can use, the newest first.
+    """
+
+    name: str
+    default: str = ""
+    stored: tuple[str, ...] = ()
+    pending: str = ""
+    active: str = ""
+
+
+@dataclass(frozen=True)
 class Status(Shown):
     """An environment at a glance. `unreadable` are files of ours on disk that could not be read.
 
-    `guarded`: every interpreter of the environment holds what it uses.
+    `guarded`: every interpreter of the environment holds what it uses. `active`: what is active in this process beside
+    the environment. `registries`: whether starts of Python look for a registry.
     """
 
     target: Target
@@ -393,6 +453,8 @@ class Status(Shown):
     distributions: int
     unreadable: tuple[str, ...] = ()
     guarded: bool = False
+    active: Activation | None = None
+    registries: bool = False
 
     @cached_property
     def restart_required(self) -> bool:

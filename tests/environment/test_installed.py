@@ -27,6 +27,13 @@ def test_names_are_canonical_and_requirements_are_read(place):
     check(place)
 
 
+def test_a_line_of_blanks_in_a_licence_does_not_end_the_header(place):
+    (metadata,) = place.site.glob("*.dist-info/METADATA")
+    text = metadata.read_text().replace("Requires-Dist", "License: BSD\n        \n        Copyright\nRequires-Dist")
+    metadata.write_text(text + "\nRequires-Dist: of-the-description\n")
+    assert alpha(place).requires == ("beta>=1",)
+
+
 def test_the_first_on_the_path_wins(place, tmp_path):
     other = Place(tmp_path / "other")
     other.install(other.candidate("al-pha", "2.0"))

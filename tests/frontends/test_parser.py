@@ -21,6 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 IN_PYTHON_ONLY = {"aensure", "ainstall", "aplan", "aundo", "auninstall"}  # a command has no event loop,
 IN_PYTHON_ONLY |= {"give_back_pip", "repl", "restart", "take_over_pip"}  # and is nobody's prompt or kernel
 IN_PYTHON_ONLY |= {"trial"}  # its command is `try`
+IN_PYTHON_ONLY |= {"require"}  # it is about a process; its command is `run --with`
 NOT_TYPED = {"on_event", "restart"}
 API = sorted(name for name in liveinstall.__all__ if inspect.isfunction(getattr(liveinstall, name)))
 
@@ -36,7 +37,7 @@ def test_every_verb_of_the_api_is_a_command_with_all_its_options(name):
 
 
 def test_a_plan_and_ensure_take_what_install_takes():
-    wanted = set(inspect.signature(liveinstall.install).parameters) - NOT_TYPED - {"dry_run"}
+    wanted = set(inspect.signature(liveinstall.install).parameters) - NOT_TYPED - {"dry_run", "parallel"}
     assert wanted <= options_of("plan") and wanted <= options_of("ensure")
 
 

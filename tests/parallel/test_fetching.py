@@ -186,3 +186,20 @@ def test_pip_itself_fetches_only_what_is_missing(tmp_path, store, monkeypatch):
         fetch(["liveinstall-top>1"], store, **options)
     monkeypatch.setattr(fetching, "choose_engine", None)
     assert len(fetch(["liveinstall-top"], store, **options)) == 3
+
+
+def test_what_is_stored_tells_its_requirements_whatever_its_licence_looks_like(tmp_path, store):
+    from liveinstall.parallel.offers import offer_of
+
+    licence = "beta>=1\nLicense: BSD\n        \n        Copyright\nRequires-Python: >=3\nRequires-Dist: gamma"
+    found = offer_of(store.add(make_wheel(tmp_path / "wheels", "alpha", "1.0", requires=(licence,))))
+    assert found.requires == ("beta>=1", "gamma")
+
+
+def test_what_is_for_another_python_is_not_offered(tmp_path, store):
+    from liveinstall.parallel.offers import Offers
+
+    for version, python in (("1.0", ">=3.8"), ("2.0", "<3"), ("3.0", "nonsense")):
+        lines = (f"x\nRequires-Python: {python}",)
+        store.add(make_wheel(tmp_path / "wheels", "alpha", version, requires=lines))
+    assert [offer.version for offer in Offers(store)("alpha")] == ["3.0", "1.0"]

@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import liveinstall
-from liveinstall.frontends import home_verbs, owner_verbs
+from liveinstall.frontends import home_verbs, owner_verbs, parallel_verbs
 from liveinstall.frontends.statuses import MEANINGS
 from liveinstall.planning.options import add_options, parse_words
 
@@ -50,6 +50,7 @@ _EXAMPLES = {
     ),
     **home_verbs.EXAMPLES,
     **owner_verbs.EXAMPLES,
+    **parallel_verbs.EXAMPLES,
 }
 COMMON = ("--json", "--debug", "-v", "--verbose")
 
@@ -79,8 +80,10 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     verbs = verbs_of(parser)
     if words and words[0] not in verbs and not words[0].startswith("-"):
         raise UsageError(_unknown(words[0], verbs), parser.format_usage())
-    words, program = home_verbs.split(words)
-    if words[:1] in (["install"], ["plan"], ["ensure"]):
+    words, program = (parallel_verbs if words[:1] == ["run"] else home_verbs).split(words)
+    if words[:2] == ["registry", "create"]:
+        found = {"verb": "registry", **parse_words(verbs["registry"], words[1:])}
+    elif words[:1] in (["install"], ["plan"], ["ensure"]):
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         found = vars(parser.parse_args(words))
@@ -123,6 +126,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     _add_mending(verbs)
     home_verbs.add_verbs(verbs, _verb)
     owner_verbs.add_verbs(verbs, _verb)
+    parallel_verbs.add_verbs(verbs, _verb)
     completion = _verb(verbs, "completion", "print what makes a shell complete commands, options and installed names")
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
     return parser
@@ -142,6 +146,7 @@ def _add_changes(verbs: Any) -> None:
     request = _verb(verbs, "install", "install now what is new, stage what would disturb a running process")
     _add_request(request)
     request.add_argument("--dry-run", action="store_true", help="decide and change nothing")
+    request.add_argument("--parallel", action="store_true", help="put it beside the environment: see run, registry")
     _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"))
     _add_request(_verb(verbs, "ensure", "install what is missing; do nothing, fast, when nothing is"))
     parser = _verb(verbs, "uninstall", "remove now what nobody uses, stage the removal of what is loaded")

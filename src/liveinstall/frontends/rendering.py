@@ -7,7 +7,23 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.frontends.where import Where, where
-from liveinstall.model import Check, Finding, Listed, Listing, Past, Pending, Plan, Result, Rows, Source, Status, Trial
+from liveinstall.model import (
+    Activation,
+    Check,
+    Finding,
+    Listed,
+    Listing,
+    Past,
+    Pending,
+    Plan,
+    Registered,
+    Result,
+    Rows,
+    Source,
+    Status,
+    Trial,
+    Versions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,8 +85,38 @@ def render_status(status: Status) -> str:
     lines += [render_pending(item) for item in status.pending] or ["Nothing waits."]
     lines += [_holder(holder) for holder in status.holders]
     lines += ["The guard is on: every interpreter holds what it uses."] if status.guarded else []
+    lines += [render_activation(status.active)] if status.active else []
+    lines += ["Starts of Python look for a registry."] if status.registries else []
     lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]
     return "\n".join(lines)
+
+
+def render_activation(found: Activation) -> str:
+    """What is active beside the default environment, and why."""
+    rows = [(f"{each.name} {each.version}", each.place or "in the environment") for each in found.distributions]
+    shut = ", and nothing else of the environment" if found.exclusive else ""
+    lines = _table(f"Active in this process{shut}, because of {found.why}:", rows)
+    return "\n".join([*lines, *(f"Conflict: {text}." for text in found.conflicts)])
+
+
+def render_versions(found: Versions) -> str:
+    """All versions of a distribution."""
+    rows = (
+        ("default", found.default),
+        ("stored", ", ".join(found.stored)),
+        ("pending", found.pending),
+        ("active", found.active),
+    )
+    return "\n".join(_table(f"{found.name}:", [(label, value or "none") for label, value in rows]))
+
+
+def render_registered(found: Registered) -> str:
+    """A registry."""
+    shut = ", exclusive" if found.exclusive else ""
+    rows = [(f"{each.name} {each.version}", each.place) for each in found.distributions]
+    lines = _table(f"{found.name} ({found.path}{shut}):", rows) or [f"{found.name} ({found.path}{shut})"]
+    lines += [f"  imports {', '.join(found.names)}"] if found.names else []
+    return "\n".join([*lines, *(f"Wrong: {problem}." for problem in found.problems)])
 
 
 def _holder(holder: Holder) -> str:
@@ -175,6 +221,12 @@ def show(value: Any) -> str:
             return render_check(value)
         case Trial():
             return render_trial(value)
+        case Activation():
+            return render_activation(value)
+        case Versions():
+            return render_versions(value)
+        case Registered():
+            return render_registered(value)
         case Listed():
             return render_listed([value])
         case Listing() if value:

@@ -22,7 +22,7 @@ MEANINGS = {
     Status.FAILED: "failed, nothing was changed",
     Status.MISUSED: "the command line or a requirement makes no sense",
     Status.WAITS: "`finalize` left something waiting",
-    Status.BROKEN: "`check` found something, or `doctor` or `repair` leaves something that could be mended",
+    Status.BROKEN: "a check found something, or `doctor` or `repair` leaves something that could be mended",
     Status.UNEXPECTED: "an error without a type of its own, such as one of the system; nothing is left half done",
     Status.INTERRUPTED: "interrupted",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from liveinstall.frontends import home_verbs, owner_verbs
+from liveinstall.frontends import home_verbs, owner_verbs, parallel_verbs
 from liveinstall.frontends.rendering import render_listed, show
 from liveinstall.frontends.statuses import Status
 from liveinstall.model import Result
@@ -57,6 +57,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "completion": _completion,
     **home_verbs.VERBS,
     **owner_verbs.VERBS,
+    **parallel_verbs.VERBS,
 }
 
 
@@ -68,6 +69,8 @@ def words(verb: str, value: Any) -> str:
         return home_verbs.words_of(value)
     if verb in owner_verbs.VERBS:
         return owner_verbs.words_of(value)
+    if verb in parallel_verbs.VERBS:
+        return parallel_verbs.words_of(value)
     if verb == "hold":
         return ""  # the program has spoken
     if verb == "freeze":
@@ -114,6 +117,8 @@ def status_of(verb: str, value: Any) -> int:
         return home_verbs.status_of(value)
     if verb in owner_verbs.VERBS:
         return owner_verbs.status_of(value)
+    if verb in parallel_verbs.VERBS:
+        return parallel_verbs.status_of(value)
     if verb == "hold":
         return int(value)
     if verb == "check":

@@ -21,16 +21,37 @@ if TYPE_CHECKING:
 
     from liveinstall.parallel.directory import Index as Modules
 
+    Asked = tuple[bytes, str, str, str, Sequence[str], str]
+
 
 class Active:
-    """What is active in this process, and `why`, in words. `source` is the registry's file, or what stands for it."""
+    """What is active in this process, and `asked`: how `activate()` was called for it."""
 
-    def __init__(self, index: indexes.Index, finder: Finder, source: str, why: str, handle: int | None) -> None:
+    def __init__(self, index: indexes.Index, finder: Finder, asked: Asked, handle: int | None) -> None:
         self.index = index
         self.finder = finder
-        self.source = source
-        self.why = why
+        self.asked = asked
         self.handle = handle  # as long as it is open what is active is in use
+
+    @property
+    def text(self) -> bytes:
+        """The registry."""
+        return self.asked[0]
+
+    @property
+    def source(self) -> str:
+        """The registry's file, or what stands for it."""
+        return self.asked[1]
+
+    @property
+    def base(self) -> str:
+        """The directory that relative places count from."""
+        return self.asked[2]
+
+    @property
+    def why(self) -> str:
+        """Why it is active, in words."""
+        return self.asked[5]
 
     def end(self) -> None:
         """Be active no longer. What was imported stays."""
@@ -139,7 +160,8 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
         if handle is not None:
             os.close(handle)
         return None
-    found = Active(index, finder_of(index, store), source, why, handle)
+    asked = (text, source, base, store, tuple(sites), why)
+    found = Active(index, finder_of(index, store), asked, handle)
     if _active is not None:
         _active.end()
     found.finder.install()

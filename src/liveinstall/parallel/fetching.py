@@ -35,8 +35,11 @@ _NEVER = {  # what makes no sense for what lies beside the environment
     "prefer": "nothing that is loaded is touched, so nothing waits",
     "requester": "it is a promise about the environment",
     "protect": "it is a promise about the environment",
+    "verify": "the environment stays as it is",
     "editable": "a project that is used where it lies has one version at a time",
 }
+
+_NOT_ASKED = ("requester", "protect", "prefer", "verify")
 
 
 def fetch(
@@ -85,7 +88,7 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
         value = options.get(name)
         if value and value not in ("auto", "newest"):
             raise RequirementError(f"{name}= and parallel=True contradict each other: {why}.", requirement=name)
-    return {name: value for name, value in options.items() if name not in ("requester", "protect", "prefer")}
+    return {name: value for name, value in options.items() if name not in _NOT_ASKED}
 
 
 def _asks_for_more(request: Request) -> bool:

@@ -64,24 +64,26 @@ class Index:
     def encode(self) -> bytes:
         """As it lies on disk: magic line, digest, content."""
         content = (self.owners, self.tops, self.pins, self.hidden, self.exclusive, self.prefix)
-        return _sealed(INDEX_MAGIC, content)
+        return sealed(INDEX_MAGIC, content)
 
 
 def decode(data: bytes) -> Index | None:
     """None for anything but a whole index of this version."""
-    content = _opened(INDEX_MAGIC, data)
+    content = opened(INDEX_MAGIC, data)
     if not isinstance(content, tuple) or len(content) != 6:  # noqa: PLR2004
         return None
     *first, exclusive, prefix = content
     return Index(*first, exclusive=exclusive, prefix=prefix)
 
 
-def _sealed(magic: bytes, content: Any) -> bytes:
+def sealed(magic: bytes, content: Any) -> bytes:
+    """What can be marshalled, as a file's content: magic line, digest, data."""
     data = dumps(content)
     return magic + source_hash(_KEY, data) + data
 
 
-def _opened(magic: bytes, data: bytes) -> object:
+def opened(magic: bytes, data: bytes) -> Any:
+    """What was sealed; None for anything that is not whole."""
     start = len(magic) + 8
     if not data.startswith(magic) or source_hash(_KEY, data[start:]) != data[len(magic) : start]:
         return None
@@ -100,7 +102,12 @@ def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
         except OSError:
             facts.append(site)
     seed = b"\0".join((text, *map(os.fsencode, facts)))
-    return os.path.join(store, names.INDEXES, source_hash(_KEY, seed).hex() + source_hash(_KEY + 1, seed).hex())
+    return os.path.join(store, names.INDEXES, digest(seed))
+
+
+def digest(seed: bytes) -> str:
+    """32 hexadecimal digits."""
+    return source_hash(_KEY, seed).hex() + source_hash(_KEY + 1, seed).hex()
 
 
 def read_and_keep(path: str) -> tuple[Index, int] | None:
@@ -127,7 +134,8 @@ def write(path: str, data: bytes) -> bool:
     """Put a file into the store's INDEXES; whether that could be done. Nothing depends on it."""
     draft = f"{path}.{os.getpid()}{names.DRAFT}"
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if not _make(os.path.dirname(path)):
+            return False
         with open(draft, "xb") as stream:
             stream.write(data)
         os.replace(draft, path)
@@ -137,6 +145,19 @@ def write(path: str, data: bytes) -> bool:
         except OSError:
             pass
         return False
+    return True
+
+
+def _make(directory: str) -> bool:
+    """Make a directory, unless it would be in another user's: root may run Python in anybody's environment."""
+    if os.path.isdir(directory):
+        return True
+    above = os.path.dirname(directory)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    if hasattr(os, "geteuid") and os.stat(above).st_uid != os.geteuid():
+        return False
+    os.makedirs(directory, exist_ok=True)
     return True
 
 
@@ -177,7 +198,7 @@ def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:
     """All modules of an entry: full name -> (full name, kind, path); None where that has not been written."""
     try:
         with open(_table_path(store, entry), "rb") as stream:
-            content = _opened(TABLE_MAGIC, stream.read())
+            content = opened(TABLE_MAGIC, stream.read())
     except OSError:
         return None
     if not isinstance(content, tuple) or stamp is None or content[0] != stamp:
@@ -189,4 +210,4 @@ def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:
 def write_table(store: str, entry: str, stamp: Stamp, table: Table) -> bool:
     """Write the table of an entry with this stamp; whether that could be done."""
     plain = {name: tuple(found) for name, found in table.items()}
-    return write(_table_path(store, entry), _sealed(TABLE_MAGIC, (stamp, plain)))
+    return write(_table_path(store, entry), sealed(TABLE_MAGIC, (stamp, plain)))

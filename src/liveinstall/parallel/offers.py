@@ -17,7 +17,6 @@ from liveinstall.parallel.solving import Offer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from liveinstall.model import Distribution
     from liveinstall.parallel.store import Store, Stored
 
 _FIELDS = ("name", "version", "requires-dist", "requires-python")
@@ -33,7 +32,7 @@ class Offers:
     def __init__(
         self,
         store: Store,
-        here: Callable[[str], Distribution | None] = lambda _: None,
+        here: Callable[[str], Offer | None] = lambda _: None,
         fixed: Mapping[str, Offer] | None = None,
     ) -> None:
         self._here = here
@@ -46,9 +45,10 @@ class Offers:
         """See the class."""
         if name not in self._known:
             found = self._here(name)
-            first = [Offer(found.name, found.version, found.requires, info=found.info)] if found else []
+            first = [found] if found else []
             stored = [offer_of(entry) for entry in usable(self._stored.get(name, ()))]
-            self._known[name] = [*first, *finals_first(offer for offer in stored if offer)]
+            beside = finals_first(offer for offer in stored if offer)
+            self._known[name] = [*first, *(offer for offer in beside if not found or offer.place != found.place)]
         return self._known[name]
 
 
@@ -71,7 +71,7 @@ def _read(path: str) -> dict[str, list[str]]:
     with open(path, encoding="utf-8", errors="replace") as stream:
         for line in stream:
             key, colon, value = line.partition(":")
-            if not line.strip():
+            if line == "\n":  # a line of blanks goes on with what stands before, as in pandas' licence
                 break
             if colon and key.lower() in fields:
                 fields[key.lower()].append(value.strip())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import files
 from liveinstall.errors import RegistryError
 from liveinstall.parallel import names
-from liveinstall.parallel.registry import Registry, decode, encode
+from liveinstall.parallel.registry import Registry, decode, encode, located
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,6 +100,20 @@ def known_names(site: str) -> list[str]:
     except OSError:
         return []
     return sorted(name.removesuffix(names.REGISTRY) for name in found if name.endswith(names.REGISTRY))
+
+
+def own_store(site: str) -> str:
+    """The store of an environment itself, whatever the variable says: what is named without a slash lies there."""
+    return os.path.join(site, names.STATE, names.STORE)
+
+
+def moved(registry: Registry, base: str, store: str) -> Registry:
+    """A registry for a file in another directory: relative places become absolute, entries of the store stay."""
+    rows = []
+    for row in registry.rows:
+        place = located(row.place, base, store)
+        rows.append(row if os.path.dirname(place) == store else replace(row, place=place))
+    return replace(registry, rows=tuple(rows))
 
 
 def _home(site: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     When = Literal["auto", "now", "restart"]
     Paths = Sequence[str | os.PathLike[str]] | os.PathLike[str]
 
-_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event", "restart", "quiet")  # of the engine
+_NOT_ASKED = ("requirements", "dry_run", "engine", "on_event", "restart", "quiet", "parallel")  # of the engine
 
 
 def install(
@@ -62,6 +62,7 @@ def install(
     on_event: OnEvent = None,
     restart: Literal["never", "ask", "auto"] = "never",
     quiet: bool | None = None,
+    parallel: bool = False,
 ) -> Result:
     """Install into the running environment without breaking what is running.
 
@@ -86,6 +87,8 @@ def install(
     within, a note says so.
     `quiet`: where a person is at a prompt, what takes longer than half a second shows its progress. True shows nothing,
     False shows it also in scripts, on stderr.
+    `parallel` puts all of it, with what it needs, beside the environment instead, which stays as it is: `require()` and
+    registries choose from there.
 
     Raises: LiveInstallError, with the environment unchanged.
     """
@@ -94,6 +97,8 @@ def install(
         check_permitted()
     if restart not in ("never", "ask", "auto"):
         raise RequirementError(f"restart is never, ask or auto, not {restart!r}.", requirement="")
+    if parallel:
+        return _beside(requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet)
     with choose_engine(engine) as started:
         started.expect(requirements, options)
         from liveinstall.events import Reporter
@@ -102,6 +107,22 @@ def install(
         reporter = Reporter(on_event, quiet=quiet)
         result = installing.install(requirements, options, started, reporter, dry_run=dry_run)
     return Followed.follow(result, restart)
+
+
+def _beside(
+    requirements: tuple[RequirementLike, ...],
+    options: Mapping[str, Any],
+    on_event: OnEvent,
+    *,
+    dry_run: bool,
+    quiet: bool | None,
+) -> Result:
+    if dry_run:
+        raise RequirementError("dry_run= and parallel=True contradict each other.", requirement="dry_run")
+    from liveinstall.events import Reporter
+    from liveinstall.session.parallel import put_beside
+
+    return put_beside(requirements, options, Reporter(on_event, quiet=quiet))
 
 
 def plan(

@@ -39,7 +39,19 @@ def status() -> Status:
     here = installed()
     holders = holds.holders(target.site, here)
     unreadable = transactions.unreadable(target.site)
-    return Status(target, pending(), holders, len(here), unreadable, companions.is_guarded(target.site))
+    from liveinstall.parallel.registries import is_enabled
+    from liveinstall.session.parallel import current
+
+    return Status(
+        target,
+        pending(),
+        holders,
+        len(here),
+        unreadable,
+        companions.is_guarded(target.site),
+        current(),
+        is_enabled(target.site),
+    )
 
 
 def cancel(*names: str) -> tuple[Change, ...]:

@@ -1,0 +1,31 @@
+"""`import liveinstall.auto` gives the main program what its `__requires__` says, before its first other import.
+
+    __requires__ = ["CherryPy<3"]
+    import liveinstall.auto
+    import cherrypy
+
+As `require()` does it, and with its errors; `__requires__` is a requirement or a list of them. (After an idea that
+setuptools' pkg_resources had, for multi-version wheels.)
+"""
+
+from __future__ import annotations
+
+import sys
+
+from liveinstall.errors import RequirementError
+from liveinstall.session.requiring import require
+
+
+def _wanted() -> list[str]:
+    for name in ("__mp_main__", "__main__"):  # the first is what multiprocessing calls it while it imports it anew
+        found = getattr(sys.modules.get(name), "__requires__", None)
+        if found:
+            return [found] if isinstance(found, str) else list(found)
+    raise RequirementError(
+        "the main program has no __requires__.",
+        todo='Set it before this import, for example: __requires__ = ["requests<3"].',
+        requirement="",
+    )
+
+
+require(*_wanted())

@@ -1,0 +1,45 @@
+"""Carry out what `require()` has decided, now or in an earlier process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from liveinstall.model import Activation, InUse
+from liveinstall.parallel import activating, children, index, names
+
+if TYPE_CHECKING:
+    from liveinstall.parallel.activating import Active
+    from liveinstall.parallel.remembered import Answer
+
+
+def apply(answer: Answer, why: str) -> Activation:
+    """Activate what was chosen, if anything of it is new, and say what it is."""
+    used = tuple(InUse(*each) for each in answer.used)
+    before = activating.active()
+    source = before.source if before else ""
+    if answer.text:
+        whys = f"{before.why}; {why}" if before else why
+        source = why
+        found = activating.activate(answer.text, why, answer.store, answer.store, [answer.site], whys)
+        assert found
+        children.pass_on()
+        _pass_on_by_variable(found, answer.site)
+    now = activating.active()
+    return Activation(why, source, used, answer.conflicts, exclusive=bool(now and now.index.exclusive))
+
+
+def _pass_on_by_variable(found: Active, site: str) -> None:
+    """Where starts of Python look for a registry, let those of children find this one."""
+    if any(os.path.exists(os.path.join(site, name)) for name in names.START_LINES):
+        path = write_derived(found.text, found.asked[3])
+        if path:
+            os.environ[names.REGISTRY_VARIABLE] = path
+
+
+def write_derived(text: bytes, store: str) -> str:
+    """Write a registry for children of this process; its path, empty where that cannot be done."""
+    text += f"prefix {sys.prefix}\n".encode("utf-8", "surrogateescape")
+    path = index.index_path(text, store, store, ()) + names.REGISTRY
+    return path if os.path.exists(path) or index.write(path, text) else ""

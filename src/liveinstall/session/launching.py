@@ -1,0 +1,117 @@
+"""Run a program in a child process, with other versions than those of the default environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import liveinstall
+from liveinstall.environment.installed import finder
+from liveinstall.environment.target import find_target
+from liveinstall.errors import ActivationError, RequirementError
+from liveinstall.events import Reporter
+from liveinstall.parallel import activating, names, registries
+from liveinstall.parallel.indexing import write_tables
+from liveinstall.parallel.registry import encode
+from liveinstall.parallel.requiring import Scene, choose, registry_for
+from liveinstall.parallel.store import Store
+from liveinstall.session.applying import write_derived
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+_START = "from liveinstall.parallel.launching import main; main()"
+_KINDS = {"-m": "module", "-c": "code"}
+
+
+def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool | None = None, **options: Any) -> int:
+    """Run `program` with versions that satisfy `requirements`, fetching what is missing; its exit status.
+
+    `program` is a script with its arguments, `-m MODULE ...` or `-c CODE ...`. The requirements in a script's block
+    (PEP 723) count too. What the default environment has is used where it fits. `options` are those of `install()`
+    that say where packages come from. A program that was ended by a signal has 128 and the signal's number.
+
+    Raises: RequirementError, ActivationError, and what `install()` raises.
+    """
+    kind, target, arguments = _understand(program)
+    wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
+    site = find_target(for_change=False).site
+    store = Store.default(site)
+    with _registry(wanted, store, quiet, options) as path:
+        variables = dict(os.environ)
+        home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
+        start = _START if home in sys.path and home == site else f"import sys; sys.path.append({home!r}); {_START}"
+        if path and registries.is_enabled(site):
+            variables[names.REGISTRY_VARIABLE] = path
+        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
+        command = [sys.executable, *flags, "-c", start, path, store.path, site, kind, target, *arguments]
+        return _wait(subprocess.Popen(command, env=variables))
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    """The child's exit status. Ctrl-C is the program's."""
+    while True:
+        try:
+            status = child.wait()
+        except KeyboardInterrupt:
+            continue
+        return 128 - status if status < 0 else status
+
+
+def _understand(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
+    first, *rest = program or ("",)
+    if first in _KINDS:
+        if not rest:
+            raise RequirementError(f"{first} needs a {_KINDS[first]}.", requirement="")
+        return _KINDS[first], rest[0], rest[1:]
+    if not os.path.exists(first):
+        raise RequirementError(f"there is no script {first!r}.", requirement=first)
+    return "script", first, rest
+
+
+def _in_script(path: str) -> tuple[str, ...]:
+    """The requirements in a script's block, if it has one."""
+    if not os.path.isfile(path):
+        return ()
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        if "\n# /// script" not in "\n" + stream.read():
+            return ()
+    from liveinstall.planning.sources import read_script
+
+    return read_script(path)
+
+
+@contextmanager
+def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: dict[str, Any]) -> Iterator[str]:
+    """The path of a registry that satisfies what is wanted, over what is active here; empty if nothing is needed."""
+    scene = Scene(store, finder(), activating.active())
+    chosen = {}
+    if wanted:
+        try:
+            chosen = choose(wanted, scene, for_child=True)
+        except ActivationError:
+            from liveinstall.parallel.fetching import fetch  # engines, only where something is fetched
+
+            with Reporter(quiet=quiet) as reporter:
+                fetch(wanted, store, tell=reporter.tell, **options)
+            chosen = choose(wanted, scene, for_child=True)
+    beside = [offer.place for offer in chosen.values() if offer.place]
+    if not beside and not scene.active:
+        yield ""
+        return
+    write_tables(beside, store.path)
+    text = encode(registry_for(chosen, scene), [f"run --with {' '.join(wanted)}"]).encode("utf-8", "surrogateescape")
+    path = write_derived(text, store.path)
+    if path:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
+        path = os.path.join(directory, "run" + names.REGISTRY)
+        with open(path, "wb") as stream:
+            stream.write(text)
+        yield path

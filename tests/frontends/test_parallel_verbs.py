@@ -1,0 +1,195 @@
+"""run, versions, registry and store as people type them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import make_environment
+
+import liveinstall
+from liveinstall.frontends.parallel_verbs import split
+from liveinstall.frontends.parser import parse
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    env = make_environment(tmp_path_factory.mktemp("world") / "env")
+    for version in ("1.0", "2.0"):
+        env.wheel("alpha", version, {"alpha.py": f"V = {version!r}\n"})
+    env.wheel("beta", "1.0", {"beta.py": "import alpha\nV = alpha.V\n"}, requires=("alpha<2",))
+    env.wheel("gamma", "1.0", requires=("alpha>=2",))
+    assert env.run("li.install('alpha==2.0')").returncode == 0
+    for name in ("liveinstall", "_liveinstall_boot", "fake_engine.py"):
+        (env.site / name).symlink_to(env.root / "libraries" / name)
+    return env
+
+
+def command(world, *words, **more):
+    code = "from liveinstall.frontends.cli import main\nsys.exit(main(sys.argv[1:]))"
+    process = [str(world.python), "-c", "import sys, fake_engine\n" + code, *map(str, words)]
+    return subprocess.run(process, env=world.variables(**more), capture_output=True, text=True, timeout=100)
+
+
+def told(world, *words, **more):
+    done = command(world, *words, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_program_runs_with_another_version_and_the_environment_stays(world, tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import sys, alpha, beside\nprint(alpha.V, beside.V, sys.argv[1:], __name__, __file__)\nsys.exit(7)\n"
+    )
+    (tmp_path / "beside.py").write_text("V = 'beside'\n")
+    done = command(world, "run", "--with", "alpha<2", script, "--with", "x", "-q")
+    assert done.returncode == 7, done.stderr
+    assert done.stdout.strip() == f"1.0 beside ['--with', 'x', '-q'] __main__ {script}"
+    assert told(world, "run", "-c", "import sys, alpha; print(alpha.V, sys.argv)", "1") == "2.0 ['-c', '1']"
+    assert told(world, "run", "--with=beta", "-c", "import beta; print(beta.V, dir())").startswith(
+        "1.0 ['__annotations__'"
+    )
+    (tmp_path / "tool.py").write_text("import sys, alpha\nprint(alpha.V, sys.argv[1:], __name__)\n")
+    more = {"PYTHONPATH": f"{world.root / 'libraries'}:{tmp_path}"}
+    assert told(world, "run", "--with", "alpha==1.0", "-m", "tool", "-v", **more) == "1.0 ['-v'] __main__"
+    assert "alpha" in world.versions() and world.versions()["alpha"] == "2.0"
+
+
+def test_a_script_s_own_block_of_metadata_counts(world, tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text("# /// script\n# dependencies = ['beta']\n# ///\nimport beta\nprint(beta.V)\n")
+    assert told(world, "run", script) == "1.0"
+
+
+def test_children_of_the_program_see_what_it_sees(world, tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import multiprocessing as m\nfrom concurrent.futures import ProcessPoolExecutor as P\n"
+        "if __name__ == '__main__':\n with P(1, mp_context=m.get_context('spawn')) as pool:\n"
+        "  print(pool.submit(eval, \"__import__('alpha').V\").result())\n"
+    )
+    assert told(world, "run", "--with", "alpha<2", script) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["run"], "no program"),
+        (["run", "--with", "alpha<2"], "no program"),
+        (["run", "nowhere.py"], "no script"),
+        (["run", "-m"], "needs a module"),
+        (["registry", "show"], "takes one NAME"),
+        (["registry", "list", "x"], "takes no NAME"),
+        (["registry", "merge", "x"], "takes a NAME and others"),
+        (["registry", "create", "x"], "no requirement"),
+        (["store", "remove"], "takes what to remove"),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_misuse(world, words, why):
+    done = command(world, *words)
+    assert done.returncode == 2 and why in done.stderr
+
+
+def test_a_conflict_is_told_and_nothing_runs(world):
+    world.run("li.install('gamma==1.0', parallel=True, deps=False)")
+    done = command(world, "run", "--with", "beta", "--with", "gamma", "-c", "print('ran')")
+    assert done.returncode == 1 and not done.stdout
+    assert "beta 1.0 requires alpha<2" in done.stderr and "gamma 1.0 requires alpha>=2" in done.stderr
+
+
+def test_all_versions_are_shown(world):
+    told(world, "install", "--parallel", "-q", "alpha==1.0")
+    assert told(world, "versions", "alpha").startswith("alpha:\n  default  2.0\n  stored   ")
+    found = json.loads(told(world, "versions", "alpha", "--json"))["result"]
+    assert "1.0" in found.pop("stored")
+    assert found == {"name": "alpha", "default": "2.0", "pending": "", "active": "2.0"}
+
+
+SEES = "import importlib.util, alpha; print(alpha.V, importlib.util.find_spec('beta') is not None)"
+
+
+def start(world, code=SEES, **more):
+    done = world.bare(code, **more)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_registry_s_life(world):
+    assert told(world, "registry", "list") == "There is no registry."
+    shown = told(world, "registry", "create", "-q", "env1", "beta")
+    assert "beta 1.0" in shown and "alpha 1.0" in shown and "imports beta, alpha" in shown
+    told(world, "registry", "create", "-q", "env2", "--exclusive", "alpha==1.0")
+    assert told(world, "registry", "show", "env1") == shown
+    assert "env2" in told(world, "registry", "list") and told(world, "registry", "check", "env1") == shown
+    assert start(world, LIVEINSTALL_REGISTRY="env1") == "2.0 False", "the line is not there yet"
+    assert "look for a registry" in told(world, "registry", "enable")
+    assert start(world, LIVEINSTALL_REGISTRY="env1") == "1.0 True" and start(world) == "2.0 False"
+    assert start(world, LIVEINSTALL_REGISTRY="env2") == "1.0 False"
+    status = told(world, "status", LIVEINSTALL_REGISTRY="env1")
+    assert "Active in this process, because of LIVEINSTALL_REGISTRY=env1:" in status and "beta 1.0" in status
+    told(world, "registry", "merge", "both", "env1", "env2")
+    assert start(world, LIVEINSTALL_REGISTRY="both") == "1.0 True"
+    paths = told(world, "registry", "export-pth", "env1").splitlines()
+    assert len(paths) == 2 and start(world, f"import sys; sys.path[:0] = {paths}\n{SEES}") == "1.0 True"
+    told(world, "registry", "remove", "both")
+    assert "look for no registry" in told(world, "registry", "disable")
+    assert start(world, LIVEINSTALL_REGISTRY="env1") == "2.0 False"
+
+
+def test_what_is_wrong_with_a_registry_is_found(world, tmp_path):
+    told(world, "registry", "create", "-q", "fine", "beta")
+    text = Path(json.loads(told(world, "registry", "show", "fine", "--json"))["result"]["path"]).read_text()
+    cases = {
+        "no longer there": text.replace("alpha -> alpha", "alpha -> gone-alpha"),
+        "has beta 1.0": text.replace("beta==1.0", "beta==9.0"),
+        "is in two places": text + "alpha -> elsewhere-1-py3-none-any\n",
+        "has no module nothing": text + f"nothing -> {tmp_path}\n",
+        "beta needs alpha<2, and alpha 2.0 is installed": "\n".join(
+            line for line in text.splitlines() if not line.startswith("alpha")
+        ),
+    }
+    for why, changed in cases.items():
+        file = tmp_path / "changed.txt"
+        file.write_text(changed + "\n")
+        done = command(world, "registry", "check", file)
+        assert done.returncode == 4 and (why in done.stdout or why == "no longer there"), (why, done)
+        assert why != "no longer there" or "is not there" in done.stdout
+
+
+def test_what_lies_beside_is_listed_and_removed_unless_a_registry_names_it(world):
+    told(world, "registry", "create", "-q", "keeps", "alpha==1.0")
+    assert "alpha 1.0" in told(world, "store", "list")
+    done = command(world, "store", "remove", "alpha==1.0")
+    assert done.returncode == 1 and "the registry" in done.stderr
+    assert command(world, "store", "remove", "alpha==9").returncode == 1
+    for name in json.loads(told(world, "registry", "list", "--json"))["result"]:
+        told(world, "registry", "remove", name["name"])
+    left = {line.split()[0] for line in told(world, "store", "list").splitlines()}
+    told(world, "store", "remove", *left)
+    assert told(world, "store", "list") == "Nothing is stored."
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "program"),
+    [
+        ("run x.py -q", "run", "x.py -q"),
+        ("run --with a -q -m x --with b", "run --with a -q", "-m x --with b"),
+        ("run --with=a -- x.py", "run --with=a", "x.py"),
+        ("run --json -c y", "run --json", "-c y"),
+        ("run", "run", ""),
+    ],
+)
+def test_the_program_s_options_are_its_own(words, own, program):
+    assert split(words.split()) == (own.split(), program.split())
+
+
+def test_options_of_an_engine_are_understood_where_a_registry_is_created():
+    found = parse(["registry", "create", "env1", "-U", "numpy==1.26.4", "--no-index", "pyzmq"])
+    assert found["requirements"] == ["env1", "numpy==1.26.4", "pyzmq"] and found["no_index"] and found["upgrade"]
+
+
+def test_the_names_are_public():
+    assert {"require", "versions", "Activation", "Versions"} <= set(liveinstall.__all__)
