@@ -10,7 +10,16 @@ import os
 import platform
 import time
 
-from benchmarks import fresh, growth, imports, parallel_import, staging, start
+from benchmarks import (
+    fresh,
+    growth,
+    imports,
+    parallel_homes,
+    parallel_import,
+    parallel_registry,
+    staging,
+    start,
+)
 from benchmarks.common import ROOT, Options, Workshop, parse_options, workshop
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -18,6 +27,8 @@ ALL = (
     start,
     imports,
     parallel_import,
+    parallel_registry,
+    parallel_homes,
     growth,
     staging,
     fresh,

@@ -26,6 +26,8 @@ class _Index(BaseHTTPRequestHandler):
         place, _, rest = self.path.strip("/").partition("/")
         if place == "files":
             self._file(rest)
+        elif place == "halved":
+            self._half(self.server.wheel.read_bytes())  # type: ignore[attr-defined]
         elif place == "private":
             self._private(PASSWORD, self.server.wheel.read_bytes())  # type: ignore[attr-defined]
         else:
@@ -50,15 +52,19 @@ class _Index(BaseHTTPRequestHandler):
     def _file(self, name: str) -> None:
         content = self.server.wheel.read_bytes()  # type: ignore[attr-defined]
         if name.startswith("cut"):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(b"" if self.command == "HEAD" else content[: len(content) // 2])
+            self._half(content)
         elif name.startswith("late"):
             time.sleep(60)
         else:
             garbled = name.startswith("garbled")
             self._say(200, b"no wheel at all" * 99 if garbled else content, "application/octet-stream")
+
+    def _half(self, content: bytes) -> None:
+        """Say that all of it comes, and send half."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else content[: len(content) // 2])
 
     def _gone(self) -> None:
         self._say(404, b"not here")
@@ -71,6 +77,7 @@ class _Index(BaseHTTPRequestHandler):
 
     def _trickle(self) -> None:
         self.send_response(200)
+        self.send_header("Content-Type", "text/html")
         self.end_headers()
         for _ in range(600):
             self.wfile.write(b"<")

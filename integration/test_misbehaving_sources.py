@@ -104,6 +104,13 @@ def test_index_that_misbehaves_to_uv(place: Environment, index: str, project: st
     assert words.lower() in told["message"].lower()
 
 
+@pytest.mark.parametrize("engine", ["pip", "uv"])
+def test_wheel_that_ends_early(place: Environment, index: str, engine: str) -> None:
+    url = f"http://{index}/halved/untrue-1.0-py3-none-any.whl"
+    told = refused(place, "DownloadError", f"untrue @ {url}", "--engine", engine, **_UV)
+    assert url in told["message"] or "bytes" in told["message"]
+
+
 @pytest.mark.parametrize("form", ["{url}", "untrue @ {url}"])
 def test_password_in_an_address_is_used_and_not_kept(environment: Environment, index: str, form: str) -> None:
     url = f"http://{USER}:{PASSWORD}@{index}/private/untrue-1.0-py3-none-any.whl"
@@ -131,6 +138,56 @@ def test_time_that_is_allowed_is_kept(place: Environment, index: str, project: s
     arguments = (project, "--index-url", f"http://{index}/simple", "--timeout", "4")
     told = refused(place, "EngineTimeoutError", *arguments, within=15, PIP_DEFAULT_TIMEOUT="60", PIP_RETRIES="5")
     assert "4 seconds" in told["message"]
+
+
+@pytest.mark.parametrize("project", ["silent", "late"])
+def test_index_that_does_not_answer_is_given_up_by_uv(place: Environment, index: str, project: str) -> None:
+    arguments = (project, "--index-url", f"http://{index}/simple", "--engine", "uv")
+    told = refused(place, "DownloadError", *arguments, within=25, UV_HTTP_TIMEOUT="2", **_UV)
+    assert "time" in told["message"].lower()
+
+
+@pytest.mark.parametrize("project", ["silent", "trickle", "late"])
+def test_time_that_is_allowed_is_kept_by_uv(place: Environment, index: str, project: str) -> None:
+    arguments = (project, "--index-url", f"http://{index}/simple", "--timeout", "4", "--engine", "uv")
+    told = refused(place, "EngineTimeoutError", *arguments, within=15, UV_HTTP_TIMEOUT="60", **_UV)
+    assert "4 seconds" in told["message"]
+
+
+def test_expired_certificate_and_uv(place: Environment, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, "untrue", "1.0")
+    with misbehave(wheel, expired) as address:
+        for asked in (
+            ["untrue", "--index-url", f"https://{address}/simple"],
+            [f"untrue @ https://{address}/files/{wheel.name}"],
+        ):
+            told = refused(place, "DownloadError", *asked, "--engine", "uv", SSL_CERT_FILE=str(EXPIRED), **_UV)
+            assert "certificate" in told["message"].lower()
+
+
+def test_proxy_that_refuses_uv(place: Environment) -> None:
+    with refusing_proxy() as proxy:
+        arguments = ("idna==3.4", "--index-url", "https://example.org/simple", "--engine", "uv")
+        told = refused(place, "DownloadError", *arguments, HTTPS_PROXY=proxy, https_proxy=proxy, **_UV)
+        assert "407" in told["message"] or "tunnel" in told["message"].lower() or "proxy" in told["message"].lower()
+
+
+@pytest.mark.parametrize("text", ["[pip\n", "[pip]\nno-index = 'maybe'\n"])
+def test_configuration_of_uv_that_is_broken(place: Environment, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "uv.toml"
+    path.write_text(text, encoding="utf-8")
+    told = refused(place, "EngineError", "idna", "--no-index", "--engine", "uv", UV_CONFIG_FILE=str(path), **_UV)
+    assert "uv.toml" in told["message"]
+
+
+def test_uv_that_is_missing_or_damaged(place: Environment, tmp_path: Path) -> None:
+    damaged = tmp_path / "uv"
+    damaged.write_text("#!/bin/sh\nexit 7\n")
+    damaged.chmod(0o755)
+    told = refused(place, "EngineError", "idna", "--no-index", "--engine", "uv", UV=str(damaged))
+    assert "uv" in told["message"]
+    told = refused(place, "EngineError", "idna", "--engine", "uv", UV="", PATH=str(tmp_path / "nothing"))
+    assert "not found" in told["message"]
 
 
 def test_expired_certificate(place: Environment, tmp_path: Path) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 from support import tree
 
 from _liveinstall_boot.trial import changes_packages
+from liveinstall import homes
+from liveinstall.parallel.store import Store
 
 _PROBE = """
 import importlib.metadata as m, importlib.util as u, json, os, sys
@@ -139,6 +143,16 @@ def test_a_trial_that_does_not_end_is_stopped_with_what_it_has_started(env):
     assert "within 1 seconds" in done[0] and done[1] == "1\n"
 
 
+def test_where_a_change_was_interrupted_there_is_no_trial(env):
+    stage(env)
+    done = env.json(
+        f"{_STAGED}\nimport glob\nold = glob.glob({str(env.site)!r} + '/.liveinstall/transactions/*.pending')[0]\n"
+        "os.rename(old, old.replace('.pending', '.swapping'))\n"
+        "try: li.trial('pass')\nexcept li.errors.TrialError as error: print(json.dumps(str(error)))"
+    )
+    assert "was interrupted" in done and "finalize" in done
+
+
 def test_exactly_one_thing_runs(env):
     done = env.json(
         "found = []\nfor options in ({}, {'code': '', 'module': 'x'}):\n"
@@ -151,7 +165,7 @@ def test_exactly_one_thing_runs(env):
 def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
     with env.start("li.trial('import time; time.sleep(600)')", TMPDIR=str(tmp_path)) as process:
         deadline = time.monotonic() + 20
-        while not (left := [*tmp_path.glob("liveinstall-trials-*/trial-*/bin/python")]) and time.monotonic() < deadline:
+        while not (left := [*tmp_path.glob("liveinstall-trials-*/*/bin/python")]) and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.3)
         pids = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
@@ -207,3 +221,62 @@ def test_the_command_line_gives_the_program_its_streams_and_its_status(env, tmp_
         assert cli("try", "-c", "import os; os.kill(os.getpid(), 9)").returncode == 128 + 9
         assert cli("--json", "try").returncode == 2
         holder.communicate("\n")
+
+
+def compiled(directory, name: str, code: str, *words: str) -> bytes:
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not compiler:
+        pytest.skip("needs a C compiler")
+    directory.mkdir(exist_ok=True)
+    (directory / f"{name}.c").write_text(code)
+    target = directory / f"lib{name}.so"
+    subprocess.run([compiler, "-shared", "-fPIC", f"{name}.c", "-o", target.name, *words], cwd=directory, check=True)
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_shared_libraries_find_those_of_other_distributions_as_they_will(env, tmp_path, both):
+    """By paths relative to their own, as torch finds nvidia's and PySide6 shiboken6's."""
+    for version in ("1", "2"):
+        code = f"int version(void) {{ return {version}; }}"
+        base = compiled(tmp_path / "c", "base", code, "-Wl,-soname,libbase.so")
+        env.wheel("base", f"{version}.0", {"base/__init__.py": f"V = {version}\n", "base/lib/libbase.so": base})
+        words = ("-L.", "-lbase", "-Wl,-rpath,$ORIGIN/../../base/lib")
+        user = compiled(tmp_path / "c", "user", "int version(void); int answer(void) { return version(); }", *words)
+        load = (
+            "import ctypes, os\nimport base\nV = ctypes.CDLL(os.path.dirname(__file__) + '/lib/libuser.so').answer()\n"
+        )
+        files = {"user/__init__.py": load, "user/lib/libuser.so": user}
+        env.wheel("user", f"{version}.0", files, requires=("base",))
+    env.json("li.install('user==1.0', 'base==1.0'); print('{}')")
+    asked = "'user', 'base'" if both else "'base'"
+    done = env.json(
+        f"import user\nassert user.V == 1\nassert li.install({asked}, upgrade=True, verify=True).staged\n"
+        "t = li.trial('import user; print(user.V)')\nprint(json.dumps([t.stdout, t.stderr]))"
+    )
+    assert done == ["2\n", ""]
+    assert env.run("import user; print(user.V)").stdout == "2\n"
+
+
+def test_a_python_that_is_no_virtual_environment_is_tried_too(env, tmp_path):
+    """Its own site-packages as they will be, what else it looks at as it is."""
+    store = Store.at(tmp_path / "store")
+    store.add(env.wheel("alpha", "1.0", {"alpha.py": "V = 1\n"}, scripts={"alpha-run": "alpha:V"}))
+    env.wheel("alpha", "2.0", {"alpha.py": "V = 2\n"})
+    home = homes.create(tmp_path / "home", "alpha==1.0", store=store.path)
+    os.unlink(os.path.join(home.path, "pyvenv.cfg"))
+    code = (
+        "import json, sys, fake_engine, liveinstall as li, alpha\n"
+        "assert sys.prefix == sys.base_prefix and li.install('alpha', upgrade=True).staged\n"
+        "t = li.trial('import alpha, sys; print(alpha.V, sys.prefix != sys.base_prefix)')\n"
+        "print(json.dumps([t.stdout, t.stderr]))"
+    )
+    done = subprocess.run(
+        [sys._base_executable, "-s", "-c", code],
+        env=env.variables(PYTHONHOME=home.path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ('["2 True\\n", ""]\n', "")

@@ -42,6 +42,9 @@ tried: Trial = liveinstall.trial("import numpy", arguments=["x"], timeout=1.5)
 tried = liveinstall.trial(module="pytest", env={"A": "b"}, cwd=Path())
 ended: tuple[int, str, bool] = (tried.returncode, tried.stdout, tried.ok)
 result = liveinstall.install("rich", verify=True)
+home: str = liveinstall.homes.create("ENV1", Requirement("rich"), store=Path("store"), no_index=True).python
+heard: str = liveinstall.homes.run(Path("ENV1"), module="rich", timeout=5).stderr
+stays: tuple[str, ...] = liveinstall.homes.remove("ENV1")
 pruned: tuple[Past, ...] = liveinstall.prune(keep=1, days=7.5, bytes=2**30)
 beside: Result = liveinstall.install("rich<14", parallel=True)
 activation: Activation = liveinstall.require("rich<14", install=True)

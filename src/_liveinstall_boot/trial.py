@@ -14,16 +14,22 @@ _READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", 
 _OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
 
 
-def begin(site, sees, others):
-    """What the line of a trial calls. Never raises. `others`: further site directories, for after the trial's own."""
+def begin(site, sees, before, after):
+    """What the line of a trial calls. Never raises. `before`, `after`: further site directories, around the trial's."""
     try:
         if changes_packages(sys.orig_argv):
             _say("liveinstall: a trial changes no packages; this has not been done: " + command())
             os._exit(1)
         add = getattr(sys.modules.get("site"), "addsitedir", None)
-        for path in others:
+        for path in before + after:
             if add and path not in sys.path:
+                at = len(sys.path)
                 add(path)
+                if path in before:
+                    new, sys.path[at:] = sys.path[at:], []
+                    here = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+                    own = [number for number, entry in enumerate(sys.path) if entry.startswith(here)] or [at]
+                    sys.path[own[0] : own[0]] = new
         if site and os.path.isdir(os.path.join(site, STATE)):
             take_hold(site, command(), sees)
     except BaseException:  # what cannot be had must not keep Python from starting

@@ -71,6 +71,7 @@ __all__ = [
     "guard",
     "history",
     "hold",
+    "homes",
     "hosts",
     "install",
     "list",
@@ -154,7 +155,9 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     from importlib import import_module
 
-    if name in ("errors", "events", "hosts", "owners"):
+    if name == "homes":
+        import_module("liveinstall.frontends")  # how its values show themselves
+    if name in ("errors", "events", "homes", "hosts", "owners"):
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:

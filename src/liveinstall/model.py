@@ -242,24 +242,43 @@ class AllPending(Rows[Pending]):
 
 
 @dataclass(frozen=True)
-class Trial(Shown):
-    """How a program ended in the environment as it will be: its exit status (negative: a signal) and what it said.
-
-    `changes` are those that were in place, `notes` why something that waits was not. `seconds` it took, with the
-    making.
-    """
+class Ran(Shown):
+    """How a program ended: its exit status (negative: a signal), what it said, and the `seconds` that it took."""
 
     returncode: int
     stdout: str
     stderr: str
-    changes: tuple[Change, ...] = ()
-    notes: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     @property
     def ok(self) -> bool:
         """Whether it ended with status 0."""
         return self.returncode == 0
+
+
+@dataclass(frozen=True)
+class Trial(Ran):
+    """How it ended in the environment as it will be; the seconds are with the making.
+
+    `changes` are those that were in place, `notes` why something that waits was not.
+    """
+
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Home(Shown):
+    """An environment made of links: its directory, its interpreter, and the exact version of Python that it is for.
+
+    `distributions`: (name, version) of each that it has. `requests`: what was asked for.
+    """
+
+    path: str
+    python: str
+    version: str
+    distributions: tuple[tuple[str, str], ...] = ()
+    requests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

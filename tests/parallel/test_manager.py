@@ -11,6 +11,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+import textwrap
 import traceback
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from test_finder import forget, info, lay
 from liveinstall import owners
 from liveinstall.errors import OwnerError
 from liveinstall.frontends import cli
+from liveinstall.parallel import children
 
 EXAMPLES = SOURCE.parent / "examples"
 FILES = {
@@ -36,6 +38,7 @@ FILES = {
 def all_is_as_before(monkeypatch, tmp_path):
     monkeypatch.setenv("LIVEINSTALL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "path", list(sys.path))
+    children.pass_on()  # it stays on sys.meta_path until multiprocessing is imported
     meta, hooks = list(sys.meta_path), list(sys.path_hooks)
     yield
     owners.disable_wheels()
@@ -76,6 +79,28 @@ def test_what_is_active_can_be_seen_and_ended(place, wheel):
         owners.activate(wheel)
     with owners.activate(place):  # from where it was imported
         pass
+
+
+def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path):
+    other = make_wheel(tmp_path / "wheels", "ownother", "1", {"ownother.py": "def f(x): return x, f.__code__.co_filename"})
+    code = f"""
+        import sys; sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        import multiprocessing
+        gone = owners.activate({str(other)!r})
+        gone.remove()
+        owners.activate({str(place)!r}, {str(other)!r})
+        import ownother, ownpkg
+        if __name__ == "__main__":
+            for kind in ("spawn", "forkserver"):
+                with multiprocessing.get_context(kind).Pool(1) as pool:
+                    print(pool.apply(ownother.f, (1,)), pool.apply(ownpkg.Thing).__class__.__module__)
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    assert done.stdout == f"(1, '{other}/ownother.py') ownpkg\n" * 2
 
 
 def test_an_owner_of_a_third_party_is_found_by_its_entry_point(tmp_path, monkeypatch, sealed):

@@ -427,7 +427,8 @@ def test_what_uv_cannot_do_or_would_do_elsewhere_is_refused(tmp_path, change):
         ("error: Failed to install: x-1-py3-none-any.whl (x==1)\n  Caused by: bad", WheelRefusedError),
         ("error: unexpected argument '--group' found", EngineError),
         ("error: something else", ResolutionError),
-        ("", ResolutionError),
+        ("error: Failed to parse: `/etc/uv/uv.toml`\n  Caused by: TOML parse error at line 1", EngineError),
+        ("", EngineError),
     ],
 )
 def test_uvs_words_decide_the_type_and_are_kept(log, expected):

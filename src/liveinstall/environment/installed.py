@@ -95,7 +95,7 @@ def _read_metadata(info: str, file: str, *, project: bool = True) -> Distributio
         with open(os.path.join(info, file) if file else info, encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 key, colon, value = line.partition(":")
-                if line == "\n":  # a line of blanks goes on with what stands before, as in pandas' licence
+                if not line.rstrip("\r\n"):  # a line of spaces continues the one before it, as in pandas' license
                     break
                 if colon and key.lower() in fields:
                     fields[key.lower()].append(value.strip())

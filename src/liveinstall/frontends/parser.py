@@ -81,9 +81,8 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     if words and words[0] not in verbs and not words[0].startswith("-"):
         raise UsageError(_unknown(words[0], verbs), parser.format_usage())
     words, program = (parallel_verbs if words[:1] == ["run"] else home_verbs).split(words)
-    if words[:2] == ["registry", "create"]:
-        found = {"verb": "registry", **parse_words(verbs["registry"], words[1:])}
-    elif words[:1] in (["install"], ["plan"], ["ensure"]):
+    creates = words[:2] in (["home", "create"], ["registry", "create"])
+    if creates or words[:1] in (["install"], ["plan"], ["ensure"]):
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         found = vars(parser.parse_args(words))

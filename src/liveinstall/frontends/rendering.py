@@ -11,17 +11,18 @@ from liveinstall.model import (
     Activation,
     Check,
     Finding,
+    Home,
     Listed,
     Listing,
     Past,
     Pending,
     Plan,
+    Ran,
     Registered,
     Result,
     Rows,
     Source,
     Status,
-    Trial,
     Versions,
 )
 
@@ -145,14 +146,19 @@ def render_check(check: Check) -> str:
     return "\n".join(lines) or "Nothing is wrong."
 
 
-def render_trial(trial: Trial) -> str:
-    """A trial: what its program said, and how it ended."""
-    how = (
-        f"ended with status {trial.returncode}" if trial.returncode >= 0 else f"was ended by signal {-trial.returncode}"
-    )
-    said = [text.rstrip("\n") for text in (trial.stdout, trial.stderr) if text.strip()]
-    notes = [f"Note: {note}." for note in trial.notes]
-    return "\n".join([*said, *notes, f"The trial {how}."])
+def render_home(home: Home) -> str:
+    """A home: where it is, for what, and with what."""
+    has = [f"  {name} {version}" for name, version in home.distributions]
+    return "\n".join([f"{home.path}, for Python {home.version}:", *(has or ["  no distributions"])])
+
+
+def render_ran(ran: Ran) -> str:
+    """A program: what it said, and how it ended."""
+    status = ran.returncode
+    how = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+    said = [text.rstrip("\n") for text in (ran.stdout, ran.stderr) if text.strip()]
+    notes = [f"Note: {note}." for note in getattr(ran, "notes", ())]
+    return "\n".join([*said, *notes, f"The program {how}."])
 
 
 def render_listed(rows: Sequence[Listed]) -> str:
@@ -219,8 +225,10 @@ def show(value: Any) -> str:
             return render_finding(value)
         case Check():
             return render_check(value)
-        case Trial():
-            return render_trial(value)
+        case Ran():
+            return render_ran(value)
+        case Home():
+            return render_home(value)
         case Activation():
             return render_activation(value)
         case Versions():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,23 +18,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARK = ".liveinstall-made-by"  # in it, locked
-_YOUNG = 3600.0  # seconds in which a directory without the mark may be one that is just being made
 
 
 @contextmanager
 def aside(parent: str, prefix: str) -> Iterator[tuple[str, int]]:
     """An empty directory in `parent` and the handle of its lock; at the end it is removed, if it is still there."""
     sweep(parent, prefix)
-    directory = tempfile.mkdtemp(prefix=prefix, dir=parent)
-    handle = -1
+    directory, handle = _made(parent, prefix)
     try:
-        os.chmod(directory, 0o777 & ~_umask())
-        handle = boot.try_lock(os.path.join(directory, MARK)) or -1
         yield directory, handle
     finally:
-        if handle > 0:
-            os.close(handle)
+        os.close(handle)
         remove_tree(directory)
+
+
+def _made(parent: str, prefix: str) -> tuple[str, int]:
+    """Until it is locked, another maker may take it for a dead one's and remove it."""
+    while True:
+        directory = tempfile.mkdtemp(prefix=prefix, dir=parent)
+        try:
+            handle = boot.try_lock(os.path.join(directory, MARK))
+            if handle is not None:
+                os.chmod(directory, 0o777 & ~_umask())
+                return directory, handle
+        except FileNotFoundError:
+            continue
+        except OSError:
+            remove_tree(directory)
+            raise
 
 
 def sweep(parent: str, prefix: str) -> None:
@@ -50,17 +60,18 @@ def sweep(parent: str, prefix: str) -> None:
 def _sweep(directory: str) -> None:
     mark = os.path.join(directory, MARK)
     if not os.path.lexists(mark):
-        if time.time() - os.lstat(directory).st_mtime > _YOUNG:
-            remove_tree(directory)
+        os.rmdir(directory)  # only if it is empty: without the mark nothing is made in it
         return
     handle = boot.try_lock(mark)
     if handle is not None:
-        os.close(handle)
-        remove_tree(directory)
+        try:
+            remove_tree(directory)
+        finally:
+            os.close(handle)
 
 
 def private_directory(name: str) -> str:
-    """A directory of this user's among the system's temporary files; a new one where somebody else has the name."""
+    """A directory of this user's among the system's temporary files; all of these where somebody else has the name."""
     if not hasattr(os, "getuid"):
         return tempfile.gettempdir()
     path = os.path.join(tempfile.gettempdir(), f"{name}-{os.getuid()}")
@@ -69,7 +80,7 @@ def private_directory(name: str) -> str:
     about = os.lstat(path)
     if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022:
         return path
-    return tempfile.mkdtemp(prefix=f"{name}-")
+    return tempfile.gettempdir()
 
 
 def _umask() -> int:

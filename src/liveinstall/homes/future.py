@@ -10,12 +10,16 @@ import re
 import site as site_module
 import sys
 import sysconfig
+from contextlib import suppress
 from os.path import join, relpath
 from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, swap, trees
+from liveinstall.environment.installed import files_of, in_directory
+from liveinstall.errors import DamagedError
 from liveinstall.homes.links import Tree, drop, lay, listed, opened
+from liveinstall.planning.graph import Node, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +35,7 @@ class Future:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.tree: Tree = listed(target.data)
+        self.tree: Tree = listed(target.data) if os.path.isdir(target.data) else {}
         self.tree.pop("pyvenv.cfg", None)
         self._places = {target.data: ""}
         for real, scheme in ((target.site, "purelib"), (target.platlib, "platlib")):
@@ -51,20 +55,27 @@ class Future:
 
     def apply(self, record: codec.Record) -> None:
         """Put a transaction in place, as the swap would. Raises Stale or OSError where that would."""
-        site = self.target.site
+        site, native = self.target.site, False
         for change in record.changes:
             if change.old_info:
-                self._retire(trees.retired_tree(site, record, change), os.path.basename(change.old_info))
+                tree = trees.retired_tree(site, record, change)
+                native |= self._retire(tree, os.path.basename(change.old_info))
         for change in record.changes:
             if change.part:
-                self._bring(trees.part_tree(site, record, change))
+                tree = trees.part_tree(site, record, change)
+                self._bring(tree)
+                native |= self._free_libraries(tree.target(path) for _, _, _, path in trees.rows(tree))
+        if native:
+            self._free_dependents({change.name for change in record.changes})
 
-    def _retire(self, tree: trees.Tree, info: str) -> None:
+    def _retire(self, tree: trees.Tree, info: str) -> bool:
+        """Whether it had shared libraries."""
         inside, outside = files.owned(tree.home, codec.read(join(tree.home, info, "RECORD")))
         for path in (info, *files.leaving(tree.home, info, inside)):
             drop(self.tree, self.path(join(tree.home, path)))
         for path in outside:
             drop(self.tree, self.path(path))
+        return any(map(_is_library, inside))
 
     def _bring(self, tree: trees.Tree) -> None:
         for name in sorted(os.listdir(tree.root)):
@@ -75,6 +86,29 @@ class Future:
                         lay(self.tree, place, join(tree.root, name, scheme, entry))
             elif name != boot.MANIFEST:
                 lay(self.tree, self.path(join(tree.home, name)), join(tree.root, name))
+
+    def _free_libraries(self, paths: Iterable[str]) -> bool:
+        """Let shared libraries among these files lie in directories of the tree's own; whether there are any.
+
+        They find others by paths relative to their own ($ORIGIN/../..), which must not lead to where a link leads.
+        """
+        directories = {os.path.dirname(path) for path in paths if _is_library(path)}
+        for directory in directories:
+            opened(self.tree, self.path(directory))
+        return bool(directories)
+
+    def _free_dependents(self, changed: set[str]) -> None:
+        """The same for what stays, and needs something of what does not."""
+        homes = dict.fromkeys((self.target.site, self.target.platlib))
+        here = [found for home in homes for found in in_directory(home) if found.name not in changed]
+        needing, new = set(changed), set(changed)
+        while new:
+            new = {found.name for found in here if named(Node(found.version, found.requires)) & new} - needing
+            needing |= new
+        for found in here:
+            if found.name in needing:
+                with suppress(DamagedError):
+                    self._free_libraries(path for path in files_of(found) if os.path.lexists(path))
 
     def hide_ours(self) -> None:
         """Leave out what waits, and what only a real environment has."""
@@ -141,6 +175,10 @@ def script(path: str, old: Iterable[str], new: str) -> str | bytes:
     for name in names:
         head = head.replace(name, os.fsencode(join(new, "python")))
     return head + rest
+
+
+def _is_library(path: str) -> bool:
+    return ".so" in os.path.basename(path) or path.endswith((".dylib", ".pyd", ".dll"))
 
 
 def _base() -> str:

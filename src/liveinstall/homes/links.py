@@ -1,7 +1,7 @@
 """Trees of links that are thought out before anything is made, and opened only where something differs.
 
 A tree is a dict: name -> the text of a link (an absolute path, or one relative to where the link lies), the bytes of a
-file, or a tree. What is linked as a whole costs one link, however much lies below it.
+file, a `Hard` link, or a tree. What is linked as a whole costs one link, however much lies below it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,20 @@ import os
 from typing import Any
 
 Tree = dict[str, Any]
+
+
+class Hard(str):
+    """The path of a file that is linked hard where that can be done, and else by a symbolic link; and its inode."""
+
+    __slots__ = ("inode",)
+    inode: int
+
+    @classmethod
+    def at(cls, entry: os.DirEntry[str]) -> Hard:
+        """A file that was just found."""
+        made = cls(entry.path)
+        made.inode = entry.inode()
+        return made
 
 
 def listed(directory: str) -> Tree:
@@ -71,7 +85,9 @@ def make(tree: Tree, directory: str) -> None:
     """Make a tree in a directory that is there. Scripts become executable."""
     for name, node in tree.items():
         path = directory + os.sep + name
-        if isinstance(node, str):
+        if isinstance(node, Hard):
+            _link(node, path)
+        elif isinstance(node, str):
             os.symlink(node, path)
         elif isinstance(node, bytes):
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777 if node.startswith(b"#!") else 0o666)
@@ -80,3 +96,13 @@ def make(tree: Tree, directory: str) -> None:
         else:
             os.mkdir(path)
             make(node, path)
+
+
+def _link(source: str, path: str) -> None:
+    """A hard link needs no inode of its own, and is the file wherever somebody asks for its real path."""
+    try:
+        os.link(source, path)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, too many links, somebody else's file
+        os.symlink(source, path)

@@ -24,21 +24,22 @@ if TYPE_CHECKING:
     from liveinstall.homes.future import Future
     from liveinstall.model import Target
 
-_PREFIX = "trial-"
+_PREFIX = "liveinstall-trial-"
 _PTH = "!liveinstall-trial.pth"  # sorts before any other
 # `ascii()`, because site.py reads these files in the locale's encoding.
 _LINE = """\
 import sys; exec("sys.path.insert(0, {home})\\ntry:\\n from _liveinstall_trial.trial import begin\\n\
-except Exception:\\n pass\\nelse:\\n begin({site}, {sees}, {others})\\nfinally:\\n sys.path.remove({home})")
+except Exception:\\n pass\\nelse:\\n begin({site}, {sees}, {before}, {after})\\nfinally:\\n sys.path.remove({home})")
 """
 
 
 @dataclass(frozen=True)
 class TrialEnvironment:
-    """What a trial runs in: its directory, its interpreter, the variables for a child, and what is in place in it."""
+    """What a trial runs in: its directory, interpreter, scripts, variables for a child, and what is in place in it."""
 
     directory: str
     python: str
+    scripts: str
     variables: Mapping[str, str]
     records: Sequence[codec.Record]
     notes: Sequence[str]
@@ -48,13 +49,6 @@ class TrialEnvironment:
         """The words that run `program`, interpreter's arguments, as this process was started."""
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
         return [self.python, *(["-B"] if "-B" not in flags else []), *flags, *program]
-
-    def script(self, name: str) -> str:
-        """A script: the file `name`, or one that the environment has among its scripts."""
-        inside = os.path.join(os.path.dirname(self.python), name)
-        return (
-            inside if not os.path.exists(name) and os.path.basename(name) == name and os.path.isfile(inside) else name
-        )
 
 
 @contextmanager
@@ -69,14 +63,20 @@ def trial_environment(
     """
     if os.name == "nt":
         raise TrialError("a trial needs symbolic links, which Windows gives to administrators only.")
-    found, notes, good = future(target, records, checked=checked)
+    try:
+        found, notes, good = future(target, records, checked=checked)
+    except OSError as error:
+        raise TrialError(f"the environment could not be looked at: {error}.") from error
     sees = [change.part for record in good for change in record.changes if change.part]
     with aside(_trials(), _PREFIX) as (directory, handle):
         try:
             _make(found, directory, sees if held else None)
         except OSError as error:
             raise TrialError(f"the trial's environment could not be made: {error}.") from error
-        yield TrialEnvironment(directory, _python(found, directory), _variables(found, directory), good, notes, handle)
+        scripts = os.path.join(directory, found.path(target.scripts))
+        in_user = target.kind == "user"
+        python = sys.executable if in_user else os.path.join(scripts, os.path.basename(sys.executable))
+        yield TrialEnvironment(directory, python, scripts, _variables(target, directory, scripts), good, notes, handle)
 
 
 def _trials() -> str:
@@ -97,30 +97,25 @@ def _begin(found: Future, directory: str, sees: Sequence[str] | None) -> None:
     """The line that each interpreter of the trial begins with."""
     target = found.target
     site = "" if sees is None else target.site
-    words = {"home": os.path.join(directory, ".boot"), "site": site, "sees": sees or [], "others": _others(target)}
+    words = {"home": os.path.join(directory, ".boot"), "site": site, "sees": sees or [], **_others(target)}
     quoted = {name: ascii(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in words.items()}
     text = _LINE.format(**quoted)
     opened(found.tree, found.path(target.site))[_PTH] = text.encode("ascii")
 
 
-def _others(target: Target) -> list[str]:
+def _others(target: Target) -> dict[str, list[str]]:
     """The further site directories of a Python that is no virtual environment; of one, pyvenv.cfg tells."""
     if target.kind != "system":
-        return []
+        return {"before": [], "after": []}
     user = [site_module.getusersitepackages()] if site_module.ENABLE_USER_SITE else []
     places = (target.site, target.platlib)
-    return [path for path in [*site_module.getsitepackages(), *user] if os.path.realpath(path) not in places]
+    return {
+        "before": [path for path in user if os.path.isdir(path)],
+        "after": [path for path in site_module.getsitepackages() if os.path.realpath(path) not in places],
+    }
 
 
-def _python(found: Future, directory: str) -> str:
-    if found.target.kind == "user":
-        return sys.executable
-    return os.path.join(directory, found.path(found.target.scripts), os.path.basename(sys.executable))
-
-
-def _variables(found: Future, directory: str) -> dict[str, str]:
-    target = found.target
-    scripts = os.path.join(directory, found.path(target.scripts))
+def _variables(target: Target, directory: str, scripts: str) -> dict[str, str]:
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     mine = {"PYTHONUSERBASE": directory} if target.kind == "user" else {}
     return {

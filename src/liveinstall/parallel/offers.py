@@ -71,7 +71,7 @@ def _read(path: str) -> dict[str, list[str]]:
     with open(path, encoding="utf-8", errors="replace") as stream:
         for line in stream:
             key, colon, value = line.partition(":")
-            if line == "\n":  # a line of blanks goes on with what stands before, as in pandas' licence
+            if not line.rstrip("\r\n"):  # a line of spaces continues the one before it
                 break
             if colon and key.lower() in fields:
                 fields[key.lower()].append(value.strip())

@@ -27,6 +27,7 @@ from liveinstall.errors import StagingError
 from liveinstall.staging.policy import NOT_ITS_OWN, UNREADABLE, Checked, check_wheel, refused
 from liveinstall.staging.source import Source, is_left_out
 from liveinstall.staging.unpacked import Tree, link_listed, linked
+from liveinstall.staging.writing import CHUNK, LARGE, Rejoined, copy, finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from liveinstall.model import Candidate, Target
     from liveinstall.staging.bytecode import BytecodeCompiler
 
-_CHUNK = 2**18
 _MAX_SCRIPT = 2**24  # bytes of a script whose first line is rewritten
 _Row = tuple[int, int, str, str]
 _Expected = tuple[str, str, int | None] | None  # a row of the wheel's RECORD
@@ -216,7 +216,7 @@ class PartDestination(WheelDestination):
         self, scheme: Scheme, path: str, stream: BinaryIO, *, executable: bool, source: str, expected: _Expected
     ) -> RecordEntry:
         if scheme == "scripts":
-            head = stream.read(_CHUNK)
+            head = stream.read(CHUNK)
             if head.startswith(b"#!python"):
                 content = head + stream.read(_MAX_SCRIPT)
                 if len(content) > _MAX_SCRIPT:
@@ -224,7 +224,7 @@ class PartDestination(WheelDestination):
                 self._compare(source, expected, len(content), _digest(expected, content))
                 with fix_shebang(io.BytesIO(content), self.python) as fixed:
                     return self._write(scheme, path, fixed, executable=True, source=source)
-            stream = _Rejoined(head, stream)  # type: ignore[assignment]
+            stream = Rejoined(head, stream)  # type: ignore[assignment]
             executable = True
         return self._write(scheme, path, stream, executable=executable, source=source, expected=expected)
 
@@ -272,19 +272,14 @@ class PartDestination(WheelDestination):
         if directory not in self._directories:
             os.makedirs(directory, exist_ok=True)
             self._directories.add(directory)
-        sha256, size = hashlib.sha256(), 0
+        sha256 = hashlib.sha256()
         other = hashlib.new(expected[0]) if expected and expected[0] not in ("sha256", "") else None
+        hashes = [sha256, other] if other else [sha256]
         mode = linked(stream, full, executable=executable) if self.candidate.shared else None
         with nullcontext() if mode is not None else open(full, "xb", buffering=0) as out:
-            while chunk := stream.read(_CHUNK):
-                sha256.update(chunk)
-                if other:
-                    other.update(chunk)
-                size += len(chunk)
-                if out:
-                    _write_all(out, chunk)
+            size = copy(stream, out, hashes, large=bool(expected and (expected[2] or 0) > LARGE))
             if out:
-                mode = _finish(out, executable=executable)
+                mode = finish(out, executable=executable)
         if expected:
             self._compare(source, expected, size, (other or sha256).digest())
         self.compiler.announce(self.checked.name, self.path, self.home, inner)
@@ -304,35 +299,6 @@ class PartDestination(WheelDestination):
     def _compare(self, source: str, expected: _Expected, size: int, digest: bytes) -> None:
         if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != _base64(digest)):
             raise refused(self.file_name, source, "is not what its RECORD says")
-
-
-class _Rejoined(io.RawIOBase):
-    """A stream whose beginning has been read already."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head = head
-        self._rest = rest
-
-    def read(self, size: int = -1) -> bytes:
-        """Read the beginning first."""
-        head, self._head = self._head, b""
-        return head or self._rest.read(size)
-
-
-def _write_all(out: io.FileIO, chunk: bytes) -> None:
-    """An unbuffered write may take less than all of it, on a disk that is just filling up."""
-    view = memoryview(chunk)
-    while view:
-        view = view[out.write(view) :]
-
-
-def _finish(out: io.FileIO, *, executable: bool) -> int:
-    """Its mode: executable for whoever may read it, under any umask."""
-    mode = os.fstat(out.fileno()).st_mode & 0o777
-    if executable:
-        mode |= (mode & 0o444) >> 2
-        os.chmod(out.name, mode)
-    return mode
 
 
 def _digest(expected: _Expected, content: bytes) -> bytes:

@@ -284,9 +284,26 @@ def _answer(request):
     return (*_fetch(request, report["install"], credentials), [])
 
 
+def _introduce_once():
+    """What pip says of this machine to indexes takes other programs (lsb_release, rustc): ask them once, and beside."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from pip._internal.network import session
+
+        ask, said = session.user_agent, []
+        asking = threading.Thread(target=lambda: said.append(ask()), daemon=True)
+        asking.start()
+
+        def introduce():
+            asking.join()
+            return said[0] if said else ask()
+
+        session.user_agent = introduce
+
+
 def _load():
     """What pip will import. It is only a matter of time: what another pip has elsewhere is imported when it is used."""
     gc.disable()
+    _introduce_once()
     for module in ("commands.install", "resolution.resolvelib.resolver", "metadata.importlib"):
         with contextlib.suppress(ImportError):
             importlib.import_module("pip._internal." + module)
@@ -337,3 +354,7 @@ def main(pip):
 
 if __name__ == "__main__":
     main(sys.argv[1])
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # to take down all that pip has loaded takes longer than many a request

@@ -39,6 +39,7 @@ class UvEngine:
         """Find uv."""
         self._uv = find_uv()
         self._run: Run | None = None
+        self._ended: list[Run] = []
         self._origins: Origins | None = None
         self._own = TemporaryDirectory(prefix="liveinstall-")  # it goes when nobody writes to it any more
         if not self._uv:
@@ -48,9 +49,12 @@ class UvEngine:
 
     def __exit__(self, *_: object) -> None:
         """Stop what nobody waits for any more."""
-        for child in (self._run, self._origins):
-            if child:
-                child.stop()
+        if self._run:
+            self._end(self._run)
+        if self._origins:
+            self._origins.stop()
+        for run in self._ended:
+            run.finish()
         self._own.cleanup()
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
@@ -83,8 +87,7 @@ class UvEngine:
         if status:
             raise uv_results.failure(log, process.run([self._uv, "--version"], timeout=10)[1].strip())
         found = uv_results.candidates(run.target, request, log)
-        self._run = None
-        run.stop()
+        self._end(run)
         indexed = [f"{candidate.name}=={candidate.version}" for candidate in found if candidate.direct_url is None]
         if fetch and indexed:
             lock = [self._uv, "pip", "compile", "--quiet", *QUIET, f"--python={sys.executable}", *sources(request)]
@@ -96,10 +99,14 @@ class UvEngine:
         """The run that began early, if it is the right one, or else a new one."""
         how = (self._uv, asked, view, variables)
         if self._run and not self._run.is_for(*how):
-            self._run.stop()
-            self._run = None
+            self._end(self._run)
         self._run = self._run or Run(*how, self._own.name)
         return self._run
+
+    def _end(self, run: Run) -> None:
+        self._run = None
+        self._ended.append(run)
+        run.stop()
 
     def sources(self) -> Mapping[str, Source]:
         """Where what came from an index came from, by name, as far as uv knows."""

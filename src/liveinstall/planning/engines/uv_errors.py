@@ -27,6 +27,8 @@ _DOWNLOAD = re.compile(
 )
 _UNREADABLE = re.compile(r"(?i)was invalid: failed to read from zip")
 _FIRST = re.compile(r"(?i)hash mismatch|authentication credentials|401 Unauthorized|403 Forbidden")
+_CONFIGURATION = re.compile(r"Failed to parse:? `?\S*uv\.toml|`?tool\.uv`?")
+_NOTHING = "it said nothing"
 _NO_SOLUTION = re.compile(r"No solution found|Requirements contain|not found in the package registry")
 
 
@@ -39,6 +41,10 @@ def failure(log: str, version: str) -> LiveInstallError:
             todo=f"This is {version or 'a uv of unknown version'}; 0.8 or newer is needed.",
             log=log,
         )
+    if words == _NOTHING:
+        return EngineError(f"uv stopped, and {words}.", todo="See whether it works: uv --version", log=log)
+    if _CONFIGURATION.search(words):
+        return EngineError(f"uv cannot read its configuration: {words}.", todo="Mend that file.", log=log)
     if _FIRST.search(words):  # uv says it where it could not build, or found no solution
         return DownloadError(f"a download failed: {words}.", log=log)
     if _NO_SOLUTION.search(words) and not _UNREADABLE.search(words):
@@ -56,7 +62,7 @@ def said(log: str) -> str:
     """What uv said of its failure, on one line, without progress and decoration."""
     lines = [_DECORATION.sub("", line).strip() for line in log.splitlines()]
     kept = [line.removeprefix("error: ") for line in lines if line and not _NOISE.match(line)]
-    return " ".join(" ".join(kept).split()).rstrip(".") or "it said nothing"
+    return " ".join(" ".join(kept).split()).rstrip(".") or _NOTHING
 
 
 def yanked(log: str) -> dict[str, str]:
