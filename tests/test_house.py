@@ -30,6 +30,7 @@ FLOW = [
     "staging",
     "commit",
     "events",
+    "reports",
     "model",
 ]
 BASE = {"errors", "redact", "cancelling"}

@@ -19,6 +19,26 @@ def show(r):
 """
 
 
+def test_what_waits_goes_on_waiting_when_a_process_that_runs_from_its_part_installs_something(env):
+    for name in ("alpha", "beta"):
+        for version in ("1.0", "2.0", "3.0"):
+            env.wheel(name, version)
+    env.wheel("gamma", "1.0", requires=("alpha>=2",))
+    env.json("li.install('alpha==1.0', 'beta==1.0'); print('{}')")
+    with env.start("import alpha, beta\nli.install('alpha==2.0')\nprint(1, flush=True)\ninput()") as holder:
+        assert holder.stdout.readline() == "1\n"
+        done = env.json(
+            "import alpha\nassert alpha.__version__ == '2.0'\nr = [li.install('beta==2.0'), li.install('gamma')]\n"
+            "r += [li.install('alpha==3.0')]\n"
+            "print(json.dumps([[[c.name for c in x.installed], [str(c) for c in x.staged]] for x in r]"
+            " + [sorted(str(c) for p in li.pending() for c in p.changes)]))"
+        )
+        beta, gamma, alpha = "beta 1.0 -> 2.0", "gamma 1.0", "alpha 1.0 -> 3.0"
+        assert done == [[[], [beta]], [[], [gamma]], [[], [alpha]], [alpha, beta, gamma]]
+        holder.communicate("\n")
+    assert env.run("import alpha, beta, gamma; print(alpha.__version__, beta.__version__)").stdout == "3.0 2.0\n"
+
+
 def test_a_fresh_package_is_importable_on_the_next_line(env):
     env.wheel("alpha", "1.0", requires=("beta",))
     env.wheel("beta", "2.0", scripts={"beta-run": "beta:run"})

@@ -280,3 +280,42 @@ def test_a_python_that_is_no_virtual_environment_is_tried_too(env, tmp_path):
         check=False,
     )
     assert (done.stdout, done.stderr) == ('["2 True\\n", ""]\n', "")
+
+
+def test_what_a_trial_uses_is_not_changed_under_it(env):
+    """What it has imported of the environment is not replaced; a part that it runs from outlives its cancelling."""
+    stage(env)
+    env.wheel("ns-b", "2.0", {"ns/b.py": "V = 2\n"})
+    env.wheel("beta", "2.0", {"beta.py": "V = 2\n"})
+    code = (
+        "import alpha, beta; print(alpha.V, beta.V, flush=True); input(); "
+        "import importlib; importlib.reload(alpha); importlib.reload(beta); print(alpha.V, beta.V)"
+    )
+    with env.start(
+        "import alpha, threading\nli.install('alpha', upgrade=True)\n"
+        "from liveinstall.session.trying import try_program\n"
+        f"sys.exit(try_program(['-c', {code!r}]))"
+    ) as live:
+        assert live.stdout.readline() == "2 1\n", live.stderr.read()
+        other = env.json(
+            "r = li.install('beta', upgrade=True)\ndropped = li.cancel('alpha')\n"
+            "print(json.dumps([[c.reason for c in r.staged], [c.name for c in dropped]]))"
+        )
+        assert "uses beta" in other[0][0] and "-c import alpha" in other[0][0] and other[1] == ["alpha"]
+        out, err = live.communicate("\n", timeout=60)
+        assert (out, err) == ("2 1\n", "")
+    assert env.run("import alpha, beta; print(alpha.V, beta.V)").stdout == "1 2\n"
+
+
+def test_registries_and_the_store_are_in_a_trial_as_they_are(env):
+    env.wheel("alpha", "1.0")
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "1.0")
+    env.json("li.install('alpha==1.0', 'beta')\nli.install('alpha==2.0', parallel=True)\nprint('{}')")
+    done = env.json(
+        "import beta\nassert li.uninstall('beta').staged\n"
+        "t = li.trial('''import liveinstall as li, importlib.util as u\n"
+        'li.require("alpha==2.0")\nimport alpha\nprint(alpha.__version__, u.find_spec("beta"))\'\'\')\n'
+        "print(json.dumps([t.stdout, t.stderr]))"
+    )
+    assert done == ["2.0 None\n", ""]

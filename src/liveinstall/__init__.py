@@ -11,20 +11,8 @@ if TYPE_CHECKING:
     from liveinstall.frontends.magic import give_back_pip, take_over_pip
     from liveinstall.frontends.repl import repl
     from liveinstall.frontends.restart import restart
-    from liveinstall.model import (
-        Activation,
-        Change,
-        Check,
-        Finding,
-        Listed,
-        Past,
-        Pending,
-        Plan,
-        Result,
-        Status,
-        Trial,
-        Versions,
-    )
+    from liveinstall.model import Change, Pending, Plan, Result
+    from liveinstall.reports import Activation, Check, Finding, Listed, Past, Status, Trial, Versions
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
     from liveinstall.session.audit import check, freeze, list  # noqa: A004
@@ -99,10 +87,8 @@ _HOMES = {
     ),
     "liveinstall.frontends.repl": ("repl",),
     "liveinstall.frontends.restart": ("restart",),
-    "liveinstall.model": (
-        *("Activation", "Change", "Check", "Finding", "Listed", "Past", "Pending", "Plan", "Result", "Status"),
-        *("Trial", "Versions"),
-    ),
+    "liveinstall.model": ("Change", "Pending", "Plan", "Result"),
+    "liveinstall.reports": ("Activation", "Check", "Finding", "Listed", "Past", "Status", "Trial", "Versions"),
     "liveinstall.session": ("install", "plan"),
     "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
     "liveinstall.session.audit": ("check", "freeze", "list"),

@@ -7,7 +7,8 @@ import pytest
 
 from liveinstall.frontends.colours import GREEN, RED, YELLOW, paint_lines, wants_colour
 from liveinstall.frontends.rendering import show
-from liveinstall.model import Change, Check, Finding, Pending, Result, Stale, Timing
+from liveinstall.model import Change, Pending, Result, Timing
+from liveinstall.reports import Check, Finding, Stale
 
 
 class Terminal(io.StringIO):

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 import liveinstall
-from liveinstall import model
+from liveinstall import model, reports
 from liveinstall.frontends import html
-from liveinstall.model import Change, Check, Finding, Holder, Listed, Past, Pending, Plan, Result, Stale, Status, Timing
+from liveinstall.model import Change, Holder, Pending, Plan, Result, Timing
+from liveinstall.reports import Check, Finding, Listed, Past, Stale, Status
 
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(1)>&"
 assert liveinstall.install  # a public name was used, so values know how to show themselves
@@ -37,11 +38,11 @@ def values(word="numpy", reason="numpy is imported here"):
         Result((new,), (up,), dry_run=True),
         *(pending, failed, past, status, finding, listed, Check((word,), (finding,), (Stale(word, word, word),))),
         model.AllPending([pending, failed]),
-        *(model.History([past]), model.Findings([finding]), model.Listing([listed])),
+        *(reports.History([past]), reports.Findings([finding]), reports.Listing([listed])),
     ]
 
 
-EMPTY = [Plan(), Result(), Check(), model.AllPending(), model.History(), model.Findings(), model.Listing()]
+EMPTY = [Plan(), Result(), Check(), model.AllPending(), reports.History(), reports.Findings(), reports.Listing()]
 
 
 class Page(HTMLParser):
@@ -103,7 +104,7 @@ def test_a_status_names_who_holds_what():
 
 @pytest.mark.parametrize("nothing", EMPTY, ids=lambda value: type(value).__name__)
 def test_nothing_is_said_in_words(nothing):
-    assert Page(html.render(nothing)).words == str(nothing) or isinstance(nothing, model.Listing)
+    assert Page(html.render(nothing)).words == str(nothing) or isinstance(nothing, reports.Listing)
 
 
 def test_showing_never_raises():
@@ -115,9 +116,9 @@ def test_showing_never_raises():
 
 
 def test_rows_are_tuples_in_all_else():
-    rows = model.History([1, 2])
+    rows = reports.History([1, 2])
     assert rows == (1, 2) and hash(rows) == hash((1, 2)) and (*rows, 3) == (1, 2, 3)
-    assert pickle.loads(pickle.dumps(rows)) == rows and type(pickle.loads(pickle.dumps(rows))) is model.History
+    assert pickle.loads(pickle.dumps(rows)) == rows and type(pickle.loads(pickle.dumps(rows))) is reports.History
 
 
 def test_the_session_gives_rows_that_show_themselves(env):

@@ -125,6 +125,7 @@ def test_a_registry_s_life(world):
     assert told(world, "registry", "show", "env1") == shown
     assert "env2" in told(world, "registry", "list") and told(world, "registry", "check", "env1") == shown
     assert start(world, LIVEINSTALL_REGISTRY="env1") == "2.0 False", "the line is not there yet"
+    assert not [path for path in world.site.glob("*.pth") if "liveinstall" in path.name], "a start would read it"
     assert "look for a registry" in told(world, "registry", "enable")
     assert start(world, LIVEINSTALL_REGISTRY="env1") == "1.0 True" and start(world) == "2.0 False"
     assert start(world, LIVEINSTALL_REGISTRY="env2") == "1.0 False"

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import liveinstall
 from liveinstall.frontends.rendering import show
-from liveinstall.model import Change, Past, Pending, Plan, Result, Source, Timing
+from liveinstall.model import Change, Pending, Plan, Result, Source, Timing
+from liveinstall.reports import Past
 
 UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15.0", Timing.NOW, "it is new here")

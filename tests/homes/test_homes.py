@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support import make_wheel, tree
 
 from liveinstall import homes
 from liveinstall.errors import FileConflictError, HomeError, RequirementError
-from liveinstall.homes import leaving
+from liveinstall.homes import base, leaving
 from liveinstall.parallel.store import Store
 
 _SEES = (
@@ -57,8 +58,8 @@ def test_a_home_has_what_was_asked_for_with_what_it_needs_and_nothing_else(make,
     assert home.distributions == (("alpha", "1.0"), ("ns-a", "1.0"), ("ns-b", "1.0"))
     prefix, path, names = json.loads(python(home, "-c", _SEES).stdout)
     assert (prefix, names) == (home.path, ["alpha", "ns-a", "ns-b"])
-    base = str(Path(os.__file__).parent)
-    assert all(entry.startswith((home.path, base)) or entry.endswith(".zip") for entry in path if entry)
+    library = str(Path(os.__file__).parent)
+    assert all(entry.startswith((home.path, library)) or entry.endswith(".zip") for entry in path if entry)
     for flags in ((), ("-I",), ("-E",)):
         done = python(home, *flags, "-c", "import alpha, ns.a, ns.b; print(alpha.V, ns.a.V, ns.b.V, alpha.__file__)")
         assert done.stdout.split() == ["1", "a", "b", f"{home.path}/lib/{_name()}/site-packages/alpha/__init__.py"]
@@ -200,6 +201,18 @@ def test_a_home_that_nobody_has_used_goes_without_a_trace_and_its_store_may_go_f
     store.remove(*store.entries())
     assert python(home, "-c", "import alpha; print(alpha.V)").stdout == "1\n"  # hard links
     assert homes.remove(home.path) == () and not Path(home.path).exists()
+
+
+def test_where_links_cannot_be_had_a_home_is_refused_before_anything_is_made(make, monkeypatch, tmp_path):
+    with monkeypatch.context() as patch:
+        patch.setattr(base, "os", SimpleNamespace(name="nt", path=os.path))
+        with pytest.raises(HomeError, match="Windows"):
+            make("alpha")
+    real = base.sysconfig.get_config_var
+    monkeypatch.setattr(base.sysconfig, "get_config_var", lambda n: "Python" if n == "PYTHONFRAMEWORK" else real(n))
+    with pytest.raises(HomeError, match="framework build"):
+        make("alpha")
+    assert not (tmp_path / "home").exists() and [*tmp_path.glob(".home*")] == []
 
 
 def test_a_place_that_is_taken_is_refused_and_stays_as_it_is(make, tmp_path):

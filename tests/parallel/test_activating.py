@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from places import KILLED, Place
 from support import make_environment, make_wheel
 
 from liveinstall.errors import RegistryError, StoreError
 from liveinstall.parallel import index as indexes
 from liveinstall.parallel import indexing, names, registries
-from liveinstall.parallel.registry import MAGIC, Registry
+from liveinstall.parallel.registry import MAGIC, Registry, Row
 from liveinstall.parallel.store import Store
 
 ALPHA = {
@@ -273,6 +274,26 @@ def test_what_a_live_process_uses_is_not_removed(world):
     assert "is not there" in world.run("", "using").stderr
 
 
+def test_a_shared_store_knows_who_uses_it_and_bare_names_stay_in_the_environment_s_own(world, tmp_path):
+    shared = Store.at(tmp_path / "shared")
+    other = shared.add(make_wheel(tmp_path, "other", "1.0"))
+    world.registry("mixed", world.alpha, other, own_store=False)
+    text = Path(registries.path_of(str(world.env.site), "mixed")).read_text()
+    mixed = tmp_path / "mixed.txt"
+    mixed.write_text(text.replace(world.store.path + "/", ""))
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: str(mixed), names.STORE_VARIABLE: shared.path}
+    code = "import alpha, other; print(alpha.V, flush=True); input()"
+    with subprocess.Popen(
+        [world.env.python, "-c", code], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as user:
+        assert user.stdout.readline() == "1\n"
+        for store, entry in ((shared, other), (world.store, world.alpha)):
+            with pytest.raises(StoreError, match="a live process uses"):
+                store.remove(entry)
+        user.communicate("\n")
+    shared.remove(other)
+
+
 def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path, monkeypatch):
     monkeypatch.setattr(indexes, "write", lambda *_: False)
     from liveinstall.parallel import activating
@@ -281,7 +302,7 @@ def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path,
         f"{MAGIC}\nns -> {world.ns_c.path}\n".encode(), "x", "/", str(tmp_path / "none"), [], "a test"
     )
     try:
-        assert found.handle is None and activating.active() is found
+        assert not found.handles and activating.active() is found
         assert found.finder.find_spec("ns").submodule_search_locations
     finally:
         found.end()
@@ -337,3 +358,31 @@ def test_a_registry_is_written_read_listed_and_removed(tmp_path):
         registries.read(site, "two")
     registries.remove(site, "one")
     assert registries.known_names(site) == []
+
+
+def test_a_registry_or_a_line_that_is_written_while_somebody_kills_is_the_old_or_the_new_one(tmp_path):
+    place = Place(tmp_path / "root")
+    site = str(place.site)
+    registries.write(site, "env1", Registry(exclusive=True))
+    registries.enable(site, on=True)
+    before = registries.read(site, "env1")[1]
+    new = Registry((Row("alpha", "alpha-1.0-py3-none-any"),))
+
+    def change():
+        registries.write(site, "env1", new)
+        registries.enable(site, on=False)
+        registries.enable(site, on=True)
+
+    _, points = place.fork(change)
+    after = registries.read(site, "env1")[1]
+    assert points > 6 and [row.name for row in after.rows] == ["alpha"]
+    line = registries.start_line()[1]
+    for at in range(points):
+        registries.write(site, "env1", Registry(exclusive=True))
+        assert place.fork(change, at=at)[0] == KILLED
+        assert registries.read(site, "env1")[1] in (before, after), at
+        found = [path.read_text() for path in place.site.glob("_liveinstall_registry*")]
+        assert found in ([], [line]) and registries.known_names(site) == ["env1"], at
+    assert place.fork(change)[0] == 0
+    assert sorted(os.listdir(place.site / ".liveinstall/registries")) == ["env1.txt"]
+    assert os.listdir(place.site / ".liveinstall") == ["registries"]

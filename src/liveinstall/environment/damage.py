@@ -21,7 +21,7 @@ from _liveinstall_boot import codec
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.aside import unfinished
 from liveinstall.environment.installed import at
-from liveinstall.model import Finding
+from liveinstall.reports import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

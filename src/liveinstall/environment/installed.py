@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
+from _liveinstall_boot import PART
 from _liveinstall_boot.codec import Stale, read
 from _liveinstall_boot.files import owned
 from liveinstall.errors import DamagedError
@@ -34,6 +35,11 @@ def installed(path: Iterable[str] | None = None, hidden: Iterable[str] = ()) -> 
             if distribution.info not in hidden:
                 found.setdefault(distribution.name, distribution)
     return found
+
+
+def on_disk(hidden: Iterable[str] = ()) -> dict[str, Distribution]:
+    """What is in place: `installed()` without the parts that this process may run from, which only wait."""
+    return installed([entry for entry in sys.path if not entry.endswith(PART)], hidden)
 
 
 def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | None]:

@@ -11,12 +11,12 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall.environment.holds import top_names
 from liveinstall.environment.loaded import loaded
-from liveinstall.model import Stale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from liveinstall.model import Distribution
+    from liveinstall.reports import Stale
 
 _first: tuple[Mapping[str, Distribution], frozenset[str]] | None = None
 
@@ -51,6 +51,8 @@ def gone(here: Mapping[str, Distribution]) -> dict[str, str]:
 
 def outdated(here: Mapping[str, Distribution]) -> tuple[Stale, ...]:
     """What runs in another version than is installed, by name."""
+    from liveinstall.reports import Stale
+
     runs = {**running(here), **gone(here)}
     return tuple(
         Stale(name, version, here[name].version if name in here else "")

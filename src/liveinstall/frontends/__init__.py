@@ -12,11 +12,22 @@ from liveinstall.commit.visible import Place
 from liveinstall.events import Reporter
 from liveinstall.frontends.following import follow, staged
 from liveinstall.frontends.hints import watch
-from liveinstall.frontends.rendering import restart_advice, show
 from liveinstall.model import Followed, Shown
 
 if TYPE_CHECKING:
     from liveinstall.events import Display
+
+
+def _show(value: Any) -> str:
+    from liveinstall.frontends.rendering import show
+
+    return show(value)
+
+
+def _advise() -> str:
+    from liveinstall.frontends.rendering import restart_advice
+
+    return restart_advice()
 
 
 def _bundle(value: Any) -> dict[str, Any]:
@@ -31,10 +42,10 @@ def _display(quiet: bool | None) -> Display | None:
     return display(quiet)
 
 
-Shown.show = show
+Shown.show = _show
 Shown.bundle = _bundle
 Reporter.display = _display
 Followed.follow = staticmethod(follow)
 Followed.staged = staticmethod(staged)
 Place.watch = watch
-Place.advise = restart_advice
+Place.advise = _advise

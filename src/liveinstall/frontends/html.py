@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall.frontends.rendering import KEEPS, moment, remarks, restart_advice, sections, show, use
 from liveinstall.frontends.where import Where, where
-from liveinstall.model import Check, Finding, Listed, Past, Pending, Plan, Result, Rows, Source, Status
+from liveinstall.model import Pending, Plan, Result, Rows, Source
+from liveinstall.reports import Check, Finding, Listed, Past, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

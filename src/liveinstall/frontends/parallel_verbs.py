@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall.errors import RequirementError
 from liveinstall.frontends.statuses import Status
-from liveinstall.model import Guard, InUse, Registered
 from liveinstall.planning.options import add_options
+from liveinstall.reports import Guard, InUse, Registered
 
 if TYPE_CHECKING:
     import argparse

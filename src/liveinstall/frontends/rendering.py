@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.frontends.where import Where, where
-from liveinstall.model import (
+from liveinstall.model import Pending, Plan, Result, Rows, Source
+from liveinstall.reports import (
     Activation,
     Check,
     Finding,
@@ -15,13 +16,8 @@ from liveinstall.model import (
     Listed,
     Listing,
     Past,
-    Pending,
-    Plan,
     Ran,
     Registered,
-    Result,
-    Rows,
-    Source,
     Status,
     Versions,
 )
@@ -58,6 +54,7 @@ def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
         new, gone = [c for c in value.now if c.new_version], [c for c in value.now if not c.new_version]
         return [*zip(_WOULD, (new, gone, value.waiting), strict=True)]
     titles = _WOULD if value.dry_run else _DID
+    titles = ("Beside the environment", *titles[1:]) if value.parallel else titles
     return [*zip(titles, (value.installed, value.removed, value.staged), strict=True)]
 
 

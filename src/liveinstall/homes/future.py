@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, swap, trees
-from liveinstall.environment.installed import files_of, in_directory
 from liveinstall.errors import DamagedError
 from liveinstall.homes.links import Tree, drop, lay, listed, opened
-from liveinstall.planning.graph import Node, named
+from liveinstall.parallel import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from liveinstall.model import Target
 
 _PYTHON = re.compile(r"python(\d+(\.\d+)?t?)?$")
+_BESIDE = (names.STORE, names.REGISTRIES)  # of the state directory, what no change of the environment concerns
 _HEAD = 2**10  # bytes of a script in which its interpreter is named
 
 
@@ -99,6 +99,9 @@ class Future:
 
     def _free_dependents(self, changed: set[str]) -> None:
         """The same for what stays, and needs something of what does not."""
+        from liveinstall.environment.installed import files_of, in_directory  # 40 ms, for `packaging`
+        from liveinstall.planning.graph import Node, named
+
         homes = dict.fromkeys((self.target.site, self.target.platlib))
         here = [found for home in homes for found in in_directory(home) if found.name not in changed]
         needing, new = set(changed), set(changed)
@@ -117,6 +120,10 @@ class Future:
             for name in list(tree):
                 if name in (boot.STATE, *boot.GUARDS) or name.endswith((boot.PART, *boot.COMPANIONS)):
                     del tree[name]
+            state = join(home, boot.STATE)
+            beside = {name: join(state, name) for name in _BESIDE if os.path.isdir(join(state, name))}
+            if beside:
+                tree[boot.STATE] = beside
 
     def carry(self, directory: str) -> None:
         """Let Python and the scripts be those of `directory`, which this will be made in."""
@@ -150,8 +157,8 @@ def future(
                     swap.check(target.site, record)
                 found.apply(record)
             except (OSError, codec.Stale) as error:
-                names = ", ".join(change.name for change in record.changes)
-                notes.append(f"{names} would be set aside at the start: {error}")
+                changes = ", ".join(change.name for change in record.changes)
+                notes.append(f"{changes} would be set aside at the start: {error}")
                 bad = record
                 break
         if bad is None:
@@ -165,14 +172,14 @@ def script(path: str, old: Iterable[str], new: str) -> str | bytes:
     handle = os.open(path, os.O_RDONLY)
     try:
         head = os.read(handle, _HEAD)
-        names = [os.fsencode(join(directory, "python")) for directory in old]
-        if not head.startswith(b"#!") or not (b"realpath" in head or any(name in head for name in names)):
+        pythons = [os.fsencode(join(directory, "python")) for directory in old]
+        if not head.startswith(b"#!") or not (b"realpath" in head or any(name in head for name in pythons)):
             return path
         with open(handle, "rb", closefd=False) as stream:
             rest = stream.read()
     finally:
         os.close(handle)
-    for name in names:
+    for name in pythons:
         head = head.replace(name, os.fsencode(join(new, "python")))
     return head + rest
 

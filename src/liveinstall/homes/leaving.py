@@ -16,13 +16,13 @@ from liveinstall.homes.aside import MARK
 from liveinstall.homes.base import version
 from liveinstall.homes.making import home_of
 from liveinstall.homes.running import give_way, hear, program_of, with_script
-from liveinstall.model import Ran
+from liveinstall.reports import Ran
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from liveinstall.homes.record import Record
-    from liveinstall.model import Home
+    from liveinstall.reports import Home
 
 _FIRST = ("pyvenv.cfg", "bin/python", "bin/python3")  # without these it starts no more
 

@@ -18,9 +18,9 @@ from liveinstall.homes.base import Base
 from liveinstall.homes.links import Hard, make, opened
 from liveinstall.homes.packages import Packages
 from liveinstall.homes.record import Record
-from liveinstall.model import Home
 from liveinstall.parallel.fetching import fetch
 from liveinstall.parallel.store import Store
+from liveinstall.reports import Home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

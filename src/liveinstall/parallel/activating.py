@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 class Active:
     """What is active in this process, and `asked`: how `activate()` was called for it."""
 
-    def __init__(self, index: indexes.Index, finder: Finder, asked: Asked, handle: int | None) -> None:
+    def __init__(self, index: indexes.Index, finder: Finder, asked: Asked, handles: Sequence[int]) -> None:
         self.index = index
         self.finder = finder
         self.asked = asked
-        self.handle = handle  # as long as it is open what is active is in use
+        self.handles = handles  # as long as they are open what is active is in use
 
     @property
     def text(self) -> bytes:
@@ -56,8 +56,8 @@ class Active:
     def end(self) -> None:
         """Be active no longer. What was imported stays."""
         self.finder.remove()
-        if self.handle is not None:
-            os.close(self.handle)
+        for handle in self.handles:
+            os.close(handle)
 
 
 _active: Active | None = None
@@ -72,11 +72,10 @@ def active() -> Active | None:
 class Entry(DirectoryOwner):
     """An entry of a store: with its table where there is a good one, or else as any directory."""
 
-    def __init__(self, place: str, infos: Sequence[str], tops: Sequence[str], store: str) -> None:
+    def __init__(self, place: str, infos: Sequence[str], tops: Sequence[str]) -> None:
         super().__init__(place, self._read)
         self._infos = list(infos)
         self._tops = tops
-        self._store = store
 
     def names(self) -> Iterable[str]:
         """Its top-level names, as its registry has them."""
@@ -88,7 +87,7 @@ class Entry(DirectoryOwner):
     def _settle(self) -> None:
         if callable(self._index):
             stamp = indexes.stamp_of(self.place, self._infos[0] if self._infos else "")
-            self._index = indexes.read_table(self._store, os.path.basename(self.place), stamp)  # type: ignore[assignment]
+            self._index = indexes.read_table(*os.path.split(self.place), stamp)  # type: ignore[assignment]
             self.on_disk = self._index is None
 
     def find_spec(self, name: str) -> ModuleSpec | None:
@@ -105,15 +104,15 @@ class Entry(DirectoryOwner):
         """Nothing changes here."""
 
 
-def finder_of(index: indexes.Index, store: str) -> Finder:
+def finder_of(index: indexes.Index) -> Finder:
     """The finder of what an index names."""
     tops: list[list[str]] = [[] for _ in index.owners]
     for top, numbers in index.tops.items():
         for number in numbers:
             tops[number].append(top)
     owners = [
-        Entry(place, infos, tops[number], store)
-        if len(infos) == 1 and os.path.dirname(place) == store
+        Entry(place, infos, tops[number])
+        if len(infos) == 1 and os.path.dirname(place) in index.stores
         else DirectoryOwner(place)
         for number, (place, infos) in enumerate(index.owners)
     ]
@@ -142,7 +141,8 @@ class _Finder(Finder):
 def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[str], why: str) -> Active | None:
     """Make the registry with this text the active one, instead of any other; None if it is not for this environment.
 
-    `base`: the directory that relative places count from. Raises: RegistryError, RegistryConflictError.
+    `base`: the directory that relative places count from; `store`: where its index lies; `sites`: the site directories
+    of the environment, the first with its own store. Raises: RegistryError, RegistryConflictError.
     """
     global _active  # noqa: PLW0603  it is about the process
     path = indexes.index_path(text, base, store, sites)
@@ -150,23 +150,32 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
     if kept is None:
         from liveinstall.parallel.indexing import build
 
-        built = build(text.decode("utf-8", "surrogateescape"), source, base, store, sites)
-        if indexes.write(path, built.encode()):
-            kept = indexes.read_and_keep(path)
-        index, handle = kept or (built, None)
+        own = names.own_store(sites[0]) if sites else store
+        built = build(text.decode("utf-8", "surrogateescape"), source, base, own, sites)
+        kept = _written(path, built)
+        index, handles = kept[0] if kept else built, [kept[1]] if kept else []
     else:
-        index, handle = kept
+        index, handles = kept[0], [kept[1]]
+    for other in index.stores:
+        if other != store:  # whoever writes there looks there
+            also = os.path.join(other, names.INDEXES, os.path.basename(path))
+            kept = indexes.read_and_keep(also) or _written(also, index)
+            handles += [kept[1]] if kept else []
     if index.prefix and os.path.realpath(index.prefix) != os.path.realpath(sys.prefix):
-        if handle is not None:
+        for handle in handles:
             os.close(handle)
         return None
     asked = (text, source, base, store, tuple(sites), why)
-    found = Active(index, finder_of(index, store), asked, handle)
+    found = Active(index, finder_of(index), asked, handles)
     if _active is not None:
         _active.end()
     found.finder.install()
     _active = found
     return found
+
+
+def _written(path: str, index: indexes.Index) -> tuple[indexes.Index, int] | None:
+    return indexes.read_and_keep(path) if indexes.write(path, index.encode()) else None
 
 
 def start(site: str) -> None:

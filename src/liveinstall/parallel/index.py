@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
-from _imp import source_hash
+from _imp import extension_suffixes, source_hash
 from marshal import dumps, loads
 
 try:
@@ -33,15 +33,19 @@ if TYPE_CHECKING:
     Table = Mapping[str, tuple[str, str, str]]
 
 INDEX_MAGIC, TABLE_MAGIC = b"liveinstall-index 1\n", b"liveinstall-table 1\n"
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _KEY = 0x6C697665
-_CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}"
+# The kind of interpreter: its bytecode, and which extension modules it loads (free-threaded builds have others).
+CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}{extension_suffixes()[0]}"
+CACHE = CACHE.replace(".", "-")
 
 
 class Index:
     """A registry, ready to be used: no text to parse, nothing to look for.
 
     `owners`: (place, its metadata directories) in order; `tops`: top-level name -> which of the owners have it;
-    `hidden`: top-level names that only replaced versions have; `pins`: (name, version, place).
+    `hidden`: top-level names that only replaced versions have; `pins`: (name, version, place); `stores`: the stores
+    that have entries among the places.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Index:
         tops: dict[str, tuple[int, ...]],
         pins: tuple[tuple[str, str, str], ...],
         hidden: tuple[str, ...] = (),
+        stores: tuple[str, ...] = (),
         *,
         exclusive: bool = False,
         prefix: str = "",
@@ -58,19 +63,20 @@ class Index:
         self.tops = tops
         self.pins = pins
         self.hidden = hidden
+        self.stores = stores
         self.exclusive = exclusive
         self.prefix = prefix
 
     def encode(self) -> bytes:
         """As it lies on disk: magic line, digest, content."""
-        content = (self.owners, self.tops, self.pins, self.hidden, self.exclusive, self.prefix)
+        content = (self.owners, self.tops, self.pins, self.hidden, self.stores, self.exclusive, self.prefix)
         return sealed(INDEX_MAGIC, content)
 
 
 def decode(data: bytes) -> Index | None:
     """None for anything but a whole index of this version."""
     content = opened(INDEX_MAGIC, data)
-    if not isinstance(content, tuple) or len(content) != 6:  # noqa: PLR2004
+    if not isinstance(content, tuple) or len(content) != 7:  # noqa: PLR2004
         return None
     *first, exclusive, prefix = content
     return Index(*first, exclusive=exclusive, prefix=prefix)
@@ -95,7 +101,7 @@ def opened(magic: bytes, data: bytes) -> Any:
 
 def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
     """Where the index of a registry lies, for this kind of interpreter and the site directories as they are."""
-    facts = [base, store, _CACHE]
+    facts = [base, store, CACHE]
     for site in sites:
         try:
             facts.append(f"{site} {os.stat(site).st_mtime_ns}")
@@ -113,7 +119,7 @@ def digest(seed: bytes) -> str:
 def read_and_keep(path: str) -> tuple[Index, int] | None:
     """The index at `path` and the open file that keeps it in use; None if there is none that is good."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, _READ)
     except OSError:
         return None
     index = None
@@ -166,7 +172,7 @@ def is_in_use(path: str) -> bool:
     if flock is None:
         return False
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, _READ)
     except OSError:
         return False
     try:
@@ -191,7 +197,7 @@ def stamp_of(place: str, info: str) -> Stamp | None:
 
 
 def _table_path(store: str, entry: str) -> str:
-    return os.path.join(store, names.INDEXES, f"{entry}.{_CACHE}")
+    return os.path.join(store, names.INDEXES, f"{entry}.{CACHE}")
 
 
 def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:

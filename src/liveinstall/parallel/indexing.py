@@ -25,8 +25,8 @@ _SHARED = re.compile(rb"extend_path|declare_namespace")
 def build(text: str, source: str, base: str, store: str, sites: Sequence[str]) -> indexes.Index:
     """The index of a registry's text.
 
-    `source` is its file, for people, and `base` that one's directory; `sites` are the site directories of the default
-    environment. Raises: RegistryError, RegistryConflictError.
+    `source` is its file, for people, and `base` that one's directory; `store` has what is named without a slash;
+    `sites` are the site directories of the default environment. Raises: RegistryError, RegistryConflictError.
     """
     registry = decode(text, source)
     check(registry)
@@ -37,14 +37,10 @@ def build(text: str, source: str, base: str, store: str, sites: Sequence[str]) -
     for row in registry.names:
         tops[row.name] = (*tops.get(row.name, ()), number[located(row.place, base, store)])
     pins = tuple((row.name, row.version, located(row.place, base, store)) for row in registry.pins)
-    return indexes.Index(
-        owners,
-        tops,
-        pins,
-        tuple(sorted(set(_left_by({name for name, *_ in pins}, sites)) - set(tops))),
-        exclusive=registry.exclusive,
-        prefix=registry.prefix,
-    )
+    hidden = tuple(sorted(set(_left_by({name for name, *_ in pins}, sites)) - set(tops)))
+    stores = sorted({os.path.dirname(place) for place in places})
+    found = tuple(path for path in stores if os.path.exists(os.path.join(path, names.MARK)))
+    return indexes.Index(owners, tops, pins, hidden, found, exclusive=registry.exclusive, prefix=registry.prefix)
 
 
 def _infos(place: str, source: str) -> Iterator[str]:

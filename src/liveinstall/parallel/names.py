@@ -25,6 +25,11 @@ def store_path(site: str) -> str:
     chosen = os.environ.get(STORE_VARIABLE, "")
     if chosen and not sys.flags.ignore_environment:
         return os.path.abspath(os.path.expanduser(chosen))
+    return own_store(site)
+
+
+def own_store(site: str) -> str:
+    """The environment's own store, whatever the variable says: what a registry names without a slash lies there."""
     return os.path.join(site, STATE, STORE)
 
 

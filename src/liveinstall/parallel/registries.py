@@ -99,12 +99,8 @@ def known_names(site: str) -> list[str]:
         found = os.listdir(_home(site))
     except OSError:
         return []
-    return sorted(name.removesuffix(names.REGISTRY) for name in found if name.endswith(names.REGISTRY))
-
-
-def own_store(site: str) -> str:
-    """The store of an environment itself, whatever the variable says: what is named without a slash lies there."""
-    return os.path.join(site, names.STATE, names.STORE)
+    own = (name for name in found if name.endswith(names.REGISTRY) and not name.startswith(names.DRAFT))
+    return sorted(name.removesuffix(names.REGISTRY) for name in own)
 
 
 def moved(registry: Registry, base: str, store: str) -> Registry:

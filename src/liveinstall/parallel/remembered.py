@@ -62,7 +62,7 @@ class Question:
     def __init__(self, requirements: Sequence[str]) -> None:
         self.site = os.path.realpath(_likely_site())
         self.store = names.store_path(self.site)
-        facts = [sys.version, sys.prefix, self.site, self.store, *requirements]
+        facts = [sys.version, index.CACHE, sys.prefix, self.site, self.store, *requirements]
         newest = 0
         for entry in (self.store, *sys.path):
             try:

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from liveinstall.environment.loaded import loaded
 from liveinstall.errors import ActivationError, AlreadyLoadedError, NotStoredError, RequirementError
+from liveinstall.parallel import names
 from liveinstall.parallel.indexing import registry_of, tops_of
 from liveinstall.parallel.offers import Offers
 from liveinstall.parallel.registry import Registry, Row, decode, located
@@ -149,8 +150,8 @@ def _places(rows: Iterable[Row], row: Row) -> int:
 
 def _absolute(active: Active) -> Registry:
     found = decode(active.text.decode("utf-8", "surrogateescape"), active.source)
-    store = active.asked[3]
-    rows = tuple(replace(row, place=located(row.place, active.base, store)) for row in found.rows)
+    own = names.own_store(active.asked[4][0])
+    rows = tuple(replace(row, place=located(row.place, active.base, own)) for row in found.rows)
     return Registry(rows, found.exclusive)
 
 

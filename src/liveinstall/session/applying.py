@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from liveinstall.model import Activation, InUse
 from liveinstall.parallel import activating, children, index, names
+from liveinstall.reports import Activation, InUse
 
 if TYPE_CHECKING:
     from liveinstall.parallel.activating import Active

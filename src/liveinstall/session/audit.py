@@ -13,9 +13,9 @@ from liveinstall.environment import running
 from liveinstall.environment.damage import find_damage
 from liveinstall.environment.installed import installed
 from liveinstall.environment.target import find_target
-from liveinstall.model import Check, Listed, Listing
 from liveinstall.planning.graph import Node, edges
 from liveinstall.redact import redact
+from liveinstall.reports import Check, Listed, Listing
 
 if TYPE_CHECKING:
     from liveinstall.model import Distribution

@@ -13,7 +13,7 @@ from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.target import find_target
 from liveinstall.errors import NotWritableError, RequirementError
-from liveinstall.model import Guard
+from liveinstall.reports import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

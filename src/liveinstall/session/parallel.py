@@ -12,7 +12,7 @@ from liveinstall.environment.running import running
 from liveinstall.environment.target import find_target
 from liveinstall.errors import ActivationError, AlreadyLoadedError
 from liveinstall.events import Done, Reporter
-from liveinstall.model import Activation, Change, InUse, Result, Versions
+from liveinstall.model import Change, Result
 from liveinstall.parallel import activating
 from liveinstall.parallel.indexing import write_tables
 from liveinstall.parallel.offers import finals_first, offer_of, usable
@@ -21,6 +21,7 @@ from liveinstall.parallel.remembered import Answer
 from liveinstall.parallel.requiring import Scene, check_simple, choose, registry_for, tops_in_question
 from liveinstall.parallel.store import Store
 from liveinstall.planning.graph import Node, edges
+from liveinstall.reports import Activation, InUse, Versions
 from liveinstall.session.applying import apply
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def put_beside(requirements: Sequence[RequirementLike], options: Mapping[str, An
         write_tables([entry.path for entry in found], store.path)
         new = [entry for entry in found if entry.path not in before]
         result = Result(
-            installed=tuple(_change(entry, None, "beside the environment") for entry in new),
+            installed=tuple(_change(entry, None, "") for entry in new),
             unchanged=tuple(_change(entry, entry.version, "it is stored") for entry in found if entry.path in before),
+            parallel=True,
             notes=(f"import it with require(), or in a child process; it lies in {store.path}",) if new else (),
         )
         reporter.tell(Done(result))

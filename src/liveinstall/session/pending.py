@@ -16,8 +16,9 @@ from liveinstall.environment.installed import installed
 from liveinstall.environment.loaded import loaded
 from liveinstall.environment.target import find_target
 from liveinstall.errors import NotPendingError
-from liveinstall.model import AllPending, Change, Plan, Result, Status, Timing
+from liveinstall.model import AllPending, Change, Plan, Result, Timing
 from liveinstall.planning.plan import kept_after_cancel
+from liveinstall.reports import Status
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import change_of, changes_of, explain_imports, pending_of, result_of, users_of
 

@@ -13,8 +13,8 @@ from liveinstall.environment.installed import in_directory, installed
 from liveinstall.environment.target import find_target
 from liveinstall.errors import RegistryConflictError, RegistryError, StoreError
 from liveinstall.events import Reporter
-from liveinstall.model import Guard, InUse, Registered, Rows
-from liveinstall.parallel import registries
+from liveinstall.model import Rows
+from liveinstall.parallel import names, registries
 from liveinstall.parallel.directory import DirectoryOwner
 from liveinstall.parallel.indexing import registry_of, write_tables
 from liveinstall.parallel.offers import usable
@@ -24,6 +24,7 @@ from liveinstall.parallel.registry import merge as merged
 from liveinstall.parallel.store import Store, Stored, parse_entry
 from liveinstall.planning.graph import Node
 from liveinstall.planning.satisfied import unsatisfied
+from liveinstall.reports import Guard, InUse, Registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +62,7 @@ def create(
     with Reporter(on_event, quiet=quiet) as reporter:
         found = fetch(requirements, store, tell=reporter.tell, **options)
     write_tables([entry.path for entry in found], store.path)
-    own = store.path == registries.own_store(target.site)
+    own = store.path == names.own_store(target.site)
     rows = [(entry.name, entry.version, entry.path) for entry in found]
     made = registry_of(rows, store.path, own_store=own, exclusive=exclusive)
     return _write(target, name, made, [f"registry create {name} {' '.join(map(str, requirements))}"])
@@ -71,12 +72,12 @@ def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]
     check_rows(registry)
     with environment_lock(target.site, who=transactions.command_line()):
         path = registries.write(target.site, name, registry, remarks)
-    return _described(name, path, registry, Store.default(target.site))
+    return _described(name, path, registry, names.own_store(target.site))
 
 
-def _described(name: str, path: str, registry: Registry, store: Store, problems: Sequence[str] = ()) -> Registered:
+def _described(name: str, path: str, registry: Registry, store: str, problems: Sequence[str] = ()) -> Registered:
     base = os.path.dirname(path)
-    pins = tuple(InUse(row.name, row.version, located(row.place, base, store.path)) for row in registry.pins)
+    pins = tuple(InUse(row.name, row.version, located(row.place, base, store)) for row in registry.pins)
     tops = tuple(dict.fromkeys(row.name for row in registry.names))
     return Registered(name, path, pins, tops, registry.exclusive, tuple(problems))
 
@@ -85,7 +86,7 @@ def show(name: str) -> Registered:
     """One registry, by its name or its file. Raises: RegistryError."""
     site = _site()
     path, registry = registries.read(site, name)
-    return _described(name, path, registry, Store.default(site))
+    return _described(name, path, registry, names.own_store(site))
 
 
 def registered() -> Registrations:
@@ -106,11 +107,11 @@ def merge(name: str, *others: str) -> Registered:
     Raises: RegistryError, RegistryConflictError for what two of them have differently.
     """
     target = find_target(for_change=False)
-    store = Store.default(target.site)
+    store = names.own_store(target.site)
     found = []
     for other in others:
         path, registry = registries.read(target.site, other)
-        found.append(registries.moved(registry, os.path.dirname(path), store.path))
+        found.append(registries.moved(registry, os.path.dirname(path), store))
     return _write(target, name, merged(found), [f"registry merge {name} {' '.join(others)}"])
 
 
@@ -122,15 +123,15 @@ def check(name: str) -> Registered:
     """
     site = _site()
     path, registry = registries.read(site, name)
-    store = Store.default(site)
+    store = names.own_store(site)
     try:
         check_rows(registry)
         problems = []
     except RegistryConflictError as error:
         problems = [error.what]
-    problems += _wrong_rows(registry, os.path.dirname(path), store.path)
+    problems += _wrong_rows(registry, os.path.dirname(path), store)
     if not problems:
-        problems += _unmet(registry, os.path.dirname(path), store.path)
+        problems += _unmet(registry, os.path.dirname(path), store)
     return _described(name, path, registry, store, problems)
 
 
@@ -145,7 +146,7 @@ def _wrong_rows(registry: Registry, base: str, store: str) -> Iterator[str]:
             if there.get(row.name) != row.version:
                 has = f"{row.name} {there[row.name]}" if row.name in there else f"no {row.name}"
                 yield f"{row}: {place} has {has} ({row.source})"
-            entry = parse_entry(os.path.basename(place)) if os.path.dirname(place) == store else None
+            entry = parse_entry(os.path.basename(place))
             if entry and not usable([Stored(*entry, place)]):
                 yield f"{row}: this Python cannot use {entry[2]} ({row.source})"
         elif DirectoryOwner(place).find_spec(row.name) is None:
@@ -174,7 +175,7 @@ def export_pth(name: str) -> tuple[str, ...]:
     """The directories of a registry, one line each: for a .pth file that type checkers and editors understand."""
     site = _site()
     path, registry = registries.read(site, name)
-    store = Store.default(site).path
+    store = names.own_store(site)
     return tuple(dict.fromkeys(located(place, os.path.dirname(path), store) for place in registry.places))
 
 

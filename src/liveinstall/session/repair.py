@@ -18,7 +18,7 @@ from liveinstall.environment.damage import Damage, find_damage
 from liveinstall.environment.loaded import loaded_files
 from liveinstall.environment.target import find_target
 from liveinstall.errors import LiveInstallError
-from liveinstall.model import Findings
+from liveinstall.reports import Findings
 from liveinstall.session import install
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from liveinstall.session.applying import apply
 
 if TYPE_CHECKING:
     from liveinstall.events import OnEvent
-    from liveinstall.model import Activation
     from liveinstall.planning.requests import RequirementLike
+    from liveinstall.reports import Activation
 
 
 def require(

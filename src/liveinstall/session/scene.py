@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from liveinstall.commit.companions import install_finalizer
 from liveinstall.commit.lock import environment_lock
 from liveinstall.commit.waiting import Waiting
 from liveinstall.environment import holds, running
-from liveinstall.environment.installed import check_metadata, check_replaceable, installed
+from liveinstall.environment.installed import check_metadata, check_replaceable, installed, on_disk
 from liveinstall.environment.loaded import disturbing, is_before, is_in, loaded_at_start
 from liveinstall.events import Planned, Reporter
 from liveinstall.planning.engines import View
@@ -75,7 +76,7 @@ class Scene:
         """Look around. `reporter` is told what happens."""
         clock = time.perf_counter()
         others = [holder for holder in holds.holders(target.site) if not holder.mine]
-        here = installed()
+        here = on_disk()
         running.remember(here)
         return cls(target, here, Waiting.read(target.site), others, reporter or Reporter(), clock=clock)
 
@@ -120,7 +121,7 @@ class Scene:
         """Ask the engine, over the environment as it will be with all that waits."""
         check_metadata(request.names, (self.target.site, self.target.platlib))
         hidden = self.waiting.replaced(self.target.site)
-        here = installed(hidden=hidden) if hidden else self.here
+        here = on_disk(hidden) if hidden else self.here
         view = View(self.waiting.parts(self.target.site), hidden, tuple(found.info for found in here.values()))
         self.lap("look around")
         with _preparing(self.target.site if fetch else ""):
@@ -137,7 +138,7 @@ class Scene:
         before, waits = self.before, self.waits()
         changes, _ = changes_for(request, candidates, before, waits)
         touched = [self.here[change.name] for change in changes if change.name in self.here]
-        busy = disturbing(touched, self.target, self.others)
+        busy = {**disturbing(touched, self.target, self.others), **self._run_from_parts()}
         decided = make_plan(request, candidates, before, waits, busy, self._users(request.removals, before))
         sources = [f"the editable install of {found.project} is replaced" for found in touched if found.project]
         hidden = [
@@ -149,6 +150,16 @@ class Scene:
         decided = replace(decided, notes=(*decided.notes, *sources, *hidden))
         self.reporter.tell(Planned(decided))
         return decided
+
+    def _run_from_parts(self) -> dict[str, str]:
+        """What this process sees in a version that is not in place yet: another one would not be found first."""
+        parts = ((name, entry.swap.part) for name, entry in self.waiting.entries.items() if entry.swap.part)
+        site = self.target.site
+        return {
+            name: f"this process runs from {part}"
+            for name, part in parts
+            if os.path.normpath(os.path.join(site, part)) in sys.path
+        }
 
     def _users(self, removals: Collection[str], before: Mapping[str, Node]) -> Iterable[str]:
         """What needs one of `removals` and is used by a live process."""

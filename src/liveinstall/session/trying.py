@@ -13,7 +13,8 @@ from liveinstall.environment.target import find_target
 from liveinstall.errors import TrialError
 from liveinstall.homes.running import give_way, hear, program_of, with_script
 from liveinstall.homes.trial import TrialEnvironment, trial_environment
-from liveinstall.model import Change, Timing, Trial
+from liveinstall.model import Change, Timing
+from liveinstall.reports import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

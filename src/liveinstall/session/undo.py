@@ -12,11 +12,12 @@ from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.installed import in_directory, installed
 from liveinstall.environment.target import find_target
 from liveinstall.errors import NotHappenedError, RequirementError, RetiredError, UndoError
-from liveinstall.model import Candidate, History, Past, Result, Retired, Source, Target
+from liveinstall.model import Candidate, Result, Retired, Source, Target
 from liveinstall.planning.back import Deed, Step, way_back
 from liveinstall.planning.plan import together
 from liveinstall.planning.requests import Request
 from liveinstall.planning.verify import wants_verification
+from liveinstall.reports import History, Past
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import past_of
 from liveinstall.staging.bytecode import BytecodeCompiler

@@ -11,13 +11,14 @@ from liveinstall.commit import transaction as transactions
 from liveinstall.commit.visible import Staged, explain_staged, top_level_modules
 from liveinstall.commit.waiting import Entry
 from liveinstall.environment import holds
-from liveinstall.model import Change, Holder, Past, Pending, Plan, Result, Source, Target, Timing
+from liveinstall.model import Change, Holder, Pending, Plan, Result, Source, Target, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from _liveinstall_boot import codec
     from liveinstall.commit.history import Done
+    from liveinstall.reports import Past
 
 
 def change_of(entry: Entry) -> Change:
@@ -64,6 +65,8 @@ def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ..
 
 def past_of(item: Done, why_not: str) -> Past:
     """A transaction that happened. Why each change happened when it did is told, but not what it waited for."""
+    from liveinstall.reports import Past
+
     about, changes = item.about, []
     sources = {}
     for change in item.record.changes:
