@@ -82,7 +82,8 @@ def test_what_is_active_can_be_seen_and_ended(place, wheel):
 
 
 def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path):
-    other = make_wheel(tmp_path / "wheels", "ownother", "1", {"ownother.py": "def f(x): return x, f.__code__.co_filename"})
+    source = "def f(x): return x, f.__code__.co_filename"
+    other = make_wheel(tmp_path / "wheels", "ownother", "1", {"ownother.py": source})
     code = f"""
         import sys; sys.path.insert(0, {str(SOURCE)!r})
         from liveinstall import owners
