@@ -139,6 +139,7 @@ def test_data_files(tmp_path, cache, unpack):
         ({"ownpkg/x.py": "print(__file__)"}, False),
         ({"ownpkg/x.py": "for x in __path__: pass"}, False),
         ({"own.pth": ""}, False),
+        ({"ownspace/x.py": ""}, False),
         ({"Own_Pkg-1.5.data/purelib/ownother.py": ""}, True),
     ],
 )

@@ -62,7 +62,8 @@ def examine(path: str, cache: str) -> WheelRecord:
     _check_python(path, opened.read(f"{checked.dist_info}/METADATA"))
     inner = [name for name in opened.files if not name.startswith((checked.dist_info + "/", checked.data + "/"))]
     index = index_of(inner)
-    straight = _is_straight(opened, inner)
+    spaces = any(entry.kind == "namespace" for entry in index.values())  # Python has resources of them from disk only
+    straight = not spaces and _is_straight(opened, inner)
     record = WheelRecord(
         path,
         stat,
