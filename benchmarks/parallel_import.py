@@ -1,7 +1,7 @@
 """What importing 1,600 modules costs by each way to have them: CPU of a whole process, with a control beside it.
 
-The modules are those of real wheels. Every arm is the same interpreter with the same liveinstall; only where the modules
-come from differs. `python -m benchmarks.parallel_import` prints the table.
+The modules are those of real wheels. Every arm is the same interpreter with the same liveinstall; only where the
+modules come from differs. `python -m benchmarks.parallel_import` prints the table.
 """
 
 from __future__ import annotations

@@ -160,6 +160,8 @@ def test_the_example_runs_a_module(sealed):
 @pytest.mark.parametrize("data", [True, False])
 def test_a_wheel_on_sys_path_is_imported_by_its_owner(tmp_path, data, monkeypatch):
     files = {k: v for k, v in FILES.items() if "dist-info" not in k and (data or "data" not in k)}
+    if not data:
+        files["ownpkg/deep/__init__.py"] = ""  # else it is a namespace
     wheel = make_wheel(tmp_path / "wheels", "own-pkg", "1.5", files)
     owners.enable_wheels()
     owners.enable_wheels()
@@ -169,7 +171,7 @@ def test_a_wheel_on_sys_path_is_imported_by_its_owner(tmp_path, data, monkeypatc
     assert ownpkg.V == 1 and (str(tmp_path / "cache") in ownpkg.__file__) == data
     assert importlib.metadata.version("own-pkg") == "1.5"
     assert [m.name for m in pkgutil.iter_modules([str(wheel)])] == ["ownpkg"]
-    assert [m.name for m in pkgutil.iter_modules(ownpkg.__path__)] == ["__main__"]
+    assert [m.name for m in pkgutil.iter_modules(ownpkg.__path__)] == ["__main__"] + ["deep"] * (not data)
     assert importlib.util.find_spec("ownnothing") is None
     if data:
         assert (importlib.resources.files("ownpkg") / "data/x.txt").read_text() == "data"
