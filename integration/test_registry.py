@@ -162,3 +162,57 @@ def test_two_environments_and_two_pythons_share_a_store(tmp_path_factory: pytest
         version, file = done.stdout.split()
         assert version == "26.2.0" and f"-{python}-" in file
         environment.remove()
+
+
+_MANY = (
+    *("numpy", "pandas", "protobuf", "google-api-core", "google-auth", "jinja2", "zope.interface", "zope.event"),
+    *("pyyaml", "cryptography", "azure-core", "azure-identity", "pydantic", "sphinx", "pillow", "ruamel.yaml"),
+)
+_IMPORT_ALL = """
+import contextlib, importlib, io, json, sys, warnings
+from importlib.metadata import distributions
+warnings.simplefilter("ignore")
+found = {}
+for name in json.load(open(sys.argv[1])):
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            importlib.import_module(name)
+        found[name] = "imported"
+    except BaseException as error:
+        found[name] = type(error).__name__
+found["versions"] = sorted((one.name, one.version) for one in distributions())
+found["points"] = sorted((one.group, one.name, one.value) for each in distributions() for one in each.entry_points)
+with open(sys.argv[2], "w") as stream:
+    json.dump(found, stream)
+"""
+_NAMES = """
+import json, sys
+from liveinstall.parallel.directory import walk
+skipped = ("__main__", ".test", ".conftest", ".testing", "_virtualenv")
+names = (entry[0] for entry in walk(sys.argv[1]))
+print(json.dumps(sorted(name for name in names if not any(part in name for part in skipped))))
+"""
+
+
+@pytest.mark.full
+def test_an_exclusive_registry_is_to_imports_what_one_site_packages_is(
+    real: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Every module of many real distributions, their metadata and entry points."""
+    directory = tmp_path_factory.mktemp("plain")
+    real.run("-m", "liveinstall", "registry", "create", "-q", "many", "--exclusive", *_MANY, check=True)
+    shown = json.loads(real.run("-m", "liveinstall", "registry", "show", "many", "--json", check=True).stdout)
+    base = find_python("3.11")
+    assert base
+    plain = Environment.make(directory / "venv", base)
+    plain.add(*(f"{one['name']}=={one['version']}" for one in shown["result"]["distributions"]))
+    names = directory / "names.json"
+    names.write_text(real.run("-c", _NAMES, plain.site, check=True).stdout, encoding="utf-8")
+    found = []
+    for number, (environment, variables) in enumerate(((plain, {}), (real, {"LIVEINSTALL_REGISTRY": "many"}))):
+        answer = directory / f"{number}.json"
+        environment.run("-c", _IMPORT_ALL, names, answer, check=True, env=user_variables(**variables))
+        found.append(json.loads(answer.read_text(encoding="utf-8")))
+    assert len(found[0]) > 3000
+    assert {name: found[1][name] for name in found[0] if found[0][name] != found[1][name]} == {}
+    plain.remove()

@@ -109,6 +109,15 @@ def test_a_module_that_only_the_replaced_version_has_is_hidden(world):
     assert world.run("import alpha_gone", None).returncode == 0
 
 
+def test_what_is_hidden_follows_the_environment(world):
+    world.registry("later", world.add("later", "1.0", {"later.py": "V = 1\n"}))
+    assert "replaces" not in world.run("import later_gone", "later").stderr
+    world.env.wheel("later", "2.0", {"later.py": "V = 2\n", "later_gone.py": ""})
+    assert world.env.run("li.install('later')").returncode == 0
+    assert "replaces" in world.run("import later_gone", "later").stderr
+    assert world.run("import later_gone", None).returncode == 0
+
+
 METADATA = """
 from importlib.metadata import version, entry_points, distributions, files
 names = [(d.name, d.version) for d in distributions()]

@@ -71,11 +71,12 @@ def test_a_circle_of_requirements_ends():
     assert versions(solve(["a"], world(a={"1.0": ("b",)}, b={"1.0": ("a>=1",)}))) == {"a": "1.0", "b": "1.0"}
 
 
-def test_a_search_does_not_try_choices_that_have_nothing_to_do_with_what_failed():
-    many = {f"p{n:02}": {f"{v}.0": () for v in range(1, 9)} for n in range(30)}
-    offers = world(**many, last={"1.0": ("p99",)})
-    with pytest.raises(Unsolved) as caught:  # 8**30 combinations
-        solve([*many, "last"], offers)
+def test_a_search_goes_back_to_what_has_to_do_with_what_failed():
+    many = {f"p{n:02}": {f"{v}.0": () for v in range(1, 9)} for n in range(30)}  # 8**30 combinations
+    offers = world(a={"1.0": (), "2.0": ()}, **many, last={"1.0": ("c",)}, c={"1.0": ("a<2",)})
+    assert solve(["a", *many, "last"], offers)["a"].version == "1.0"
+    with pytest.raises(Unsolved) as caught:
+        solve([*many, "last"], world(**many, last={"1.0": ("p99",)}))
     assert caught.value.name == "p99"
 
 
