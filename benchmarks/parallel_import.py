@@ -1,7 +1,7 @@
 """What importing 1,600 modules costs by each way to have them: CPU of a whole process, with a control beside it.
 
-The modules are those of real wheels, as many of each as can be imported. Every arm is the same interpreter with the same
-liveinstall; only where the modules come from differs. `python -m benchmarks.parallel_import` prints the table.
+The modules are those of real wheels. Every arm is the same interpreter with the same liveinstall; only where the
+modules come from differs. `python -m benchmarks.parallel_import` prints the table.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ def _section(found: Mapping[str, Sequence[Usage]], bench: Bench) -> Section:
     return Section(
         f"Importing {MODULES:,} modules of {len(bench.wheels)} wheels",
         f"Milliseconds of CPU of a process that does nothing else, medians of {len(cpu[_PLAIN])} (least-most); of "
-        f"zipimport {len(cpu[_ZIP])}, which keeps no code. {count} imports bring in the others. The control is the same "
-        f"process as the first row once more: {noise:.3f} is what the machine makes of nothing.",
+        f"zipimport {len(cpu[_ZIP])}, which keeps no code. {count} imports bring in the others. The control is the "
+        f"same process as the first row once more: {noise:.3f} is what the machine makes of nothing.",
         ("", "CPU", "of site-packages"),
         rows,
         (
@@ -170,8 +170,8 @@ def _first_open(bench: Bench, options: Options) -> Section:
     first = statistics.median(cold)
     return Section(
         f"Opening {len(bench.wheels)} wheels",
-        f"Seconds of CPU. The wheels have {size:.0f} MB. Opening checks them by the rules for wheels and lists what they "
-        "have; nothing is compiled.",
+        f"Seconds of CPU, with those of the process that looks at them. The wheels have {size:.0f} MB. Opening checks "
+        "them by the rules for wheels and lists what they have; nothing is compiled.",
         ("", "CPU"),
         rows,
         (Verdict(f"the first open takes at most {FIRST_OPEN} s", f"{first:.2f} s", first <= FIRST_OPEN),),

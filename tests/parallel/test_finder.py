@@ -274,6 +274,8 @@ def test_an_index_has_what_python_would_find(tmp_path):
         "r": ("native", f"r/__init__{SUFFIX}"),
         "t": ("package", "t/__init__.py"),
     }
+    spec = DirectoryOwner(str(root), list_of(root)).find_spec("p.m")
+    assert spec.cached == importlib.util.cache_from_source(spec.origin)
     assert list(DirectoryOwner(str(root)).names()) == ["p", "q", "r", "t"]
     owner = DirectoryOwner(str(root), list_of(root))
     spec = owner.find_spec("r")

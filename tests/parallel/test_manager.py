@@ -11,6 +11,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+import textwrap
 import traceback
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from test_finder import forget, info, lay
 from liveinstall import owners
 from liveinstall.errors import OwnerError
 from liveinstall.frontends import cli
+from liveinstall.parallel import children
 
 EXAMPLES = SOURCE.parent / "examples"
 FILES = {
@@ -36,6 +38,7 @@ FILES = {
 def all_is_as_before(monkeypatch, tmp_path):
     monkeypatch.setenv("LIVEINSTALL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "path", list(sys.path))
+    children.pass_on()  # it stays on sys.meta_path until multiprocessing is imported
     meta, hooks = list(sys.meta_path), list(sys.path_hooks)
     yield
     owners.disable_wheels()
@@ -76,6 +79,29 @@ def test_what_is_active_can_be_seen_and_ended(place, wheel):
         owners.activate(wheel)
     with owners.activate(place):  # from where it was imported
         pass
+
+
+def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path):
+    source = "def f(x): return x, f.__code__.co_filename"
+    other = make_wheel(tmp_path / "wheels", "ownother", "1", {"ownother.py": source})
+    code = f"""
+        import sys; sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        import multiprocessing
+        gone = owners.activate({str(other)!r})
+        gone.remove()
+        owners.activate({str(place)!r}, {str(other)!r})
+        import ownother, ownpkg
+        if __name__ == "__main__":
+            for kind in ("spawn", "forkserver"):
+                with multiprocessing.get_context(kind).Pool(1) as pool:
+                    print(pool.apply(ownother.f, (1,)), pool.apply(ownpkg.Thing).__class__.__module__)
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    assert done.stdout == f"(1, '{other}/ownother.py') ownpkg\n" * 2
 
 
 def test_an_owner_of_a_third_party_is_found_by_its_entry_point(tmp_path, monkeypatch, sealed):
@@ -134,6 +160,8 @@ def test_the_example_runs_a_module(sealed):
 @pytest.mark.parametrize("data", [True, False])
 def test_a_wheel_on_sys_path_is_imported_by_its_owner(tmp_path, data, monkeypatch):
     files = {k: v for k, v in FILES.items() if "dist-info" not in k and (data or "data" not in k)}
+    if not data:
+        files["ownpkg/deep/__init__.py"] = ""  # else it is a namespace
     wheel = make_wheel(tmp_path / "wheels", "own-pkg", "1.5", files)
     owners.enable_wheels()
     owners.enable_wheels()
@@ -143,7 +171,7 @@ def test_a_wheel_on_sys_path_is_imported_by_its_owner(tmp_path, data, monkeypatc
     assert ownpkg.V == 1 and (str(tmp_path / "cache") in ownpkg.__file__) == data
     assert importlib.metadata.version("own-pkg") == "1.5"
     assert [m.name for m in pkgutil.iter_modules([str(wheel)])] == ["ownpkg"]
-    assert [m.name for m in pkgutil.iter_modules(ownpkg.__path__)] == ["__main__"]
+    assert [m.name for m in pkgutil.iter_modules(ownpkg.__path__)] == ["__main__"] + ["deep"] * (not data)
     assert importlib.util.find_spec("ownnothing") is None
     if data:
         assert (importlib.resources.files("ownpkg") / "data/x.txt").read_text() == "data"

@@ -46,7 +46,8 @@ DATA = {
 
 
 @pytest.fixture(autouse=True)
-def forgotten():
+def forgotten(monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # whatever who tests has set
     yield
     forget()
 
@@ -139,6 +140,7 @@ def test_data_files(tmp_path, cache, unpack):
         ({"ownpkg/x.py": "print(__file__)"}, False),
         ({"ownpkg/x.py": "for x in __path__: pass"}, False),
         ({"own.pth": ""}, False),
+        ({"ownspace/x.py": ""}, False),
         ({"Own_Pkg-1.5.data/purelib/ownother.py": ""}, True),
     ],
 )
@@ -163,11 +165,13 @@ def test_a_warm_import_neither_opens_nor_compiles_the_wheel(tmp_path, cache, mon
         import ownpkg.deep.leaf
     forget()
     monkeypatch.setattr(zipfile, "ZipFile", None)
-    monkeypatch.setattr("builtins.compile", None)
+    compiled, compiles = [], compile
+    monkeypatch.setattr("builtins.compile", lambda *a, **o: compiled.append(a[1]) or compiles(*a, **o))
     with active(WheelOwner(path, cache=cache)):
         import ownpkg.deep.leaf
 
         assert ownpkg.V == 1 and importlib.metadata.version("own-pkg") == "1.5"
+    assert not [name for name in compiled if "ownpkg" in str(name)]
 
 
 def test_a_module_that_is_not_imported_is_not_compiled(tmp_path, cache):

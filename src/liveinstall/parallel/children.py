@@ -25,13 +25,20 @@ _CODE = """\
 import sys
 sys.path.append(home)
 try:
-    from liveinstall.parallel.activating import activate
-    activate(*asked)
+    if asked:
+        from liveinstall.parallel.activating import activate
+        activate(*asked)
+    for places, exclusive in more:
+        from liveinstall.parallel.manager import activate
+        activate(*places, exclusive=exclusive)
 except Exception as error:
     print("liveinstall:", error, file=sys.stderr)
 finally:
     sys.path.remove(home)
 """
+
+
+places_of: list[tuple[Any, list[str], bool]] = []  # finders, their places and whether they are exclusive
 
 
 class _Told:
@@ -42,7 +49,9 @@ class _Told:
 
         found = active()
         home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
-        return exec, (_CODE if found else "", {"asked": found and found.asked, "home": home})
+        more = [(places, exclusive) for finder, places, exclusive in places_of if finder in sys.meta_path]
+        code = _CODE if found or more else ""
+        return exec, (code, {"asked": found and found.asked, "more": more, "home": home})
 
 
 class _Watch:

@@ -7,8 +7,9 @@ index (full name -> entry, for a directory that does not change) nothing is look
 from __future__ import annotations
 
 import os
+import sys
 from _frozen_importlib import ModuleSpec  # importlib.machinery would load importlib and warnings first
-from _frozen_importlib_external import ExtensionFileLoader, PathFinder, SourceFileLoader
+from _frozen_importlib_external import ExtensionFileLoader, PathFinder, SourceFileLoader, cache_from_source
 from _imp import extension_suffixes
 
 from liveinstall.parallel.owners import Entry, normalized
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 EXTENSION_SUFFIXES = extension_suffixes()
 _INFO = ".dist-info"
+_PYCACHE = f"{os.sep}__pycache__{os.sep}"
+_PYC = cache_from_source("x.py").rpartition(os.sep)[2][1:]
 
 
 class DirectoryOwner:
@@ -131,6 +134,9 @@ def located(name: str, path: str, loader: object, search: list[str] | None) -> M
     spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]
     spec.has_location = True
     spec.submodule_search_locations = search
+    if path.endswith(".py") and sys.pycache_prefix is None:
+        directory, _, file = path.rpartition(os.sep)
+        spec.cached = f"{directory}{_PYCACHE}{file[:-3]}{_PYC}"  # what `cache_from_source` says, ten times as fast
     return spec
 
 

@@ -205,6 +205,6 @@ def _is_below(name: str, spec: ModuleSpec, path: Sequence[str] | None) -> bool:
     if path is None:
         return True
     here = spec.submodule_search_locations
-    if os.path.dirname(here[0] if here else spec.origin or "") in path:
+    if (here[0] if here else spec.origin or "").rpartition(os.sep)[0] in path:
         return True
     return getattr(sys.modules.get(name.rpartition(".")[0]), "__file__", None) is None

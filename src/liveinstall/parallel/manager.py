@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from liveinstall.errors import OwnerError
+from liveinstall.parallel import children
 from liveinstall.parallel.archive import MAGIC, ArchiveOwner
 from liveinstall.parallel.directory import DirectoryOwner
 from liveinstall.parallel.finder import Finder
@@ -70,7 +71,8 @@ def _registered(place: str) -> Owner:
 def activate(*places: str | os.PathLike[str] | Owner, exclusive: bool = False) -> Finder:
     """Import from these places before all others, in this process, in their order, until the finder is removed.
 
-    It is a context manager, too. `exclusive`: nothing else of the default environment can be imported.
+    It is a context manager, too. Children of `multiprocessing` open the same places. `exclusive`: nothing else of the
+    default environment can be imported.
     Raises: OwnerError, WheelRefusedError; also when a module in question was imported from elsewhere already.
     """
     owners = [open_place(place) if isinstance(place, (str, os.PathLike)) else place for place in places]
@@ -78,6 +80,8 @@ def activate(*places: str | os.PathLike[str] | Owner, exclusive: bool = False) -
     _check_not_loaded(found)
     finder = Finder(found, exclusive=exclusive)
     finder.install()
+    children.places_of.append((finder, [owner.place for owner in owners], exclusive))
+    children.pass_on()
     return finder
 
 

@@ -62,7 +62,8 @@ def examine(path: str, cache: str) -> WheelRecord:
     _check_python(path, opened.read(f"{checked.dist_info}/METADATA"))
     inner = [name for name in opened.files if not name.startswith((checked.dist_info + "/", checked.data + "/"))]
     index = index_of(inner)
-    straight = _is_straight(opened, inner)
+    spaces = any(entry.kind == "namespace" for entry in index.values())  # Python has resources of them from disk only
+    straight = not spaces and _is_straight(opened, inner)
     record = WheelRecord(
         path,
         stat,
@@ -116,10 +117,11 @@ def _is_straight(opened: WheelArchive, inner: Iterable[str]) -> bool:
 
 
 def _keep_metadata(opened: WheelArchive, checked: Checked, directory: str) -> None:
-    for name in opened.files:
-        head, _, _ = name.partition("/")
+    """Keep all metadata, RECORD as the last: where it is, all is."""
+    names = [name for name in opened.files if name.partition("/")[0] == checked.dist_info]
+    for name in sorted(names, key=lambda name: name == f"{checked.dist_info}/RECORD"):
         path = os.path.join(directory, *name.split("/"))
-        if head == checked.dist_info and not os.path.exists(path):
+        if not os.path.exists(path):
             write(path, opened.read(name))
 
 

@@ -105,11 +105,13 @@ class WheelOwner(VirtualOwner):
     def data(self, path: str) -> bytes:
         """A file's content, compared with its RECORD; of metadata, what was kept. Raises: OSError, OwnerError."""
         if path.startswith(self.record.info + "/") and self.cache:
+            kept = os.path.join(self.cache, self.record.key)
             try:
-                with open(os.path.join(self.cache, self.record.key, path), "rb") as stream:
+                with open(os.path.join(kept, path), "rb") as stream:
                     return stream.read()
             except OSError:
-                pass  # it is in the wheel too
+                if os.path.exists(os.path.join(kept, self.record.info, "RECORD")):  # written last
+                    raise
         return self._opened().read(path)
 
     def native(self, entry: Entry) -> str:

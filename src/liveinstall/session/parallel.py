@@ -14,6 +14,7 @@ from liveinstall.errors import ActivationError, AlreadyLoadedError
 from liveinstall.events import Done, Reporter
 from liveinstall.model import Change, Result
 from liveinstall.parallel import activating
+from liveinstall.parallel.applying import apply
 from liveinstall.parallel.indexing import write_tables
 from liveinstall.parallel.offers import finals_first, offer_of, usable
 from liveinstall.parallel.registry import encode
@@ -22,7 +23,6 @@ from liveinstall.parallel.requiring import Scene, check_simple, choose, registry
 from liveinstall.parallel.store import Store
 from liveinstall.planning.graph import Node, edges
 from liveinstall.reports import Activation, InUse, Versions
-from liveinstall.session.applying import apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.parallel import activating
+from liveinstall.parallel.applying import apply
 from liveinstall.parallel.remembered import Question
-from liveinstall.session.applying import apply
 
 if TYPE_CHECKING:
     from liveinstall.events import OnEvent
