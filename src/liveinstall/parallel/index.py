@@ -101,7 +101,7 @@ def opened(magic: bytes, data: bytes) -> Any:
 
 def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
     """Where the index of a registry lies, for this kind of interpreter and the site directories as they are."""
-    facts = [base, store, CACHE]
+    facts = [base, store, CACHE, os.path.expanduser("~") if b"~" in text else ""]
     for site in sites:
         try:
             facts.append(f"{site} {os.stat(site).st_mtime_ns}")
@@ -136,15 +136,22 @@ def read_and_keep(path: str) -> tuple[Index, int] | None:
     return index, handle
 
 
-def write(path: str, data: bytes) -> bool:
-    """Put a file into the store's INDEXES; whether that could be done. Nothing depends on it."""
+def write(path: str, data: bytes, *, over: bool = True) -> bool:
+    """Put a file into the store's INDEXES; whether that could be done, or it is there. Nothing depends on it.
+
+    Not `over` one that is there: who has that locked would not be seen any more.
+    """
     draft = f"{path}.{os.getpid()}{names.DRAFT}"
     try:
         if not _make(os.path.dirname(path)):
             return False
         with open(draft, "xb") as stream:
             stream.write(data)
-        os.replace(draft, path)
+        if over:
+            os.replace(draft, path)
+        else:
+            _link(draft, path)
+            os.unlink(draft)
     except OSError:
         try:  # noqa: SIM105  contextlib costs a start 4 ms
             os.unlink(draft)
@@ -152,6 +159,13 @@ def write(path: str, data: bytes) -> bool:
             pass
         return False
     return True
+
+
+def _link(draft: str, path: str) -> None:
+    try:  # noqa: SIM105  contextlib costs a start 4 ms
+        os.link(draft, path)
+    except FileExistsError:
+        pass
 
 
 def _make(directory: str) -> bool:

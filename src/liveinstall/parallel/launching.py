@@ -18,7 +18,7 @@ def main() -> None:
     import runpy  # only now, because what follows belongs to the program
 
     sys.argv = [target if kind == "script" else "-" + kind[0], *arguments]
-    sys.path[:1] = [os.path.dirname(os.path.abspath(target)) if kind == "script" else os.getcwd()]
+    sys.path[:1] = [os.path.dirname(os.path.realpath(target)) if kind == "script" else os.getcwd()]
     if kind == "script":
         runpy.run_path(target, run_name="__main__")
     elif kind == "module":

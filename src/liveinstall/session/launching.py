@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import liveinstall
+from _liveinstall_boot.holds import is_manager
 from liveinstall.environment.installed import finder
 from liveinstall.environment.target import find_target
 from liveinstall.errors import ActivationError, RequirementError
@@ -39,6 +42,9 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
     Raises: RequirementError, ActivationError, and what `install()` raises.
     """
     kind, target, arguments = _understand(program)
+    if is_manager([sys.executable, *program]):  # it changes the environment, and is shown what that has
+        kept = {name: value for name, value in os.environ.items() if name != names.REGISTRY_VARIABLE}
+        return _wait(subprocess.Popen([sys.executable, *program], env=kept))
     wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
     site = find_target(for_change=False).site
     store = Store.default(site)
@@ -54,7 +60,11 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
-    """The child's exit status. Ctrl-C is the program's."""
+    """The child's exit status. Ctrl-C is the program's, and so is a request to end."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, _: child.send_signal(number))
     while True:
         try:
             status = child.wait()

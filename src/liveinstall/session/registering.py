@@ -11,7 +11,7 @@ from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.installed import in_directory, installed
 from liveinstall.environment.target import find_target
-from liveinstall.errors import RegistryConflictError, RegistryError, StoreError
+from liveinstall.errors import RegistryConflictError, RegistryError, RequirementError, StoreError
 from liveinstall.events import Reporter
 from liveinstall.model import Rows
 from liveinstall.parallel import names, registries
@@ -205,14 +205,16 @@ def forget(*wanted: str) -> tuple[InUse, ...]:
     store = Store.default(site)
     entries = []
     for text in wanted:
-        name, _, version = text.partition("==")
+        name, pinned, version = text.partition("==")
+        if pinned and not version:
+            raise RequirementError(f"{text} says no version.", requirement=text)
         found = [entry for entry in store.find(canonicalize_name(name)) if version in ("", entry.version)]
         if not found:
             raise StoreError(f"there is no {text} in {store.path}.", store=store.path)
         entries += found
     places = {entry.path for entry in entries}
     for known in registered():
-        both = places & {each.place for each in known.distributions}
+        both = places & {os.path.realpath(each.place) for each in known.distributions}
         if both:
             todo = f"Remove that first: python -m liveinstall registry remove {known.name}"
             what = f"the registry {known.name} names {', '.join(sorted(map(os.path.basename, both)))}."
