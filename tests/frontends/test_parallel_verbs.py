@@ -216,3 +216,12 @@ def test_a_program_is_asked_to_end_when_the_command_is(world, tmp_path):
         process.stdout.readline()
         process.terminate()
         assert process.wait(timeout=30) == 9
+
+
+def test_a_registry_may_be_a_file_of_one_s_own(world, tmp_path):
+    told(world, "registry", "create", "-q", tmp_path / "mine.txt", "alpha==1.0")
+    assert "alpha==1.0 -> " in (tmp_path / "mine.txt").read_text()
+    (tmp_path / "none.txt").write_text("liveinstall-registry 1\n")
+    assert told(world, "registry", "export-pth", tmp_path / "none.txt") == ""
+    told(world, "registry", "remove", tmp_path / "mine.txt")
+    assert not (tmp_path / "mine.txt").exists()

@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall.errors import StoreError
 from liveinstall.parallel.solving import Offer
-from liveinstall.parallel.tags import is_for_all, rank_of, ranks
+from liveinstall.parallel.tags import build_of, is_for_all, rank_of, ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -103,10 +103,10 @@ def usable(entries: Iterable[Stored]) -> list[Stored]:
     """Those that this interpreter can use; of one version the best build."""
     found = list(entries)
     tags = ranks() if any(not is_for_all(entry.tag) for entry in found) else {}
-    best: dict[tuple[str, str], tuple[int, Stored]] = {}
+    best: dict[tuple[str, str], tuple[tuple[int, tuple[int, str]], Stored]] = {}
     for entry in found:
-        rank = rank_of(entry.tag, tags)
+        rank = rank_of(entry.tag, tags), build_of(entry.tag)
         known = best.setdefault((entry.name, entry.version), (rank, entry))
         if rank < known[0]:
             best[entry.name, entry.version] = rank, entry
-    return [entry for rank, entry in best.values() if rank < sys.maxsize]
+    return [entry for (rank, _), entry in best.values() if rank < sys.maxsize]

@@ -64,6 +64,11 @@ def path_of(site: str, name: str) -> str:
     return path
 
 
+def is_inside(site: str, name: str) -> bool:
+    """Whether a registry is one of the environment's, and no file of somebody's own."""
+    return os.path.dirname(path_of(site, name)) == _home(site)
+
+
 def read(site: str, name: str) -> tuple[str, Registry]:
     """The path and the content of a registry that is given by name or path; RegistryError if it cannot be read."""
     path = path_of(site, name)

@@ -37,3 +37,10 @@ def rank_of(tag: str, known: Mapping[str, int]) -> int:
 def is_usable(tag: str) -> bool:
     """Whether this interpreter can use a (compressed) tag."""
     return is_for_all(tag) or rank_of(tag, ranks()) < sys.maxsize
+
+
+def build_of(tag: str) -> tuple[int, str]:
+    """The build number before a tag, to sort by: the highest first, and what has none last."""
+    build = tag.rpartition("-")[0].rpartition("-")[0].rpartition("-")[0]
+    digits = build[: len(build) - len(build.lstrip("0123456789"))]
+    return -int(digits or -1), build

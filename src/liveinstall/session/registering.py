@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.utils import canonicalize_name
@@ -70,7 +71,8 @@ def create(
 
 def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]) -> Registered:
     check_rows(registry)
-    with environment_lock(target.site, who=transactions.command_line()):
+    inside = registries.is_inside(target.site, name)  # a file of one's own needs no environment that can be written to
+    with environment_lock(target.site, who=transactions.command_line()) if inside else nullcontext():
         path = registries.write(target.site, name, registry, remarks)
     return _described(name, path, registry, target.site)
 
@@ -167,7 +169,8 @@ def remove(name: str) -> Registered:
     """Remove a registry; what it names stays in the store. Raises: RegistryError."""
     target = find_target(for_change=False)
     before = show(name)
-    with environment_lock(target.site, who=transactions.command_line()):
+    inside = registries.is_inside(target.site, name)
+    with environment_lock(target.site, who=transactions.command_line()) if inside else nullcontext():
         registries.remove(target.site, name)
     return before
 
@@ -191,9 +194,15 @@ def enable(state: Literal["on", "off"]) -> Guard:
     return Guard(site, state == "on")
 
 
-def stored() -> tuple[InUse, ...]:
+class Shelf(Rows[InUse]):
+    """What lies beside an environment."""
+
+    empty = "Nothing is stored."
+
+
+def stored() -> Shelf:
     """All that the store of this environment has."""
-    return tuple(InUse(entry.name, entry.version, entry.path) for entry in Store.default(_site()).entries())
+    return Shelf(InUse(entry.name, entry.version, entry.path) for entry in Store.default(_site()).entries())
 
 
 def forget(*wanted: str) -> tuple[InUse, ...]:
