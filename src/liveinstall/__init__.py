@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from liveinstall.frontends.restart import restart
     from liveinstall.model import Change, Pending, Plan, Result
     from liveinstall.reports import Activation, Check, Finding, Listed, Past, Status, Trial, Versions
+    from liveinstall.requiring import require
     from liveinstall.session import install, plan
     from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
     from liveinstall.session.audit import check, freeze, list  # noqa: A004
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from liveinstall.session.pending import cancel, finalize, pending, status
     from liveinstall.session.removing import uninstall
     from liveinstall.session.repair import doctor, repair
-    from liveinstall.session.requiring import require
     from liveinstall.session.trying import trial
     from liveinstall.session.undo import history, prune, undo
 
@@ -98,7 +98,7 @@ _HOMES = {
     "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
     "liveinstall.session.removing": ("uninstall",),
     "liveinstall.session.repair": ("doctor", "repair"),
-    "liveinstall.session.requiring": ("require",),
+    "liveinstall.requiring": ("require",),
     "liveinstall.session.trying": ("trial",),
     "liveinstall.session.undo": ("history", "prune", "undo"),
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 from liveinstall.errors import RequirementError
-from liveinstall.session.requiring import require
+from liveinstall.requiring import require
 
 
 def _wanted() -> list[str]:

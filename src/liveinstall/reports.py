@@ -191,7 +191,7 @@ class Activation(Shown):
 class Registered(Shown):
     """A registry: its `name` and file, the distributions and top-level names that it has, and what is wrong with it.
 
-    `problems` are looked for by `registry check` only.
+    `problems` are looked for by `registry check` only. `enabled`: starts of Python look for registries.
     """
 
     name: str
@@ -200,6 +200,7 @@ class Registered(Shown):
     names: tuple[str, ...] = ()
     exclusive: bool = False
     problems: tuple[str, ...] = ()
+    enabled: bool = True
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,8 @@ class Status(Shown):
     """An environment at a glance. `unreadable` are files of ours on disk that could not be read.
 
     `guarded`: every interpreter of the environment holds what it uses. `active`: what is active in this process beside
-    the environment. `registries`: whether starts of Python look for a registry.
+    the environment. `registries`: whether starts of Python look for a registry; `ignored`: the one that
+    LIVEINSTALL_REGISTRY names, where they do not.
     """
 
     target: Target
@@ -233,6 +235,7 @@ class Status(Shown):
     guarded: bool = False
     active: Activation | None = None
     registries: bool = False
+    ignored: str = ""
 
     @cached_property
     def restart_required(self) -> bool:

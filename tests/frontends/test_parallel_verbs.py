@@ -122,7 +122,8 @@ def test_a_registry_s_life(world):
     shown = told(world, "registry", "create", "-q", "env1", "beta")
     assert "beta 1.0" in shown and "alpha 1.0" in shown and "imports beta, alpha" in shown
     told(world, "registry", "create", "-q", "env2", "--exclusive", "alpha==1.0")
-    assert told(world, "registry", "show", "env1") == shown
+    assert told(world, "registry", "show", "env1") == shown and "look for no registry yet" in shown
+    assert "LIVEINSTALL_REGISTRY=env1, but starts" in told(world, "status", LIVEINSTALL_REGISTRY="env1")
     assert "env2" in told(world, "registry", "list") and told(world, "registry", "check", "env1") == shown
     assert start(world, LIVEINSTALL_REGISTRY="env1") == "2.0 False", "the line is not there yet"
     assert not [path for path in world.site.glob("*.pth") if "liveinstall" in path.name], "a start would read it"
@@ -131,6 +132,7 @@ def test_a_registry_s_life(world):
     assert start(world, LIVEINSTALL_REGISTRY="env2") == "1.0 False"
     status = told(world, "status", LIVEINSTALL_REGISTRY="env1")
     assert "Active in this process, because of LIVEINSTALL_REGISTRY=env1:" in status and "beta 1.0" in status
+    assert "look for" not in told(world, "registry", "show", "env1")
     told(world, "registry", "merge", "both", "env1", "env2")
     assert start(world, LIVEINSTALL_REGISTRY="both") == "1.0 True"
     paths = told(world, "registry", "export-pth", "env1").splitlines()

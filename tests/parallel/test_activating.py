@@ -340,7 +340,8 @@ def test_the_line_imports_nothing_where_no_registry_is_chosen(world):
     enabled = world.json(code, None)
     registries.enable(str(world.env.site), on=False)
     try:
-        assert world.json(code, None) == enabled
+        more = set(enabled) - set(world.json(code, None))
+        assert more <= {"encodings.utf_8_sig", "zipimport"}  # for any .pth file, from Python 3.13 on
     finally:
         registries.enable(str(world.env.site), on=True)
 

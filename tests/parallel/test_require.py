@@ -129,13 +129,31 @@ def test_what_is_loaded_in_another_version_is_not_replaced(world):
     assert (kind, name) == ("AlreadyLoadedError", "alpha") and "alpha 2.0" in told and "run --with" in told
     kind, name, told, chains = refused(world, "import alpha; li.require('deep')")
     assert kind == "AlreadyLoadedError" and chains[0][-1] == "old 1.0 requires alpha<2" and "deep" in told
-    kind, _, told, _ = refused(world, "li.require('alpha==1.0'); import alpha; li.require('alpha==1.5')")
-    assert kind == "AlreadyLoadedError" and "1.0" in told
+    code = "li.require('alpha<2,!=1.5'); import alpha; sys.path.insert(0, 'x'); li.require('alpha!=1.0')"
+    assert refused(world, code)[0] == "ActivationError"
 
 
-def test_what_was_only_activated_can_still_be_changed(world):
-    code = "li.require('alpha==1.0'); li.require('alpha==1.5'); import alpha; print(json.dumps(alpha.V))"
-    assert world.json(code) == "1.5"
+def test_calls_that_contradict_each_other_are_refused(world):
+    for one, other in (("alpha<2", "alpha>=2"), ("alpha>=2,<3", "alpha<2"), ("deep", "alpha>=2"), ("alpha<2", "top")):
+        kind, name, _, chains = refused(world, f"li.require('{one}'); li.require('{other}')")
+        assert (kind, name) == ("ActivationError", "alpha") and len(chains) == 2, (one, other)
+    code = "li.require('alpha<2'); li.require('alpha<1.5'); import alpha; print(json.dumps(alpha.V))"
+    assert world.json(code) == "1.0"
+
+
+def test_what_something_loaded_requires_is_not_taken_from_it(world):
+    kind, name, told, _ = refused(world, "import top; sys.modules.pop('alpha'); li.require('alpha<2')")
+    assert (kind, name) == ("ActivationError", "alpha") and "top 1.0 requires alpha>=2, which is imported" in told
+
+
+def test_a_share_of_a_namespace_that_is_loaded_is_not_replaced(world):
+    for version in ("1.0", "2.0"):
+        world.wheel("share", version, {"shared_by_many/x.py": f"V = {version!r}\n"})
+    world.run("[li.install(f'share=={v}', parallel=True) for v in ('1.0', '2.0')]")
+    code = "li.require('share<2'); import shared_by_many.x; li.require('share', 'share!=1.0')"
+    assert refused(world, code)[0] in ("ActivationError", "AlreadyLoadedError")
+    code = "sys.path.insert(0, li.require('share<2').distributions[0].place); import shared_by_many.x"
+    assert world.json(code + "\nprint(json.dumps(shared_by_many.x.V))") == "1.0"
 
 
 def test_what_is_not_there_is_told_with_what_there_is(world):

@@ -85,6 +85,7 @@ def render_status(status: Status) -> str:
     lines += ["The guard is on: every interpreter holds what it uses."] if status.guarded else []
     lines += [render_activation(status.active)] if status.active else []
     lines += ["Starts of Python look for a registry."] if status.registries else []
+    lines += [f"LIVEINSTALL_REGISTRY={status.ignored}, but {_NOT_ENABLED}"] if status.ignored else []
     lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]
     return "\n".join(lines)
 
@@ -114,7 +115,11 @@ def render_registered(found: Registered) -> str:
     rows = [(f"{each.name} {each.version}", each.place) for each in found.distributions]
     lines = _table(f"{found.name} ({found.path}{shut}):", rows) or [f"{found.name} ({found.path}{shut})"]
     lines += [f"  imports {', '.join(found.names)}"] if found.names else []
+    lines += [] if found.enabled else [f"  {_NOT_ENABLED}"]
     return "\n".join([*lines, *(f"Wrong: {problem}." for problem in found.problems)])
+
+
+_NOT_ENABLED = "starts of Python look for no registry yet: python -m liveinstall registry enable"
 
 
 def _holder(holder: Holder) -> str:

@@ -86,6 +86,18 @@ def tops_of(place: str, info: str) -> list[str]:
     return sorted(name for name in found if name.isidentifier() and name != "__pycache__")
 
 
+def modules_of(place: str, info: str) -> list[str]:
+    """The full names of all modules of a distribution, by its RECORD; `info` is a path."""
+    from _liveinstall_boot.codec import Stale, read, record_paths
+
+    try:
+        paths = list(record_paths(read(os.path.join(place, info, "RECORD"))))
+    except (OSError, Stale):
+        return []
+    stems = (path.removesuffix(end) for path in paths for end in _MODULES if path.endswith(end))
+    return [stem.removesuffix("/__init__").replace("/", ".") for stem in stems]
+
+
 def is_shared(place: str, top: str) -> bool:
     """Whether a top-level name in a directory may be one of several shares of a package."""
     directory = os.path.join(place, top)

@@ -51,6 +51,11 @@ def is_enabled(site: str) -> bool:
     return any(os.path.exists(os.path.join(site, name)) for name in names.START_LINES)
 
 
+def ignored(site: str) -> str:
+    """What the variable says, where nobody looks; empty if somebody does, or it says nothing."""
+    return "" if is_enabled(site) or sys.flags.ignore_environment else os.environ.get(names.REGISTRY_VARIABLE, "")
+
+
 def path_of(site: str, name: str) -> str:
     """Where a registry lies, or would; RegistryError for a name that none can have. A path stays what it is."""
     path = names.registry_path(site, name)

@@ -82,7 +82,7 @@ class Question:
                 found = decode(stream.read())
         except OSError:
             return None
-        if found is None or any(getattr(sys.modules.get(top), "__file__", None) for top in found.tops):
+        if found is None or any(top in sys.modules for top in found.tops):
             return None
         return found
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from liveinstall.environment.installed import installed
 from liveinstall.environment.loaded import loaded
 from liveinstall.errors import ActivationError, AlreadyLoadedError, NotStoredError, RequirementError
 from liveinstall.parallel import names
-from liveinstall.parallel.indexing import registry_of, tops_of
+from liveinstall.parallel.indexing import modules_of, registry_of, tops_of
 from liveinstall.parallel.offers import Offers
 from liveinstall.parallel.registry import Registry, Row, decode, located
 from liveinstall.parallel.solving import Offer, Unsolved, solve
+from liveinstall.planning.graph import Edge, Node, edges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -87,8 +89,7 @@ def _replaced(chosen: Mapping[str, Offer], scene: Scene) -> Iterable[tuple[str, 
 def is_loaded(here: Offer, other: Offer) -> bool:
     """Whether this process has imported what `other` would bring, or the version `here` of it."""
     if here.place or not here.info:
-        tops = tops_of(other.place, os.path.basename(other.info))
-        modules = [sys.modules[top] for top in tops if top in sys.modules]
+        modules = [sys.modules[name] for name in modules_of(other.place, other.info) if name in sys.modules]
         return any(not _is_in(module, other.place) for module in modules if getattr(module, "__file__", None))
     from liveinstall.model import Distribution
 
@@ -134,13 +135,40 @@ def registry_for(chosen: Mapping[str, Offer], scene: Scene) -> Registry:
     return Registry(tuple(shared), before.exclusive)
 
 
-def tops_in_question(new: Mapping[str, Offer], scene: Scene) -> tuple[str, ...]:
-    """The top-level names of what comes and of what it replaces: with none of them imported nothing is in its way."""
+def broken_by(new: Mapping[str, Offer], scene: Scene) -> list[Edge]:
+    """What the default environment requires and what is new does not satisfy.
+
+    Raises: ActivationError if it is something that this process has loaded, or that is active, that requires it.
+    """
+    shut = bool(scene.active and scene.active.index.exclusive)
+    here = {} if shut else installed()
+    before = {name: Node(each.version, each.requires) for name, each in here.items()}
+    active = {canonicalize_name(name) for name, _, _ in scene.active.index.pins} if scene.active else set()
+    for offer in filter(None, map(scene.here, active)):
+        before[offer.name] = Node(offer.version, offer.requires)
+    after = {**before, **{name: Node(offer.version, offer.requires) for name, offer in new.items()}}
+    kept = before.keys() - new.keys()
+    broken = [edge for edge in edges(after, of=kept, on=new) if not edge.is_satisfied(after)]
+    used = active | set(loaded(here[name] for name in {edge.requirer for edge in broken} if name in here))
+    for edge in broken:
+        if edge.requirer in used:
+            how = "active" if edge.requirer in active else "imported"
+            what = f"{edge}, which is {how} in this process, and {edge.name} {new[edge.name].version} was asked for."
+            todo = CHILD.format(asked=f'"{edge.name}=={new[edge.name].version}"')
+            raise ActivationError(what, todo=todo, name=edge.name, chains=((str(edge),),))
+    return sorted(broken, key=str)
+
+
+def tops_in_question(new: Mapping[str, Offer], broken: Iterable[Edge], scene: Scene) -> tuple[str, ...]:
+    """The top-level names of what comes, of what it replaces, and of what then lacks something.
+
+    With none of them imported nothing is in its way.
+    """
     found: set[str] = set()
-    for name, offer in new.items():
-        for each in (offer, scene.here(name)):
-            if each and each.info:
-                found.update(tops_of(os.path.dirname(each.info), os.path.basename(each.info)))
+    there = [scene.here(name) for name in (*new, *(edge.requirer for edge in broken))]
+    for each in (*new.values(), *there):
+        if each and each.info:
+            found.update(tops_of(os.path.dirname(each.info), os.path.basename(each.info)))
     return tuple(sorted(found))
 
 

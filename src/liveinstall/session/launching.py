@@ -15,11 +15,11 @@ from liveinstall.environment.target import find_target
 from liveinstall.errors import ActivationError, RequirementError
 from liveinstall.events import Reporter
 from liveinstall.parallel import activating, names, registries
+from liveinstall.parallel.applying import write_derived
 from liveinstall.parallel.indexing import write_tables
 from liveinstall.parallel.registry import encode
 from liveinstall.parallel.requiring import Scene, choose, registry_for
 from liveinstall.parallel.store import Store
-from liveinstall.session.applying import write_derived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

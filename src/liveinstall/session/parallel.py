@@ -14,15 +14,14 @@ from liveinstall.errors import ActivationError, AlreadyLoadedError
 from liveinstall.events import Done, Reporter
 from liveinstall.model import Change, Result
 from liveinstall.parallel import activating
+from liveinstall.parallel.applying import apply, asked
 from liveinstall.parallel.indexing import write_tables
 from liveinstall.parallel.offers import finals_first, offer_of, usable
 from liveinstall.parallel.registry import encode
 from liveinstall.parallel.remembered import Answer
-from liveinstall.parallel.requiring import Scene, check_simple, choose, registry_for, tops_in_question
+from liveinstall.parallel.requiring import Scene, broken_by, check_simple, choose, registry_for, tops_in_question
 from liveinstall.parallel.store import Store
-from liveinstall.planning.graph import Node, edges
 from liveinstall.reports import Activation, InUse, Versions
-from liveinstall.session.applying import apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,8 +77,9 @@ def require_anew(
     site = _site()
     store = Store.default(site)
     scene = Scene(store, finder(), activating.active())
+    wanted = [*asked, *(text for text in texts if text not in asked)]  # what was granted before still holds
     try:
-        chosen = choose(texts, scene)
+        chosen = choose(wanted, scene)
     except AlreadyLoadedError:
         raise
     except ActivationError:
@@ -87,7 +87,7 @@ def require_anew(
             raise
         with Reporter(on_event, quiet=quiet) as reporter:
             _fetch(texts, store, options, reporter)
-        chosen = choose(texts, scene)
+        chosen = choose(wanted, scene)
         question = None  # the store is another one now
     return _activate(texts, chosen, scene, site, question)
 
@@ -108,18 +108,12 @@ def _activate(
         write_tables([offer.place for offer in new.values()], store)
         whys = f"{scene.active.why}; {why}" if scene.active else why
         text = encode(registry, [whys]).encode("utf-8", "surrogateescape")
-        tops, conflicts = tops_in_question(new, scene), _broken_by(new)
+        broken = broken_by(new, scene)
+        tops, conflicts = tops_in_question(new, broken, scene), tuple(map(str, broken))
     answer = Answer(used, conflicts, text, tops, site, store)
     if question and not scene.active:
         question.remember(answer)
-    return apply(answer, why)
-
-
-def _broken_by(new: Mapping[str, Offer]) -> tuple[str, ...]:
-    """What the default environment requires and what is active does not satisfy."""
-    before = {name: Node(each.version, each.requires) for name, each in installed().items() if name not in new}
-    after = {**before, **{name: Node(offer.version, offer.requires) for name, offer in new.items()}}
-    return tuple(sorted(str(edge) for edge in edges(after, of=before, on=new) if not edge.is_satisfied(after)))
+    return apply(answer, why, texts)
 
 
 def versions(name: str) -> Versions:

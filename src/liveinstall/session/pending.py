@@ -40,18 +40,16 @@ def status() -> Status:
     here = installed()
     holders = holds.holders(target.site, here)
     unreadable = transactions.unreadable(target.site)
-    from liveinstall.parallel.registries import is_enabled
+    from liveinstall.parallel.registries import ignored, is_enabled
     from liveinstall.session.parallel import current
 
+    guarded, looked_for = companions.is_guarded(target.site), is_enabled(target.site)
     return Status(
-        target,
-        pending(),
-        holders,
-        len(here),
-        unreadable,
-        companions.is_guarded(target.site),
-        current(),
-        is_enabled(target.site),
+        *(target, pending(), holders, len(here), unreadable),
+        guarded=guarded,
+        active=current(),
+        registries=looked_for,
+        ignored=ignored(target.site),
     )
 
 

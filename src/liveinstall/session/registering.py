@@ -72,21 +72,22 @@ def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]
     check_rows(registry)
     with environment_lock(target.site, who=transactions.command_line()):
         path = registries.write(target.site, name, registry, remarks)
-    return _described(name, path, registry, names.own_store(target.site))
+    return _described(name, path, registry, target.site)
 
 
-def _described(name: str, path: str, registry: Registry, store: str, problems: Sequence[str] = ()) -> Registered:
-    base = os.path.dirname(path)
+def _described(name: str, path: str, registry: Registry, site: str, problems: Sequence[str] = ()) -> Registered:
+    base, store = os.path.dirname(path), names.own_store(site)
     pins = tuple(InUse(row.name, row.version, located(row.place, base, store)) for row in registry.pins)
     tops = tuple(dict.fromkeys(row.name for row in registry.names))
-    return Registered(name, path, pins, tops, registry.exclusive, tuple(problems))
+    enabled = registries.is_enabled(site)
+    return Registered(name, path, pins, tops, registry.exclusive, tuple(problems), enabled)
 
 
 def show(name: str) -> Registered:
     """One registry, by its name or its file. Raises: RegistryError."""
     site = _site()
     path, registry = registries.read(site, name)
-    return _described(name, path, registry, names.own_store(site))
+    return _described(name, path, registry, site)
 
 
 def registered() -> Registrations:
@@ -132,7 +133,7 @@ def check(name: str) -> Registered:
     problems += _wrong_rows(registry, os.path.dirname(path), store)
     if not problems:
         problems += _unmet(registry, os.path.dirname(path), store)
-    return _described(name, path, registry, store, problems)
+    return _described(name, path, registry, site, problems)
 
 
 def _wrong_rows(registry: Registry, base: str, store: str) -> Iterator[str]:

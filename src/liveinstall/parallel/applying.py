@@ -10,12 +10,17 @@ from liveinstall.parallel import activating, children, index, names
 from liveinstall.reports import Activation, InUse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from liveinstall.parallel.activating import Active
     from liveinstall.parallel.remembered import Answer
 
 
-def apply(answer: Answer, why: str) -> Activation:
-    """Activate what was chosen, if anything of it is new, and say what it is."""
+asked: list[str] = []  # of this process, by all calls that were granted
+
+
+def apply(answer: Answer, why: str, texts: Sequence[str]) -> Activation:
+    """Activate what was chosen for `texts`, if anything of it is new, and say what it is."""
     used = tuple(InUse(*each) for each in answer.used)
     before = activating.active()
     source = before.source if before else ""
@@ -26,6 +31,7 @@ def apply(answer: Answer, why: str) -> Activation:
         assert found
         children.pass_on()
         _pass_on_by_variable(found, answer.site)
+    asked.extend(text for text in texts if text not in asked)
     now = activating.active()
     return Activation(why, source, used, answer.conflicts, exclusive=bool(now and now.index.exclusive))
 
@@ -42,4 +48,8 @@ def write_derived(text: bytes, store: str) -> str:
     """Write a registry for children of this process; its path, empty where that cannot be done."""
     text += f"prefix {sys.prefix}\n".encode("utf-8", "surrogateescape")
     path = index.index_path(text, store, store, ()) + names.REGISTRY
-    return path if os.path.exists(path) or index.write(path, text) else ""
+    try:
+        os.utime(path)  # what is old and unused is swept
+    except OSError:
+        return path if index.write(path, text) else ""
+    return path

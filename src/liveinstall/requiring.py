@@ -5,16 +5,19 @@ This file and what it imports is all that a process loads whose request is answe
 
 from __future__ import annotations
 
+from _thread import RLock
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.parallel import activating
+from liveinstall.parallel.applying import apply, asked
 from liveinstall.parallel.remembered import Question
-from liveinstall.session.applying import apply
 
 if TYPE_CHECKING:
     from liveinstall.events import OnEvent
     from liveinstall.planning.requests import RequirementLike
     from liveinstall.reports import Activation
+
+_ONE_AT_A_TIME = RLock()
 
 
 def require(
@@ -35,12 +38,13 @@ def require(
     with `install` what `install()` raises. Nothing was activated then.
     """
     texts = [str(requirement) for requirement in requirements]
-    question = None if activating.active() or options else Question(texts)
-    answer = question.answer() if question else None
-    if answer:
-        return apply(answer, f"require({', '.join(map(repr, texts))})")
-    import liveinstall
-    from liveinstall.session.parallel import require_anew
+    with _ONE_AT_A_TIME:
+        question = None if activating.active() or asked or options else Question(texts)
+        answer = question.answer() if question else None
+        if answer:
+            return apply(answer, f"require({', '.join(map(repr, texts))})", texts)
+        import liveinstall
+        from liveinstall.session.parallel import require_anew
 
-    liveinstall.fill_hooks()
-    return require_anew(texts, install=install, on_event=on_event, quiet=quiet, options=options, question=question)
+        liveinstall.fill_hooks()
+        return require_anew(texts, install=install, on_event=on_event, quiet=quiet, options=options, question=question)
