@@ -216,6 +216,8 @@ def compare(found: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]
         for check in (check for check in CHECKS if check in plain):
             here = answer.get(check)
             verdicts[kind][check] = "" if here == plain[check] else _difference(plain[check], here)
+            if str(plain[check]).startswith("failed"):  # nothing was compared
+                verdicts[kind][check] = f"where it is installed the check itself {plain[check]}"
     return verdicts
 
 

@@ -41,13 +41,18 @@ def test_what_a_process_sees_is_what_it_sees_where_it_is_installed(bench: owner_
 
 
 def test_a_table_that_is_compared_finds_differences() -> None:
-    plain = {"imports": {"a": ""}, "listing": ["x"], "metadata": ["1", ["b"]]}
-    wrong = {"imports": {"a": "ImportError"}, "listing": "failed", "metadata": ["1", ["c"]]}
+    plain = {"imports": {"a": ""}, "listing": ["x"], "metadata": ["1", ["b"]], "spawn": "failed: X"}
+    other = {"imports": {"a": "ImportError"}, "listing": "failed", "metadata": ["1", ["c"]]}
     found = owner_table.compare(
-        {"plain": plain, "wheel": wrong, "registry": plain, "archive": {"refused": "why"}, "home": plain}
+        {"plain": plain, "wheel": other, "registry": plain, "archive": {"refused": "why"}, "home": plain}
     )
     assert found["wheel"]["imports"] == "a:  -> ImportError" and found["wheel"]["metadata"] == "b -> c"
-    assert len(owner_table.unexplained({"x": found})) == 2  # listing has its reason
+    wrong = owner_table.unexplained({"x": found})
+    assert [line for line in wrong if "spawn" not in line] == [
+        "x, wheel, imports: a:  -> ImportError",
+        "x, wheel, metadata: b -> c",
+    ]  # listing has its reason
+    assert sum("spawn" in line for line in wrong) == 3
     page = owner_table.render({"x": found})
-    assert "| x | all | differs: imports, metadata, listing | refused | all |" in page
+    assert "| x | differs: spawn | differs: imports, metadata, spawn, listing | refused | differs: spawn |" in page
     assert "- x, archive, refused: why" in page and Path(owner_table.PAGE).name in "side-by-side-packages.md"

@@ -17,6 +17,7 @@ from liveinstall import (
     Status,
     Trial,
     Versions,
+    owners,
 )
 
 result: Result = liveinstall.install("rich", Requirement("numpy>=2"), Path("x.whl"), upgrade=True, when="restart")
@@ -49,3 +50,17 @@ pruned: tuple[Past, ...] = liveinstall.prune(keep=1, days=7.5, bytes=2**30)
 beside: Result = liveinstall.install("rich<14", parallel=True)
 activation: Activation = liveinstall.require("rich<14", install=True)
 every: Versions = liveinstall.versions("rich")
+places: owners.Finder = owners.activate("x.whl", Path("vendored"), exclusive=True)
+archived: owners.Archived = owners.create_archive("x.archive", Path("vendored"), stdlib=True)
+stale: tuple[str, ...] = owners.check_archive(archived.path).stale
+
+
+class InMemory(owners.VirtualOwner):
+    def paths(self) -> list[str]:
+        return ["x.py"]
+
+    def data(self, path: str) -> bytes:
+        return b""
+
+
+mine: owners.Owner = InMemory("memory")

@@ -102,8 +102,9 @@ def test_an_error_of_the_disk_leaves_nothing(store, small, tmp_path, error):
 
 
 def test_a_trial_that_is_killed_at_any_point_is_swept_and_the_environment_untouched(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
+    (tmp_path / "temporary" / f"liveinstall-trials-{os.getuid()}").mkdir(parents=True, mode=0o700)
     place = Place(tmp_path / "root")
     (place.root / "pyvenv.cfg").write_text("home = /nowhere\n")
     place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "", "ns/x.py": ""}, scripts={"run": "alpha:a"}))

@@ -369,6 +369,22 @@ def test_a_helper_that_has_ended_is_started_anew(tmp_path, cache):
     assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)
 
 
+def test_a_forked_child_has_a_helper_of_its_own(tmp_path, cache):
+    from liveinstall.parallel import wheelhelper
+
+    WheelOwner(str(wheel(tmp_path)), cache=cache)
+    with wheelhelper._lock:  # another thread is asking
+        child = os.fork()
+        if not child:
+            assert wheelhelper._helper is None
+            owner = WheelOwner(str(wheel(tmp_path, DATA)), cache=cache)
+            good = os.path.isdir(owner.tree().place) and wheelhelper._helper is not None
+            wheelhelper._forget()
+            os._exit(0 if good else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert wheelhelper._helper.poll() is None
+
+
 def test_where_there_can_be_no_other_process_the_work_is_done_here(tmp_path, cache, monkeypatch):
     from liveinstall.parallel import wheelhelper
 

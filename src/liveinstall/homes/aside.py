@@ -17,6 +17,7 @@ from _liveinstall_boot.files import remove_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_MEMORY = "/dev/shm"  # noqa: S108  a file system in memory, on Linux
 MARK = ".liveinstall-made-by"  # in it, locked
 
 
@@ -72,14 +73,27 @@ def _sweep(directory: str) -> None:
 
 def private_directory(name: str) -> str:
     """A directory of this user's among the system's temporary files; all of these where somebody else has the name."""
+    temporary = _temporary()
     if not hasattr(os, "getuid"):
-        return tempfile.gettempdir()
-    path = os.path.join(tempfile.gettempdir(), f"{name}-{os.getuid()}")
+        return temporary
+    path = os.path.join(temporary, f"{name}-{os.getuid()}")
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
     about = os.lstat(path)
     if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022:
         return path
+    return temporary
+
+
+def _temporary() -> str:
+    """Memory, unless the user has chosen a place: making and removing links on a disk takes up to fifty times longer.
+
+    Containers often have it mounted so that no script in it can be run (noexec).
+    """
+    chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    with suppress(OSError, AttributeError):
+        if not chosen and os.access(_MEMORY, os.W_OK | os.X_OK) and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
+            return _MEMORY
     return tempfile.gettempdir()
 
 

@@ -64,7 +64,8 @@ class Future:
             if change.part:
                 tree = trees.part_tree(site, record, change)
                 self._bring(tree)
-                native |= self._free_libraries(tree.target(path) for _, _, _, path in trees.rows(tree))
+                libraries = (path for _, _, _, path in trees.rows(tree) if _is_library(path))
+                native |= self._free_libraries(map(tree.target, libraries))
         if native:
             self._free_dependents({change.name for change in record.changes})
 
@@ -88,11 +89,11 @@ class Future:
                 lay(self.tree, self.path(join(tree.home, name)), join(tree.root, name))
 
     def _free_libraries(self, paths: Iterable[str]) -> bool:
-        """Let shared libraries among these files lie in directories of the tree's own; whether there are any.
+        """Let these shared libraries lie in directories of the tree's own; whether there are any.
 
         They find others by paths relative to their own ($ORIGIN/../..), which must not lead to where a link leads.
         """
-        directories = {os.path.dirname(path) for path in paths if _is_library(path)}
+        directories = set(map(os.path.dirname, paths))
         for directory in directories:
             opened(self.tree, self.path(directory))
         return bool(directories)
@@ -111,7 +112,8 @@ class Future:
         for found in here:
             if found.name in needing:
                 with suppress(DamagedError):
-                    self._free_libraries(path for path in files_of(found) if os.path.lexists(path))
+                    libraries = filter(_is_library, files_of(found))
+                    self._free_libraries(path for path in libraries if os.path.lexists(path))
 
     def hide_ours(self) -> None:
         """Leave out what waits, and what only a real environment has."""
@@ -185,7 +187,7 @@ def script(path: str, old: Iterable[str], new: str) -> str | bytes:
 
 
 def _is_library(path: str) -> bool:
-    return ".so" in os.path.basename(path) or path.endswith((".dylib", ".pyd", ".dll"))
+    return ".so" in path or path.endswith((".dylib", ".pyd", ".dll"))
 
 
 def _base() -> str:

@@ -27,7 +27,6 @@ _CODE = "import sys; sys.path[:0] = sys.argv[1:]; from liveinstall.parallel._whe
 _NEEDED = ("liveinstall", "_liveinstall_boot", "packaging", "installer", "filelock")
 _lock = Lock()
 _helper: subprocess.Popen[str] | None = None
-_owner = 0  # the process that started it: after a fork it is the parent's
 
 
 def ask(what: str, path: str, cache: str, record: str = "") -> str:
@@ -67,8 +66,8 @@ def _exchange(question: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _started() -> subprocess.Popen[str] | None:
-    global _helper, _owner  # noqa: PLW0603  one for the process
-    if _helper is not None and _owner == os.getpid():
+    global _helper  # noqa: PLW0603  one for the process
+    if _helper is not None:
         return _helper
     if not sys.executable or sys.platform in ("emscripten", "wasi"):
         return None
@@ -86,18 +85,29 @@ def _started() -> subprocess.Popen[str] | None:
         )
     except OSError:
         return None
-    _owner = os.getpid()
     atexit.register(_forget)
     return _helper
 
 
 def _forget() -> None:
     global _helper  # noqa: PLW0603
-    if _helper is not None and _owner == os.getpid():
+    if _helper is not None:
         _helper.kill()
         with suppress(OSError):
             _helper.communicate()
     _helper = None
+
+
+def _after_fork() -> None:
+    """The parent's helper is not this process's, and its lock may be held by a thread that is not here."""
+    global _helper, _lock
+    if _helper is not None:
+        _helper.returncode = 0  # nobody here waits for it
+    _helper, _lock = None, Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _paths() -> list[str]:
