@@ -186,6 +186,11 @@ def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
         ("python -m pip install x", True),
         ("python -mpip uninstall x", True),
         ("python /t/bin/pip3 install x", True),
+        ("python -m pip --cache-dir X/cache install x", True),
+        ("python -W ignore -Xdev -m pip -q install list", True),
+        ("python -I -m uv pip install x", True),
+        ("python -m uv pip list", False),
+        ("python -c pass pip install", False),
         ("python -m pip list", False),
         ("python -m pip --version", False),
         ("python -m pip check", False),
@@ -319,3 +324,44 @@ def test_registries_and_the_store_are_in_a_trial_as_they_are(env):
         "print(json.dumps([t.stdout, t.stderr]))"
     )
     assert done == ["2.0 None\n", ""]
+
+
+def test_pip_changes_nothing_from_within_a_program_either(env):
+    commands = "pip/_internal/commands/"
+    files = {
+        f"{commands}install.py": "",
+        f"{commands}uninstall.py": "",
+        f"{commands}list.py": "",
+        "pip/__init__.py": "",
+    }
+    env.wheel("pip", "1.0", {**files, "pip/_internal/__init__.py": "", f"{commands}__init__.py": ""})
+    code = "import pip._internal.commands.list\nfrom pip._internal.commands import "
+    done = env.json(
+        f"li.install('pip')\nr = [li.trial({code!r} + name) for name in ('install', 'uninstall', 'list')]\n"
+        "print(json.dumps([[t.returncode, 'a trial changes no packages' in t.stderr] for t in r]))"
+    )
+    assert done == [[1, True], [1, True], [0, False]]
+
+
+@pytest.mark.parametrize("timeout", [1, None])
+def test_what_a_program_leaves_running_delays_no_answer(env, timeout):
+    code = (
+        "import subprocess, sys, time\nprint('said', flush=True)\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(15)'], start_new_session=True)\n"
+        + ("time.sleep(60)" if timeout else "")
+    )
+    done = env.json(
+        f"import time\nbegin = time.monotonic()\ntry: said = li.trial({code!r}, timeout={timeout}).stdout\n"
+        "except li.errors.TrialError as error: said = error.stdout\n"
+        "print(json.dumps([said, time.monotonic() - begin < 10]))"
+    )
+    assert done == ["said\n", True]
+
+
+def test_no_bytecode_goes_through_the_links(env):
+    stage(env)
+    env.json("li.install('alpha==1.0', 'ns-b'); print('{}')")
+    before = tree(env.site / "alpha", ignore=()), tree(env.site / "ns", ignore=())
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-I', '-O', '-c', 'import alpha.only, ns.b'])"
+    assert env.json(f"t = li.trial({code!r}); print(json.dumps([t.stderr, t.ok]))") == ["", True]
+    assert (tree(env.site / "alpha", ignore=()), tree(env.site / "ns", ignore=())) == before

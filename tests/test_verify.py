@@ -67,6 +67,20 @@ def test_what_failed_before_does_not_count(env):
     assert done == ["", "gui cannot be imported, nor could it before"]
 
 
+def test_a_module_that_is_new_in_an_upgrade_was_not_broken_before(env):
+    env.wheel("alpha", "1.0", {"alpha.py": ""})
+    env.wheel("alpha", "2.0", {"alpha2.py": "raise RuntimeError('always')"})
+    env.json("li.install('alpha==1.0'); print('{}')")
+    assert env.json(f"{_REFUSED}print(json.dumps(attempt('alpha', upgrade=True)[0]))") == ["alpha2"]
+
+
+def test_what_lies_in_the_working_directory_is_not_what_is_verified(env, tmp_path):
+    (tmp_path / "alpha.py").write_text("1 / 0")
+    env.wheel("alpha", "1.0", {"alpha.py": ""})
+    done = env.json(f"os.chdir({str(tmp_path)!r})\n{_REFUSED}print(json.dumps(attempt('alpha')[1]))")
+    assert done == ""
+
+
 def test_a_new_module_may_lack_what_nothing_requires_unless_nothing_else_of_it_works(env):
     env.wheel("alpha", "1.0", {"alpha/__init__.py": "", "alpha_magic.py": "import something_optional"})
     env.wheel("beta", "1.0", {"beta.py": "import something_needed"})

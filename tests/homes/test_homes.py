@@ -164,6 +164,30 @@ def test_where_hard_links_cannot_be_had_they_are_symbolic(make, monkeypatch):
     assert homes.remove(home.path) == () and not Path(home.path).exists()
 
 
+def test_scripts_that_are_none_of_pythons_are_run_by_themselves(store, make, tmp_path):
+    files = {"tool.py": "", "tool-1.0.data/scripts/tool": "#!/bin/sh\necho shell $1\n"}
+    store.add(make_wheel(tmp_path / "wheels", "tool", "1.0", files))
+    home = make("tool")
+    assert homes.run(home.path, script="tool", arguments=["x"]).stdout == "shell x\n"
+
+
+def test_two_distributions_with_different_scripts_of_one_name_are_refused(store, make, tmp_path):
+    for name in ("one", "two"):
+        store.add(make_wheel(tmp_path / "wheels", name, "1.0", scripts={"same": f"{name}:V"}))
+    with pytest.raises(FileConflictError, match="same"):
+        make("one", "two")
+
+
+def test_a_home_that_is_reached_by_a_link_is_looked_at_too(make, tmp_path):
+    home = make("alpha")
+    (tmp_path / "link").symlink_to(home.path)
+    assert homes.run(tmp_path / "link", "import alpha; print(alpha.V)").stdout == "1\n"
+    line = next(Path(home.path).glob("lib/*/site-packages/liveinstall-home.pth"))
+    line.write_text(line.read_text().replace(home.version, "3.11.99"))
+    done = homes.run(tmp_path / "link", "print('went on')")
+    assert (done.returncode, done.stdout) == (1, "") and "is for Python 3.11.99" in done.stderr
+
+
 def test_remove_takes_only_what_it_made(make, store, tmp_path):
     before = tree(tmp_path / "store")
     home = make("alpha", "ns-b")

@@ -36,11 +36,14 @@ def aside(parent: str, prefix: str) -> Iterator[tuple[str, int]]:
 def _made(parent: str, prefix: str) -> tuple[str, int]:
     """Until it is locked, another maker may take it for a dead one's and remove it."""
     while True:
-        directory = tempfile.mkdtemp(prefix=prefix, dir=parent)
+        directory = os.path.join(parent, prefix + os.urandom(6).hex())
         try:
-            handle = boot.try_lock(os.path.join(directory, MARK))
+            os.mkdir(directory)
+        except FileExistsError:
+            continue
+        try:
+            handle = _locked(directory, make=True)
             if handle is not None:
-                os.chmod(directory, 0o777 & ~_umask())
                 return directory, handle
         except FileNotFoundError:
             continue
@@ -50,20 +53,21 @@ def _made(parent: str, prefix: str) -> tuple[str, int]:
 
 
 def sweep(parent: str, prefix: str) -> None:
-    """Remove what dead makers have left."""
+    """Remove what dead makers of this user have left; nobody else's, and nothing that is reached by a link."""
     with suppress(OSError):
         for entry in os.scandir(parent):
             if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError):
-                    _sweep(entry.path)
+                    if entry.stat(follow_symlinks=False).st_uid == _user():
+                        _sweep(entry.path)
 
 
 def _sweep(directory: str) -> None:
-    mark = os.path.join(directory, MARK)
-    if not os.path.lexists(mark):
+    try:
+        handle = _locked(directory)
+    except FileNotFoundError:
         os.rmdir(directory)  # only if it is empty: without the mark nothing is made in it
         return
-    handle = boot.try_lock(mark)
     if handle is not None:
         try:
             remove_tree(directory)
@@ -71,8 +75,23 @@ def _sweep(directory: str) -> None:
             os.close(handle)
 
 
+def _locked(directory: str, *, make: bool = False) -> int | None:
+    """The handle of a directory's mark, locked; None where somebody else has it. A link is no mark."""
+    path = os.path.join(directory, MARK)
+    if not make and stat.S_ISLNK(os.lstat(path).st_mode):
+        return None
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT | os.O_EXCL if make else 0)
+    os.close(os.open(path, flags, 0o600))
+    handle: int | None = boot.try_lock(path)
+    return handle
+
+
+def _user() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
 def private_directory(name: str) -> str:
-    """A directory of this user's among the system's temporary files; all of these where somebody else has the name."""
+    """A directory of this user's among the system's temporary files; a new one where somebody else has the name."""
     temporary = _temporary()
     if not hasattr(os, "getuid"):
         return temporary
@@ -82,7 +101,7 @@ def private_directory(name: str) -> str:
     about = os.lstat(path)
     if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022:
         return path
-    return temporary
+    return tempfile.mkdtemp(prefix=f"{name}-", dir=temporary)
 
 
 def _temporary() -> str:
@@ -95,9 +114,3 @@ def _temporary() -> str:
         if not chosen and os.access(_MEMORY, os.W_OK | os.X_OK) and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
             return _MEMORY
     return tempfile.gettempdir()
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -55,7 +55,7 @@ class Packages:
             self._link(entry, one, packages)
         if not info:
             raise HomeError(f"{entry.path} has no metadata.", todo="Remove it, and add it anew.", path=self.home)
-        self._add_entry_points(join(entry.path, info, "entry_points.txt"))
+        self._add_entry_points(entry, join(entry.path, info, "entry_points.txt"))
 
     def _link(self, entry: Stored, found: os.DirEntry[str], tree: Tree) -> None:
         name = found.name
@@ -90,29 +90,32 @@ class Packages:
         for scheme in os.scandir(data):
             for one in os.scandir(scheme.path):
                 if scheme.name == "scripts":
-                    self._add_script(one)
+                    self._add_script(entry, one)
                 elif scheme.name == "data":
                     self._link(entry, one, self.tree)
                 elif scheme.name == "headers":
                     version = self.packages.split("/")[1]
                     self._link(entry, one, opened(self.tree, f"include/site/{version}"))
 
-    def _add_script(self, found: os.DirEntry[str]) -> None:
-        scripts = opened(self.tree, "bin")
+    def _put(self, entry: Stored, name: str, content: bytes) -> None:
+        """Add a script. Two distributions may have the same, but not different ones of the same name."""
+        if opened(self.tree, "bin").setdefault(name, content) != content:
+            raise self._conflict(entry, os.path.join(entry.path, "bin", name), "another distribution")
+
+    def _add_script(self, entry: Stored, found: os.DirEntry[str]) -> None:
         with open(found.path, "rb") as stream:
             head = stream.read(len(_HEAD))
             if head != _HEAD:
-                scripts.setdefault(found.name, Hard.at(found))
+                self._link(entry, found, opened(self.tree, "bin"))
                 return
             _, _, rest = (head + stream.read()).partition(b"\n")
-        scripts.setdefault(found.name, _first_line(os.fsencode(self.python)) + rest)
+        self._put(entry, found.name, _first_line(os.fsencode(self.python)) + rest)
 
-    def _add_entry_points(self, path: str) -> None:
+    def _add_entry_points(self, entry: Stored, path: str) -> None:
         if not os.path.isfile(path):
             return
         with open(path, encoding="utf-8") as stream:
             text = stream.read()
-        scripts = opened(self.tree, "bin")
         for name, module, attribute, section in parse_entrypoints(text):
             file_name, content = Script(name, module, attribute, section).generate(self.python, get_launcher_kind())
-            scripts.setdefault(file_name, content)
+            self._put(entry, file_name, content)

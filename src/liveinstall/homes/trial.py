@@ -6,7 +6,7 @@ import os
 import site as site_module
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -68,22 +68,17 @@ def trial_environment(
     except OSError as error:
         raise TrialError(f"the environment could not be looked at: {error}.") from error
     sees = [change.part for record in good for change in record.changes if change.part]
-    with aside(_trials(), _PREFIX) as (directory, handle):
+    with ExitStack() as stack:
         try:
+            directory, handle = stack.enter_context(aside(private_directory("liveinstall-trials"), _PREFIX))
             _make(found, directory, sees if held else None)
         except OSError as error:
             raise TrialError(f"the trial's environment could not be made: {error}.") from error
         scripts = os.path.join(directory, found.path(target.scripts))
         in_user = target.kind == "user"
         python = sys.executable if in_user else os.path.join(scripts, os.path.basename(sys.executable))
-        yield TrialEnvironment(directory, python, scripts, _variables(target, directory, scripts), good, notes, handle)
-
-
-def _trials() -> str:
-    try:
-        return private_directory("liveinstall-trials")
-    except OSError as error:
-        raise TrialError(f"there is no place for temporary files: {error}.") from error
+        variables = _variables(target, directory, scripts)
+        yield TrialEnvironment(directory, python, scripts, variables, good, notes, handle)
 
 
 def _make(found: Future, directory: str, sees: Sequence[str] | None) -> None:

@@ -28,11 +28,11 @@ _ACCIDENTS = {"tests", "test", "docs", "doc", "examples", "example", "benchmarks
 
 @dataclass(frozen=True)
 class Verified:
-    """What of a distribution is imported; `is_new`: nothing of it was here before."""
+    """What of a distribution is imported, and which of it was there before."""
 
     name: str
     modules: tuple[str, ...]
-    is_new: bool = False
+    before: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def verify(
     """Import all of `wanted` with `after` in place; what is to be told of it, a sentence each.
 
     `before`: what waits without this change. A module that cannot be imported does not count if it could not be
-    imported before either; or if its distribution is new, needs something that nobody requires, and has other modules
-    that work.
+    imported before either; or if it is new, lacks something that is not its distribution's, and other modules of that
+    work.
 
     Raises: VerificationError, TrialError.
     """
-    modules = [module for each in wanted for module in each.modules]
+    modules = list(dict.fromkeys(module for each in wanted for module in each.modules))
     failures = _failures(target, [after], modules, checked=False)
     old = [each for each in failures if not _is_new(each.module, wanted)]
     as_before = {each.module for each in _failures(target, before, [each.module for each in old])} if old else set()
@@ -113,15 +113,16 @@ def _module(path: str) -> tuple[str, bool] | None:
 
 
 def _is_new(module: str, wanted: Iterable[Verified]) -> bool:
-    return any(each.is_new and module in each.modules for each in wanted)
+    return not any(module in each.before for each in wanted)
 
 
 def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Iterable[Verified]) -> bool:
-    """Whether a new distribution's module only lacks what nothing requires, while others of it work."""
+    """Whether a new module only lacks what is not its distribution's, while others of that work."""
     failed = {each.module for each in failures}
     own = next(each for each in wanted if failure.module in each.modules)
     is_foreign = failure.missing.partition(".")[0] not in {module.partition(".")[0] for module in own.modules}
-    return own.is_new and bool(failure.missing) and is_foreign and not failed.issuperset(own.modules)
+    is_new = failure.module not in own.before
+    return is_new and bool(failure.missing) and is_foreign and not failed.issuperset(own.modules)
 
 
 def _failures(
@@ -173,6 +174,7 @@ _IMPORT = """
 import importlib, json, os, sys, traceback
 answer, modules = sys.argv[1], sys.argv[2:]
 sys.argv[1:] = []
+sys.path[:] = [entry for entry in sys.path if entry]  # not what lies in the working directory
 for name in modules:
     found = {"module": name, "traceback": "", "missing": ""}
     try:
