@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 import sys
@@ -102,6 +103,7 @@ class Place:
         child = os.fork()
         if child == 0:
             os.close(read)
+            faulthandler.dump_traceback_later(120, exit=True)  # a fork may meet a lock that a thread has held
             _die_or_raise(action, at, error or meddle, write, self.said)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:

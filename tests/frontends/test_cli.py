@@ -160,7 +160,7 @@ def test_a_command_line_without_sense_is_json_too(command):
 
 
 def test_an_error_is_one_line_and_with_debug_a_traceback_and_the_log(env, command):
-    plain, debug = command("install", "nothing"), command("install", "nothing", "--debug")
+    plain, debug = command("install", "nothing", "-q"), command("install", "nothing", "-q", "--debug")
     assert (plain.returncode, debug.returncode) == (1, 1)
     assert plain.stderr.count("\n") == 1 and plain.stderr.startswith("ResolutionError: nothing fits nothing.")
     assert "Traceback" in debug.stderr and debug.stderr.endswith(plain.stderr)
