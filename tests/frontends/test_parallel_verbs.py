@@ -58,6 +58,17 @@ def test_a_program_runs_with_another_version_and_the_environment_stays(world, tm
     assert "alpha" in world.versions() and world.versions()["alpha"] == "2.0"
 
 
+def test_a_package_manager_is_run_by_its_own_arguments(world, tmp_path):
+    code = "import os, sys\nfrom _liveinstall_boot.holds import is_manager\nimport alpha\n"
+    code += "print(alpha.V, is_manager(sys.orig_argv), os.environ.get('LIVEINSTALL_REGISTRY'))\n"
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip/__main__.py").write_text(code)
+    (tmp_path / "pip3.py").write_text(code)
+    more = {"PYTHONPATH": f"{world.root / 'libraries'}:{tmp_path}", "LIVEINSTALL_REGISTRY": "any"}
+    for program in (("-m", "pip", "list"), (tmp_path / "pip3.py",)):
+        assert told(world, "run", "--with", "alpha<2", *program, **more) == "2.0 True None", program
+
+
 def test_a_script_s_own_block_of_metadata_counts(world, tmp_path):
     script = tmp_path / "main.py"
     script.write_text("# /// script\n# dependencies = ['beta']\n# ///\nimport beta\nprint(beta.V)\n")
@@ -162,6 +173,37 @@ def test_what_is_wrong_with_a_registry_is_found(world, tmp_path):
         assert why != "no longer there" or "is not there" in done.stdout
 
 
+def test_a_registry_of_nothing_exports_nothing(world, tmp_path):
+    (tmp_path / "none.txt").write_text("liveinstall-registry 1\n")
+    assert told(world, "registry", "export-pth", tmp_path / "none.txt") == ""
+
+
+def test_an_entry_is_kept_for_a_registry_that_spells_its_path_otherwise(world, tmp_path):
+    told(world, "install", "--parallel", "-q", "alpha==1.0")
+    (tmp_path / "link").symlink_to(world.site / ".liveinstall/store")
+    entry = tmp_path / "link" / "alpha-1.0-py3-none-any"
+    home = world.site / ".liveinstall/registries"
+    home.mkdir(exist_ok=True)
+    (home / "a-linked.txt").write_text(f"liveinstall-registry 1\nalpha==1.0 -> {entry}\nalpha -> {entry}\n")
+    done = command(world, "store", "remove", "alpha")
+    (home / "a-linked.txt").unlink()
+    assert done.returncode == 1 and "the registry a-linked names" in done.stderr
+
+
+def test_a_registry_elsewhere_needs_no_lock_of_the_environment(world, tmp_path):
+    told(world, "install", "--parallel", "-q", "alpha==1.0")
+    code = f"""
+        from liveinstall.session import registering
+        def never(*_, **__):
+            raise AssertionError
+        registering.environment_lock = never
+        made = registering.create({str(tmp_path / "mine.txt")!r}, "alpha==1.0", quiet=True)
+        print(json.dumps(made.path), registering.remove(made.path) and "")
+    """
+    assert world.json(code) == str(tmp_path / "mine.txt")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_lies_beside_is_listed_and_removed_unless_a_registry_names_it(world):
     told(world, "registry", "create", "-q", "keeps", "alpha==1.0")
     assert "alpha 1.0" in told(world, "store", "list")
@@ -170,6 +212,9 @@ def test_what_lies_beside_is_listed_and_removed_unless_a_registry_names_it(world
     assert command(world, "store", "remove", "alpha==9").returncode == 1
     for name in json.loads(told(world, "registry", "list", "--json"))["result"]:
         told(world, "registry", "remove", name["name"])
+    done = command(world, "store", "remove", "alpha==")
+    assert done.returncode == 1 and "names no version" in done.stderr
+    assert "alpha 1.0" in told(world, "store", "list")
     left = {line.split()[0] for line in told(world, "store", "list").splitlines()}
     told(world, "store", "remove", *left)
     assert told(world, "store", "list") == "Nothing is stored."

@@ -283,6 +283,79 @@ def test_what_a_live_process_uses_is_not_removed(world):
     assert "is not there" in world.run("", "using").stderr
 
 
+def test_what_a_live_process_uses_by_another_spelling_of_the_store_is_not_removed(world, tmp_path):
+    spare = world.add("linked", "1.0")
+    (tmp_path / "link").symlink_to(world.store.path)
+    place = tmp_path / "link" / os.path.basename(spare.path)
+    (tmp_path / "linked.txt").write_text(f"{MAGIC}\nlinked==1.0 -> {place}\nlinked -> {place}\n")
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: str(tmp_path / "linked.txt")}
+    command = [world.env.python, "-c", "print(flush=True); input(); import linked"]
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        user.stdout.readline()
+        with pytest.raises(StoreError, match="a live process uses"):
+            world.store.remove(spare)
+        user.communicate(b"\n")
+    assert user.returncode == 0
+    world.store.remove(spare)
+    assert "is not there" in world.run("", str(tmp_path / "linked.txt")).stderr
+
+
+def test_of_two_first_starts_each_keeps_the_same_index(tmp_path):
+    path = str(tmp_path / names.INDEXES / "index")
+    data = indexes.Index((), {}, ()).encode()
+    assert indexes.publish(path, data)
+    _, first = indexes.read_and_keep(path)
+    assert indexes.publish(path, data), "the second found none before the first had written"
+    assert os.path.samestat(os.fstat(first), os.stat(path)) and indexes.is_in_use(path)
+    os.close(first)
+    assert not indexes.is_in_use(path)
+    Path(path).write_bytes(b"damaged")
+    assert indexes.publish(path, data) and os.listdir(tmp_path / names.INDEXES) == ["index"]
+    found = indexes.read_and_keep(path)
+    assert found is not None
+    os.close(found[1])
+
+
+def test_an_index_that_is_replaced_while_it_is_opened_is_opened_again(tmp_path, monkeypatch):
+    path = str(tmp_path / names.INDEXES / "index")
+    assert indexes.publish(path, indexes.Index((), {}, ()).encode())
+    lock, left = indexes.flock, [1]
+
+    def slow(handle, how):
+        if left:
+            left.pop()
+            indexes.write(path, indexes.Index((), {}, (), ("new",)).encode())
+        lock(handle, how)
+
+    monkeypatch.setattr(indexes, "flock", slow)
+    index, handle = indexes.read_and_keep(path)
+    assert index.hidden == ("new",) and os.path.samestat(os.fstat(handle), os.stat(path))
+    os.close(handle)
+
+
+def test_an_index_whose_entry_is_gone_is_not_used(world):
+    spare = world.add("alpha", "0.5", {"alpha.py": "V = 0\n"})
+    world.registry("gone", spare)
+    assert world.json("import alpha; print(json.dumps(alpha.V))", "gone") == 0
+    aside = spare.path.replace("alpha", "aside")
+    os.rename(spare.path, aside)
+    done = world.run("import alpha; print(alpha.V)", "gone")
+    assert done.stdout == "2\n" and "is not there" in done.stderr
+    os.rename(aside, spare.path)
+    code = f"import os; os.rename({spare.path!r}, {aside!r}); import alpha"
+    assert f"{spare.path}, which has it, is gone" in world.run(code, "gone").stderr
+
+
+def test_a_home_in_a_registry_is_the_one_of_who_starts(world, tmp_path):
+    for number in "12":
+        (tmp_path / number / "lib").mkdir(parents=True)
+        (tmp_path / number / "lib/homely.py").write_text(f"V = {number}")
+    (tmp_path / "homely.txt").write_text(f"{MAGIC}\nhomely -> ~/lib\n")
+    for number in (1, 2):
+        code = "import homely; print(json.dumps(homely.V))"
+        assert world.json(code, str(tmp_path / "homely.txt"), HOME=str(tmp_path / str(number))) == number
+
+
 def test_a_shared_store_knows_who_uses_it_and_bare_names_stay_in_the_environment_s_own(world, tmp_path):
     shared = Store.at(tmp_path / "shared")
     other = shared.add(make_wheel(tmp_path, "other", "1.0"))
@@ -368,6 +441,15 @@ def test_a_registry_is_written_read_listed_and_removed(tmp_path):
         registries.read(site, "two")
     registries.remove(site, "one")
     assert registries.known_names(site) == []
+
+
+def test_each_writer_of_a_registry_elsewhere_has_its_own_draft(tmp_path, monkeypatch):
+    drafts = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda draft, path: (drafts.append(draft), replace(draft, path)))
+    for _ in range(2):
+        registries.write(str(tmp_path / "site"), str(tmp_path / "mine.txt"), Registry(exclusive=True))
+    assert len(set(drafts)) == 2 and os.listdir(tmp_path) == ["mine.txt"]
 
 
 def test_a_registry_or_a_line_that_is_written_while_somebody_kills_is_the_old_or_the_new_one(tmp_path):

@@ -156,6 +156,14 @@ def test_a_share_of_a_namespace_that_is_loaded_is_not_replaced(world):
     assert world.json(code + "\nprint(json.dumps(shared_by_many.x.V))") == "1.0"
 
 
+def test_a_module_that_only_the_active_version_has_is_not_left_behind(world):
+    world.wheel("part", "2.0", {"parts_of_many/old.py": ""})
+    world.wheel("part", "1.0", {"parts_of_many/new.py": ""})
+    world.run("[li.install(f'part=={v}', parallel=True) for v in ('1.0', '2.0')]")
+    code = "li.require('part'); import parts_of_many.old; li.require('part<2')"
+    assert refused(world, code)[0] == "AlreadyLoadedError"
+
+
 def test_what_is_not_there_is_told_with_what_there_is(world):
     kind, name, told, _ = refused(world, "li.require('alpha>9')")
     assert (kind, name) == ("NotStoredError", "alpha") and "2.0 (default), 1.5, 1.0, 3.0rc1" in told

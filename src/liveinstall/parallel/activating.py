@@ -147,6 +147,9 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
     global _active  # noqa: PLW0603  it is about the process
     path = indexes.index_path(text, base, store, sites)
     kept = indexes.read_and_keep(path)
+    if kept and not all(os.path.isdir(place) for place, _ in kept[0].owners):
+        os.close(kept[1])
+        kept = None  # what makes it anew says what is gone
     if kept is None:
         from liveinstall.parallel.indexing import build
 
@@ -175,7 +178,7 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
 
 
 def _written(path: str, index: indexes.Index) -> tuple[indexes.Index, int] | None:
-    return indexes.read_and_keep(path) if indexes.write(path, index.encode()) else None
+    return indexes.read_and_keep(path) if indexes.publish(path, index.encode()) else None
 
 
 def start(site: str) -> None:

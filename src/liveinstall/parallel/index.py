@@ -16,6 +16,7 @@ import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 from _imp import extension_suffixes, source_hash
 from marshal import dumps, loads
+from time import sleep
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
@@ -26,7 +27,7 @@ from liveinstall.parallel import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     Stamp = tuple[int, int, int]
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 INDEX_MAGIC, TABLE_MAGIC = b"liveinstall-index 1\n", b"liveinstall-table 1\n"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _KEY = 0x6C697665
+_TRIES = 50
 # The kind of interpreter: its bytecode, and which extension modules it loads (free-threaded builds have others).
 CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}{extension_suffixes()[0]}"
 CACHE = CACHE.replace(".", "-")
@@ -101,7 +103,7 @@ def opened(magic: bytes, data: bytes) -> Any:
 
 def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
     """Where the index of a registry lies, for this kind of interpreter and the site directories as they are."""
-    facts = [base, store, CACHE]
+    facts = [base, store, CACHE, os.path.expanduser("~") if b"~" in text else ""]
     for site in sites:
         try:
             facts.append(f"{site} {os.stat(site).st_mtime_ns}")
@@ -118,16 +120,11 @@ def digest(seed: bytes) -> str:
 
 def read_and_keep(path: str) -> tuple[Index, int] | None:
     """The index at `path` and the open file that keeps it in use; None if there is none that is good."""
-    try:
-        handle = os.open(path, _READ)
-    except OSError:
+    handle = keep(path)
+    if handle is None:
         return None
-    index = None
     try:
-        if flock is not None:
-            flock(handle, LOCK_SH | LOCK_NB)
-        about = os.fstat(handle)
-        index = decode(os.read(handle, about.st_size)) if about.st_nlink else None
+        index = decode(os.read(handle, os.fstat(handle).st_size))
     except OSError:
         index = None
     if index is None:
@@ -136,7 +133,48 @@ def read_and_keep(path: str) -> tuple[Index, int] | None:
     return index, handle
 
 
-def write(path: str, data: bytes) -> bool:
+def keep(path: str) -> int | None:
+    """Open the file at `path` with a shared lock, so that it is in use while it is open; None if that cannot be done.
+
+    Who looks whether it is in use locks it for a moment; and another file may have come to its path meanwhile.
+    """
+    for _ in range(_TRIES):
+        try:
+            handle = os.open(path, _READ)
+        except OSError:
+            return None
+        try:
+            if flock is not None:
+                flock(handle, LOCK_SH | LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        except OSError:
+            sleep(0.001)
+        os.close(handle)
+    return None
+
+
+def publish(path: str, data: bytes) -> bool:
+    """Put an index into the store's INDEXES, unless a good one is there, which others use; whether there is one."""
+    return write(path, data, lambda draft: _link(draft, path))
+
+
+def _link(draft: str, path: str) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        kept = read_and_keep(path)
+        if kept is None:  # damaged
+            os.replace(draft, path)
+            return
+        os.close(kept[1])
+    except OSError:  # a file system without links
+        os.replace(draft, path)
+        return
+    os.unlink(draft)
+
+
+def write(path: str, data: bytes, rename: Callable[[str], None] | None = None) -> bool:
     """Put a file into the store's INDEXES; whether that could be done. Nothing depends on it."""
     draft = f"{path}.{os.getpid()}{names.DRAFT}"
     try:
@@ -144,7 +182,10 @@ def write(path: str, data: bytes) -> bool:
             return False
         with open(draft, "xb") as stream:
             stream.write(data)
-        os.replace(draft, path)
+        if rename is None:
+            os.replace(draft, path)
+        else:
+            rename(draft)
     except OSError:
         try:  # noqa: SIM105  contextlib costs a start 4 ms
             os.unlink(draft)

@@ -148,15 +148,15 @@ def write_tables(places: Iterable[str], store: str) -> None:
 
 
 def in_use(store: str) -> set[str]:
-    """The places of the store that live processes use, as far as they could say so."""
-    return {place for path, places in _indexes(store) if indexes.is_in_use(path) for place in places}
+    """The real paths of the places of the store that live processes use, as far as they could say so."""
+    return {os.path.realpath(place) for path, places in _indexes(store) if indexes.is_in_use(path) for place in places}
 
 
 def forget(store: str, places: Iterable[str]) -> None:
     """Remove the indexes that name a place, so that the next start looks for it."""
-    gone = set(places)
+    gone = set(map(os.path.realpath, places))
     for path, named in _indexes(store):
-        if not gone.isdisjoint(named):
+        if not gone.isdisjoint(map(os.path.realpath, named)):
             os.unlink(path)
 
 

@@ -131,7 +131,7 @@ class Store:
         Raises: StoreError, also for one that a live process uses; LockTimeoutError, DisabledError.
         """
         with self.writing(timeout):
-            busy = sorted(indexing.in_use(self.path) & {entry.path for entry in entries})
+            busy = sorted(indexing.in_use(self.path) & {os.path.realpath(entry.path) for entry in entries})
             if busy:
                 raise StoreError(
                     f"a live process uses {', '.join(map(os.path.basename, busy))}.",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import liveinstall
+from _liveinstall_boot.holds import is_manager
 from liveinstall.environment.installed import finder
 from liveinstall.environment.target import find_target
 from liveinstall.errors import ActivationError, RequirementError
@@ -34,11 +35,16 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
 
     `program` is a script with its arguments, `-m MODULE ...` or `-c CODE ...`. The requirements in a script's block
     (PEP 723) count too. What the default environment has is used where it fits. `options` are those of `install()`
-    that say where packages come from. A program that was ended by a signal has 128 and the signal's number.
+    that say where packages come from. A package manager gets none of this: it changes what is on disk. A program that
+    was ended by a signal has 128 and the signal's number.
 
     Raises: RequirementError, ActivationError, and what `install()` raises.
     """
     kind, target, arguments = _understand(program)
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
+    if is_manager([sys.executable, *program]):  # it is shown the environment as it is on disk, by its own arguments
+        variables = {name: value for name, value in os.environ.items() if name != names.REGISTRY_VARIABLE}
+        return _wait(subprocess.Popen([sys.executable, *flags, *program], env=variables))
     wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
     site = find_target(for_change=False).site
     store = Store.default(site)
@@ -48,7 +54,6 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
         start = _START if home in sys.path and home == site else f"import sys; sys.path.append({home!r}); {_START}"
         if path and registries.is_enabled(site):
             variables[names.REGISTRY_VARIABLE] = path
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
         command = [sys.executable, *flags, "-c", start, path, store.path, site, kind, target, *arguments]
         return _wait(subprocess.Popen(command, env=variables))
 

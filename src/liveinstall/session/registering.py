@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.utils import canonicalize_name
@@ -28,6 +29,7 @@ from liveinstall.reports import Guard, InUse, Registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from liveinstall.events import OnEvent
     from liveinstall.model import Target
@@ -70,9 +72,15 @@ def create(
 
 def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]) -> Registered:
     check_rows(registry)
-    with environment_lock(target.site, who=transactions.command_line()):
+    with _lock(target.site, name):
         path = registries.write(target.site, name, registry, remarks)
     return _described(name, path, registry, target.site)
+
+
+def _lock(site: str, name: str) -> AbstractContextManager[object]:
+    """The environment's lock, unless it is about a file elsewhere: site-packages may be read-only then."""
+    is_own = registries.is_own(site, name)
+    return environment_lock(site, who=transactions.command_line()) if is_own else nullcontext()
 
 
 def _described(name: str, path: str, registry: Registry, site: str, problems: Sequence[str] = ()) -> Registered:
@@ -167,17 +175,23 @@ def remove(name: str) -> Registered:
     """Remove a registry; what it names stays in the store. Raises: RegistryError."""
     target = find_target(for_change=False)
     before = show(name)
-    with environment_lock(target.site, who=transactions.command_line()):
+    with _lock(target.site, name):
         registries.remove(target.site, name)
     return before
 
 
-def export_pth(name: str) -> tuple[str, ...]:
+class Lines(Rows[str]):
+    """Lines of a file."""
+
+    empty = ""
+
+
+def export_pth(name: str) -> Lines:
     """The directories of a registry, one line each: for a .pth file that type checkers and editors understand."""
     site = _site()
     path, registry = registries.read(site, name)
     store = names.own_store(site)
-    return tuple(dict.fromkeys(located(place, os.path.dirname(path), store) for place in registry.places))
+    return Lines(dict.fromkeys(located(place, os.path.dirname(path), store) for place in registry.places))
 
 
 def enable(state: Literal["on", "off"]) -> Guard:
@@ -205,14 +219,16 @@ def forget(*wanted: str) -> tuple[InUse, ...]:
     store = Store.default(site)
     entries = []
     for text in wanted:
-        name, _, version = text.partition("==")
+        name, pinned, version = text.partition("==")
+        if pinned and not version:
+            raise StoreError(f"{text} names no version.", todo="NAME alone is all of it.", store=store.path)
         found = [entry for entry in store.find(canonicalize_name(name)) if version in ("", entry.version)]
         if not found:
             raise StoreError(f"there is no {text} in {store.path}.", store=store.path)
         entries += found
-    places = {entry.path for entry in entries}
+    places = {os.path.realpath(entry.path) for entry in entries}
     for known in registered():
-        both = places & {each.place for each in known.distributions}
+        both = places & {os.path.realpath(each.place) for each in known.distributions}
         if both:
             todo = f"Remove that first: python -m liveinstall registry remove {known.name}"
             what = f"the registry {known.name} names {', '.join(sorted(map(os.path.basename, both)))}."
