@@ -69,6 +69,67 @@ def test_a_package_manager_is_run_by_its_own_arguments(world, tmp_path):
         assert told(world, "run", "--with", "alpha<2", *program, **more) == "2.0 True None", program
 
 
+def run_in(world, directory, *words, **more):
+    code = "import sys, fake_engine\nfrom liveinstall.frontends.cli import main\nsys.exit(main(sys.argv[1:]))"
+    process = [str(world.python), *more.pop("flags", ()), "-c", code, "run", "--with", "alpha<2", *map(str, words)]
+    done = subprocess.run(
+        process, cwd=directory, env=world.variables(**more), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_program_finds_what_it_would_find_without_us(world, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/main.py").write_text("import sys, alpha\nprint(alpha.V, sys.path[0])\n")
+    (tmp_path / "main.py").symlink_to(tmp_path / "real/main.py")
+    here = str(tmp_path / "real")
+    assert run_in(world, tmp_path, "main.py") == f"1.0 {here}"
+    code = "import sys, alpha; print(alpha.V, '' in sys.path, sys.path[0])"
+    assert run_in(world, tmp_path, "-c", code) == "1.0 True"
+    assert run_in(world, tmp_path, "-c", code, flags=["-P"]).startswith("1.0 False /")
+    assert here not in run_in(world, tmp_path, "main.py", flags=["-P"])
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed/__main__.py").write_text("import sys, alpha\nprint(alpha.V, sys.path[0], __name__)\n")
+    assert run_in(world, tmp_path, "packed") == "1.0 packed __main__"
+
+
+def test_nothing_of_the_working_directory_is_imported_before_the_program(world, tmp_path):
+    for name in ("runpy", "marshal", "importlib", "liveinstall", "pkgutil"):
+        (tmp_path / f"{name}.py").write_text(f"print('bad: {name}')\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/main.py").write_text("import alpha\nprint(alpha.V)\n")
+    launcher = "import sys; sys.path.remove(''); from liveinstall.session.launching import run; "
+    launcher += "sys.exit(run(['sub/main.py'], ['alpha<2']))"
+    process = [str(world.python), "-c", launcher]
+    done = subprocess.run(process, cwd=tmp_path, env=world.variables(), capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == "1.0", done.stderr
+
+
+AFTER_THE_END = """
+import pickle, threading, time, atexit, alpha
+class X: pass
+def work():
+    time.sleep(0.3)
+    print(alpha.V, type(pickle.loads(pickle.dumps(X()))).__name__)
+threading.Thread(target=work).start()
+"""
+
+
+def test_a_program_s_main_module_lives_as_long_as_its_threads(world, tmp_path):
+    (tmp_path / "late.py").write_text(AFTER_THE_END)
+    assert run_in(world, tmp_path, "late.py") == "1.0 X"
+    assert run_in(world, tmp_path, "-m", "late") == "1.0 X"
+    assert run_in(world, tmp_path, "-c", AFTER_THE_END) == "1.0 X"
+
+
+def test_a_request_that_contradicts_itself_is_told_as_such(world):
+    told(world, "install", "--parallel", "-q", "alpha==1.0")
+    done = command(world, "run", "--with", "alpha<2", "--with", "alpha>=2", "-c", "print('ran')")
+    assert done.returncode == 1 and not done.stdout
+    assert "alpha<2 was asked for; alpha>=2 was asked for" in done.stderr
+
+
 def test_a_script_s_own_block_of_metadata_counts(world, tmp_path):
     script = tmp_path / "main.py"
     script.write_text("# /// script\n# dependencies = ['beta']\n# ///\nimport beta\nprint(beta.V)\n")

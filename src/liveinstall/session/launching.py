@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-_START = "from liveinstall.parallel.launching import main; main()"
+# Nothing of the working directory is imported before the program.
+_START = (
+    "import sys; sys.flags.safe_path or sys.path.pop(0); {home}from liveinstall.parallel.launching import main; main()"
+)
 _KINDS = {"-m": "module", "-c": "code"}
 
 
@@ -51,7 +54,7 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
     with _registry(wanted, store, quiet, options) as path:
         variables = dict(os.environ)
         home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
-        start = _START if home in sys.path and home == site else f"import sys; sys.path.append({home!r}); {_START}"
+        start = _START.format(home="" if home in sys.path and home == site else f"sys.path.append({home!r}); ")
         if path and registries.is_enabled(site):
             variables[names.REGISTRY_VARIABLE] = path
         command = [sys.executable, *flags, "-c", start, path, store.path, site, kind, target, *arguments]
@@ -99,7 +102,9 @@ def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: 
     if wanted:
         try:
             chosen = choose(wanted, scene, for_child=True)
-        except ActivationError:
+        except ActivationError as error:
+            if len(error.chains) > 1 and all(len(chain) == 1 for chain in error.chains):
+                raise  # the request itself contradicts itself: nothing that is fetched helps
             from liveinstall.parallel.fetching import fetch  # engines, only where something is fetched
 
             with Reporter(quiet=quiet) as reporter:
