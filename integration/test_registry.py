@@ -35,7 +35,7 @@ def real(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Envi
         pytest.skip("numpy 1.26 has wheels for 3.11, which is not here")
     made = Environment.make(tmp_path_factory.mktemp("registry") / "venv", base)
     add_liveinstall(made, wheel)
-    made.add("numpy==2.0.2", "pyzmq==27.0.0")
+    made.add("numpy==2.0.2", "pyzmq==27.0.0", "setuptools==69.5.1")  # which has a .pth file that imports
     for words in (
         ("create", "env1", "numpy==1.26.4", "pyzmq==26.2"),
         ("create", "env2", "--exclusive", "numpy==1.26.4"),

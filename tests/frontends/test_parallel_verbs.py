@@ -158,6 +158,7 @@ def test_children_of_the_program_see_what_it_sees(world, tmp_path):
         (["registry", "merge", "x"], "takes a NAME and others"),
         (["registry", "create", "x"], "no requirement"),
         (["store", "remove"], "takes what to remove"),
+        (["store", "remove", "alpha=="], "says no version"),
     ],
 )
 def test_a_command_that_makes_no_sense_is_misuse(world, words, why):
@@ -274,7 +275,7 @@ def test_what_lies_beside_is_listed_and_removed_unless_a_registry_names_it(world
     for name in json.loads(told(world, "registry", "list", "--json"))["result"]:
         told(world, "registry", "remove", name["name"])
     done = command(world, "store", "remove", "alpha==")
-    assert done.returncode == 1 and "names no version" in done.stderr
+    assert done.returncode == 2 and "says no version" in done.stderr
     assert "alpha 1.0" in told(world, "store", "list")
     left = {line.split()[0] for line in told(world, "store", "list").splitlines()}
     told(world, "store", "remove", *left)
@@ -302,3 +303,31 @@ def test_options_of_an_engine_are_understood_where_a_registry_is_created():
 
 def test_the_names_are_public():
     assert {"require", "versions", "Activation", "Versions"} <= set(liveinstall.__all__)
+
+
+def test_a_package_manager_is_run_as_it_is(world, tmp_path):
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip/__main__.py").write_text("import sys, alpha\nprint(alpha.V, sys.orig_argv[1:])\n")
+    more = {"PYTHONPATH": f"{world.root / 'libraries'}:{tmp_path}"}
+    assert told(world, "run", "--with", "alpha<2", "-m", "pip", "list", **more) == "2.0 ['-m', 'pip', 'list']"
+
+
+def test_a_program_is_asked_to_end_when_the_command_is(world, tmp_path):
+    script = tmp_path / "main.py"
+    handler = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))"
+    script.write_text(f"import signal, sys, time\n{handler}\nprint(flush=True)\ntime.sleep(60)\n")
+    code = "import sys, fake_engine\nfrom liveinstall.frontends.cli import main\nsys.exit(main(sys.argv[1:]))"
+    command = [str(world.python), "-c", code, "run", str(script)]
+    with subprocess.Popen(command, env=world.variables(), stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.terminate()
+        assert process.wait(timeout=30) == 9
+
+
+def test_a_registry_may_be_a_file_of_one_s_own(world, tmp_path):
+    told(world, "registry", "create", "-q", tmp_path / "mine.txt", "alpha==1.0")
+    assert "alpha==1.0 -> " in (tmp_path / "mine.txt").read_text()
+    (tmp_path / "none.txt").write_text("liveinstall-registry 1\n")
+    assert told(world, "registry", "export-pth", tmp_path / "none.txt") == ""
+    told(world, "registry", "remove", tmp_path / "mine.txt")
+    assert not (tmp_path / "mine.txt").exists()

@@ -12,8 +12,8 @@ from places import KILLED, Place
 from support import make_environment, make_wheel
 
 from liveinstall.errors import RegistryError, StoreError
+from liveinstall.parallel import activating, indexing, names, registries
 from liveinstall.parallel import index as indexes
-from liveinstall.parallel import indexing, names, registries
 from liveinstall.parallel.registry import MAGIC, Registry, Row
 from liveinstall.parallel.store import Store
 
@@ -303,22 +303,21 @@ def test_what_a_live_process_uses_by_another_spelling_of_the_store_is_not_remove
 def test_of_two_first_starts_each_keeps_the_same_index(tmp_path):
     path = str(tmp_path / names.INDEXES / "index")
     data = indexes.Index((), {}, ()).encode()
-    assert indexes.publish(path, data)
+    assert indexes.write(path, data, over=False)
     _, first = indexes.read_and_keep(path)
-    assert indexes.publish(path, data), "the second found none before the first had written"
+    assert indexes.write(path, data, over=False), "the second found none before the first had written"
     assert os.path.samestat(os.fstat(first), os.stat(path)) and indexes.is_in_use(path)
     os.close(first)
     assert not indexes.is_in_use(path)
     Path(path).write_bytes(b"damaged")
-    assert indexes.publish(path, data) and os.listdir(tmp_path / names.INDEXES) == ["index"]
-    found = indexes.read_and_keep(path)
-    assert found is not None
+    found = activating._written(path, indexes.Index((), {}, ()))
+    assert found is not None and os.listdir(tmp_path / names.INDEXES) == ["index"]
     os.close(found[1])
 
 
 def test_an_index_that_is_replaced_while_it_is_opened_is_opened_again(tmp_path, monkeypatch):
     path = str(tmp_path / names.INDEXES / "index")
-    assert indexes.publish(path, indexes.Index((), {}, ()).encode())
+    assert indexes.write(path, indexes.Index((), {}, ()).encode())
     lock, left = indexes.flock, [1]
 
     def slow(handle, how):
@@ -377,9 +376,7 @@ def test_a_shared_store_knows_who_uses_it_and_bare_names_stay_in_the_environment
 
 
 def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(indexes, "write", lambda *_: False)
-    from liveinstall.parallel import activating
-
+    monkeypatch.setattr(indexes, "write", lambda *_, **__: False)
     found = activating.activate(
         f"{MAGIC}\nns -> {world.ns_c.path}\n".encode(), "x", "/", str(tmp_path / "none"), [], "a test"
     )
@@ -478,3 +475,95 @@ def test_a_registry_or_a_line_that_is_written_while_somebody_kills_is_the_old_or
     assert place.fork(change)[0] == 0
     assert sorted(os.listdir(place.site / ".liveinstall/registries")) == ["env1.txt"]
     assert os.listdir(place.site / ".liveinstall") == ["registries"]
+
+
+def test_an_entry_that_is_gone_is_told_although_the_index_is_there(world):
+    gone = world.add("gone", "1.0")
+    world.registry("losing", gone)
+    assert not world.run("import gone", "losing").stderr
+    os.rename(gone.path, gone.path + "-away")
+    done = world.run("", "losing")
+    assert "losing is not active" in done.stderr and "is not there" in done.stderr
+    os.rename(gone.path + "-away", gone.path)
+
+
+def test_a_build_for_another_python_is_told(world):
+    wheel = make_wheel(world.wheels, "foreign", "1.0")
+    entry = world.store.add(wheel.rename(world.wheels / "foreign-1.0-cp38-cp38-win_amd64.whl"))
+    world.registry("foreign", entry)
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: "foreign"}  # with packaging
+    done = subprocess.run([world.env.python, "-c", ""], env=variables, capture_output=True, text=True)
+    assert "cannot use cp38-cp38-win_amd64" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_of_two_first_starts_at_once_both_are_known_to_use_an_entry(world):
+    both = world.add("both", "1.0")
+    world.registry("twice", both)
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: "twice"}
+    code = "print(flush=True); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    users = [subprocess.Popen([world.env.python, "-c", code], env=variables, **pipes) for _ in range(2)]
+    for user in users:
+        user.stdout.readline()
+    for user in users:
+        with pytest.raises(StoreError, match="a live process uses"):
+            world.store.remove(both)
+        user.communicate(b"\n")
+    world.store.remove(both)
+
+
+def test_a_good_index_is_not_replaced_so_that_its_lock_is_seen(tmp_path):
+    path = str(tmp_path / "x" / "index")
+    assert indexes.write(path, b"first", over=False) and indexes.write(path, b"second", over=False)
+    assert Path(path).read_bytes() == b"first" and os.listdir(tmp_path / "x") == ["index"]
+    assert indexes.write(path, b"third") and Path(path).read_bytes() == b"third"
+
+
+def test_a_store_is_one_by_any_path(tmp_path):
+    store = Store.at(tmp_path / "store")
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    assert Store.at(tmp_path / "link").path == store.path
+
+
+def test_what_the_environment_s_own_lines_import_at_a_start_is_found_although_it_is_shut_out(world):
+    (world.env.site / "helper_of_line.py").write_text("")
+    line = world.env.site / "zz-line.pth"
+    line.write_text("import helper_of_line\n")
+    try:
+        world.registry("alone", world.alpha, exclusive=True)
+        assert world.json(FIND, "alone")[0] == 1
+        assert "excludes" in world.run("import beta", "alone").stderr
+    finally:
+        line.unlink()
+
+
+GRANDCHILD = """
+import multiprocessing as m, sys, json
+def look(queue):
+    import alpha
+    queue.put(alpha.V)
+def between(queue):
+    child = m.get_context("spawn").Process(target=look, args=(queue,))
+    child.start()
+    child.join()
+if __name__ == "__main__":
+    import liveinstall
+    liveinstall.require("alpha<2")
+    queue = m.get_context("spawn").Queue()
+    child = m.get_context("spawn").Process(target=between, args=(queue,))
+    child.start()
+    print(queue.get(timeout=60))
+    child.join()
+"""
+
+
+def test_grandchildren_see_it_too(world, tmp_path):
+    script = tmp_path / "grandchild.py"
+    script.write_text(GRANDCHILD)
+    registries.enable(str(world.env.site), on=False)
+    try:
+        command = [world.env.python, script]
+        done = subprocess.run(command, env=world.env.variables(), capture_output=True, text=True, timeout=100)
+    finally:
+        registries.enable(str(world.env.site), on=True)
+    assert done.stdout == "1\n", done.stderr

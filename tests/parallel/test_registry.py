@@ -67,6 +67,7 @@ def test_any_text_is_read_or_refused_by_its_line(text):
         ("numpy== -> x", "no top-level name"),
         ("numpy.core -> x", "no top-level name"),
         ("../x -> x", "no top-level name"),
+        (f"numpy -> x{MAGIC}", "is not NAME -> DIRECTORY"),
         ("exclusive please", "is not NAME -> DIRECTORY"),
     ],
 )

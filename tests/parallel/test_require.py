@@ -170,6 +170,17 @@ def test_what_is_not_there_is_told_with_what_there_is(world):
     assert refused(world, "li.require('nowhere')")[0] == "NotStoredError"
 
 
+def test_an_option_that_nobody_knows_is_refused_also_where_nothing_is_fetched(world):
+    code = """
+        for options in ({"nonsense": 1}, {"user": True}):
+            try:
+                li.require("top", **options)
+            except li.errors.RequirementError as error:
+                print(json.dumps(True) if options == {"user": True} else "", end="")
+    """
+    assert world.json(code) is True
+
+
 @pytest.mark.parametrize("text", ["", "'https://x/y.whl'", "'./x.whl'", "'not a requirement!'"])
 def test_what_is_no_requirement_by_name_is_refused(world, text):
     code = f"""

@@ -107,6 +107,20 @@ def test_one_version_may_have_several_builds_and_each_python_takes_its_own(store
     assert [found.tag for found in usable(store.entries())] == [mine]
 
 
+def test_of_builds_with_the_same_tag_the_highest_number_is_used(store, wheels):
+    for number in ("", "2-", "10a-"):
+        wheel = make_wheel(wheels, "alpha", "1.0")
+        store.add(wheel.rename(wheels / f"alpha-1.0-{number}py3-none-any.whl"))
+    assert [found.tag for found in usable(store.entries())] == ["10a-py3-none-any"]
+
+
+def test_a_content_with_fewer_files_is_another(store, wheels, tmp_path):
+    store.add(make_wheel(wheels, "alpha", "1.0", FILES))
+    less = {path: text for path, text in FILES.items() if "pure" not in path}
+    with pytest.raises(StoreError, match="other content"):
+        store.add(make_wheel(tmp_path / "others", "alpha", "1.0", less))
+
+
 def test_all_that_is_asked_for_is_added_or_nothing(store, wheels, tmp_path):
     good = [make_wheel(wheels, name, "1.0") for name in ("alpha", "beta")]
     store.add(good[0])

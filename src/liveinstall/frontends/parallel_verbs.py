@@ -146,7 +146,7 @@ def words_of(value: Any) -> str:
         return f"Starts of Python in {value.site} {seen}."
     if isinstance(value, tuple) and value and not isinstance(value[0], Registered):
         return "\n".join(f"{row.name} {row.version}  {row.place}" if isinstance(row, InUse) else row for row in value)
-    return str(value) if value != () else getattr(value, "empty", "Nothing is stored.")
+    return str(value) if value != () else getattr(value, "empty", "")
 
 
 def status_of(value: Any) -> int:

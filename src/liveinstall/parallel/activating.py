@@ -149,7 +149,7 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
     kept = indexes.read_and_keep(path)
     if kept and not all(os.path.isdir(place) for place, _ in kept[0].owners):
         os.close(kept[1])
-        kept = None  # what makes it anew says what is gone
+        kept = None  # making it anew tells what is gone
     if kept is None:
         from liveinstall.parallel.indexing import build
 
@@ -178,7 +178,11 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
 
 
 def _written(path: str, index: indexes.Index) -> tuple[indexes.Index, int] | None:
-    return indexes.read_and_keep(path) if indexes.publish(path, index.encode()) else None
+    data = index.encode()
+    kept = indexes.read_and_keep(path) if indexes.write(path, data, over=False) else None  # maybe another process's
+    if kept is None and indexes.write(path, data):  # one is there, and damaged, or it cannot be linked
+        kept = indexes.read_and_keep(path)
+    return kept
 
 
 def start(site: str) -> None:
@@ -195,6 +199,8 @@ def start(site: str) -> None:
 
         if is_manager(sys.orig_argv):
             return  # it is shown the environment as it is on disk, because that is what it changes
+        if given and os.path.dirname(given):
+            os.environ[names.REGISTRY_VARIABLE] = path  # children may have another working directory
         with open(path, "rb") as stream:
             text = stream.read()
         site = os.path.realpath(site)

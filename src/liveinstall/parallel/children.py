@@ -19,20 +19,23 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from liveinstall.parallel.activating import Active
+
 _SPAWN = "multiprocessing.spawn"
-# A child that does not find liveinstall must start all the same; it looks where its parent has found it.
+# It looks for liveinstall where its parent has found it. A child that cannot have what its parent has ends with the
+# error, rather than go on with other versions.
 _CODE = """\
 import sys
 sys.path.append(home)
 try:
+    from liveinstall.parallel import children
     if asked:
         from liveinstall.parallel.activating import activate
-        activate(*asked)
+        children.check_loaded(activate(*asked))
     for places, exclusive in more:
         from liveinstall.parallel.manager import activate
         activate(*places, exclusive=exclusive)
-except Exception as error:
-    print("liveinstall:", error, file=sys.stderr)
+    children.pass_on()
 finally:
     sys.path.remove(home)
 """
@@ -85,6 +88,16 @@ def pass_on() -> None:
         _tell_children(sys.modules[_SPAWN])
     elif _watch not in sys.meta_path:
         sys.meta_path.insert(0, _watch)
+
+
+def check_loaded(found: Active | None) -> None:
+    """ImportError if this process has imported something from elsewhere already, as a server with preloads may have."""
+    if found is None:
+        raise ImportError("what is active in the parent process is not for this environment")
+    for top, owners in found.finder.owners.items():
+        file = getattr(sys.modules.get(top), "__file__", None)
+        if file and not file.startswith(tuple(owner.place + os.sep for owner in owners)):
+            raise ImportError(f"{top} was imported from {file}, and the parent has it from {owners[0].place}", name=top)
 
 
 def _tell_children(spawn: Any) -> None:

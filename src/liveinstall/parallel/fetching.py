@@ -22,7 +22,7 @@ from liveinstall.planning.requests import parse_request
 from liveinstall.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from liveinstall.events import Event
     from liveinstall.model import Candidate
@@ -65,6 +65,11 @@ def fetch(
         return found
     with store.working(request.timeout) as directory:
         return _Fetch(request, store, engine, tell, directory).run()
+
+
+def check_options(requirements: Sequence[str], options: Mapping[str, Any]) -> None:
+    """RequirementError for options that `fetch()` would not understand."""
+    parse_request(tuple(requirements), **_checked({name: options[name] for name in options if name != "engine"}))
 
 
 def stored(requirements: Sequence[str], store: Store) -> tuple[Stored, ...] | None:

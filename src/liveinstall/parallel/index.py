@@ -27,7 +27,7 @@ from liveinstall.parallel import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     Stamp = tuple[int, int, int]
@@ -154,38 +154,22 @@ def keep(path: str) -> int | None:
     return None
 
 
-def publish(path: str, data: bytes) -> bool:
-    """Put an index into the store's INDEXES, unless a good one is there, which others use; whether there is one."""
-    return write(path, data, lambda draft: _link(draft, path))
+def write(path: str, data: bytes, *, over: bool = True) -> bool:
+    """Put a file into the store's INDEXES; whether that could be done, or it is there. Nothing depends on it.
 
-
-def _link(draft: str, path: str) -> None:
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        kept = read_and_keep(path)
-        if kept is None:  # damaged
-            os.replace(draft, path)
-            return
-        os.close(kept[1])
-    except OSError:  # a file system without links
-        os.replace(draft, path)
-        return
-    os.unlink(draft)
-
-
-def write(path: str, data: bytes, rename: Callable[[str], None] | None = None) -> bool:
-    """Put a file into the store's INDEXES; whether that could be done. Nothing depends on it."""
+    Not `over` one that is there: who has that locked would not be seen any more.
+    """
     draft = f"{path}.{os.getpid()}{names.DRAFT}"
     try:
         if not _make(os.path.dirname(path)):
             return False
         with open(draft, "xb") as stream:
             stream.write(data)
-        if rename is None:
+        if over:
             os.replace(draft, path)
         else:
-            rename(draft)
+            _link(draft, path)
+            os.unlink(draft)
     except OSError:
         try:  # noqa: SIM105  contextlib costs a start 4 ms
             os.unlink(draft)
@@ -193,6 +177,13 @@ def write(path: str, data: bytes, rename: Callable[[str], None] | None = None) -
             pass
         return False
     return True
+
+
+def _link(draft: str, path: str) -> None:
+    try:  # noqa: SIM105  contextlib costs a start 4 ms
+        os.link(draft, path)
+    except FileExistsError:
+        pass
 
 
 def _make(directory: str) -> bool:

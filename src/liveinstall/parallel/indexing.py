@@ -37,10 +37,26 @@ def build(text: str, source: str, base: str, store: str, sites: Sequence[str]) -
     for row in registry.names:
         tops[row.name] = (*tops.get(row.name, ()), number[located(row.place, base, store)])
     pins = tuple((row.name, row.version, located(row.place, base, store)) for row in registry.pins)
+    for place in places:
+        _check_usable(place, source)
     hidden = tuple(sorted(set(_left_by({name for name, *_ in pins}, sites)) - set(tops)))
     stores = sorted({os.path.dirname(place) for place in places})
     found = tuple(path for path in stores if os.path.exists(os.path.join(path, names.MARK)))
     return indexes.Index(owners, tops, pins, hidden, found, exclusive=registry.exclusive, prefix=registry.prefix)
+
+
+def _check_usable(place: str, source: str) -> None:
+    """RegistryError for an entry of a store that is a build for another Python."""
+    name = os.path.basename(place)
+    parts = name.split("-")
+    if len(parts) not in names.PARTS or not os.path.exists(os.path.join(os.path.dirname(place), names.MARK)):
+        return
+    from liveinstall.parallel.tags import is_usable
+
+    tag = "-".join(parts[-3:])
+    if not is_usable(tag):
+        todo = "Create the registry with this Python."
+        raise RegistryError(f"{source} names {name}: this Python cannot use {tag}.", todo=todo, registry=source)
 
 
 def _infos(place: str, source: str) -> Iterator[str]:
@@ -180,7 +196,8 @@ def sweep(store: str) -> None:
     for name in os.listdir(directory) if os.path.isdir(directory) else ():
         path, (entry, dot, _) = os.path.join(directory, name), name.rpartition(".")
         with suppress(OSError):
-            old = time.time() - os.stat(path).st_mtime > _KEPT
+            kept = 52 * _KEPT if name.endswith(names.REGISTRY) else _KEPT  # children may be started from it any time
+            old = time.time() - os.stat(path).st_mtime > kept
             is_draft = names.DRAFT in name and old
             is_table = dot and names.DRAFT not in name and not name.endswith(names.REGISTRY)
             orphan = is_table and not os.path.isdir(os.path.join(store, entry))

@@ -24,7 +24,7 @@ def store_path(site: str) -> str:
     """The absolute path of the store of the environment with this site directory: LIVEINSTALL_STORE, or its own."""
     chosen = os.environ.get(STORE_VARIABLE, "")
     if chosen and not sys.flags.ignore_environment:
-        return os.path.abspath(os.path.expanduser(chosen))
+        return os.path.realpath(os.path.expanduser(chosen))
     return own_store(site)
 
 

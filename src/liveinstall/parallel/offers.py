@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall.errors import StoreError
 from liveinstall.parallel.solving import Offer
+from liveinstall.parallel.tags import build_of, is_for_all, rank_of, ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,32 +102,11 @@ def _rank(version: str) -> tuple[bool, Version]:
 def usable(entries: Iterable[Stored]) -> list[Stored]:
     """Those that this interpreter can use; of one version the best build."""
     found = list(entries)
-    ranks = _ranks() if any(not _is_for_all(entry.tag) for entry in found) else {}
-    best: dict[tuple[str, str], tuple[int, Stored]] = {}
+    tags = ranks() if any(not is_for_all(entry.tag) for entry in found) else {}
+    best: dict[tuple[str, str], tuple[tuple[int, tuple[int, str]], Stored]] = {}
     for entry in found:
-        rank = _rank_of(entry.tag, ranks)
+        rank = rank_of(entry.tag, tags), build_of(entry.tag)
         known = best.setdefault((entry.name, entry.version), (rank, entry))
         if rank < known[0]:
             best[entry.name, entry.version] = rank, entry
-    return [entry for rank, entry in best.values() if rank < sys.maxsize]
-
-
-def _is_for_all(tag: str) -> bool:
-    return tag.endswith("py3-none-any")
-
-
-def _ranks() -> dict[str, int]:
-    from packaging.tags import sys_tags  # takes long to load, and most of what there is needs no look at it
-
-    return {str(tag): rank for rank, tag in enumerate(sys_tags())}
-
-
-def _rank_of(tag: str, ranks: Mapping[str, int]) -> int:
-    """How well a (compressed) tag fits this interpreter: 0 is best, sys.maxsize is not at all."""
-    if _is_for_all(tag):
-        return ranks.get("py3-none-any", sys.maxsize - 1)
-    interpreters, abis, platforms = (part.split(".") for part in tag.split("-")[-3:])
-    return min(
-        (ranks.get(f"{i}-{a}-{p}", sys.maxsize) for i in interpreters for a in abis for p in platforms),
-        default=sys.maxsize,
-    )
+    return [entry for (rank, _), entry in best.values() if rank < sys.maxsize]

@@ -64,8 +64,8 @@ def path_of(site: str, name: str) -> str:
     return path
 
 
-def is_own(site: str, name: str) -> bool:
-    """Whether a registry lies among the environment's own, or is a file elsewhere."""
+def is_inside(site: str, name: str) -> bool:
+    """Whether a registry is one of the environment's, and no file of somebody's own."""
     return os.path.dirname(path_of(site, name)) == _home(site)
 
 
@@ -85,7 +85,7 @@ def write(site: str, name: str, registry: Registry, remarks: Iterable[str] = ())
     """Write a registry, by one rename; its path. Before the rename there is the old one, or none. Needs the lock."""
     path = path_of(site, name)
     try:
-        _write(path, encode(registry, remarks), os.path.dirname(path), is_locked=is_own(site, name))
+        _write(path, encode(registry, remarks), os.path.dirname(path), is_locked=is_inside(site, name))
         files.flush([os.path.dirname(path)])
     except OSError as error:
         raise RegistryError(f"{path} cannot be written: {error}.", registry=name) from error

@@ -101,7 +101,7 @@ def decode(text: str, source: str = "the registry") -> Registry:
 def _row(line: str, source: str, number: int) -> Row:
     left, arrow, place = line.partition(_ARROW)
     left, place = left.strip(), place.strip()
-    if not arrow or not place or "\0" in place:
+    if not arrow or not place or "\0" in place or place.endswith(MAGIC):  # two files joined without a line's end
         _refuse(source, number, "is not NAME -> DIRECTORY")
     where = f"{source}, line {number}"
     pin = _PIN.fullmatch(left)

@@ -56,9 +56,21 @@ class Shut:
         if name in sys.stdlib_module_names or name in ("sitecustomize", "usercustomize"):
             return None
         if PathFinder.find_spec(name) is None and PathFinder.find_spec(name, self._taken) is not None:
+            if _is_for_site():
+                return PathFinder.find_spec(name, self._taken)
             why = "only the default environment has it, and what is active here excludes that"
             raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
         return None
+
+
+def _is_for_site() -> bool:
+    """Whether it is site.py that imports, for a line of a .pth file: a failure there is a traceback at every start."""
+    frame = sys._getframe(2)  # noqa: SLF001
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "site":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def default_places() -> list[str]:

@@ -68,7 +68,7 @@ class Store:
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> Store:
         """The store in a directory."""
-        return cls(os.path.abspath(os.path.expanduser(path)))
+        return cls(os.path.realpath(os.path.expanduser(path)))
 
     @classmethod
     def default(cls, site: str) -> Store:

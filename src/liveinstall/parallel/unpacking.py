@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import sys
@@ -118,13 +120,26 @@ def _is_same(info: str, checked: Checked) -> bool:
     except OSError:
         return False
     own = {f"{checked.dist_info}/{name}" for name in (*NOT_ITS_OWN, "RECORD", "RECORD.jws", "RECORD.p7s")}
+    wanted = set()
     for path, (algorithm, digest, _) in checked.record.items():
         inner = path.removeprefix(f"{checked.data}/purelib/").removeprefix(f"{checked.data}/platlib/")
         if path in own or is_left_out(path, checked) or path.startswith(f"{checked.data}/headers/"):
             continue
-        if algorithm == "sha256" and there.get(_moved(inner, checked), "") != digest:
+        moved = _moved(inner, checked)
+        wanted.add(moved)
+        if (there.get(moved) if algorithm == "sha256" else _hash(os.path.join(info, "..", moved), algorithm)) != digest:
             return False
-    return True
+    return {path for path in there if path not in own and ".data/headers/" not in path} == wanted
+
+
+def _hash(path: str, algorithm: str) -> str:
+    """A file's hash as RECORD has it; empty if it is gone."""
+    try:
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, algorithm).digest()
+    except OSError:
+        return ""
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def _moved(path: str, checked: Checked) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -62,7 +64,11 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
-    """The child's exit status. Ctrl-C is the program's."""
+    """The child's exit status. Ctrl-C is the program's, and so is a request to end."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, _: child.send_signal(number))
     while True:
         try:
             status = child.wait()

@@ -74,6 +74,10 @@ def require_anew(
 ) -> Activation:
     """See `liveinstall.require`; the answer is remembered for `question`."""
     check_simple(texts)
+    if options:
+        from liveinstall.parallel.fetching import check_options
+
+        check_options(texts, options)
     site = _site()
     store = Store.default(site)
     scene = Scene(store, finder(), activating.active())

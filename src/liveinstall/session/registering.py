@@ -12,7 +12,7 @@ from liveinstall.commit import transaction as transactions
 from liveinstall.commit.lock import environment_lock
 from liveinstall.environment.installed import in_directory, installed
 from liveinstall.environment.target import find_target
-from liveinstall.errors import RegistryConflictError, RegistryError, StoreError
+from liveinstall.errors import RegistryConflictError, RegistryError, RequirementError, StoreError
 from liveinstall.events import Reporter
 from liveinstall.model import Rows
 from liveinstall.parallel import names, registries
@@ -29,7 +29,6 @@ from liveinstall.reports import Guard, InUse, Registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from liveinstall.events import OnEvent
     from liveinstall.model import Target
@@ -72,15 +71,10 @@ def create(
 
 def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]) -> Registered:
     check_rows(registry)
-    with _lock(target.site, name):
+    inside = registries.is_inside(target.site, name)  # a file of one's own needs no environment that can be written to
+    with environment_lock(target.site, who=transactions.command_line()) if inside else nullcontext():
         path = registries.write(target.site, name, registry, remarks)
     return _described(name, path, registry, target.site)
-
-
-def _lock(site: str, name: str) -> AbstractContextManager[object]:
-    """The environment's lock, unless it is about a file elsewhere: site-packages may be read-only then."""
-    is_own = registries.is_own(site, name)
-    return environment_lock(site, who=transactions.command_line()) if is_own else nullcontext()
 
 
 def _described(name: str, path: str, registry: Registry, site: str, problems: Sequence[str] = ()) -> Registered:
@@ -175,23 +169,18 @@ def remove(name: str) -> Registered:
     """Remove a registry; what it names stays in the store. Raises: RegistryError."""
     target = find_target(for_change=False)
     before = show(name)
-    with _lock(target.site, name):
+    inside = registries.is_inside(target.site, name)
+    with environment_lock(target.site, who=transactions.command_line()) if inside else nullcontext():
         registries.remove(target.site, name)
     return before
 
 
-class Lines(Rows[str]):
-    """Lines of a file."""
-
-    empty = ""
-
-
-def export_pth(name: str) -> Lines:
+def export_pth(name: str) -> tuple[str, ...]:
     """The directories of a registry, one line each: for a .pth file that type checkers and editors understand."""
     site = _site()
     path, registry = registries.read(site, name)
     store = names.own_store(site)
-    return Lines(dict.fromkeys(located(place, os.path.dirname(path), store) for place in registry.places))
+    return tuple(dict.fromkeys(located(place, os.path.dirname(path), store) for place in registry.places))
 
 
 def enable(state: Literal["on", "off"]) -> Guard:
@@ -205,9 +194,15 @@ def enable(state: Literal["on", "off"]) -> Guard:
     return Guard(site, state == "on")
 
 
-def stored() -> tuple[InUse, ...]:
+class Shelf(Rows[InUse]):
+    """What lies beside an environment."""
+
+    empty = "Nothing is stored."
+
+
+def stored() -> Shelf:
     """All that the store of this environment has."""
-    return tuple(InUse(entry.name, entry.version, entry.path) for entry in Store.default(_site()).entries())
+    return Shelf(InUse(entry.name, entry.version, entry.path) for entry in Store.default(_site()).entries())
 
 
 def forget(*wanted: str) -> tuple[InUse, ...]:
@@ -221,7 +216,7 @@ def forget(*wanted: str) -> tuple[InUse, ...]:
     for text in wanted:
         name, pinned, version = text.partition("==")
         if pinned and not version:
-            raise StoreError(f"{text} names no version.", todo="NAME alone is all of it.", store=store.path)
+            raise RequirementError(f"{text} says no version.", requirement=text)
         found = [entry for entry in store.find(canonicalize_name(name)) if version in ("", entry.version)]
         if not found:
             raise StoreError(f"there is no {text} in {store.path}.", store=store.path)
