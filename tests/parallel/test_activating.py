@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
+from packaging.tags import sys_tags
 from places import KILLED, Place
 from support import make_environment, make_wheel
 
@@ -388,6 +391,38 @@ def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path,
         activating._active = None
 
 
+def test_the_registry_of_children_is_kept_as_long_as_a_process_may_start_some(world):
+    code = """
+        import json, liveinstall, os, sys, subprocess
+        liveinstall.require("alpha<2")
+        path = os.environ["LIVEINSTALL_REGISTRY"]
+        print(path, flush=True)
+        input()
+        child = "import alpha; print(alpha.V, flush=True); input(); print()"
+        subprocess.Popen([sys.executable, "-c", child])
+    """
+    variables = world.env.variables()
+    process = [world.env.python, "-c", textwrap.dedent(code)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(process, env=variables, **pipes) as user:
+        path = Path(user.stdout.readline().strip())
+
+        def swept():
+            os.utime(path, (1_700_000_000, 1_700_000_000))
+            with world.store.writing():
+                pass
+            return not path.exists()
+
+        assert not swept()
+        user.stdin.write("\n")
+        user.stdin.flush()
+        assert user.stdout.readline() == "1\n"
+        user.wait()
+        assert not swept(), "the child may start others"
+        user.communicate("\n")
+    assert swept()
+
+
 def test_the_line_goes_away_and_is_silent_when_liveinstall_is_gone(world):
     code = "print(json.dumps('liveinstall' in sys.modules))"
     assert world.json(code) is True and world.json(code, None) is False
@@ -496,6 +531,24 @@ def test_a_build_for_another_python_is_told(world):
     assert "cannot use cp38-cp38-win_amd64" in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_looking_whether_a_build_is_for_this_python_loads_nothing_that_the_program_may_want(world):
+    own = world.add("packaging", "0.1", {"packaging/__init__.py": "V = 'beside'\n"})
+    native = f"{world.alpha.path.removesuffix('py3-none-any')}{next(sys_tags())}"
+    shutil.copytree(world.alpha.path, native)
+    lines = f"packaging==0.1 -> {own.path}\npackaging -> {own.path}\nalpha==1.0 -> {native}\nalpha -> {native}\n"
+    file = world.env.root / "native.txt"
+    file.write_text(f"{MAGIC}\n{lines}")
+    done = subprocess.run(
+        [world.env.python, "-c", "import packaging, alpha; print(packaging.V, alpha.V)"],
+        env=world.env.variables(**{names.REGISTRY_VARIABLE: str(file)}),
+        capture_output=True,
+        text=True,
+    )
+    shutil.rmtree(native)
+    world.store.remove(own)
+    assert done.stdout == "beside 1\n", done.stderr
+
+
 def test_of_two_first_starts_at_once_both_are_known_to_use_an_entry(world):
     both = world.add("both", "1.0")
     world.registry("twice", both)
@@ -555,6 +608,50 @@ if __name__ == "__main__":
     print(queue.get(timeout=60))
     child.join()
 """
+
+
+PRELOADED = """
+import multiprocessing as m
+def look(queue):
+    import alpha
+    queue.put(alpha.V)
+if __name__ == "__main__":
+    import liveinstall
+    liveinstall.require("alpha<2")
+    context = m.get_context("forkserver")
+    context.set_forkserver_preload(["alpha"])
+    queue = context.Queue()
+    child = context.Process(target=look, args=(queue,))
+    child.start()
+    child.join(60)
+    print(child.exitcode, queue.get(timeout=1) if not child.exitcode else "")
+"""
+
+
+def preloaded(world, tmp_path, text):
+    (tmp_path / "preloaded.py").write_text(text)
+    registries.enable(str(world.env.site), on=False)
+    try:
+        command = [world.env.python, tmp_path / "preloaded.py"]
+        return subprocess.run(command, env=world.env.variables(), capture_output=True, text=True, timeout=100)
+    finally:
+        registries.enable(str(world.env.site), on=True)
+
+
+def test_a_server_of_forks_preloads_what_its_parent_sees(world, tmp_path):
+    done = preloaded(world, tmp_path, PRELOADED)
+    assert done.stdout == "0 1\n", done.stderr
+
+
+def test_a_child_that_has_another_version_loaded_already_ends(world, tmp_path):
+    late = PRELOADED.replace('    liveinstall.require("alpha<2")\n', "")
+    late = late.replace(
+        "    queue = ",
+        "    from multiprocessing import forkserver\n    forkserver.ensure_running()\n"
+        '    liveinstall.require("alpha<2")\n    queue = ',
+    )
+    done = preloaded(world, tmp_path, late)
+    assert done.stdout == "1 \n" and "the parent has it from" in done.stderr
 
 
 def test_grandchildren_see_it_too(world, tmp_path):

@@ -196,8 +196,7 @@ def sweep(store: str) -> None:
     for name in os.listdir(directory) if os.path.isdir(directory) else ():
         path, (entry, dot, _) = os.path.join(directory, name), name.rpartition(".")
         with suppress(OSError):
-            kept = 52 * _KEPT if name.endswith(names.REGISTRY) else _KEPT  # children may be started from it any time
-            old = time.time() - os.stat(path).st_mtime > kept
+            old = time.time() - os.stat(path).st_mtime > _KEPT
             is_draft = names.DRAFT in name and old
             is_table = dot and names.DRAFT not in name and not name.endswith(names.REGISTRY)
             orphan = is_table and not os.path.isdir(os.path.join(store, entry))
