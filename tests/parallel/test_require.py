@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
@@ -131,6 +132,27 @@ def test_what_is_loaded_in_another_version_is_not_replaced(world):
     assert kind == "AlreadyLoadedError" and chains[0][-1] == "old 1.0 requires alpha<2" and "deep" in told
     code = "li.require('alpha<2,!=1.5'); import alpha; sys.path.insert(0, 'x'); li.require('alpha!=1.0')"
     assert refused(world, code)[0] == "ActivationError"
+
+
+def test_calls_of_several_threads_add_up(world):
+    code = """
+        import threading, time
+        from liveinstall.session import parallel
+        activate = parallel.apply
+        def slow(*args):
+            time.sleep(0.3)
+            return activate(*args)
+        parallel.apply = slow
+        calls = [threading.Thread(target=li.require, args=(text,)) for text in ("alpha<2", "far")]
+        [call.start() for call in calls]
+        [call.join() for call in calls]
+        import alpha, far
+        print(json.dumps([alpha.V, far.V]))
+    """
+    world.run("li.install('far', parallel=True)")
+    assert world.json(code) == ["1.5", "far"]
+    forget = world.site / ".liveinstall/store/far-1.0-py3-none-any"
+    shutil.rmtree(forget)
 
 
 def test_calls_that_contradict_each_other_are_refused(world):
