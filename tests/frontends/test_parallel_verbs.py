@@ -58,6 +58,78 @@ def test_a_program_runs_with_another_version_and_the_environment_stays(world, tm
     assert "alpha" in world.versions() and world.versions()["alpha"] == "2.0"
 
 
+def test_a_package_manager_is_run_by_its_own_arguments(world, tmp_path):
+    code = "import os, sys\nfrom _liveinstall_boot.holds import is_manager\nimport alpha\n"
+    code += "print(alpha.V, is_manager(sys.orig_argv), os.environ.get('LIVEINSTALL_REGISTRY'))\n"
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip/__main__.py").write_text(code)
+    (tmp_path / "pip3.py").write_text(code)
+    more = {"PYTHONPATH": f"{world.root / 'libraries'}:{tmp_path}", "LIVEINSTALL_REGISTRY": "any"}
+    for program in (("-m", "pip", "list"), (tmp_path / "pip3.py",)):
+        assert told(world, "run", "--with", "alpha<2", *program, **more) == "2.0 True None", program
+
+
+def run_in(world, directory, *words, **more):
+    code = "import sys, fake_engine\nfrom liveinstall.frontends.cli import main\nsys.exit(main(sys.argv[1:]))"
+    process = [str(world.python), *more.pop("flags", ()), "-c", code, "run", "--with", "alpha<2", *map(str, words)]
+    done = subprocess.run(
+        process, cwd=directory, env=world.variables(**more), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_program_finds_what_it_would_find_without_us(world, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/main.py").write_text("import sys, alpha\nprint(alpha.V, sys.path[0])\n")
+    (tmp_path / "main.py").symlink_to(tmp_path / "real/main.py")
+    here = str(tmp_path / "real")
+    assert run_in(world, tmp_path, "main.py") == f"1.0 {here}"
+    code = "import sys, alpha; print(alpha.V, '' in sys.path, sys.path[0])"
+    assert run_in(world, tmp_path, "-c", code) == "1.0 True"
+    assert run_in(world, tmp_path, "-c", code, flags=["-P"]).startswith("1.0 False /")
+    assert here not in run_in(world, tmp_path, "main.py", flags=["-P"])
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed/__main__.py").write_text("import sys, alpha\nprint(alpha.V, sys.path[0], __name__)\n")
+    assert run_in(world, tmp_path, "packed") == "1.0 packed __main__"
+
+
+def test_nothing_of_the_working_directory_is_imported_before_the_program(world, tmp_path):
+    for name in ("runpy", "marshal", "importlib", "liveinstall", "pkgutil"):
+        (tmp_path / f"{name}.py").write_text(f"print('bad: {name}')\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/main.py").write_text("import alpha\nprint(alpha.V)\n")
+    launcher = "import sys; sys.path.remove(''); from liveinstall.session.launching import run; "
+    launcher += "sys.exit(run(['sub/main.py'], ['alpha<2']))"
+    process = [str(world.python), "-c", launcher]
+    done = subprocess.run(process, cwd=tmp_path, env=world.variables(), capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == "1.0", done.stderr
+
+
+AFTER_THE_END = """
+import pickle, threading, time, atexit, alpha
+class X: pass
+def work():
+    time.sleep(0.3)
+    print(alpha.V, type(pickle.loads(pickle.dumps(X()))).__name__)
+threading.Thread(target=work).start()
+"""
+
+
+def test_a_program_s_main_module_lives_as_long_as_its_threads(world, tmp_path):
+    (tmp_path / "late.py").write_text(AFTER_THE_END)
+    assert run_in(world, tmp_path, "late.py") == "1.0 X"
+    assert run_in(world, tmp_path, "-m", "late") == "1.0 X"
+    assert run_in(world, tmp_path, "-c", AFTER_THE_END) == "1.0 X"
+
+
+def test_a_request_that_contradicts_itself_is_told_as_such(world, tmp_path):
+    told(world, "install", "--parallel", "-q", "alpha==1.0")
+    done = command(world, "run", "--with", "alpha<2", "--with", "alpha>=2", "-c", "print('ran')", WHEELS=str(tmp_path))
+    assert done.returncode == 1 and not done.stdout
+    assert "alpha<2 was asked for; alpha>=2 was asked for" in done.stderr
+
+
 def test_a_script_s_own_block_of_metadata_counts(world, tmp_path):
     script = tmp_path / "main.py"
     script.write_text("# /// script\n# dependencies = ['beta']\n# ///\nimport beta\nprint(beta.V)\n")
@@ -163,6 +235,37 @@ def test_what_is_wrong_with_a_registry_is_found(world, tmp_path):
         assert why != "no longer there" or "is not there" in done.stdout
 
 
+def test_a_registry_of_nothing_exports_nothing(world, tmp_path):
+    (tmp_path / "none.txt").write_text("liveinstall-registry 1\n")
+    assert told(world, "registry", "export-pth", tmp_path / "none.txt") == ""
+
+
+def test_an_entry_is_kept_for_a_registry_that_spells_its_path_otherwise(world, tmp_path):
+    told(world, "install", "--parallel", "-q", "alpha==1.0")
+    (tmp_path / "link").symlink_to(world.site / ".liveinstall/store")
+    entry = tmp_path / "link" / "alpha-1.0-py3-none-any"
+    home = world.site / ".liveinstall/registries"
+    home.mkdir(exist_ok=True)
+    (home / "a-linked.txt").write_text(f"liveinstall-registry 1\nalpha==1.0 -> {entry}\nalpha -> {entry}\n")
+    done = command(world, "store", "remove", "alpha")
+    (home / "a-linked.txt").unlink()
+    assert done.returncode == 1 and "the registry a-linked names" in done.stderr
+
+
+def test_a_registry_elsewhere_needs_no_lock_of_the_environment(world, tmp_path):
+    told(world, "install", "--parallel", "-q", "alpha==1.0")
+    code = f"""
+        from liveinstall.session import registering
+        def never(*_, **__):
+            raise AssertionError
+        registering.environment_lock = never
+        made = registering.create({str(tmp_path / "mine.txt")!r}, "alpha==1.0", quiet=True)
+        print(json.dumps(made.path), registering.remove(made.path) and "")
+    """
+    assert world.json(code) == str(tmp_path / "mine.txt")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_lies_beside_is_listed_and_removed_unless_a_registry_names_it(world):
     told(world, "registry", "create", "-q", "keeps", "alpha==1.0")
     assert "alpha 1.0" in told(world, "store", "list")
@@ -171,6 +274,9 @@ def test_what_lies_beside_is_listed_and_removed_unless_a_registry_names_it(world
     assert command(world, "store", "remove", "alpha==9").returncode == 1
     for name in json.loads(told(world, "registry", "list", "--json"))["result"]:
         told(world, "registry", "remove", name["name"])
+    done = command(world, "store", "remove", "alpha==")
+    assert done.returncode == 2 and "says no version" in done.stderr
+    assert "alpha 1.0" in told(world, "store", "list")
     left = {line.split()[0] for line in told(world, "store", "list").splitlines()}
     told(world, "store", "remove", *left)
     assert told(world, "store", "list") == "Nothing is stored."

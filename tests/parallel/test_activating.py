@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
+from packaging.tags import sys_tags
 from places import KILLED, Place
 from support import make_environment, make_wheel
 
 from liveinstall.errors import RegistryError, StoreError
+from liveinstall.parallel import activating, indexing, names, registries
 from liveinstall.parallel import index as indexes
-from liveinstall.parallel import indexing, names, registries
 from liveinstall.parallel.registry import MAGIC, Registry, Row
 from liveinstall.parallel.store import Store
 
@@ -283,6 +286,78 @@ def test_what_a_live_process_uses_is_not_removed(world):
     assert "is not there" in world.run("", "using").stderr
 
 
+def test_what_a_live_process_uses_by_another_spelling_of_the_store_is_not_removed(world, tmp_path):
+    spare = world.add("linked", "1.0")
+    (tmp_path / "link").symlink_to(world.store.path)
+    place = tmp_path / "link" / os.path.basename(spare.path)
+    (tmp_path / "linked.txt").write_text(f"{MAGIC}\nlinked==1.0 -> {place}\nlinked -> {place}\n")
+    variables = {**world.env.variables(), names.REGISTRY_VARIABLE: str(tmp_path / "linked.txt")}
+    command = [world.env.python, "-c", "print(flush=True); input(); import linked"]
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        user.stdout.readline()
+        with pytest.raises(StoreError, match="a live process uses"):
+            world.store.remove(spare)
+        user.communicate(b"\n")
+    assert user.returncode == 0
+    world.store.remove(spare)
+    assert "is not there" in world.run("", str(tmp_path / "linked.txt")).stderr
+
+
+def test_of_two_first_starts_each_keeps_the_same_index(tmp_path):
+    path = str(tmp_path / names.INDEXES / "index")
+    data = indexes.Index((), {}, ()).encode()
+    assert indexes.write(path, data, over=False)
+    _, first = indexes.read_and_keep(path)
+    assert indexes.write(path, data, over=False), "the second found none before the first had written"
+    assert os.path.samestat(os.fstat(first), os.stat(path)) and indexes.is_in_use(path)
+    os.close(first)
+    assert not indexes.is_in_use(path)
+    Path(path).write_bytes(b"damaged")
+    found = activating._written(path, indexes.Index((), {}, ()))
+    assert found is not None and os.listdir(tmp_path / names.INDEXES) == ["index"]
+    os.close(found[1])
+
+
+def test_an_index_that_is_replaced_while_it_is_opened_is_opened_again(tmp_path, monkeypatch):
+    path = str(tmp_path / names.INDEXES / "index")
+    assert indexes.write(path, indexes.Index((), {}, ()).encode())
+    lock, left = indexes.flock, [1]
+
+    def slow(handle, how):
+        if left:
+            left.pop()
+            indexes.write(path, indexes.Index((), {}, (), ("new",)).encode())
+        lock(handle, how)
+
+    monkeypatch.setattr(indexes, "flock", slow)
+    index, handle = indexes.read_and_keep(path)
+    assert index.hidden == ("new",) and os.path.samestat(os.fstat(handle), os.stat(path))
+    os.close(handle)
+
+
+def test_an_index_whose_entry_is_gone_is_not_used(world):
+    spare = world.add("alpha", "0.5", {"alpha.py": "V = 0\n"})
+    world.registry("gone", spare)
+    assert world.json("import alpha; print(json.dumps(alpha.V))", "gone") == 0
+    aside = spare.path.replace("alpha", "aside")
+    os.rename(spare.path, aside)
+    done = world.run("import alpha; print(alpha.V)", "gone")
+    assert done.stdout == "2\n" and "is not there" in done.stderr
+    os.rename(aside, spare.path)
+    code = f"import os; os.rename({spare.path!r}, {aside!r}); import alpha"
+    assert f"{spare.path}, which has it, is gone" in world.run(code, "gone").stderr
+
+
+def test_a_home_in_a_registry_is_the_one_of_who_starts(world, tmp_path):
+    for number in "12":
+        (tmp_path / number / "lib").mkdir(parents=True)
+        (tmp_path / number / "lib/homely.py").write_text(f"V = {number}")
+    (tmp_path / "homely.txt").write_text(f"{MAGIC}\nhomely -> ~/lib\n")
+    for number in (1, 2):
+        code = "import homely; print(json.dumps(homely.V))"
+        assert world.json(code, str(tmp_path / "homely.txt"), HOME=str(tmp_path / str(number))) == number
+
+
 def test_a_shared_store_knows_who_uses_it_and_bare_names_stay_in_the_environment_s_own(world, tmp_path):
     shared = Store.at(tmp_path / "shared")
     other = shared.add(make_wheel(tmp_path, "other", "1.0"))
@@ -305,8 +380,6 @@ def test_a_shared_store_knows_who_uses_it_and_bare_names_stay_in_the_environment
 
 def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path, monkeypatch):
     monkeypatch.setattr(indexes, "write", lambda *_, **__: False)
-    from liveinstall.parallel import activating
-
     found = activating.activate(
         f"{MAGIC}\nns -> {world.ns_c.path}\n".encode(), "x", "/", str(tmp_path / "none"), [], "a test"
     )
@@ -316,6 +389,38 @@ def test_a_store_that_cannot_be_written_to_is_used_all_the_same(world, tmp_path,
     finally:
         found.end()
         activating._active = None
+
+
+def test_the_registry_of_children_is_kept_as_long_as_a_process_may_start_some(world):
+    code = """
+        import json, liveinstall, os, sys, subprocess
+        liveinstall.require("alpha<2")
+        path = os.environ["LIVEINSTALL_REGISTRY"]
+        print(path, flush=True)
+        input()
+        child = "import alpha; print(alpha.V, flush=True); input(); print()"
+        subprocess.Popen([sys.executable, "-c", child])
+    """
+    variables = world.env.variables()
+    process = [world.env.python, "-c", textwrap.dedent(code)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(process, env=variables, **pipes) as user:
+        path = Path(user.stdout.readline().strip())
+
+        def swept():
+            os.utime(path, (1_700_000_000, 1_700_000_000))
+            with world.store.writing():
+                pass
+            return not path.exists()
+
+        assert not swept()
+        user.stdin.write("\n")
+        user.stdin.flush()
+        assert user.stdout.readline() == "1\n"
+        user.wait()
+        assert not swept(), "the child may start others"
+        user.communicate("\n")
+    assert swept()
 
 
 def test_the_line_goes_away_and_is_silent_when_liveinstall_is_gone(world):
@@ -370,6 +475,15 @@ def test_a_registry_is_written_read_listed_and_removed(tmp_path):
     assert registries.known_names(site) == []
 
 
+def test_each_writer_of_a_registry_elsewhere_has_its_own_draft(tmp_path, monkeypatch):
+    drafts = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda draft, path: (drafts.append(draft), replace(draft, path)))
+    for _ in range(2):
+        registries.write(str(tmp_path / "site"), str(tmp_path / "mine.txt"), Registry(exclusive=True))
+    assert len(set(drafts)) == 2 and os.listdir(tmp_path) == ["mine.txt"]
+
+
 def test_a_registry_or_a_line_that_is_written_while_somebody_kills_is_the_old_or_the_new_one(tmp_path):
     place = Place(tmp_path / "root")
     site = str(place.site)
@@ -415,6 +529,24 @@ def test_a_build_for_another_python_is_told(world):
     variables = {**world.env.variables(), names.REGISTRY_VARIABLE: "foreign"}  # with packaging
     done = subprocess.run([world.env.python, "-c", ""], env=variables, capture_output=True, text=True)
     assert "cannot use cp38-cp38-win_amd64" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_looking_whether_a_build_is_for_this_python_loads_nothing_that_the_program_may_want(world):
+    own = world.add("packaging", "0.1", {"packaging/__init__.py": "V = 'beside'\n"})
+    native = f"{world.alpha.path.removesuffix('py3-none-any')}{next(sys_tags())}"
+    shutil.copytree(world.alpha.path, native)
+    lines = f"packaging==0.1 -> {own.path}\npackaging -> {own.path}\nalpha==1.0 -> {native}\nalpha -> {native}\n"
+    file = world.env.root / "native.txt"
+    file.write_text(f"{MAGIC}\n{lines}")
+    done = subprocess.run(
+        [world.env.python, "-c", "import packaging, alpha; print(packaging.V, alpha.V)"],
+        env=world.env.variables(**{names.REGISTRY_VARIABLE: str(file)}),
+        capture_output=True,
+        text=True,
+    )
+    shutil.rmtree(native)
+    world.store.remove(own)
+    assert done.stdout == "beside 1\n", done.stderr
 
 
 def test_of_two_first_starts_at_once_both_are_known_to_use_an_entry(world):
@@ -476,6 +608,50 @@ if __name__ == "__main__":
     print(queue.get(timeout=60))
     child.join()
 """
+
+
+PRELOADED = """
+import multiprocessing as m
+def look(queue):
+    import alpha
+    queue.put(alpha.V)
+if __name__ == "__main__":
+    import liveinstall
+    liveinstall.require("alpha<2")
+    context = m.get_context("forkserver")
+    context.set_forkserver_preload(["alpha"])
+    queue = context.Queue()
+    child = context.Process(target=look, args=(queue,))
+    child.start()
+    child.join(60)
+    print(child.exitcode, queue.get(timeout=1) if not child.exitcode else "")
+"""
+
+
+def preloaded(world, tmp_path, text):
+    (tmp_path / "preloaded.py").write_text(text)
+    registries.enable(str(world.env.site), on=False)
+    try:
+        command = [world.env.python, tmp_path / "preloaded.py"]
+        return subprocess.run(command, env=world.env.variables(), capture_output=True, text=True, timeout=100)
+    finally:
+        registries.enable(str(world.env.site), on=True)
+
+
+def test_a_server_of_forks_preloads_what_its_parent_sees(world, tmp_path):
+    done = preloaded(world, tmp_path, PRELOADED)
+    assert done.stdout == "0 1\n", done.stderr
+
+
+def test_a_child_that_has_another_version_loaded_already_ends(world, tmp_path):
+    late = PRELOADED.replace('    liveinstall.require("alpha<2")\n', "")
+    late = late.replace(
+        "    queue = ",
+        "    from multiprocessing import forkserver\n    forkserver.ensure_running()\n"
+        '    liveinstall.require("alpha<2")\n    queue = ',
+    )
+    done = preloaded(world, tmp_path, late)
+    assert done.stdout == "1 \n" and "the parent has it from" in done.stderr
 
 
 def test_grandchildren_see_it_too(world, tmp_path):

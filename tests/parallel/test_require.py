@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
@@ -133,6 +134,27 @@ def test_what_is_loaded_in_another_version_is_not_replaced(world):
     assert refused(world, code)[0] == "ActivationError"
 
 
+def test_calls_of_several_threads_add_up(world):
+    code = """
+        import threading, time
+        from liveinstall.session import parallel
+        activate = parallel.apply
+        def slow(*args):
+            time.sleep(0.3)
+            return activate(*args)
+        parallel.apply = slow
+        calls = [threading.Thread(target=li.require, args=(text,)) for text in ("alpha<2", "far")]
+        [call.start() for call in calls]
+        [call.join() for call in calls]
+        import alpha, far
+        print(json.dumps([alpha.V, far.V]))
+    """
+    world.run("li.install('far', parallel=True)")
+    assert world.json(code) == ["1.5", "far"]
+    forget = world.site / ".liveinstall/store/far-1.0-py3-none-any"
+    shutil.rmtree(forget)
+
+
 def test_calls_that_contradict_each_other_are_refused(world):
     for one, other in (("alpha<2", "alpha>=2"), ("alpha>=2,<3", "alpha<2"), ("deep", "alpha>=2"), ("alpha<2", "top")):
         kind, name, _, chains = refused(world, f"li.require('{one}'); li.require('{other}')")
@@ -154,6 +176,14 @@ def test_a_share_of_a_namespace_that_is_loaded_is_not_replaced(world):
     assert refused(world, code)[0] in ("ActivationError", "AlreadyLoadedError")
     code = "sys.path.insert(0, li.require('share<2').distributions[0].place); import shared_by_many.x"
     assert world.json(code + "\nprint(json.dumps(shared_by_many.x.V))") == "1.0"
+
+
+def test_a_module_that_only_the_active_version_has_is_not_left_behind(world):
+    world.wheel("part", "2.0", {"parts_of_many/old.py": ""})
+    world.wheel("part", "1.0", {"parts_of_many/new.py": ""})
+    world.run("[li.install(f'part=={v}', parallel=True) for v in ('1.0', '2.0')]")
+    code = "li.require('part'); import parts_of_many.old; li.require('part<2')"
+    assert refused(world, code)[0] == "AlreadyLoadedError"
 
 
 def test_what_is_not_there_is_told_with_what_there_is(world):

@@ -36,6 +36,17 @@ def test_an_older_version_is_taken_where_the_newest_cannot_be():
     assert versions(solve(["a", "b"], offers)) == {"a": "1.0", "b": "1.0", "c": "1.0"}
 
 
+def test_who_asked_for_an_extra_is_blamed_for_what_that_needs():
+    offers = world(
+        a={"2": ("d>=3",)},
+        b={"3": ("d[x]",), "2": ()},
+        c={"3": ("d>=2", "e<2")},
+        d={"3": ("e[x]!=2; extra == 'x'", "b[x]"), "2": ("a[x]!=2; extra == 'x'", "c<3")},
+        e={"3": ("c<2",), "2": ()},
+    )
+    assert versions(solve(["a==2"], offers)) == {"a": "2", "b": "2", "d": "3"}
+
+
 def test_a_conflict_names_who_required_what_from_the_request_on():
     offers = world(top={"1.0": ("left", "right")}, left={"1.0": ("deep<2",)}, right={"1.0": ("deep>=2",)},
                    deep={"1.0": (), "2.0": ()})  # fmt: skip

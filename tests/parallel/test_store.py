@@ -22,6 +22,8 @@ from liveinstall.errors import (
     WheelRefusedError,
 )
 from liveinstall.model import Candidate
+from liveinstall.parallel import index as indexes
+from liveinstall.parallel import names
 from liveinstall.parallel.offers import usable
 from liveinstall.parallel.store import Store, parse_entry
 
@@ -119,6 +121,25 @@ def test_a_content_with_fewer_files_is_another(store, wheels, tmp_path):
     less = {path: text for path, text in FILES.items() if "pure" not in path}
     with pytest.raises(StoreError, match="other content"):
         store.add(make_wheel(tmp_path / "others", "alpha", "1.0", less))
+
+
+def test_a_damaged_entry_is_written_anew_on_request_unless_it_is_in_use(store, wheels):
+    wheel = make_wheel(wheels, "alpha", "1.0")
+    again = [Candidate("alpha", "1.0", (), requested=True, wheel=str(wheel))]
+    entry = store.add(wheel)
+    whole = tree(Path(store.path), ignore=("__pycache__", names.INDEXES))
+    Path(entry.path, "alpha/late.py").unlink()
+    Path(entry.info, "RECORD").unlink()
+    with pytest.raises(StoreError, match="with other content"):
+        store.add_all(again)
+    path = os.path.join(store.path, names.INDEXES, "0" * 32)
+    assert indexes.write(path, indexes.Index(((entry.path, ()),), {}, ()).encode())
+    _, handle = indexes.read_and_keep(path)
+    with pytest.raises(StoreError, match="with other content"):
+        store.add_all(again, anew=True)
+    os.close(handle)
+    assert store.add_all(again, anew=True) == (entry,) and not os.path.exists(path)
+    assert tree(Path(store.path), ignore=("__pycache__", names.INDEXES)) == whole
 
 
 def test_all_that_is_asked_for_is_added_or_nothing(store, wheels, tmp_path):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Active:
     """What is active in this process, and `asked`: how `activate()` was called for it."""
 
-    def __init__(self, index: indexes.Index, finder: Finder, asked: Asked, handles: Sequence[int]) -> None:
+    def __init__(self, index: indexes.Index, finder: Finder, asked: Asked, handles: list[int]) -> None:
         self.index = index
         self.finder = finder
         self.asked = asked
@@ -205,7 +205,10 @@ def start(site: str) -> None:
             text = stream.read()
         site = os.path.realpath(site)
         why = f"{names.REGISTRY_VARIABLE}={given}" if given else path
-        activate(text, path, os.path.dirname(path), names.store_path(site), [site], why)
+        found = activate(text, path, os.path.dirname(path), names.store_path(site), [site], why)
+        handle = indexes.keep(path) if found and os.path.basename(os.path.dirname(path)) == names.INDEXES else None
+        if found and handle is not None:  # the registry of a parent, which may end first
+            found.handles.append(handle)
     except BaseException as error:  # noqa: BLE001  SystemExit or KeyboardInterrupt here would be fatal to Python
         _failed.add(path)
         what = getattr(error, "what", "") or str(error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from liveinstall.parallel.remembered import Answer
 
 
+_kept: dict[str, int] = {}  # registries for children -> the open file that keeps each, as long as this process lives
 asked: list[str] = []  # of this process, by all calls that were granted
 
 
@@ -51,5 +52,10 @@ def write_derived(text: bytes, store: str) -> str:
     try:
         os.utime(path)  # what is old and unused is swept
     except OSError:
-        return path if index.write(path, text) else ""
+        if not index.write(path, text, over=False):
+            return ""
+    if path not in _kept:
+        handle = index.keep(path)
+        if handle is not None:
+            _kept[path] = handle
     return path

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from liveinstall.parallel.activating import Active
 
 _SPAWN = "multiprocessing.spawn"
+_SERVER = "ignore"  # what multiprocessing.forkserver calls its server
+_LONGEST = 100_000  # bytes: Linux takes 128 KiB in one argument
 # It looks for liveinstall where its parent has found it. A child that cannot have what its parent has ends with the
 # error, rather than go on with other versions.
 _CODE = """\
@@ -55,6 +57,19 @@ class _Told:
         more = [(places, exclusive) for finder, places, exclusive in places_of if finder in sys.meta_path]
         code = _CODE if found or more else ""
         return exec, (code, {"asked": found and found.asked, "more": more, "home": home})
+
+
+class _Path(list[str]):
+    """The search path for a server of forks, which gets it as source text: evaluated it activates, before preloads."""
+
+    def __repr__(self) -> str:
+        run, (code, names) = _Told().__reduce__()
+        plain = list.__repr__(self)
+        text = f"({run.__name__}({code!r}, {names!r}), {plain})[1]" if code else plain
+        return text if len(text) < _LONGEST else plain
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
 
 
 class _Watch:
@@ -106,7 +121,10 @@ def _tell_children(spawn: Any) -> None:
         return
 
     def get_preparation_data(name: str) -> dict[str, Any]:
-        return {"liveinstall": _Told(), **prepare(name)}
+        data = prepare(name)
+        if name == _SERVER and "sys_path" in data:
+            data["sys_path"] = _Path(data["sys_path"])
+        return {"liveinstall": _Told(), **data}
 
     get_preparation_data.tells = True  # type: ignore[attr-defined]
     spawn.get_preparation_data = get_preparation_data

@@ -127,7 +127,8 @@ class _Fetch:
             if gone:
                 raise EngineError(f"the engine fetched nothing for {', '.join(gone)}.", log="")
             chosen = [replace(fetched[one.name], requested=one.requested) if one in left else one for one in chosen]
-        added = self.store.add_all([one for one in chosen if one.name not in there], tell=self.tell)
+        new = [one for one in chosen if one.name not in there]
+        added = self.store.add_all(new, anew=self.request.reinstall, tell=self.tell)
         known = {**there, **{entry.name: entry for entry in added}}
         return tuple(known[one.name] for one in chosen)
 

@@ -129,6 +129,8 @@ class Finder:
                 if chosen is None and spec.loader is not None:
                     chosen = spec
         if chosen is None:
+            if not portions:
+                self._missing(name, owners)  # first: another version must not take its place
             others = PathFinder.find_spec(name, path)
             found = None if others is None else others.submodule_search_locations
             if others is not None and (found is not None or not portions):
@@ -139,7 +141,7 @@ class Finder:
                 chosen.submodule_search_locations = portions
             return chosen
         if not portions:
-            return self._missing(name, owners) if path is None else None
+            return None
         spec = ModuleSpec(name, None, is_package=True)
         path_of_it = NamespaceLoader(name, portions, self._portions)  # joined anew when sys.path changes
         spec.submodule_search_locations = path_of_it._path  # type: ignore[attr-defined]  # noqa: SLF001

@@ -16,6 +16,7 @@ import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 from _imp import extension_suffixes, source_hash
 from marshal import dumps, loads
+from time import sleep
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 INDEX_MAGIC, TABLE_MAGIC = b"liveinstall-index 1\n", b"liveinstall-table 1\n"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _KEY = 0x6C697665
+_TRIES = 50
 # The kind of interpreter: its bytecode, and which extension modules it loads (free-threaded builds have others).
 CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}{extension_suffixes()[0]}"
 CACHE = CACHE.replace(".", "-")
@@ -118,22 +120,38 @@ def digest(seed: bytes) -> str:
 
 def read_and_keep(path: str) -> tuple[Index, int] | None:
     """The index at `path` and the open file that keeps it in use; None if there is none that is good."""
-    try:
-        handle = os.open(path, _READ)
-    except OSError:
+    handle = keep(path)
+    if handle is None:
         return None
-    index = None
     try:
-        if flock is not None:
-            flock(handle, LOCK_SH | LOCK_NB)
-        about = os.fstat(handle)
-        index = decode(os.read(handle, about.st_size)) if about.st_nlink else None
+        index = decode(os.read(handle, os.fstat(handle).st_size))
     except OSError:
         index = None
     if index is None:
         os.close(handle)
         return None
     return index, handle
+
+
+def keep(path: str) -> int | None:
+    """Open the file at `path` with a shared lock, so that it is in use while it is open; None if that cannot be done.
+
+    Who looks whether it is in use locks it for a moment; and another file may have come to its path meanwhile.
+    """
+    for _ in range(_TRIES):
+        try:
+            handle = os.open(path, _READ)
+        except OSError:
+            return None
+        try:
+            if flock is not None:
+                flock(handle, LOCK_SH | LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        except OSError:
+            sleep(0.001)
+        os.close(handle)
+    return None
 
 
 def write(path: str, data: bytes, *, over: bool = True) -> bool:

@@ -164,15 +164,15 @@ def write_tables(places: Iterable[str], store: str) -> None:
 
 
 def in_use(store: str) -> set[str]:
-    """The places of the store that live processes use, as far as they could say so."""
-    return {place for path, places in _indexes(store) if indexes.is_in_use(path) for place in places}
+    """The real paths of the places of the store that live processes use, as far as they could say so."""
+    return {os.path.realpath(place) for path, places in _indexes(store) if indexes.is_in_use(path) for place in places}
 
 
 def forget(store: str, places: Iterable[str]) -> None:
     """Remove the indexes that name a place, so that the next start looks for it."""
-    gone = set(places)
+    gone = set(map(os.path.realpath, places))
     for path, named in _indexes(store):
-        if not gone.isdisjoint(named):
+        if not gone.isdisjoint(map(os.path.realpath, named)):
             os.unlink(path)
 
 
@@ -196,8 +196,7 @@ def sweep(store: str) -> None:
     for name in os.listdir(directory) if os.path.isdir(directory) else ():
         path, (entry, dot, _) = os.path.join(directory, name), name.rpartition(".")
         with suppress(OSError):
-            kept = 52 * _KEPT if name.endswith(names.REGISTRY) else _KEPT  # children may be started from it any time
-            old = time.time() - os.stat(path).st_mtime > kept
+            old = time.time() - os.stat(path).st_mtime > _KEPT
             is_draft = names.DRAFT in name and old
             is_table = dot and names.DRAFT not in name and not name.endswith(names.REGISTRY)
             orphan = is_table and not os.path.isdir(os.path.join(store, entry))

@@ -39,7 +39,7 @@ def enable(site: str, *, on: bool) -> None:
     """Put the start-up line into the site directory, by one rename, or take it out. Needs the environment's lock."""
     if on:
         name, text = start_line()
-        _write(os.path.join(site, name), text, os.path.join(site, names.STATE))
+        _write(os.path.join(site, name), text, os.path.join(site, names.STATE), is_locked=True)
     else:
         for name in names.START_LINES:
             files.unlink(os.path.join(site, name))
@@ -85,7 +85,7 @@ def write(site: str, name: str, registry: Registry, remarks: Iterable[str] = ())
     """Write a registry, by one rename; its path. Before the rename there is the old one, or none. Needs the lock."""
     path = path_of(site, name)
     try:
-        _write(path, encode(registry, remarks), os.path.dirname(path))
+        _write(path, encode(registry, remarks), os.path.dirname(path), is_locked=is_inside(site, name))
         files.flush([os.path.dirname(path)])
     except OSError as error:
         raise RegistryError(f"{path} cannot be written: {error}.", registry=name) from error
@@ -126,12 +126,16 @@ def _home(site: str) -> str:
     return os.path.join(site, names.STATE, names.REGISTRIES)
 
 
-def _write(path: str, text: str, directory: str) -> None:
-    """Write a file in `directory`, flush it, and rename it in. What a kill leaves there the next one writes over."""
+def _write(path: str, text: str, directory: str, *, is_locked: bool) -> None:
+    """Write a file in `directory`, flush it, and rename it in.
+
+    What a kill leaves there the next one that has the lock writes over; without a lock each has a draft of its own.
+    """
     draft = os.path.join(directory, names.DRAFT + os.path.basename(path))
+    draft += "" if is_locked else f".{os.getpid()}-{os.urandom(4).hex()}"
     try:
         os.makedirs(directory, exist_ok=True)
-        with open(draft, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        with open(draft, "w" if is_locked else "x", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

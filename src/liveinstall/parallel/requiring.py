@@ -88,6 +88,8 @@ def _replaced(chosen: Mapping[str, Offer], scene: Scene) -> Iterable[tuple[str, 
 
 def is_loaded(here: Offer, other: Offer) -> bool:
     """Whether this process has imported what `other` would bring, or the version `here` of it."""
+    if here.place and any(_is_in(module, here.place) for module in list(sys.modules.values())):
+        return True
     if here.place or not here.info:
         modules = [sys.modules[name] for name in modules_of(other.place, other.info) if name in sys.modules]
         return any(not _is_in(module, other.place) for module in modules if getattr(module, "__file__", None))

@@ -76,7 +76,14 @@ class _State:
         )
 
     def requirers(self, name: str) -> set[str]:
-        return {need.by.name for need in self.needs.get(name, ()) if need.by}
+        """Who needs it; and who asked them for an extra, because of which they may need it."""
+        found = {need.by.name for need in self.needs.get(name, ()) if need.by}
+        left = list(found)
+        while left:
+            askers = {need.by.name for need in self.needs.get(left.pop(), ()) if need.by and "[" in need.line} - found
+            found |= askers
+            left += askers
+        return found
 
     def chain(self, need: Need) -> list[Need]:
         """The needs that lead to this one, from the request on."""

@@ -113,16 +113,18 @@ class Store:
         candidates: Sequence[Candidate],
         *,
         timeout: float | None = None,
+        anew: bool = False,
         tell: Callable[[Event], None] = untold,
     ) -> tuple[Stored, ...]:
         """Add the wheels of candidates, all or none unless a kill comes between; in their order.
 
-        `timeout`: seconds to wait for another writer. `tell` hears of each that is unpacked. Raises as `add()` does.
+        `anew`: also what is there, and may be damaged, unless a live process uses it. `timeout`: seconds to wait for
+        another writer. `tell` hears of each that is unpacked. Raises as `add()` does.
         """
-        there = [self._there(candidate) for candidate in candidates]
-        if not all(there):
+        there = [] if anew else [self._there(candidate) for candidate in candidates]
+        if anew or not all(there):
             with nullcontext() if self._mine else self.writing(timeout):
-                there = self._add_missing(candidates, tell)
+                there = self._add_missing(candidates, tell, anew)
         return tuple(Stored(*_parsed(name), os.path.join(self.path, name)) for name in there)
 
     def remove(self, *entries: Stored, timeout: float | None = None) -> None:
@@ -131,7 +133,7 @@ class Store:
         Raises: StoreError, also for one that a live process uses; LockTimeoutError, DisabledError.
         """
         with self.writing(timeout):
-            busy = sorted(indexing.in_use(self.path) & {entry.path for entry in entries})
+            busy = sorted(indexing.in_use(self.path) & {os.path.realpath(entry.path) for entry in entries})
             if busy:
                 raise StoreError(
                     f"a live process uses {', '.join(map(os.path.basename, busy))}.",
@@ -158,12 +160,13 @@ class Store:
         known = any(entry.version == version for entry in self.find(candidate.name))
         return unpacking.find(candidate, self.path) if known else ""
 
-    def _add_missing(self, candidates: Sequence[Candidate], tell: Callable[[Event], None]) -> list[str]:
+    def _add_missing(self, candidates: Sequence[Candidate], tell: Callable[[Event], None], anew: bool) -> list[str]:
         compiler = BytecodeCompiler()
+        kept = indexing.in_use(self.path) if anew else None
         started = compiler if self._compiles else nullcontext()
         with started, ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             compiler.start_with({each.name for each in candidates if each.requested} or {c.name for c in candidates})
-            jobs = [pool.submit(unpacking.unpack, candidate, self.path, compiler) for candidate in candidates]
+            jobs = [pool.submit(unpacking.unpack, candidate, self.path, compiler, kept) for candidate in candidates]
             try:
                 found = []
                 for job, candidate in zip(jobs, candidates, strict=True):
@@ -182,11 +185,17 @@ class Store:
             return found
 
     def _commit(self, found: Iterable[str]) -> None:
-        """Rename drafts in, each for good."""
+        """Rename drafts in, each for good, and aside what one replaces."""
         for name in dict.fromkeys(found):
             draft = os.path.join(self.path, names.DRAFT + name)
             if os.path.isdir(draft):
-                os.rename(draft, os.path.join(self.path, name))
+                place = os.path.join(self.path, name)
+                aside = os.path.join(self.path, f"{names.DRAFT}old-{name}")
+                if os.path.isdir(place):
+                    os.rename(place, aside)
+                    indexing.forget(self.path, [place])
+                os.rename(draft, place)
+                files.remove_tree(aside)
         files.flush([self.path])
 
     @contextmanager

@@ -18,9 +18,14 @@ def is_for_all(tag: str) -> bool:
 @cache
 def ranks() -> dict[str, int]:
     """The tags of this interpreter, the best with 0."""
+    is_here = "packaging" in sys.modules
     from packaging.tags import sys_tags  # takes long to load, and most of what there is needs no look at it
 
-    return {str(tag): rank for rank, tag in enumerate(sys_tags())}
+    found = {str(tag): rank for rank, tag in enumerate(sys_tags())}
+    if not is_here:  # a program that starts may be about to get another version of it
+        for name in [name for name in sys.modules if name.partition(".")[0] == "packaging"]:
+            del sys.modules[name]
+    return found
 
 
 def rank_of(tag: str, known: Mapping[str, int]) -> int:

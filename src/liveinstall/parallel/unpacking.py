@@ -75,14 +75,16 @@ def find(candidate: Candidate, store: str) -> str:
         return name if _is_there(name, store, checked) else ""
 
 
-def unpack(candidate: Candidate, store: str, compiler: BytecodeCompiler) -> str:
+def unpack(candidate: Candidate, store: str, compiler: BytecodeCompiler, kept: Collection[str] | None = None) -> str:
     """Write a candidate's wheel into a draft in the store, unless it has it; the entry's name.
 
+    `kept`: real paths of entries; all others are written anew. None: none is.
     Leaves nothing behind when it raises what `find()` raises.
     """
     with reading(candidate) as (archive, checked):
         name = entry_name(archive, checked)
-        if _is_there(name, store, checked):
+        is_new = kept is not None and os.path.realpath(os.path.join(store, name)) not in kept
+        if not is_new and _is_there(name, store, checked):
             return name
         draft = os.path.join(store, names.DRAFT + name)
         try:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-_START = "from liveinstall.parallel.launching import main; main()"
+# Nothing of the working directory is imported before the program.
+_START = (
+    "import sys; sys.flags.safe_path or sys.path.pop(0); {home}from liveinstall.parallel.launching import main; main()"
+)
 _KINDS = {"-m": "module", "-c": "code"}
 
 
@@ -37,24 +40,25 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
 
     `program` is a script with its arguments, `-m MODULE ...` or `-c CODE ...`. The requirements in a script's block
     (PEP 723) count too. What the default environment has is used where it fits. `options` are those of `install()`
-    that say where packages come from. A program that was ended by a signal has 128 and the signal's number.
+    that say where packages come from. A package manager gets none of this: it changes what is on disk. A program that
+    was ended by a signal has 128 and the signal's number.
 
     Raises: RequirementError, ActivationError, and what `install()` raises.
     """
     kind, target, arguments = _understand(program)
-    if is_manager([sys.executable, *program]):  # it changes the environment, and is shown what that has
-        kept = {name: value for name, value in os.environ.items() if name != names.REGISTRY_VARIABLE}
-        return _wait(subprocess.Popen([sys.executable, *program], env=kept))
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
+    if is_manager([sys.executable, *program]):  # it is shown the environment as it is on disk, by its own arguments
+        variables = {name: value for name, value in os.environ.items() if name != names.REGISTRY_VARIABLE}
+        return _wait(subprocess.Popen([sys.executable, *flags, *program], env=variables))
     wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
     site = find_target(for_change=False).site
     store = Store.default(site)
     with _registry(wanted, store, quiet, options) as path:
         variables = dict(os.environ)
         home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
-        start = _START if home in sys.path and home == site else f"import sys; sys.path.append({home!r}); {_START}"
+        start = _START.format(home="" if home in sys.path and home == site else f"sys.path.append({home!r}); ")
         if path and registries.is_enabled(site):
             variables[names.REGISTRY_VARIABLE] = path
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
         command = [sys.executable, *flags, "-c", start, path, store.path, site, kind, target, *arguments]
         return _wait(subprocess.Popen(command, env=variables))
 
@@ -104,7 +108,9 @@ def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: 
     if wanted:
         try:
             chosen = choose(wanted, scene, for_child=True)
-        except ActivationError:
+        except ActivationError as error:
+            if len(error.chains) > 1 and all(len(chain) == 1 for chain in error.chains):
+                raise  # the request itself contradicts itself: nothing that is fetched helps
             from liveinstall.parallel.fetching import fetch  # engines, only where something is fetched
 
             with Reporter(quiet=quiet) as reporter:

@@ -221,7 +221,7 @@ def forget(*wanted: str) -> tuple[InUse, ...]:
         if not found:
             raise StoreError(f"there is no {text} in {store.path}.", store=store.path)
         entries += found
-    places = {entry.path for entry in entries}
+    places = {os.path.realpath(entry.path) for entry in entries}
     for known in registered():
         both = places & {os.path.realpath(each.place) for each in known.distributions}
         if both:
