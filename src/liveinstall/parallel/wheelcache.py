@@ -24,7 +24,7 @@ from liveinstall.errors import LiveInstallError
 from liveinstall.parallel.store import Store
 from liveinstall.parallel.unpacking import entry_name
 from liveinstall.parallel.virtual import index_of
-from liveinstall.parallel.wheelarchive import UNREADABLE, WheelArchive, failed, write
+from liveinstall.parallel.wheelarchive import UNREADABLE, WheelArchive, changed, failed, write
 from liveinstall.parallel.wheelrecord import WheelRecord, encode, record_path, stat_of
 from liveinstall.staging.policy import check_wheel
 
@@ -130,7 +130,7 @@ def unpack(path: str, cache: str, record: WheelRecord) -> str:
     if not cache:
         raise failed(path, "must be unpacked to be imported, which needs a cache directory")
     if _stat(path) != record.stat:
-        raise failed(path, "has changed since it was first used here", todo="Start Python anew.")
+        raise changed(path)
     try:
         return Store(os.path.join(cache, record.key, "tree"), compiles=False).add(path).path
     except (LiveInstallError, OSError) as error:
