@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.resources
 import inspect
 import json
+import marshal
 import os
 import pickle
 import pkgutil
@@ -25,7 +26,7 @@ from support import SOURCE, make_wheel
 from test_finder import active, forget
 
 from liveinstall.errors import LiveInstallError, OwnerError, WheelRefusedError
-from liveinstall.parallel import wheelcache, wheelhelper
+from liveinstall.parallel import wheelcache, wheelhelper, wheelrecord
 from liveinstall.parallel.owners import Entry
 from liveinstall.parallel.wheelfile import WheelOwner
 from liveinstall.parallel.wheelrecord import WheelRecord, default_cache, encode, parse, record_path
@@ -284,6 +285,72 @@ def test_what_must_be_unpacked_is_refused_where_nothing_can_be_written(tmp_path)
         assert importlib.metadata.Distribution.version.fget(next(found.distributions())) == "1.5"
         with active(found), pytest.raises(OwnerError, match="must be unpacked to be imported"):
             importlib.import_module("ownpkg")
+
+
+def strange_mode(cache, monkeypatch):
+    cache.chmod(0o770)
+
+
+def strange_owner(cache, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
+
+
+def strange_parent(cache, monkeypatch):
+    shutil.rmtree(cache)
+    cache.parent.chmod(0o777)
+
+
+@pytest.mark.parametrize("strange", [strange_mode, strange_owner, strange_parent])
+def test_a_cache_that_others_can_write_to_is_none(tmp_path, monkeypatch, strange):
+    paths = [str(wheel(tmp_path)), str(make_wheel(tmp_path / "wheels", "own", "1", {**DATA}))]
+    cache = tmp_path / "above" / "cache"
+    for path in paths:
+        owner = WheelOwner(path, cache=str(cache))
+        owner.code(owner.index()["ownmod"])
+    assert cache.stat().st_mode & 0o077 == 0
+    for kept in cache.glob("*/code/*"):
+        kept.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps(compile("WHAT = 'planted'", "x", "exec")))
+    with active(WheelOwner(paths[0], cache=str(cache))):
+        assert importlib.import_module("ownmod").WHAT == "planted"  # as long as it is this user's own
+    forget()
+    strange(cache, monkeypatch)
+    with active(WheelOwner(paths[0], cache=str(cache))):
+        assert importlib.import_module("ownmod").WHAT == "module"
+    forget()
+    with active(WheelOwner(paths[1], cache=str(cache))), pytest.raises(OwnerError, match="nobody else can write"):
+        importlib.import_module("ownpkg")
+    assert strange is not strange_parent or not cache.exists()
+
+
+def test_a_cache_can_be_made_where_users_are_kept_apart(tmp_path):
+    above = tmp_path / "above"
+    above.mkdir()
+    above.chmod(0o1777)
+    assert wheelrecord.is_private(str(above / "a" / "b")) and not wheelrecord.is_private(str(above))
+    above.chmod(0o777)
+    assert not wheelrecord.is_private(str(above / "a" / "b"))
+
+
+def test_all_of_a_cache_is_this_user_s_whatever_the_umask(tmp_path, cache):
+    before = os.umask(0)
+    try:
+        for path in (wheel(tmp_path), make_wheel(tmp_path / "wheels", "own", "1", {**DATA})):
+            owner = WheelOwner(str(path), cache=cache)
+            owner.code(owner.index()["ownmod"])
+    finally:
+        os.umask(before)
+    made = [Path(cache), *Path(cache).iterdir(), *Path(cache).glob("*/code")]
+    assert len(made) > 5 and not [path for path in made if path.is_dir() and path.stat().st_mode & 0o077]
+
+
+def test_code_of_another_python_is_not_even_read(tmp_path, cache, monkeypatch):
+    path = str(wheel(tmp_path))
+    owner = WheelOwner(path, cache=cache)
+    owner.code(owner.index()["ownmod"])
+    for kept in Path(cache).glob("*/code/*"):
+        kept.write_bytes(b"\0\0\r\n" + kept.read_bytes()[4:])
+    monkeypatch.setattr(marshal, "loads", lambda data: pytest.fail("it was read"))
+    assert WheelOwner(path, cache=cache).code(owner.index()["ownmod"])
 
 
 def test_extension_modules_are_loaded_from_the_unpacked_wheel(tmp_path, cache):

@@ -90,10 +90,19 @@ def changed(path: str) -> OwnerError:
     return failed(path, "has changed since it was first used here", todo="Start Python anew.")
 
 
+def make_private(directory: str) -> None:
+    """Make a directory, and those above it that are not there, for this user only. Raises: OSError."""
+    if not os.path.isdir(directory):
+        if os.path.dirname(directory) != directory:
+            make_private(os.path.dirname(directory))
+        with suppress(FileExistsError):
+            os.mkdir(directory, 0o700)
+
+
 def write(path: str, content: bytes) -> None:
     """Write a file aside and rename it in. Raises: OSError."""
     directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    make_private(directory)
     handle, draft = tempfile.mkstemp(dir=directory, prefix=".draft-")
     try:
         with os.fdopen(handle, "wb") as stream:
