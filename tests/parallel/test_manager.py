@@ -104,6 +104,58 @@ def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path
     assert done.stdout == f"(1, '{other}/ownother.py') ownpkg\n" * 2
 
 
+@pytest.mark.parametrize("way", ["owners.enable_wheels(); sys.path.insert(0, {0!r})", "owners.activate({0!r})"])
+def test_children_and_their_children_import_wheels_as_their_parent_does(wheel, tmp_path, way):
+    code = f"""
+        import multiprocessing, sys
+        sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        def look(kind, deeper):
+            import ownpkg
+            return [ownpkg.__file__] + (child(kind, deeper - 1) if deeper else [])
+        def child(kind, deeper):
+            context = multiprocessing.get_context(kind)
+            queue = context.SimpleQueue()
+            process = context.Process(target=tell, args=(queue, kind, deeper))
+            process.start()
+            process.join()
+            return queue.get()
+        def tell(queue, kind, deeper):
+            queue.put(look(kind, deeper))
+        if __name__ == "__main__":
+            {way.format(str(wheel))}
+            for kind in ("spawn", "forkserver"):
+                print(*look(kind, 2))
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    for line in done.stdout.splitlines():
+        files = line.split()
+        assert len(files) == 3 and len(set(files)) == 1 and "/cache/" in files[0]
+
+
+def test_children_are_told_even_if_the_standard_library_comes_from_an_archive(tmp_path, place):
+    code = f"""
+        import sys; sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        if __name__ == "__main__":
+            owners.create_archive({str(tmp_path / "std.archive")!r}, stdlib=True)
+            owners.activate({str(place)!r})
+            owners.activate({str(tmp_path / "std.archive")!r})
+            import importlib.util
+            importlib.util.find_spec("multiprocessing.spawn")  # a look at it is no import
+            import multiprocessing, ownpkg
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(type(pool.apply(ownpkg.Thing)).__module__)
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("ownpkg\n", "")
+
+
 def test_an_owner_of_a_third_party_is_found_by_its_entry_point(tmp_path, monkeypatch, sealed):
     lay(tmp_path / "dist", info("sealing", "1", entry_points="[liveinstall.owners]\nsealed = sealed_owner:owner_of\n"))
     monkeypatch.syspath_prepend(tmp_path / "dist")

@@ -111,15 +111,19 @@ _wheels = WheelsHook(WheelOwner)
 def enable_wheels() -> None:
     """Let wheels on `sys.path` be imported from as by their owners; Python itself takes them for zip files.
 
-    A wheel that is refused is warned of, once, and nothing is imported from it.
+    A wheel that is refused is warned of, once, and nothing is imported from it. It holds for children of
+    `multiprocessing`, too.
     """
     if _wheels not in sys.path_hooks:
         sys.path_hooks.insert(0, _wheels)
         _forget_wheels()
+    children.wheels = True
+    children.pass_on()
 
 
 def disable_wheels() -> None:
     """Leave wheels on `sys.path` to Python again. What was imported stays."""
+    children.wheels = False
     if _wheels in sys.path_hooks:
         sys.path_hooks.remove(_wheels)
         _forget_wheels()
