@@ -81,6 +81,22 @@ def test_what_is_active_can_be_seen_and_ended(place, wheel):
         pass
 
 
+def test_what_was_imported_inside_a_namespace_counts_too(tmp_path, monkeypatch):
+    old = {"ownspace/part/__init__.py": "V = 'old'", "ownspace/part/sub.py": ""}
+    monkeypatch.syspath_prepend(lay(tmp_path / "default", old))
+    new = {"ownspace/part/__init__.py": "V = 'new'", "ownspace/other.py": "V = 'other'"}
+    wheel = make_wheel(tmp_path / "wheels", "own-space", "2", new)
+    other = lay(tmp_path / "other", {"ownspace/other.py": "V = 'other'"})
+    import ownspace.part.sub  # noqa: F401
+
+    before = list(sys.meta_path)
+    with pytest.raises(OwnerError, match=r"ownspace\.part cannot come from .*whl: it was imported from .*default"):
+        owners.activate(wheel)
+    assert sys.meta_path == before
+    with owners.activate(other), owners.activate(tmp_path / "default"):  # nothing of it was imported from elsewhere
+        assert importlib.import_module("ownspace.other").V == "other"
+
+
 def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path):
     source = "def f(x): return x, f.__code__.co_filename"
     other = make_wheel(tmp_path / "wheels", "ownother", "1", {"ownother.py": source})
