@@ -95,9 +95,7 @@ class Checks:
         found = {}
         for name in self.few():
             module = sys.modules[name]
-            code = next(
-                (v.__code__ for v in vars(module).values() if inspect.isfunction(v) and v.__module__ == name), None
-            )
+            code = next((v.__code__ for v in _own(module, inspect.isfunction)), None)
             if code is not None:
                 linecache.checkcache()
                 linecache.lazycache(code.co_filename, vars(module))
@@ -109,7 +107,7 @@ class Checks:
         """Whether classes come back as themselves."""
         found = {}
         for name in self.few():
-            kinds = [v for v in vars(sys.modules[name]).values() if inspect.isclass(v) and v.__module__ == name]
+            kinds = _own(sys.modules[name], inspect.isclass)
             found[name] = [_outcome(lambda k=kind: pickle.loads(pickle.dumps(k)) is k) for kind in kinds[:5]]
         return found
 
@@ -185,6 +183,16 @@ CHECKS = (
     *("imports", "metadata", "entry_points", "resources", "getsource", "traceback", "pickle", "reload", "main"),
     *("iter_modules", "spawn", "subinterpreter", "libraries", "listing"),
 )
+
+
+def _own(module: Any, is_kind: Callable[[Any], bool]) -> list[Any]:
+    """What a module defines of a kind; lazy objects refuse to be looked at before they are configured."""
+    found = []
+    for value in list(vars(module).values()):
+        with contextlib.suppress(Exception):
+            if is_kind(value) and value.__module__ == module.__name__:
+                found.append(value)
+    return found
 
 
 def _main_of(top: str) -> str:

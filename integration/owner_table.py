@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -86,7 +87,10 @@ class Bench:
     def variables(self) -> dict[str, str]:
         """Of every child."""
         kept = {"LIVEINSTALL_STORE": str(self.path / "store"), "LIVEINSTALL_CACHE": str(self.path / "cache")}
-        return user_variables(PYTHONNOUSERSITE="1", MPLBACKEND="Agg", **kept)
+        path = os.pathsep.join(
+            [os.path.dirname(find_uv() or ""), os.environ.get("PATH", "")]
+        )  # the engine is found there
+        return user_variables(PYTHONNOUSERSITE="1", MPLBACKEND="Agg", PATH=path, **kept)
 
 
 def prepare(path: Path, wheels: Path) -> Bench:
