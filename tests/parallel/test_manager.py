@@ -245,6 +245,23 @@ def test_a_wheel_on_sys_path_is_imported_by_its_owner(tmp_path, data, monkeypatc
         assert (importlib.resources.files("ownpkg") / "data/x.txt").read_text() == "data"
 
 
+def test_a_wheel_on_sys_path_is_not_unpacked_for_what_it_has_not(tmp_path, wheel):
+    code = f"""
+        import sys; sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        owners.enable_wheels()
+        owners.WheelOwner({str(wheel)!r})
+        for name in ("json", "liveinstall.parallel.wheelhelper"):  # the helper needs it, too
+            sys.modules.pop(name, None)
+        sys.path.insert(0, {str(wheel)!r})
+        import queue, json
+        assert not list(__import__("pathlib").Path({str(tmp_path)!r}, "cache").glob("*/tree"))
+        import ownpkg; print(ownpkg.V)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 def test_a_wheel_on_sys_path_that_is_refused_is_warned_of(tmp_path, monkeypatch):
     wheel = make_wheel(tmp_path / "wheels", "own-pkg", "1.5", {"ownpkg/__init__.py": "", "../evil.py": ""})
     owners.enable_wheels()

@@ -11,6 +11,7 @@ import marshal
 import os
 import pickle
 import pkgutil
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,24 @@ def test_only_wheels_that_cannot_mind_are_imported_straight(tmp_path, cache, ext
         assert importlib.import_module("ownpkg").V == 1
         if "Own_Pkg-1.5.data/purelib/ownother.py" in extra:
             import ownother  # noqa: F401
+
+
+@pytest.mark.parametrize("unpack", [None, False])
+def test_modules_without_source(tmp_path, cache, unpack):
+    source = tmp_path / "x.py"
+    source.write_text("V = 'bare'\n")
+    bare = Path(py_compile.compile(str(source), cfile=str(tmp_path / "x.pyc"))).read_bytes()
+    other = b"\0\0\r\n" + bare[4:]
+    files = {"ownpkg/__init__.pyc": bare, "ownpkg/leaf.py": "", "ownmod.pyc": bare, "ownpkg/other.pyc": other}
+    owner = WheelOwner(str(wheel(tmp_path, files)), cache=cache, unpack=unpack)
+    assert set(owner.names()) == {"ownpkg", "ownmod"} and owner.is_package("ownpkg")
+    with active(owner):
+        import ownmod
+        import ownpkg.leaf
+
+        assert ownmod.V == ownpkg.V == "bare" and ownmod.__loader__.get_source("ownmod") is None
+        with pytest.raises(ImportError, match=r"another Python|bad magic"):
+            importlib.import_module("ownpkg.other")
 
 
 def test_a_wheel_that_has_vendored_another_is_itself(tmp_path, cache):

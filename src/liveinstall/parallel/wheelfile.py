@@ -75,6 +75,8 @@ class WheelOwner(VirtualOwner):
 
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module: from where the wheel is unpacked, which it is at the first call, or straight."""
+        if name.partition(".")[0] not in self.record.names:
+            return None  # a wheel on sys.path is asked for everything
         return super().find_spec(name) if self.straight else self.tree().find_spec(name)
 
     def tree(self) -> DirectoryOwner:
