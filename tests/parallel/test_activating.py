@@ -180,6 +180,69 @@ def test_children_see_what_their_parent_sees(world, tmp_path):
     assert done.stdout == "[1, 1, 1, 1]\n", done.stderr
 
 
+ALONE = """
+import multiprocessing
+def look(queue):
+    import alpha
+    try:
+        import beta
+        queue.put("beta")
+    except ImportError:
+        queue.put(alpha.V)
+if __name__ == "__main__":
+    from liveinstall import owners
+    owners.activate(sys.argv[1], exclusive=True)
+    for kind in ("spawn", "forkserver"):
+        context = multiprocessing.get_context(kind)
+        queue = context.Queue()
+        child = context.Process(target=look, args=(queue,))
+        child.start()
+        print(queue.get(timeout=20))
+        child.join()
+"""
+
+
+def test_children_of_an_exclusive_parent_are_so_too(world, tmp_path):
+    script = tmp_path / "alone.py"
+    script.write_text("import json, sys\n" + ALONE)
+    variables = world.env.variables()
+    del variables["PYTHONPATH"]
+    command = [world.env.python, script, world.alpha.path]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=50)
+    assert (done.stdout, done.stderr) == ("1\n1\n", "")
+
+
+GRANDCHILDREN = """
+import multiprocessing
+def look(queue, deeper):
+    import alpha
+    if deeper:
+        child(deeper - 1, queue)
+    queue.put(alpha.V)
+def child(deeper, queue):
+    process = multiprocessing.get_context("spawn").Process(target=look, args=(queue, deeper))
+    process.start()
+    process.join()
+if __name__ == "__main__":
+    import liveinstall
+    liveinstall.require("alpha==1.0")
+    import os
+    os.environ.pop("LIVEINSTALL_REGISTRY", None)  # what starts read; this is about what is passed on
+    queue = multiprocessing.get_context("spawn").SimpleQueue()
+    child(2, queue)
+    print(json.dumps([queue.get() for _ in range(3)]))
+"""
+
+
+def test_what_is_active_is_passed_on_to_grandchildren(world, tmp_path):
+    script = tmp_path / "grandchildren.py"
+    script.write_text("import json, sys\n" + GRANDCHILDREN)
+    done = subprocess.run(
+        [world.env.python, script], env=world.env.variables(), capture_output=True, text=True, timeout=50
+    )
+    assert (done.stdout, done.stderr) == ("[1, 1, 1]\n", "")
+
+
 def test_a_package_manager_is_shown_the_disk(world, tmp_path):
     (tmp_path / "pip").mkdir()
     code = "import json, alpha; print(json.dumps(alpha.V))"

@@ -8,6 +8,7 @@ import importlib.resources
 import inspect
 import json
 import os
+import py_compile
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,7 @@ from liveinstall.errors import OwnerError
 from liveinstall.parallel import archiving
 from liveinstall.parallel.archive import ArchivedLoader, ArchiveOwner, head, parse_head
 from liveinstall.parallel.archiving import check, create, directories_of
+from liveinstall.parallel.directory import DirectoryOwner
 from liveinstall.parallel.owners import Entry
 
 FILES = {
@@ -105,6 +107,50 @@ def test_a_source_that_has_changed_is_read(tmp_path, place, size):
         (place / "ownpkg/__init__.py").write_text("V = 33\n")
         assert importlib.reload(ownpkg).V == 33
     assert not check(owner.place).good and check(owner.place).stale == ("ownpkg",)
+
+
+def test_a_source_that_was_changed_within_a_second_is_compiled_itself(tmp_path, place):
+    source = place / "ownmod.py"
+    for what, time in (("module", 10**18), ("MODULE", 10**18 + 5000)):
+        source.write_text(f"WHAT = '{what}'\n")
+        os.utime(source, ns=(time, time))
+        if what == "module":
+            py_compile.compile(str(source))  # a .pyc knows seconds and the size
+    with active(archived(tmp_path, place)):
+        assert importlib.import_module("ownmod").WHAT == "MODULE"
+
+
+def test_modules_without_source_are_those_of_their_place(tmp_path, place):
+    lay(place, {"ownbare/__init__.py": "WHAT = 'bare'", "ownbare/leaf.py": "", "ownsingle.py": "WHAT = 'single'"})
+    for source in (place / "ownbare/__init__.py", place / "ownsingle.py"):
+        py_compile.compile(str(source), cfile=str(source) + "c")
+        source.unlink()
+    other = lay(tmp_path / "other", {"ownbare/__init__.py": "WHAT = 'other'", "ownbroken.py": ""})
+    lay(place, {"ownbroken.py": "def (:"})
+    made = create(tmp_path / "x.archive", place, other)
+    assert set(made.left_out) == {"ownpkg.broken", "ownbare", "ownsingle", "ownbroken"}
+    owner = ArchiveOwner(made.path)
+    assert owner.is_package("ownbare") and owner.index()["ownsingle"].kind == "module" and check(made.path).good
+    with active(owner):
+        assert importlib.import_module("ownbare").WHAT == "bare"
+        assert type(importlib.import_module("ownbare.leaf").__loader__) is ArchivedLoader
+        assert importlib.import_module("ownsingle").WHAT == "single"
+        assert importlib.import_module("ownsingle").__file__ == str(place / "ownsingle.pyc")
+        with pytest.raises(SyntaxError):
+            importlib.import_module("ownbroken")
+
+
+def test_a_directory_has_modules_without_source(tmp_path):
+    place = lay(tmp_path / "place", {"ownpkg/__init__.py": "V = 1", "ownmod.py": "WHAT = 1", "ownpkg/deep/leaf.py": ""})
+    for source in (place / "ownpkg/__init__.py", place / "ownmod.py"):
+        py_compile.compile(str(source), cfile=str(source) + "c")
+        source.unlink()
+    owner = DirectoryOwner(str(place))
+    assert {"ownpkg", "ownmod"} <= set(owner.names())
+    index = owner.index()
+    assert index["ownpkg"] == Entry("ownpkg", "package", "ownpkg/__init__.pyc") and owner.code(index["ownmod"])
+    with active(DirectoryOwner(str(place), index)):
+        assert importlib.import_module("ownpkg").V == 1 and importlib.import_module("ownmod").WHAT == 1
 
 
 def test_a_source_that_is_gone_is_named_and_a_module_that_is_gone_is_not_found(tmp_path, place):
@@ -229,6 +275,46 @@ def test_an_archive_that_cannot_be_used_says_why(tmp_path, place):
     assert not list(tmp_path.glob(".draft*"))
 
 
+def test_a_damaged_table_is_an_owner_error(tmp_path, place):
+    path = Path(archived(tmp_path, place).place)
+    good = path.read_bytes()
+    start = int(good.split(b" ", 5)[4])
+    assert good.count(b"directories", start) == 1
+    for content in (good.replace(b"directories", b"directoriez"), good[:-2] + b"\0\0"):
+        path.write_bytes(content)
+        with pytest.raises(OwnerError, match="it is damaged"):
+            ArchiveOwner(str(path))
+    path.write_bytes(good)
+    begin, length, _ = ArchiveOwner(str(path))._tables["ownmod"]
+    damaged = bytearray(good)
+    damaged[begin + length - 1] ^= 1
+    path.write_bytes(damaged)
+    with active(ArchiveOwner(str(path))), pytest.raises(OwnerError, match="it is damaged"):
+        importlib.import_module("ownmod")
+
+
+def test_damaged_code_is_read_from_the_source(tmp_path, place):
+    path = Path(archived(tmp_path, place).place)
+    *_, begin, _ = ArchiveOwner(str(path)).rows()["ownmod"]
+    damaged = bytearray(path.read_bytes())
+    damaged[begin] = 0
+    path.write_bytes(damaged)
+    with active(ArchiveOwner(str(path))):
+        assert importlib.import_module("ownmod").WHAT == "module"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_an_archive_has_the_modes_of_the_umask_which_stays_as_it_is(tmp_path, place, monkeypatch, mask):
+    before = os.umask(mask)
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("other threads would make files with it"))
+    try:
+        made = create(tmp_path / "x.archive", place)
+        assert os.stat(made.path).st_mode & 0o777 == 0o666 & ~mask
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+
+
 @given(st.binary(max_size=200), st.integers(0, 2**70))
 def test_no_first_line_breaks_the_parser(line, size):
     with pytest.raises(ValueError):
@@ -237,9 +323,9 @@ def test_no_first_line_breaks_the_parser(line, size):
 
 @given(st.integers(1, 2**60), st.integers(1, 2**60))
 def test_a_first_line_reads_as_it_was_written(table, more):
-    assert parse_head(head(table, table + more), table + more) == table
+    assert parse_head(head(table, table + more, more % 2**32), table + more) == (table, more % 2**32)
     with pytest.raises(ValueError, match="not whole"):
-        parse_head(head(table, table + more), table + more + 1)
+        parse_head(head(table, table + more, 1), table + more + 1)
 
 
 def test_an_archive_that_is_made_anew_leaves_those_who_use_the_old_one_alone(tmp_path, place):

@@ -362,10 +362,11 @@ def test_exclusive_may_leave_some_names(place):
 def test_path_lines_belong_to_the_default_environment(tmp_path, monkeypatch):
     from liveinstall.parallel import shutting
 
-    lay(tmp_path, {"x.pth": "# no\nimport os\n/one\nrelative\n\n", "y.txt": "/no"})
+    lay(tmp_path, {"x.pth": "\ufeff# no\nimport os\n/one/\nrelative\n\n../up/./dev/ \n", "y.txt": "/no"})
     monkeypatch.setattr(shutting.sys.modules["site"], "getsitepackages", lambda *_: [str(tmp_path), "/not/there"])
     monkeypatch.setattr(shutting.sys.modules["site"], "ENABLE_USER_SITE", False)
-    assert set(shutting.default_places()) == {str(tmp_path), "/not/there", "/one", str(tmp_path / "relative")}
+    found = {str(tmp_path), "/not/there", "/one", str(tmp_path / "relative"), str(tmp_path.parent / "up" / "dev")}
+    assert set(shutting.default_places()) == found
 
 
 def test_a_module_of_a_place_runs_with_m_and_tracebacks_have_its_lines(place):

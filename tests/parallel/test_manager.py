@@ -81,6 +81,22 @@ def test_what_is_active_can_be_seen_and_ended(place, wheel):
         pass
 
 
+def test_what_was_imported_inside_a_namespace_counts_too(tmp_path, monkeypatch):
+    old = {"ownspace/part/__init__.py": "V = 'old'", "ownspace/part/sub.py": ""}
+    monkeypatch.syspath_prepend(lay(tmp_path / "default", old))
+    new = {"ownspace/part/__init__.py": "V = 'new'", "ownspace/other.py": "V = 'other'"}
+    wheel = make_wheel(tmp_path / "wheels", "own-space", "2", new)
+    other = lay(tmp_path / "other", {"ownspace/other.py": "V = 'other'"})
+    import ownspace.part.sub  # noqa: F401
+
+    before = list(sys.meta_path)
+    with pytest.raises(OwnerError, match=r"ownspace\.part cannot come from .*whl: it was imported from .*default"):
+        owners.activate(wheel)
+    assert sys.meta_path == before
+    with owners.activate(other), owners.activate(tmp_path / "default"):  # nothing of it was imported from elsewhere
+        assert importlib.import_module("ownspace.other").V == "other"
+
+
 def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path):
     source = "def f(x): return x, f.__code__.co_filename"
     other = make_wheel(tmp_path / "wheels", "ownother", "1", {"ownother.py": source})
@@ -102,6 +118,58 @@ def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
     assert not done.stderr
     assert done.stdout == f"(1, '{other}/ownother.py') ownpkg\n" * 2
+
+
+@pytest.mark.parametrize("way", ["owners.enable_wheels(); sys.path.insert(0, {0!r})", "owners.activate({0!r})"])
+def test_children_and_their_children_import_wheels_as_their_parent_does(wheel, tmp_path, way):
+    code = f"""
+        import multiprocessing, sys
+        sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        def look(kind, deeper):
+            import ownpkg
+            return [ownpkg.__file__] + (child(kind, deeper - 1) if deeper else [])
+        def child(kind, deeper):
+            context = multiprocessing.get_context(kind)
+            queue = context.SimpleQueue()
+            process = context.Process(target=tell, args=(queue, kind, deeper))
+            process.start()
+            process.join()
+            return queue.get()
+        def tell(queue, kind, deeper):
+            queue.put(look(kind, deeper))
+        if __name__ == "__main__":
+            {way.format(str(wheel))}
+            for kind in ("spawn", "forkserver"):
+                print(*look(kind, 2))
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    for line in done.stdout.splitlines():
+        files = line.split()
+        assert len(files) == 3 and len(set(files)) == 1 and "/cache/" in files[0]
+
+
+def test_children_are_told_even_if_the_standard_library_comes_from_an_archive(tmp_path, place):
+    code = f"""
+        import sys; sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        if __name__ == "__main__":
+            owners.create_archive({str(tmp_path / "std.archive")!r}, stdlib=True)
+            owners.activate({str(place)!r})
+            owners.activate({str(tmp_path / "std.archive")!r})
+            import importlib.util
+            importlib.util.find_spec("multiprocessing.spawn")  # a look at it is no import
+            import multiprocessing, ownpkg
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(type(pool.apply(ownpkg.Thing)).__module__)
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("ownpkg\n", "")
 
 
 def test_an_owner_of_a_third_party_is_found_by_its_entry_point(tmp_path, monkeypatch, sealed):
@@ -175,6 +243,23 @@ def test_a_wheel_on_sys_path_is_imported_by_its_owner(tmp_path, data, monkeypatc
     assert importlib.util.find_spec("ownnothing") is None
     if data:
         assert (importlib.resources.files("ownpkg") / "data/x.txt").read_text() == "data"
+
+
+def test_a_wheel_on_sys_path_is_not_unpacked_for_what_it_has_not(tmp_path, wheel):
+    code = f"""
+        import sys; sys.path.insert(0, {str(SOURCE)!r})
+        from liveinstall import owners
+        owners.enable_wheels()
+        owners.WheelOwner({str(wheel)!r})
+        for name in ("json", "liveinstall.parallel.wheelhelper"):  # the helper needs it, too
+            sys.modules.pop(name, None)
+        sys.path.insert(0, {str(wheel)!r})
+        import queue, json
+        assert not list(__import__("pathlib").Path({str(tmp_path)!r}, "cache").glob("*/tree"))
+        import ownpkg; print(ownpkg.V)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_a_wheel_on_sys_path_that_is_refused_is_warned_of(tmp_path, monkeypatch):

@@ -7,9 +7,11 @@ import importlib.metadata
 import importlib.resources
 import inspect
 import json
+import marshal
 import os
 import pickle
 import pkgutil
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from support import SOURCE, make_wheel
 from test_finder import active, forget
 
 from liveinstall.errors import LiveInstallError, OwnerError, WheelRefusedError
-from liveinstall.parallel import wheelcache
+from liveinstall.parallel import wheelcache, wheelhelper, wheelrecord
 from liveinstall.parallel.owners import Entry
 from liveinstall.parallel.wheelfile import WheelOwner
 from liveinstall.parallel.wheelrecord import WheelRecord, default_cache, encode, parse, record_path
@@ -151,6 +153,24 @@ def test_only_wheels_that_cannot_mind_are_imported_straight(tmp_path, cache, ext
         assert importlib.import_module("ownpkg").V == 1
         if "Own_Pkg-1.5.data/purelib/ownother.py" in extra:
             import ownother  # noqa: F401
+
+
+@pytest.mark.parametrize("unpack", [None, False])
+def test_modules_without_source(tmp_path, cache, unpack):
+    source = tmp_path / "x.py"
+    source.write_text("V = 'bare'\n")
+    bare = Path(py_compile.compile(str(source), cfile=str(tmp_path / "x.pyc"))).read_bytes()
+    other = b"\0\0\r\n" + bare[4:]
+    files = {"ownpkg/__init__.pyc": bare, "ownpkg/leaf.py": "", "ownmod.pyc": bare, "ownpkg/other.pyc": other}
+    owner = WheelOwner(str(wheel(tmp_path, files)), cache=cache, unpack=unpack)
+    assert set(owner.names()) == {"ownpkg", "ownmod"} and owner.is_package("ownpkg")
+    with active(owner):
+        import ownmod
+        import ownpkg.leaf
+
+        assert ownmod.V == ownpkg.V == "bare" and ownmod.__loader__.get_source("ownmod") is None
+        with pytest.raises(ImportError, match=r"another Python|bad magic"):
+            importlib.import_module("ownpkg.other")
 
 
 def test_a_wheel_that_has_vendored_another_is_itself(tmp_path, cache):
@@ -286,6 +306,72 @@ def test_what_must_be_unpacked_is_refused_where_nothing_can_be_written(tmp_path)
             importlib.import_module("ownpkg")
 
 
+def strange_mode(cache, monkeypatch):
+    cache.chmod(0o770)
+
+
+def strange_owner(cache, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
+
+
+def strange_parent(cache, monkeypatch):
+    shutil.rmtree(cache)
+    cache.parent.chmod(0o777)
+
+
+@pytest.mark.parametrize("strange", [strange_mode, strange_owner, strange_parent])
+def test_a_cache_that_others_can_write_to_is_none(tmp_path, monkeypatch, strange):
+    paths = [str(wheel(tmp_path)), str(make_wheel(tmp_path / "wheels", "own", "1", {**DATA}))]
+    cache = tmp_path / "above" / "cache"
+    for path in paths:
+        owner = WheelOwner(path, cache=str(cache))
+        owner.code(owner.index()["ownmod"])
+    assert cache.stat().st_mode & 0o077 == 0
+    for kept in cache.glob("*/code/*"):
+        kept.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps(compile("WHAT = 'planted'", "x", "exec")))
+    with active(WheelOwner(paths[0], cache=str(cache))):
+        assert importlib.import_module("ownmod").WHAT == "planted"  # as long as it is this user's own
+    forget()
+    strange(cache, monkeypatch)
+    with active(WheelOwner(paths[0], cache=str(cache))):
+        assert importlib.import_module("ownmod").WHAT == "module"
+    forget()
+    with active(WheelOwner(paths[1], cache=str(cache))), pytest.raises(OwnerError, match="nobody else can write"):
+        importlib.import_module("ownpkg")
+    assert strange is not strange_parent or not cache.exists()
+
+
+def test_a_cache_can_be_made_where_users_are_kept_apart(tmp_path):
+    above = tmp_path / "above"
+    above.mkdir()
+    above.chmod(0o1777)
+    assert wheelrecord.is_private(str(above / "a" / "b")) and not wheelrecord.is_private(str(above))
+    above.chmod(0o777)
+    assert not wheelrecord.is_private(str(above / "a" / "b"))
+
+
+def test_all_of_a_cache_is_this_user_s_whatever_the_umask(tmp_path, cache):
+    before = os.umask(0)
+    try:
+        for path in (wheel(tmp_path), make_wheel(tmp_path / "wheels", "own", "1", {**DATA})):
+            owner = WheelOwner(str(path), cache=cache)
+            owner.code(owner.index()["ownmod"])
+    finally:
+        os.umask(before)
+    made = [Path(cache), *Path(cache).iterdir(), *Path(cache).glob("*/code")]
+    assert len(made) > 5 and not [path for path in made if path.is_dir() and path.stat().st_mode & 0o077]
+
+
+def test_code_of_another_python_is_not_even_read(tmp_path, cache, monkeypatch):
+    path = str(wheel(tmp_path))
+    owner = WheelOwner(path, cache=cache)
+    owner.code(owner.index()["ownmod"])
+    for kept in Path(cache).glob("*/code/*"):
+        kept.write_bytes(b"\0\0\r\n" + kept.read_bytes()[4:])
+    monkeypatch.setattr(marshal, "loads", lambda data: pytest.fail("it was read"))
+    assert WheelOwner(path, cache=cache).code(owner.index()["ownmod"])
+
+
 def test_extension_modules_are_loaded_from_the_unpacked_wheel(tmp_path, cache):
     native = next(
         (
@@ -361,8 +447,6 @@ def test_what_liveinstall_itself_needs_can_come_from_a_wheel(tmp_path, cache):
 
 
 def test_a_helper_that_has_ended_is_started_anew(tmp_path, cache):
-    from liveinstall.parallel import wheelhelper
-
     WheelOwner(str(wheel(tmp_path)), cache=cache)
     wheelhelper._helper.kill()
     wheelhelper._helper.wait()
@@ -370,8 +454,6 @@ def test_a_helper_that_has_ended_is_started_anew(tmp_path, cache):
 
 
 def test_a_forked_child_has_a_helper_of_its_own(tmp_path, cache):
-    from liveinstall.parallel import wheelhelper
-
     WheelOwner(str(wheel(tmp_path)), cache=cache)
     with wheelhelper._lock:  # another thread is asking
         child = os.fork()
@@ -385,9 +467,98 @@ def test_a_forked_child_has_a_helper_of_its_own(tmp_path, cache):
     assert wheelhelper._helper.poll() is None
 
 
-def test_where_there_can_be_no_other_process_the_work_is_done_here(tmp_path, cache, monkeypatch):
-    from liveinstall.parallel import wheelhelper
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_another_s(tmp_path, cache, monkeypatch):
+    first = str(wheel(tmp_path, DATA))
+    other = str(make_wheel(tmp_path / "wheels", "other", "1", {"other.py": "", "other.txt": ""}))
+    asked, owners = wheelhelper._line, [WheelOwner(path, cache=cache) for path in (first, other)]
 
+    def interrupted(*arguments):
+        monkeypatch.setattr(wheelhelper, "_line", asked)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wheelhelper, "_line", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        owners[0].tree()
+    assert Path(owners[1].tree().place).name.startswith("other-1") and owners[0].tree().place != owners[1].tree().place
+
+
+def test_an_answer_to_something_else_is_not_taken(tmp_path, cache, monkeypatch):
+    lines = iter([wheelhelper.READY, b'{"answer": "x", "asked": ["examine", "other"]}\n'] * 2)
+    monkeypatch.setattr(wheelhelper, "_line", lambda *_: next(lines))
+    wheelhelper._forget()
+    with pytest.raises(OwnerError, match="gave no answer"):
+        WheelOwner(str(wheel(tmp_path)), cache=cache)
+
+
+@pytest.mark.parametrize(("name", "starts"), [("host", 0), ("python3", 1)])
+def test_a_program_that_python_is_part_of_is_not_taken_for_python(tmp_path, cache, monkeypatch, name, starts):
+    host = tmp_path / name
+    host.write_text(f"#!/bin/sh\necho started >> {tmp_path}/log\nexec sleep 50\n")
+    host.chmod(0o755)
+    wheelhelper._forget()
+    monkeypatch.setattr(sys, "executable", str(host))
+    monkeypatch.setattr(wheelhelper, "_READY_WITHIN", 0.5)
+    monkeypatch.setattr(wheelhelper, "_alone", False)
+    for files in (PURE, DATA):
+        assert WheelOwner(str(wheel(tmp_path, files)), cache=cache).tree().place.startswith(cache)
+    log = tmp_path / "log"
+    assert (log.read_text().count("started") if log.exists() else 0) == starts
+
+
+def test_a_frozen_program_is_not_started_again(monkeypatch):
+    assert wheelhelper._can_start()
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert not wheelhelper._can_start()
+
+
+def test_why_there_is_no_answer_is_told(tmp_path, cache, monkeypatch):
+    wheelhelper._forget()
+    monkeypatch.setattr(wheelhelper, "_CODE", "import a_module_that_is_not_there")
+    with pytest.raises(OwnerError, match="gave no answer .*No module named 'a_module_that_is_not_there'"):
+        WheelOwner(str(wheel(tmp_path)), cache=cache)
+
+
+def test_what_lies_beside_liveinstall_hides_no_module_of_python(tmp_path, cache, monkeypatch):
+    wheelhelper._forget()
+    for name in ("queue", "zipfile", "hashlib", "threading"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')")
+    needed = wheelhelper._paths()
+    monkeypatch.setattr(wheelhelper, "_paths", lambda: [str(tmp_path), *needed])
+    assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)
+    assert wheelhelper._helper is not None
+    wheelhelper._forget()
+
+
+def test_a_forked_child_does_not_read_at_its_parent_s_position(tmp_path):
+    body = "\n".join(f"def f{i}(a): return a + {i}" for i in range(3000))
+    files = {"ownpkg/__init__.py": "", **{f"ownpkg/m{i}.py": f"{body}\nV = {i}\n" for i in range(6)}}
+    owner = WheelOwner(str(wheel(tmp_path, files)), cache="", unpack=False)
+    owner.data("ownpkg/__init__.py")  # it is open now
+    handle = owner._opened().zip.fp.fileno()
+    offset = os.lseek(handle, 0, os.SEEK_CUR)
+    child = os.fork()
+    if not child:
+        good = all(f"V = {i}\n".encode() in owner.data(f"ownpkg/m{i}.py") for i in range(6))
+        os._exit(0 if good else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert os.lseek(handle, 0, os.SEEK_CUR) == offset
+
+
+def test_a_forked_child_names_a_wheel_that_was_replaced(tmp_path):
+    owner = WheelOwner(str(wheel(tmp_path)), cache="")
+    owner.data("ownmod.py")
+    wheel(tmp_path, DATA)
+    child = os.fork()
+    if not child:
+        try:
+            owner.data("ownmod.py")
+        except OwnerError as error:
+            os._exit(0 if "has changed since" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_where_there_can_be_no_other_process_the_work_is_done_here(tmp_path, cache, monkeypatch):
     wheelhelper._forget()
     monkeypatch.setattr(sys, "executable", "")
     assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)

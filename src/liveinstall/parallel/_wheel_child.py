@@ -1,4 +1,8 @@
-"""The helper's side of `wheelhelper`: a line of JSON in, a line of JSON out, until nobody asks any more."""
+"""The helper's side of `wheelhelper`: a line that it is ready; then a line of JSON in, a line of JSON out.
+
+Each answer says what was asked, so that nobody takes it for the answer to something else. It ends when nobody asks any
+more.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import time
 from typing import Any
 
 from liveinstall.errors import LiveInstallError
+from liveinstall.parallel.wheelarchive import READY
 from liveinstall.parallel.wheelcache import examine, unpack
 from liveinstall.parallel.wheelrecord import encode, parse
 
@@ -37,9 +42,12 @@ def main() -> None:
     """Answer until the input ends, or nobody has asked for some seconds."""
     busy = [time.monotonic(), False]
     threading.Thread(target=_watch, args=(busy,), daemon=True).start()
+    sys.stdout.write(READY.decode())
+    sys.stdout.flush()
     for line in sys.stdin:
         busy[1] = True
-        text = json.dumps(answer_to(json.loads(line)))
+        question = json.loads(line)
+        text = json.dumps({**answer_to(question), "asked": [question["do"], question["path"]]})
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
         busy[:] = [time.monotonic(), False]

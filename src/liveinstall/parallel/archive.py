@@ -1,7 +1,7 @@
 """The owner of a code archive: the compiled code of many directories in one file that is mapped into memory.
 
-    liveinstall-archive 1 cpython-311 a70d0d0a <table> <size>     one line
-    code, code, ...                                               marshalled
+    liveinstall-archive 1 cpython-311 a70d0d0a <table> <size> <crc32>     one line
+    code, code, ...                                                       marshalled
     tables                                     marshalled: one for each top-level name, and one of these
 
 It answers from its tables where Python would list directories, and reads code from memory where Python would open a
@@ -19,7 +19,7 @@ import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, PathFinder, SourceFileLoader
 
-from liveinstall.parallel.directory import DirectoryOwner, located
+from liveinstall.parallel.directory import DirectoryOwner, located, spec_on_disk
 from liveinstall.parallel.owners import Entry
 from liveinstall.parallel.virtual import fingerprint
 
@@ -56,7 +56,7 @@ class ArchiveOwner:
         self.directories: list[str] = table["directories"]
         self._changeable: dict[int, dict[str, int]] = table["changeable"]
         self._namespaces: dict[str, list[tuple[int, str]]] = table["namespaces"]
-        self._tables: dict[str, tuple[int, int]] = table["tables"]
+        self._tables: dict[str, tuple[int, int, int]] = table["tables"]
         self._read: dict[str, Table] = {}
         self._checked: dict[str, bool] = {}
         self._metadata = [DirectoryOwner(directory) for directory in self.directories]
@@ -71,9 +71,9 @@ class ArchiveOwner:
             with open(self.place, "rb") as stream:
                 head = stream.readline(_LONGEST)
                 size = os.fstat(stream.fileno()).st_size
-                start = parse_head(head, size)
+                start, mark = parse_head(head, size)
                 memory = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-            return memory, marshal.loads(memory[start:])  # noqa: S302  whoever may write it may write sources
+            return memory, _unpacked(memory[start:], mark)
         except (OSError, ValueError, EOFError, TypeError) as error:
             self._refuse(error)
 
@@ -87,8 +87,11 @@ class ArchiveOwner:
         """The modules of a top-level name, read when it is first asked for."""
         found = self._read.get(top)
         if found is None:
-            start, length = self._tables.get(top, (0, 0))
-            found = self._read[top] = marshal.loads(self._memory[start : start + length]) if length else {}  # noqa: S302
+            start, length, mark = self._tables.get(top, (0, 0, 0))
+            try:
+                found = self._read[top] = _unpacked(self._memory[start : start + length], mark) if length else {}
+            except ValueError as error:
+                self._refuse(error)
         return found
 
     def names(self) -> Iterable[str]:
@@ -116,6 +119,8 @@ class ArchiveOwner:
                 return None
             if dot and name.rpartition(".")[0] in self._namespaces:
                 return None  # portions may come that go before this one
+        if kind != "native" and not row[-1]:
+            return spec_on_disk((name, kind, inner), place)  # type: ignore[arg-type]
         search = [path.rpartition(os.sep)[0]] if inner.rpartition(os.sep)[2].startswith("__init__.") else None
         loader = ExtensionFileLoader(name, path) if kind == "native" else ArchivedLoader(name, path, row, self._memory)
         return located(name, path, loader, search)
@@ -234,22 +239,34 @@ class ArchivedLoader(SourceFileLoader):
         except OSError as error:
             raise ImportError(f"{fullname} is gone from {self.path}", name=fullname, path=self.path) from error
         if about.st_mtime_ns == time and about.st_size == size:
-            return marshal.loads(self._memory[start : start + length])  # type: ignore[no-any-return]  # noqa: S302
+            try:
+                return marshal.loads(self._memory[start : start + length])  # type: ignore[no-any-return]  # noqa: S302
+            except (ValueError, EOFError, TypeError):
+                pass  # damaged
         return super().get_code(fullname)
 
 
-def head(table: int, size: int) -> bytes:
-    """The first line of an archive of `size` bytes whose table begins at byte `table`."""
-    return f"{MAGIC} {fingerprint()} {MAGIC_NUMBER.hex()} {table:020} {size:020}\n".encode("ascii")
+def _unpacked(content: memoryview, mark: int) -> Any:
+    """What a table has. Raises: ValueError unless it is what was written."""
+    from zlib import crc32
+
+    if crc32(content) != mark:
+        raise ValueError("it is damaged")
+    return marshal.loads(content)  # noqa: S302  whoever may write it may write sources
 
 
-def parse_head(line: bytes, size: int) -> int:
-    """Where the table begins, from the first line of a file of `size` bytes. Raises: ValueError with the reason."""
+def head(table: int, size: int, mark: int) -> bytes:
+    """The first line of an archive of `size` bytes whose table begins at byte `table` and has the CRC-32 `mark`."""
+    return f"{MAGIC} {fingerprint()} {MAGIC_NUMBER.hex()} {table:020} {size:020} {mark:010}\n".encode("ascii")
+
+
+def parse_head(line: bytes, size: int) -> tuple[int, int]:
+    """Where the table begins and its CRC-32, by the first line of a file of `size` bytes. Raises: ValueError."""
     words = line.decode("ascii", "replace").rstrip("\n").split(" ")
-    if " ".join(words[:2]) != MAGIC or not line.endswith(b"\n") or len(words) != 6:  # noqa: PLR2004  its words
+    if " ".join(words[:2]) != MAGIC or not line.endswith(b"\n") or len(words) != 7:  # noqa: PLR2004  its words
         raise ValueError("it is no code archive of this version")
     if words[2:4] != [fingerprint(), MAGIC_NUMBER.hex()]:
         raise ValueError(f"it was made by {words[2]} ({words[3]}), this is {fingerprint()} ({MAGIC_NUMBER.hex()})")
-    if not (words[4].isdigit() and words[5].isdigit()) or int(words[5]) != size or not 0 < int(words[4]) < size:
+    if not all(word.isdigit() for word in words[4:]) or int(words[5]) != size or not 0 < int(words[4]) < size:
         raise ValueError("it is not whole")
-    return int(words[4])
+    return int(words[4]), int(words[6])

@@ -6,11 +6,10 @@ import marshal
 import os
 import sys
 import sysconfig
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from liveinstall.errors import OwnerError
 from liveinstall.parallel import names
@@ -19,6 +18,7 @@ from liveinstall.parallel.directory import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import CodeType
     from typing import Self
 
     from liveinstall.parallel.archive import Table
@@ -31,7 +31,7 @@ _NOT_ARCHIVED = ("test", "idlelib", "lib2to3", "turtledemo")  # of the standard 
 class Archived:
     """What was made: the archive's `path`, how many `modules` have code in it, and its `size` in bytes.
 
-    `left_out`: modules that could not be compiled; Python finds them as ever.
+    `left_out`: modules that could not be compiled, or have no source; Python loads them as ever.
     """
 
     path: str
@@ -72,17 +72,14 @@ class _aside:  # noqa: N801  used like a function
         self._changeable: dict[int, dict[str, int]] = {}
 
     def __enter__(self) -> Self:
-        handle, self._draft = tempfile.mkstemp(dir=os.path.dirname(self._path), prefix=names.DRAFT)
-        self._stream = os.fdopen(handle, "wb")
-        self._stream.write(head(0, 0))
+        self._draft = os.path.join(os.path.dirname(self._path), f"{names.DRAFT}{os.urandom(8).hex()}")
+        self._stream = open(self._draft, "xb")
+        self._stream.write(head(0, 0, 0))
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._stream.close()
         if kind is None:
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(self._draft, 0o666 & ~mask)
             os.replace(self._draft, self._path)
         else:
             with suppress(OSError):
@@ -98,12 +95,14 @@ class _aside:  # noqa: N801  used like a function
                 modules += self._add(number, place, entry)
         tables = {}
         for top, table in sorted(self._tables.items()):
-            tables[top] = self._write(marshal.dumps(table))
+            content = marshal.dumps(table)
+            tables[top] = (*self._write(content), crc32(content))
         about: dict[str, Any] = {"directories": places, "changeable": self._changeable}
         about |= {"namespaces": self._namespaces, "tables": tables}
-        start, length = self._write(marshal.dumps(about))
+        content = marshal.dumps(about)
+        start, length = self._write(content)
         self._stream.seek(0)
-        self._stream.write(head(start, start + length))
+        self._stream.write(head(start, start + length, crc32(content)))
         self._stream.flush()
         os.fsync(self._stream.fileno())
         return Archived(self._path, modules, start + length, tuple(self._left_out))
@@ -123,21 +122,39 @@ class _aside:  # noqa: N801  used like a function
             return False
         if name in table:
             return False
-        if kind == "native":
-            table[name] = (kind, number, inner, 0, 0, 0, 0)
-        else:
-            about = os.stat(path)
-            try:
-                code = SourceFileLoader(name, path).get_code(name)
-            except (SyntaxError, ValueError, RecursionError):  # a template, or of another version
-                self._left_out.append(name)
-                return False
-            start, length = self._write(marshal.dumps(code))
-            table[name] = (kind, number, inner, about.st_mtime_ns, about.st_size, start, length)
-        if number in self._changeable:  # after compiling, which may have made __pycache__
+        code, time, size = (None, 0, 0) if kind == "native" else _compiled(path)
+        start, length = (0, 0) if code is None else self._write(marshal.dumps(code))
+        table[name] = (kind, number, inner, time, size, start, length)
+        if code is None and kind != "native":
+            self._left_out.append(name)
+        if number in self._changeable:
             directory = os.path.dirname(path)
+            _make_pycache(directory)
             self._changeable[number][directory] = os.stat(directory).st_mtime_ns
-        return kind != "native"
+        return code is not None
+
+
+def _make_pycache(directory: str) -> None:
+    """Python would make it at some import, and the directory would have another time from then on."""
+    if not sys.dont_write_bytecode and sys.pycache_prefix is None:
+        with suppress(OSError):
+            os.mkdir(os.path.join(directory, "__pycache__"))
+
+
+def _compiled(path: str) -> tuple[CodeType | None, int, int]:
+    """The code of a source itself, for a .pyc is good to the second only; with the source's time and size before that.
+
+    No code for what is no source, a template, or of another version.
+    """
+    if path.endswith(".pyc"):
+        return None, 0, 0
+    with open(path, "rb") as stream:
+        about = os.fstat(stream.fileno())
+        content = stream.read()
+    try:
+        return compile(content, path, "exec", dont_inherit=True), about.st_mtime_ns, about.st_size
+    except (SyntaxError, ValueError, RecursionError):
+        return None, 0, 0
 
 
 def _of_place(place: str) -> Iterator[Entry]:

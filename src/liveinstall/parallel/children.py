@@ -31,18 +31,23 @@ import sys
 sys.path.append(home)
 try:
     from liveinstall.parallel import children
+    children.pass_on()
+    if wheels:
+        from liveinstall.parallel.manager import enable_wheels
+        enable_wheels()
     if asked:
         from liveinstall.parallel.activating import activate
         children.check_loaded(activate(*asked))
     for places, exclusive in more:
         from liveinstall.parallel.manager import activate
         activate(*places, exclusive=exclusive)
-    children.pass_on()
 finally:
-    sys.path.remove(home)
+    if home in sys.path:
+        sys.path.remove(home)
 """
 
 
+wheels = False  # whether wheels on sys.path are imported from
 places_of: list[tuple[Any, list[str], bool]] = []  # finders, their places and whether they are exclusive
 
 
@@ -55,8 +60,8 @@ class _Told:
         found = active()
         home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
         more = [(places, exclusive) for finder, places, exclusive in places_of if finder in sys.meta_path]
-        code = _CODE if found or more else ""
-        return exec, (code, {"asked": found and found.asked, "more": more, "home": home})
+        code = _CODE if found or more or wheels else ""
+        return exec, (code, {"asked": found and found.asked, "more": more, "wheels": wheels, "home": home})
 
 
 class _Path(list[str]):
@@ -80,13 +85,13 @@ class _Watch:
         """Python's own spec, with a loader that lets `_tell_children()` see the module."""
         if name != _SPAWN:
             return None
-        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _watch]
         spec = PathFinder.find_spec(name, path)
         loader: Any = spec.loader if spec else None
         if loader is not None:
             execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
+                _leave()
                 execute(module)
                 _tell_children(module)
 
@@ -101,8 +106,13 @@ def pass_on() -> None:
     """From now on tell children what is active here, whatever it is by then."""
     if _SPAWN in sys.modules:
         _tell_children(sys.modules[_SPAWN])
-    elif _watch not in sys.meta_path:
-        sys.meta_path.insert(0, _watch)
+    else:
+        _leave()
+        sys.meta_path.insert(0, _watch)  # before a place that has the standard library
+
+
+def _leave() -> None:
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _watch]
 
 
 def check_loaded(found: Active | None) -> None:

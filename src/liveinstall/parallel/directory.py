@@ -9,7 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from _frozen_importlib import ModuleSpec  # importlib.machinery would load importlib and warnings first
-from _frozen_importlib_external import ExtensionFileLoader, PathFinder, SourceFileLoader, cache_from_source
+from _frozen_importlib_external import (
+    ExtensionFileLoader,
+    PathFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+    cache_from_source,
+)
 from _imp import extension_suffixes
 
 from liveinstall.parallel.owners import Entry, normalized
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     Index = Mapping[str, Entry]
 
 EXTENSION_SUFFIXES = extension_suffixes()
+_SUFFIXES = (*EXTENSION_SUFFIXES, ".py", ".pyc")  # in Python's order
 _INFO = ".dist-info"
 _PYCACHE = f"{os.sep}__pycache__{os.sep}"
 _PYC = cache_from_source("x.py").rpartition(os.sep)[2][1:]
@@ -77,7 +84,7 @@ class DirectoryOwner:
 
     def code(self, entry: Entry) -> CodeType:
         """The code of a module, from its .pyc if that is good."""
-        code = SourceFileLoader(entry[0], os.path.join(self.place, entry[2])).get_code(entry[0])
+        code = _loader(entry[0], os.path.join(self.place, entry[2])).get_code(entry[0])
         if code is None:
             raise ImportError(f"{entry[0]} has no code", name=entry[0])
         return code
@@ -124,9 +131,13 @@ def spec_on_disk(entry: Entry, place: str) -> ModuleSpec:
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [path]
         return spec
-    loader = ExtensionFileLoader(name, path) if kind == "native" else SourceFileLoader(name, path)
+    loader = ExtensionFileLoader(name, path) if kind == "native" else _loader(name, path)
     is_package = kind == "package" or path.rpartition(os.sep)[2].startswith("__init__.")
     return located(name, path, loader, [path.rpartition(os.sep)[0]] if is_package else None)
+
+
+def _loader(name: str, path: str) -> SourceFileLoader | SourcelessFileLoader:
+    return SourcelessFileLoader(name, path) if path.endswith(".pyc") else SourceFileLoader(name, path)
 
 
 def located(name: str, path: str, loader: object, search: list[str] | None) -> ModuleSpec:
@@ -150,8 +161,7 @@ def _portion(name: str, found: ModuleSpec) -> ModuleSpec:
 def _import_name(name: str, *, is_directory: bool) -> str:
     """The import name of a file or directory; empty if there is none."""
     if not is_directory:
-        suffixes = (".py", *EXTENSION_SUFFIXES)
-        name = next((name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)), "")
+        name = next((name.removesuffix(suffix) for suffix in _SUFFIXES if name.endswith(suffix)), "")
     return name if name.isidentifier() and name != "__pycache__" else ""
 
 
@@ -174,19 +184,20 @@ def walk(place: str) -> Iterator[Entry]:
 
 
 def _of_directory(name: str, path: str, place: str) -> Entry:
-    for suffix in (*EXTENSION_SUFFIXES, ".py"):
+    for suffix in _SUFFIXES:
         init = f"{path}/__init__{suffix}"
         if os.path.isfile(os.path.join(place, init)):
-            return Entry(name, "package" if suffix == ".py" else "native", init)
+            return Entry(name, "native" if suffix in EXTENSION_SUFFIXES else "package", init)
     return Entry(name, "namespace", path)
 
 
 def _entries(files: list[str], prefix: str, inner: str) -> Iterator[Entry]:
-    """The modules among the files of one directory; an extension module goes before a source of the same name."""
+    """The modules among the files of one directory; of one name an extension module goes first, a .pyc last."""
     seen = {"__init__"}
-    for suffix in (*EXTENSION_SUFFIXES, ".py"):
+    for suffix in _SUFFIXES:
         for name in files:
             module = name.removesuffix(suffix)
             if name.endswith(suffix) and module not in seen and module.isidentifier():
                 seen.add(module)
-                yield Entry(prefix + module, "module" if suffix == ".py" else "native", f"{inner}/{name}".lstrip("/"))
+                kind = "native" if suffix in EXTENSION_SUFFIXES else "module"
+                yield Entry(prefix + module, kind, f"{inner}/{name}".lstrip("/"))  # type: ignore[arg-type]

@@ -92,15 +92,32 @@ def active() -> tuple[Finder, ...]:
 
 def _check_not_loaded(owners: Mapping[str, Sequence[Owner]]) -> None:
     for name, having in owners.items():
-        loaded = getattr(sys.modules.get(name), "__file__", None)
-        if loaded is None:
-            continue  # not loaded, or a namespace, which grows
-        specs = (owner.find_spec(name) for owner in having)
-        spec = next((spec for spec in specs if spec is not None and spec.loader is not None), None)
-        if spec is not None and spec.origin != loaded:
-            place = having[0].place
+        if name not in sys.modules:
+            continue
+        if _file_of(name) is not None:
+            _check_origin(name, having)
+            continue
+        for inner in [inner for inner in sys.modules if inner.startswith(name + ".")]:  # a namespace, which grows
+            _check_origin(inner, having)
+
+
+def _file_of(name: str) -> str | None:
+    return getattr(sys.modules.get(name), "__file__", None)
+
+
+def _check_origin(name: str, having: Sequence[Owner]) -> None:
+    """Raises: OwnerError if a module was imported, and not from where these owners have it."""
+    loaded = _file_of(name)
+    if loaded is None:
+        return
+    for owner in having:
+        spec = owner.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            if spec.origin == loaded:
+                return
             todo = "Activate it before the first import, or start Python anew."
-            raise OwnerError(f"{name} cannot come from {place}: it was imported from {loaded}.", todo=todo, place=place)
+            what = f"{name} cannot come from {owner.place}: it was imported from {loaded}."
+            raise OwnerError(what, todo=todo, place=owner.place)
 
 
 # --- wheels on sys.path -----------------------------------------------------------------------------------------------
@@ -111,15 +128,19 @@ _wheels = WheelsHook(WheelOwner)
 def enable_wheels() -> None:
     """Let wheels on `sys.path` be imported from as by their owners; Python itself takes them for zip files.
 
-    A wheel that is refused is warned of, once, and nothing is imported from it.
+    A wheel that is refused is warned of, once, and nothing is imported from it. It holds for children of
+    `multiprocessing`, too.
     """
     if _wheels not in sys.path_hooks:
         sys.path_hooks.insert(0, _wheels)
         _forget_wheels()
+    children.wheels = True
+    children.pass_on()
 
 
 def disable_wheels() -> None:
     """Leave wheels on `sys.path` to Python again. What was imported stays."""
+    children.wheels = False
     if _wheels in sys.path_hooks:
         sys.path_hooks.remove(_wheels)
         _forget_wheels()

@@ -95,10 +95,10 @@ def _path_lines(directory: str) -> list[str]:
         return []
     for name in names:
         try:
-            with open(os.path.join(directory, name), encoding="utf-8", errors="surrogateescape") as stream:
-                lines = [line.strip() for line in stream]
+            with open(os.path.join(directory, name), encoding="utf-8-sig", errors="surrogateescape") as stream:
+                lines = [line.rstrip() for line in stream]
         except OSError:
             continue
         words = [line for line in lines if line and not line.startswith(("#", "import ", "import\t"))]
-        found += [os.path.join(directory, line) for line in words]
+        found += [os.path.abspath(os.path.join(directory, line)) for line in words]  # as site.py does it
     return found

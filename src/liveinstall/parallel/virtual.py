@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import TraversableResources
     from types import CodeType, ModuleType
 
-_SUFFIXES = (*extension_suffixes(), ".py")
+_EXTENSIONS = tuple(extension_suffixes())
+_SUFFIXES = (*_EXTENSIONS, ".py", ".pyc")
 _INFO = ".dist-info"
 
 
@@ -57,10 +58,12 @@ class VirtualOwner:
 
     def source(self, entry: Entry) -> str | None:
         """The source of a module, for `inspect` and tracebacks; None where there is none to show."""
-        return decode_source(self.data(entry[2])) if entry[1] in ("package", "module") else None
+        return decode_source(self.data(entry[2])) if entry[2].endswith(".py") else None
 
     def code(self, entry: Entry) -> CodeType:
         """The code of a module: compiled each time. Raises: ImportError, SyntaxError."""
+        if entry[2].endswith(".pyc"):
+            return _without_source(entry[0], self.data(entry[2]))
         return compile(self.data(entry[2]), self.locate(entry[2]), "exec", dont_inherit=True)
 
     def native(self, entry: Entry) -> str:
@@ -203,7 +206,7 @@ class VirtualLoader:
 
 
 def index_of(paths: Iterable[str]) -> dict[str, Entry]:
-    """The modules among paths: a package goes before a module, an extension module before a source."""
+    """The modules among paths: a package goes before a module, an extension module before a source, a .pyc last."""
     found: dict[str, tuple[int, Entry]] = {}
     directories: dict[str, str] = {}
     for path in paths:
@@ -217,7 +220,7 @@ def index_of(paths: Iterable[str]) -> dict[str, Entry]:
         for depth in range(1, len(parts)):
             directories[".".join(parts[:depth])] = "/".join(parts[:depth])
         name = ".".join(parts[:-1] if is_package else parts)
-        kind = "native" if suffix != ".py" else "package" if is_package else "module"
+        kind = "native" if suffix in _EXTENSIONS else "package" if is_package else "module"
         rank = _SUFFIXES.index(suffix) + (0 if is_package else len(_SUFFIXES))
         if name not in found or rank < found[name][0]:
             found[name] = rank, Entry(name, kind, path)  # type: ignore[arg-type]
@@ -226,6 +229,15 @@ def index_of(paths: Iterable[str]) -> dict[str, Entry]:
         if name not in entries:
             entries[name] = Entry(name, "namespace", path)
     return entries
+
+
+def _without_source(name: str, content: bytes) -> CodeType:
+    import marshal
+    from _frozen_importlib_external import MAGIC_NUMBER
+
+    if content[:4] != MAGIC_NUMBER:
+        raise ImportError(f"{name} was compiled by another Python", name=name)
+    return marshal.loads(content[16:])  # type: ignore[no-any-return]  # noqa: S302  it is the place's own code
 
 
 def fingerprint() -> str:

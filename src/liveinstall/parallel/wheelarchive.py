@@ -26,20 +26,18 @@ if TYPE_CHECKING:
 # What `zipfile` raises over a damaged archive.
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, KeyError)
 
+READY = b"ready\n"  # the first that the helper says
+
 
 class WheelArchive:
     """An open wheel: `files` are paths as in site-packages; what is read is compared with RECORD."""
 
     def __init__(self, path: str, record: WheelRecord | None = None) -> None:
         """Open it. `record`: what it must still be. Raises: OwnerError."""
-        try:
-            self.stat = stat_of(path)
-            self.zip = zipfile.ZipFile(path)
-        except UNREADABLE as error:
-            raise failed(path, f"cannot be read: {error}") from error
         self.path = path
+        self._open()
         if record is not None and record.stat != self.stat:
-            raise failed(path, "has changed since it was first used here", todo="Start Python anew.")
+            raise changed(path)
         names = [info.filename for info in self.zip.infolist() if not info.is_dir()]
         heads = (name.removesuffix("/RECORD") for name in names if name.endswith(".dist-info/RECORD"))
         info = next((head for head in heads if "/" not in head), "")  # others are of what it has vendored
@@ -47,8 +45,26 @@ class WheelArchive:
         self.files = {moved.sub("", name, count=1): name for name in names if "__pycache__" not in name.split("/")}
         self._hashes = {path: hashed for path, hashed, _ in record_rows(self.zip.read(f"{info}/RECORD").decode())}
 
+    def _open(self) -> None:
+        try:
+            self.stat = stat_of(self.path)
+            self.zip = zipfile.ZipFile(self.path)
+        except UNREADABLE as error:
+            raise failed(self.path, f"cannot be read: {error}") from error
+        self._process = os.getpid()
+
+    def _open_again(self) -> None:
+        """Open it in a forked child, which shares the position in the file with its parent and all other children."""
+        before = self.stat
+        self._open()
+        if self.stat != before:
+            self._process = 0
+            raise changed(self.path)
+
     def read(self, path: str) -> bytes:
         """A file by its path as in site-packages. Raises: FileNotFoundError, OwnerError."""
+        if self._process != os.getpid():
+            self._open_again()
         name = self.files.get(path)
         if name is None:
             raise FileNotFoundError(2, "not in this wheel", f"{self.path}/{path}")
@@ -69,10 +85,24 @@ def failed(path: str, what: str, todo: str = "") -> OwnerError:
     return OwnerError(f"{path} {what}.", todo=todo, place=path)
 
 
+def changed(path: str) -> OwnerError:
+    """The error for a wheel that is not what it was."""
+    return failed(path, "has changed since it was first used here", todo="Start Python anew.")
+
+
+def make_private(directory: str) -> None:
+    """Make a directory, and those above it that are not there, for this user only. Raises: OSError."""
+    if not os.path.isdir(directory):
+        if os.path.dirname(directory) != directory:
+            make_private(os.path.dirname(directory))
+        with suppress(FileExistsError):
+            os.mkdir(directory, 0o700)
+
+
 def write(path: str, content: bytes) -> None:
     """Write a file aside and rename it in. Raises: OSError."""
     directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    make_private(directory)
     handle, draft = tempfile.mkstemp(dir=directory, prefix=".draft-")
     try:
         with os.fdopen(handle, "wb") as stream:

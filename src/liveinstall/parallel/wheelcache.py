@@ -24,8 +24,8 @@ from liveinstall.errors import LiveInstallError
 from liveinstall.parallel.store import Store
 from liveinstall.parallel.unpacking import entry_name
 from liveinstall.parallel.virtual import index_of
-from liveinstall.parallel.wheelarchive import UNREADABLE, WheelArchive, failed, write
-from liveinstall.parallel.wheelrecord import WheelRecord, encode, record_path, stat_of
+from liveinstall.parallel.wheelarchive import UNREADABLE, WheelArchive, changed, failed, make_private, write
+from liveinstall.parallel.wheelrecord import CACHE_VARIABLE, WheelRecord, encode, record_path, stat_of
 from liveinstall.staging.policy import check_wheel
 
 if TYPE_CHECKING:
@@ -128,10 +128,12 @@ def _keep_metadata(opened: WheelArchive, checked: Checked, directory: str) -> No
 def unpack(path: str, cache: str, record: WheelRecord) -> str:
     """Unpack a wheel as the store does it, unless it is; its directory. Raises: OwnerError, WheelRefusedError."""
     if not cache:
-        raise failed(path, "must be unpacked to be imported, which needs a cache directory")
+        todo = f"{CACHE_VARIABLE} can name a directory that is yours, and that nobody else can write to."
+        raise failed(path, "must be unpacked to be imported, which needs a cache directory", todo=todo)
     if _stat(path) != record.stat:
-        raise failed(path, "has changed since it was first used here", todo="Start Python anew.")
+        raise changed(path)
     try:
+        make_private(os.path.join(cache, record.key))
         return Store(os.path.join(cache, record.key, "tree"), compiles=False).add(path).path
     except (LiveInstallError, OSError) as error:
         raise failed(path, f"must be unpacked to be imported, which failed: {error}") from error

@@ -15,7 +15,7 @@ from _imp import _fix_co_filename  # type: ignore[attr-defined]  # as for a .pyc
 
 from liveinstall.parallel.directory import DirectoryOwner
 from liveinstall.parallel.virtual import VirtualOwner, fingerprint
-from liveinstall.parallel.wheelrecord import default_cache, encode, parse, read_record
+from liveinstall.parallel.wheelrecord import default_cache, encode, is_private, parse, read_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +33,15 @@ class WheelOwner(VirtualOwner):
     """Owns what a wheel would install, less its scripts, headers and data files outside of packages.
 
     `cache`: a directory for code and unpacked wheels, default `default_cache()`; empty for none: then nothing is
-    written, each import compiles, and what must be unpacked is refused. `unpack`: True or False instead of what is
-    found out. Raises: OwnerError when it cannot be read, is not for this interpreter, or is damaged; WheelRefusedError.
+    written, each import compiles, and what must be unpacked is refused. One that others can write to is none.
+    `unpack`: True or False instead of what is found out.
+    Raises: OwnerError when it cannot be read, is not for this interpreter, or is damaged; WheelRefusedError.
     """
 
     def __init__(self, path: str, *, cache: str | None = None, unpack: bool | None = None) -> None:
         super().__init__(os.path.abspath(path))
-        self.cache = default_cache() if cache is None else os.path.abspath(cache) if cache else ""
+        wanted = default_cache() if cache is None else os.path.abspath(cache) if cache else ""
+        self.cache = wanted if wanted and is_private(wanted) else ""
         self._unpack = unpack
         self._archive: WheelArchive | None = None
         self._tree: DirectoryOwner | None = None
@@ -73,6 +75,8 @@ class WheelOwner(VirtualOwner):
 
     def find_spec(self, name: str) -> ModuleSpec | None:
         """How to load a module: from where the wheel is unpacked, which it is at the first call, or straight."""
+        if name.partition(".")[0] not in self.record.names:
+            return None  # a wheel on sys.path is asked for everything
         return super().find_spec(name) if self.straight else self.tree().find_spec(name)
 
     def tree(self) -> DirectoryOwner:
@@ -161,7 +165,7 @@ def _read_code(path: str) -> CodeType | None:
     try:
         with open(path, "rb") as stream:
             content = stream.read()
-        code: CodeType = marshal.loads(content[4:])  # noqa: S302  our own, in a cache that is the user's own
-        return code if content[:4] == MAGIC_NUMBER else None
+        is_ours = content[:4] == MAGIC_NUMBER
+        return marshal.loads(content[4:]) if is_ours else None  # noqa: S302  in a cache that is the user's own
     except (OSError, ValueError, EOFError, TypeError):
         return None

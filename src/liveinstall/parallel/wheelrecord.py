@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+from stat import S_IMODE, S_ISDIR, S_ISVTX
 from zlib import crc32
 
 from liveinstall.parallel.owners import KINDS, Entry
@@ -150,3 +151,25 @@ def default_cache() -> str:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "liveinstall", "wheels")
+
+
+def is_private(cache: str) -> bool:
+    """Whether nobody else can put code into a cache, which is one of this user's, or can be made as one.
+
+    A directory that is there must be this user's, and writable by nobody else. One that is not there will be made like
+    that; what it will be made in must be so too, or keep its users apart as /tmp does.
+    """
+    if not hasattr(os, "geteuid"):
+        return True
+    user, path = os.geteuid(), cache
+    while True:
+        try:
+            about = os.stat(path)
+        except OSError:
+            path, before = os.path.dirname(path), path
+            if path == before:
+                return False
+            continue
+        if path != cache and about.st_mode & S_ISVTX and about.st_uid in (0, user):
+            return True
+        return S_ISDIR(about.st_mode) and about.st_uid == user and not S_IMODE(about.st_mode) & 0o022
