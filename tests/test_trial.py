@@ -189,6 +189,16 @@ def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
         ("python -m pip list", False),
         ("python -m pip --version", False),
         ("python -m pip check", False),
+        ("python -m pip --cache-dir /x/cache install y", True),
+        ("python -m pip --cache-dir cache install y", True),
+        ("python -m pip install y -V", True),
+        ("python -m pip --log list uninstall y", True),
+        ("python -m pip install liveinstall", True),
+        ("python --check-hash-based-pycs always -m pip install y", True),
+        ("python -m uv pip install y", True),
+        ("python -m uv pip sync list", True),
+        ("python -m uv pip list", False),
+        ("python -m ensurepip", True),
         ("python -m liveinstall install x", False),
         ("python -m mine install", False),
         ("python", False),
@@ -196,6 +206,33 @@ def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
 )
 def test_package_managers_may_only_be_asked(line, refused):
     assert changes_packages(line.split()) is refused
+
+
+def test_code_that_imports_what_changes_packages_is_refused_and_what_asks_is_not(env):
+    """As `from pip._internal.cli.main import main` does, and a pip that is run from an archive."""
+    names = ("install", "list", "uninstall")
+    env.wheel("pip", "1.0", {f"pip/_internal/commands/{name}.py": "print('loaded')\n" for name in names})
+    env.json("li.install('pip'); print('{}')")
+    code = "import importlib\nimportlib.import_module('pip._internal.commands.%s')"
+    done = env.json(
+        f"tried = [li.trial({code!r} % name) for name in {names}]\n"
+        "print(json.dumps([[t.stdout, t.stderr.splitlines()[-1:]] for t in tried]))"
+    )
+    refused = ["", ["ImportError: a trial of liveinstall changes no packages"]]
+    assert done == [refused, ["loaded\n", []], refused]
+
+
+def test_no_bytecode_goes_through_the_links_whatever_a_child_ignores(env):
+    env.wheel("alpha", "1.0", {"alpha/__init__.py": "V = 1\n"})
+    env.json("li.install('alpha'); print('{}')")
+    before = tree(env.root, ignore=())
+    code = (
+        "import subprocess, sys\n"
+        "for flag in ('-I', '-E'): subprocess.run([sys.executable, flag, '-O', '-c', 'import alpha'], check=True)"
+    )
+    assert env.json(f"t = li.trial({code!r})\nprint(json.dumps([t.returncode, t.stderr]))") == [0, ""]
+    new = tree(env.root, ignore=()).keys() - before.keys()
+    assert not [path for path in new if "alpha" in path]
 
 
 def test_the_command_line_gives_the_program_its_streams_and_its_status(env, tmp_path):

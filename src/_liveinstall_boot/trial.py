@@ -7,19 +7,35 @@ import os
 import sys
 
 from . import STATE, _say
-from .holds import command, is_manager, take_hold
+from .holds import _MANAGERS, command, program, take_hold
 
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
-_READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
 _OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
+_KNOWN = (_MANAGERS - _OURS) | {"uv", "easy_install"}
+_READ = frozenset("list freeze show check debug inspect help hash index cache info config tree".split())
+_WRITE = frozenset("install uninstall sync add remove update upgrade create run develop use self".split())
+# Whoever imports these, from `-c` or a program, is about to change packages.
+_COMMANDS = {"pip._internal.commands.install", "pip._internal.commands.uninstall"}
+
+
+class _Refusal:
+    """On sys.meta_path: pip's commands that change something cannot be imported."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):  # noqa: ARG004  the protocol of sys.meta_path
+        if name in _COMMANDS:
+            raise ImportError("a trial of liveinstall changes no packages", name=name)
 
 
 def begin(site, sees, before, after):
     """What the line of a trial calls. Never raises. `before`, `after`: further site directories, around the trial's."""
     try:
+        sys.dont_write_bytecode = True  # it would be written through the links, by children that ignore the variable
         if changes_packages(sys.orig_argv):
             _say("liveinstall: a trial changes no packages; this has not been done: " + command())
             os._exit(1)
+        if program(sys.orig_argv)[0] not in _OURS:
+            sys.meta_path.insert(0, _Refusal)
         add = getattr(sys.modules.get("site"), "addsitedir", None)
         for path in before + after:
             if add and path not in sys.path:
@@ -38,8 +54,8 @@ def begin(site, sees, before, after):
 
 def changes_packages(arguments):
     """Whether an interpreter's arguments run a package manager, and not only to ask it something."""
-    if not is_manager(arguments):
+    name, words = program(arguments)
+    if name not in _KNOWN:
         return False
-    words = [os.path.basename(word) for word in arguments[1:] if not word.startswith("-")][:2]
-    joined = {word[2:].partition(".")[0] for word in arguments[1:2] if word.startswith("-m")}
-    return not ((_READ | _OURS).intersection(words) or _OURS & joined or {"--version", "-V", "--help"} & set(arguments))
+    asks = _READ.intersection(words) or {"--version", "-V", "--help"}.intersection(words)
+    return not asks or not _WRITE.isdisjoint(words)
