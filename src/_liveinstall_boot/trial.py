@@ -12,8 +12,8 @@ from .holds import _MANAGERS, command, program, take_hold
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
 _OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
 _KNOWN = (_MANAGERS - _OURS) | {"uv", "easy_install"}
-_READ = frozenset("list freeze show check debug inspect help hash index cache info config tree".split())
-_WRITE = frozenset("install uninstall sync add remove update upgrade create run develop use self".split())
+_READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
+_WRITE = {"install", "uninstall", "sync", "add", "remove", "update", "upgrade", "create", "run", "develop"}
 # Whoever imports these, from `-c` or a program, is about to change packages.
 _COMMANDS = {"pip._internal.commands.install", "pip._internal.commands.uninstall"}
 
