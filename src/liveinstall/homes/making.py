@@ -102,7 +102,7 @@ def _make(tree: Tree, record: Record, place: str) -> None:
     os.makedirs(parent, exist_ok=True)
     _list(tree, "", record)
     tree[records.NAME] = records.encode(record).encode("utf-8", "surrogateescape")
-    with aside(parent, f".{name}.liveinstall-") as (directory, _):
+    with aside(parent, f".{name}.liveinstall-", 0o777) as (directory, _):
         make(tree, directory)
         flush_file_system(directory)
         check_free(place)
