@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import pytest
 from support import make_wheel, tree
 
 from liveinstall import homes
-from liveinstall.errors import FileConflictError, HomeError, RequirementError
+from liveinstall.errors import FileConflictError, HomeError, RequirementError, TrialError
 from liveinstall.homes import base, leaving
 from liveinstall.parallel.store import Store
 
@@ -118,6 +119,34 @@ def test_run_hears_a_program_and_finds_scripts(make, tmp_path):
     assert done.stdout == f"{home.path} y ['a']\n" and done.ok
     with pytest.raises(RequirementError):
         homes.run(home.path)
+
+
+_LEAVES = (
+    "import subprocess, sys\n"
+    "print('said', flush=True)\n"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)'], start_new_session=True)\n"
+)
+
+
+def test_what_a_program_leaves_in_the_background_delays_neither_its_answer_nor_its_end(make):
+    """It has the pipes, and is no part of the session that is ended."""
+    home = make()
+    begin = time.monotonic()
+    done = homes.run(home.path, _LEAVES)
+    assert (done.stdout, done.returncode) == ("said\n", 0)
+    with pytest.raises(TrialError, match="within 1 seconds") as found:
+        homes.run(home.path, _LEAVES + "sys.stdin.read(); import time; time.sleep(60)", stdin="x" * 2**20, timeout=1)
+    assert found.value.stdout == "said\n" and time.monotonic() - begin < 10
+
+
+def test_what_is_said_and_read_is_whole_however_long(make):
+    code = (
+        "import sys; text = sys.stdin.read(); sys.stderr.write(text); sys.stdout.write(text); sys.exit(len(text) % 7)"
+    )
+    text = "\u00e4 line\n" * 100_000
+    done = homes.run(make().path, code, stdin=text, timeout=60)
+    assert done.stdout == text and done.stderr == text and done.returncode == len(text) % 7
+    assert homes.run(make(path="other").path, "import os; os.write(1, b'a\\xff\\r\\nb')").stdout == "a\ufffd\nb"
 
 
 def test_another_patch_version_is_refused_by_the_launcher_and_by_its_scripts(make, monkeypatch):

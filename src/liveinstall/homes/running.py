@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import signal
 import subprocess
+import time
 from contextlib import suppress
+from io import BytesIO, TextIOWrapper
+from threading import TIMEOUT_MAX, Thread, Timer
 from typing import TYPE_CHECKING
 
 from liveinstall.cancelling import ended_by
@@ -13,6 +17,9 @@ from liveinstall.errors import RequirementError, TrialError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import IO
+
+_GRACE = 0.5  # seconds: how long an ended program's pipe is read on, when something that it has started has it too
 
 
 def program_of(
@@ -46,6 +53,8 @@ def hear(
 ) -> tuple[int, str, str]:
     """A program's exit status, what it printed, and its errors. `handles` are inherited.
 
+    What it has started and left in the background is not waited for.
+
     Raises: TrialError where it cannot be started, or does not end in `timeout` seconds: it is then ended with what it
     has started, as on any other exception here.
     """
@@ -58,31 +67,84 @@ def hear(
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
-            text=True,
-            errors="replace",
             start_new_session=True,
             pass_fds=tuple(handles),
         )
     except OSError as error:
         raise TrialError(f"the program could not be started: {error}.") from error
+    streams = _Streams(child, stdin)
+    is_late = _seen_to_its_end(child, timeout)
+    out, err = streams.said()
+    if is_late:
+        what = f"the program did not end within {timeout:g} seconds and was stopped."
+        raise TrialError(what, todo="Allow more time with timeout=.", stdout=out, stderr=err)
+    return child.returncode, out, err
+
+
+def _seen_to_its_end(child: subprocess.Popen[bytes], timeout: float | None) -> bool:
+    """Wait for a child; whether it was ended because its time was over."""
+    late: list[bool] = []
 
     def kill() -> None:
         with suppress(OSError):
             os.killpg(child.pid, signal.SIGKILL)
 
-    try:
-        with ended_by(kill):
-            out, err = child.communicate(stdin, timeout)
-    except subprocess.TimeoutExpired:
+    def end() -> None:
+        late.append(True)
         kill()
-        out, err = child.communicate()
-        what = f"the program did not end within {timeout:g} seconds and was stopped."
-        raise TrialError(what, todo="Allow more time with timeout=.", stdout=out, stderr=err) from None
+
+    # wait(timeout) would look again and again, up to 50 ms late.
+    timer = None if timeout is None else Timer(min(timeout, TIMEOUT_MAX), end)
+    try:
+        if timer:
+            timer.daemon = True
+            timer.start()
+        with ended_by(kill):
+            child.wait()
     except BaseException:
         kill()
-        child.communicate()
+        child.wait()
         raise
-    return child.returncode, out, err
+    finally:
+        if timer:
+            timer.cancel()
+    return bool(late)
+
+
+class _Streams:
+    """A child's streams, each with a thread: whoever else has the other end of a pipe may keep it open for ever."""
+
+    def __init__(self, child: subprocess.Popen[bytes], stdin: str) -> None:
+        self._heard: tuple[list[bytes], list[bytes]] = ([], [])
+        self._readers = [
+            Thread(target=self._read, args=pair, daemon=True)
+            for pair in zip((child.stdout, child.stderr), self._heard, strict=True)
+        ]
+        for thread in (*self._readers, Thread(target=self._write, args=(child.stdin, stdin), daemon=True)):
+            thread.start()
+
+    @staticmethod
+    def _read(stream: IO[bytes], heard: list[bytes]) -> None:
+        with suppress(OSError), stream:
+            while data := os.read(stream.fileno(), 2**16):
+                heard.append(data)
+
+    @staticmethod
+    def _write(stream: IO[bytes], text: str) -> None:
+        with suppress(OSError), stream:
+            stream.write(text.encode(_encoding(), "replace"))
+
+    def said(self) -> tuple[str, str]:
+        """What it has printed, and its errors: call it when the child has ended."""
+        end = time.monotonic() + _GRACE
+        for thread in self._readers:
+            thread.join(max(end - time.monotonic(), 0))
+        out, err = (TextIOWrapper(BytesIO(b"".join(heard)), _encoding(), "replace").read() for heard in self._heard)
+        return out, err
+
+
+def _encoding() -> str:
+    return locale.getpreferredencoding(do_setlocale=False)
 
 
 def give_way(words: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:
