@@ -114,6 +114,30 @@ def test_scripts_of_the_environment_as_it_will_be_run_by_name(env):
     assert done == ["two\n", 2, 2]
 
 
+def test_an_executable_runs_itself_unless_it_changes_packages(env):
+    data = {f"tool-1.0.data/scripts/{name}": "#!/bin/sh\necho $0 $1\n" for name in ("shell", "uv")}
+    env.wheel("tool", "1.0", data)
+    done = env.json(
+        "li.install('tool')\nfound = []\n"
+        "for words in (['shell', 'install'], ['uv', 'list'], ['uv', 'sync']):\n"
+        "    try: found.append(li.trial(script=words[0], arguments=words[1:]).stdout.rpartition('/')[2])\n"
+        "    except li.errors.TrialError as error: found.append(str(error))\n"
+        "print(json.dumps(found))"
+    )
+    assert done[:2] == ["shell install\n", "uv list\n"] and "changes no packages" in done[2]
+
+
+def test_a_full_disk_is_a_typed_error(env):
+    for place, said in (("aside.os.mkdir", "place for temporary"), ("trial.aside", "could not be made")):
+        done = env.json(
+            "import liveinstall.homes.trial as trial, liveinstall.homes.aside as aside\n"
+            "def full(*_, **__): raise OSError(28, 'No space left on device')\n"
+            f"trial.aside, {place} = trial.aside, full\n"
+            "try: li.trial('pass')\nexcept li.errors.TrialError as error: print(json.dumps(str(error)))"
+        )
+        assert said in done and "No space left" in done
+
+
 def test_a_trial_holds_what_it_runs_from_and_changes_nothing(env):
     stage(env)
     code = (

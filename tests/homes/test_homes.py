@@ -15,7 +15,7 @@ from support import make_wheel, tree
 
 from liveinstall import homes
 from liveinstall.errors import FileConflictError, HomeError, RequirementError, TrialError
-from liveinstall.homes import base, leaving
+from liveinstall.homes import base, leaving, making
 from liveinstall.parallel.store import Store
 
 _SEES = (
@@ -119,6 +119,55 @@ def test_run_hears_a_program_and_finds_scripts(make, tmp_path):
     assert done.stdout == f"{home.path} y ['a']\n" and done.ok
     with pytest.raises(RequirementError):
         homes.run(home.path)
+
+
+def test_a_script_that_is_not_pythons_runs_itself(make, store, tmp_path):
+    """As ruff and uv are, which a wheel brings as executables."""
+    data = {
+        "tool-1.0.data/scripts/shell": "#!/bin/sh\necho shell $1\n",
+        "tool-1.0.data/scripts/binary": Path("/bin/echo").read_bytes(),
+        "tool-1.0.data/scripts/other": "#!/usr/bin/env python3\nimport sys; print(sys.prefix)\n",
+        "tool-1.0.data/scripts/bare": "print('bare')\n",
+    }
+    store.add(make_wheel(tmp_path / "wheels", "tool", "1.0", data, scripts={"entry": "sys:exit"}))
+    home = make("tool")
+    said = [homes.run(home.path, script=name, arguments=["x"]).stdout for name in ("shell", "binary", "other", "bare")]
+    assert said == ["shell x\n", "x\n", f"{home.path}\n", "bare\n"]
+    assert homes.run(home.path, script="entry").ok
+
+
+def test_a_link_to_a_home_does_not_hide_its_version(make, tmp_path):
+    home = make("alpha")
+    line = Path(home.path, "lib", _name(), "site-packages", "liveinstall-home.pth")
+    line.write_text(line.read_text().replace(home.version, "3.11.99"))
+    (tmp_path / "current").symlink_to(home.path)
+    done = subprocess.run([tmp_path / "current/bin/python", "-c", "1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "is for Python 3.11.99" in done.stderr
+
+
+def test_two_distributions_with_the_same_script_are_refused_unless_it_is_the_same(store, make, tmp_path):
+    wheels = tmp_path / "wheels"
+    raw = {"raw-1.0.data/scripts/tool": "#!/bin/sh\n"}
+    data = {"place-1.0.data/data/bin/tool": "#!/bin/sh\n"}
+    store.add(make_wheel(wheels, "one", "1.0", {"one.py": ""}, scripts={"tool": "sys:exit"}))
+    store.add(make_wheel(wheels, "same", "1.0", {"same.py": ""}, scripts={"tool": "sys:exit"}))
+    store.add(make_wheel(wheels, "two", "1.0", {"two.py": ""}, scripts={"tool": "sys:intern"}))
+    store.add(make_wheel(wheels, "raw", "1.0", raw))
+    store.add(make_wheel(wheels, "place", "1.0", data))
+    make("one", "same")
+    for names in (("one", "two"), ("one", "raw"), ("one", "place")):
+        with pytest.raises(FileConflictError, match="a different .*(bin|scripts)/tool"):
+            make(*names, path="other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_cannot_be_read_of_the_store_is_a_typed_error(make, monkeypatch):
+    def fail(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(making, "_tree", fail)
+    with pytest.raises(HomeError, match="could not be made: .*Permission denied"):
+        make("alpha")
 
 
 _LEAVES = (

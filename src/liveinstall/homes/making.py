@@ -62,8 +62,8 @@ def create(
             entries = fetch(requirements, where, tell=reporter.tell, **options)
     record = Record(base.version, base.python, [str(text) for text in requirements])
     record.has = sorted((entry.name, entry.version, entry.path) for entry in entries)
-    tree = _tree(base, place, entries)
     try:
+        tree = _tree(base, place, entries)
         _make(tree, record, place)
     except (OSError, ValueError) as error:
         raise HomeError(f"{place} could not be made: {error}.", path=place) from error
@@ -139,7 +139,7 @@ if sys.version.split()[0] != {version!r}:
         sys.stderr.flush()
     except Exception:
         pass
-    if os.path.dirname(os.path.abspath(sys.executable or "")) == {os.path.join(place, "bin")!a}:
+    if os.path.realpath(os.path.dirname(sys.executable or "/")) == os.path.realpath({os.path.join(place, "bin")!a}):
         os._exit(1)
 """
     return f"import os, sys; exec({code!a})\n"

@@ -32,6 +32,11 @@ def _first_line(python: bytes) -> bytes:
     return b"#!" + python + b"\n"
 
 
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    with os.scandir(directory) as entries:
+        return list(entries)
+
+
 class Packages:
     """Puts entries of a store into a home's tree. `packages`: where its site-packages are in it."""
 
@@ -40,11 +45,12 @@ class Packages:
         self.packages = packages
         self.home = home
         self.python = join(home, "bin", "python")
+        self._scripts: dict[str, str] = {}  # whose each one is
 
     def add(self, entry: Stored) -> None:
         """Link an entry's files. Raises FileConflictError where another one has a file of the same name."""
         info, found = "", []
-        for one in os.scandir(entry.path):
+        for one in _entries(entry.path):
             if one.name.endswith(".data"):
                 self._add_data(entry, one.path)
             else:
@@ -55,7 +61,7 @@ class Packages:
             self._link(entry, one, packages)
         if not info:
             raise HomeError(f"{entry.path} has no metadata.", todo="Remove it, and add it anew.", path=self.home)
-        self._add_entry_points(join(entry.path, info, "entry_points.txt"))
+        self._add_entry_points(entry, join(entry.path, info, "entry_points.txt"))
 
     def _link(self, entry: Stored, found: os.DirEntry[str], tree: Tree) -> None:
         name = found.name
@@ -63,9 +69,8 @@ class Packages:
             below = tree.setdefault(name, {})
             if not isinstance(below, dict):
                 raise self._conflict(entry, found.path, below)
-            with os.scandir(found.path) as entries:
-                for one in entries:
-                    self._link(entry, one, below)
+            for one in _entries(found.path):
+                self._link(entry, one, below)
             return
         if name not in tree:
             tree[name] = Hard.at(found)
@@ -73,11 +78,11 @@ class Packages:
         other = tree[name]
         if name.endswith(".pyc"):  # it may tell where its source lies
             return
-        if not (isinstance(other, str) and filecmp.cmp(other, found.path, shallow=False)):
+        if not (isinstance(other, Hard) and filecmp.cmp(other, found.path, shallow=False)):
             raise self._conflict(entry, found.path, other)
 
     def _conflict(self, entry: Stored, path: str, other: object) -> FileConflictError:
-        what = f"{entry.name} {entry.version} and {other if isinstance(other, str) else 'another distribution'}"
+        what = f"{entry.name} {entry.version} and {other if isinstance(other, Hard) else 'something else'}"
         return FileConflictError(
             f"{what} have a different {os.path.relpath(path, entry.path)}.",
             todo="Leave one of them out.",
@@ -87,32 +92,39 @@ class Packages:
 
     def _add_data(self, entry: Stored, data: str) -> None:
         """What a wheel brings for other places than site-packages."""
-        for scheme in os.scandir(data):
-            for one in os.scandir(scheme.path):
+        for scheme in _entries(data):
+            for one in _entries(scheme.path):
                 if scheme.name == "scripts":
-                    self._add_script(one)
+                    self._add_script(entry, one)
                 elif scheme.name == "data":
                     self._link(entry, one, self.tree)
                 elif scheme.name == "headers":
                     version = self.packages.split("/")[1]
                     self._link(entry, one, opened(self.tree, f"include/site/{version}"))
 
-    def _add_script(self, found: os.DirEntry[str]) -> None:
-        scripts = opened(self.tree, "bin")
+    def _add_script(self, entry: Stored, found: os.DirEntry[str]) -> None:
         with open(found.path, "rb") as stream:
             head = stream.read(len(_HEAD))
             if head != _HEAD:
-                scripts.setdefault(found.name, Hard.at(found))
+                self._put(entry, found.name, Hard.at(found))
                 return
             _, _, rest = (head + stream.read()).partition(b"\n")
-        scripts.setdefault(found.name, _first_line(os.fsencode(self.python)) + rest)
+        self._put(entry, found.name, _first_line(os.fsencode(self.python)) + rest)
 
-    def _add_entry_points(self, path: str) -> None:
+    def _add_entry_points(self, entry: Stored, path: str) -> None:
         if not os.path.isfile(path):
             return
         with open(path, encoding="utf-8") as stream:
             text = stream.read()
-        scripts = opened(self.tree, "bin")
         for name, module, attribute, section in parse_entrypoints(text):
             file_name, content = Script(name, module, attribute, section).generate(self.python, get_launcher_kind())
-            scripts.setdefault(file_name, content)
+            self._put(entry, file_name, content)
+
+    def _put(self, entry: Stored, name: str, script: Hard | bytes) -> None:
+        """Of one distribution's scripts of a name the first counts; of two's they must be the same."""
+        scripts = opened(self.tree, "bin")
+        other = scripts.setdefault(name, script)
+        if self._scripts.setdefault(name, entry.path if other is script else "") == entry.path or other == script:
+            return
+        if not (isinstance(other, Hard) and isinstance(script, Hard) and filecmp.cmp(other, script, shallow=False)):
+            raise self._conflict(entry, join(entry.path, "bin", name), other)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import IO
 
+_HEAD = 2**10  # bytes of a file that say of which kind it is
 _GRACE = 0.5  # seconds: how long an ended program's pipe is read on, when something that it has started has it too
 
 
@@ -40,6 +41,30 @@ def with_script(program: Sequence[str], scripts: str) -> list[str]:
         inside = os.path.join(scripts, words[0])
         words[0] = inside if os.path.basename(words[0]) == words[0] and os.path.isfile(inside) else words[0]
     return words
+
+
+def command_of(python: Sequence[str], program: Sequence[str], scripts: str) -> list[str]:
+    """The words that run `program`: by `python`, the words of an interpreter, unless it is a script of another kind."""
+    words = with_script(program, scripts)
+    is_inside = bool(words) and os.path.dirname(words[0]) == scripts
+    return words if is_inside and _runs_itself(words[0]) else [*python, *words]
+
+
+def _runs_itself(path: str) -> bool:
+    """Whether it is an executable, or a script that does not name Python where it says what runs it."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return False
+    if not os.access(path, os.X_OK):
+        return False
+    if not head.startswith(b"#!"):
+        return b"\0" in head
+    lines = head.split(b"\n")
+    if lines[0].startswith(b"#!/bin/sh") and lines[1:] and lines[1].startswith(b"'''exec'"):
+        return False  # Python's, with a name that a first line cannot hold
+    return not any(os.path.basename(word).startswith((b"python", b"pypy")) for word in lines[0][2:].split())
 
 
 def hear(

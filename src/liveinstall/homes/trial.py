@@ -6,7 +6,7 @@ import os
 import site as site_module
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from liveinstall.errors import TrialError
 from liveinstall.homes.aside import aside, private_directory
 from liveinstall.homes.future import future
 from liveinstall.homes.links import make, opened
+from liveinstall.homes.running import command_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,9 +47,16 @@ class TrialEnvironment:
     handle: int = field(repr=False)
 
     def command(self, program: Sequence[str]) -> list[str]:
-        """The words that run `program`, interpreter's arguments, as this process was started."""
+        """The words that run `program`, interpreter's arguments, as this process was started; or a script by its name.
+
+        Raises: TrialError for an executable that changes packages.
+        """
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
-        return [self.python, *(["-B"] if "-B" not in flags else []), *flags, *program]
+        python = [self.python, *(["-B"] if "-B" not in flags else []), *flags]
+        words = command_of(python, program, self.scripts)
+        if words[0] != self.python and boot_trial.changes_packages(["", *words]):
+            raise TrialError("a trial changes no packages.", todo="Make the change outside of the trial.")
+        return words
 
 
 @contextmanager
@@ -68,8 +76,9 @@ def trial_environment(
     except OSError as error:
         raise TrialError(f"the environment could not be looked at: {error}.") from error
     sees = [change.part for record in good for change in record.changes if change.part]
-    with aside(_trials(), _PREFIX) as (directory, handle):
+    with ExitStack() as stack:
         try:
+            directory, handle = stack.enter_context(aside(_trials(), _PREFIX))
             _make(found, directory, sees if held else None)
         except OSError as error:
             raise TrialError(f"the trial's environment could not be made: {error}.") from error

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liveinstall.errors import EngineTimeoutError, VerificationError
+from liveinstall.errors import EngineTimeoutError, TrialError, VerificationError
 from liveinstall.homes.trial import trial_environment
 from liveinstall.planning.engines.process import run
 
@@ -132,7 +132,10 @@ def _failures(
     with trial_environment(target, records, checked=checked, held=False) as made:
         if not checked and made.notes:
             raise VerificationError(f"{made.notes[0]}.", failures={})
-        return _import(made, modules)
+        try:
+            return _import(made, modules)
+        except OSError as error:
+            raise TrialError(f"what was imported could not be heard: {error}.") from error
 
 
 def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
