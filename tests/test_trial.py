@@ -210,6 +210,11 @@ def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
         ("python -m pip install x", True),
         ("python -mpip uninstall x", True),
         ("python /t/bin/pip3 install x", True),
+        ("python -m pip --cache-dir X/cache install x", True),
+        ("python -W ignore -Xdev -m pip -q install list", True),
+        ("python -I -m uv pip install x", True),
+        ("python -m uv pip list", False),
+        ("python -c pass pip install", False),
         ("python -m pip list", False),
         ("python -m pip --version", False),
         ("python -m pip check", False),
@@ -223,6 +228,8 @@ def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
         ("python -m uv pip sync list", True),
         ("python -m uv pip list", False),
         ("python -m ensurepip", True),
+        ("python -m pipx inject x y", True),
+        ("python -m hatch build", False),
         ("python -m liveinstall install x", False),
         ("python -m mine install", False),
         ("python", False),
@@ -380,3 +387,18 @@ def test_registries_and_the_store_are_in_a_trial_as_they_are(env):
         "print(json.dumps([t.stdout, t.stderr]))"
     )
     assert done == ["2.0 None\n", ""]
+
+
+@pytest.mark.parametrize("timeout", [1, None])
+def test_what_a_program_leaves_running_delays_no_answer(env, timeout):
+    code = (
+        "import subprocess, sys, time\nprint('said', flush=True)\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(15)'], start_new_session=True)\n"
+        + ("time.sleep(60)" if timeout else "")
+    )
+    done = env.json(
+        f"import time\nbegin = time.monotonic()\ntry: said = li.trial({code!r}, timeout={timeout}).stdout\n"
+        "except li.errors.TrialError as error: said = error.stdout\n"
+        "print(json.dumps([said, time.monotonic() - begin < 10]))"
+    )
+    assert done == ["said\n", True]

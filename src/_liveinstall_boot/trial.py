@@ -11,9 +11,28 @@ from .holds import _MANAGERS, command, program, take_hold
 
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
 _OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
-_KNOWN = (_MANAGERS - _OURS) | {"uv", "easy_install"}
+_KNOWN = (_MANAGERS - _OURS) | {"easy_install"}
+_MORE = {
+    "uv",
+    "pipx",
+    "rye",
+    "hatch",
+}  # they do much else: only what is known to change something is refused
 _READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
-_WRITE = {"install", "uninstall", "sync", "add", "remove", "update", "upgrade", "create", "run", "develop"}
+_WRITE = {
+    "install",
+    "uninstall",
+    "sync",
+    "add",
+    "remove",
+    "update",
+    "upgrade",
+    "create",
+    "run",
+    "develop",
+    "inject",
+    "self",
+}
 # Whoever imports these, from `-c` or a program, is about to change packages.
 _COMMANDS = {"pip._internal.commands.install", "pip._internal.commands.uninstall"}
 
@@ -55,7 +74,7 @@ def begin(site, sees, before, after):
 def changes_packages(arguments):
     """Whether an interpreter's arguments run a package manager, and not only to ask it something."""
     name, words = program(arguments)
-    if name not in _KNOWN:
+    if name not in _KNOWN | _MORE:
         return False
-    asks = _READ.intersection(words) or {"--version", "-V", "--help"}.intersection(words)
+    asks = name in _MORE or _READ.intersection(words) or {"--version", "-V", "--help"}.intersection(words)
     return not asks or not _WRITE.isdisjoint(words)

@@ -21,12 +21,14 @@ def left(parent, name: str = "made-1"):
 def test_what_a_dead_maker_has_left_is_swept_and_what_is_locked_stays(tmp_path):
     dead = left(tmp_path)
     (tmp_path / "made-empty").mkdir()
+    (tmp_path / "made-unknown").mkdir()
+    (tmp_path / "made-unknown" / "file").touch()
     other = left(tmp_path, "other-1")
     with aside(str(tmp_path), "made-") as (directory, _):
         assert not dead.exists() and not (tmp_path / "made-empty").exists() and other.exists()
         sweep(str(tmp_path), "made-")
         assert os.path.exists(directory)
-    assert os.listdir(tmp_path) == ["other-1"]
+    assert sorted(os.listdir(tmp_path)) == ["made-unknown", "other-1"]
 
 
 def test_another_users_directory_is_not_swept_and_no_link_is_followed(tmp_path, monkeypatch):
@@ -70,3 +72,11 @@ def test_the_mode_follows_the_umask_which_is_not_touched(tmp_path, monkeypatch):
                 assert stat.S_IMODE(os.stat(directory).st_mode) == 0o750
     finally:
         os.umask(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can make others' files")
+def test_what_another_user_has_really_made_is_left_alone(tmp_path):
+    theirs = left(tmp_path)
+    os.chown(theirs, 65534, 65534)
+    sweep(str(tmp_path), "made-")
+    assert (theirs / MARK).exists()

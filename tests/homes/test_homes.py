@@ -136,15 +136,6 @@ def test_a_script_that_is_not_pythons_runs_itself(make, store, tmp_path):
     assert homes.run(home.path, script="entry").ok
 
 
-def test_a_link_to_a_home_does_not_hide_its_version(make, tmp_path):
-    home = make("alpha")
-    line = Path(home.path, "lib", _name(), "site-packages", "liveinstall-home.pth")
-    line.write_text(line.read_text().replace(home.version, "3.11.99"))
-    (tmp_path / "current").symlink_to(home.path)
-    done = subprocess.run([tmp_path / "current/bin/python", "-c", "1"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "is for Python 3.11.99" in done.stderr
-
-
 def test_two_distributions_with_the_same_script_are_refused_unless_it_is_the_same(store, make, tmp_path):
     wheels = tmp_path / "wheels"
     raw = {"raw-1.0.data/scripts/tool": "#!/bin/sh\n"}
@@ -240,6 +231,16 @@ def test_where_hard_links_cannot_be_had_they_are_symbolic(make, monkeypatch):
     assert Path(home.path, "lib", _name(), "site-packages", "alpha", "__init__.py").is_symlink()
     assert python(home, "-c", "import alpha; print(alpha.V)").stdout == "1\n"
     assert homes.remove(home.path) == () and not Path(home.path).exists()
+
+
+def test_a_home_that_is_reached_by_a_link_is_looked_at_too(make, tmp_path):
+    home = make("alpha")
+    (tmp_path / "link").symlink_to(home.path)
+    assert homes.run(tmp_path / "link", "import alpha; print(alpha.V)").stdout == "1\n"
+    line = next(Path(home.path).glob("lib/*/site-packages/liveinstall-home.pth"))
+    line.write_text(line.read_text().replace(home.version, "3.11.99"))
+    done = homes.run(tmp_path / "link", "print('went on')")
+    assert (done.returncode, done.stdout) == (1, "") and "is for Python 3.11.99" in done.stderr
 
 
 def test_remove_takes_only_what_it_made(make, store, tmp_path):
