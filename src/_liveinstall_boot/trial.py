@@ -12,27 +12,10 @@ from .holds import _MANAGERS, command, program, take_hold
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
 _OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
 _KNOWN = (_MANAGERS - _OURS) | {"easy_install"}
-_MORE = {
-    "uv",
-    "pipx",
-    "rye",
-    "hatch",
-}  # they do much else: only what is known to change something is refused
+# These do much else: only what is known to change something is refused.
+_MORE = {"uv", "pipx", "rye", "hatch"}
 _READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
-_WRITE = {
-    "install",
-    "uninstall",
-    "sync",
-    "add",
-    "remove",
-    "update",
-    "upgrade",
-    "create",
-    "run",
-    "develop",
-    "inject",
-    "self",
-}
+_WRITE = {"install", "uninstall", "sync", "add", "remove", "update", "upgrade", "create", "run", "inject"}
 # Whoever imports these, from `-c` or a program, is about to change packages.
 _COMMANDS = {"pip._internal.commands.install", "pip._internal.commands.uninstall"}
 
