@@ -114,6 +114,30 @@ def test_scripts_of_the_environment_as_it_will_be_run_by_name(env):
     assert done == ["two\n", 2, 2]
 
 
+def test_an_executable_runs_itself_unless_it_changes_packages(env):
+    data = {f"tool-1.0.data/scripts/{name}": "#!/bin/sh\necho $0 $1\n" for name in ("shell", "uv")}
+    env.wheel("tool", "1.0", data)
+    done = env.json(
+        "li.install('tool')\nfound = []\n"
+        "for words in (['shell', 'install'], ['uv', 'list'], ['uv', 'sync']):\n"
+        "    try: found.append(li.trial(script=words[0], arguments=words[1:]).stdout.rpartition('/')[2])\n"
+        "    except li.errors.TrialError as error: found.append(str(error))\n"
+        "print(json.dumps(found))"
+    )
+    assert done[:2] == ["shell install\n", "uv list\n"] and "changes no packages" in done[2]
+
+
+def test_a_full_disk_is_a_typed_error(env):
+    for place, said in (("aside.os.mkdir", "place for temporary"), ("trial.aside", "could not be made")):
+        done = env.json(
+            "import liveinstall.homes.trial as trial, liveinstall.homes.aside as aside\n"
+            "def full(*_, **__): raise OSError(28, 'No space left on device')\n"
+            f"trial.aside, {place} = trial.aside, full\n"
+            "try: li.trial('pass')\nexcept li.errors.TrialError as error: print(json.dumps(str(error)))"
+        )
+        assert said in done and "No space left" in done
+
+
 def test_a_trial_holds_what_it_runs_from_and_changes_nothing(env):
     stage(env)
     code = (
@@ -194,6 +218,18 @@ def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
         ("python -m pip list", False),
         ("python -m pip --version", False),
         ("python -m pip check", False),
+        ("python -m pip --cache-dir /x/cache install y", True),
+        ("python -m pip --cache-dir cache install y", True),
+        ("python -m pip install y -V", True),
+        ("python -m pip --log list uninstall y", True),
+        ("python -m pip install liveinstall", True),
+        ("python --check-hash-based-pycs always -m pip install y", True),
+        ("python -m uv pip install y", True),
+        ("python -m uv pip sync list", True),
+        ("python -m uv pip list", False),
+        ("python -m ensurepip", True),
+        ("python -m pipx inject x y", True),
+        ("python -m hatch build", False),
         ("python -m liveinstall install x", False),
         ("python -m mine install", False),
         ("python", False),
@@ -201,6 +237,33 @@ def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
 )
 def test_package_managers_may_only_be_asked(line, refused):
     assert changes_packages(line.split()) is refused
+
+
+def test_code_that_imports_what_changes_packages_is_refused_and_what_asks_is_not(env):
+    """As `from pip._internal.cli.main import main` does, and a pip that is run from an archive."""
+    names = ("install", "list", "uninstall")
+    env.wheel("pip", "1.0", {f"pip/_internal/commands/{name}.py": "print('loaded')\n" for name in names})
+    env.json("li.install('pip'); print('{}')")
+    code = "import importlib\nimportlib.import_module('pip._internal.commands.%s')"
+    done = env.json(
+        f"tried = [li.trial({code!r} % name) for name in {names}]\n"
+        "print(json.dumps([[t.stdout, t.stderr.splitlines()[-1:]] for t in tried]))"
+    )
+    refused = ["", ["ImportError: a trial of liveinstall changes no packages"]]
+    assert done == [refused, ["loaded\n", []], refused]
+
+
+def test_no_bytecode_goes_through_the_links_whatever_a_child_ignores(env):
+    env.wheel("alpha", "1.0", {"alpha/__init__.py": "V = 1\n"})
+    env.json("li.install('alpha'); print('{}')")
+    before = tree(env.root, ignore=())
+    code = (
+        "import subprocess, sys\n"
+        "for flag in ('-I', '-E'): subprocess.run([sys.executable, flag, '-O', '-c', 'import alpha'], check=True)"
+    )
+    assert env.json(f"t = li.trial({code!r})\nprint(json.dumps([t.returncode, t.stderr]))") == [0, ""]
+    new = tree(env.root, ignore=()).keys() - before.keys()
+    assert not [path for path in new if "alpha" in path]
 
 
 def test_the_command_line_gives_the_program_its_streams_and_its_status(env, tmp_path):
@@ -326,23 +389,6 @@ def test_registries_and_the_store_are_in_a_trial_as_they_are(env):
     assert done == ["2.0 None\n", ""]
 
 
-def test_pip_changes_nothing_from_within_a_program_either(env):
-    commands = "pip/_internal/commands/"
-    files = {
-        f"{commands}install.py": "",
-        f"{commands}uninstall.py": "",
-        f"{commands}list.py": "",
-        "pip/__init__.py": "",
-    }
-    env.wheel("pip", "1.0", {**files, "pip/_internal/__init__.py": "", f"{commands}__init__.py": ""})
-    code = "import pip._internal.commands.list\nfrom pip._internal.commands import "
-    done = env.json(
-        f"li.install('pip')\nr = [li.trial({code!r} + name) for name in ('install', 'uninstall', 'list')]\n"
-        "print(json.dumps([[t.returncode, 'a trial changes no packages' in t.stderr] for t in r]))"
-    )
-    assert done == [[1, True], [1, True], [0, False]]
-
-
 @pytest.mark.parametrize("timeout", [1, None])
 def test_what_a_program_leaves_running_delays_no_answer(env, timeout):
     code = (
@@ -356,12 +402,3 @@ def test_what_a_program_leaves_running_delays_no_answer(env, timeout):
         "print(json.dumps([said, time.monotonic() - begin < 10]))"
     )
     assert done == ["said\n", True]
-
-
-def test_no_bytecode_goes_through_the_links(env):
-    stage(env)
-    env.json("li.install('alpha==1.0', 'ns-b'); print('{}')")
-    before = tree(env.site / "alpha", ignore=()), tree(env.site / "ns", ignore=())
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-I', '-O', '-c', 'import alpha.only, ns.b'])"
-    assert env.json(f"t = li.trial({code!r}); print(json.dumps([t.stderr, t.ok]))") == ["", True]
-    assert (tree(env.site / "alpha", ignore=()), tree(env.site / "ns", ignore=())) == before

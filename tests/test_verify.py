@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
@@ -67,18 +68,43 @@ def test_what_failed_before_does_not_count(env):
     assert done == ["", "gui cannot be imported, nor could it before"]
 
 
-def test_a_module_that_is_new_in_an_upgrade_was_not_broken_before(env):
-    env.wheel("alpha", "1.0", {"alpha.py": ""})
-    env.wheel("alpha", "2.0", {"alpha2.py": "raise RuntimeError('always')"})
-    env.json("li.install('alpha==1.0'); print('{}')")
-    assert env.json(f"{_REFUSED}print(json.dumps(attempt('alpha', upgrade=True)[0]))") == ["alpha2"]
+def test_a_module_that_was_not_there_before_did_not_fail_before(env):
+    """A release that renames its package and is broken; what it lacks counts for a new module of an old name too."""
+    env.wheel("ren", "1.0", {"ren_old.py": ""})
+    env.wheel("ren", "2.0", {"ren_new.py": "raise RuntimeError('broken release')"})
+    env.wheel("more", "1.0", {"more.py": ""})
+    env.wheel("more", "2.0", {"more.py": "", "more_magic.py": "import something_optional"})
+    env.json("li.install('ren==1.0', 'more==1.0'); print('{}')")
+    done = env.json(f"import ren_old\n{_REFUSED}print(json.dumps(attempt('ren', upgrade=True)))")
+    assert done[0] == ["ren_new"] and "broken release" in done[1]
+    done = env.json(f"{_REFUSED}r, text = attempt('more', upgrade=True)\nprint(json.dumps([text, *r.notes]))")
+    assert done == ["", "more_magic needs something_optional, which nothing requires"]
 
 
-def test_what_lies_in_the_working_directory_is_not_what_is_verified(env, tmp_path):
-    (tmp_path / "alpha.py").write_text("1 / 0")
-    env.wheel("alpha", "1.0", {"alpha.py": ""})
-    done = env.json(f"os.chdir({str(tmp_path)!r})\n{_REFUSED}print(json.dumps(attempt('alpha')[1]))")
+def test_two_distributions_may_have_a_module_of_the_same_name(env):
+    """`tests`, that wheels bring by accident."""
+    env.wheel("base", "1.0", {"base.py": "V = 1\n"})
+    env.wheel("base", "2.0", {"base.py": "V = 2\n"})
+    for name in ("one", "two"):
+        files = {f"{name}.py": "import base", "tests/__init__.py": "", f"tests/test_{name}.py": ""}
+        env.wheel(name, "1.0", files, requires=("base",))
+    env.json("li.install('one', 'base==1.0'); print('{}')")
+    # Another installer does not ask whether `tests/__init__.py` is somebody's.
+    with zipfile.ZipFile(next(env.wheels.glob("two-*"))) as wheel:
+        wheel.extractall(env.site)
+    done = env.json(f"import one, two\n{_REFUSED}r = attempt('base==2.0')\nprint(json.dumps(r[1]))")
     assert done == ""
+
+
+def test_the_working_directory_is_not_what_is_verified(env, tmp_path):
+    env.wheel("alpha", "1.0", {"alpha.py": ""})
+    for name in ("alpha", "json"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')\n")
+    done = env.json(
+        f"import json, os\nos.chdir({str(tmp_path)!r})\n{_REFUSED}r, text = attempt('alpha')\n"
+        "print(json.dumps([text, *map(str, r.installed)]))"
+    )
+    assert done == ["", "alpha 1.0"]
 
 
 def test_a_new_module_may_lack_what_nothing_requires_unless_nothing_else_of_it_works(env):

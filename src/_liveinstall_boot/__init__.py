@@ -65,9 +65,9 @@ def record_path(site, id, state, tries=0):
 # --- locks ------------------------------------------------------------------------------------------------------------
 
 
-def try_lock(path):
+def try_lock(path, flags=0):
     """Lock the file at `path` without waiting: its descriptor, or None when somebody else has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
     try:
         if fcntl:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,32 +7,37 @@ import os
 import sys
 
 from . import STATE, _say
-from .holds import command, is_manager, take_hold
+from .holds import _MANAGERS, command, program, take_hold
 
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
-_CHANGES = {"install", "uninstall", "sync", "add", "remove", "update", "upgrade", "create", "inject", "self", "init"}
-_MORE = {"uv", "pipx", "rye", "hatch"}  # managers that elsewhere need not be kept from a part
 _OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
-_IN_PIP = ("pip._internal.commands.install", "pip._internal.commands.uninstall")
+_KNOWN = (_MANAGERS - _OURS) | {"easy_install"}
+# These do much else: only what is known to change something is refused.
+_MORE = {"uv", "pipx", "rye", "hatch"}
+_READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
+_WRITE = {"install", "uninstall", "sync", "add", "remove", "update", "upgrade", "create", "run", "inject"}
+# Whoever imports these, from `-c` or a program, is about to change packages.
+_COMMANDS = {"pip._internal.commands.install", "pip._internal.commands.uninstall"}
 
 
 class _Refusal:
-    """First on sys.meta_path: pip's commands that change something are not there, however pip was started."""
+    """On sys.meta_path: pip's commands that change something cannot be imported."""
 
-    def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
-        if name in _IN_PIP:
-            raise ImportError("liveinstall: a trial changes no packages, so there is no " + name)
+    @staticmethod
+    def find_spec(name, path=None, target=None):  # noqa: ARG004  the protocol of sys.meta_path
+        if name in _COMMANDS:
+            raise ImportError("a trial of liveinstall changes no packages", name=name)
 
 
 def begin(site, sees, before, after):
     """What the line of a trial calls. Never raises. `before`, `after`: further site directories, around the trial's."""
     try:
+        sys.dont_write_bytecode = True  # it would be written through the links, by children that ignore the variable
         if changes_packages(sys.orig_argv):
             _say("liveinstall: a trial changes no packages; this has not been done: " + command())
             os._exit(1)
-        sys.dont_write_bytecode = True  # also where the variable does not count (-E, -I)
-        if not any(isinstance(finder, _Refusal) for finder in sys.meta_path):
-            sys.meta_path.insert(0, _Refusal())
+        if program(sys.orig_argv)[0] not in _OURS:
+            sys.meta_path.insert(0, _Refusal)
         add = getattr(sys.modules.get("site"), "addsitedir", None)
         for path in before + after:
             if add and path not in sys.path:
@@ -50,14 +55,9 @@ def begin(site, sees, before, after):
 
 
 def changes_packages(arguments):
-    """Whether an interpreter's arguments run a package manager that is to change something."""
-    runs = list(arguments[1:])
-    while runs and runs[0].startswith("-") and not runs[0].startswith(("-m", "-c")):
-        runs = runs[2:] if runs[0] in ("-W", "-X") else runs[1:]
-    if not runs or runs[0].startswith("-c"):
+    """Whether an interpreter's arguments run a package manager, and not only to ask it something."""
+    name, words = program(arguments)
+    if name not in _KNOWN | _MORE:
         return False
-    first = runs[0][2:] or (runs[1] if len(runs) > 1 else "") if runs[0].startswith("-m") else runs[0]
-    name = os.path.basename(first).partition(".")[0].rstrip("0123456789")
-    if name in _OURS or not (is_manager(arguments) or name in _MORE):
-        return False
-    return not _CHANGES.isdisjoint(runs[1:])
+    asks = name in _MORE or _READ.intersection(words) or {"--version", "-V", "--help"}.intersection(words)
+    return not asks or not _WRITE.isdisjoint(words)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +14,8 @@ import pytest
 from support import make_wheel, tree
 
 from liveinstall import homes
-from liveinstall.errors import FileConflictError, HomeError, RequirementError
-from liveinstall.homes import base, leaving
+from liveinstall.errors import FileConflictError, HomeError, RequirementError, TrialError
+from liveinstall.homes import base, leaving, making
 from liveinstall.parallel.store import Store
 
 _SEES = (
@@ -120,6 +121,74 @@ def test_run_hears_a_program_and_finds_scripts(make, tmp_path):
         homes.run(home.path)
 
 
+def test_a_script_that_is_not_pythons_runs_itself(make, store, tmp_path):
+    """As ruff and uv are, which a wheel brings as executables."""
+    data = {
+        "tool-1.0.data/scripts/shell": "#!/bin/sh\necho shell $1\n",
+        "tool-1.0.data/scripts/binary": Path("/bin/echo").read_bytes(),
+        "tool-1.0.data/scripts/other": "#!/usr/bin/env python3\nimport sys; print(sys.prefix)\n",
+        "tool-1.0.data/scripts/bare": "print('bare')\n",
+    }
+    store.add(make_wheel(tmp_path / "wheels", "tool", "1.0", data, scripts={"entry": "sys:exit"}))
+    home = make("tool")
+    said = [homes.run(home.path, script=name, arguments=["x"]).stdout for name in ("shell", "binary", "other", "bare")]
+    assert said == ["shell x\n", "x\n", f"{home.path}\n", "bare\n"]
+    assert homes.run(home.path, script="entry").ok
+
+
+def test_two_distributions_with_the_same_script_are_refused_unless_it_is_the_same(store, make, tmp_path):
+    wheels = tmp_path / "wheels"
+    raw = {"raw-1.0.data/scripts/tool": "#!/bin/sh\n"}
+    data = {"place-1.0.data/data/bin/tool": "#!/bin/sh\n"}
+    store.add(make_wheel(wheels, "one", "1.0", {"one.py": ""}, scripts={"tool": "sys:exit"}))
+    store.add(make_wheel(wheels, "same", "1.0", {"same.py": ""}, scripts={"tool": "sys:exit"}))
+    store.add(make_wheel(wheels, "two", "1.0", {"two.py": ""}, scripts={"tool": "sys:intern"}))
+    store.add(make_wheel(wheels, "raw", "1.0", raw))
+    store.add(make_wheel(wheels, "place", "1.0", data))
+    make("one", "same")
+    for names in (("one", "two"), ("one", "raw"), ("one", "place")):
+        with pytest.raises(FileConflictError, match="a different .*(bin|scripts)/tool"):
+            make(*names, path="other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_cannot_be_read_of_the_store_is_a_typed_error(make, monkeypatch):
+    def fail(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(making, "_tree", fail)
+    with pytest.raises(HomeError, match="could not be made: .*Permission denied"):
+        make("alpha")
+
+
+_LEAVES = (
+    "import subprocess, sys\n"
+    "print('said', flush=True)\n"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)'], start_new_session=True)\n"
+)
+
+
+def test_what_a_program_leaves_in_the_background_delays_neither_its_answer_nor_its_end(make):
+    """It has the pipes, and is no part of the session that is ended."""
+    home = make()
+    begin = time.monotonic()
+    done = homes.run(home.path, _LEAVES)
+    assert (done.stdout, done.returncode) == ("said\n", 0)
+    with pytest.raises(TrialError, match="within 1 seconds") as found:
+        homes.run(home.path, _LEAVES + "sys.stdin.read(); import time; time.sleep(60)", stdin="x" * 2**20, timeout=1)
+    assert found.value.stdout == "said\n" and time.monotonic() - begin < 10
+
+
+def test_what_is_said_and_read_is_whole_however_long(make):
+    code = (
+        "import sys; text = sys.stdin.read(); sys.stderr.write(text); sys.stdout.write(text); sys.exit(len(text) % 7)"
+    )
+    text = "\u00e4 line\n" * 100_000
+    done = homes.run(make().path, code, stdin=text, timeout=60)
+    assert done.stdout == text and done.stderr == text and done.returncode == len(text) % 7
+    assert homes.run(make(path="other").path, "import os; os.write(1, b'a\\xff\\r\\nb')").stdout == "a\ufffd\nb"
+
+
 def test_another_patch_version_is_refused_by_the_launcher_and_by_its_scripts(make, monkeypatch):
     home = make("alpha")
     monkeypatch.setattr(leaving, "version", lambda: "3.11.99")
@@ -162,20 +231,6 @@ def test_where_hard_links_cannot_be_had_they_are_symbolic(make, monkeypatch):
     assert Path(home.path, "lib", _name(), "site-packages", "alpha", "__init__.py").is_symlink()
     assert python(home, "-c", "import alpha; print(alpha.V)").stdout == "1\n"
     assert homes.remove(home.path) == () and not Path(home.path).exists()
-
-
-def test_scripts_that_are_none_of_pythons_are_run_by_themselves(store, make, tmp_path):
-    files = {"tool.py": "", "tool-1.0.data/scripts/tool": "#!/bin/sh\necho shell $1\n"}
-    store.add(make_wheel(tmp_path / "wheels", "tool", "1.0", files))
-    home = make("tool")
-    assert homes.run(home.path, script="tool", arguments=["x"]).stdout == "shell x\n"
-
-
-def test_two_distributions_with_different_scripts_of_one_name_are_refused(store, make, tmp_path):
-    for name in ("one", "two"):
-        store.add(make_wheel(tmp_path / "wheels", name, "1.0", scripts={"same": f"{name}:V"}))
-    with pytest.raises(FileConflictError, match="same"):
-        make("one", "two")
 
 
 def test_a_home_that_is_reached_by_a_link_is_looked_at_too(make, tmp_path):

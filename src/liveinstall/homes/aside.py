@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 _MEMORY = "/dev/shm"  # noqa: S108  a file system in memory, on Linux
 MARK = ".liveinstall-made-by"  # in it, locked
+_NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
-def aside(parent: str, prefix: str) -> Iterator[tuple[str, int]]:
-    """An empty directory in `parent` and the handle of its lock; at the end it is removed, if it is still there."""
+def aside(parent: str, prefix: str, mode: int = 0o700) -> Iterator[tuple[str, int]]:
+    """An empty directory in `parent` and the handle of its lock; at the end it is removed, if it is still there.
+
+    `mode`: what it is made with, less the umask.
+    """
     sweep(parent, prefix)
-    directory, handle = _made(parent, prefix)
+    directory, handle = _made(parent, prefix, mode)
     try:
         yield directory, handle
     finally:
@@ -33,16 +37,16 @@ def aside(parent: str, prefix: str) -> Iterator[tuple[str, int]]:
         remove_tree(directory)
 
 
-def _made(parent: str, prefix: str) -> tuple[str, int]:
+def _made(parent: str, prefix: str, mode: int) -> tuple[str, int]:
     """Until it is locked, another maker may take it for a dead one's and remove it."""
     while True:
         directory = os.path.join(parent, prefix + os.urandom(6).hex())
         try:
-            os.mkdir(directory)
+            os.mkdir(directory, mode)
         except FileExistsError:
             continue
         try:
-            handle = _locked(directory, make=True)
+            handle = boot.try_lock(os.path.join(directory, MARK), _NOT_BY_LINK)
             if handle is not None:
                 return directory, handle
         except FileNotFoundError:
@@ -53,21 +57,23 @@ def _made(parent: str, prefix: str) -> tuple[str, int]:
 
 
 def sweep(parent: str, prefix: str) -> None:
-    """Remove what dead makers of this user have left; nobody else's, and nothing that is reached by a link."""
+    """Remove what dead makers of this user have left, where nobody else can put something in its place."""
     with suppress(OSError):
+        if not _is_safe(os.stat(parent)):
+            return
         for entry in os.scandir(parent):
-            if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
-                with suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_uid == _user():
-                        _sweep(entry.path)
+            with suppress(OSError):
+                is_ours = entry.name.startswith(prefix) and entry.stat(follow_symlinks=False).st_uid == _user()
+                if is_ours and entry.is_dir(follow_symlinks=False):
+                    _sweep(entry.path)
 
 
 def _sweep(directory: str) -> None:
-    try:
-        handle = _locked(directory)
-    except FileNotFoundError:
+    mark = os.path.join(directory, MARK)
+    if not os.path.lexists(mark):
         os.rmdir(directory)  # only if it is empty: without the mark nothing is made in it
         return
+    handle = boot.try_lock(mark, _NOT_BY_LINK)
     if handle is not None:
         try:
             remove_tree(directory)
@@ -75,15 +81,9 @@ def _sweep(directory: str) -> None:
             os.close(handle)
 
 
-def _locked(directory: str, *, make: bool = False) -> int | None:
-    """The handle of a directory's mark, locked; None where somebody else has it. A link is no mark."""
-    path = os.path.join(directory, MARK)
-    if not make and stat.S_ISLNK(os.lstat(path).st_mode):
-        return None
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT | os.O_EXCL if make else 0)
-    os.close(os.open(path, flags, 0o600))
-    handle: int | None = boot.try_lock(path)
-    return handle
+def _is_safe(about: os.stat_result) -> bool:
+    """Whether in this directory only its owner, root or this user, can rename what this user has made."""
+    return about.st_uid in (0, _user()) and bool(about.st_mode & stat.S_ISVTX or not about.st_mode & 0o022)
 
 
 def _user() -> int:
@@ -91,17 +91,17 @@ def _user() -> int:
 
 
 def private_directory(name: str) -> str:
-    """A directory of this user's among the system's temporary files; a new one where somebody else has the name."""
+    """A directory of this user's among the system's temporary files; all of these where somebody else has the name."""
     temporary = _temporary()
-    if not hasattr(os, "getuid"):
+    if not hasattr(os, "geteuid"):
         return temporary
-    path = os.path.join(temporary, f"{name}-{os.getuid()}")
+    path = os.path.join(temporary, f"{name}-{_user()}")
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
     about = os.lstat(path)
-    if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022:
+    if stat.S_ISDIR(about.st_mode) and about.st_uid == _user() and not about.st_mode & 0o022:
         return path
-    return tempfile.mkdtemp(prefix=f"{name}-", dir=temporary)
+    return temporary
 
 
 def _temporary() -> str:

@@ -15,7 +15,7 @@ from liveinstall.homes import record as records
 from liveinstall.homes.aside import MARK
 from liveinstall.homes.base import version
 from liveinstall.homes.making import home_of
-from liveinstall.homes.running import give_way, hear, program_of, words_for
+from liveinstall.homes.running import command_of, give_way, hear, program_of
 from liveinstall.reports import Ran
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _prepared(path: str | os.PathLike[str], program: Sequence[str]) -> tuple[lis
     variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
     variables["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
     variables["VIRTUAL_ENV"] = home.path
-    return words_for([home.python], program, scripts), variables
+    return command_of([home.python], program, scripts), variables
 
 
 def _check_version(home: Home) -> None:

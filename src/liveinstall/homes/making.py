@@ -63,7 +63,8 @@ def create(
     record = Record(base.version, base.python, [str(text) for text in requirements])
     record.has = sorted((entry.name, entry.version, entry.path) for entry in entries)
     try:
-        _make(_tree(base, place, entries), record, place)
+        tree = _tree(base, place, entries)
+        _make(tree, record, place)
     except (OSError, ValueError) as error:
         raise HomeError(f"{place} could not be made: {error}.", path=place) from error
     return home_of(place, record)
@@ -101,7 +102,7 @@ def _make(tree: Tree, record: Record, place: str) -> None:
     os.makedirs(parent, exist_ok=True)
     _list(tree, "", record)
     tree[records.NAME] = records.encode(record).encode("utf-8", "surrogateescape")
-    with aside(parent, f".{name}.liveinstall-") as (directory, _):
+    with aside(parent, f".{name}.liveinstall-", 0o777) as (directory, _):
         make(tree, directory)
         flush_file_system(directory)
         check_free(place)
@@ -138,7 +139,7 @@ if sys.version.split()[0] != {version!r}:
         sys.stderr.flush()
     except Exception:
         pass
-    if os.path.realpath(os.path.dirname(sys.executable or "")) == {os.path.realpath(os.path.join(place, "bin"))!a}:
+    if os.path.realpath(os.path.dirname(sys.executable or "/")) == os.path.realpath({os.path.join(place, "bin")!a}):
         os._exit(1)
 """
     return f"import os, sys; exec({code!a})\n"

@@ -32,6 +32,11 @@ def _first_line(python: bytes) -> bytes:
     return b"#!" + python + b"\n"
 
 
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    with os.scandir(directory) as entries:
+        return list(entries)
+
+
 class Packages:
     """Puts entries of a store into a home's tree. `packages`: where its site-packages are in it."""
 
@@ -40,11 +45,12 @@ class Packages:
         self.packages = packages
         self.home = home
         self.python = join(home, "bin", "python")
+        self._scripts: dict[str, str] = {}  # whose each one is
 
     def add(self, entry: Stored) -> None:
         """Link an entry's files. Raises FileConflictError where another one has a file of the same name."""
         info, found = "", []
-        for one in os.scandir(entry.path):
+        for one in _entries(entry.path):
             if one.name.endswith(".data"):
                 self._add_data(entry, one.path)
             else:
@@ -63,9 +69,8 @@ class Packages:
             below = tree.setdefault(name, {})
             if not isinstance(below, dict):
                 raise self._conflict(entry, found.path, below)
-            with os.scandir(found.path) as entries:
-                for one in entries:
-                    self._link(entry, one, below)
+            for one in _entries(found.path):
+                self._link(entry, one, below)
             return
         if name not in tree:
             tree[name] = Hard.at(found)
@@ -73,11 +78,11 @@ class Packages:
         other = tree[name]
         if name.endswith(".pyc"):  # it may tell where its source lies
             return
-        if not (isinstance(other, str) and filecmp.cmp(other, found.path, shallow=False)):
+        if not (isinstance(other, Hard) and filecmp.cmp(other, found.path, shallow=False)):
             raise self._conflict(entry, found.path, other)
 
     def _conflict(self, entry: Stored, path: str, other: object) -> FileConflictError:
-        what = f"{entry.name} {entry.version} and {other if isinstance(other, str) else 'another distribution'}"
+        what = f"{entry.name} {entry.version} and {other if isinstance(other, Hard) else 'something else'}"
         return FileConflictError(
             f"{what} have a different {os.path.relpath(path, entry.path)}.",
             todo="Leave one of them out.",
@@ -87,8 +92,8 @@ class Packages:
 
     def _add_data(self, entry: Stored, data: str) -> None:
         """What a wheel brings for other places than site-packages."""
-        for scheme in os.scandir(data):
-            for one in os.scandir(scheme.path):
+        for scheme in _entries(data):
+            for one in _entries(scheme.path):
                 if scheme.name == "scripts":
                     self._add_script(entry, one)
                 elif scheme.name == "data":
@@ -97,16 +102,11 @@ class Packages:
                     version = self.packages.split("/")[1]
                     self._link(entry, one, opened(self.tree, f"include/site/{version}"))
 
-    def _put(self, entry: Stored, name: str, content: bytes) -> None:
-        """Add a script. Two distributions may have the same, but not different ones of the same name."""
-        if opened(self.tree, "bin").setdefault(name, content) != content:
-            raise self._conflict(entry, os.path.join(entry.path, "bin", name), "another distribution")
-
     def _add_script(self, entry: Stored, found: os.DirEntry[str]) -> None:
         with open(found.path, "rb") as stream:
             head = stream.read(len(_HEAD))
             if head != _HEAD:
-                self._link(entry, found, opened(self.tree, "bin"))
+                self._put(entry, found.name, Hard.at(found))
                 return
             _, _, rest = (head + stream.read()).partition(b"\n")
         self._put(entry, found.name, _first_line(os.fsencode(self.python)) + rest)
@@ -119,3 +119,12 @@ class Packages:
         for name, module, attribute, section in parse_entrypoints(text):
             file_name, content = Script(name, module, attribute, section).generate(self.python, get_launcher_kind())
             self._put(entry, file_name, content)
+
+    def _put(self, entry: Stored, name: str, script: Hard | bytes) -> None:
+        """Of one distribution's scripts of a name the first counts; of two's they must be the same."""
+        scripts = opened(self.tree, "bin")
+        other = scripts.setdefault(name, script)
+        if self._scripts.setdefault(name, entry.path if other is script else "") == entry.path or other == script:
+            return
+        if not (isinstance(other, Hard) and isinstance(script, Hard) and filecmp.cmp(other, script, shallow=False)):
+            raise self._conflict(entry, join(entry.path, "bin", name), other)

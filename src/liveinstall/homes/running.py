@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import signal
 import subprocess
-import tempfile
-from contextlib import ExitStack, suppress
-from typing import IO, TYPE_CHECKING
+import time
+from contextlib import suppress
+from io import BytesIO, TextIOWrapper
+from threading import TIMEOUT_MAX, Thread, Timer
+from typing import TYPE_CHECKING
 
 from liveinstall.cancelling import ended_by
 from liveinstall.errors import RequirementError, TrialError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import IO
 
-
-_BINARY = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # of Linux and of macOS
+_HEAD = 2**10  # bytes of a file that say of which kind it is
+_GRACE = 0.5  # seconds: how long an ended program's pipe is read on, when something that it has started has it too
 
 
 def program_of(
@@ -30,28 +34,37 @@ def program_of(
     return [*flag, os.fspath(given[0]), *map(str, arguments)]
 
 
-def words_for(python: Sequence[str], program: Sequence[str], scripts: str) -> list[str]:
-    """What runs interpreter's arguments. `python`: the interpreter with its options.
-
-    A script that is no file is looked for in the directory `scripts`; what is none of Python's is run by itself.
-    """
+def with_script(program: Sequence[str], scripts: str) -> list[str]:
+    """The same, with a script that is no file looked for in the directory `scripts`."""
     words = list(program)
-    if words and not words[0].startswith("-"):
+    if words and not words[0].startswith("-") and not os.path.exists(words[0]):
         inside = os.path.join(scripts, words[0])
-        if not os.path.exists(words[0]) and os.path.basename(words[0]) == words[0] and os.path.isfile(inside):
-            words[0] = inside
-        if _is_of_another_language(words[0]):
-            return [os.path.abspath(words[0]), *words[1:]]
-    return [*python, *words]
+        words[0] = inside if os.path.basename(words[0]) == words[0] and os.path.isfile(inside) else words[0]
+    return words
 
 
-def _is_of_another_language(path: str) -> bool:
+def command_of(python: Sequence[str], program: Sequence[str], scripts: str) -> list[str]:
+    """The words that run `program`: by `python`, the words of an interpreter, unless it is a script of another kind."""
+    words = with_script(program, scripts)
+    is_inside = bool(words) and os.path.dirname(words[0]) == scripts
+    return words if is_inside and _runs_itself(words[0]) else [*python, *words]
+
+
+def _runs_itself(path: str) -> bool:
+    """Whether it is an executable, or a script that does not name Python where it says what runs it."""
     try:
         with open(path, "rb") as stream:
-            head = stream.read(512)
+            head = stream.read(_HEAD)
     except OSError:
         return False
-    return head.startswith(_BINARY) or (head.startswith(b"#!") and b"python" not in head)
+    if not os.access(path, os.X_OK):
+        return False
+    if not head.startswith(b"#!"):
+        return b"\0" in head
+    lines = head.split(b"\n")
+    if lines[0].startswith(b"#!/bin/sh") and lines[1:] and lines[1].startswith(b"'''exec'"):
+        return False  # Python's, with a name that a first line cannot hold
+    return not any(os.path.basename(word).startswith((b"python", b"pypy")) for word in lines[0][2:].split())
 
 
 def hear(
@@ -65,50 +78,98 @@ def hear(
 ) -> tuple[int, str, str]:
     """A program's exit status, what it printed, and its errors. `handles` are inherited.
 
+    What it has started and left in the background is not waited for.
+
     Raises: TrialError where it cannot be started, or does not end in `timeout` seconds: it is then ended with what it
     has started, as on any other exception here.
     """
-    with ExitStack() as stack:  # files, because whoever is left running has a pipe's other end, and would be waited for
-        streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-        streams[0].write(stdin.encode())
-        streams[0].seek(0)
-        try:
-            child = subprocess.Popen(
-                words,
-                env=variables,
-                cwd=cwd,
-                stdin=streams[0],
-                stdout=streams[1],
-                stderr=streams[2],
-                start_new_session=True,
-                pass_fds=tuple(handles),
-            )
-        except OSError as error:
-            raise TrialError(f"the program could not be started: {error}.") from error
-        try:
-            with ended_by(lambda: _kill(child)):
-                status = child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _kill(child)
+    pipe = subprocess.PIPE
+    try:
+        child = subprocess.Popen(
+            words,
+            env=variables,
+            cwd=cwd,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+            pass_fds=tuple(handles),
+        )
+    except OSError as error:
+        raise TrialError(f"the program could not be started: {error}.") from error
+    streams = _Streams(child, stdin)
+    is_late = _seen_to_its_end(child, timeout)
+    out, err = streams.said()
+    if is_late:
+        what = f"the program did not end within {timeout:g} seconds and was stopped."
+        raise TrialError(what, todo="Allow more time with timeout=.", stdout=out, stderr=err)
+    return child.returncode, out, err
+
+
+def _seen_to_its_end(child: subprocess.Popen[bytes], timeout: float | None) -> bool:
+    """Wait for a child; whether it was ended because its time was over."""
+    late: list[bool] = []
+
+    def kill() -> None:
+        with suppress(OSError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+    def end() -> None:
+        late.append(True)
+        kill()
+
+    # wait(timeout) would look again and again, up to 50 ms late.
+    timer = None if timeout is None else Timer(min(timeout, TIMEOUT_MAX), end)
+    try:
+        if timer:
+            timer.daemon = True
+            timer.start()
+        with ended_by(kill):
             child.wait()
-            out, err = map(_text, streams[1:])
-            what = f"the program did not end within {timeout:g} seconds and was stopped."
-            raise TrialError(what, todo="Allow more time with timeout=.", stdout=out, stderr=err) from None
-        except BaseException:
-            _kill(child)
-            child.wait()
-            raise
-        return status, _text(streams[1]), _text(streams[2])
+    except BaseException:
+        kill()
+        child.wait()
+        raise
+    finally:
+        if timer:
+            timer.cancel()
+    return bool(late)
 
 
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    with suppress(OSError):
-        os.killpg(child.pid, signal.SIGKILL)
+class _Streams:
+    """A child's streams, each with a thread: whoever else has the other end of a pipe may keep it open for ever."""
+
+    def __init__(self, child: subprocess.Popen[bytes], stdin: str) -> None:
+        self._heard: tuple[list[bytes], list[bytes]] = ([], [])
+        self._readers = [
+            Thread(target=self._read, args=pair, daemon=True)
+            for pair in zip((child.stdout, child.stderr), self._heard, strict=True)
+        ]
+        for thread in (*self._readers, Thread(target=self._write, args=(child.stdin, stdin), daemon=True)):
+            thread.start()
+
+    @staticmethod
+    def _read(stream: IO[bytes], heard: list[bytes]) -> None:
+        with suppress(OSError), stream:
+            while data := os.read(stream.fileno(), 2**16):
+                heard.append(data)
+
+    @staticmethod
+    def _write(stream: IO[bytes], text: str) -> None:
+        with suppress(OSError), stream:
+            stream.write(text.encode(_encoding(), "replace"))
+
+    def said(self) -> tuple[str, str]:
+        """What it has printed, and its errors: call it when the child has ended."""
+        end = time.monotonic() + _GRACE
+        for thread in self._readers:
+            thread.join(max(end - time.monotonic(), 0))
+        out, err = (TextIOWrapper(BytesIO(b"".join(heard)), _encoding(), "replace").read() for heard in self._heard)
+        return out, err
 
 
-def _text(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    return stream.read().decode(errors="replace")
+def _encoding() -> str:
+    return locale.getpreferredencoding(do_setlocale=False)
 
 
 def give_way(words: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:

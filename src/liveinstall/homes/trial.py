@@ -16,6 +16,7 @@ from liveinstall.errors import TrialError
 from liveinstall.homes.aside import aside, private_directory
 from liveinstall.homes.future import future
 from liveinstall.homes.links import make, opened
+from liveinstall.homes.running import command_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,9 +47,16 @@ class TrialEnvironment:
     handle: int = field(repr=False)
 
     def command(self, program: Sequence[str]) -> list[str]:
-        """The words that run `program`, interpreter's arguments, as this process was started."""
+        """The words that run `program`, interpreter's arguments, as this process was started; or a script by its name.
+
+        Raises: TrialError for an executable that changes packages.
+        """
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
-        return [self.python, *(["-B"] if "-B" not in flags else []), *flags, *program]
+        python = [self.python, *(["-B"] if "-B" not in flags else []), *flags]
+        words = command_of(python, program, self.scripts)
+        if words[0] != self.python and boot_trial.changes_packages(["", *words]):
+            raise TrialError("a trial changes no packages.", todo="Make the change outside of the trial.")
+        return words
 
 
 @contextmanager
@@ -70,15 +78,21 @@ def trial_environment(
     sees = [change.part for record in good for change in record.changes if change.part]
     with ExitStack() as stack:
         try:
-            directory, handle = stack.enter_context(aside(private_directory("liveinstall-trials"), _PREFIX))
+            directory, handle = stack.enter_context(aside(_trials(), _PREFIX))
             _make(found, directory, sees if held else None)
         except OSError as error:
             raise TrialError(f"the trial's environment could not be made: {error}.") from error
         scripts = os.path.join(directory, found.path(target.scripts))
         in_user = target.kind == "user"
         python = sys.executable if in_user else os.path.join(scripts, os.path.basename(sys.executable))
-        variables = _variables(target, directory, scripts)
-        yield TrialEnvironment(directory, python, scripts, variables, good, notes, handle)
+        yield TrialEnvironment(directory, python, scripts, _variables(target, directory, scripts), good, notes, handle)
+
+
+def _trials() -> str:
+    try:
+        return private_directory("liveinstall-trials")
+    except OSError as error:
+        raise TrialError(f"there is no place for temporary files: {error}.") from error
 
 
 def _make(found: Future, directory: str, sees: Sequence[str] | None) -> None:

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liveinstall.errors import EngineTimeoutError, VerificationError
+from liveinstall.errors import EngineTimeoutError, TrialError, VerificationError
 from liveinstall.homes.trial import trial_environment
 from liveinstall.planning.engines.process import run
 
@@ -28,11 +28,11 @@ _ACCIDENTS = {"tests", "test", "docs", "doc", "examples", "example", "benchmarks
 
 @dataclass(frozen=True)
 class Verified:
-    """What of a distribution is imported, and which of it was there before."""
+    """What of a distribution is imported; `old`: the modules that what it replaces has, or what stays."""
 
     name: str
     modules: tuple[str, ...]
-    before: frozenset[str] = frozenset()
+    old: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ def verify(
     """Import all of `wanted` with `after` in place; what is to be told of it, a sentence each.
 
     `before`: what waits without this change. A module that cannot be imported does not count if it could not be
-    imported before either; or if it is new, lacks something that is not its distribution's, and other modules of that
-    work.
+    imported before either, being there; or if it is new, needs something that nobody requires, and its distribution
+    has other modules that work.
 
     Raises: VerificationError, TrialError.
     """
     modules = list(dict.fromkeys(module for each in wanted for module in each.modules))
     failures = _failures(target, [after], modules, checked=False)
-    old = [each for each in failures if not _is_new(each.module, wanted)]
+    old = [each for each in failures if _is_old(each.module, wanted)]
     as_before = {each.module for each in _failures(target, before, [each.module for each in old])} if old else set()
     optional = {each.module for each in failures if _is_optional(each, failures, wanted)}
     bad = {each.module: each.traceback for each in failures if each.module not in as_before | optional}
@@ -112,17 +112,18 @@ def _module(path: str) -> tuple[str, bool] | None:
     return ".".join(parts), False
 
 
-def _is_new(module: str, wanted: Iterable[Verified]) -> bool:
-    return not any(module in each.before for each in wanted)
+def _is_old(module: str, wanted: Iterable[Verified]) -> bool:
+    return any(module in each.old for each in wanted)
 
 
-def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Iterable[Verified]) -> bool:
-    """Whether a new module only lacks what is not its distribution's, while others of that work."""
+def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Sequence[Verified]) -> bool:
+    """Whether a new module only lacks what nothing requires, while others of each distribution that has it work."""
     failed = {each.module for each in failures}
-    own = next(each for each in wanted if failure.module in each.modules)
-    is_foreign = failure.missing.partition(".")[0] not in {module.partition(".")[0] for module in own.modules}
-    is_new = failure.module not in own.before
-    return is_new and bool(failure.missing) and is_foreign and not failed.issuperset(own.modules)
+    owners = [each for each in wanted if failure.module in each.modules]
+    tops = {module.partition(".")[0] for own in owners for module in own.modules}
+    is_foreign = bool(failure.missing) and failure.missing.partition(".")[0] not in tops
+    is_new = not _is_old(failure.module, wanted)
+    return is_new and is_foreign and not any(failed.issuperset(own.modules) for own in owners)
 
 
 def _failures(
@@ -131,7 +132,10 @@ def _failures(
     with trial_environment(target, records, checked=checked, held=False) as made:
         if not checked and made.notes:
             raise VerificationError(f"{made.notes[0]}.", failures={})
-        return _import(made, modules)
+        try:
+            return _import(made, modules)
+        except OSError as error:
+            raise TrialError(f"what was imported could not be heard: {error}.") from error
 
 
 def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
@@ -171,10 +175,12 @@ def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, M
 
 # One line for each module, written at once, so that those before a crash are known.
 _IMPORT = """
-import importlib, json, os, sys, traceback
+import sys
+if sys.path[0] == "" and not getattr(sys.flags, "safe_path", False) and not sys.flags.isolated:
+    del sys.path[0]  # the working directory, which `-c` puts first
+import importlib, json, os, traceback
 answer, modules = sys.argv[1], sys.argv[2:]
 sys.argv[1:] = []
-sys.path[:] = [entry for entry in sys.path if entry]  # not what lies in the working directory
 for name in modules:
     found = {"module": name, "traceback": "", "missing": ""}
     try:

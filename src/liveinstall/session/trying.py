@@ -11,7 +11,7 @@ import _liveinstall_boot as boot
 from liveinstall.commit import transaction as transactions
 from liveinstall.environment.target import find_target
 from liveinstall.errors import TrialError
-from liveinstall.homes.running import give_way, hear, program_of, words_for
+from liveinstall.homes.running import give_way, hear, program_of
 from liveinstall.homes.trial import TrialEnvironment, trial_environment
 from liveinstall.model import Change, Timing
 from liveinstall.reports import Trial
@@ -48,7 +48,7 @@ def trial(
     begin = time.perf_counter()
     with _made() as made:
         status, out, err = hear(
-            words_for(made.command(()), program, made.scripts),
+            made.command(program),
             {**made.variables, **(env or {})},
             stdin=stdin,
             timeout=timeout,
@@ -69,7 +69,7 @@ def try_program(program: Sequence[str]) -> int:
         for note in made.notes:
             with suppress(OSError):
                 os.write(2, f"liveinstall: {note}\n".encode())
-        return give_way(words_for(made.command(()), program, made.scripts), made.variables, (made.handle,))
+        return give_way(made.command(program), made.variables, (made.handle,))
 
 
 @contextmanager

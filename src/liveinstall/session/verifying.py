@@ -33,9 +33,9 @@ def check_imports(
     """Raise VerificationError unless all imports work with the swaps in place; notes for the result."""
     changed = {change.name for change in decided.changes} & {*chosen, *request.removals}
     coming = [found for part in parts.values() for found in in_directory(part.path)]
-    wanted = [Verified(found.name, _modules(found), _before(scene, found.name)) for found in coming]
-    staying = ((found.name, _modules(found)) for found in _dependents(scene, request, chosen.values(), changed))
-    wanted += [Verified(name, modules, frozenset(modules)) for name, modules in staying]
+    wanted = [Verified(found.name, _modules(found), _modules(scene.replaced(found.name))) for found in coming]
+    needing = _dependents(scene, request, chosen.values(), changed)
+    wanted += [Verified(found.name, modules, modules) for found in needing for modules in [_modules(found)]]
     if not any(each.modules for each in wanted):
         return ()
     site = scene.target.site
@@ -65,14 +65,8 @@ def _dependents(scene: Scene, request: Request, chosen: Iterable[Candidate], cha
     return found
 
 
-def _before(scene: Scene, name: str) -> frozenset[str]:
-    """The modules that a distribution has had until now."""
-    old = scene.replaced(name)
-    return frozenset(_modules(old)) if old else frozenset()
-
-
-def _modules(found: Distribution) -> tuple[str, ...]:
+def _modules(found: Distribution | None) -> tuple[str, ...]:
     try:
-        return import_names(record_of(found)[0])
+        return import_names(record_of(found)[0]) if found else ()
     except DamagedError:
         return ()
