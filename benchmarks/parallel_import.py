@@ -40,8 +40,9 @@ class Bench:
         self.place = place
         self.empty = place.copy(place.template)
         self.full = place.copy(place.template)
-        place.fetch(*REQUIREMENTS)
-        self.wheels = [str(path) for path in sorted(place.wheels.glob("*.whl"))]
+        wheels = place.path / "side-by-side-wheels"  # its own: others have more versions than one of a distribution
+        place.run(place.template.python, "-m", "pip", "download", "--quiet", "--dest", str(wheels), *REQUIREMENTS)
+        self.wheels = [str(path) for path in sorted(wheels.glob("*.whl"))]
         place.run(*self._pip(self.full.python), "--compile-bytecode", *self.wheels)
         self.store = [self._unpack(Path(wheel)) for wheel in self.wheels]
         self.names = self._importable()
