@@ -94,17 +94,25 @@ def in_directory(directory: str) -> Iterator[Distribution]:
             yield distribution
 
 
+def read_fields(path: str, *names: str) -> dict[str, list[str]]:
+    """The values of these fields (lower case) in a METADATA file. Raises: OSError.
+
+    Of the headers only: parsing 300 whole messages with `email` takes longer than pip's start.
+    """
+    fields: dict[str, list[str]] = {name: [] for name in names}
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            key, colon, value = line.partition(":")
+            if not line.rstrip("\r\n"):  # a line of spaces continues the one before it, as in pandas' license
+                break
+            if colon and key.lower() in fields:
+                fields[key.lower()].append(value.strip())
+    return fields
+
+
 def _read_metadata(info: str, file: str, *, project: bool = True) -> Distribution | None:
-    """Read the headers only: parsing 300 whole messages with `email` takes longer than pip's start."""
-    fields: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
     try:
-        with open(os.path.join(info, file) if file else info, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                key, colon, value = line.partition(":")
-                if not line.rstrip("\r\n"):  # a line of spaces continues the one before it, as in pandas' license
-                    break
-                if colon and key.lower() in fields:
-                    fields[key.lower()].append(value.strip())
+        fields = read_fields(os.path.join(info, file) if file else info, "name", "version", "requires-dist")
     except OSError:
         return None
     if not fields["name"] or not fields["version"]:

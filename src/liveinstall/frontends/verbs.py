@@ -14,6 +14,7 @@ from liveinstall.session import undo as back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 
 def _ensure(options: dict[str, Any]) -> Any:
@@ -59,18 +60,21 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     **owner_verbs.VERBS,
     **parallel_verbs.VERBS,
 }
+_GROUPS = (home_verbs, owner_verbs, parallel_verbs)
+
+
+def _group(verb: str) -> ModuleType | None:
+    """The module that has a verb with others of its kind, and tells what such a one says and ends with."""
+    return next((module for module in _GROUPS if verb in module.VERBS), None)
 
 
 def words(verb: str, value: Any) -> str:
     """What a person reads."""
     if verb == "list":
         return render_listed(value)
-    if verb in home_verbs.VERBS:
-        return home_verbs.words_of(value)
-    if verb in owner_verbs.VERBS:
-        return owner_verbs.words_of(value)
-    if verb in parallel_verbs.VERBS:
-        return parallel_verbs.words_of(value)
+    group = _group(verb)
+    if group:
+        return str(group.words_of(value))
     if verb == "hold":
         return ""  # the program has spoken
     if verb == "freeze":
@@ -113,12 +117,9 @@ def plain(value: Any) -> Any:
 
 def status_of(verb: str, value: Any) -> int:
     """The exit status of a verb that has ended well; of `hold` it is the program's."""
-    if verb in home_verbs.VERBS:
-        return home_verbs.status_of(value)
-    if verb in owner_verbs.VERBS:
-        return owner_verbs.status_of(value)
-    if verb in parallel_verbs.VERBS:
-        return parallel_verbs.status_of(value)
+    group = _group(verb)
+    if group:
+        return int(group.status_of(value))
     if verb == "hold":
         return int(value)
     if verb == "check":

@@ -173,14 +173,19 @@ def _encoding() -> str:
 
 
 def give_way(words: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:
-    """Run a program with this process's streams; its exit status.
-
-    One that was ended by a signal has 128 and the signal's number, as in shells. Ctrl-C is the program's.
-    """
+    """Run a program with this process's streams; its exit status, as `exit_status()` has it."""
     try:
         child = subprocess.Popen(words, env=variables, pass_fds=tuple(handles))
     except OSError as error:
         raise TrialError(f"the program could not be started: {error}.") from error
+    return exit_status(child)
+
+
+def exit_status(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a program that has this process's streams; its exit status.
+
+    One that was ended by a signal has 128 and the signal's number, as in shells. Ctrl-C is the program's.
+    """
     while True:
         try:
             status = child.wait()

@@ -11,6 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from liveinstall.environment.installed import read_fields
 from liveinstall.errors import StoreError
 from liveinstall.parallel.solving import Offer
 from liveinstall.parallel.tags import build_of, is_for_all, rank_of, ranks
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from liveinstall.parallel.store import Store, Stored
-
-_FIELDS = ("name", "version", "requires-dist", "requires-python")
 
 
 class Offers:
@@ -57,26 +56,13 @@ def offer_of(entry: Stored) -> Offer | None:
     """What is stored, as its metadata tells; None if it is damaged, or not for this version of Python."""
     try:
         info = entry.info
-        fields = _read(os.path.join(info, "METADATA"))
+        fields = read_fields(os.path.join(info, "METADATA"), "name", "requires-dist", "requires-python")
     except (OSError, StoreError):
         return None
     wanted = fields["requires-python"]
     if canonicalize_name("".join(fields["name"][:1])) != entry.name or (wanted and not _fits(wanted[0])):
         return None
     return Offer(entry.name, entry.version, tuple(fields["requires-dist"]), entry.path, info)
-
-
-def _read(path: str) -> dict[str, list[str]]:
-    """The fields of the header that count here."""
-    fields: dict[str, list[str]] = {field: [] for field in _FIELDS}
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            key, colon, value = line.partition(":")
-            if not line.rstrip("\r\n"):  # a line of spaces continues the one before it
-                break
-            if colon and key.lower() in fields:
-                fields[key.lower()].append(value.strip())
-    return fields
 
 
 def _fits(wanted: str) -> bool:

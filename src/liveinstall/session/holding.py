@@ -64,18 +64,15 @@ def hold_while(program: Sequence[str]) -> int:
 
     Raises: RequirementError where it cannot be started, TargetError, NotWritableError.
     """
+    from liveinstall.homes.running import exit_status  # a hold itself needs nothing of it
+
     with hold() as held:
         held.all()
         try:
             child = subprocess.Popen(program, pass_fds=held.handles())
         except OSError as error:
             raise RequirementError(f"{program[0]} could not be started: {error}.", requirement=program[0]) from error
-        while True:
-            try:
-                status = child.wait()
-            except KeyboardInterrupt:
-                continue
-            return 128 - status if status < 0 else status
+        return exit_status(child)
 
 
 def guard(state: Literal["on", "off"]) -> Guard:

@@ -17,6 +17,7 @@ from liveinstall.environment.installed import finder
 from liveinstall.environment.target import find_target
 from liveinstall.errors import ActivationError, RequirementError
 from liveinstall.events import Reporter
+from liveinstall.homes.running import exit_status
 from liveinstall.parallel import activating, names, registries
 from liveinstall.parallel.applying import write_derived
 from liveinstall.parallel.indexing import write_tables
@@ -69,12 +70,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), lambda number, _: child.send_signal(number))
-    while True:
-        try:
-            status = child.wait()
-        except KeyboardInterrupt:
-            continue
-        return 128 - status if status < 0 else status
+    return exit_status(child)
 
 
 def _understand(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
