@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -209,3 +211,18 @@ def test_an_engine_that_takes_too_long_is_stopped():
 def test_an_unknown_engine_is_refused_by_name():
     with pytest.raises(ValueError, match="conda"):
         choose_engine("conda")
+
+
+def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
+    package = tmp_path / "pip" / "_internal" / "network"
+    package.mkdir(parents=True)
+    for directory in (package, package.parent, package.parent.parent):
+        (directory / "__init__.py").write_text("")
+    (package / "session.py").write_text("asked = []\ndef user_agent():\n    asked.append(1)\n    return 'pip/1'\n")
+    code = f"""if True:
+        import runpy
+        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_introduce_once"]()
+        from pip._internal.network import session
+        print(session.user_agent(), session.user_agent(), len(session.asked))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "pip/1 pip/1 1\n"
