@@ -18,7 +18,7 @@ import pytest
 from integration.bases import NOBODY, copy_base
 from integration.checks import left_overs, tree
 from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python
+from integration.interpreters import CURRENT, find_python, find_uv
 from integration.wheels import write_wheel
 
 _needs_root = pytest.mark.skipif(
@@ -193,6 +193,41 @@ def test_a_disk_that_fills_while_staging_is_a_typed_error_and_nothing_is_left(
         assert tree(small.path) == before
         assert left_overs(small.site) == []
         assert say(small) == "1.0"
+
+
+_FILLS = """
+import json, os, sys, tempfile
+import liveinstall
+filler = open(os.path.join(tempfile.gettempdir(), "filler"), "wb", buffering=0)
+try:
+    while True:
+        filler.write(b"x" * 4096)
+except OSError:
+    pass
+try:
+    liveinstall.install("beta", no_index=True, find_links=sys.argv[1], engine=sys.argv[2])
+except liveinstall.LiveInstallError as error:
+    print(json.dumps([type(error).__name__, str(error)]))
+filler.close()
+os.unlink(filler.name)
+print(json.dumps(os.listdir(tempfile.gettempdir())))
+liveinstall.install("beta", no_index=True, find_links=sys.argv[1], engine=sys.argv[2])
+import beta
+"""
+
+
+@_needs_root
+@pytest.mark.parametrize("engine", ["pip", "uv"])
+def test_temporary_files_without_room_are_a_typed_error_and_nothing_is_left(
+    environment: Environment, wheels: Path, tmp_path: Path, engine: str
+) -> None:
+    with mounted(tmp_path / "small", "-t", "tmpfs", "tmpfs", "-o", "size=5000000") as disk:
+        variables = user_variables() | {"TMPDIR": str(disk), "UV": find_uv() or ""}
+        done = environment.run("-c", _FILLS, wheels, engine, env=variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (kind, message), left = map(json.loads, done.stdout.splitlines())
+        assert kind == "StagingError" and "No space left" in message and "TMPDIR" in message
+        assert left == []
 
 
 @_needs_root

@@ -128,7 +128,7 @@ class RestartRequiredError(LiveInstallError):
 
 
 class StagingError(LiveInstallError):
-    """A wheel could not be unpacked: the disk is full, or refuses. Nothing was left behind."""
+    """What a change needs could not be written: the disk is full, or refuses. Nothing was left behind."""
 
 
 class CommitError(LiveInstallError):

@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
+from liveinstall.temporary import PREFIX, temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAGIC = "liveinstall-work 1"
-_PREFIX = "liveinstall-"
 _ELSEWHERE = "elsewhere-*"  # links in the directory, or in one of its own, to other directories that go with it
 _OWNER = "for"  # in the directory: the site directory that it is for, because an environment may be copied meanwhile
 
@@ -38,7 +37,7 @@ def workplace(site: str, note: Path | None = None) -> Iterator[str]:
     """
     note = note or _note(site)
     try:
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as directory:
+        with temporary_directory() as directory:
             _mine[site] = directory
             with suppress(OSError):  # on a full disk a change may still succeed; only a kill would leave something
                 Path(directory, _OWNER).write_text(os.path.realpath(site), encoding="utf-8", errors="surrogateescape")
@@ -75,7 +74,7 @@ def parse(text: str) -> str:
     """The absolute path in a note; empty if it is damaged, of another version, or names what is none of ours."""
     magic, _, rest = text.partition("\n")
     path, end, _ = rest.partition("\n")
-    is_ours = os.path.isabs(path) and os.path.basename(path).startswith(_PREFIX)
+    is_ours = os.path.isabs(path) and os.path.basename(path).startswith(PREFIX)
     return path if magic == _MAGIC and end and is_ours else ""
 
 
@@ -101,7 +100,7 @@ def _remove(directory: str) -> None:
                     os.chmod(path, 0o700)
     for link in [*Path(directory).glob(_ELSEWHERE), *Path(directory).glob(f"*/{_ELSEWHERE}")]:
         place = os.readlink(link) if link.is_symlink() else ""
-        if os.path.basename(place).startswith(_PREFIX) and os.path.isdir(place) and not os.path.islink(place):
+        if os.path.basename(place).startswith(PREFIX) and os.path.isdir(place) and not os.path.islink(place):
             shutil.rmtree(place, ignore_errors=True)
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from liveinstall.environment.holds import users
 from liveinstall.environment.installed import record_of
 from liveinstall.errors import DamagedError, EngineTimeoutError
 from liveinstall.planning.engines.process import run
+from liveinstall.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -118,7 +118,7 @@ def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str
     distributions = list(distributions)
     if not distributions or not _has_import_lines(site):
         return set()
-    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
+    with temporary_directory() as directory:
         answer = os.path.join(directory, "files")
         try:
             run([sys.executable, "-c", _FILES, answer], timeout=60)

@@ -6,7 +6,6 @@ import os
 import site
 import sys
 import sysconfig
-from configparser import ConfigParser, Error
 
 from liveinstall.commit.permission import check_permitted
 from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
@@ -122,6 +121,8 @@ def _check_externally_managed(target: Target) -> None:
     allowed = os.environ.get("PIP_BREAK_SYSTEM_PACKAGES", "").lower() in ("1", "true", "yes", "on", "y", "t")
     if target.kind == "venv" or allowed or not os.path.isfile(marker):
         return
+    from configparser import ConfigParser, Error
+
     parser = ConfigParser(interpolation=None)
     try:
         parser.read(marker, encoding="utf-8")

@@ -13,7 +13,6 @@ import sys
 import time
 from contextvars import copy_context
 from dataclasses import dataclass
-from html import escape
 from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -165,6 +164,8 @@ class Cell:
 
     def draw(self, state: State, *, last: bool) -> None:
         """Show or update the output; at its end it has no bar, which a saved notebook would keep for ever."""
+        from html import escape
+
         share = "" if state.share is None else f' value="{min(state.share, 1):.3f}"'
         bar = f'<progress max="1"{share} style="width: 16em; vertical-align: middle"></progress> '
         about = f": {escape(state.about)}" if state.about else ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.machinery
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from liveinstall.errors import EngineTimeoutError, TrialError, VerificationError
 from liveinstall.homes.trial import trial_environment
 from liveinstall.planning.engines.process import run
+from liveinstall.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -157,7 +157,7 @@ def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
 
 def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, Mapping[str, str]], str]:
     """What became of each module, as far as the process came, and how it ended."""
-    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
+    with temporary_directory() as directory:
         answer = os.path.join(directory, "answer")
         words = made.command(["-c", _IMPORT, answer, *modules])
         try:

@@ -20,6 +20,7 @@ from liveinstall.planning.engines.choose import choose_engine
 from liveinstall.planning.offline import ADVICE, is_offline
 from liveinstall.planning.requests import parse_request
 from liveinstall.redact import redact
+from liveinstall.temporary import writing_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,8 +150,8 @@ class _Fetch:
 
     def _ask(self, request: Request, phase: str, *, fetch: bool) -> list[Candidate]:
         directory = Path(self.directory, phase)
-        directory.mkdir()
-        with choose_engine(self.engine) as engine:
+        with writing_temporary(), choose_engine(self.engine) as engine:
+            directory.mkdir()
             try:
                 found = engine.resolve(request, self.view, str(directory), fetch=fetch, tell=self.tell)
             except ResolutionError as error:

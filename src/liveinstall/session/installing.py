@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from liveinstall.session.choosing import Chooser, Wishes
 from liveinstall.session.scene import Scene, changing
 from liveinstall.session.views import result_of
 from liveinstall.staging.bytecode import BytecodeCompiler
+from liveinstall.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -75,7 +75,7 @@ def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine
 
     wishes, request = _parse(requirements, options)
     scene = Scene.of(find_target(for_change=False, user=request.user), reporter)
-    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
+    with temporary_directory() as directory:
         chooser = Chooser(scene, request, wishes, engine, directory)
         candidates = chooser.candidates(fetch=False)
         decided = chooser.check(scene.decide(request, candidates), candidates)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from liveinstall.parallel.indexing import write_tables
 from liveinstall.parallel.registry import encode
 from liveinstall.parallel.requiring import Scene, choose, registry_for
 from liveinstall.parallel.store import Store
+from liveinstall.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +122,7 @@ def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: 
     if path:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
+    with temporary_directory() as directory:
         path = os.path.join(directory, "run" + names.REGISTRY)
         with open(path, "wb") as stream:
             stream.write(text)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from liveinstall.errors import EngineError
@@ -18,6 +17,7 @@ from liveinstall.planning.engines.uv_program import find_uv
 from liveinstall.planning.engines.uv_request import arguments, sources
 from liveinstall.planning.engines.uv_run import QUIET, Run, early
 from liveinstall.planning.offline import is_offline
+from liveinstall.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class UvEngine:
         self._run: Run | None = None
         self._ended: list[Run] = []
         self._origins: Origins | None = None
-        self._own = TemporaryDirectory(prefix="liveinstall-")  # it goes when nobody writes to it any more
+        self._own = temporary_directory()  # it goes when nobody writes to it any more
         if not self._uv:
             self._own.cleanup()
             raise EngineError("uv was not found.", todo='Install it: python -m pip install uv. Or use engine="pip".')

@@ -1,0 +1,37 @@
+"""Temporary files that cannot be written are an error of ours, which says what helps."""
+
+import errno
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from liveinstall.errors import DownloadError, StagingError
+from liveinstall.temporary import temporary_directory, writing_temporary
+
+
+def test_an_error_of_the_system_is_told_with_what_helps():
+    with pytest.raises(StagingError) as told, writing_temporary():
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/here")
+    assert "No space left on device: '/tmp/here'" in str(told.value)
+    assert "Nothing was changed." in str(told.value) and "TMPDIR" in told.value.todo
+    assert isinstance(told.value.__cause__, OSError)
+
+
+def test_an_error_of_ours_stays_as_it_is():
+    with pytest.raises(DownloadError, match="gone"), writing_temporary():
+        raise DownloadError("gone.")
+
+
+def test_a_directory_that_is_not_there_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(StagingError, match="gone"):
+        temporary_directory()
+
+
+def test_a_directory_goes_with_its_context(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_directory() as directory:
+        assert Path(directory).parent == tmp_path
+        Path(directory, "file").write_text("", encoding="ascii")
+    assert list(tmp_path.iterdir()) == []
