@@ -31,6 +31,11 @@ class Set:
         return " + ".join(self.requirements)
 
 
+# What the models, views and URLs of a project import; `import django` alone loads five of its modules.
+_DJANGO = (
+    *("django.core.management", "django.db.models", "django.forms", "django.http", "django.shortcuts"),
+    *("django.template", "django.urls", "django.views.generic"),
+)
 SETS = (
     Set(("requests",), ("requests",)),
     Set(("rich",), ("rich.console",)),
@@ -38,7 +43,7 @@ SETS = (
     Set(("httpx", "pydantic"), ("httpx", "pydantic")),
     Set(("sympy",), ("sympy",)),
     Set(("numpy", "pandas"), ("numpy", "pandas")),
-    Set(("django",), ("django",)),
+    Set(("django",), _DJANGO),
     Set(("polars",), ("polars",)),
     Set(("jupyterlab",), ("jupyterlab.labapp",)),
     Set(("scikit-learn", "matplotlib"), ("sklearn.linear_model", "matplotlib.pyplot")),

@@ -96,6 +96,43 @@ def test_a_child_compiles_only_its_share_and_follows_all(part):
     assert sum(map(len, found)) == 6 and all(len(share) < 6 for share in found)
 
 
+def test_what_a_package_imports_within_its_functions_is_compiled_only_while_nothing_else_is_to_do(tmp_path):
+    files = {
+        "pkg/__init__.py": "from . import a\ndef setup():\n    from pkg import lazy\n    import pkg.both\n",
+        "pkg/a.py": "import pkg.both\ndef f():\n    import pkg.never\n",
+        "pkg/both.py": "",
+        "pkg/lazy.py": "from . import needed\n",
+        "pkg/needed.py": "",
+        "pkg/never.py": "",
+    }
+    compiler = Compiler()
+    for path, text in files.items():
+        tmp_path.joinpath(path).parent.mkdir(exist_ok=True)
+        tmp_path.joinpath(path).write_text(text)
+        compiler.announce("seed" if path == "pkg/__init__.py" else "more", str(tmp_path), "/final", path)
+    while compiler.ready:
+        compiler.compile_next()
+    assert compiled(tmp_path, files) == {"pkg/__init__.py", "pkg/a.py", "pkg/both.py"}
+    while compiler.spare:
+        compiler.compile_next()
+    assert compiled(tmp_path, files) == {*files} - {"pkg/never.py"}
+
+
+def test_what_is_only_likely_is_not_waited_for(tmp_path):
+    pkg = tmp_path / "pkg"
+    pkg.mkdir()
+    names = [f"lazy{number}" for number in range(2000)]
+    pkg.joinpath("__init__.py").write_text(f"def f():\n    from . import {', '.join(names)}\n")
+    with BytecodeCompiler() as compiler:
+        for name in ("__init__", *names):
+            path = f"pkg/{name}.py"
+            tmp_path.joinpath(path).touch()
+            compiler.announce("pkg", str(tmp_path), "/final", path)
+        compiler.finish()
+    assert "pkg/__init__.py" in compiled(tmp_path, ["pkg/__init__.py"])
+    assert len(compiled(tmp_path, [f"pkg/{name}.py" for name in names])) < len(names)
+
+
 def test_what_must_be_is_compiled_before_the_context_ends_for_its_final_place(part):
     root, files = part
     wanted = {"/final/pkg/a.py", "/final/pkg/broken.py"}

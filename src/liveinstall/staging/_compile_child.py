@@ -2,10 +2,11 @@
 
 A line: kind, part, home and path in the part, separated by tabs; home is the final place, for which it is compiled.
 Kinds: `must` is compiled; `seed` is compiled, and what it imports at its top level, as far as that is announced too;
-`more` is only announced. Each of the SHARES children is told the same and follows the same imports, and compiles what
-falls to it: nothing needs to be agreed upon. After a line `end` what is wanted is still compiled. The end of stdin
-means that nobody wants it any more, or that whoever did has died: then the child ends at once, because what it compiles
-may be removed. A failure is none: the import will say it.
+`more` is only announced. What a package's own module imports within its functions is likely to be needed; it is done
+while nothing else is to be done. Each of the SHARES children is told the same and follows the same imports, and does
+what falls to it: nothing needs to be agreed upon. After a line `end` what is wanted is still compiled, but nothing that
+is only likely. The end of stdin means that nobody wants it any more, or that whoever did has died: then the child ends
+at once, because what it compiles may be removed. A failure is none: the import will say it.
 """
 
 import collections
@@ -17,17 +18,22 @@ import threading
 import zlib
 from py_compile import compile as compile_file
 
-_IMPORT = re.compile(r"^(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]+))", re.MULTILINE)
+_IMPORT = r"(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]+))"
+_AT_ONCE = re.compile("^" + _IMPORT, re.MULTILINE)
+_LATER = re.compile(r"^[ \t]+" + _IMPORT, re.MULTILINE)
 
 
 class Compiler:
-    """What is announced, what is wanted, and what is to be compiled next; paths are relative to their part."""
+    """What is announced, wanted or likely to be, and what is to be compiled next; paths are relative to their part."""
 
     def __init__(self, share=0, shares=1):
         self.share, self.shares = share, shares
         self.places = {}  # path -> (part, home)
         self.wanted = {}  # path -> whether its imports are followed
+        self.likely = set()
         self.ready = collections.deque()  # wanted and announced
+        self.spare = collections.deque()  # likely and announced
+        self.compiled = set()
 
     def announce(self, kind, part, home, path):
         self.places[path] = (part, home)
@@ -35,6 +41,8 @@ class Compiler:
             self.wanted[path] = kind == "seed"
         if path in self.wanted:
             self.ready.append(path)
+        elif path in self.likely:
+            self.spare.append(path)
 
     def want(self, module):
         for path in (module + ".py", module + "/__init__.py"):
@@ -43,25 +51,47 @@ class Compiler:
                 if path in self.places:
                     self.ready.append(path)
 
+    def expect(self, module):
+        for path in (module + ".py", module + "/__init__.py"):
+            if path not in self.wanted and path not in self.likely:
+                self.likely.add(path)
+                if path in self.places:
+                    self.spare.append(path)
+
     def compile_next(self):
-        path = self.ready.popleft()
+        path = (self.ready or self.spare).popleft()
         part, home = self.places[path]
         source = os.path.join(part, path)
         try:
-            if self.wanted[path]:
+            if self.wanted.get(path, True):
                 with open(source, encoding="utf-8", errors="replace") as stream:
-                    for module in imports(stream.read(), path):
-                        self.want(module)
-            if zlib.crc32(path.encode("utf-8", "surrogateescape")) % self.shares == self.share:
+                    self.follow(stream.read(), path)
+            mine = zlib.crc32(path.encode("utf-8", "surrogateescape")) % self.shares == self.share
+            if mine and path not in self.compiled:
+                self.compiled.add(path)
                 compile_file(source, dfile=os.path.join(home, path), doraise=True, quiet=2)
         except Exception:
             pass
 
+    def follow(self, text, path):
+        take = self.want if path in self.wanted else self.expect
+        for module in imports(text, path):
+            take(module)
+        if path in self.wanted and is_top(path):
+            for module in imports(text, path, _LATER):
+                self.expect(module)
 
-def imports(text, path):
+
+def is_top(path):
+    """Whether it is what a top-level name imports."""
+    package, _, module = path.rpartition("/")
+    return not package or ("/" not in package and module == "__init__.py")
+
+
+def imports(text, path, pattern=_AT_ONCE):
     """The modules that a source may import at its top level, as paths without a suffix, parents first."""
     package = path.split("/")[:-1]
-    for start, names, plain in _IMPORT.findall(text):
+    for start, names, plain in pattern.findall(text):
         if plain:
             bases, names = [name.split()[0].split(".") for name in plain.split(",") if name.split()], ""
         else:
@@ -88,12 +118,12 @@ def main(share, shares):
     threading.Thread(target=read, daemon=True).start()
     compiler, ended = Compiler(share, shares), False
     while compiler.ready or not ended:
-        while not ended and not (compiler.ready and lines.empty()):
+        while not ended and not ((compiler.ready or compiler.spare) and lines.empty()):
             line = lines.get()
             ended = line == ["end"]
             if not ended:
                 compiler.announce(*line)
-        if compiler.ready:
+        if compiler.ready or not ended:
             compiler.compile_next()
     os._exit(0)  # the thread still reads
 

@@ -2,8 +2,9 @@
 
 Compiling everything is most of pip's time, for modules that nobody imports; compiling nothing leaves it to the first
 import, on one core. Of what is new, what was asked for by name gets what its packages import at their top level, and
-what that imports in turn, also of what came with it, on all cores. What replaces something loaded gets the modules that
-are loaded, because the restart imports them. The code is compiled for its final place.
+what that imports in turn, also of what came with it, on all cores; and what its packages import within their functions,
+as far as there is time until all is unpacked. What replaces something loaded gets the modules that are loaded, because
+the restart imports them. The code is compiled for its final place.
 """
 
 from __future__ import annotations
