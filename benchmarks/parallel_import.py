@@ -30,6 +30,7 @@ REQUIREMENTS = (
 )
 _CONTROL = "site-packages (control)"
 _PLAIN = "site-packages"
+_MEMORY = "all code in memory"
 _ZIP = "pure wheels on sys.path, by zipimport"
 
 
@@ -113,6 +114,8 @@ def measure(place: Workshop, options: Options) -> list[Section]:
         "wheels, by their owners": bench.prepared("wheels", empty, bench.wheels),
         "code archive": bench.prepared("archive", empty, [bench.archives[False]]),
         "code archive with stdlib": bench.prepared("archive_all", empty, [bench.archives[True]]),
+        "site-packages, garbage collected as rarely": bench.prepared("rarely", full, []),
+        _MEMORY: bench.prepared("memory", full, [str(place.path / "memory")]),
     }
     found = interleaved(arms, options.count(15, 3))
     found[_ZIP] = interleaved({_ZIP: bench.prepared("thirty", empty, bench.zipped())}, min(3, options.count(3, 1)))[
@@ -144,7 +147,9 @@ def _section(found: Mapping[str, Sequence[Usage]], bench: Bench) -> Section:
         f"Milliseconds of CPU of a process that does nothing else, medians of {len(cpu[_PLAIN])} (least-most); of "
         f"zipimport {len(cpu[_ZIP])}, which keeps no code; what is not pure is unpacked. {count} imports bring in the "
         f"others. The control is the same process as the first row once more: {noise:.3f} is what the machine makes of "
-        "nothing.",
+        "nothing. While it loads modules, the archive lets Python collect garbage more rarely; what that alone does is "
+        "shown. "
+        f"{_MEMORY.capitalize()}: what a finder takes that looks at no file, and collects as usual.",
         ("", "CPU", "of site-packages"),
         rows,
         (

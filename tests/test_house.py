@@ -33,7 +33,7 @@ FLOW = [
     "reports",
     "model",
 ]
-BASE = {"errors", "redact", "cancelling", "temporary"}
+BASE = {"collecting", "errors", "redact", "cancelling", "temporary"}
 FILES = sorted(SOURCE.rglob("*.py")) + sorted((SOURCE.parent / "_liveinstall_boot").rglob("*.py"))
 
 

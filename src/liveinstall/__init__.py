@@ -147,11 +147,14 @@ def __getattr__(name: str) -> Any:
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
-            if name == "require" and not _is_watched():
-                _fill_late()
-            else:
-                fill_hooks()
-            value = getattr(import_module(home), name)
+            from liveinstall.collecting import Rarely
+
+            with Rarely():
+                if name == "require" and not _is_watched():
+                    _fill_late()
+                else:
+                    fill_hooks()
+                value = getattr(import_module(home), name)
             globals()[name] = value
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,6 +20,7 @@ from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, PathFinder, SourceFileLoader
 
 from liveinstall.parallel.directory import DirectoryOwner, located, spec_on_disk
+from liveinstall.parallel.loading import LoadingSpec
 from liveinstall.parallel.owners import Entry
 from liveinstall.parallel.virtual import fingerprint
 
@@ -123,7 +124,7 @@ class ArchiveOwner:
             return spec_on_disk((name, kind, inner), place)  # type: ignore[arg-type]
         search = [path.rpartition(os.sep)[0]] if inner.rpartition(os.sep)[2].startswith("__init__.") else None
         loader = ExtensionFileLoader(name, path) if kind == "native" else ArchivedLoader(name, path, row, self._memory)
-        return located(name, path, loader, search)
+        return located(name, path, loader, search, LoadingSpec)
 
     def _namespace(self, name: str) -> ModuleSpec | None:
         """The portions of a namespace, without those that Python finds by itself."""

@@ -140,9 +140,11 @@ def _loader(name: str, path: str) -> SourceFileLoader | SourcelessFileLoader:
     return SourcelessFileLoader(name, path) if path.endswith(".pyc") else SourceFileLoader(name, path)
 
 
-def located(name: str, path: str, loader: object, search: list[str] | None) -> ModuleSpec:
+def located(
+    name: str, path: str, loader: object, search: list[str] | None, kind: type[ModuleSpec] = ModuleSpec
+) -> ModuleSpec:
     """A spec whose module gets `path` as its `__file__`, without the work of `spec_from_file_location`."""
-    spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]
+    spec = kind(name, loader, origin=path)  # type: ignore[arg-type]
     spec.has_location = True
     spec.submodule_search_locations = search
     if path.endswith(".py") and sys.pycache_prefix is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from liveinstall.collecting import Rarely
 from liveinstall.commit.permission import check_permitted
 from liveinstall.errors import RequirementError
 from liveinstall.model import Followed
@@ -99,7 +100,7 @@ def install(
         raise RequirementError(f"restart is never, ask or auto, not {restart!r}.", requirement="")
     if parallel:
         return _beside(requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet)
-    with choose_engine(engine) as started:
+    with Rarely(), choose_engine(engine) as started:
         started.expect(requirements, options)
         from liveinstall.events import Reporter
         from liveinstall.session import installing
@@ -135,7 +136,7 @@ def plan(
 ) -> Plan:
     """Decide as `install()` would, with the same options, and change nothing: no lock, no hold, no restart."""
     options.pop("restart", None)
-    with choose_engine(engine) as started:
+    with Rarely(), choose_engine(engine) as started:
         started.expect(requirements, options)
         from liveinstall.events import Reporter
         from liveinstall.session import installing

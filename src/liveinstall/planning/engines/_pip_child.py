@@ -309,6 +309,7 @@ def _load():
             importlib.import_module("pip._internal." + module)
     gc.enable()
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def _end_with_the_asker():
