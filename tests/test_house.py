@@ -33,7 +33,7 @@ FLOW = [
     "reports",
     "model",
 ]
-BASE = {"collecting", "errors", "redact", "cancelling", "temporary"}
+BASE = {"cancelling", "collecting", "errors", "metadata", "redact", "temporary"}
 FILES = sorted(SOURCE.rglob("*.py")) + sorted((SOURCE.parent / "_liveinstall_boot").rglob("*.py"))
 
 

@@ -15,6 +15,7 @@ from _liveinstall_boot import PART
 from _liveinstall_boot.codec import Stale, read
 from _liveinstall_boot.files import owned
 from liveinstall.errors import DamagedError
+from liveinstall.metadata import read_fields
 from liveinstall.model import Distribution
 
 if TYPE_CHECKING:
@@ -92,22 +93,6 @@ def in_directory(directory: str) -> Iterator[Distribution]:
             continue
         if distribution:
             yield distribution
-
-
-def read_fields(path: str, *names: str) -> dict[str, list[str]]:
-    """The values of these fields (lower case) in a METADATA file. Raises: OSError.
-
-    Of the headers only: parsing 300 whole messages with `email` takes longer than pip's start.
-    """
-    fields: dict[str, list[str]] = {name: [] for name in names}
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            key, colon, value = line.partition(":")
-            if not line.rstrip("\r\n"):  # a line of spaces continues the one before it, as in pandas' license
-                break
-            if colon and key.lower() in fields:
-                fields[key.lower()].append(value.strip())
-    return fields
 
 
 def _read_metadata(info: str, file: str, *, project: bool = True) -> Distribution | None:

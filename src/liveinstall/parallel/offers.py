@@ -11,8 +11,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from liveinstall.environment.installed import read_fields
 from liveinstall.errors import StoreError
+from liveinstall.metadata import read_fields
 from liveinstall.parallel.solving import Offer
 from liveinstall.parallel.tags import build_of, is_for_all, rank_of, ranks
 

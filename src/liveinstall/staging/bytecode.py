@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CHILD = str(Path(__file__).with_name("_compile_child.py"))
 _MOST = 4  # children
+_AT_ONCE = 8  # lines: to write each by itself takes longer than to link a file
 
 
 class BytecodeCompiler:
@@ -39,6 +40,7 @@ class BytecodeCompiler:
         self._first: AbstractSet[str] | None = None
         self._lock = Lock()
         self._children: list[subprocess.Popen[bytes]] = []
+        self._told = 0
 
     def __enter__(self) -> Self:
         """Start one child for each core, unless this interpreter writes no bytecode."""
@@ -69,11 +71,13 @@ class BytecodeCompiler:
             return
         line = f"{self._kind(name, home, path)}\t{part}\t{home}\t{path}\n".encode("utf-8", "surrogateescape")
         with self._lock:
+            self._told += 1
             for child in self._children:
                 with suppress(OSError):
                     assert child.stdin is not None
                     child.stdin.write(line)
-                    child.stdin.flush()
+                    if self._told % _AT_ONCE == 0:
+                        child.stdin.flush()
 
     def _kind(self, name: str, home: str, path: str) -> str:
         if name in self._loaded:

@@ -48,6 +48,7 @@ _SITE = re.compile(r"(?i)(?:lib(?:64)?/python[^/]+|lib)/(?:site|dist)-packages/(
 _STANDARD_LIBRARY = re.compile(r"(?i)lib(64)?/python[0-9][^/]*/.+")
 _SCRIPTS = re.compile(r"(?i)(?:bin|scripts)/(.+)")
 _OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)* *: *[^\W\d]\w*(\.[^\W\d]\w*)* *(\[[^\]\n]*\])? *")
+_HEAD_ENDS = re.compile(r"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 _SCHEMES = {"purelib", "platlib", "headers", "scripts", "data"}
 NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # who installed it, and from where: not a wheel's to say
 
@@ -169,7 +170,9 @@ def _check_identity(check: _Check, dist_info: str) -> tuple[str, str]:
         name, version, *_ = parse_wheel_filename(check.file_name)
     except InvalidWheelFilename as error:
         check.refuse(check.file_name, f"is not a wheel's name ({error})")
-    metadata = HeaderParser().parsestr(_text(check, f"{dist_info}/METADATA"))
+    text = _text(check, f"{dist_info}/METADATA")
+    end = _HEAD_ENDS.search(text)  # what follows is a description, often long
+    metadata = HeaderParser().parsestr(text[: end.end()] if end else text)
     for field in ("Name", "Version"):
         if len(metadata.get_all(field, ())) != 1 or "\n" in metadata[field]:
             check.refuse(f"{dist_info}/METADATA", f"has not exactly one {field}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from packaging.tags import sys_tags
@@ -19,6 +20,8 @@ from liveinstall.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from packaging.tags import Tag
 
 
 class Origins:
@@ -56,9 +59,15 @@ def _sha256(file: Mapping[str, Any]) -> str:
     return str(file.get("hashes", {}).get("sha256", ""))
 
 
+@cache
+def _ranks() -> Mapping[Tag, int]:
+    """How well each tag fits this interpreter: there are a thousand."""
+    return {tag: rank for rank, tag in enumerate(sys_tags())}
+
+
 def _file(package: Mapping[str, Any]) -> Mapping[str, Any]:
     """The wheel that fits this interpreter best, or the source distribution."""
-    ranks = {tag: rank for rank, tag in enumerate(sys_tags())}
+    ranks = _ranks()
     best: tuple[int, Mapping[str, Any]] | None = None
     for wheel in package.get("wheels", ()):
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from liveinstall.errors import EngineError, WheelRefusedError
+from liveinstall.metadata import read_fields
 from liveinstall.model import Candidate
 from liveinstall.planning.engines.local import local_wheel
 from liveinstall.planning.engines.uv_errors import failure, yanked
@@ -96,9 +96,8 @@ def _tree(info: str) -> str:
 
 def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
     """Name, version and Requires-Dist lines."""
-    with open(os.path.join(info, "METADATA"), "rb") as stream:
-        fields = BytesHeaderParser().parse(stream)
-    return str(fields["Name"]), str(fields["Version"]), tuple(map(str, fields.get_all("Requires-Dist", ())))
+    fields = read_fields(os.path.join(info, "METADATA"), "name", "version", "requires-dist")
+    return "".join(fields["name"][:1]), "".join(fields["version"][:1]), tuple(fields["requires-dist"])
 
 
 def _direct(info: str) -> dict[str, Any] | None:
