@@ -23,8 +23,9 @@ from liveinstall.errors import (
 from liveinstall.planning.engines import View, uv_program
 from liveinstall.planning.engines.choose import ENGINES, choose_engine
 from liveinstall.planning.engines.uv import UvEngine
-from liveinstall.planning.engines.uv_errors import failure, said, yanked
+from liveinstall.planning.engines.uv_errors import failure, said
 from liveinstall.planning.engines.uv_request import arguments
+from liveinstall.planning.engines.uv_results import yanked
 from liveinstall.planning.engines.uv_view import show
 from liveinstall.planning.requests import Request
 

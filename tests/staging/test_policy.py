@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 import zipfile
+from email.parser import HeaderParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from places import Place
 from support import make_wheel, record_row
 
@@ -13,7 +16,7 @@ from liveinstall.errors import LiveInstallError, WheelRefusedError
 from liveinstall.model import Candidate
 from liveinstall.staging.bytecode import BytecodeCompiler
 from liveinstall.staging.part import stage
-from liveinstall.staging.policy import check_wheel
+from liveinstall.staging.policy import check_wheel, read_head
 
 INFO = "good-1.0.dist-info"
 
@@ -155,3 +158,34 @@ def test_what_runs_at_every_start_is_shown(tmp_path):
     with zipfile.ZipFile(path) as archive:
         notes = check_wheel(archive, path.name, size=path.stat().st_size).notes
     assert [note.split()[1] for note in notes] == ["good.pth", "sitecustomize.py"]
+
+
+_PIECES = [
+    "Name: a",
+    "Name : b",
+    "Name:",
+    "Name:   c  ",
+    "name:d",
+    "Version: 1",
+    "From x",
+    ":",
+    "x",
+    "-",
+    " ",
+    "\t",
+    "\n x",
+]
+_PIECES += ["\n", "\r\n", "\r", "\n\n", "\n\n ", "\x0b", "\x85", "\u2028", "\x1c", "a description: of it"]
+
+
+@given(st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=5))))
+def test_headers_are_read_as_email_reads_them(pieces):
+    text = "".join(pieces)
+    expected = {}
+    for name, value in HeaderParser().parsestr(text).items():
+        expected.setdefault(name.lower(), []).append(value)
+    assert read_head(text) == expected
+
+
+def test_headers_of_spaces_are_read_in_time():
+    assert len(read_head("a:   \n" * 100_000 + "bad\n")["a"]) == 100_000

@@ -8,9 +8,8 @@ import os
 import re
 import sys
 from email.parser import HeaderParser
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from installer.records import RecordEntry
 from packaging.tags import parse_tag
 from packaging.version import Version
 
@@ -19,17 +18,15 @@ from _liveinstall_boot.files import remove_tree
 from liveinstall.errors import StoreError
 from liveinstall.model import Target
 from liveinstall.parallel import names
-from liveinstall.staging.part import PartDestination, fill, reading
+from liveinstall.staging.part import fill, reading
 from liveinstall.staging.policy import NOT_ITS_OWN, refused
-from liveinstall.staging.source import is_left_out
 from liveinstall.staging.unpacked import Tree
+from liveinstall.staging.writer import Writer
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
-    from installer.scripts import ScriptSection
-    from installer.utils import Scheme
     from packaging.tags import Tag
 
     from liveinstall.model import Candidate
@@ -87,19 +84,26 @@ def unpack(candidate: Candidate, store: str, compiler: BytecodeCompiler, kept: C
         if not is_new and _is_there(name, store, checked):
             return name
         draft = os.path.join(store, names.DRAFT + name)
+        target = _target(os.path.join(store, name), candidate)
+        file_name = os.path.basename(archive.filename or "")
         try:
             os.mkdir(draft)
         except FileExistsError:  # the same wheel twice in a request
             return name
         try:
-            fill(
-                archive, _Entry(checked, candidate, archive.filename or "", os.path.join(store, name), draft, compiler)
-            )
+            fill(archive, _Entry(draft, checked, candidate, file_name, target, compiler))
         except BaseException:
             compiler.cancel()  # or it would write into what is removed
             remove_tree(draft)
             raise
         return name
+
+
+def _target(final: str, candidate: Candidate) -> Target:
+    """The entry itself as an environment."""
+    data = os.path.join(final, stem(candidate.name, candidate.version) + ".data")
+    places = {scheme: os.path.join(data, scheme) for scheme in ("scripts", "headers", "data")}
+    return Target(python=sys.executable, kind="store", site=final, platlib=final, **places)
 
 
 def _is_there(name: str, store: str, checked: Checked) -> bool:
@@ -125,7 +129,7 @@ def _is_same(info: str, checked: Checked) -> bool:
     wanted = set()
     for path, (algorithm, digest, _) in checked.record.items():
         inner = path.removeprefix(f"{checked.data}/purelib/").removeprefix(f"{checked.data}/platlib/")
-        if path in own or is_left_out(path, checked) or path.startswith(f"{checked.data}/headers/"):
+        if path in own or checked.is_left_out(path) or path.startswith(f"{checked.data}/headers/"):
             continue
         moved = _moved(inner, checked)
         wanted.add(moved)
@@ -150,44 +154,7 @@ def _moved(path: str, checked: Checked) -> str:
     return path if rest == path else f"{stem(checked.name, checked.version)}.data/{rest}"
 
 
-class _Entry(PartDestination):
+class _Entry(Writer):
     """A part of which nothing goes elsewhere: no launchers, no first lines of scripts that name an interpreter."""
 
-    def __init__(
-        self,
-        checked: Checked,
-        candidate: Candidate,
-        file_name: str,
-        final: str,
-        draft: str,
-        compiler: BytecodeCompiler,
-    ) -> None:
-        data = os.path.join(final, stem(candidate.name, candidate.version) + ".data")
-        places = {scheme: os.path.join(data, scheme) for scheme in ("scripts", "headers", "data")}
-        target = Target(python=sys.executable, kind="store", site=final, platlib=final, **places)
-        super().__init__(checked, candidate, os.path.basename(file_name), target, compiler)
-        self.path = draft
-
-    def _write_checked(
-        self,
-        scheme: Scheme,
-        path: str,
-        stream: BinaryIO,
-        *,
-        executable: bool,
-        source: str,
-        expected: tuple[str, str, int | None] | None,
-    ) -> RecordEntry:
-        executable = executable or scheme == "scripts"
-        return self._write(scheme, path, stream, executable=executable, source=source, expected=expected)
-
-    def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:  # noqa: ARG002
-        """Write no launcher: commands belong to the default environment."""
-        return RecordEntry("", None, None)
-
-    def finalize_installation(
-        self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]
-    ) -> None:
-        """Write RECORD, in which every path is one of the entry's own."""
-        written = [(where, entry) for where, entry in records if entry.path]
-        super().finalize_installation(scheme, record_file_path, written)
+    launchers = False

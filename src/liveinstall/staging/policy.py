@@ -13,10 +13,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING, NoReturn
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -27,7 +24,7 @@ from liveinstall.staging.archive import check_archive
 from liveinstall.staging.unpacked import Tree, check_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MAX_TEXT = 8 * 2**20  # bytes of a file of the dist-info that is read as a whole; RECORD may have four times as many
 MAX_PART, MAX_PATH = 255, 1024  # bytes of a name and of a whole path that every file system takes
@@ -48,6 +45,8 @@ _SITE = re.compile(r"(?i)(?:lib(?:64)?/python[^/]+|lib)/(?:site|dist)-packages/(
 _STANDARD_LIBRARY = re.compile(r"(?i)lib(64)?/python[0-9][^/]*/.+")
 _SCRIPTS = re.compile(r"(?i)(?:bin|scripts)/(.+)")
 _OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)* *: *[^\W\d]\w*(\.[^\W\d]\w*)* *(\[[^\]\n]*\])? *")
+_HEADER = re.compile(r"([A-Za-z0-9-]++):[ \t]*+([^\r\n]*+(?:\n[ \t][^\r\n]*+)*+)\n")
+_PLAIN_HEAD = re.compile(rf"(?:{_HEADER.pattern})*+\n?")
 _HEAD_ENDS = re.compile(r"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 _SCHEMES = {"purelib", "platlib", "headers", "scripts", "data"}
 NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # who installed it, and from where: not a wheel's to say
@@ -57,7 +56,8 @@ NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # who installed it,
 class Checked:
     """A wheel that passed: its RECORD (path -> (algorithm, hash, size or None)) and what a person should know.
 
-    `left_out`: entries that are not unpacked, because the installer writes such files itself.
+    `left_out`: entries that are not unpacked, because the installer writes such files itself. `commands`: the launchers
+    that its entry points ask for.
     """
 
     name: str
@@ -67,7 +67,12 @@ class Checked:
     purelib: bool
     record: Mapping[str, tuple[str, str, int | None]]
     left_out: frozenset[str]
+    commands: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def is_left_out(self, path: str) -> bool:
+        """Whether an entry is not unpacked: bytecode, and what is left out."""
+        return path in self.left_out or "__pycache__" in path.split("/")
 
 
 class _Check:
@@ -100,6 +105,7 @@ def check_wheel(archive: zipfile.ZipFile | Tree, file_name: str, *, size: int) -
     notes = _check_layout(check, names, dist_info, data)
     record = _check_record(check, names, dist_info)
     left_out = {f"{dist_info}/{own}" for own in ("RECORD", *NOT_ITS_OWN)}
+    commands: list[str] = []
     if f"{dist_info}/entry_points.txt" in names:
         commands = _check_entry_points(check, f"{dist_info}/entry_points.txt")
         doubled = sorted({f"{data}/scripts/{command}" for command in commands}.intersection(names))
@@ -107,7 +113,8 @@ def check_wheel(archive: zipfile.ZipFile | Tree, file_name: str, *, size: int) -
         notes += [f"{script} gives way to the command of the same name" for script in doubled]
     notes = [f"{name}: {note}" for note in notes]
     purelib = _is_purelib(check, dist_info)
-    return Checked(name, version, dist_info, data, purelib, record, frozenset(left_out), tuple(notes))
+    kept = frozenset(left_out)
+    return Checked(name, version, dist_info, data, purelib, record, kept, tuple(commands), tuple(notes))
 
 
 def start_notes(name: str, wheel: str) -> tuple[str, ...]:
@@ -170,16 +177,15 @@ def _check_identity(check: _Check, dist_info: str) -> tuple[str, str]:
         name, version, *_ = parse_wheel_filename(check.file_name)
     except InvalidWheelFilename as error:
         check.refuse(check.file_name, f"is not a wheel's name ({error})")
-    text = _text(check, f"{dist_info}/METADATA")
-    end = _HEAD_ENDS.search(text)  # what follows is a description, often long
-    metadata = HeaderParser().parsestr(text[: end.end()] if end else text)
+    fields = read_head(_text(check, f"{dist_info}/METADATA"))
     for field in ("Name", "Version"):
-        if len(metadata.get_all(field, ())) != 1 or "\n" in metadata[field]:
+        if len(fields.get(field.lower(), ())) != 1 or "\n" in fields[field.lower()][0]:
             check.refuse(f"{dist_info}/METADATA", f"has not exactly one {field}")
+    (said_name,), (said_version,) = fields["name"], map(str.strip, fields["version"])
     own_name, _, own_version = dist_info.removesuffix(".dist-info").partition("-")
     for entry, said, says in (
         (dist_info, own_name, own_version),
-        (f"{dist_info}/METADATA", metadata["Name"], metadata["Version"].strip()),
+        (f"{dist_info}/METADATA", said_name, said_version),
     ):
         try:
             same = canonicalize_name(said) == name and Version(says) == version
@@ -187,7 +193,26 @@ def _check_identity(check: _Check, dist_info: str) -> tuple[str, str]:
             same = False
         if not same:
             check.refuse(entry, f"says {said} {says}, the file name {name} {version}")
-    return name, metadata["Version"].strip()
+    return name, said_version
+
+
+def read_head(text: str) -> Mapping[str, Sequence[str]]:
+    """The headers of a METADATA or WHEEL file as `email` reads them, by their names in lower case.
+
+    That is asked only about what is written in an unusual way: it takes long to load, and reads descriptions too.
+    """
+    end = _HEAD_ENDS.search(text)
+    head = text[: end.end()] if end else text
+    found: dict[str, list[str]] = {}
+    if _PLAIN_HEAD.fullmatch(head):
+        for header in _HEADER.finditer(head):
+            found.setdefault(header[1].lower(), []).append(header[2])
+        return found
+    from email.parser import HeaderParser
+
+    for key, value in HeaderParser().parsestr(head).items():
+        found.setdefault(key.lower(), []).append(value)
+    return found
 
 
 def _check_layout(check: _Check, names: Iterable[str], dist_info: str, data: str) -> list[str]:
@@ -274,13 +299,15 @@ def _rows(check: _Check, name: str) -> Iterator[list[str]]:
 
 def _check_entry_points(check: _Check, name: str) -> list[str]:
     """Read as `installer` will, [DEFAULT] and all, so that no script is made that was not looked at; their names."""
+    from configparser import ConfigParser, Error
+
     parser = ConfigParser(delimiters="=")
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     try:
         parser.read_string(_text(check, name))
         sections = [section for section in ("console_scripts", "gui_scripts") if parser.has_section(section)]
         rows = [row for section in sections for row in parser.items(section)]
-    except ConfigError as error:
+    except Error as error:
         check.refuse(name, f"cannot be read ({' '.join(str(error).split())})")
     for script, target in rows:
         if not script or "/" in script or _INTERPRETER.fullmatch(script):
@@ -292,10 +319,11 @@ def _check_entry_points(check: _Check, name: str) -> list[str]:
 
 
 def _is_purelib(check: _Check, dist_info: str) -> bool:
-    wheel = HeaderParser().parsestr(_text(check, f"{dist_info}/WHEEL"))
-    if not wheel.get("Wheel-Version", "").startswith("1."):
-        check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {wheel.get('Wheel-Version')}")
-    return wheel.get("Root-Is-Purelib", "").strip().lower() == "true"
+    wheel = read_head(_text(check, f"{dist_info}/WHEEL"))
+    version = next(iter(wheel.get("wheel-version", ())), None)
+    if not (version or "").startswith("1."):
+        check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {version}")
+    return next(iter(wheel.get("root-is-purelib", ())), "").strip().lower() == "true"
 
 
 def _text(check: _Check, name: str, most: int = MAX_TEXT) -> str:

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from liveinstall.staging.unpacked import Tree
 
 
-def is_left_out(path: str, checked: Checked) -> bool:
-    """Whether an entry is not unpacked: bytecode, and what the policy leaves out."""
-    return path in checked.left_out or "__pycache__" in path.split("/")
-
-
 class Source(WheelFile):
     """A checked wheel: one spelling of its directories, one reading of WHEEL, and only what is to be written."""
 
@@ -48,6 +43,6 @@ class Source(WheelFile):
         """
         for info in self._zipfile.infolist():
             name = info.filename
-            if not (info.is_dir() or name in self._done or is_left_out(name, self._checked)):
+            if not (info.is_dir() or name in self._done or self._checked.is_left_out(name)):
                 with self._zipfile.open(info) as stream:
                     yield (name, "", ""), cast("BinaryIO", stream), bool(info.external_attr >> 16 & 0o111)

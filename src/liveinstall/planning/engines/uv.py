@@ -85,7 +85,9 @@ class UvEngine:
 
         status, log = run.child.ask("", timeout=request.timeout)
         if status:
-            raise uv_results.failure(log, process.run([self._uv, "--version"], timeout=10)[1].strip())
+            from liveinstall.planning.engines.uv_errors import failure
+
+            raise failure(log, process.run([self._uv, "--version"], timeout=10)[1].strip())
         found = uv_results.candidates(run.target, request, log)
         self._end(run)
         indexed = [f"{candidate.name}=={candidate.version}" for candidate in found if candidate.direct_url is None]

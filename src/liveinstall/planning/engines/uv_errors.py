@@ -65,11 +65,5 @@ def said(log: str) -> str:
     return " ".join(" ".join(kept).split()).rstrip(".") or _NOTHING
 
 
-def yanked(log: str) -> dict[str, str]:
-    """What uv warned of: name==version -> why it was yanked."""
-    found = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
-    return {spec: reason or "yanked" for spec, reason in found}
-
-
 def _shorten(words: str, most: int = 1500) -> str:
     return words if len(words) <= most else f"{words[: most // 2]} ... {words[-most // 2 :]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +16,6 @@ from liveinstall.errors import EngineError, WheelRefusedError
 from liveinstall.metadata import read_fields
 from liveinstall.model import Candidate
 from liveinstall.planning.engines.local import local_wheel
-from liveinstall.planning.engines.uv_errors import failure, yanked
 from liveinstall.planning.engines.uv_origins import Origins
 from liveinstall.planning.graph import Node, named
 from liveinstall.redact import redact
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from liveinstall.planning.requests import Request
 
-__all__ = ["Origins", "candidates", "failure"]
+__all__ = ["Origins", "candidates"]
 
 
 def candidates(target: str, request: Request, log: str) -> list[Candidate]:
@@ -121,3 +121,9 @@ def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
             yield Requirement(text)
         except InvalidRequirement:
             continue  # a path
+
+
+def yanked(log: str) -> dict[str, str]:
+    """What uv warned of: name==version -> why it was yanked."""
+    found = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
+    return {spec: reason or "yanked" for spec, reason in found}
