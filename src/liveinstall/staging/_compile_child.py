@@ -20,6 +20,8 @@ from py_compile import compile as compile_file
 
 _IMPORT = r"(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]+))"
 _AT_ONCE = re.compile("^" + _IMPORT, re.MULTILINE)
+_TRIED = re.compile(r"^try:[^\n]*\n(?:(?:[ \t][^\n]*)?\n)+", re.MULTILINE)  # at the top level
+_WITHIN = re.compile("^(?:    |\t)" + _IMPORT, re.MULTILINE)  # not deeper
 _LATER = re.compile(r"^[ \t]+" + _IMPORT, re.MULTILINE)
 
 
@@ -77,6 +79,9 @@ class Compiler:
         take = self.want if path in self.wanted else self.expect
         for module in imports(text, path):
             take(module)
+        for block in _TRIED.findall(text):
+            for module in imports(block, path, _WITHIN):
+                take(module)
         if path in self.wanted and is_top(path):
             for module in imports(text, path, _LATER):
                 self.expect(module)

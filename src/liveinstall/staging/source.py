@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from installer.sources import WheelFile
 
+from liveinstall.staging.writer import when
+
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Container, Iterator
@@ -37,11 +39,11 @@ class Source(WheelFile):
         return super().read_dist_info(filename)
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """Yield what is to be written: not bytecode, and not what the policy leaves out.
+        """Yield what is to be written, sources first: not bytecode, and not what the policy leaves out.
 
         `installer` would read RECORD once more, and stumble over blank lines in it.
         """
-        for info in self._zipfile.infolist():
+        for info in sorted(self._zipfile.infolist(), key=lambda info: when(info.filename)):
             name = info.filename
             if not (info.is_dir() or name in self._done or self._checked.is_left_out(name)):
                 with self._zipfile.open(info) as stream:

@@ -72,7 +72,7 @@ class Writer:
         checked, home = self.checked, self.home + os.sep
         listed = {
             path: row
-            for path, row in checked.record.items()
+            for path, row in sorted(checked.record.items(), key=lambda item: when(item[0]))
             if not path.startswith(checked.data + "/") and not checked.is_left_out(path)
         }
 
@@ -170,6 +170,11 @@ class Writer:
         """Raise WheelRefusedError unless a file is what its row in the wheel's RECORD says."""
         if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != _base64(digest)):
             raise refused(self.file_name, source, "is not what its RECORD says")
+
+
+def when(path: str) -> tuple[bool, int]:
+    """In which order to write: sources first, from the top, because they are compiled beside all that follows."""
+    return not path.endswith(".py"), path.count("/")
 
 
 def _base64(digest: bytes) -> str:
