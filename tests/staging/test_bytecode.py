@@ -11,7 +11,7 @@ from importlib.util import cache_from_source
 
 import pytest
 
-from liveinstall.staging._compile_child import Compiler, imports
+from liveinstall.staging._compile_child import _AT_ONCE, Compiler, imports
 from liveinstall.staging.bytecode import BytecodeCompiler
 
 
@@ -42,7 +42,7 @@ def compiled(part, files):
 
 def test_top_level_imports_are_followed():
     text = "from .a import x\nfrom ..up import y\nimport pkg.sub.deep as d, os\n    from . import late\n"
-    assert list(imports(text, "pkg/mod/__init__.py")) == [
+    assert list(imports(f"\n{text}", "pkg/mod/__init__.py", _AT_ONCE)) == [
         "pkg",
         "pkg/mod",
         "pkg/mod/a",
@@ -116,6 +116,24 @@ def test_what_a_package_imports_within_its_functions_is_compiled_only_while_noth
     while compiler.spare:
         compiler.compile_next()
     assert compiled(tmp_path, files) == {*files} - {"pkg/never.py"}
+
+
+def test_what_is_tried_at_the_top_level_is_followed_but_not_what_is_deeper(tmp_path):
+    text = (
+        "try:\n    from . import fast\n\n    import pkg.two\nexcept ImportError:\n    from . import slow\n"
+        "def f():\n    try:\n        from . import late\n    except ImportError:\n        pass\n"
+        "try:\n    def g():\n        from . import later\nfinally:\n    pass\n"
+    )
+    names = ("fast", "two", "slow", "late", "later")
+    files = {"pkg/sub.py": text, **{f"pkg/{name}.py": "" for name in names}}
+    compiler = Compiler()
+    (tmp_path / "pkg").mkdir()
+    for path, content in files.items():
+        tmp_path.joinpath(path).write_text(content)
+        compiler.announce("seed" if path == "pkg/sub.py" else "more", str(tmp_path), "/final", path)
+    while compiler.ready:
+        compiler.compile_next()
+    assert compiled(tmp_path, files) == {"pkg/sub.py", "pkg/fast.py", "pkg/two.py"}
 
 
 def test_what_is_only_likely_is_not_waited_for(tmp_path):

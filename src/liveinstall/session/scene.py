@@ -48,6 +48,7 @@ def _preparing(site: str) -> Iterator[None]:
     def prepare() -> None:
         with suppress(OSError, ImportError):  # it is tried again where it is needed
             import_module("liveinstall.session.work")
+            import_module("liveinstall.staging.destination")
             if site:
                 install_finalizer(site)
 

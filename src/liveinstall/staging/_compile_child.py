@@ -18,11 +18,11 @@ import threading
 import zlib
 from py_compile import compile as compile_file
 
-_IMPORT = r"(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]+))"
-_AT_ONCE = re.compile("^" + _IMPORT, re.MULTILINE)
-_TRIED = re.compile(r"^try:[^\n]*\n(?:(?:[ \t][^\n]*)?\n)+", re.MULTILINE)  # at the top level
-_WITHIN = re.compile("^(?:    |\t)" + _IMPORT, re.MULTILINE)  # not deeper
-_LATER = re.compile(r"^[ \t]+" + _IMPORT, re.MULTILINE)
+_IMPORT = re.compile(r"\s+(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]+))")
+_TRY = re.compile(r"\ntry:[^\n]*\n(?:(?:[ \t][^\n]*)?\n)+")
+# How a line begins, each text of which is found a hundred times as fast as an expression.
+_AT_ONCE = ("\nfrom ", "\nimport ")
+_WITHIN = ("\n    from ", "\n    import ")  # a `try`, not deeper
 
 
 class Compiler:
@@ -77,13 +77,14 @@ class Compiler:
 
     def follow(self, text, path):
         take = self.want if path in self.wanted else self.expect
-        for module in imports(text, path):
+        text = f"\n{text}"
+        for module in imports(text, path, _AT_ONCE):
             take(module)
-        for block in _TRIED.findall(text):
-            for module in imports(block, path, _WITHIN):
+        for block in matches(_TRY, text, ("\ntry:",)):
+            for module in imports(block[0], path, _WITHIN):
                 take(module)
         if path in self.wanted and is_top(path):
-            for module in imports(text, path, _LATER):
+            for module in imports(text, path, (" from ", " import ")):
                 self.expect(module)
 
 
@@ -93,10 +94,22 @@ def is_top(path):
     return not package or ("/" not in package and module == "__init__.py")
 
 
-def imports(text, path, pattern=_AT_ONCE):
-    """The modules that a source may import at its top level, as paths without a suffix, parents first."""
+def matches(pattern, text, starts):
+    """Where the pattern matches at one of the starts."""
+    for start in starts:
+        place = text.find(start)
+        while place >= 0:
+            found = pattern.match(text, place)
+            if found:
+                yield found
+            place = text.find(start, place + 1)
+
+
+def imports(text, path, starts):
+    """The modules that a source may import in lines that begin so, as paths without a suffix, parents first."""
     package = path.split("/")[:-1]
-    for start, names, plain in pattern.findall(text):
+    for found in matches(_IMPORT, text, starts):
+        start, names, plain = found.groups("")
         if plain:
             bases, names = [name.split()[0].split(".") for name in plain.split(",") if name.split()], ""
         else:
