@@ -15,7 +15,7 @@ from support import SOURCE, tree
 from liveinstall.cancelling import Cancellation, check, ended_by
 from liveinstall.errors import EngineError, EngineTimeoutError, RequestCancelledError
 from liveinstall.events import Downloading, Reporter
-from liveinstall.planning.engines.pip import _Downloads
+from liveinstall.planning.engines.pip_results import Downloads
 from liveinstall.planning.engines.process import Child, run
 
 HEAR = """
@@ -272,7 +272,7 @@ def test_a_child_that_has_died_already_is_no_error():
 
 def test_downloads_are_told_in_bytes():
     heard = []
-    listener = _Downloads(heard.append)
+    listener = Downloads(heard.append)
     for line in (
         "Collecting a\n",
         "  Downloading https://u:p@h/x/a-1.0-py3-none-any.whl.metadata (62 kB)\n",

@@ -104,6 +104,9 @@ _HOMES = {
 }
 
 
+_FILL = ("install", "plan")  # themselves, once their engine is started
+
+
 def _jupyter_server_extension_points() -> Any:
     """What a Jupyter server asks an extension's package for."""
     from liveinstall.frontends.server import points
@@ -152,7 +155,7 @@ def __getattr__(name: str) -> Any:
             with Rarely():
                 if name == "require" and not _is_watched():
                     _fill_late()
-                else:
+                elif name not in _FILL:
                     fill_hooks()
                 value = getattr(import_module(home), name)
             globals()[name] = value

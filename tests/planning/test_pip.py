@@ -22,7 +22,7 @@ from liveinstall.planning.engines import _pip_child, process
 from liveinstall.planning.engines.arguments import commands
 from liveinstall.planning.engines.choose import choose_engine
 from liveinstall.planning.engines.local import local_wheel
-from liveinstall.planning.engines.pip import _candidate, _failure
+from liveinstall.planning.engines.pip_results import _candidate, failure
 from liveinstall.planning.requests import parse_request
 from liveinstall.redact import redact
 
@@ -52,7 +52,7 @@ def answer(*kinds, phase="resolve", unreachable=(), errors=("ERROR: it said so",
     ],
 )
 def test_pips_exception_decides_the_type_and_its_words_are_kept(given, expected):
-    error = _failure(given, "the log")
+    error = failure(given, "the log")
     assert type(error) is expected and isinstance(error, LiveInstallError)
     assert error.log == "the log"
     if expected is not DownloadError:
@@ -61,7 +61,7 @@ def test_pips_exception_decides_the_type_and_its_words_are_kept(given, expected)
 
 def test_a_long_list_of_versions_is_shortened():
     words = "Could not find a version (from versions: " + ", ".join(f"1.{n}" for n in range(300)) + ")"
-    text = str(_failure(answer("DistributionNotFound", errors=[words]), ""))
+    text = str(failure(answer("DistributionNotFound", errors=[words]), ""))
     assert len(text) < 400 and "1.299" in text
 
 
@@ -221,8 +221,27 @@ def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
     (package / "session.py").write_text("asked = []\ndef user_agent():\n    asked.append(1)\n    return 'pip/1'\n")
     code = f"""if True:
         import runpy
-        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_introduce_once"]()
+        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_begin_beside"]()
         from pip._internal.network import session
         print(session.user_agent(), session.user_agent(), len(session.asked))"""
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "pip/1 pip/1 1\n"
+
+
+def test_what_fails_beside_loading_is_left_to_pip(tmp_path):
+    package = tmp_path / "pip" / "_internal" / "cli"
+    package.mkdir(parents=True)
+    for directory in (package, package.parent, package.parent.parent):
+        (directory / "__init__.py").write_text("")
+    text = "asked = []\ndef _create_truststore_ssl_context():\n    asked.append(1)\n    raise OSError(len(asked))\n"
+    (package / "index_command.py").write_text(text)
+    code = f"""if True:
+        import runpy
+        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_begin_beside"]()
+        from pip._internal.cli import index_command
+        try:
+            index_command._create_truststore_ssl_context()
+        except OSError as error:
+            print(error)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("2\n", "")

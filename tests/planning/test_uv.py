@@ -227,8 +227,8 @@ def test_uv_begins_with_what_is_expected_and_is_not_asked_again(uv, typed):
     [
         lambda request, view: (replace(request, requirements=("alpha<2",)), view),
         lambda request, view: (replace(request, constraints=("beta<3",)), view),
-        lambda request, view: (request, replace(view, here=())),
-        lambda request, view: (request, replace(view, hidden=("/x",))),
+        lambda request, view: (request, view._replace(here=())),
+        lambda request, view: (request, view._replace(hidden=("/x",))),
     ],
 )
 def test_what_was_expected_wrongly_is_asked_anew(uv, typed, change, tmp_path):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from liveinstall import fill_hooks
 from liveinstall.collecting import Rarely
 from liveinstall.commit.permission import check_permitted
 from liveinstall.errors import RequirementError
-from liveinstall.model import Followed
 from liveinstall.planning.engines.choose import choose_engine
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ def install(
         return _beside(requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet)
     with Rarely(), choose_engine(engine) as started:
         started.expect(requirements, options)
+        fill_hooks()
         from liveinstall.events import Reporter
+        from liveinstall.model import Followed
         from liveinstall.session import installing
 
         reporter = Reporter(on_event, quiet=quiet)
@@ -120,6 +122,7 @@ def _beside(
 ) -> Result:
     if dry_run:
         raise RequirementError("dry_run= and parallel=True contradict each other.", requirement="dry_run")
+    fill_hooks()
     from liveinstall.events import Reporter
     from liveinstall.session.parallel import put_beside
 
@@ -138,6 +141,7 @@ def plan(
     options.pop("restart", None)
     with Rarely(), choose_engine(engine) as started:
         started.expect(requirements, options)
+        fill_hooks()
         from liveinstall.events import Reporter
         from liveinstall.session import installing
 

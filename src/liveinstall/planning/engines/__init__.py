@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from liveinstall.planning.requests import Request
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """The environment as the engine shall see it: what will be installed once all that waits has happened.
 
     `parts` are directories put in front of sys.path, `hidden` metadata directories that shall not be seen. `here` are

@@ -284,26 +284,40 @@ def _answer(request):
     return (*_fetch(request, report["install"], credentials), [])
 
 
-def _introduce_once():
-    """What pip says of this machine to indexes takes other programs (lsb_release, rustc): ask them once, and beside."""
+def _begin_beside():
+    """What takes other programs (lsb_release and rustc, for what pip says of this machine), or OpenSSL."""
     with contextlib.suppress(ImportError, AttributeError):
         from pip._internal.network import session
 
-        ask, said = session.user_agent, []
-        asking = threading.Thread(target=lambda: said.append(ask()), daemon=True)
-        asking.start()
+        _ask_beside(session, "user_agent")
+    with contextlib.suppress(ImportError, AttributeError):
+        from pip._internal.cli import index_command
 
-        def introduce():
-            asking.join()
-            return said[0] if said else ask()
+        _ask_beside(index_command, "_create_truststore_ssl_context")
 
-        session.user_agent = introduce
+
+def _ask_beside(owner, name):
+    """Begin a function beside loading; pip gets its result whenever it asks."""
+    ask, said = getattr(owner, name), []
+
+    def keep():
+        with contextlib.suppress(Exception):  # pip will meet it itself
+            said.append(ask())
+
+    asking = threading.Thread(target=keep, daemon=True)
+    asking.start()
+
+    def answer():
+        asking.join()
+        return said[0] if said else ask()
+
+    setattr(owner, name, answer)
 
 
 def _load():
     """What pip will import. It is only a matter of time: what another pip has elsewhere is imported when it is used."""
     gc.disable()
-    _introduce_once()
+    _begin_beside()
     for module in ("commands.install", "resolution.resolvelib.resolver", "metadata.importlib"):
         with contextlib.suppress(ImportError):
             importlib.import_module("pip._internal." + module)
