@@ -144,7 +144,8 @@ def _section(found: Mapping[str, Sequence[Usage]], bench: Bench) -> Section:
     count = len(Path(bench.names).read_text(encoding="utf-8").split())
     return Section(
         f"Importing {MODULES:,} modules of {len(bench.wheels)} wheels",
-        f"Milliseconds of CPU of a process that does nothing else, medians of {len(cpu[_PLAIN])} (least-most); of "
+        "Milliseconds of CPU of a process that does nothing else and then ends at once, medians of "
+        f"{len(cpu[_PLAIN])} (least-most); of "
         f"zipimport {len(cpu[_ZIP])}, which keeps no code; what is not pure is unpacked. {count} imports bring in the "
         f"others. The control is the same process as the first row once more: {noise:.3f} is what the machine makes of "
         "nothing. While it loads modules, the archive lets Python collect garbage more rarely; what that alone does is "

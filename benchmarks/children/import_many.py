@@ -1,6 +1,10 @@
-"""Import many modules from somewhere: `KIND CONFIG`, or `choose FILE SITE COUNT` to find out which."""
+"""Import many modules from somewhere: `KIND CONFIG`, or `choose FILE SITE COUNT` to find out which.
+
+A process ends at once when it has imported them: to take them down is none of importing.
+"""
 
 import json
+import os
 import sys
 from _frozen_importlib_external import SourceFileLoader
 
@@ -19,6 +23,10 @@ def main() -> None:
         names = stream.read().split()
     for name in names:
         __import__(name)
+    memory = sys.meta_path[0]
+    if isinstance(memory, Memory) and not memory.table:
+        memory.write()
+    os._exit(0)
 
 
 def prepare(kind: str, places: list) -> None:
@@ -51,11 +59,11 @@ class Memory:
     """
 
     def __init__(self, path: str) -> None:
-        import atexit
         import marshal
         import mmap
 
         self.loads = marshal.loads
+        self.path = path
         self.table: dict = {}
         try:
             with open(path, "rb") as stream:
@@ -64,7 +72,7 @@ class Memory:
             self.table = marshal.loads(self.data[8 : 8 + size])
             self.data = self.data[8 + size :]
         except FileNotFoundError:
-            atexit.register(self.write, path)
+            pass
 
     def find_spec(self, name: str, *_: object):
         """Its spec."""
@@ -80,8 +88,7 @@ class Memory:
         spec.submodule_search_locations = search
         return spec
 
-    @staticmethod
-    def write(path: str) -> None:
+    def write(self) -> None:
         """Write down all modules of this process that come from files, without those of a bare start."""
         import marshal
         from importlib.machinery import ExtensionFileLoader, SourceFileLoader
@@ -99,7 +106,7 @@ class Memory:
             begin, size = size, size + len(codes[-1])
             table[name] = (spec.origin, spec.submodule_search_locations, begin, size if codes[-1] else 0)
         found = marshal.dumps(table)
-        with open(path, "wb") as stream:
+        with open(self.path, "wb") as stream:
             stream.write(len(found).to_bytes(8, "little") + found + b"".join(codes))
 
 
@@ -148,7 +155,6 @@ def table(place: str) -> dict:
 
 def choose(file: str, site: str, count: int) -> None:
     """Write down which modules of a site directory to import, one a line, until they have loaded enough."""
-    import os
     import warnings
     from zlib import crc32
 

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from liveinstall.collecting import Rarely
 from liveinstall.commit.waiting import Waiting
 from liveinstall.environment import running
 from liveinstall.environment.damage import find_damage
@@ -30,11 +31,12 @@ def check() -> Check:
     (`doctor()` compares the content); and what this process has loaded in another version than is installed.
     """
     target = find_target(for_change=False)
-    here = installed()
-    state = {name: Node(found.version, found.requires) for name, found in here.items()}
-    broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
-    damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
-    return Check(tuple(sorted(broken)), tuple(damaged), running.outdated(here))
+    with Rarely():
+        here = installed()
+        state = {name: Node(found.version, found.requires) for name, found in here.items()}
+        broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
+        damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
+        return Check(tuple(sorted(broken)), tuple(damaged), running.outdated(here))
 
 
 def _found(name: str, state: dict[str, Node]) -> str:

@@ -8,6 +8,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 import _liveinstall_boot as boot
+from liveinstall.collecting import Rarely
 from liveinstall.commit.requesters import read_requests
 from liveinstall.environment.installed import finder
 from liveinstall.environment.target import find_target
@@ -32,10 +33,11 @@ def ensure(*requirements: RequirementLike, requester: str | None = None, **optio
     texts = [str(requirement) for requirement in requirements]
     names = _names(texts)
     if names is not None and not _asks_for_more(options):
-        find = finder()
-        if not unsatisfied(texts, find) and _is_settled(texts, requester):
-            found = [each for name in names if (each := find(name))]
-            return Result(unchanged=tuple(map(_unchanged, found)))
+        with Rarely():
+            find = finder()
+            if not unsatisfied(texts, find) and _is_settled(texts, requester):
+                found = [each for name in names if (each := find(name))]
+                return Result(unchanged=tuple(map(_unchanged, found)))
     return install(*requirements, requester=requester, **options)
 
 
