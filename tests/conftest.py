@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -13,3 +14,12 @@ for _switch in ("NO_COLOR", "FORCE_COLOR"):  # those who run the tests may have 
 def env(tmp_path):
     """A venv of its own: no test touches the interpreter that runs it."""
     return make_environment(tmp_path / "env")
+
+
+@pytest.fixture
+def usual_threshold():
+    """Garbage is collected after 700 objects."""
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*before)

@@ -7,13 +7,7 @@ import pytest
 import liveinstall
 from liveinstall.collecting import THRESHOLD, Rarely
 
-
-@pytest.fixture(autouse=True)
-def usual():
-    before = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)
-    yield
-    gc.set_threshold(*before)
+pytestmark = pytest.mark.usefixtures("usual_threshold")
 
 
 def test_it_is_as_before_after_the_outermost_context():

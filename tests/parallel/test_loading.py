@@ -21,12 +21,7 @@ FILES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def usual():
-    before = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)
-    yield
-    gc.set_threshold(*before)
+pytestmark = pytest.mark.usefixtures("usual_threshold")
 
 
 @pytest.fixture
