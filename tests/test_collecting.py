@@ -41,6 +41,13 @@ def test_what_is_chosen_meanwhile_stays():
     assert gc.get_threshold() == (50, 5, 5)
 
 
+def test_what_is_chosen_meanwhile_for_the_older_generations_stays():
+    with Rarely():
+        first, _, third = gc.get_threshold()
+        gc.set_threshold(first, 20, third)
+    assert gc.get_threshold()[1] == 20
+
+
 def test_who_ends_later_changes_nothing():
     """As two threads would do it."""
     one, other = Rarely(), Rarely()

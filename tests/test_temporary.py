@@ -18,9 +18,13 @@ def test_an_error_of_the_system_is_told_with_what_helps():
     assert isinstance(told.value.__cause__, OSError)
 
 
-def test_an_error_of_ours_stays_as_it_is():
-    with pytest.raises(DownloadError, match="gone"), writing_temporary():
-        raise DownloadError("gone.")
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError("a listener's own"), PermissionError(13, "no"), DownloadError("gone.")]
+)
+def test_other_errors_stay_as_they_are(error):
+    with pytest.raises(type(error)) as told, writing_temporary():
+        raise error
+    assert told.value is error
 
 
 def test_a_directory_that_is_not_there_is_told(monkeypatch, tmp_path):

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
-from liveinstall.errors import LiveInstallError, StagingError
+from liveinstall.errors import StagingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = "liveinstall-"
+_FULL = (errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextmanager
 def writing_temporary() -> Iterator[None]:
-    """Raise StagingError for an OSError within: the disk is full, read-only, or there is no directory."""
+    """Raise StagingError when the disk is full, or does not let us write."""
     try:
         yield
-    except LiveInstallError:
-        raise
     except OSError as error:
-        raise StagingError(
-            f"temporary files cannot be written: {error}.",
-            todo="Make room there, or let the environment variable TMPDIR name another directory.",
-        ) from error
+        if error.errno not in _FULL:
+            raise
+        raise _told(error) from error
 
 
 def temporary_directory() -> TemporaryDirectory[str]:
     """A directory of one's own until the end of a `with`. Raises: StagingError."""
-    with writing_temporary():
+    try:
         gettempdir()
         return TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _told(error) from error
+
+
+def _told(error: OSError) -> StagingError:
+    return StagingError(
+        f"temporary files cannot be written: {error}.",
+        todo="Make room there, or let the environment variable TMPDIR name another directory.",
+    )

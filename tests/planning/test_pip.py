@@ -218,14 +218,17 @@ def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
     package.mkdir(parents=True)
     for directory in (package, package.parent, package.parent.parent):
         (directory / "__init__.py").write_text("")
-    (package / "session.py").write_text("asked = []\ndef user_agent():\n    asked.append(1)\n    return 'pip/1'\n")
+    (package / "session.py").write_text(
+        "asked = []\ndef user_agent(*given):\n    asked.append(1)\n    print(*given, end='')\n    return 'pip/1'\n"
+    )
     code = f"""if True:
         import runpy
         runpy.run_path({_pip_child.__file__!r}, run_name="child")["_begin_beside"]()
         from pip._internal.network import session
-        print(session.user_agent(), session.user_agent(), len(session.asked))"""
+        print(session.user_agent(), session.user_agent(), len(session.asked))
+        session.user_agent("as another pip may ask")"""
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == "pip/1 pip/1 1\n"
+    assert done.stdout == "pip/1 pip/1 1\nas another pip may ask"
 
 
 def test_what_fails_beside_loading_is_left_to_pip(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from liveinstall.errors import (
     ResolutionError,
     WheelRefusedError,
 )
-from liveinstall.planning.engines import View, uv_program
+from liveinstall.planning.engines import View, uv_program, uv_run
 from liveinstall.planning.engines.choose import ENGINES, choose_engine
 from liveinstall.planning.engines.uv import UvEngine
 from liveinstall.planning.engines.uv_errors import failure, said
@@ -505,3 +506,20 @@ def test_uv_is_looked_for_beside_python_then_where_uv_run_says_then_on_path(plai
         assert uv_program.find_uv() == str(place / uv_program.NAME)
         (place / uv_program.NAME).unlink()
     assert uv_program.find_uv() == ""
+
+
+def test_a_memory_that_is_full_is_left_for_the_disk(tmp_path, monkeypatch):
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(uv_run, "_MEMORY", str(memory))
+
+    def show_or_fail(view, target):
+        if target.startswith(str(memory)):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(uv_run, "show", show_or_fail)
+    run = uv_run.Run(sys.executable, ["x"], EMPTY, dict(os.environ), str(tmp_path))
+    run.stop()
+    run.finish()
+    assert os.path.dirname(run.target) == str(tmp_path)
+    assert list(memory.iterdir()) == [] and list(tmp_path.iterdir()) == [memory]

@@ -11,7 +11,7 @@ from importlib.util import cache_from_source
 
 import pytest
 
-from liveinstall.staging._compile_child import _AT_ONCE, Compiler, imports
+from liveinstall.staging._compile_child import _AT_ONCE, _IMPORT, Compiler, imports, matches
 from liveinstall.staging.bytecode import BytecodeCompiler
 
 
@@ -134,6 +134,26 @@ def test_what_is_tried_at_the_top_level_is_followed_but_not_what_is_deeper(tmp_p
     while compiler.ready:
         compiler.compile_next()
     assert compiled(tmp_path, files) == {"pkg/sub.py", "pkg/fast.py", "pkg/two.py"}
+
+
+def test_the_same_path_in_two_parts_is_compiled_in_both(tmp_path):
+    compiler = Compiler()
+    for part in ("one", "two"):
+        tmp_path.joinpath(part).mkdir()
+        tmp_path.joinpath(part, "mod.py").touch()
+        compiler.announce("seed", str(tmp_path / part), "/final", "mod.py")
+        if part == "one":
+            compiler.compile_next()
+    while compiler.ready:
+        compiler.compile_next()
+    for part in ("one", "two"):
+        assert compiled(tmp_path / part, ["mod.py"])
+
+
+def test_words_that_only_look_like_imports_are_looked_at_once():
+    text = "x = '" + " import a" * 1000 + "'\n" + " from a import (b\n" * 1000
+    assert len(list(matches(_IMPORT, text, (" import ",)))) == 1 + 1000
+    assert len(list(matches(_IMPORT, text, (" from ",)))) == 1000
 
 
 def test_what_is_only_likely_is_not_waited_for(tmp_path):

@@ -150,8 +150,9 @@ class _Fetch:
 
     def _ask(self, request: Request, phase: str, *, fetch: bool) -> list[Candidate]:
         directory = Path(self.directory, phase)
-        with writing_temporary(), choose_engine(self.engine) as engine:
+        with writing_temporary():
             directory.mkdir()
+        with choose_engine(self.engine) as engine:
             try:
                 found = engine.resolve(request, self.view, str(directory), fetch=fetch, tell=self.tell)
             except ResolutionError as error:

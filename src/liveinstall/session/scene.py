@@ -22,7 +22,6 @@ from liveinstall.events import Planned, Reporter
 from liveinstall.planning.engines import View
 from liveinstall.planning.graph import Node, edges
 from liveinstall.planning.plan import Waits, changes_for, future, make_plan
-from liveinstall.temporary import writing_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -126,7 +125,7 @@ class Scene:
         here = on_disk(hidden) if hidden else self.here
         view = View(self.waiting.parts(self.target.site), hidden, tuple(found.info for found in here.values()))
         self.lap("look around")
-        with _preparing(self.target.site if fetch else ""), writing_temporary():
+        with _preparing(self.target.site if fetch else ""):
             found = (
                 engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asked else ()
             )

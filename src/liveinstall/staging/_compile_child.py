@@ -18,7 +18,7 @@ import threading
 import zlib
 from py_compile import compile as compile_file
 
-_IMPORT = re.compile(r"\s+(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]+))")
+_IMPORT = re.compile(r"\s+(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n]*)|import[ \t]+([^\n]+))")
 _TRY = re.compile(r"\ntry:[^\n]*\n(?:(?:[ \t][^\n]*)?\n)+")
 # How a line begins, each text of which is found a hundred times as fast as an expression.
 _AT_ONCE = ("\nfrom ", "\nimport ")
@@ -30,7 +30,7 @@ class Compiler:
 
     def __init__(self, share=0, shares=1):
         self.share, self.shares = share, shares
-        self.places = {}  # path -> (part, home)
+        self.places = {}  # path -> {part: home}; parts of a store may have the same
         self.wanted = {}  # path -> whether its imports are followed
         self.likely = set()
         self.ready = collections.deque()  # wanted and announced
@@ -38,7 +38,7 @@ class Compiler:
         self.compiled = set()
 
     def announce(self, kind, part, home, path):
-        self.places[path] = (part, home)
+        self.places.setdefault(path, {})[part] = home
         if kind != "more":
             self.wanted[path] = kind == "seed"
         if path in self.wanted:
@@ -62,18 +62,18 @@ class Compiler:
 
     def compile_next(self):
         path = (self.ready or self.spare).popleft()
-        part, home = self.places[path]
-        source = os.path.join(part, path)
-        try:
-            if self.wanted.get(path, True):
-                with open(source, encoding="utf-8", errors="replace") as stream:
-                    self.follow(stream.read(), path)
-            mine = zlib.crc32(path.encode("utf-8", "surrogateescape")) % self.shares == self.share
-            if mine and path not in self.compiled:
-                self.compiled.add(path)
-                compile_file(source, dfile=os.path.join(home, path), doraise=True, quiet=2)
-        except Exception:
-            pass
+        mine = zlib.crc32(path.encode("utf-8", "surrogateescape")) % self.shares == self.share
+        for part, home in self.places[path].items():
+            source = os.path.join(part, path)
+            try:
+                if self.wanted.get(path, True):
+                    with open(source, encoding="utf-8", errors="replace") as stream:
+                        self.follow(stream.read(), path)
+                if mine and source not in self.compiled:
+                    self.compiled.add(source)
+                    compile_file(source, dfile=os.path.join(home, path), doraise=True, quiet=2)
+            except Exception:
+                pass
 
     def follow(self, text, path):
         take = self.want if path in self.wanted else self.expect
@@ -102,7 +102,7 @@ def matches(pattern, text, starts):
             found = pattern.match(text, place)
             if found:
                 yield found
-            place = text.find(start, place + 1)
+            place = text.find(start, found.end() if found else place + 1)
 
 
 def imports(text, path, starts):

@@ -307,9 +307,9 @@ def _ask_beside(owner, name):
     asking = threading.Thread(target=keep, daemon=True)
     asking.start()
 
-    def answer():
+    def answer(*given, **named):
         asking.join()
-        return said[0] if said else ask()
+        return said[0] if said and not (given or named) else ask(*given, **named)
 
     setattr(owner, name, answer)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,8 +38,11 @@ class PipEngine:
     def __exit__(self, kind: object = None, *_: object) -> None:
         """Stop the child, if it has not been asked or not answered. After a failure its checkouts go too."""
         self._child.stop()
-        for path in self._made if kind else ():
-            shutil.rmtree(path, ignore_errors=True)
+        if kind and self._made:
+            from shutil import rmtree
+
+            for path in self._made:
+                rmtree(path, ignore_errors=True)
 
     def expect(self, requirements: object, options: object) -> None:
         """See `Engine.expect`: the child loads pip already."""
@@ -58,21 +60,23 @@ class PipEngine:
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
         from liveinstall.planning.engines import pip_results  # while pip is loaded
+        from liveinstall.temporary import writing_temporary
 
         names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves")
         paths = {name: os.path.join(directory, name) for name in names}
-        question = {
-            **pip_results.commands(request, paths),
-            "parts": list(view.parts),
-            "hidden": list(view.hidden),
-            "report": paths["report"],
-            "wheels": paths["wheels"],
-            "answer": paths["answer"],
-            "checkouts": [paths["src"], pip_results.checkouts_home(), paths["moves"]],
-            "wanted": fetch,
-            "offline": pip_results.forbidden(),
-        }
-        pip_results.write(paths["request"], question)
+        with writing_temporary():
+            question = {
+                **pip_results.commands(request, paths),
+                "parts": list(view.parts),
+                "hidden": list(view.hidden),
+                "report": paths["report"],
+                "wheels": paths["wheels"],
+                "answer": paths["answer"],
+                "checkouts": [paths["src"], pip_results.checkouts_home(), paths["moves"]],
+                "wanted": fetch,
+                "offline": pip_results.forbidden(),
+            }
+            pip_results.write(paths["request"], question)
         try:
             hear = pip_results.Downloads(tell).hear
             status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=hear)

@@ -17,7 +17,7 @@ from liveinstall.planning.engines.uv_program import find_uv
 from liveinstall.planning.engines.uv_request import arguments, sources
 from liveinstall.planning.engines.uv_run import QUIET, Run, early
 from liveinstall.planning.offline import is_offline
-from liveinstall.temporary import temporary_directory
+from liveinstall.temporary import temporary_directory, writing_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +78,8 @@ class UvEngine:
         Without `fetch` uv fetches all the same: nothing else tells what a wheel needs.
         """
         variables = _variables(self._own.name)  # with the hold that this process has by now
-        run = self._started(list(arguments(request, directory)), view, variables)
+        with writing_temporary():
+            run = self._started(list(arguments(request, directory)), view, variables)
         _note(directory, "own", self._own.name)
         _note(directory, "links", run.target)
         from liveinstall.planning.engines import uv_results  # while uv works
@@ -94,7 +95,8 @@ class UvEngine:
         if fetch and indexed:
             lock = [self._uv, "pip", "compile", "--quiet", *QUIET, f"--python={sys.executable}", *sources(request)]
             lock += ["--offline"]  # it was just asked for
-            self._origins = uv_results.Origins(lock, indexed, self._own.name, variables)
+            with writing_temporary():
+                self._origins = uv_results.Origins(lock, indexed, self._own.name, variables)
         return found
 
     def _started(self, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:

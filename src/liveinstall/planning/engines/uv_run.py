@@ -50,17 +50,30 @@ class Run:
     def __init__(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
         self._how = _how(uv, asked, view, variables)
         in_memory = os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK)
-        if in_memory:
-            _sweep(_MEMORY)
-        self.target = mkdtemp(prefix=_PREFIX, dir=_MEMORY if in_memory else spare)
-        self._handle = os.open(self.target, os.O_RDONLY) if in_memory else None
         self._removal: Child | None = None
+        try:
+            if in_memory:
+                _sweep(_MEMORY)
+            self._lay(_MEMORY if in_memory else spare, view, lock=in_memory)
+        except OSError:
+            if not in_memory:
+                raise
+            self._lay(spare, view, lock=False)  # that memory is full
+        try:
+            where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
+            self.child = Child([uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *asked], env=variables)
+        except BaseException:
+            self.finish()
+            raise
+
+    def _lay(self, directory: str, view: View, *, lock: bool) -> None:
+        """Make a target there that shows what is here."""
+        self.target = mkdtemp(prefix=_PREFIX, dir=directory)
+        self._handle = os.open(self.target, os.O_RDONLY) if lock else None
         try:
             if self._handle is not None:
                 _lock(self._handle)
             show(view, self.target)
-            where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
-            self.child = Child([uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *asked], env=variables)
         except BaseException:
             self.finish()
             raise
