@@ -53,8 +53,12 @@ def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
         text = read(os.path.join(distribution.info, "RECORD"))
     except (OSError, UnicodeError):
         return True
+    before = None
     for line in text.splitlines():
         top = line.partition("/")[0]
+        if top == before:  # as nearly always
+            continue
+        before = top
         if line.startswith(('"', ".", "/")) or top[1:2] == ":" or top.partition(",")[0] in tops:
             return True
     return False
