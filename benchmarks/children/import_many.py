@@ -4,9 +4,11 @@ A process ends at once when it has imported them: to take them down is none of i
 """
 
 import json
+import marshal
 import os
 import sys
-from _frozen_importlib_external import SourceFileLoader
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import ExtensionFileLoader, SourceFileLoader
 
 
 def main() -> None:
@@ -59,10 +61,8 @@ class Memory:
     """
 
     def __init__(self, path: str) -> None:
-        import marshal
         import mmap
 
-        self.loads = marshal.loads
         self.path = path
         self.table: dict = {}
         try:
@@ -78,9 +78,6 @@ class Memory:
         """Its spec."""
         if name not in self.table:
             return None
-        from _frozen_importlib import ModuleSpec
-        from _frozen_importlib_external import ExtensionFileLoader
-
         origin, search, begin, end = self.table[name]
         loader = InMemory(self, name, origin, begin, end) if end else ExtensionFileLoader(name, origin)
         spec = ModuleSpec(name, loader, origin=origin, is_package=search is not None)
@@ -90,9 +87,6 @@ class Memory:
 
     def write(self) -> None:
         """Write down all modules of this process that come from files, without those of a bare start."""
-        import marshal
-        from importlib.machinery import ExtensionFileLoader, SourceFileLoader
-
         table, codes, size = {}, [], 0
         for name, module in list(sys.modules.items()):
             spec = getattr(module, "__spec__", None)
@@ -119,7 +113,7 @@ class InMemory(SourceFileLoader):
 
     def exec_module(self, module) -> None:
         """Run it."""
-        exec(self.memory.loads(self.memory.data[self.begin : self.end]), module.__dict__)
+        exec(marshal.loads(self.memory.data[self.begin : self.end]), module.__dict__)
 
 
 def owner_of(kind: str):
@@ -139,8 +133,6 @@ def owner_of(kind: str):
 
 def table(place: str) -> dict:
     """A directory's index, made by the first run and kept beside it."""
-    import marshal
-
     try:
         with open(f"{place}.index", "rb") as stream:
             return marshal.loads(stream.read())

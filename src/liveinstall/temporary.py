@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from liveinstall.errors import StagingError
@@ -30,7 +30,6 @@ def writing_temporary() -> Iterator[None]:
 def temporary_directory() -> TemporaryDirectory[str]:
     """A directory of one's own until the end of a `with`. Raises: StagingError."""
     try:
-        gettempdir()
         return TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
     except OSError as error:
         raise _told(error) from error

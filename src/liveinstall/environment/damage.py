@@ -112,7 +112,7 @@ def _infos(place: str, known: Mapping[str, Distribution], *, hashes: bool) -> It
             if entry.endswith(".dist-info") and os.path.isdir(path):
                 info = _read(path, known.get(path) or at(path))
                 for file, hashed, size in info.rows or ():
-                    if not (file.endswith(".pyc") or (handle is not None and not hashes and _fits(file, size, handle))):
+                    if not file.endswith(".pyc"):
                         _compare(info, file, hashed if hashes else "", size, handle)
                 yield info
     finally:
@@ -142,14 +142,6 @@ def _read(path: str, known: Distribution | None) -> _Info:
 
 def _is_metadata(file: str) -> bool:
     return file.endswith(".dist-info/METADATA")
-
-
-def _fits(file: str, size: str, home: int) -> bool:
-    """Whether nothing more needs to be asked of a file: nearly all of them."""
-    try:
-        return str(os.stat(file, dir_fd=home).st_size) == size
-    except OSError:
-        return False
 
 
 def _compare(info: _Info, file: str, hashed: str, size: str, home: int | None) -> None:
