@@ -33,7 +33,7 @@ FLOW = [
     "reports",
     "model",
 ]
-BASE = {"cancelling", "collecting", "errors", "metadata", "redact", "temporary"}
+BASE = {"cancelling", "collecting", "errors", "metadata", "record", "redact", "temporary"}
 FILES = sorted(SOURCE.rglob("*.py")) + sorted((SOURCE.parent / "_liveinstall_boot").rglob("*.py"))
 
 

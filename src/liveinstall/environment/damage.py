@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import os
@@ -21,6 +20,7 @@ from _liveinstall_boot import codec
 from liveinstall.commit import transaction as transactions
 from liveinstall.commit.aside import unfinished
 from liveinstall.environment.installed import at
+from liveinstall.record import encoded
 from liveinstall.reports import Finding
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _compare(info: _Info, file: str, hashed: str, size: str, home: int | None) -
     elif hashed.startswith("sha256=") and S_ISREG(found.st_mode):
         with open(_place(info.home, file), "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").digest()
-        if base64.urlsafe_b64encode(digest).decode().rstrip("=") != hashed[len("sha256=") :].rstrip("="):
+        if encoded(digest) != hashed[len("sha256=") :].rstrip("="):
             info.changed.append(file)
 
 

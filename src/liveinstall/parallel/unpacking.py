@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
@@ -18,6 +17,7 @@ from _liveinstall_boot.files import remove_tree
 from liveinstall.errors import StoreError
 from liveinstall.model import Target
 from liveinstall.parallel import names
+from liveinstall.record import encoded
 from liveinstall.staging.part import fill, reading
 from liveinstall.staging.policy import NOT_ITS_OWN, refused
 from liveinstall.staging.unpacked import Tree
@@ -145,7 +145,7 @@ def _hash(path: str, algorithm: str) -> str:
             digest = hashlib.file_digest(stream, algorithm).digest()
     except OSError:
         return ""
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return encoded(digest)
 
 
 def _moved(path: str, checked: Checked) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import marshal
 import os
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.codec import record_rows
 from liveinstall.errors import OwnerError
 from liveinstall.parallel.wheelrecord import stat_of
+from liveinstall.record import encoded
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -74,7 +74,7 @@ class WheelArchive:
             raise failed(self.path, f"cannot be read at {name}: {error}") from error
         algorithm, _, digest = self._hashes.get(name, "").partition("=")
         if algorithm in ("sha256", "sha384", "sha512"):
-            found = base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).decode().rstrip("=")
+            found = encoded(hashlib.new(algorithm, content).digest())
             if found != digest.rstrip("="):
                 raise failed(self.path, f"is damaged: {name} is not what its RECORD says")
         return content

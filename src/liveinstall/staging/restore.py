@@ -7,7 +7,6 @@ system can, which costs no time and no room. Bytecode has no hash, so it is not 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import shutil
@@ -18,6 +17,7 @@ from _liveinstall_boot.codec import MANIFEST_MAGIC, Stale, encode_manifest, read
 from _liveinstall_boot.files import remove_tree, sha256
 from liveinstall.commit.waiting import roots_of
 from liveinstall.errors import RetiredError, StagingError
+from liveinstall.record import encoded
 from liveinstall.staging.part import Part, free_path, write_manifest
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class _Restoration:
             raise self._damaged(source, f"{path} is gone")
         about, digest = os.stat(source), _digest(source, "sha256")
         algorithm, _, wanted = hash.partition("=")
-        if wanted and wanted != _base64(digest if algorithm == "sha256" else _digest(source, algorithm)):
+        if wanted and wanted != encoded(digest if algorithm == "sha256" else _digest(source, algorithm)):
             raise self._damaged(source, f"{path} is not what its RECORD says")
         _copy_or_link(source, full, about.st_size)
         return about.st_mode & 0o7777, about.st_size, digest.hex(), path
@@ -128,10 +128,6 @@ def _digest(path: str, algorithm: str) -> bytes:
             return hashlib.file_digest(stream, algorithm).digest()
         except ValueError:
             return b""
-
-
-def _base64(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 def _copy_or_link(source: str, target: str, size: int) -> None:

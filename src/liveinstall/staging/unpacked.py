@@ -5,7 +5,6 @@ What only the archive could tell (entries that are hidden, doubled or encrypted)
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import os
@@ -14,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from liveinstall.record import encoded
 from liveinstall.staging.archive import MAX_BYTES, MAX_FILES
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def link_listed(tree: Tree, listed: Mapping[str, Row], part: str, refuse: Refuse
         mode, size, found = _read(os.path.join(tree.root, path))
         if mode is None:
             continue
-        if length not in (None, size) or digest != base64.urlsafe_b64encode(found).rstrip(b"=").decode():
+        if length not in (None, size) or digest != encoded(found):
             refuse(path, "is not what its RECORD says")
         _make_directory(part, os.path.dirname(path), made)
         with suppress(OSError):  # another file system, one without links, or too many of them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import os
@@ -10,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from _liveinstall_boot.codec import stem
+from liveinstall.record import encoded
 from liveinstall.staging.policy import NOT_ITS_OWN, refused
 from liveinstall.staging.unpacked import link_listed, linked
 from liveinstall.staging.writing import LARGE, copy, finish
@@ -85,7 +85,7 @@ class Writer:
             self._seen.add(target)
             self.targets.append(target)
             self.rows.append((found.mode, found.size, found.sha256.hex(), path))
-            self.linked[path] = _line((path, f"sha256={_base64(found.sha256)}", str(found.size)))
+            self.linked[path] = _line((path, f"sha256={listed[path][1]}", str(found.size)))
             self.compiler.announce(checked.name, self.path, self.home, path)
 
     def is_complete(self, archive: zipfile.ZipFile | Tree) -> bool:
@@ -150,7 +150,7 @@ class Writer:
         assert mode is not None
         self.rows.append((mode, size, sha256.hexdigest(), inner))
         self.targets.append(target)
-        return self.prefix(scheme) + path, f"sha256={_base64(sha256.digest())}", str(size)
+        return self.prefix(scheme) + path, f"sha256={encoded(sha256.digest())}", str(size)
 
     def _inner(self, scheme: str, path: str) -> str:
         """Where a file lies in the part."""
@@ -168,17 +168,13 @@ class Writer:
 
     def compare(self, source: str, expected: Expected, size: int, digest: bytes) -> None:
         """Raise WheelRefusedError unless a file is what its row in the wheel's RECORD says."""
-        if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != _base64(digest)):
+        if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != encoded(digest)):
             raise refused(self.file_name, source, "is not what its RECORD says")
 
 
 def when(path: str) -> tuple[bool, int]:
     """In which order to write: sources first, from the top, because they are compiled beside all that follows."""
     return not path.endswith(".py"), path.count("/")
-
-
-def _base64(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 def _line(row: Written) -> str:
