@@ -94,7 +94,7 @@ def upgrades(session: nox.Session) -> None:
     """All real upgrades, with pip beside: makes docs/real-upgrades.md."""
     _groups(session, "integration")
     session.install(".")
-    session.run("python", "-m", "integration.table", *session.posargs, env=CLEAN)
+    session.run("python", "-m", "integration.reports.real_upgrades", *session.posargs, env=CLEAN)
 
 
 @nox.session(python=NEWEST_COMMON)
@@ -102,7 +102,7 @@ def real_wheels(session: nox.Session) -> None:
     """900 real wheels, of which none may be refused: their part of docs/hostile-wheels.md."""
     _groups(session, "integration")
     session.install(".")
-    session.run("python", "-m", "integration.real_wheels", *session.posargs, env=CLEAN)
+    session.run("python", "-m", "integration.reports.real_wheels", *session.posargs, env=CLEAN)
 
 
 @nox.session(python=NEWEST_COMMON)
@@ -110,7 +110,7 @@ def reliability(session: nox.Session) -> None:
     """Kills, errors, power losses, crowds and hostile wheels, pip and uv beside: docs/reliability.md. Wants strace."""
     _groups(session, "integration")
     session.install(".")
-    session.run("python", "-m", "integration.reliability", *session.posargs, env=CLEAN)
+    session.run("python", "-m", "integration.reports.reliability", *session.posargs, env=CLEAN)
 
 
 @nox.session(python=NEWEST_COMMON)

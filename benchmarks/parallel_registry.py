@@ -26,10 +26,10 @@ _BODY = "".join(f"def f{n}(a, b=None):\n    return [a, b, {n}]\nclass C{n}:\n   
 _CREATE = """
 import sys
 from pathlib import Path
-from liveinstall.commit import companions
-from liveinstall.environment.target import find_target
-from liveinstall.parallel import indexing, registries
-from liveinstall.parallel.store import Store
+from liveinstall._transactions import companions
+from liveinstall._environment.target import find_target
+from liveinstall._sidebyside.registry import index_builder, files
+from liveinstall._sidebyside.store.store import Store
 site = find_target().site
 store = Store.default(site)
 found = [store.add(wheel) for wheel in sorted(Path(sys.argv[1]).glob("*.whl"))]

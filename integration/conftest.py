@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, NotOfferedError, add_liveinstall, build_wheel, group
-from integration.interpreters import CURRENT, find_python
-from integration.wheels import write_wheel
+from integration.lib.environments import Environment, NotOfferedError, add_liveinstall, build_wheel, group
+from integration.lib.interpreters import CURRENT, find_python
+from integration.lib.wheels import write_wheel
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, user_variables
-from integration.refusals import local, refuse
-from integration.wheels import write_index, write_wheel
+from integration.lib.environments import Environment, user_variables
+from integration.lib.refusals import local, refuse
+from integration.lib.wheels import write_index, write_wheel
 
 _CLOSED = "http://127.0.0.1:9/simple"  # nobody listens there
 _NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}  # the machine's may name other sources

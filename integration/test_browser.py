@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from integration.browser import Book, chromium, find_chromium, set_up, write_notebook
-from integration.environments import Environment
-from integration.kernels import server
+from integration.lib.browser import Book, chromium, find_chromium, set_up, write_notebook
+from integration.lib.environments import Environment
+from integration.lib.kernels import server
 
 pytest.importorskip("playwright", reason="the browser is driven by playwright")
 if not find_chromium():

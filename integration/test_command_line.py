@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from integration.checks import left_overs, tree
-from integration.environments import Environment, user_variables
+from integration.lib.checks import left_overs, tree
+from integration.lib.environments import Environment, user_variables
 
 _HOLD = """
 import alpha, liveinstall, sys

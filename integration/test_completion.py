@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 _ASK = """

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, add_liveinstall
-from integration.interpreters import CURRENT, find_python
-from integration.refusals import refuse
-from integration.wheels import write_wheel
+from integration.lib.environments import Environment, add_liveinstall
+from integration.lib.interpreters import CURRENT, find_python
+from integration.lib.refusals import refuse
+from integration.lib.wheels import write_wheel
 
 
 def _second_dist_info(site: Path) -> None:

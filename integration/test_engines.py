@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from integration.checks import left_overs, missing_files, tree
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.hostile import KINDS, VICTIM, build, build_good
-from integration.interpreters import CURRENT, find_python, find_uv
-from integration.wheels import write_index, write_wheel
+from integration.lib.checks import left_overs, missing_files, tree
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.hostile import KINDS, VICTIM, build, build_good
+from integration.lib.interpreters import CURRENT, find_python, find_uv
+from integration.lib.wheels import write_index, write_wheel
 
 # Runs each of its arguments, code that may end in a result, and says as JSON what came of each.
 _LIVE = """

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from integration.bases import NOBODY, Base, copy_base
-from integration.checks import left_overs, tree
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python, find_uv
+from integration.lib.bases import NOBODY, Base, copy_base
+from integration.lib.checks import left_overs, tree
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python, find_uv
 
 _AS_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
 _NO_INDEX = "http://127.0.0.1:9/simple"  # nobody listens there: a download would fail as one

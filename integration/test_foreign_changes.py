@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from integration.checks import left_overs, tree
-from integration.conda import Conda
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python, find_uv
-from integration.refusals import refuse
+from integration.lib.checks import left_overs, tree
+from integration.lib.conda import Conda
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python, find_uv
+from integration.lib.refusals import refuse
 
 _STAGE = "import idna, liveinstall; print(len(liveinstall.install('idna==3.10').staged))"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, NotOfferedError, add_liveinstall, user_variables
-from integration.interpreters import find_python
+from integration.lib.environments import Environment, NotOfferedError, add_liveinstall, user_variables
+from integration.lib.interpreters import find_python
 
 _STAGE = "import packaging, liveinstall; r = liveinstall.install('packaging==25.0')"
 # A package that 25.0 has and 24.1 has not, and a function of it.

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.checks import complaints, left_overs, missing_files
-from integration.environments import Environment, user_variables
-from integration.kernels import Kernel, client_of, kernel, server
+from integration.lib.checks import complaints, left_overs, missing_files
+from integration.lib.environments import Environment, user_variables
+from integration.lib.kernels import Kernel, client_of, kernel, server
 
 _SECONDS = 120
 

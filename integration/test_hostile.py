@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from integration.hostile_table import is_right, run
-from integration.real_wheels import Group, check_all, fetch
+from integration.reports.hostile_wheels import is_right, run
+from integration.reports.real_wheels import Group, check_all, fetch
 
 _PIP_LETS_IN = ["wrong_hash", "dist_info_by_data", "other_script", "overlapping", "loud_dist_info"]
 _NOBODY_DOES = ["traversal", "no_archive", "symlink"]

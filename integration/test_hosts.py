@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.checks import left_overs
-from integration.environments import ROOT, Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python, find_uv
+from integration.lib.checks import left_overs
+from integration.lib.environments import ROOT, Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python, find_uv
 
 _PLUGINS = {
     "table": ("tabulate>=0.9",),

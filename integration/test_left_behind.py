@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, user_variables
+from integration.lib.environments import Environment, user_variables
 
 _BACKEND = """
 import os, tempfile, time

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from integration.checks import left_overs, tree
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python, find_uv
-from integration.misbehaving import EXPIRED, PASSWORD, USER, expired, misbehave, refusing_proxy
-from integration.wheels import write_wheel
+from integration.lib.checks import left_overs, tree
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python, find_uv
+from integration.lib.misbehaving import EXPIRED, PASSWORD, USER, expired, misbehave, refusing_proxy
+from integration.lib.wheels import write_wheel
 
 _ALONE = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_RETRIES": "0", "no_proxy": "", "NO_PROXY": ""}
 

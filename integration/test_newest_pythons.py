@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.wheels import write_wheel
+from integration.lib.wheels import write_wheel
 
 SCRIPT = Path(__file__).with_name("start_on_wasm.mjs")
 
@@ -46,8 +46,8 @@ def stage(directory: Path) -> Path:
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1] / "tests")!r})
 from pathlib import Path
-from places import Place
-from liveinstall.model import Candidate
+from helpers.in_process_site import Place
+from liveinstall._model import Candidate
 place = Place(Path({str(directory / "environment")!r}))
 place.install(Candidate("alpha", "1.0", (), requested=True, wheel={str(old)!r}))
 place.stage(Candidate("alpha", "2.0", (), requested=True, wheel={str(new)!r}))

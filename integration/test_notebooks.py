@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from integration.browser import write_notebook
-from integration.environments import Environment, user_variables
-from integration.kernels import Kernel, kernel, places
+from integration.lib.browser import write_notebook
+from integration.lib.environments import Environment, user_variables
+from integration.lib.kernels import Kernel, kernel, places
 
 _VALUES = {
     "liveinstall.plan('alpha==2.0', **here)": "Would wait for the next start of Python",

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from integration import owner_table
-from integration.environments import user_variables
-from integration.interpreters import find_python
+from integration.lib.environments import user_variables
+from integration.lib.interpreters import find_python
+from integration.reports import owner_mechanisms as owner_table
 
 NAMES = ("numpy", "google-cloud-core", "pyyaml", "jinja2", "attrs")
 

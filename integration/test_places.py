@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from integration.bases import NOBODY, copy_base
-from integration.checks import left_overs, tree
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python, find_uv
-from integration.wheels import write_wheel
+from integration.lib.bases import NOBODY, copy_base
+from integration.lib.checks import left_overs, tree
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python, find_uv
+from integration.lib.wheels import write_wheel
 
 _needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount, or run something as somebody else"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from integration.environments import Environment
+from integration.lib.environments import Environment
 
 
 def test_plugins_are_solved_together_and_a_conflict_names_them(environment: Environment) -> None:

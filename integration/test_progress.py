@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.checks import left_overs, tree
-from integration.environments import Environment, user_variables
-from integration.wheels import write_wheel
+from integration.lib.checks import left_overs, tree
+from integration.lib.environments import Environment, user_variables
+from integration.lib.wheels import write_wheel
 
 _BYTES = 6_000_000
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from integration.cases import all_ids, read_case
-from integration.environments import NotOfferedError
-from integration.runner import MissingPythonError, prepare, run_case
+from integration.lib.cases import all_ids, read_case
+from integration.lib.environments import NotOfferedError
+from integration.lib.runner import MissingPythonError, prepare, run_case
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet

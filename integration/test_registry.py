@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import find_python
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import find_python
 
 _LOOK = """
 import importlib.metadata as m, json, sys
@@ -187,7 +187,7 @@ with open(sys.argv[2], "w") as stream:
 """
 _NAMES = """
 import json, sys
-from liveinstall.parallel.directory import walk
+from liveinstall._sidebyside.imports.directory import walk
 skipped = ("__main__", ".test", ".conftest", ".testing", "_virtualenv")
 names = (entry[0] for entry in walk(sys.argv[1]))
 print(json.dumps(sorted(name for name in names if not any(part in name for part in skipped))))

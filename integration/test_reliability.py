@@ -1,4 +1,4 @@
-"""A small part of `python -m integration.reliability`, in every run: nothing may be broken, and what breaks is seen."""
+"""A small part of `python -m integration.reports.reliability`, in every run: nothing may be broken, and what breaks is seen."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from integration import hostile_table
-from integration.reliability import calls, crowds, kills, others, others_crowds, power, sections
-from integration.reliability.bench import Bench, workbench
-from integration.reliability.kills import Count, Judge, Options
-from integration.reliability.page import Figures, render
-from integration.reliability.phases import PHASES, prepare_halves
-from integration.reliability.trace import available
+from integration.reports import hostile_wheels as hostile_table
+from integration.reports.reliability import calls, crowds, kills, others, others_crowds, power, sections
+from integration.reports.reliability.bench import Bench, workbench
+from integration.reports.reliability.kills import Count, Judge, Options
+from integration.reports.reliability.page import Figures, render
+from integration.reports.reliability.phases import PHASES, prepare_halves
+from integration.reports.reliability.trace import available
 
 _SIZES = sections.SMALL_SIZES
 _traced = pytest.mark.skipif(not available(), reason="needs strace")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from integration.checks import complaints, left_overs, missing_files
-from integration.environments import Environment
+from integration.lib.checks import complaints, left_overs, missing_files
+from integration.lib.environments import Environment
 
 _OLD = ["numpy==1.26.4", "pandas==2.1.4"]
 _NEEDED = ["python-dateutil==2.8.2", "pytz==2023.3", "six==1.16.0", "tzdata==2024.2"]

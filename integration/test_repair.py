@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from integration.checks import complaints, tree
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python
+from integration.lib.checks import complaints, tree
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python
 
 # Dies before pip's n-th change of a file of rich's, which pip calls ~ich while it removes it.
 _KILLER = """

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from integration.bases import copy_base
-from integration.checks import left_overs, tree
-from integration.environments import Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python, find_uv
-from integration.projects import BACKENDS, serve, write_project, write_repository, write_sdist
-from integration.wheels import write_wheel
+from integration.lib.bases import copy_base
+from integration.lib.checks import left_overs, tree
+from integration.lib.environments import Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python, find_uv
+from integration.lib.projects import BACKENDS, serve, write_project, write_repository, write_sdist
+from integration.lib.wheels import write_wheel
 
 # Imports what is to be loaded, installs, and imports; tells versions, reasons and direct_url.json, or the error.
 _LIVE = """

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from integration.environments import ROOT, Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python
-from integration.live_kernels import Kernel, kernel_of
+from integration.lib.environments import ROOT, Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python
+from integration.lib.live_kernels import Kernel, kernel_of
 
 STAGE = """
 import alpha, liveinstall
@@ -87,7 +87,10 @@ def test_twice_in_a_row_with_nothing_waiting_and_then_interrupted(kernel):
         asked = kernel.send(GO)
         _, after = card_of(kernel, asked)
         assert after["text/plain"] == "Restarted."
-    assert kernel.run("import sys; print(sys.orig_argv.count('--ext=liveinstall.frontends.restarted'))") == "1\n"
+    assert (
+        kernel.run("import sys; print(sys.orig_argv.count('--ext=liveinstall._frontends.restart.kernel_report'))")
+        == "1\n"
+    )
     asked = kernel.send("import time; print('here', flush=True); time.sleep(60)")
     kernel.until(lambda message: message["msg_type"] == "stream")
     kernel.manager.interrupt_kernel()
@@ -153,7 +156,7 @@ def test_asking_asks_through_the_front_end(kernel, wheels, answer):
 
 def test_a_users_own_handler_of_exceptions_and_other_errors_stay(kernel):
     kernel.run("get_ipython().set_custom_exc((ValueError,), lambda *a, **k: print('mine'))")
-    kernel.run("from liveinstall.frontends import restart_kernel as r; import os; r._replace = lambda *_: None")
+    kernel.run("from liveinstall._frontends.restart import kernel as r; import os; r._replace = lambda *_: None")
     asked = kernel.send(GO)
     assert kernel.reply(asked)["status"] == "error"
     asked = kernel.send("raise ValueError")

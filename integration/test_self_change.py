@@ -9,9 +9,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from integration.checks import left_overs, missing_files
-from integration.environments import ROOT, Environment, add_liveinstall, user_variables
-from integration.interpreters import CURRENT, find_python
+from integration.lib.checks import left_overs, missing_files
+from integration.lib.environments import ROOT, Environment, add_liveinstall, user_variables
+from integration.lib.interpreters import CURRENT, find_python
 
 VERSION = version("liveinstall")
 _LIVE = """

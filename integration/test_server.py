@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from integration.checks import complaints, left_overs
-from integration.environments import Environment, user_variables
-from integration.kernels import Kernel, client_of, server
+from integration.lib.checks import complaints, left_overs
+from integration.lib.environments import Environment, user_variables
+from integration.lib.kernels import Kernel, client_of, server
 
 _OLD = {"tornado": "6.4.1", "traitlets": "5.14.0", "pyzmq": "26.0.3"}
 _UPGRADE = f"""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.environments import ROOT, Environment, add_liveinstall
-from integration.interpreters import find_python
-from integration.terminals import UP, terminal
+from integration.lib.environments import ROOT, Environment, add_liveinstall
+from integration.lib.interpreters import find_python
+from integration.lib.terminals import UP, terminal
 
 _STAGE = (
     'import alpha, liveinstall; r = liveinstall.install("alpha", upgrade=True, no_index=True, find_links={wheels!r})'

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from integration.checks import tree
-from integration.environments import Environment, user_variables
-from integration.interpreters import find_uv
+from integration.lib.checks import tree
+from integration.lib.environments import Environment, user_variables
+from integration.lib.interpreters import find_uv
 
 _OLD = ["numpy==1.26.4", "pandas==2.1.4"]
 _NEEDED = ["python-dateutil==2.8.2", "pytz==2023.3", "six==1.16.0", "tzdata==2024.2"]

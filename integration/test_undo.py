@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from integration.checks import complaints, left_overs, missing_files, tree
-from integration.environments import Environment, user_variables
+from integration.lib.checks import complaints, left_overs, missing_files, tree
+from integration.lib.environments import Environment, user_variables
 
 _OLD = {"numpy": "1.26.4", "pandas": "2.1.4", "rich": "13.7.0"}
 _NEW = ["numpy==2.0.2", "pandas==2.2.3", "rich==13.9.4"]

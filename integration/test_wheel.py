@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from integration.environments import ROOT
+from integration.lib.environments import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ import gc
 import os
 
 import pytest
-from support import make_environment
+from helpers.environments import make_environment
 
 for _switch in ("NO_COLOR", "FORCE_COLOR"):  # those who run the tests may have set them
     os.environ.pop(_switch, None)

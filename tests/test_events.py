@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from support import SOURCE, tree
+from helpers.environments import SOURCE, tree
 
-from liveinstall.cancelling import Cancellation, check, ended_by
+from liveinstall._engines.pip.report import Downloads
+from liveinstall._system.cancellation import Cancellation, check, ended_by
+from liveinstall._system.child_process import Child, run
 from liveinstall.errors import EngineError, EngineTimeoutError, RequestCancelledError
 from liveinstall.events import Downloading, Reporter
-from liveinstall.planning.engines.pip_results import Downloads
-from liveinstall.planning.engines.process import Child, run
 
 HEAR = """
 heard = []
@@ -27,7 +27,7 @@ def kinds():
 """
 
 SLOW_ENGINE = """
-from liveinstall.planning.engines import process
+from liveinstall._system import child_process
 class Slow(fake_engine.FakeEngine):
     def resolve(self, *a, **k):
         code = "import os, subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'"
@@ -182,7 +182,7 @@ def test_what_is_being_committed_is_carried_out_though_its_task_is_cancelled(env
     env.wheel("alpha", "2.0")
     env.wheel("beta", "1.0")
     done = env.run(
-        "import alpha, asyncio, threading\nfrom liveinstall.commit import transaction as t\n"
+        "import alpha, asyncio, threading\nfrom liveinstall._transactions import transaction as t\n"
         "applied, go = threading.Event(), threading.Event()\nreal = t.apply\n"
         "def apply(*a, **k):\n    real(*a, **k); applied.set(); go.wait(20)\n"
         "t.apply = apply\n"
@@ -251,7 +251,7 @@ def test_pips_child_ends_with_the_process_that_asked(tmp_path):
     request.write_text('{"parts": [], "hidden": [], "offline": "", "resolve": ["install"]}')
     child = SOURCE / "liveinstall" / "planning" / "engines" / "_pip_child.py"
     asker = (
-        "import sys; from liveinstall.planning.engines.process import Child; "
+        "import sys; from liveinstall._system.child_process import Child; "
         f"child = Child([sys.executable, '-P', {str(child)!r}, {str(tmp_path)!r}, {mark!r}]); "
         f"child.ask({str(request)!r}, timeout=None)"
     )

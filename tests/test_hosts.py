@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support import tree
+from helpers.environments import tree
 
 from liveinstall.errors import RequirementError
 from liveinstall.hosts import Host

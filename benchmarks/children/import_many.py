@@ -38,7 +38,7 @@ def prepare(kind: str, places: list) -> None:
     if kind == "rarely":
         import gc
 
-        from liveinstall.collecting import THRESHOLD
+        from liveinstall._system.gc_throttle import THRESHOLD
 
         gc.set_threshold(THRESHOLD, *gc.get_threshold()[1:])
         return
@@ -48,8 +48,8 @@ def prepare(kind: str, places: list) -> None:
     if kind == "thirty":
         sys.path[1:1] = places
         return
-    from liveinstall.parallel.finder import Finder
-    from liveinstall.parallel.owners import by_name
+    from liveinstall._sidebyside.imports.finder import Finder
+    from liveinstall._sidebyside.imports.owner import by_name
 
     Finder(by_name(list(map(owner_of(kind), places)))).install()
 
@@ -119,14 +119,14 @@ class InMemory(SourceFileLoader):
 def owner_of(kind: str):
     """How to make the owner of a place."""
     if kind.startswith("archive"):
-        from liveinstall.parallel.archive import ArchiveOwner
+        from liveinstall._sidebyside.imports.code_archive import ArchiveOwner
 
         return ArchiveOwner
     if kind in ("wheels", "open"):
-        from liveinstall.parallel.wheelfile import WheelOwner
+        from liveinstall._sidebyside.wheels.owner import WheelOwner
 
         return WheelOwner
-    from liveinstall.parallel.directory import DirectoryOwner
+    from liveinstall._sidebyside.imports.directory import DirectoryOwner
 
     return DirectoryOwner if kind == "names" else lambda place: DirectoryOwner(place, lambda: table(place))
 
@@ -137,7 +137,7 @@ def table(place: str) -> dict:
         with open(f"{place}.index", "rb") as stream:
             return marshal.loads(stream.read())
     except FileNotFoundError:
-        from liveinstall.parallel.directory import walk
+        from liveinstall._sidebyside.imports.directory import walk
 
         found = {name: (name, kind, path) for name, kind, path in walk(place)}
         with open(f"{place}.index", "wb") as stream:

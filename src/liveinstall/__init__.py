@@ -7,24 +7,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from liveinstall._frontends.jupyter.magic import give_back_pip, take_over_pip
+    from liveinstall._frontends.prompt import repl
+    from liveinstall._frontends.restart.restart import restart
+    from liveinstall._model import Change, Pending, Plan, Result
+    from liveinstall._verbs.aio import aensure, ainstall, aplan, aundo, auninstall
+    from liveinstall._verbs.ensure import ensure
+    from liveinstall._verbs.hold import guard, hold
+    from liveinstall._verbs.inspection import check, freeze, list  # noqa: A004
+    from liveinstall._verbs.install import install, plan
+    from liveinstall._verbs.pending import cancel, finalize, pending
+    from liveinstall._verbs.repair import doctor, repair
+    from liveinstall._verbs.require import require
+    from liveinstall._verbs.status import status
+    from liveinstall._verbs.trial import trial
+    from liveinstall._verbs.undo import history, prune, undo
+    from liveinstall._verbs.uninstall import uninstall
+    from liveinstall._verbs.versions import versions
     from liveinstall.errors import LiveInstallError
-    from liveinstall.frontends.magic import give_back_pip, take_over_pip
-    from liveinstall.frontends.repl import repl
-    from liveinstall.frontends.restart import restart
-    from liveinstall.model import Change, Pending, Plan, Result
-    from liveinstall.reports import Activation, Check, Finding, Listed, Past, Status, Trial, Versions
-    from liveinstall.requiring import require
-    from liveinstall.session import install, plan
-    from liveinstall.session.asynchronous import aensure, ainstall, aplan, aundo, auninstall
-    from liveinstall.session.audit import check, freeze, list  # noqa: A004
-    from liveinstall.session.ensuring import ensure
-    from liveinstall.session.holding import guard, hold
-    from liveinstall.session.parallel import versions
-    from liveinstall.session.pending import cancel, finalize, pending, status
-    from liveinstall.session.removing import uninstall
-    from liveinstall.session.repair import doctor, repair
-    from liveinstall.session.trying import trial
-    from liveinstall.session.undo import history, prune, undo
+    from liveinstall.results import Activation, Check, Finding, Listed, Past, Status, Trial, Versions
 
 __version__ = "0.1.0"
 
@@ -81,26 +82,26 @@ __all__ = [
 
 _HOMES = {
     "liveinstall.errors": ("LiveInstallError",),
-    "liveinstall.frontends.magic": (
+    "liveinstall._frontends.jupyter.magic": (
         *("give_back_pip", "take_over_pip"),
         *("load_ipython_extension", "unload_ipython_extension"),  # IPython asks for them
     ),
-    "liveinstall.frontends.repl": ("repl",),
-    "liveinstall.frontends.restart": ("restart",),
-    "liveinstall.model": ("Change", "Pending", "Plan", "Result"),
-    "liveinstall.reports": ("Activation", "Check", "Finding", "Listed", "Past", "Status", "Trial", "Versions"),
-    "liveinstall.session": ("install", "plan"),
-    "liveinstall.session.asynchronous": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
-    "liveinstall.session.audit": ("check", "freeze", "list"),
-    "liveinstall.session.ensuring": ("ensure",),
-    "liveinstall.session.holding": ("guard", "hold"),
-    "liveinstall.session.parallel": ("versions",),
-    "liveinstall.session.pending": ("cancel", "finalize", "pending", "status"),
-    "liveinstall.session.removing": ("uninstall",),
-    "liveinstall.session.repair": ("doctor", "repair"),
-    "liveinstall.requiring": ("require",),
-    "liveinstall.session.trying": ("trial",),
-    "liveinstall.session.undo": ("history", "prune", "undo"),
+    "liveinstall._frontends.prompt": ("repl",),
+    "liveinstall._frontends.restart.restart": ("restart",),
+    "liveinstall._model": ("Change", "Pending", "Plan", "Result"),
+    "liveinstall.results": ("Activation", "Check", "Finding", "Listed", "Past", "Status", "Trial", "Versions"),
+    "liveinstall._verbs.install": ("install", "plan"),
+    "liveinstall._verbs.aio": ("aensure", "ainstall", "aplan", "aundo", "auninstall"),
+    "liveinstall._verbs.inspection": ("check", "freeze", "list"),
+    "liveinstall._verbs.ensure": ("ensure",),
+    "liveinstall._verbs.hold": ("guard", "hold"),
+    "liveinstall._sidebyside.require": ("versions",),
+    "liveinstall._verbs.pending": ("cancel", "finalize", "pending", "status"),
+    "liveinstall._verbs.uninstall": ("uninstall",),
+    "liveinstall._verbs.repair": ("doctor", "repair"),
+    "liveinstall._verbs.require": ("require",),
+    "liveinstall._verbs.trial": ("trial",),
+    "liveinstall._verbs.undo": ("history", "prune", "undo"),
 }
 
 
@@ -109,7 +110,7 @@ _FILL = ("install", "plan")  # themselves, once their engine is started
 
 def _jupyter_server_extension_points() -> Any:
     """What a Jupyter server asks an extension's package for."""
-    from liveinstall.frontends.server import points
+    from liveinstall._frontends.jupyter.server import points
 
     return points()
 
@@ -118,7 +119,7 @@ def fill_hooks() -> None:
     """Load how values and errors show themselves, and what follows a change."""
     from importlib import import_module
 
-    import_module("liveinstall.frontends")
+    import_module("liveinstall._frontends.presenter")
 
 
 def _is_watched() -> bool:
@@ -130,7 +131,7 @@ def _is_watched() -> bool:
 
 def _fill_late() -> None:
     """Where `require()` is all that a program uses, load the rest only for a value that is shown."""
-    from liveinstall.model import Shown
+    from liveinstall._model import Shown
 
     def show(value: Any) -> str:
         fill_hooks()
@@ -145,14 +146,14 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "homes":
-        import_module("liveinstall.frontends")  # how its values show themselves
+        import_module("liveinstall._frontends.presenter")  # how its values show themselves
     if name in ("errors", "events", "homes", "hosts", "owners"):
         return import_module(f"liveinstall.{name}")
     for home, names in _HOMES.items():
         if name in names:
-            from liveinstall.collecting import Rarely
+            from liveinstall._system.gc_throttle import throttled_gc
 
-            with Rarely():
+            with throttled_gc():
                 if name == "require" and not _is_watched():
                     _fill_late()
                 elif name not in _FILL:

@@ -3,7 +3,7 @@
 
 import sys
 
-from liveinstall.frontends.cli import main
+from liveinstall._frontends.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import sys
 
+from liveinstall._verbs.require import require
 from liveinstall.errors import RequirementError
-from liveinstall.requiring import require
 
 
 def _wanted() -> list[str]:

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
-from liveinstall.cancelling import check, too_late
+from liveinstall._system.cancellation import check, too_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from liveinstall.model import Change, Plan, Result
+    from liveinstall._model import Change, Plan, Result
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Failed(Event):
 OnEvent: TypeAlias = "Callable[[Event], None] | None"
 
 
-def untold(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """Nobody is told."""
 
 

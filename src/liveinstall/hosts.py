@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from liveinstall._changes.requester_constraints import check_requester_options
+from liveinstall._frontends import import_hints, rendering
+from liveinstall._model import Result
+from liveinstall._verbs import requesters
+from liveinstall._verbs.ensure import ensure
+from liveinstall._verbs.install import install
+from liveinstall._verbs.uninstall import uninstall
 from liveinstall.errors import DeclinedError
 from liveinstall.events import Planned
-from liveinstall.frontends import hints, rendering
-from liveinstall.model import Result
-from liveinstall.session import install, leaving
-from liveinstall.session.ensuring import ensure
-from liveinstall.session.promises import check_promise_options
-from liveinstall.session.removing import uninstall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from liveinstall._model import Plan
+    from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import Event
-    from liveinstall.model import Plan
-    from liveinstall.planning.requests import RequirementLike
 
 __all__ = ["Host"]
 _SHOWN_BY = (rendering,)  # how errors and values show themselves, whichever way one got here
@@ -48,13 +49,13 @@ class Host:
         restart: Callable[[str, Result], object] | None = None,
         on_event: Callable[[str, Event], object] | None = None,
     ) -> None:
-        check_promise_options(name, protect)
+        check_requester_options(name, protect)
         self.name = name
         self.protect = tuple(protect)
         self._consent = consent
         self._restart = restart
         self._on_event = on_event
-        hints.leave_alone()
+        import_hints.leave_alone()
 
     def ensure(self, plugin: str, *requirements: RequirementLike, **options: Any) -> Result:
         """Have what a plugin needs: nothing, in milliseconds, where it is there. Options are those of `install()`.
@@ -74,17 +75,17 @@ class Host:
         Options are those of `uninstall()`. Raises: DeclinedError, and what `uninstall()` raises.
         """
         who = self._requester(plugin)
-        names = leaving.only_for(who, self.protect)
+        names = requesters.only_for(who, self.protect)
         result = uninstall(*names, on_event=self._listener(plugin, options), **options) if names else Result()
         if not result.dry_run:
-            leaving.forget(who)
+            requesters.forget(who)
             self._tell(plugin, result)
         return result
 
     def plugins(self) -> dict[str, tuple[str, ...]]:
         """The plugins of this host that have asked for something, with what."""
-        mine = [who for who in leaving.requesters() if who.startswith(self._requester(""))]
-        return {who.removeprefix(self._requester("")): leaving.asked_by(who) for who in mine}
+        mine = [who for who in requesters.requesters() if who.startswith(self._requester(""))]
+        return {who.removeprefix(self._requester("")): requesters.asked_by(who) for who in mine}
 
     def _change(self, verb: Callable[..., Result], plugin: str, requirements: Sequence[Any], **options: Any) -> Result:
         protect = (*self.protect, *options.pop("protect", ()))

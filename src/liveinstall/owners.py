@@ -4,16 +4,17 @@
 the group `liveinstall.owners`, a function from a place's words to an owner or None, makes `activate()` understand it.
 """
 
-from liveinstall.parallel.archive import ArchiveOwner
-from liveinstall.parallel.archiving import ArchiveCheck, Archived
-from liveinstall.parallel.archiving import check as check_archive
-from liveinstall.parallel.archiving import create as create_archive
-from liveinstall.parallel.directory import DirectoryOwner
-from liveinstall.parallel.finder import Finder
-from liveinstall.parallel.manager import activate, active, disable_wheels, enable_wheels, open_place
-from liveinstall.parallel.owners import Entry, Owner, by_name
-from liveinstall.parallel.virtual import VirtualOwner
-from liveinstall.parallel.wheelfile import WheelOwner
+from liveinstall._sidebyside.imports.code_archive import ArchiveOwner
+from liveinstall._sidebyside.imports.code_archive_writer import ArchiveCheck, Archived
+from liveinstall._sidebyside.imports.code_archive_writer import check as check_archive
+from liveinstall._sidebyside.imports.code_archive_writer import create as create_archive
+from liveinstall._sidebyside.imports.directory import DirectoryOwner
+from liveinstall._sidebyside.imports.finder import Finder
+from liveinstall._sidebyside.imports.owner import ModuleEntry as Entry
+from liveinstall._sidebyside.imports.owner import Owner, by_name
+from liveinstall._sidebyside.imports.places import activate, active, disable_wheels, enable_wheels, open_place
+from liveinstall._sidebyside.imports.virtual import VirtualOwner
+from liveinstall._sidebyside.wheels.owner import WheelOwner
 
 __all__ = [
     "ArchiveCheck",

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from places import Place
+from helpers.in_process_site import Place
 
 
 @pytest.fixture

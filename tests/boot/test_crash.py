@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from faults import ERRORS, PHASES, assert_whole, tries_of_errors, upgrade
-from places import KILLED, Place
+from helpers.disk_errors import ERRORS, PHASES, assert_whole, tries_of_errors, upgrade
+from helpers.in_process_site import KILLED, Place
 
 import _liveinstall_boot as boot
-from liveinstall.commit import transaction as transactions
+from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -74,8 +74,8 @@ def test_after_three_failed_tries_a_transaction_is_set_aside_and_the_start_is_fr
         place.state().items()
     )
     assert "in the way" in transactions.note_of(str(place.site), boot.transactions(str(place.site))[0][0])
-    assert len(transactions.untold(str(place.site))) == 1
-    assert transactions.untold(str(place.site)) == []
+    assert len(transactions.take_unreported_failures(str(place.site))) == 1
+    assert transactions.take_unreported_failures(str(place.site)) == []
 
 
 @pytest.mark.parametrize("later", [True, False])

@@ -6,13 +6,13 @@ import errno
 import os
 
 import pytest
-from faults import ERRORS
-from places import KILLED, Place, live
+from helpers.disk_errors import ERRORS
+from helpers.in_process_site import KILLED, Place, live
 from test_crash import assert_whole
 
 import _liveinstall_boot as boot
-from liveinstall.commit import history
-from liveinstall.commit import transaction as transactions
+from liveinstall._transactions import history
+from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 BIG = "x" * 2**20

@@ -6,10 +6,10 @@ import os
 import shutil
 
 import pytest
-from places import Place
+from helpers.in_process_site import Place
 
 import _liveinstall_boot as boot
-from liveinstall.commit import transaction as transactions
+from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

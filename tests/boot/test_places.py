@@ -9,15 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from faults import assert_told, assert_whole, tries_of_errors, upgrade
-from places import Place
-from ports import Folding, Nfs, Windows
+from helpers.disk_errors import assert_told, assert_whole, tries_of_errors, upgrade
+from helpers.imitated_file_systems import Folding, Nfs, Windows
+from helpers.in_process_site import Place
 
 import _liveinstall_boot as boot
-from liveinstall.commit import history
-from liveinstall.commit import transaction as transactions
-from liveinstall.staging.part import Part
-from liveinstall.staging.stage import check_conflicts
+from liveinstall._staging.part import Part
+from liveinstall._staging.stage import check_conflicts
+from liveinstall._transactions import history
+from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs fork, and to see its own open files")
 EVER = 10**9
@@ -121,7 +121,7 @@ def test_what_is_held_at_three_starts_is_set_aside_and_told(place):
         assert place.said.read_text().count("\n") <= 1
     assert not assert_whole(place, before, after, "three starts")
     assert states(place) == ["failed"]
-    assert "winerror" in transactions.untold(str(place.site))[0]
+    assert "winerror" in transactions.take_unreported_failures(str(place.site))[0]
 
 
 def new_files_in_the_order_of_the_swap() -> list[str]:

@@ -100,8 +100,8 @@ def test_ctrl_c_during_a_start_is_not_lost_and_harms_no_swap(staged):
 
 def test_a_start_waits_for_a_swap_in_progress_and_not_for_a_lock(staged):
     holder = staged.start("""
-        from liveinstall.commit.lock import environment_lock
-        from liveinstall.environment.target import find_target
+        from liveinstall._system.lock import environment_lock
+        from liveinstall._environment.target import find_target
         with environment_lock(find_target().site, who="x"):
             print("locked", flush=True); input()
     """)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from places import Place
+from helpers.in_process_site import Place
 
-from liveinstall.environment.installed import check_metadata, check_replaceable, installed, owner_of, record_of
+from liveinstall._environment.installed import check_metadata, check_replaceable, installed, owner_of, record_of
 from liveinstall.errors import DamagedError
 
 

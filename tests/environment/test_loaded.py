@@ -6,11 +6,11 @@ import sys
 import types
 
 import pytest
-from places import Place
+from helpers.in_process_site import Place
 
-from liveinstall.environment.installed import installed
-from liveinstall.environment.loaded import disturbing, loaded, mapped_files
-from liveinstall.model import Distribution, Holder
+from liveinstall._environment.installed import installed
+from liveinstall._environment.loaded import disturbing, loaded, mapped_files
+from liveinstall._model import Distribution, Holder
 
 
 @pytest.fixture

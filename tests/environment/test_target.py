@@ -6,8 +6,8 @@ import sysconfig
 
 import pytest
 
-from liveinstall.environment import target as module
-from liveinstall.environment.target import find_target
+from liveinstall._environment import target as module
+from liveinstall._environment.target import find_target
 from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
 
 
@@ -106,7 +106,7 @@ def test_what_cannot_be_written_is_refused(monkeypatch):
 def test_without_site_packages_only_finalize_works(env):
     done = env.run(
         """
-        from liveinstall.environment.target import find_target
+        from liveinstall._environment.target import find_target
         print(find_target(for_change=False).site)
         try: li.install("x")
         except li.errors.TargetError as error: print("-S" in str(error))

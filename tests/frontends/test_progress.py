@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 from liveinstall import events
+from liveinstall._frontends import progress
+from liveinstall._frontends.progress import Cell, Line, Log, Progress, State, Story
+from liveinstall._model import Change, Plan, Result, Timing
 from liveinstall.events import Reporter
-from liveinstall.frontends import progress
-from liveinstall.frontends.progress import Cell, Line, Log, Progress, State, Story
-from liveinstall.model import Change, Plan, Result, Timing
 
 UP = Change("numpy", "1", "2", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15")

@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import liveinstall
-from liveinstall.frontends.rendering import show
-from liveinstall.model import Change, Pending, Plan, Result, Source, Timing
-from liveinstall.reports import Past
+from liveinstall._frontends.rendering import show
+from liveinstall._model import Change, Origin, Pending, Plan, Result, Timing
+from liveinstall.results import Past
 
 UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15.0", Timing.NOW, "it is new here")
@@ -35,7 +35,7 @@ def test_what_was_set_aside_tells_the_reason():
 
 
 def test_what_happened_tells_who_asked_whence_it_came_and_whether_it_can_be_undone():
-    past = Past("id", (UP, NEW), 0.0, 7, "python x.py", ("numpy>=2",), {"rich": Source("https://h/rich.whl", "ab")})
+    past = Past("id", (UP, NEW), 0.0, 7, "python x.py", ("numpy>=2",), {"rich": Origin("https://h/rich.whl", "ab")})
     assert show(past) == (
         "id  an unknown time, by pid 7 (python x.py), asked for numpy>=2:\n"
         "  numpy 1.26.4 -> 2.2.6\n"

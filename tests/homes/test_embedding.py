@@ -10,10 +10,10 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from support import make_wheel
+from helpers.environments import make_wheel
 
 from liveinstall import homes
-from liveinstall.parallel.store import Store
+from liveinstall._sidebyside.store.store import Store
 
 HOST = r"""
 #include <Python.h>

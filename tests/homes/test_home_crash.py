@@ -7,16 +7,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from places import KILLED, Place
-from support import make_wheel, tree
+from helpers.environments import make_wheel, tree
+from helpers.in_process_site import KILLED, Place
 
 from liveinstall import homes
-from liveinstall.commit import transaction as transactions
+from liveinstall._homes import base_python  # noqa: F401  once, and not in each forked process
+from liveinstall._homes import trial as trials
+from liveinstall._sidebyside.selection import fetch, resolver  # noqa: F401
+from liveinstall._sidebyside.store.store import Store
+from liveinstall._transactions import transaction as transactions
 from liveinstall.errors import HomeError
-from liveinstall.homes import base, making  # noqa: F401  once, and not in each forked process
-from liveinstall.homes import trial as trials
-from liveinstall.parallel import fetching, solving  # noqa: F401
-from liveinstall.parallel.store import Store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.fixture
 def small(monkeypatch):
     """A standard library of a few links, or each try would be two hundred points."""
-    whole = base.listed
-    monkeypatch.setattr(base, "listed", lambda path: dict(sorted(whole(path).items())[:4]))
+    whole = base_python.listed
+    monkeypatch.setattr(base_python, "listed", lambda path: dict(sorted(whole(path).items())[:4]))
 
 
 @pytest.fixture

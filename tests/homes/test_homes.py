@@ -11,12 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support import make_wheel, tree
+from helpers.environments import make_wheel, tree
 
 from liveinstall import homes
+from liveinstall._homes import base_python, create, run
+from liveinstall._sidebyside.store.store import Store
 from liveinstall.errors import FileConflictError, HomeError, RequirementError, TrialError
-from liveinstall.homes import base, leaving, making
-from liveinstall.parallel.store import Store
 
 _SEES = (
     "import json, sys, importlib.metadata as m\n"
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_of_the_store_is_a_typed_error(make, monkeypatch):
     def fail(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(making, "_tree", fail)
+    monkeypatch.setattr(create, "_tree", fail)
     with pytest.raises(HomeError, match="could not be made: .*Permission denied"):
         make("alpha")
 
@@ -191,7 +191,7 @@ def test_what_is_said_and_read_is_whole_however_long(make):
 
 def test_another_patch_version_is_refused_by_the_launcher_and_by_its_scripts(make, monkeypatch):
     home = make("alpha")
-    monkeypatch.setattr(leaving, "version", lambda: "3.11.99")
+    monkeypatch.setattr(run, "version", lambda: "3.11.99")
     with pytest.raises(HomeError, match=r"is for Python .* and its Python is 3\.11\.99 by now"):
         homes.run(home.path, "pass")
     line = Path(home.path, "lib", _name(), "site-packages", "liveinstall-home.pth")
@@ -284,11 +284,13 @@ def test_a_home_that_nobody_has_used_goes_without_a_trace_and_its_store_may_go_f
 
 def test_where_links_cannot_be_had_a_home_is_refused_before_anything_is_made(make, monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
-        patch.setattr(base, "os", SimpleNamespace(name="nt", path=os.path))
+        patch.setattr(base_python, "os", SimpleNamespace(name="nt", path=os.path))
         with pytest.raises(HomeError, match="Windows"):
             make("alpha")
-    real = base.sysconfig.get_config_var
-    monkeypatch.setattr(base.sysconfig, "get_config_var", lambda n: "Python" if n == "PYTHONFRAMEWORK" else real(n))
+    real = base_python.sysconfig.get_config_var
+    monkeypatch.setattr(
+        base_python.sysconfig, "get_config_var", lambda n: "Python" if n == "PYTHONFRAMEWORK" else real(n)
+    )
     with pytest.raises(HomeError, match="framework build"):
         make("alpha")
     assert not (tmp_path / "home").exists() and [*tmp_path.glob(".home*")] == []
@@ -344,7 +346,7 @@ def test_the_command_line_makes_runs_and_removes(env, tmp_path):
     place, store = str(tmp_path / "home"), str(tmp_path / "store")
 
     def cli(*words: str):
-        code = "from liveinstall.frontends.cli import main\nsys.exit(main(sys.argv[1:]))"
+        code = "from liveinstall._frontends.cli.main import main\nsys.exit(main(sys.argv[1:]))"
         command = [str(env.python), "-c", f"import sys, fake_engine\n{code}", *words]
         return subprocess.run(command, env=env.variables(), capture_output=True, text=True, timeout=60, check=False)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from support import tree as content
+from helpers.environments import tree as content
 
-from liveinstall.homes.links import drop, lay, listed, make, opened
+from liveinstall._homes.links import drop, lay, listed, make, opened
 
 
 @pytest.fixture

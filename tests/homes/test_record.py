@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveinstall.homes.record import Record, decode, encode
+from liveinstall._homes.record import HomeRecord, decode, encode
 
 NAMES = st.text(st.characters(exclude_characters="/\t\n\0", codec="utf-8"), min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")
@@ -25,12 +25,12 @@ WORDS = st.text(st.characters(exclude_characters="\t\n\0", codec="utf-8"), max_s
 )
 def test_a_record_is_read_as_it_was_written(asked, has, links, files, hard, same):
     hard = {**{path: (source, 1) for path, (source, _) in hard.items()}, **{p: (f"/store/{p}", 7) for p in same}}
-    record = Record("3.11.7", "/usr/bin/python3.11", asked, has, links, files, hard)
+    record = HomeRecord("3.11.7", "/usr/bin/python3.11", asked, has, links, files, hard)
     assert decode(encode(record)) == record
 
 
 def test_a_row_of_a_newer_kind_is_ignored():
-    text = encode(Record("3.11.7", "/p", links={"bin/python": "/p"}))
+    text = encode(HomeRecord("3.11.7", "/p", links={"bin/python": "/p"}))
     assert decode(text.replace("link\t", "colour\tblue\nlink\t")) == decode(text)
 
 
@@ -51,7 +51,7 @@ def test_a_row_of_a_newer_kind_is_ignored():
     ],
 )
 def test_what_is_damaged_or_leads_elsewhere_is_refused(change):
-    record = Record("3.11.7", "/p", ["x"], [("x", "1", "/s")], {"bin/python": "/p"}, {"x": "00"})
+    record = HomeRecord("3.11.7", "/p", ["x"], [("x", "1", "/s")], {"bin/python": "/p"}, {"x": "00"})
     record.hard = {"lib/a/b.py": ("/s/a/b.py", 4711)}
     text = encode(record)
     assert change[0] in text
@@ -61,4 +61,4 @@ def test_what_is_damaged_or_leads_elsewhere_is_refused(change):
 
 def test_what_cannot_be_written_down_is_refused():
     with pytest.raises(ValueError, match="tab"):
-        encode(Record("3.11.7", "/p", links={"a\tb": "/p"}))
+        encode(HomeRecord("3.11.7", "/p", links={"a\tb": "/p"}))

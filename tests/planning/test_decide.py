@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveinstall.model import Change, Timing
-from liveinstall.planning.decide import Situation, conflicts, decide
-from liveinstall.planning.graph import Node, edges
-from liveinstall.planning.plan import Waits, future, kept_after_cancel
+from liveinstall._model import Change, Timing
+from liveinstall._planning.decide import Situation, conflicts, decide
+from liveinstall._planning.graph import Node, edges
+from liveinstall._planning.plan import PendingNode, future, kept_after_cancel
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 names = st.sampled_from(NAMES)
@@ -92,7 +92,9 @@ def test_nothing_loaded_and_nothing_broken_means_that_nothing_waits(world):
             assert all(change.timing is Timing.NOW for change in decide(changes, free))
 
 
-@given(worlds, st.dictionaries(names, st.builds(Waits, node, st.just(""), st.booleans()), max_size=4), st.sets(names))
+@given(
+    worlds, st.dictionaries(names, st.builds(PendingNode, node, st.just(""), st.booleans()), max_size=4), st.sets(names)
+)
 @settings(max_examples=400)
 def test_what_is_left_after_a_cancel_keeps_every_promise_that_it_kept_before(before, waiting, cancelled):
     kept = kept_after_cancel(waiting, before, cancelled)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from liveinstall.model import Candidate
-from liveinstall.planning.graph import Node
-from liveinstall.planning.plan import Waits, changes_for
-from liveinstall.planning.requests import parse_request
+from liveinstall._model import Candidate
+from liveinstall._planning.graph import Node
+from liveinstall._planning.plan import PendingNode, changes_for
+from liveinstall._requirements.request import parse_request
 
-HERE, WAITING = {"alpha": Node("1.0")}, {"alpha": Waits(Node("1.0"))}
+HERE, WAITING = {"alpha": Node("1.0")}, {"alpha": PendingNode(Node("1.0"))}
 
 
 def changes(candidate, **options):

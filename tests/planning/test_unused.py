@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from liveinstall.planning.graph import Node
-from liveinstall.planning.unused import unused_without
+from liveinstall._planning.graph import Node
+from liveinstall._planning.unused import unused_without
 
 
 def state(**requires: str) -> dict[str, Node]:

@@ -11,8 +11,8 @@ from importlib.util import cache_from_source
 
 import pytest
 
-from liveinstall.staging._compile_child import _AT_ONCE, _IMPORT, Compiler, imports, matches
-from liveinstall.staging.bytecode import BytecodeCompiler
+from liveinstall._staging._compile_child import _AT_ONCE, _IMPORT, Compiler, imports, matches
+from liveinstall._staging.bytecode import BytecodeCompiler
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_children_end_with_a_process_that_is_killed(tmp_path):
         (tmp_path / name).write_text(body)
     code = """
 import sys, time
-from liveinstall.staging.bytecode import BytecodeCompiler
+from liveinstall._staging.bytecode import BytecodeCompiler
 compiler = BytecodeCompiler().__enter__()
 for n in range(400):
     compiler.announce("many", sys.argv[1], "/final", f"m{n}.py")

@@ -1,13 +1,13 @@
-"""Every hostile wheel of integration/hostile.py through `install()`: refused by name, with nothing left behind."""
+"""Every hostile wheel of integration/lib/hostile.py through `install()`: refused by name, with nothing left behind."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from support import make_environment, tree
+from helpers.environments import make_environment, tree
 
-from integration.hostile import KINDS, VICTIM, build, build_good
+from integration.lib.hostile import KINDS, VICTIM, build, build_good
 
 # One process installs them all, as a notebook would: a wheel's path in, what came of it out.
 INSTALL = """

@@ -7,16 +7,16 @@ import zipfile
 from email.parser import HeaderParser
 
 import pytest
+from helpers.environments import make_wheel, record_row
+from helpers.in_process_site import Place
 from hypothesis import given
 from hypothesis import strategies as st
-from places import Place
-from support import make_wheel, record_row
 
+from liveinstall._model import Candidate
+from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._staging.part import stage
+from liveinstall._staging.policy import check_wheel, read_head
 from liveinstall.errors import LiveInstallError, WheelRefusedError
-from liveinstall.model import Candidate
-from liveinstall.staging.bytecode import BytecodeCompiler
-from liveinstall.staging.part import stage
-from liveinstall.staging.policy import check_wheel, read_head
 
 INFO = "good-1.0.dist-info"
 

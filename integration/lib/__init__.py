@@ -1,0 +1,1 @@
+"""What the integration tests and the reports share."""

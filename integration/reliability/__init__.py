@@ -1,7 +1,0 @@
-"""Kills, errors, power losses and crowds, counted: `python -m integration.reliability` makes docs/reliability.md."""
-
-import sys
-
-from integration.environments import ROOT
-
-sys.path.insert(0, str(ROOT / "tests"))  # the small wheels and the fake engine of the unit tests

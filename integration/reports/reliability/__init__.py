@@ -1,0 +1,7 @@
+"""Kills, errors, power losses and crowds, counted: `python -m integration.reports.reliability` makes docs/reliability.md."""
+
+import sys
+
+from integration.lib.environments import ROOT
+
+sys.path.insert(0, str(ROOT / "tests"))  # the small wheels and the fake engine of the unit tests

@@ -1,0 +1,119 @@
+"""What to install: the engine's choice, with what others have asked for, and if wanted with what is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from liveinstall._changes.requester_constraints import RequesterConstraints, check_requester_options
+from liveinstall._requirements.offline import ADVICE, is_offline
+from liveinstall._system.redact import redact
+from liveinstall.errors import EngineError, RequirementError, ResolutionError, WheelRefusedError
+from liveinstall.events import Planning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from liveinstall._changes.context import RequestContext
+    from liveinstall._engines.base import Engine
+    from liveinstall._model import Candidate, Plan
+    from liveinstall._requirements.request import Request
+
+_PREFERENCES = ("newest", "loaded")
+
+
+@dataclass(frozen=True)
+class RequestPolicy:
+    """What a caller wants that no engine knows of. `protect` are PEP 508 strings."""
+
+    requester: str | None = None
+    protect: Sequence[str] = ()
+    prefer: str = "newest"
+    verify: bool | None = None
+
+    def __post_init__(self) -> None:
+        """RequirementError for what makes no sense."""
+        check_requester_options(self.requester, self.protect)
+        if self.prefer not in _PREFERENCES:
+            raise RequirementError(f"prefer={self.prefer!r} is not one of {', '.join(_PREFERENCES)}.", requirement="")
+
+
+@dataclass
+class RequestResolver:
+    """Asks `engine` for one request; `notes` are for the result. `directory` is empty and removed by the caller."""
+
+    scene: RequestContext
+    request: Request
+    wishes: RequestPolicy
+    engine: Engine
+    directory: str
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.scene.reporter.tell(Planning(tuple(map(redact, self.request.asked))))
+        wishes = self.wishes
+        state = self.scene.future()
+        self._promises = RequesterConstraints(
+            self.scene.target.site, state, self.request, wishes.requester or "", wishes.protect
+        )
+        self._asked = self._promises.with_them(self.request, self.directory)
+        self._times = 0
+
+    def candidates(self, *, fetch: bool) -> Sequence[Candidate]:
+        """What the engine chooses. Raises EngineError, ProtectedError."""
+        pins = self.scene.used_versions() if self.wishes.prefer == "loaded" else {}
+        if not pins:
+            return self._resolve(self._asked, self.engine, fetch=fetch)
+        pinned = (*self._asked.constraints, *(f"{name}=={version}" for name, version in pins.items()))
+        try:
+            found = self._resolve(replace(self._asked, constraints=pinned), self.engine, fetch=fetch)
+        except ResolutionError:
+            self.notes.append("the versions that are loaded cannot satisfy this")
+            self.engine.__exit__(None, None, None)
+            return self._resolve(self._asked, self.engine.__enter__(), fetch=fetch)
+        try:
+            with type(self.engine)() as another:
+                self.notes += _version_concessions(found, self._resolve(self._asked, another, fetch=False), pins)
+        except (EngineError, WheelRefusedError) as error:
+            self.notes.append(f"what the newest would be is not known: {error.what.rstrip('.')}")
+        return found
+
+    def _resolve(self, request: Request, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
+        self._times += 1
+        directory = Path(self.directory, str(self._times))
+        directory.mkdir()
+        try:
+            found = self.scene.resolve(request, str(directory), engine, fetch=fetch)
+        except ResolutionError as error:
+            if is_offline():
+                error.todo = f"{error.todo} {ADVICE}".strip()
+            raise self._promises.explained(error) from error
+        return self._promises.without_them(found)
+
+    def check(self, decided: Plan, candidates: Iterable[Candidate]) -> Plan:
+        """The plan with this request's notes; ProtectedError if it breaks what others need."""
+        self._promises.check(self.scene.after(self.request, candidates))
+        offer: tuple[str, ...] = ()
+        if self.wishes.prefer != "loaded" and self.request.when == "auto":
+            helped = [c for c in decided.waiting if c.old_version and c.name not in self.request.names]
+            asked = [c for c in decided.waiting if c.old_version and c.name in self.request.names]
+            if helped and not asked:
+                offer = ('prefer="loaded" would first try the versions that are loaded, which need no restart',)
+        return replace(decided, notes=(*decided.notes, *self.notes, *offer))
+
+    def record(self) -> None:
+        """Remember who asked for what. Needs the lock."""
+        self._promises.record()
+
+
+def _version_concessions(
+    found: Iterable[Candidate], free: Iterable[Candidate], pins: Mapping[str, str]
+) -> Iterable[str]:
+    chosen = {candidate.name: candidate.version for candidate in found}
+    for candidate in free:
+        name, newest = candidate.name, candidate.version
+        if name in pins and pins[name] != newest:
+            yield f"{name} stays at {pins[name]}, which is loaded; the newest that fits is {newest}"
+        elif chosen.get(name, newest) != newest:
+            yield f"{name} {chosen[name]} fits what is loaded; the newest is {newest}"

@@ -1,0 +1,114 @@
+"""What lies on disk, as the values that users get."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from _liveinstall_boot import views
+from liveinstall._environment import holders as holds
+from liveinstall._model import Change, Holder, Origin, Pending, Plan, Result, Target, Timing
+from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions.pending import PendingChange
+from liveinstall._transactions.visibility import StagedDistribution, explain_staged, top_level_modules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from _liveinstall_boot import codec
+    from liveinstall._transactions.history import HistoryEntry
+    from liveinstall.results import Past
+
+
+def change_of(entry: PendingChange) -> Change:
+    """A change that waits."""
+    old, new = entry.swap.old_version, entry.swap.new_version
+    return Change(entry.swap.name, old, new, Timing.RESTART, entry.about.get("reason", ""))
+
+
+def changes_of(item: transactions.Transaction) -> tuple[Change, ...]:
+    """A transaction's changes."""
+    about = item.about.get("changes", {})
+    return tuple(change_of(PendingChange(change, about.get(change.name, {}))) for change in item.record.changes)
+
+
+def pending_of(target: Target, item: transactions.Transaction) -> Pending:
+    """A transaction that waits or was set aside, with what it waits for in words."""
+    why = transactions.note_of(target.site, item.id)
+    if item.state != "failed":
+        mine = [holder for holder in holds.holders(target.site) if holder.mine]
+        held = "; ".join(map(str, [*mine, *users_of(target, item)]))
+        wait = f"the end of {held}, then the next start of Python" if held else "the next start of Python"
+        why = f"{wait} (the last try failed: {why})" if why else wait
+    about = item.about
+    return Pending(
+        transaction=item.id,
+        changes=changes_of(item),
+        since=float(about.get("created", 0)),
+        pid=int(about.get("pid", 0)),
+        command=str(about.get("command", "unknown")),
+        requests=tuple(about.get("requests", ())),
+        state=item.state,
+        waits_for=why,
+    )
+
+
+def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ...]:
+    """The other live processes that keep a transaction from being swapped."""
+    holders = {holder.pid: holder for holder in holds.holders(target.site)}
+    found = views.in_use(target.site, item.record)
+    return tuple(
+        replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for pid, names in found
+    )
+
+
+def past_of(item: HistoryEntry, why_not: str) -> Past:
+    """A transaction that happened. Why each change happened when it did is told, but not what it waited for."""
+    from liveinstall.results import Past
+
+    about, changes = item.about, []
+    sources = {}
+    for change in item.record.changes:
+        more = item.about_change(change.name)
+        changes.append(Change(change.name, change.old_version, change.new_version, reason=more.get("reason", "")))
+        if change.new_version:
+            sources[change.name] = Origin(str(more.get("url", "")), str(more.get("sha256", "")))
+    return Past(
+        transaction=item.id,
+        changes=tuple(changes),
+        when=item.when,
+        pid=int(about.get("pid", 0)),
+        command=str(about.get("command", "unknown")),
+        requests=tuple(about.get("requests", ())),
+        sources=sources,
+        why_not=why_not,
+    )
+
+
+def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run: bool = False) -> Result:
+    """A plan, carried out. `staged`: what of it waits because of this request; else all that waits."""
+    return Result(
+        installed=tuple(change for change in decided.now if change.new_version),
+        removed=tuple(change for change in decided.now if not change.new_version),
+        staged=decided.waiting if staged is None else tuple(staged),
+        unchanged=decided.unchanged,
+        conflicts=decided.conflicts,
+        notes=decided.notes,
+        dry_run=dry_run,
+    )
+
+
+def explain_imports(target: Target) -> None:
+    """Let imports of what only waits say so."""
+    explain_staged({top: waits for change, waits in staged_in(target.site) for top in top_level_modules(waits.part)})
+
+
+def staged_in(site: str) -> Iterator[tuple[codec.Change, StagedDistribution]]:
+    """What waits to come in."""
+    for item in transactions.read_all(site):
+        for change in item.record.changes if item.state == "pending" else ():
+            if change.part:
+                part = os.path.normpath(os.path.join(site, change.part))
+                since = float(item.about.get("created", 0))
+                yield change, StagedDistribution(f"{change.name} {change.new_version}", since, part)

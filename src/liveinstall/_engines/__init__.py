@@ -1,0 +1,1 @@
+"""What resolves and fetches: pip or uv, behind one protocol."""

@@ -1,0 +1,93 @@
+"""pip as the engine: `pip install --dry-run --report` resolves, `pip wheel` fetches what the report names.
+
+Its child process loads pip for longer than all else takes to load here. So it is started with as little as possible,
+and the rest is loaded meanwhile.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from liveinstall._system.child_process import Child
+from liveinstall.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Self
+
+    from liveinstall._engines.base import View
+    from liveinstall._model import Candidate, Origin
+    from liveinstall._requirements.request import Request
+    from liveinstall.events import Event
+
+_CHILD = os.path.join(os.path.dirname(__file__), "_pip_child.py")
+
+
+class PipEngine:
+    """pip in a child process of the running interpreter."""
+
+    def __enter__(self) -> Self:
+        """Start the child, which loads pip, so that this is done when the request is known."""
+        self._made: list[str] = []
+        self._child = Child([sys.executable, "-P", _CHILD, _pip_directory()])
+        return self
+
+    def __exit__(self, kind: object = None, *_: object) -> None:
+        """Stop the child, if it has not been asked or not answered. After a failure its checkouts go too."""
+        self._child.stop()
+        if kind and self._made:
+            from shutil import rmtree
+
+            for path in self._made:
+                rmtree(path, ignore_errors=True)
+
+    def expect(self, requirements: object, options: object) -> None:
+        """See `Engine.expect`: the child loads pip already."""
+
+    def sources(self) -> Mapping[str, Origin]:
+        """Pip's report has told it."""
+        return {}
+
+    def keep(self) -> None:
+        """What was fetched is in use now."""
+        self._made = []
+
+    def resolve(
+        self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
+    ) -> Sequence[Candidate]:
+        """See `Engine.resolve`."""
+        from liveinstall._engines.pip import report  # while pip is loaded
+        from liveinstall._system.temporary import writing_temporary
+
+        names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves")
+        paths = {name: os.path.join(directory, name) for name in names}
+        with writing_temporary():
+            question = {
+                **report.commands(request, paths),
+                "parts": list(view.parts),
+                "hidden": list(view.hidden),
+                "report": paths["report"],
+                "wheels": paths["wheels"],
+                "answer": paths["answer"],
+                "checkouts": [paths["src"], report.checkouts_home(), paths["moves"]],
+                "wanted": fetch,
+                "offline": report.forbidden(),
+            }
+            report.write(paths["request"], question)
+        try:
+            hear = report.Downloads(tell).hear
+            status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=hear)
+        finally:
+            self._made += report.moved(paths["moves"])
+        return report.candidates(paths, status, log, request, fetched=fetch)
+
+
+def _pip_directory() -> str:
+    """Where pip lies, for a child that would not find it by itself."""
+    spec = importlib.util.find_spec("pip")
+    if spec is None or not spec.origin:
+        raise EngineError("pip is not installed.", todo="Install it: python -m ensurepip", log="")
+    return os.path.dirname(os.path.dirname(spec.origin))

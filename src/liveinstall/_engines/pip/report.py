@@ -1,0 +1,190 @@
+"""What pip is asked, and what it has done, as values: loaded while pip is.
+
+Report format: https://pip.pypa.io/en/stable/reference/installation-report/ (version 1).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from liveinstall._engines.local_files import local_wheel
+from liveinstall._engines.pip.arguments import checkouts_home, commands
+from liveinstall._model import Candidate
+from liveinstall._requirements.offline import ADVICE, is_offline
+from liveinstall._system.redact import redact
+from liveinstall.errors import (
+    BuildError,
+    DownloadError,
+    EngineError,
+    FileConflictError,
+    LiveInstallError,
+    ResolutionError,
+    WheelRefusedError,
+)
+from liveinstall.events import Downloading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping
+
+    from liveinstall._requirements.request import Request
+    from liveinstall.events import Event
+
+__all__ = ["Downloads", "candidates", "checkouts_home", "commands", "failure", "forbidden", "moved", "write"]
+
+_DOWNLOAD_LINE = re.compile(r"\s*Downloading (\S+)")
+_PROGRESS_LINE = re.compile(r"Progress (\d+) of (\d+)$")
+# Class names of pip's own exceptions; an exception's base classes count too.
+_BUILD = {
+    "InstallationSubprocessError",
+    "MetadataGenerationFailed",
+    "InstallWheelBuildError",
+    "InvalidPyProjectBuildRequires",
+    "MissingPyProjectBuildRequires",
+    "BuildDependencyInstallError",
+    "FailedToPrepareCandidate",
+}
+_DOWNLOAD = {
+    "NetworkConnectionError",
+    "HashError",
+    "HashErrors",
+    "RequestException",
+    "OSError",
+    "IncompleteDownloadError",
+    "ConnectionFailedError",
+    "ConnectionTimeoutError",
+    "SSLMissingError",
+    "SSLVerificationError",
+    "ProxyConnectionError",
+}
+_RESOLUTION = {"DistributionNotFound", "InstallationError"}
+
+
+class Downloads:
+    """Tells of the downloads that pip prints: "Downloading NAME (SIZE)", then lines "Progress BYTES of BYTES".
+
+    That is for people and for progress only; nothing is decided by it.
+    """
+
+    def __init__(self, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+        self._file = ""
+
+    def hear(self, line: str) -> None:
+        """Take one line."""
+        found = _DOWNLOAD_LINE.match(line)
+        if found:
+            self._file = redact(found[1].rpartition("/")[2])
+        progress = _PROGRESS_LINE.match(line)
+        if progress and self._file and not self._file.endswith(".metadata"):
+            total = int(progress[2])  # 0 where the server does not say
+            self._tell(Downloading(self._file, int(progress[1]), total or None))
+
+
+def forbidden() -> str:
+    """What pip says where the network is not to be used; empty where it is."""
+    return ADVICE if is_offline() else ""
+
+
+def write(path: str, question: Mapping[str, Any]) -> None:
+    """Write down what the child is asked. Raises: OSError."""
+    Path(path).write_text(json.dumps(question), encoding="utf-8")
+
+
+def candidates(paths: Mapping[str, str], status: int, log: str, request: Request, *, fetched: bool) -> list[Candidate]:
+    """What pip has chosen. Raises: EngineError: it has failed."""
+    try:
+        answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"pip could not be run (status {status}).", todo=_last_words(log.strip()), log=log) from error
+    if answer["status"]:
+        raise failure(answer, log)
+    report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
+    return [_candidate(item, paths["wheels"], request.indexed, fetched=fetched) for item in report["install"]]
+
+
+def moved(note: str) -> list[str]:
+    """The checkouts that the child has put where they belong."""
+    try:
+        found: list[str] = json.loads(Path(note).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found
+
+
+def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
+    """The typed error for what ended pip; the words are pip's own."""
+    words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_words(log.strip())]
+    words = [word for word in words if not word.startswith("Ignored the following")] or words
+    message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()).rstrip(".") for word in words if word))))
+    kinds = set(answer["kinds"])
+    details: dict[str, Any] = {"log": log}
+    if "Unexpected" in kinds and not kinds & _DOWNLOAD:
+        return EngineError(f"pip itself failed: {message}.", **details)
+    if "InvalidWheel" in kinds:
+        return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
+    if answer["phase"] == "checkout":
+        return FileConflictError(
+            f"{answer['errors'][-1]} is there already.",
+            todo="Bring it to the commit that you want, and give its path as editable=.",
+            path=answer["errors"][-1],
+            owner="",
+            **details,
+        )
+    if kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message:  # pip has no type for that
+        return BuildError(f"a source distribution could not be built: {message}.", **details)
+    if "DistributionNotFound" in kinds and answer["unreachable"]:
+        seen = redact(" ".join(answer["unreachable"][-1].split()))
+        return DownloadError(f"the index could not be reached: {seen}", todo="Check the network and retry.", **details)
+    if kinds & _DOWNLOAD or answer["phase"] == "fetch":
+        return DownloadError(f"a download failed: {message}.", **details)
+    if kinds & _RESOLUTION:
+        return ResolutionError(f"pip found no solution: {message}.", **details)
+    return EngineError(f"pip stopped: {message}.", **details)
+
+
+def _shorten(message: str) -> str:
+    """Pip names every version that there is; the newest few tell as much. The whole is in the error's `log`."""
+    return re.sub(r"((?:[^,;()]+, ){3})?(?:[^,;()]+, ){10,}(?=(?:[^,;()]+, ){4})", "..., ", message)
+
+
+def _last_words(log: str) -> str:
+    return " ".join(log.split("\n")[-5:]).strip() or "It said nothing."
+
+
+def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fetched: bool) -> Candidate:
+    metadata, info = item["metadata"], item["download_info"]
+    name, version = canonicalize_name(metadata["name"]), metadata["version"]
+    return Candidate(
+        name=name,
+        version=version,
+        requires=tuple(metadata.get("requires_dist", ())),
+        requested=bool(item.get("requested")),
+        extras=tuple(item.get("requested_extras", ())),
+        url=redact(info["url"]),
+        sha256=_sha256(info.get("archive_info", {})),
+        wheel=local_wheel(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
+        direct_url=info if item.get("is_direct") and name not in indexed else None,
+        yanked=(item.get("is_yanked") and "yanked") or None,
+    )
+
+
+def _sha256(archive: dict[str, Any]) -> str:
+    """From `hashes`, or from `hash`, which is all that pip 22 writes."""
+    algorithm, _, digest = str(archive.get("hash", "")).partition("=")
+    return str(archive.get("hashes", {}).get("sha256") or (digest if algorithm == "sha256" else ""))
+
+
+def _fetched(name: str, version: str, wheels: str) -> str:
+    from packaging.utils import parse_wheel_filename
+    from packaging.version import Version
+
+    for path in sorted(Path(wheels).glob("*.whl")):
+        found, found_version, *_ = parse_wheel_filename(path.name)
+        if found == name and found_version == Version(version):
+            return str(path)
+    raise DownloadError(f"pip fetched no wheel for {name} {version}.", log="")

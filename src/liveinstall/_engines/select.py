@@ -1,0 +1,45 @@
+"""Which engine resolves a request. A further engine is registered here, and imported when it is chosen."""
+
+from __future__ import annotations
+
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
+
+from liveinstall._engines.uv.program import find_uv, prefers_uv
+from liveinstall.errors import RequirementError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liveinstall._engines.base import Engine
+
+
+def _pip() -> Engine:
+    from liveinstall._engines.pip.engine import PipEngine
+
+    return PipEngine()
+
+
+def _uv() -> Engine:
+    from liveinstall._engines.uv.engine import UvEngine
+
+    return UvEngine()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"pip": _pip, "uv": _uv}
+
+
+def choose_engine(name: str) -> Engine:
+    """The engine of that name, or for `auto` the environment's own; RequirementError for an unknown name.
+
+    `auto` is uv where uv made the environment, or uv is configured, or pip is missing, if there is a uv; else pip.
+    """
+    maker = ENGINES.get(_own() if name == "auto" else name)
+    if maker is None:
+        raise RequirementError(f"there is no engine {name!r}; there is {', '.join(ENGINES)}.", requirement="")
+    return maker()
+
+
+def _own() -> str:
+    wanted = prefers_uv() or PathFinder.find_spec("pip") is None  # a plain find_spec would count as using it
+    return "uv" if wanted and find_uv() else "pip"

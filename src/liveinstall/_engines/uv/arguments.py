@@ -1,0 +1,85 @@
+"""A request in uv's words. What uv has no words for is refused, by name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from liveinstall._engines.local_files import constraint_files
+from liveinstall._system.redact import redact
+from liveinstall.errors import RequirementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from liveinstall._requirements.request import Request
+
+_OURS = ("--target", "-t", "--prefix", "--python", "-p", "--system", "--user", "--link-mode", "--dry-run", "--exact")
+
+
+def arguments(request: Request, directory: str) -> Iterator[str]:
+    """The arguments of `uv pip install` for a request; files that it needs are written into `directory`.
+
+    Raises RequirementError for what uv cannot do.
+    """
+    _check(request)
+    yield from _upgrades(request)
+    switches = {
+        "--reinstall": request.reinstall,
+        "--no-deps": not request.deps,
+        "--require-hashes": request.require_hashes,
+    }
+    yield from (switch for switch, wanted in switches.items() if wanted)
+    if request.pre:
+        yield "--prerelease=allow"
+    written = os.path.join(directory, "constraints.txt")
+    yield from (f"--constraints={path}" for path in constraint_files(request.constraints, written))
+    yield from sources(request)
+    yield from (f"--config-setting={key}={value}" for key, value in request.config_settings)
+    yield from request.engine_arguments
+    yield from (f"--requirements={path}" for path in request.files)
+    yield from (f"--group={group}" for group in request.groups)
+    yield from (f"--editable={project}" for project in request.editables)
+    yield "--"
+    yield from request.requirements
+
+
+def sources(request: Request) -> Iterator[str]:
+    """Where packages may come from, and as what."""
+    if request.no_index:
+        yield "--no-index"
+    if request.index_url:
+        yield f"--default-index={request.index_url}"
+    yield from (f"--index={url}" for url in request.extra_index_urls)
+    yield from (f"--find-links={link}" for link in request.find_links)
+    for option, names in (("--only-binary", request.only_binary), ("--no-binary", request.no_binary)):
+        yield from (f"{option}={name.strip()}" for text in names for name in text.split(",") if name.strip())
+
+
+def _upgrades(request: Request) -> Iterator[str]:
+    """Pip upgrades what was named, and else only what it must; `uv --upgrade` upgrades all, as pip's eager does."""
+    if request.upgrade and request.upgrade_strategy == "eager":
+        yield "--upgrade"
+    elif request.upgrade:
+        yield from (f"--upgrade-package={name}" for name in sorted(request.names))
+
+
+def _check(request: Request) -> None:
+    if request.upgrade and request.upgrade_strategy != "eager" and (request.files or request.groups):
+        raise RequirementError(
+            "uv cannot upgrade only what a requirement file or a group names.",
+            todo='Ask for upgrade_strategy="eager", which upgrades what they need as well, or for engine="pip".',
+            requirement="",
+        )
+    for project in request.editables:
+        if "+" in project.partition("://")[0].rpartition("@")[2]:
+            raise RequirementError(
+                f"uv uses no repository where it lies: {redact(project)}.",
+                todo='Clone it and give its directory as editable=, or use engine="pip".',
+                requirement=redact(project),
+            )
+    for word in request.engine_arguments:
+        if word.partition("=")[0] in _OURS:
+            raise RequirementError(
+                f"{word} would send uv elsewhere: where packages go is decided here.", requirement=word
+            )

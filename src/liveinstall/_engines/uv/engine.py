@@ -1,0 +1,133 @@
+"""uv as the engine: one `uv pip install` into a directory of its own resolves, downloads, builds and unpacks.
+
+It links from its cache by name, so the links tell where in the cache the unpacked wheels lie. Nothing else of the cache
+is known here, and nothing in it is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._engines.uv.arguments import arguments, sources
+from liveinstall._engines.uv.program import find_uv
+from liveinstall._engines.uv.run import QUIET, Run, early
+from liveinstall._requirements.offline import is_offline
+from liveinstall._system import child_process
+from liveinstall._system.temporary import temporary_directory, writing_temporary
+from liveinstall.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+    from liveinstall._engines.base import View
+    from liveinstall._engines.uv.origins import Origins
+    from liveinstall._model import Candidate, Origin
+    from liveinstall._requirements.request import Request
+
+# What would contradict what is asked for here; what they say is asked for here instead, or does not apply.
+_DROPPED = ("UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "VIRTUAL_ENV")
+
+
+class UvEngine:
+    """uv in a child process."""
+
+    def __enter__(self) -> Self:
+        """Find uv."""
+        self._uv = find_uv()
+        self._run: Run | None = None
+        self._ended: list[Run] = []
+        self._origins: Origins | None = None
+        self._own = temporary_directory()  # it goes when nobody writes to it any more
+        if not self._uv:
+            self._own.cleanup()
+            raise EngineError("uv was not found.", todo='Install it: python -m pip install uv. Or use engine="pip".')
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop what nobody waits for any more."""
+        if self._run:
+            self._end(self._run)
+        if self._origins:
+            self._origins.stop()
+        for run in self._ended:
+            run.finish()
+        self._own.cleanup()
+
+    def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
+        """See `Engine.expect`."""
+        self._run = early(self._uv, requirements, options, _variables(self._own.name), self._own.name)
+
+    def keep(self) -> None:
+        """Nothing that was fetched lies outside of the cache."""
+
+    def resolve(
+        self,
+        request: Request,
+        view: View,
+        directory: str,
+        *,
+        fetch: bool,
+        tell: object = None,  # noqa: ARG002
+    ) -> Sequence[Candidate]:
+        """See `Engine.resolve`. uv does not say how far a download is, so `tell` hears nothing.
+
+        Without `fetch` uv fetches all the same: nothing else tells what a wheel needs.
+        """
+        variables = _variables(self._own.name)  # with the hold that this process has by now
+        with writing_temporary():
+            run = self._started(list(arguments(request, directory)), view, variables)
+        _note(directory, "own", self._own.name)
+        _note(directory, "links", run.target)
+        from liveinstall._engines.uv import results  # while uv works
+
+        status, log = run.child.ask("", timeout=request.timeout)
+        if status:
+            from liveinstall._engines.uv.errors import failure
+
+            raise failure(log, child_process.run([self._uv, "--version"], timeout=10)[1].strip())
+        found = results.candidates(run.target, request, log)
+        self._end(run)
+        indexed = [f"{candidate.name}=={candidate.version}" for candidate in found if candidate.direct_url is None]
+        if fetch and indexed:
+            lock = [self._uv, "pip", "compile", "--quiet", *QUIET, f"--python={sys.executable}", *sources(request)]
+            lock += ["--offline"]  # it was just asked for
+            with writing_temporary():
+                self._origins = results.Origins(lock, indexed, self._own.name, variables)
+        return found
+
+    def _started(self, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:
+        """The run that began early, if it is the right one, or else a new one."""
+        how = (self._uv, asked, view, variables)
+        if self._run and not self._run.is_for(*how):
+            self._end(self._run)
+        self._run = self._run or Run(*how, self._own.name)
+        return self._run
+
+    def _end(self, run: Run) -> None:
+        self._run = None
+        self._ended.append(run)
+        run.stop()
+
+    def sources(self) -> Mapping[str, Origin]:
+        """Where what came from an index came from, by name, as far as uv knows."""
+        return self._origins.read() if self._origins else {}
+
+
+def _variables(directory: str) -> dict[str, str]:
+    """The child's variables. A cache that uv would remove at its end is made in `directory` instead."""
+    kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    if is_offline():
+        kept["UV_OFFLINE"] = "1"  # uv.toml may name pages
+    if os.environ.get("UV_NO_CACHE", "").lower() in ("1", "true", "yes", "on", "y", "t"):
+        kept["UV_CACHE_DIR"] = os.path.join(directory, "cache")
+    return kept
+
+
+def _note(directory: str, name: str, place: str) -> None:
+    """Let whoever cleans `directory` up after a kill find another one."""
+    with suppress(OSError):
+        os.symlink(place, os.path.join(directory, f"elsewhere-{name}"))

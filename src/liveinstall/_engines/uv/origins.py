@@ -1,0 +1,82 @@
+"""Where packages came from: uv's lock of them, pylock.toml (PEP 751), has the addresses and hashes.
+
+`uv pip install` does not say it. Asking takes a tenth of a second, so it is done while the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from liveinstall._model import Origin
+from liveinstall._system.child_process import Child
+from liveinstall._system.redact import redact
+from liveinstall.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from packaging.tags import Tag
+
+
+class Origins:
+    """A lock that uv makes in the background of `names` (`name==version`)."""
+
+    def __init__(
+        self, command: Sequence[str], names: Sequence[str], directory: str, variables: Mapping[str, str]
+    ) -> None:
+        self._lock = os.path.join(directory, "pylock.toml")
+        wanted = os.path.join(directory, "chosen.txt")
+        with open(wanted, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(names) + "\n")
+        arguments = [*command, "--no-deps", "--format=pylock.toml", f"--output-file={self._lock}", wanted]
+        self._child = Child(arguments, env=variables)
+
+    def read(self) -> dict[str, Origin]:
+        """Name -> where it came from; without what uv could not say, which is no reason to fail."""
+        try:
+            self._child.ask("", timeout=10)
+            with open(self._lock, "rb") as stream:
+                packages = tomllib.load(stream).get("packages", ())
+        except (EngineError, OSError, ValueError):
+            return {}
+        found = {canonicalize_name(package["name"]): _file(package) for package in packages}
+        return {
+            name: Origin(redact(file.get("url", file.get("path", ""))), _sha256(file)) for name, file in found.items()
+        }
+
+    def stop(self) -> None:
+        """Nobody wants to know any more."""
+        self._child.stop()
+
+
+def _sha256(file: Mapping[str, Any]) -> str:
+    return str(file.get("hashes", {}).get("sha256", ""))
+
+
+@cache
+def _ranks() -> Mapping[Tag, int]:
+    """How well each tag fits this interpreter: there are a thousand."""
+    return {tag: rank for rank, tag in enumerate(sys_tags())}
+
+
+def _file(package: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The wheel that fits this interpreter best, or the source distribution."""
+    ranks = _ranks()
+    best: tuple[int, Mapping[str, Any]] | None = None
+    for wheel in package.get("wheels", ()):
+        try:
+            *_, tags = parse_wheel_filename(
+                wheel.get("name") or os.path.basename(wheel.get("url", wheel.get("path", "")))
+            )
+        except InvalidWheelFilename:
+            continue
+        rank = min((ranks[tag] for tag in tags if tag in ranks), default=len(ranks))
+        if rank < len(ranks) and (best is None or rank < best[0]):
+            best = rank, wheel
+    return best[1] if best else package.get("sdist", {})

@@ -1,0 +1,129 @@
+"""What uv has done, as values: loaded while it works."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from liveinstall._engines.local_files import local_wheel
+from liveinstall._engines.uv.origins import Origins
+from liveinstall._model import Candidate
+from liveinstall._planning.graph import Node, named
+from liveinstall._system.dist_info import read_fields
+from liveinstall._system.redact import redact
+from liveinstall.errors import EngineError, WheelRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from liveinstall._requirements.request import Request
+
+__all__ = ["Origins", "candidates"]
+
+
+def candidates(target: str, request: Request, log: str) -> list[Candidate]:
+    """What uv has put into `target`, by name."""
+    warned = yanked(log)
+    found = [_candidate(info, request, warned) for info in _new(target)]
+    return [replace(one, requested=_is_requested(one, found, request)) for one in found]
+
+
+def _is_requested(one: Candidate, found: Iterable[Candidate], request: Request) -> bool:
+    """Whether somebody asked for it. uv marks all alike, so what only a file names is what nobody needs."""
+    if one.name in request.names:
+        return True
+    unnamed = request.files or request.groups or request.editables or len(request.names) < len(request.requirements)
+    return bool(unnamed) and all(one.name not in named(Node(other.version, other.requires)) for other in found)
+
+
+def _new(target: str) -> Iterator[str]:
+    """The metadata directories that uv has put in: only there is an INSTALLER, and RECORD is a file of uv's own.
+
+    Where RECORD is a link, a wheel brings the metadata of another distribution among its data.
+    """
+    for name in sorted(os.listdir(target)):
+        info = os.path.join(target, name)
+        metadata, installer, record = (os.path.join(info, part) for part in ("METADATA", "INSTALLER", "RECORD"))
+        if not name.endswith(".dist-info") or not (os.path.islink(metadata) or os.path.lexists(installer)):
+            continue  # it was here before
+        if os.path.islink(record) or not os.path.isfile(record):
+            raise WheelRefusedError(
+                f"a wheel brings {name}, which would register another distribution.",
+                todo="Tell the project, or take another version.",
+                wheel="",
+                entry=name,
+            )
+        yield info
+
+
+def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candidate:
+    tree, (name, version, requires) = _tree(info), _metadata(info)
+    direct = None if canonicalize_name(name) in request.indexed else _direct(info)
+    local = local_wheel(direct["url"]) if direct else ""
+    extras = {canonicalize_name(r.name): sorted(r.extras) for r in _parsed(request.requirements)}
+    return Candidate(
+        name=canonicalize_name(name),
+        version=version,
+        requires=requires,
+        requested=False,
+        extras=tuple(extras.get(canonicalize_name(name), ())),
+        url=redact(direct["url"]) if direct else "",
+        wheel=local,
+        direct_url=direct,
+        yanked=warned.get(f"{canonicalize_name(name)}=={version}"),
+        unpacked="" if local else tree,
+        shared=(os.environ.get("UV_LINK_MODE") or "hardlink") in ("hardlink", "symlink"),
+    )
+
+
+def _tree(info: str) -> str:
+    """The unpacked wheel in uv's cache: what METADATA links to lies two levels below it."""
+    try:
+        return os.path.dirname(os.path.dirname(os.readlink(os.path.join(info, "METADATA"))))
+    except OSError as error:
+        raise EngineError(
+            f"uv could not make links to its cache ({error}).",
+            todo='Let it (on Windows: developer mode), or use engine="pip".',
+        ) from error
+
+
+def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
+    """Name, version and Requires-Dist lines."""
+    fields = read_fields(os.path.join(info, "METADATA"), "name", "version", "requires-dist")
+    return "".join(fields["name"][:1]), "".join(fields["version"][:1]), tuple(fields["requires-dist"])
+
+
+def _direct(info: str) -> dict[str, Any] | None:
+    """direct_url.json (PEP 610) of what came from no index. A link is the wheel's own, which has no say."""
+    path = os.path.join(info, "direct_url.json")
+    if os.path.islink(path) or not os.path.isfile(path):
+        return None
+    with open(path, encoding="utf-8") as stream:
+        found: dict[str, Any] = json.load(stream)
+    return {**found, "url": _without_user(found["url"])}
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
+
+
+def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
+    for text in texts:
+        try:
+            yield Requirement(text)
+        except InvalidRequirement:
+            continue  # a path
+
+
+def yanked(log: str) -> dict[str, str]:
+    """What uv warned of: name==version -> why it was yanked."""
+    found = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
+    return {spec: reason or "yanked" for spec, reason in found}

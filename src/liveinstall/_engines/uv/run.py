@@ -1,0 +1,161 @@
+"""One run of uv: into a directory of links, over what it shall see. It can begin before all of a request is known.
+
+Loading what a request needs takes as long as uv's whole work on a small one. So uv begins on what is most probably
+asked; that run counts only if, once everything is known, it would be started in exactly the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from shutil import rmtree
+from tempfile import mkdtemp
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from _liveinstall_boot.holds import VARIABLE as HOLD
+from liveinstall._engines.uv.arguments import sources
+from liveinstall._engines.uv.view import glance, show
+from liveinstall._system.child_process import Child
+from liveinstall.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from liveinstall._engines.base import View
+    from liveinstall._requirements.request import Request
+
+_MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, for everybody
+_PREFIX = "liveinstall-uv-"
+_OLD = 60  # seconds, after which a directory that nobody has locked is nobody's
+_ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lzma", ".zst")
+QUIET = ("--no-progress", "--color=never")
+_PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
+# Options that change nothing for uv; all others but sources keep it from starting early, if they are given at all.
+_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify")
+_SOURCES: dict[str, Any] = {"no_index": False, "index_url": None, "extra_index_urls": (), "find_links": ()}
+_BUILDS: dict[str, Any] = {"only_binary": (), "no_binary": ()}
+
+
+class Run:
+    """`uv pip install` of `asked`, its arguments, over `view`; `target` is where its links are when it has ended.
+
+    The links are made in memory where that is possible: on a disk thousands of them take longer than all the rest. What
+    a killed process has left there, the next one removes.
+    """
+
+    def __init__(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
+        self._how = _how(uv, asked, view, variables)
+        in_memory = os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK)
+        self._removal: Child | None = None
+        try:
+            if in_memory:
+                _sweep(_MEMORY)
+            self._lay(_MEMORY if in_memory else spare, view, lock=in_memory)
+        except OSError:
+            if not in_memory:
+                raise
+            self._lay(spare, view, lock=False)  # that memory is full
+        try:
+            where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
+            self.child = Child([uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *asked], env=variables)
+        except BaseException:
+            self.finish()
+            raise
+
+    def _lay(self, directory: str, view: View, *, lock: bool) -> None:
+        """Make a target there that shows what is here."""
+        self.target = mkdtemp(prefix=_PREFIX, dir=directory)
+        self._handle = os.open(self.target, os.O_RDONLY) if lock else None
+        try:
+            if self._handle is not None:
+                _lock(self._handle)
+            show(view, self.target)
+        except BaseException:
+            self.finish()
+            raise
+
+    def is_for(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> bool:
+        """Whether it was started as it would be now."""
+        return self._how == _how(uv, asked, view, variables)
+
+    def stop(self) -> None:
+        """End it, and begin to remove its links: for thousands of them another program is quicker, beside all else."""
+        self.child.stop()
+        with suppress(EngineError):
+            self._removal = self._removal or Child(["rm", "-rf", "--", self.target])
+
+    def finish(self) -> None:
+        """See its links gone, all of them."""
+        if self._removal:
+            self._removal.stop()
+        rmtree(self.target, ignore_errors=True)
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def _how(uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> tuple[object, ...]:
+    """All that a run depends on. A hold that was taken meanwhile changes nothing for it, where nothing waits."""
+    stamps = []
+    for info in view.here:
+        with suppress(OSError):  # the same version may have been installed again, from elsewhere
+            stamps.append(os.stat(info).st_mtime_ns)
+    kept = {name: value for name, value in variables.items() if name != HOLD or view.parts or view.hidden}
+    return uv, list(asked), view, kept, stamps
+
+
+def _lock(handle: int) -> None:
+    import fcntl  # where there is such a memory
+
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sweep(memory: str) -> None:
+    """Remove the directories of processes that were killed: they are old, and nobody has them locked."""
+    for name in os.listdir(memory):
+        path = os.path.join(memory, name)
+        with suppress(OSError):
+            if not name.startswith(_PREFIX) or time.time() - os.stat(path).st_mtime < _OLD:
+                continue
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                _lock(handle)
+                rmtree(path, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+
+def early(
+    uv: str, requirements: Sequence[Any], options: Mapping[str, Any], variables: Mapping[str, str], spare: str
+) -> Run | None:
+    """Begin on what is probably asked, or None where that cannot be told from the request as it was typed."""
+    given = {name: value for name, value in options.items() if value and name not in _WITHOUT_EFFECT}
+    usual = options.get("deps", True) is True and given.pop("prefer", "newest") == "newest"
+    usual = usual and options.get("when", "auto") in ("auto", "now", "restart") and sys.prefix != sys.base_prefix
+    plain = requirements and all(map(_is_plain, requirements))
+    if not plain or not usual or set(given) - {"deps", *_SOURCES} or not _fit(given):
+        return None
+    given.pop("deps", None)
+    like_a_request = SimpleNamespace(**{**_SOURCES, **_BUILDS, **given})
+    asked = [*sources(cast("Request", like_a_request)), "--", *requirements]
+    with suppress(EngineError, OSError, ValueError, TypeError):  # it will be said when it is really asked
+        view = glance(sys.path)
+        return Run(uv, asked, view, variables, spare) if view else None
+    return None
+
+
+def _is_plain(text: Any) -> bool:
+    """Whether it is a name, with extras and a version perhaps, and no file."""
+    return isinstance(text, str) and bool(_PLAIN.fullmatch(text)) and not text.lower().endswith(_ARCHIVES)
+
+
+def _fit(given: Mapping[str, Any]) -> bool:
+    """Whether sources are of a kind, and together, as they must be."""
+    links = given.get("find_links", ())
+    lists = isinstance(links, (list, tuple)) and all(isinstance(link, str) for link in links)
+    index = isinstance(given.get("index_url", ""), str) and "extra_index_urls" not in given
+    return lists and index and not ("no_index" in given and (given["no_index"] is not True or "index_url" in given))

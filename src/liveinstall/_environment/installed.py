@@ -1,0 +1,210 @@
+"""Which distributions are here: read from the metadata directories on sys.path, quickly."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from _liveinstall_boot import PART
+from _liveinstall_boot.codec import Stale, read
+from _liveinstall_boot.files import owned
+from liveinstall._model import Distribution
+from liveinstall._system.dist_info import read_fields
+from liveinstall.errors import DamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from liveinstall._model import Target
+
+
+def installed(path: Iterable[str] | None = None, hidden: Iterable[str] = ()) -> dict[str, Distribution]:
+    """The distributions on `path` (default: sys.path) by canonical name; as for imports, the first one wins.
+
+    `hidden` are metadata directories that do not count.
+    """
+    found: dict[str, Distribution] = {}
+    hidden = set(map(os.path.realpath, hidden))
+    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
+        for distribution in in_directory(directory):
+            if distribution.info not in hidden:
+                found.setdefault(distribution.name, distribution)
+    return found
+
+
+def installed_without_parts(hidden: Iterable[str] = ()) -> dict[str, Distribution]:
+    """What is in place: `installed()` without the parts that this process may run from, which only wait."""
+    return installed([entry for entry in sys.path if not entry.endswith(PART)], hidden)
+
+
+def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | None]:
+    """Look single distributions up by canonical name, reading no others: for few of many, or for a quick answer.
+
+    By the names of metadata directories; one that is not named after its distribution is not found. `project` is left
+    empty.
+    """
+    infos: dict[str, str] = {}
+    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
+        try:
+            names = sorted(os.listdir(directory))
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")):
+                stem = name.rpartition(".")[0]
+                infos.setdefault(canonicalize_name(stem.partition("-")[0]), os.path.join(directory, name))
+
+    @cache
+    def find(name: str) -> Distribution | None:
+        info = infos.get(name)
+        if info is None:
+            return None
+        file = "METADATA" if info.endswith(".dist-info") else "PKG-INFO" if os.path.isdir(info) else ""
+        found = _read_metadata(info, file, project=False)
+        return found if found and found.name == name else None
+
+    return find
+
+
+def read_distribution(info: str) -> Distribution | None:
+    """The distribution whose metadata is the dist-info directory `info`; None without a METADATA that names it."""
+    return _read_metadata(info, "METADATA")
+
+
+def in_directory(directory: str) -> Iterator[Distribution]:
+    """The distributions whose metadata lies in `directory`, sorted by file name."""
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(".dist-info"):
+            distribution = _read_metadata(os.path.join(directory, name), "METADATA")
+        elif name.endswith(".egg-info"):
+            info = os.path.join(directory, name)
+            distribution = _read_metadata(info, "PKG-INFO" if os.path.isdir(info) else "")
+        else:
+            continue
+        if distribution:
+            yield distribution
+
+
+def _read_metadata(info: str, file: str, *, project: bool = True) -> Distribution | None:
+    try:
+        fields = read_fields(os.path.join(info, file) if file else info, "name", "version", "requires-dist")
+    except OSError:
+        return None
+    if not fields["name"] or not fields["version"]:
+        return None
+    name, version = canonicalize_name(fields["name"][0]), fields["version"][0]
+    return Distribution(name, version, info, tuple(fields["requires-dist"]), _project(info) if project else "")
+
+
+def _project(info: str) -> str:
+    """The source directory of an editable install (PEP 610), or nothing."""
+    try:
+        with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as stream:
+            direct = json.load(stream)
+        if direct["dir_info"].get("editable"):
+            from urllib.request import url2pathname  # 15 ms
+
+            return os.path.realpath(url2pathname(unquote(urlsplit(direct["url"]).path)))
+    except (OSError, ValueError, KeyError, AttributeError):
+        pass
+    return ""
+
+
+def check_replaceable(distribution: Distribution, target: Target) -> None:
+    """Raise DamagedError unless `distribution` can be replaced by its RECORD, and only it."""
+    name, version = distribution.name, distribution.version
+    places = (target.site, target.platlib)
+    twins = [
+        twin.info for place in dict.fromkeys(places) for twin in in_directory(place) if twin.name == distribution.name
+    ]
+    if len(twins) > 1:
+        raise DamagedError(
+            f"{name} is installed twice: {' and '.join(os.path.basename(twin) for twin in twins)}.",
+            todo="Remove the one that is not in use.",
+            name=name,
+        )
+    if distribution.is_legacy:
+        raise DamagedError(
+            f"{name} {version} was installed without a RECORD ({os.path.basename(distribution.info)}), so it is not "
+            "known which files are its own.",
+            todo="Replace it with the tool that installed it.",
+            name=name,
+        )
+    for path in record_of(distribution)[1]:
+        if not any(_is_below(path, root) for root in (target.data, target.scripts, target.headers)):
+            raise _damaged(distribution, f"{path} lies outside of the environment")
+
+
+def _is_below(path: str, root: str) -> bool:
+    return os.path.relpath(path, root).partition(os.sep)[0] != os.pardir
+
+
+def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
+    """What the distribution owns: paths below its site directory, and absolute paths elsewhere.
+
+    Raises DamagedError when its RECORD is missing or damaged.
+    """
+    try:
+        inside, outside = owned(os.path.dirname(distribution.info), read(os.path.join(distribution.info, "RECORD")))
+    except FileNotFoundError:
+        raise DamagedError(
+            f"{distribution.name} {distribution.version} has no RECORD: conda, Debian or another tool manages it.",
+            todo="Replace it with the tool that installed it.",
+            name=distribution.name,
+        ) from None
+    except (OSError, Stale) as error:
+        raise _damaged(distribution, str(error)) from error
+    if not any(path.endswith(".dist-info/METADATA") for path in inside):
+        raise _damaged(distribution, "it does not list its own METADATA")
+    return inside, outside
+
+
+def _damaged(distribution: Distribution, why: str) -> DamagedError:
+    return DamagedError(
+        f"the RECORD of {distribution.name} {distribution.version} is damaged ({why}).",
+        todo=f"Mend it first: pip install --force-reinstall --no-deps {distribution.name}=={distribution.version}",
+        name=distribution.name,
+    )
+
+
+def files_of(distribution: Distribution) -> set[str]:
+    """The absolute paths that the distribution's RECORD names; DamagedError when it has no good one."""
+    inside, outside = record_of(distribution)
+    home = os.path.dirname(distribution.info)
+    return {os.path.join(home, *path.split("/")) for path in inside}.union(outside)
+
+
+def owner_of(path: str, distributions: Iterable[Distribution]) -> str:
+    """The distribution whose RECORD names `path`, or nothing."""
+    for distribution in distributions:
+        try:
+            if not distribution.is_legacy and path in files_of(distribution):
+                return distribution.name
+        except DamagedError:
+            continue
+    return ""
+
+
+def check_metadata(names: Iterable[str], places: Iterable[str]) -> None:
+    """Raise DamagedError if one of `names` has a dist-info without METADATA: what is installed is then unknown."""
+    wanted = set(names)
+    for place in dict.fromkeys(places):
+        for entry in os.listdir(place) if os.path.isdir(place) else ():
+            name = canonicalize_name(entry.partition("-")[0])
+            info = os.path.join(place, entry)
+            if entry.endswith(".dist-info") and name in wanted and _read_metadata(info, "METADATA") is None:
+                raise DamagedError(
+                    f"{entry} has no METADATA, so it is not known what is installed.",
+                    todo=f"Remove {info}, or mend it: pip install --force-reinstall {name}",
+                    name=name,
+                )

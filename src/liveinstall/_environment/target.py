@@ -1,0 +1,146 @@
+"""Where the files of the running interpreter's environment go, by pip's own rules."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+
+from liveinstall._model import Target
+from liveinstall._system.settings import check_permitted
+from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
+
+_UNTOUCHED = "Nothing was downloaded."
+
+
+def find_target(*, for_change: bool = True, user: bool = False, break_system_packages: bool = False) -> Target:
+    """Find the running interpreter's environment.
+
+    `for_change` checks that it may and can be changed; without it, only that it exists. `user` chooses the user's own
+    site-packages, `break_system_packages` does not ask who else manages it.
+
+    Raises: DisabledError, TargetError (frozen, zipped, `-S`, embedded), ExternallyManagedError (PEP 668),
+    NotWritableError; RequirementError where this interpreter does not see the user's site-packages.
+    """
+    if for_change:
+        check_permitted()
+    _check_interpreter()
+    target = _system_target()
+    if for_change:
+        if sys.flags.no_site:
+            raise TargetError(
+                f"Python runs without site-packages (-S), so nothing could be imported after an install. {_UNTOUCHED}",
+                todo="Start Python without -S.",
+                site=target.site,
+            )
+        if not break_system_packages:
+            _check_externally_managed(target)
+    if user:
+        _check_user_site(target)
+        target = _user_target()
+    elif target.kind == "system" and not _is_writable(target) and site.ENABLE_USER_SITE:
+        target = _user_target()
+    if for_change and not _is_writable(target):
+        raise NotWritableError(
+            f"{target.site} cannot be written to. {_UNTOUCHED}",
+            todo="Make it writable, or use a virtual environment: python -m venv DIR.",
+            site=target.site,
+        )
+    if for_change:
+        _check_one_file_system(target)
+    return target
+
+
+def _check_interpreter() -> None:
+    if getattr(sys, "frozen", False) or not sys.executable or not os.path.isfile(sys.executable):
+        raise TargetError(
+            f"this is a frozen or embedded interpreter without an environment of its own. {_UNTOUCHED}",
+            todo="Install when the application is built, or start it from a virtual environment.",
+            site="",
+        )
+    if not os.path.isfile(os.__file__):
+        raise TargetError(
+            f"this interpreter runs from an archive. {_UNTOUCHED}", todo="Use an unpacked Python.", site=""
+        )
+
+
+def _target(kind: str, paths: dict[str, str]) -> Target:
+    headers = paths["include"]
+    if kind == "venv":  # as pip does: headers of distributions are kept apart from Python's own
+        headers = os.path.join(paths["data"], "include", "site", f"python{sysconfig.get_python_version()}")
+    names = {"site": "purelib", "platlib": "platlib", "scripts": "scripts", "data": "data"}
+    found = {name: os.path.realpath(paths[key]) for name, key in names.items()}
+    return Target(python=sys.executable, kind=kind, headers=os.path.realpath(headers), **found)
+
+
+def _system_target() -> Target:
+    prefix = _prefix()
+    if prefix == sys.base_prefix:
+        return _target("system", sysconfig.get_paths())
+    return _target("venv", sysconfig.get_paths(vars={"base": prefix, "platbase": prefix}))
+
+
+def _prefix() -> str:
+    """sys.prefix, which under -S is the base's even in a venv: site.py is what looks for pyvenv.cfg (up to 3.13)."""
+    if sys.flags.no_site and sys.prefix == sys.base_prefix:
+        directory = os.path.dirname(os.path.abspath(sys.executable))
+        for place in (directory, os.path.dirname(directory)):
+            if os.path.isfile(os.path.join(place, "pyvenv.cfg")):
+                return os.path.dirname(directory)
+    return sys.prefix
+
+
+def _check_user_site(target: Target) -> None:
+    if site.ENABLE_USER_SITE:
+        return
+    why = "in this virtual environment" if target.kind == "venv" else "by this interpreter (-s, -I, PYTHONNOUSERSITE)"
+    raise RequirementError(
+        f"user=True: the user's site-packages are not seen {why}.", todo="Leave user= away.", requirement="user"
+    )
+
+
+def _user_target() -> Target:
+    return _target("user", sysconfig.get_paths(sysconfig.get_preferred_scheme("user")))
+
+
+def _is_writable(target: Target) -> bool:
+    return all(os.access(_existing(path), os.W_OK) for path in {target.site, target.platlib, target.scripts})
+
+
+def _existing(path: str) -> str:
+    """The nearest directory that exists: a user site may not have been made yet."""
+    while not os.path.isdir(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
+
+
+def _check_externally_managed(target: Target) -> None:
+    """PEP 668. pip's own switch for it is honoured: PIP_BREAK_SYSTEM_PACKAGES."""
+    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    allowed = os.environ.get("PIP_BREAK_SYSTEM_PACKAGES", "").lower() in ("1", "true", "yes", "on", "y", "t")
+    if target.kind == "venv" or allowed or not os.path.isfile(marker):
+        return
+    from configparser import ConfigParser, Error
+
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(marker, encoding="utf-8")
+        advice = parser.get("externally-managed", "Error").strip()
+    except (Error, UnicodeDecodeError):
+        advice = "Use a virtual environment: python -m venv DIR."
+    raise ExternallyManagedError(
+        f"this Python is managed by another package manager (PEP 668). {_UNTOUCHED}", todo=advice, site=target.site
+    )
+
+
+def _check_one_file_system(target: Target) -> None:
+    """A swap renames and never copies, so everything must lie on one file system."""
+    device = os.stat(_existing(target.site)).st_dev
+    for path in (target.platlib, target.scripts):
+        if os.stat(_existing(path)).st_dev != device:
+            raise TargetError(
+                f"{path} lies on another file system than {target.site}. {_UNTOUCHED}",
+                todo="Use an environment that lies on one file system.",
+                site=target.site,
+            )

@@ -1,0 +1,1 @@
+"""Where people are: what values look like, progress, prompts, notebooks and the command line."""

@@ -1,0 +1,52 @@
+"""The verb of code archives: `archive create`, `archive check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+EXAMPLES = {
+    "archive": ("archive create app.archive vendored wheels/*.whl --stdlib", "archive check app.archive"),
+}
+
+
+def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add it to the grammar; `verb` adds one."""
+    archive = verb(verbs, "archive", "keep the code of directories and wheels in one file, which imports faster")
+    archive.add_argument("action", choices=("create", "check"))
+    archive.add_argument("path", metavar="FILE", help="the archive")
+    archive.add_argument(
+        "places", nargs="*", metavar="PLACE", help="directories laid out as site-packages is, and wheels"
+    )
+    archive.add_argument("--stdlib", action="store_true", help="the standard library, too")
+
+
+def _archive(options: dict[str, Any]) -> Any:
+    from liveinstall._sidebyside.imports import code_archive_writer
+
+    if options["action"] == "check":
+        return code_archive_writer.check(options["path"])
+    places = code_archive_writer.directories_of(options["places"])
+    return code_archive_writer.create(options["path"], *places, stdlib=options["stdlib"])
+
+
+VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"archive": _archive}
+
+
+def words_of(value: Any) -> str:
+    """What a person reads."""
+    if hasattr(value, "stale"):
+        lines = [f"{value.path}: {value.modules} modules, {len(value.stale)} of them no longer count."]
+        return "\n".join([*lines, *(f"  {name}" for name in value.stale)])
+    lines = [f"{value.path}: {value.modules} modules, {value.size} bytes."]
+    return "\n".join([*lines, *(f"  left out, cannot be compiled: {name}" for name in value.left_out)])
+
+
+def status_of(value: Any) -> int:
+    """The exit status."""
+    return ExitCode.BROKEN if getattr(value, "stale", ()) else ExitCode.DONE

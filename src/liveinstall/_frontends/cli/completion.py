@@ -1,0 +1,82 @@
+"""Completion in shells, by argcomplete (`liveinstall[completion]`): verbs, options, and names that are there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from liveinstall.errors import LiveInstallError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable
+
+_MISSING = "argcomplete, which completes in shells, is not installed here."
+
+
+def script(shell: str) -> str:
+    """What a shell has to run to complete `liveinstall`. LiveInstallError where argcomplete is missing."""
+    try:
+        from argcomplete.shell_integration import shellcode
+    except ImportError as error:
+        raise LiveInstallError(_MISSING, todo="Install it: liveinstall install argcomplete.") from error
+    return str(shellcode(["liveinstall"], shell=shell))
+
+
+def answer(parser: argparse.ArgumentParser) -> None:
+    """Tell the shell that asks (`_ARGCOMPLETE` is set) what may stand at the cursor, and end the process."""
+    try:
+        from argcomplete import autocomplete
+    except ImportError:
+        return
+    _add_completers(parser)
+    autocomplete(parser)
+
+
+def _add_completers(parser: argparse.ArgumentParser) -> None:
+    for action in parser._actions:  # noqa: SLF001  argparse has no other way to ask for them
+        if isinstance(action.choices, dict):
+            for verb in dict.fromkeys(action.choices.values()):
+                _add_completers(verb)
+        elif action.dest in _COMPLETERS:
+            action.completer = _COMPLETERS[action.dest]  # type: ignore[attr-defined]
+
+
+def installed_names(prefix: str = "", **_: Any) -> Iterable[str]:
+    """The canonical names of what is installed, by the names of metadata directories; paths where one is begun."""
+    if prefix.startswith((".", "/", "~")) or os.sep in prefix:
+        return _files(prefix)
+    found: set[str] = set()
+    for place in dict.fromkeys(sys.path):
+        try:
+            entries = os.listdir(place or os.curdir)
+        except OSError:
+            continue
+        found.update(canonicalize_name(e.partition("-")[0]) for e in entries if e.endswith((".dist-info", ".egg-info")))
+    return sorted(found)
+
+
+def _files(prefix: str) -> Iterable[str]:
+    from argcomplete.completers import FilesCompleter
+
+    return list(FilesCompleter()(prefix))
+
+
+def _transactions(**_: Any) -> Iterable[str]:
+    from liveinstall._verbs.undo import history
+
+    return [past.transaction for past in history()]
+
+
+def _engines(**_: Any) -> Iterable[str]:
+    return "auto", "pip", "uv"
+
+
+_COMPLETERS: dict[str, Callable[..., Iterable[str]]] = {
+    **dict.fromkeys(("requirements", "names", "protect"), installed_names),
+    **dict.fromkeys(("transaction", "to"), _transactions),
+    "engine": _engines,
+}

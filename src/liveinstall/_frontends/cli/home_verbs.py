@@ -1,0 +1,115 @@
+"""The verbs that run a program in another environment than this one: `try`, and `home`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.cli.exit_codes import ExitCode
+from liveinstall._requirements.pip_options import add_options
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+EXAMPLES = {
+    "try": ("try", 'try -c "import pandas"', "try -m pytest -x", "try script.py --option"),
+    "home": (
+        "home create ENV1 requests 'numpy<2'",
+        "home run ENV1 -m pytest -x",
+        "home run ENV1 script.py --option",
+        "home remove ENV1",
+    ),
+}
+_PROGRAM = "[-c CODE | -m MODULE | SCRIPT] [ARGUMENT ...]"
+_OWN = ("--json", "--debug", "-v", "--verbose", "-h", "--help")
+
+
+def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add them to the grammar; `verb` adds one."""
+    tried = verb(verbs, "try", "run a program in the environment as it will be after the restart")
+    tried.usage = f"{tried.prog} {_PROGRAM}"
+    tried.add_argument("program", nargs="*", help="none: a prompt; its exit status")
+    home = verb(verbs, "home", "make an environment of links, run in it, or remove it")
+    home.usage = (
+        f"{home.prog} create PATH [OPTION ...] [REQUIREMENT ...]\n"
+        f"       {home.prog} run PATH {_PROGRAM}\n       {home.prog} remove PATH"
+    )
+    home.add_argument("action", choices=("create", "run", "remove"))
+    home.add_argument("path", metavar="PATH", help="the home's directory")
+    home.add_argument("--store", metavar="DIRECTORY", help="where packages come from, and are fetched to (create)")
+    home.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto (create)")
+    home.add_argument("--timeout", type=float, metavar="SECONDS", help="for the store's lock and the engine (create)")
+    home.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr (create)")
+    add_options(home)
+
+
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Let a verb that changes something prove first that it can be imported."""
+    for option, value, text in (
+        ("--verify", True, "first import, in a trial, what changes and what is loaded and needs it"),
+        ("--no-verify", False, "do not, although LIVEINSTALL_VERIFY is set"),
+    ):
+        parser.add_argument(option, dest="verify", action="store_const", const=value, default=None, help=text)
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """What argparse shall read of a command line, and the program that it runs: that one's options are its own."""
+    words = list(words)
+    said = [at for at, word in enumerate(words) if word not in _OWN]
+    first = [words[at] for at in said[:2]]
+    before = 1 if first[:1] == ["try"] else 3 if first == ["home", "run"] else 0  # words of ours
+    if not before:
+        return words, None
+    end = said[before] if len(said) > before else len(words)
+    program = words[end:]
+    return words[:end], program[program[:1] == ["--"] :]
+
+
+def _try(options: dict[str, Any]) -> Any:
+    from liveinstall._verbs.trial import trial, try_program
+
+    program = options["program"]
+    if not options["as_json"]:
+        return try_program(program)
+    return trial(**keywords(program))
+
+
+def keywords(program: Sequence[str]) -> dict[str, Any]:
+    """The interpreter's arguments as keyword arguments."""
+    kind = {"-c": "code", "-m": "module"}.get(program[0] if program else "", "script")
+    rest = program[kind != "script" :]
+    return {kind: rest[0] if rest else None, "arguments": rest[1:]}
+
+
+def _home(options: dict[str, Any]) -> Any:
+    from liveinstall._homes.create import create
+    from liveinstall._homes.remove import remove
+    from liveinstall._homes.run import run, run_program
+
+    action, path = options.pop("action"), options.pop("path")
+    program, as_json = options.pop("program", None), options.pop("as_json", False)
+    if action == "create":
+        return create(path, *options.pop("requirements"), **options)
+    if action == "remove":
+        return remove(path)
+    if not as_json:
+        return run_program(path, program or [])
+    return run(path, **keywords(program or []))
+
+
+VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"try": _try, "home": _home}
+
+
+def words_of(value: Any) -> str:
+    """What a person reads: nothing where a program has spoken."""
+    if isinstance(value, int):
+        return ""
+    if isinstance(value, tuple):
+        return "\n".join(f"Stays, because it was not made with the home: {path}" for path in value) or "Removed."
+    return str(value)
+
+
+def status_of(value: Any) -> int:
+    """The exit status: the program's."""
+    status = value if isinstance(value, int) else getattr(value, "returncode", ExitCode.DONE)
+    return int(128 - status if status < 0 else status)

@@ -1,0 +1,137 @@
+"""`python -m liveinstall`, `liveinstall`: each verb of the API, `--json` for programs, an honest exit status.
+
+The statuses are in `statuses.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.cli.colours import RED, YELLOW, paint, paint_lines, wants_colour
+from liveinstall._frontends.cli.exit_codes import ExitCode
+from liveinstall._frontends.cli.parser import UsageError, build_parser, parse
+from liveinstall.errors import LiveInstallError, RequirementError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FORMAT = 1  # of the --json envelope
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. Nothing is raised, so that others can run commands too."""
+    if arguments is None and "_ARGCOMPLETE" in os.environ:
+        from liveinstall._frontends.cli.completion import answer
+
+        answer(build_parser())
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = parse(words)
+    except UsageError as error:
+        _show_misuse(error, as_json="--json" in words)
+        return ExitCode.MISUSED
+    except SystemExit as error:  # it has shown its help, or the version
+        return int(error.code or 0)
+    if arguments is None:
+        _warn_of_another_environment()
+    return run(options)
+
+
+def run(options: dict[str, Any]) -> int:
+    """Run what was parsed."""
+    verb, as_json, debug = options.pop("verb"), options.pop("json"), options.pop("debug")
+    options.pop("_yes", None)
+    if "program" in options:
+        options["as_json"] = as_json
+    if "quiet" in options:
+        options["quiet"] = as_json or options["quiet"]
+    try:
+        from liveinstall._frontends.cli.verbs import VERBS, describe, plain, status_of
+
+        value = VERBS[verb](options)
+        text = json.dumps(_envelope(verb, result=plain(value))) if as_json else describe(verb, value)
+        status = status_of(verb, value)
+    except LiveInstallError as error:
+        _show_error(verb, error, as_json=as_json, debug=debug)
+        return ExitCode.MISUSED if isinstance(error, RequirementError) else ExitCode.FAILED
+    except KeyboardInterrupt as error:
+        interrupted = LiveInstallError("Interrupted.")
+        _show_failure(verb, "KeyboardInterrupt", interrupted, error if debug else None, as_json=as_json)
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  a person gets a line, with --debug the traceback
+        _show_unexpected(verb, error, as_json=as_json, debug=debug)
+        return ExitCode.UNEXPECTED
+    if text:
+        _tell(paint_lines(text) if not as_json and verb != "completion" and wants_colour(sys.stdout) else text)
+    return status
+
+
+def _envelope(verb: str | None, **more: Any) -> dict[str, Any]:
+    return {"liveinstall": _FORMAT, "command": verb, "ok": "error" not in more, **more}
+
+
+def _tell(text: str) -> None:
+    """Print; whoever reads may have heard enough (`history | head`), and what was done is done."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
+
+
+def _show_error(verb: str, error: LiveInstallError, *, as_json: bool, debug: bool) -> None:
+    log = str(error.details.get("log") or "")
+    if debug and log and not as_json:
+        print(log.rstrip(), file=sys.stderr)
+    _show_failure(verb, type(error).__name__, error, error if debug else None, as_json=as_json)
+
+
+def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool) -> None:
+    """An error that has no type here. What was begun was taken back on its way, or will be at the next use."""
+    what = " ".join(str(error).split()).rstrip(".") or "no more is known"
+    told = LiveInstallError(f"{what}.", todo="`check` says whether all is well; --debug shows where it failed.")
+    told.unchanged = "Nothing is left half done."
+    _show_failure(verb, type(error).__name__, told, error if debug else None, as_json=as_json)
+
+
+def _show_failure(
+    verb: str | None, kind: str, error: LiveInstallError, cause: BaseException | None, *, as_json: bool
+) -> None:
+    """One line, or one object; before it the traceback of `cause`."""
+    if cause is not None:
+        traceback.print_exception(cause)
+    if as_json:
+        about = {
+            "type": kind,
+            "message": error.what,
+            "unchanged": error.unchanged,
+            "todo": error.todo,
+            **{name: value for name, value in error.details.items() if isinstance(value, (str, dict))},
+        }
+        _tell(json.dumps(_envelope(verb, error=about)))
+    else:
+        print(f"{_coloured(kind, RED)}: {error}", file=sys.stderr)
+
+
+def _show_misuse(error: UsageError, *, as_json: bool) -> None:
+    told = LiveInstallError(f"{str(error).rstrip('.?')}{'?' if str(error).endswith('?') else '.'}")
+    told.todo = "--help explains."
+    if not as_json:
+        print(error.usage.rstrip(), file=sys.stderr)
+    _show_failure(None, "UsageError", told, None, as_json=as_json)
+
+
+def _warn_of_another_environment() -> None:
+    """A script on PATH may be that of another environment than the one that is activated."""
+    active = os.environ.get("VIRTUAL_ENV", "")
+    if sys.argv[0].endswith("__main__.py") or not active or os.path.realpath(active) == os.path.realpath(sys.prefix):
+        return
+    words = f"this is the liveinstall of {sys.prefix}, and not of {active}, which is activated."
+    print(f"{_coloured('Note', YELLOW)}: {words}", file=sys.stderr)
+
+
+def _coloured(text: str, colour: str) -> str:
+    return paint(text, colour) if wants_colour(sys.stderr) else text

@@ -1,0 +1,158 @@
+"""The verbs of what lies side by side: `run --with`, `versions`, `registry`, `store`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.cli.exit_codes import ExitCode
+from liveinstall._requirements.pip_options import add_options
+from liveinstall._verbs.store import forget, stored
+from liveinstall.errors import RequirementError
+from liveinstall.results import Guard, Registered, VersionInUse
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+EXAMPLES = {
+    "run": (
+        'run --with "pandas<2" script.py --option',
+        'run --with "numpy==1.26.4" -m pytest -x',
+        "run script.py",
+    ),
+    "versions": ("versions numpy", "versions numpy --json"),
+    "registry": (
+        "registry create env1 numpy==1.26.4 pyzmq==26.2",
+        "registry create env2 numpy==1.26.4 --exclusive",
+        "registry merge both env1 env3",
+        "registry check env1",
+        "registry export-pth env1 > env1.pth",
+        "registry enable",
+    ),
+    "store": ("store list", "store remove numpy==1.26.4"),
+}
+_PROGRAM = "(SCRIPT | -m MODULE | -c CODE) [ARGUMENT ...]"
+_REGISTRY = {  # action -> how many NAMEs follow it
+    "create": (1, None),
+    "show": (1, 1),
+    "list": (0, 0),
+    "merge": (2, None),
+    "check": (1, 1),
+    "remove": (1, 1),
+    "export-pth": (1, 1),
+    "enable": (0, 0),
+    "disable": (0, 0),
+}
+
+
+def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add them to the grammar; `verb` adds one."""
+    run = verb(verbs, "run", "run a program with other versions than the environment has, which stays as it is")
+    run.usage = f"{run.prog} [--with REQUIREMENT] ... {_PROGRAM}"
+    run.add_argument("program", nargs="*", help="its exit status; a script's block of metadata (PEP 723) counts")
+    run.add_argument("--with", action="append", default=[], dest="wanted", metavar="REQUIREMENT", help="what it needs")
+    run.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto, for what is missing")
+    run.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr")
+    verb(verbs, "versions", "show all versions of a distribution: default, stored, pending, active").add_argument(
+        "name", metavar="NAME"
+    )
+    registry = verb(verbs, "registry", "choose by a name, at the start of Python, which versions it imports")
+    registry.usage = (
+        f"{registry.prog} create NAME [--exclusive] [OPTION ...] REQUIREMENT ...\n"
+        f"       {registry.prog} (show | check | remove | export-pth) NAME\n"
+        f"       {registry.prog} merge NAME OTHER ...\n       {registry.prog} (list | enable | disable)"
+    )
+    registry.add_argument("action", choices=tuple(_REGISTRY))
+    add_options(registry)
+    registry.add_argument("--exclusive", action="store_true", help="shut the environment out (create)")
+    registry.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto (create)")
+    registry.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr (create)")
+    store = verb(verbs, "store", "show what lies beside the environment, or remove of it")
+    store.add_argument("action", choices=("list", "remove"))
+    store.add_argument("names", nargs="*", metavar="NAME[==VERSION]")
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """What argparse shall read of `run ...`, and the program: that one's options are its own."""
+    at = 1
+    while at < len(words):
+        word = words[at]
+        if word in ("--with", "--engine"):
+            at += 1
+        elif not word.startswith("-") or word in ("-m", "-c", "--"):
+            break
+        at += 1
+    program = list(words[at:])
+    return list(words[:at]), program[program[:1] == ["--"] :]
+
+
+def _run(options: dict[str, Any]) -> int:
+    from liveinstall._verbs.run import run
+
+    if not options["program"]:
+        raise RequirementError(f"there is no program to run: {_PROGRAM}.", requirement="")
+    return run(options["program"], options["wanted"], engine=options["engine"], quiet=options["quiet"])
+
+
+def _versions(options: dict[str, Any]) -> Any:
+    from liveinstall._verbs.versions import versions
+
+    return versions(options["name"])
+
+
+def _registry(options: dict[str, Any]) -> Any:
+    from liveinstall._verbs import registry as registering
+
+    action, given = options.pop("action"), options.pop("requirements", [])
+    least, most = _REGISTRY[action]
+    if len(given) < least or (most is not None and len(given) > most):
+        names = {0: "no NAME", 1: "one NAME", 2: "a NAME and others"}[least]
+        raise RequirementError(f"registry {action} takes {names}.", requirement="")
+    if action == "create":
+        return registering.create(given[0], *given[1:], **options)
+    alone: dict[str, Callable[[], Any]] = {
+        "list": registering.registered,
+        "enable": lambda: registering.enable("on"),
+        "disable": lambda: registering.enable("off"),
+    }
+    if action in alone:
+        return alone[action]()
+    return getattr(registering, action.replace("-", "_"))(*given)
+
+
+def _store(options: dict[str, Any]) -> Any:
+
+    if options["action"] == "list":
+        return stored()
+    if not options["names"]:
+        raise RequirementError("store remove takes what to remove: NAME or NAME==VERSION.", requirement="")
+    return forget(*options["names"])
+
+
+VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "run": _run,
+    "versions": _versions,
+    "registry": _registry,
+    "store": _store,
+}
+
+
+def words_of(value: Any) -> str:
+    """What a person reads: nothing where a program has spoken."""
+    if isinstance(value, int):
+        return ""
+    if isinstance(value, Guard):
+        seen = "look for a registry" if value.guarded else "look for no registry"
+        return f"Starts of Python in {value.site} {seen}."
+    if isinstance(value, tuple) and value and not isinstance(value[0], Registered):
+        return "\n".join(
+            f"{row.name} {row.version}  {row.place}" if isinstance(row, VersionInUse) else row for row in value
+        )
+    return str(value) if value != () else getattr(value, "empty", "")
+
+
+def status_of(value: Any) -> int:
+    """The exit status: the program's, or whether `registry check` has found something."""
+    if isinstance(value, int):
+        return int(value)
+    return ExitCode.BROKEN if getattr(value, "problems", ()) else ExitCode.DONE

@@ -1,0 +1,133 @@
+"""Each verb of the command line: what it calls, what a person reads of it, what a program gets, and its status."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.cli import archive_verbs, home_verbs, sidebyside_verbs
+from liveinstall._frontends.cli.exit_codes import ExitCode
+from liveinstall._frontends.rendering import render_listed, show
+from liveinstall._model import Result
+from liveinstall._verbs import hold, inspection, pending, uninstall
+from liveinstall._verbs import undo as back
+from liveinstall._verbs.install import install, plan
+from liveinstall._verbs.status import status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+
+def _ensure(options: dict[str, Any]) -> Any:
+    from liveinstall._verbs.ensure import ensure
+
+    return ensure(*options.pop("requirements"), **options)
+
+
+def _repair_room() -> Any:
+    """Imported only when it is asked for: no other verb needs what it needs."""
+    from liveinstall._verbs import repair
+
+    return repair
+
+
+def _completion(options: dict[str, Any]) -> str:
+    from liveinstall._frontends.cli.completion import script
+
+    return script(options["shell"])
+
+
+VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "install": lambda options: install(*options.pop("requirements"), **options),
+    "plan": lambda options: plan(*options.pop("requirements"), **options),
+    "ensure": _ensure,
+    "uninstall": lambda options: uninstall.uninstall(*options.pop("names"), **options),
+    "list": lambda _: inspection.list(),
+    "freeze": lambda options: inspection.freeze(**options),
+    "check": lambda _: inspection.check(),
+    "status": lambda _: status(),
+    "pending": lambda _: pending.pending(),
+    "finalize": lambda options: pending.finalize(force=options["force"]),
+    "cancel": lambda options: pending.cancel(*options["names"]),
+    "hold": lambda options: hold.hold_while(options["program"]),
+    "guard": lambda options: hold.guard(options["state"]),
+    "history": lambda _: back.history(),
+    "undo": lambda options: back.undo(options["transaction"], to=options["to"], verify=options["verify"]),
+    "prune": lambda options: back.prune(**options),
+    "doctor": lambda options: _repair_room().doctor(*options["names"]),
+    "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
+    "completion": _completion,
+    **home_verbs.VERBS,
+    **archive_verbs.VERBS,
+    **sidebyside_verbs.VERBS,
+}
+_GROUPS = (home_verbs, archive_verbs, sidebyside_verbs)
+
+
+def _group(verb: str) -> ModuleType | None:
+    """The module that has a verb with others of its kind, and tells what such a one says and ends with."""
+    return next((module for module in _GROUPS if verb in module.VERBS), None)
+
+
+def describe(verb: str, value: Any) -> str:
+    """What a person reads."""
+    if verb == "list":
+        return render_listed(value)
+    group = _group(verb)
+    if group:
+        return str(group.words_of(value))
+    if verb == "hold":
+        return ""  # the program has spoken
+    if verb == "freeze":
+        return "\n".join(value)
+    if verb == "completion":
+        return str(value)
+    if verb == "cancel":
+        return "\n".join(f"No longer waits: {change}" for change in value)
+    if verb == "guard":
+        return f"{value.site} is {'guarded' if value.guarded else 'not guarded'} from the next start of Python on."
+    if verb == "prune":
+        return "\n".join(f"No longer undoable: {past.transaction}" for past in value) or "Nothing to remove."
+    if verb in _NOTHING:
+        return "\n".join(map(show, value)) or _NOTHING[verb]
+    if verb == "finalize" and not (value.changed or value.staged):
+        return _NOTHING["pending"]
+    return show(value)
+
+
+_NOTHING = {
+    "history": "Nothing has happened.",
+    "pending": "Nothing waits.",
+    "doctor": "Nothing is wrong.",
+    "repair": "Nothing is wrong.",
+}
+
+
+def plain(value: Any) -> Any:
+    """A value for JSON: its fields, and what can be told from them."""
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, (str, int)):
+        return value
+    found = asdict(value)
+    for name in ("changed", "restart_required", "undoable"):
+        if hasattr(type(value), name):
+            found[name] = getattr(value, name)
+    return found
+
+
+def status_of(verb: str, value: Any) -> int:
+    """The exit status of a verb that has ended well; of `hold` it is the program's."""
+    group = _group(verb)
+    if group:
+        return int(group.status_of(value))
+    if verb == "hold":
+        return int(value)
+    if verb == "check":
+        return ExitCode.DONE if value.ok else ExitCode.BROKEN
+    if verb in ("doctor", "repair"):
+        done = _repair_room().DONE
+        return ExitCode.BROKEN if any(item.mend and item.outcome not in done for item in value) else ExitCode.DONE
+    waits = verb == "finalize" and isinstance(value, Result) and value.staged
+    return ExitCode.WAITS if waits else ExitCode.DONE

@@ -1,0 +1,82 @@
+"""Where a person is: which front end this process talks to. Looks only at what is loaded, and imports nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import Any
+
+
+class FrontEnd(StrEnum):
+    """The kinds of places that differ in what can be shown there and in how one restarts."""
+
+    SCRIPT = "script"  # nobody is at a prompt
+    REPL = "repl"
+    INSPECT = "inspect"  # python -i: the script runs again after a restart
+    PTPYTHON = "ptpython"
+    IPYTHON = "ipython"
+    IDLE = "idle"
+    NOTEBOOK = "notebook"  # JupyterLab, Notebook 7
+    VSCODE = "vscode"
+    COLAB = "colab"
+    DATABRICKS = "databricks"
+    RUNNER = "runner"  # nbclient, nbconvert --execute, papermill
+    CONSOLE = "console"  # jupyter console, and other front ends of a kernel that send no metadata
+    KERNEL = "kernel"  # some other front end of an IPython kernel
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether cells are run by an IPython kernel."""
+        return self in _KERNELS
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person is there who reads what is shown and types what comes next."""
+        return self not in (FrontEnd.SCRIPT, FrontEnd.RUNNER)
+
+
+_KERNELS = {
+    *(FrontEnd.NOTEBOOK, FrontEnd.VSCODE, FrontEnd.COLAB, FrontEnd.DATABRICKS),
+    *(FrontEnd.RUNNER, FrontEnd.CONSOLE, FrontEnd.KERNEL),
+}
+
+
+def ipython() -> Any:
+    """The IPython shell of this process, or None."""
+    module = sys.modules.get("IPython")
+    get = getattr(module, "get_ipython", None)
+    return get() if get else None
+
+
+def detect() -> FrontEnd:
+    """Which front end this process talks to."""
+    shell = ipython()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        return _of_kernel(shell, kernel)
+    if shell is not None:
+        return FrontEnd.IPYTHON
+    main = sys.modules.get("__main__")
+    if hasattr(main, "get_ptpython"):
+        return FrontEnd.PTPYTHON
+    if "idlelib.run" in sys.modules:
+        return FrontEnd.IDLE
+    if sys.flags.inspect or os.environ.get("PYTHONINSPECT"):
+        return FrontEnd.INSPECT if getattr(main, "__file__", None) else FrontEnd.REPL
+    return FrontEnd.REPL if hasattr(sys, "ps1") else FrontEnd.SCRIPT
+
+
+def _of_kernel(shell: Any, kernel: Any) -> FrontEnd:
+    if "google.colab" in sys.modules:
+        return FrontEnd.COLAB
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        return FrontEnd.DATABRICKS
+    if "__vsc_ipynb_file__" in shell.user_ns:
+        return FrontEnd.VSCODE
+    metadata = (shell.parent_header or {}).get("metadata", {}) if hasattr(shell, "parent_header") else {}
+    if "cellId" in metadata:
+        return FrontEnd.NOTEBOOK
+    if not getattr(kernel, "_allow_stdin", True):
+        return FrontEnd.RUNNER
+    return FrontEnd.CONSOLE if not metadata else FrontEnd.KERNEL

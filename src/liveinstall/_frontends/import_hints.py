@@ -1,0 +1,153 @@
+"""Errors that nobody caught get a note (PEP 678) where a version that waits, or was replaced, is the reason.
+
+It is added when the error is shown, by Python or by IPython: an import that succeeds costs nothing, and what a program
+catches is as it was. From the first change that this process makes; never in an application that has a Host.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from liveinstall._changes.summaries import staged_in
+from liveinstall._environment.holders import top_names
+from liveinstall._environment.installed import installed
+from liveinstall._environment.running_versions import outdated
+from liveinstall._environment.target import find_target
+from liveinstall._transactions.visibility import Place, StagedFinder, top_level_modules
+from liveinstall.errors import StagedImportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from liveinstall._model import Distribution
+
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.detect import FrontEnd, detect, ipython
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MARK = "_liveinstall_explains"  # an attribute of a wrapped hook: the hook itself
+_hosts: list[bool] = []  # not empty in an application
+
+
+def explain(error: BaseException | None) -> None:
+    """Add the notes that `error` does not have yet, and leave our own frames out of its traceback.
+
+    It never fails: the error itself is what counts.
+    """
+    if error is None or not isinstance(error, (ImportError, AttributeError)):
+        return
+    try:
+        without_finder(error)
+
+        for note in notes_on(error):
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+    except Exception:  # noqa: BLE001, S110  a hint must not hide what it is about
+        pass
+
+
+def watch() -> None:
+    """Explain errors where they are shown, by IPython or by Python's hook; each is wrapped once and not replaced."""
+    if _hosts:
+        return
+    shell = ipython()
+    if shell is not None:
+        if not hasattr(shell.showtraceback, _MARK):
+            shell.showtraceback = _explaining(shell.showtraceback, _shown_by_ipython)
+    elif not hasattr(sys.excepthook, _MARK) and _may_wrap(detect()):
+        sys.excepthook = _explaining(sys.excepthook, lambda words: words[1])
+
+
+def leave_alone() -> None:
+    """Explain nothing from now on, because this is an application, and give Python's and IPython's hooks back."""
+    _hosts.append(True)
+    sys.excepthook = getattr(sys.excepthook, _MARK, sys.excepthook)
+    shell = ipython()
+    if shell is not None and hasattr(shell.showtraceback, _MARK):
+        shell.showtraceback = getattr(shell.showtraceback, _MARK)
+
+
+def _may_wrap(place: FrontEnd) -> bool:
+    """Whether the hook is Python's own to show errors with: at its prompts, and in scripts that show none themselves.
+
+    `code`'s consoles write errors elsewhere only while the hook is the default, so programs that have one keep it.
+    """
+    if place is FrontEnd.SCRIPT:
+        return sys.excepthook is sys.__excepthook__ and "code" not in sys.modules
+    return place is not FrontEnd.REPL or sys.flags.inspect == 1 or sys.argv[:1] == [""]  # else a program has opened it
+
+
+def _explaining(show: Callable[..., Any], error_of: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
+    @wraps(show)
+    def explaining(*words: Any, **options: Any) -> Any:
+        if not _hosts:
+            explain(error_of(words))
+        return show(*words, **options)
+
+    setattr(explaining, _MARK, show)
+    return explaining
+
+
+def _shown_by_ipython(words: tuple[Any, ...]) -> BaseException | None:
+    """IPython is given the error, or shows the one that is handled."""
+    given = words[0] if words else None
+    error = given[1] if given else sys.exc_info()[1]
+    return error if isinstance(error, BaseException) else None
+
+
+def notes_on(error: BaseException | None) -> Iterator[str]:
+    """What a person should know who sees this error, besides what it says.
+
+    Only of errors of imports, and of attributes that a module lacks. It reads the disk: an error is shown rarely.
+    """
+    if isinstance(error, StagedImportError):
+        return  # it says so itself
+    if isinstance(error, ImportError):
+        named, near = _top(error.name), set(map(_top, _modules_of(error.__traceback__)))
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        named, near = _top(error.obj.__name__), set()
+    else:
+        return
+    here = installed()
+    replaced = {stale.name: stale for stale in outdated(here)}
+    for name, stale in replaced.items():
+        if not _tops(name, here).isdisjoint({named, *near}):
+            yield f"{stale}. {Place.advise()}"
+    for change, waits in staged_in(find_target(for_change=False).site):
+        runs = here[change.name].version if change.name in here else ""
+        if change.name in replaced or runs == change.new_version:  # it is told already, or this process has it
+            continue
+        if named in _tops(change.name, here) or named in top_level_modules(waits.part):
+            yield f"{f'running {change.name} {runs}; ' if runs else ''}{waits}. {Place.advise()}"
+
+
+def without_finder(error: BaseException) -> None:
+    """Cut the frame of the finder that raised a StagedImportError off: the import is what a person wants to see."""
+    trace = error.__traceback__ if isinstance(error, StagedImportError) else None
+    while trace and trace.tb_next:
+        if trace.tb_next.tb_frame.f_code is StagedFinder.find_spec.__code__:
+            trace.tb_next = None
+        trace = trace.tb_next
+
+
+def _top(module: str | None) -> str:
+    return (module or "").partition(".")[0]
+
+
+def _tops(name: str, here: Mapping[str, Distribution]) -> set[str]:
+    return top_names(here[name])[0] if name in here else {name.replace("-", "_")}
+
+
+def _modules_of(trace: TracebackType | None) -> Iterator[str]:
+    """The modules whose code an error came through."""
+    while trace:
+        name = trace.tb_frame.f_globals.get("__name__")
+        yield name if isinstance(name, str) else ""
+        trace = trace.tb_next

@@ -1,0 +1,1 @@
+"""Notebooks: cards, magics and the extension of the Jupyter server."""

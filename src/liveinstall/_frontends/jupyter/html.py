@@ -1,0 +1,235 @@
+"""How values show themselves in a notebook: cards of HTML, with the plain text beside.
+
+Whoever shows them takes something away: an untrusted notebook every declaration with var() and every <style>, a
+sanitised page most attributes and even <p>. So each card is plain lines in divs, says in words what its colour says,
+and has only inline styles. Colours are JupyterLab's own, so that they follow its theme, with a fallback for all others
+that can be read on white and on black.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.detect import FrontEnd, detect
+from liveinstall._frontends.rendering import KEEPS, moment, remarks, restart_advice, sections, show, use
+from liveinstall._model import Origin, Pending, Plan, Result, Rows
+from liveinstall.results import Check, Finding, Listed, Past, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from liveinstall._model import Change, Holder
+
+_GOOD = "var(--jp-success-color1, #2e8b57)"
+_WAITS = "var(--jp-warn-color1, #c77700)"
+_BAD = "var(--jp-error-color1, #d04437)"
+_PLAIN = "var(--jp-border-color1, #8a8a8a)"
+_MANY = 4  # names are not repeated in advice
+_COLAB = "application/vnd.colab-display-data+json"
+
+
+def bundle(value: Any) -> dict[str, Any]:
+    """A value of the model by MIME type. Never raises: what cannot be rendered is left out."""
+    try:
+        found: dict[str, Any] = {"text/plain": show(value)}
+    except Exception:  # noqa: BLE001  a notebook would show a traceback in place of what happened
+        found = {"text/plain": object.__repr__(value)}
+    with suppress(Exception):
+        found["text/html"] = render(value)
+    with suppress(Exception):
+        names = _imported(value) if detect() is FrontEnd.COLAB else []
+        if names:  # Colab shows them in a warning of its own, with a button that restarts
+            found[_COLAB] = {"pip_warning": {"packages": names}}
+    return found
+
+
+def render(value: Any) -> str:
+    """Any value of the model as one element of HTML."""
+    match value:
+        case Plan() | Result():
+            return _request(value)
+        case Pending():
+            return _pending(value)
+        case Past():
+            return _past(value)
+        case Status():
+            return _status(value)
+        case Finding():
+            return _card(_BAD, _finding_line(value))
+        case Check():
+            return _check(value)
+        case Listed():
+            return _listing([value])
+        case Rows():
+            return _rows(value)
+    return f"<pre>{escape(show(value))}</pre>"
+
+
+def _request(value: Plan | Result) -> str:
+    found = [(title, changes) for title, changes in sections(value) if changes]
+    parts = [_title(title) + _changes(changes) for title, changes in found]
+    parts += [_line(*line.partition(": ")[::2]) for line in remarks(value)]
+    staged = value.waiting if isinstance(value, Plan) else value.staged
+    if isinstance(value, Result) and staged and not value.dry_run:
+        names = ", ".join(f'"{change.name}"' for change in staged)
+        back = f"liveinstall.cancel({names if len(staged) < _MANY else ''})"
+        parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(restart_advice())}</b></div>")
+        parts.append(f"<div style='{_LINE}'>To take it back: <code>{escape(back)}</code></div>")
+    if not parts:
+        return _card(_PLAIN, _title("Nothing to do."))
+    return _card(_WAITS if staged else _GOOD if found else _PLAIN, *parts)
+
+
+def _pending(item: Pending) -> str:
+    failed = item.state == "failed"
+    title = "Set aside: it could not be put in place" if failed else "Waits for the next start of Python"
+    facts = [
+        ("Reason" if failed else "Waits for", item.waits_for),
+        ("Asked for", ", ".join(item.requests)),
+        ("Staged", f"{moment(item.since)} by pid {item.pid} ({item.command})"),
+        ("Transaction", item.transaction),
+    ]
+    return _card(_BAD if failed else _WAITS, _title(title), _changes(item.changes), _facts(facts))
+
+
+def _past(past: Past) -> str:
+    facts = [
+        ("Asked for", ", ".join(past.requests)),
+        ("Happened", f"{moment(past.when)} by pid {past.pid} ({past.command})"),
+        ("From", ", ".join(_short(past.sources.get(change.name, Origin()).url) for change in past.changes)),
+    ]
+    word = "can be undone" if past.undoable else f"cannot be undone: {past.why_not}"
+    undo = _code(f'liveinstall.undo("{past.transaction}")') if past.undoable else _code(past.transaction)
+    return _card(_PLAIN, _changes(past.changes), _facts(facts), f"<div style='{_LINE}'>{escape(word)}: {undo}</div>")
+
+
+def _status(status: Status) -> str:
+    waits = any(item.state == "pending" for item in status.pending)
+    failed = any(item.state == "failed" for item in status.pending) or status.unreadable
+    where_ = f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"
+    parts = [f"<div style='{_LINE}'>{_code(where_)}</div>"]
+    parts += [_pending(item) for item in status.pending] or [_title("Nothing waits.")]
+    if waits:
+        parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice())}</b></div>")
+    parts += [_holder(holder) for holder in status.holders]
+    if status.guarded:
+        parts.append(_line("Guard", "every interpreter holds what it uses."))
+    parts += [_line("Cannot be read and is left alone", path) for path in status.unreadable]
+    return _card(_BAD if failed else _WAITS if waits else _GOOD, *parts)
+
+
+def _holder(holder: Holder) -> str:
+    """What it uses in full is for programs: a server has a hundred distributions loaded."""
+    more = len(holder.distributions) - _MANY * 3
+    few = replace(holder, distributions=(*holder.distributions[: _MANY * 3], f"{more} more")) if more > 0 else holder
+    who = f"pid {holder.pid}, this process" if holder.mine else f"pid {holder.pid}"
+    rest = f"since {moment(holder.since)}: {use(few)}"
+    return f"<div style='{_LINE}'><b>Held by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</div>"
+
+
+def _check(check: Check) -> str:
+    parts = [_line("Broken", text) for text in check.broken]
+    parts += [_finding_line(finding) for finding in check.damaged]
+    parts += [_line("Outdated", f"{stale}. {restart_advice()}") for stale in check.stale]
+    return _card(_BAD, *parts) if parts else _card(_GOOD, _title("Nothing is wrong."))
+
+
+def _finding_line(finding: Finding) -> str:
+    mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
+    what = f"<b>{escape(finding.kind)}</b>: {_code(finding.name or finding.path)}: {escape(finding.what)}."
+    return f"<div style='{_LINE}'>{what} {escape(finding.outcome or mend)}</div>"
+
+
+def _listing(rows: Iterable[Listed]) -> str:
+    cells = []
+    for row in rows:
+        facts = (("installed", row.installed), ("loaded", row.loaded), ("pending", row.pending))
+        told = (f"{word} {_code(version)}" for word, version in (*facts, ("project", row.project)) if version)
+        cells.append((row.name, *told))
+    return _card(_PLAIN, _table(cells))
+
+
+def _rows(rows: Rows[Any]) -> str:
+    if not rows:
+        return _card(_GOOD, _title(rows.empty))
+    if isinstance(rows[0], Listed):
+        return _listing(rows)
+    return f"<div>{''.join(map(render, rows))}</div>"
+
+
+def _imported(value: Any) -> list[str]:
+    """The import names that wait for a restart, if a value tells of a change that does."""
+    from liveinstall._environment.holders import top_names
+    from liveinstall._environment.installed import installed
+
+    if not isinstance(value, Result) or value.dry_run:
+        return []
+    here = installed()
+    tops = {top for change in value.staged if change.name in here for top in top_names(here[change.name])[0]}
+    return sorted(tops & sys.modules.keys())
+
+
+def _short(url: str) -> str:
+    """`https://host/.../name` of a long address; the plain text has all of it."""
+    start, _, name = url.rpartition("/")
+    host = "/".join(start.split("/")[:3])
+    return url if host == start else f"{host}/.../{name}"
+
+
+# The blocks of a card. Whatever they are given is escaped, or was.
+
+_LINE = "margin: 4px 0; overflow-wrap: anywhere"
+
+
+def _card(colour: str, *parts: str) -> str:
+    style = f"border-left: 4px solid {colour}; padding: 2px 12px; margin: 4px 0; max-width: 70em; text-align: left"
+    return f"<div style='{style}'>{''.join(parts)}</div>"
+
+
+def _title(text: str) -> str:
+    return f"<div style='{_LINE}'><b>{escape(text)}</b></div>"
+
+
+def _line(label: str, text: str) -> str:
+    return f"<div style='{_LINE}'><b>{escape(label)}:</b> {escape(text)}</div>"
+
+
+def _code(text: str) -> str:
+    return f"<code>{escape(text)}</code>" if text else ""
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> str:
+    return "".join(_line(label, text) for label, text in facts if text)
+
+
+def _changes(changes: Iterable[Change]) -> str:
+    rows = []
+    for change in changes:
+        old, new = change.old_version, change.new_version
+        versions = _code(f"{old} \N{RIGHTWARDS ARROW} {new}" if old and new else f"{new or old}")
+        rows.append((change.name, versions + ("" if new else " removed"), escape(change.reason)))
+    return _table(rows)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """A name, and more cells of HTML. No <table>: nbconvert's sanitiser prints the <tbody> that it implies."""
+    width = max((len(row[0]) for row in rows), default=0) + 2
+    name = f"display: inline-block; min-width: {width}ch"
+    lines = [f"<b style='{name}'>{escape(first)}</b> {' '.join(filter(None, rest))}" for first, *rest in rows]
+    return "".join(f"<div style='{_LINE}'>{line}</div>" for line in lines)
+
+
+_STYLE = (
+    "border-left:4px solid var(--jp-brand-color1,#1976d2);padding:4px 12px;"
+    "color:var(--jp-ui-font-color1,inherit);font-family:var(--jp-ui-font-family,sans-serif)"
+)
+
+
+def card(heading: str, text: str) -> dict[str, str]:
+    """A mime bundle."""
+    html = f'<div style="{_STYLE}"><b>{escape(heading)}</b> {escape(text)}</div>'
+    return {"text/plain": f"{heading} {text}".rstrip(), "text/html": html}

@@ -1,0 +1,235 @@
+"""`%load_ext liveinstall`: `%liveinstall VERB ...` and `%%liveinstall`, with completion; `%pip` only when asked for.
+
+IPython itself expands `{expression}` and `$name` in the line, as it does for `%pip`; a cell's body is left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import tempfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.cli.commands import evaluate, parsers
+from liveinstall._frontends.detect import ipython
+from liveinstall._verbs.install import install
+from liveinstall.errors import LiveInstallError, RequirementError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_OWN = ("restart",)  # verbs that only a session has
+_NESTED = re.compile(
+    r"^(\s*(?:(?:-r|-c)[ =]?|(?:--requirement|--constraint)[ =])\s*)(?![/\\=]|[a-zA-Z][a-zA-Z+]*:)(\S+)", re.MULTILINE
+)
+_KEYS = ("%liveinstall", "%%liveinstall")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register `%liveinstall` and `%%liveinstall`."""
+    shell.register_magic_function(line_magic, "line", "liveinstall")
+    shell.register_magic_function(cell_magic, "cell", "liveinstall")
+    _forget_completion(shell)
+    for key in _KEYS:
+        shell.set_hook("complete_command", _complete, str_key=key)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the magics away; `%pip` is given back too."""
+    give_back_pip()
+    _forget_completion(shell)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("liveinstall", None)
+
+
+def line_magic(line: str) -> Any:
+    """`%liveinstall VERB ...`: every verb of the command line, and `restart`."""
+    return _readable(lambda: _run(_words(line) or ["--help"]))
+
+
+def cell_magic(line: str, body: str) -> Any:
+    """`%%liveinstall [install] [OPTION ...]`: the cell is a requirements file."""
+    return _readable(lambda: _run_cell(_words(line), body))
+
+
+def _run_cell(words: list[str], body: str) -> Any:
+    words = words if words[:1] and not words[0].startswith("-") else ["install", *words]
+    plain = plain_requirements(body)
+    if plain and words[0] in ("install", "plan", "ensure"):
+        return _run([*words, *plain])
+    handle, path = tempfile.mkstemp(prefix="liveinstall-", suffix=".txt")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(_NESTED.sub(_absolute, body))
+        return _run([*words, "-r", path])  # the file stays: the history names it
+    except Exception:
+        os.unlink(path)
+        raise
+
+
+def _words(line: str) -> list[str]:
+    """A line as a shell would split it: a comment begins at a word's beginning, outside of quotes.
+
+    Raises: RequirementError for a quote that is not closed.
+    """
+    problem = None
+    for end in (*(match.start() for match in re.finditer(r"(?<!\S)#", line)), len(line)):
+        try:
+            return shlex.split(line[:end])
+        except ValueError as error:
+            problem = error
+    raise RequirementError(f"The line cannot be split into words: {problem}.", requirement=line) from problem
+
+
+def plain_requirements(body: str) -> list[str]:
+    """The lines of a cell without their comments; none if one of them is more than a requirement."""
+    lines = [re.sub(r"(^|\s+)#.*", "", line).strip() for line in body.splitlines()]
+    if any(re.match("-", line) or re.search(r"\s-|\\$|\$\{", line) for line in lines):
+        return []
+    return [line for line in lines if line]
+
+
+def _absolute(match: re.Match[str]) -> str:
+    """A nested file is meant relative to where one is, not to the temporary file."""
+    return match[1] + os.path.abspath(match[2])
+
+
+def _run(words: Sequence[str]) -> Any:
+    if list(words) == ["restart"]:
+        from liveinstall._frontends.restart.restart import restart
+
+        return restart()
+    return evaluate(words)
+
+
+def _readable(action: Callable[[], Any]) -> Any:
+    """Let IPython show an error of ours by its message alone: a traceback of a command says nothing."""
+    try:
+        return action()
+    except LiveInstallError as error:
+        text = f"{type(error).__name__}: {error}"
+        vars(error)["_render_traceback_"] = lambda: [text]
+        raise
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+def _forget_completion(shell: Any) -> None:
+    """Take away what a former load has registered: IPython would keep both."""
+    dispatch = getattr(shell, "strdispatchers", {}).get("complete_command")
+    for key in _KEYS:
+        if dispatch is not None:
+            dispatch.strs.pop(key, None)
+
+
+def _complete(_: Any, event: Any) -> list[str]:
+    """What may stand at the cursor."""
+    return candidates(event.line[: getattr(event, "cursor", None) or len(event.line)].split(" ")[1:-1])
+
+
+def candidates(words: Sequence[str]) -> list[str]:
+    """What may follow `words`, which come after `%liveinstall`: a verb, its options, and names that it can take."""
+    verbs = parsers()
+    verb = next((word for word in words if not word.startswith("-")), "")
+    if not verb:
+        return sorted([*verbs, *_OWN])
+    if verb not in verbs:
+        return []
+    found: list[str] = []
+    for action in verbs[verb]._actions:  # noqa: SLF001
+        found += [spelling for spelling in action.option_strings if spelling.startswith("--")]
+        if not action.option_strings:
+            found += action.choices or _names(verb)
+    return found
+
+
+def _names(verb: str) -> Iterable[str]:
+    with suppress(Exception):  # a completion must not fail
+        if verb == "cancel":
+            from liveinstall._verbs.pending import pending
+
+            return sorted({change.name for item in pending() for change in item.changes})
+        if verb == "undo":
+            from liveinstall._verbs.undo import history
+
+            return [past.transaction for past in history()]
+        from liveinstall._environment.installed import installed
+
+        return sorted(installed())
+    return ()
+
+
+# --- %pip -------------------------------------------------------------------------------------------------------------
+
+# pip's options that may stand before its verb: with a value, and without one.
+_VALUED = {
+    *("--python", "--log", "--log-file", "--local-log", "--keyring-provider", "--proxy", "--retries", "--timeout"),
+    *("--exists-action", "--trusted-host", "--cert", "--client-cert", "--cache-dir", "--use-feature"),
+    *("--use-deprecated", "--resume-retries", "--default-timeout"),
+}
+_FLAGS = {
+    *("--debug", "--isolated", "--require-virtualenv", "--require-venv", "--verbose", "--quiet", "--no-input"),
+    *("--no-cache-dir", "--disable-pip-version-check", "--no-color", "--no-python-version-warning"),
+}
+_pip: list[Any] = []  # IPython's own %pip, while it is taken over
+
+
+def take_over_pip() -> Callable[[], None]:
+    """Let `%pip install` in this session go through `install()`; other verbs of `%pip` go on to pip.
+
+    Returns `give_back_pip`. Does nothing where there is no `%pip`.
+    """
+    shell = ipython()
+    own = shell.find_line_magic("pip") if shell is not None and not _pip else None
+    if own is not None:
+        _pip.append(own)
+        shell.register_magic_function(_pip_magic, "line", "pip")
+    return give_back_pip
+
+
+def give_back_pip() -> None:
+    """Let `%pip` be IPython's own again."""
+    shell = ipython()
+    if _pip:
+        original = _pip.pop()
+        lines = shell.magics_manager.magics["line"] if shell else {}
+        if lines.get("pip") is _pip_magic:  # else somebody has replaced it since
+            lines["pip"] = original
+
+
+def _pip_magic(line: str) -> Any:
+    """`%pip`, whose `install` goes through liveinstall."""
+    return _readable(lambda: _pip_or_install(line))
+
+
+def _pip_or_install(line: str) -> Any:
+    words = _words(line)
+    if {"-h", "--help", "-V", "--version"} & set(words) or "install" not in words:
+        return _pip[0](line)
+    before = _global_options(words)
+    if words[len(before)] != "install":
+        return _pip[0](line)
+    return install(f"pip {shlex.join(['install', *before, *words[len(before) + 1 :]])}")
+
+
+def _global_options(words: Sequence[str]) -> list[str]:
+    """What stands before the verb of a call of pip. `install` is among the words.
+
+    Raises: RequirementError where it cannot be told which word is the verb.
+    """
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        word = words[at]
+        if word in _VALUED:
+            at += 2
+        elif word in _FLAGS or re.fullmatch(r"-[qv]+", word) or word.partition("=")[0] in _VALUED:
+            at += 1
+        else:
+            break
+    if at >= len(words) or words[at].startswith("-"):
+        what = f"It cannot be told what %pip {shlex.join(words)} shall do."
+        raise RequirementError(what, todo="Begin with the verb: %pip install ...", requirement=shlex.join(words))
+    return list(words[:at])

@@ -1,0 +1,121 @@
+"""What a Jupyter server does for itself: it holds what it uses, and says what waits.
+
+A file in our wheel enables this in every server of the environment, so that a kernel which upgrades tornado, traitlets
+or pyzmq does not replace them under the server that runs it. JupyterLab lists nothing of its own accord, so what waits
+is told where a server can tell it without a front end of ours: on a page, to programs, and in the server's log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.utils import url_path_join
+from tornado import web
+from tornado.ioloop import IOLoop, PeriodicCallback
+
+from liveinstall._frontends.jupyter.html import render
+from liveinstall._verbs.hold import hold
+from liveinstall._verbs.pending import pending
+from liveinstall._verbs.status import status
+from liveinstall.errors import LiveInstallError
+
+if TYPE_CHECKING:
+    from liveinstall._model import Pending
+
+_LOOK = 20_000  # milliseconds between two looks for what the log has not told
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>liveinstall</title>
+<style>body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2em }} th {{ font-weight: normal }}</style></head>
+<body><h1>liveinstall</h1>{status}
+<p>What only a kernel uses is put in place when that kernel is restarted; what this server uses too (it is pid {pid}),
+when the server is started again. <a href="api/pending">The same for programs</a>.</p></body></html>
+"""
+
+
+def points() -> list[dict[str, str]]:
+    """What `_jupyter_server_extension_points` of a package is to return."""
+    return [{"module": __name__, "name": "liveinstall"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    """Hold, and serve `/liveinstall/`. What cannot be had is logged; the server starts in any case."""
+    base = url_path_join(app.web_app.settings["base_url"], "liveinstall")
+    app.web_app.add_handlers(
+        ".*$",
+        [
+            (base, web.RedirectHandler, {"url": f"{base}/"}),
+            (f"{base}/", _Page),
+            (f"{base}/api/pending", _Api),
+        ],
+    )
+    try:
+        hold()
+    except (LiveInstallError, OSError) as error:
+        app.log.warning("liveinstall cannot keep this server's own files as they are: %s", error)
+        return
+    app.log.info("liveinstall keeps what this server uses as it is; %s/ shows what waits for a restart", base)
+    IOLoop.current().add_callback(_Watch(app.log).start)
+
+
+class _Watch:
+    """Tells the log of each transaction that waits, once."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._told: set[tuple[str, str, str]] = set()  # who it waits for may change while it waits
+
+    async def start(self) -> None:
+        await self.look()
+        PeriodicCallback(self.look, _LOOK).start()
+
+    async def look(self) -> None:
+        """What fails is tried again at the next look, and told only to who debugs."""
+        try:
+            found = await _aside(pending)
+        except Exception as error:  # noqa: BLE001  a server has better things to do
+            self._log.debug("liveinstall cannot read what waits: %r", error)
+            return
+        for item in found:
+            self._tell(item)
+
+    def _tell(self, item: Pending) -> None:
+        changes = ", ".join(map(str, item.changes))
+        told = (item.transaction, item.state, changes)
+        if told not in self._told:
+            self._told.add(told)
+            word = "was set aside" if item.state == "failed" else "waits for a restart"
+            self._log.info("liveinstall: %s: %s (%s)", word, changes, item.waits_for)
+
+
+class _Page(JupyterHandler):
+    """The environment at a glance, for people."""
+
+    auth_resource = "liveinstall"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.finish(_PAGE.format(status=render(await _aside(status)), pid=os.getpid()))
+
+
+class _Api(APIHandler):
+    """The environment at a glance, for programs, in the envelope of the command line."""
+
+    auth_resource = "liveinstall"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        found = await _aside(status)
+        result = {**asdict(found), "restart_required": found.restart_required}
+        self.finish({"liveinstall": 1, "command": "status", "ok": True, "result": result})
+
+
+async def _aside(look: Any) -> Any:
+    """Reading a large environment takes a moment, and a server serves others meanwhile."""
+    return await asyncio.get_running_loop().run_in_executor(None, look)

@@ -1,0 +1,246 @@
+"""What a person reads. Plain text; every value shows itself through one function here."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._frontends.detect import FrontEnd, detect
+from liveinstall._model import Origin, Pending, Plan, Result, Rows
+from liveinstall.results import (
+    Activation,
+    Check,
+    Finding,
+    Home,
+    Listed,
+    Listing,
+    Past,
+    Ran,
+    Registered,
+    Status,
+    Versions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from liveinstall._model import Change, Holder
+
+
+_WOULD = ("Would be installed now", "Would be removed now", "Would wait for the next start of Python")
+_DID = ("Installed, ready to import", "Removed", "Staged for the next start of Python")
+KEEPS = "This process keeps what it has loaded."
+
+
+def render_plan(plan: Plan) -> str:
+    """A plan: what would happen now, what would wait and why."""
+    lines = [line for title, changes in sections(plan) for line in _block(f"{title}:", changes)]
+    return "\n".join([*lines, *remarks(plan)]) or "Nothing to do."
+
+
+def render_result(result: Result) -> str:
+    """A result: what happened, what waits and why, what to do."""
+    lines = [line for title, changes in sections(result) for line in _block(f"{title}:", changes)]
+    lines += remarks(result)
+    if result.staged and not result.dry_run:
+        lines.append(f"{KEEPS} {restart_advice()}")
+    return "\n".join(lines) or "Nothing to do."
+
+
+def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
+    """The changes under their titles: what is new, what goes, what waits."""
+    if isinstance(value, Plan):
+        new, gone = [c for c in value.now if c.new_version], [c for c in value.now if not c.new_version]
+        return [*zip(_WOULD, (new, gone, value.waiting), strict=True)]
+    titles = _WOULD if value.dry_run else _DID
+    titles = ("Beside the environment", *titles[1:]) if value.parallel else titles
+    return [*zip(titles, (value.installed, value.removed, value.staged), strict=True)]
+
+
+def render_pending(pending: Pending) -> str:
+    """A transaction that waits or was set aside."""
+    head = "Set aside" if pending.state == "failed" else "Waits"
+    lines = _block(
+        f"{head} since {moment(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes
+    )
+    label = "reason" if pending.state == "failed" else "waits for"
+    return "\n".join([*lines, f"  {label}: {pending.waits_for}"])
+
+
+def render_past(past: Past) -> str:
+    """A transaction that happened: when, who asked for what, what changed, and whether it can be undone."""
+    asked = f", asked for {', '.join(past.requests)}" if past.requests else ""
+    head = f"{past.transaction}  {moment(past.when)}, by pid {past.pid} ({past.command}){asked}:"
+    rows = [(str(change), past.sources.get(change.name, Origin()).url) for change in past.changes]
+    last = "can be undone" if past.undoable else f"cannot be undone: {past.why_not.rstrip('.')}"
+    return "\n".join([*_table(head, rows), f"  {last}"])
+
+
+def render_status(status: Status) -> str:
+    """An environment at a glance."""
+    lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
+    lines += [render_pending(item) for item in status.pending] or ["Nothing waits."]
+    lines += [_holder(holder) for holder in status.holders]
+    lines += ["The guard is on: every interpreter holds what it uses."] if status.guarded else []
+    lines += [render_activation(status.active)] if status.active else []
+    lines += ["Starts of Python look for a registry."] if status.registries else []
+    lines += [f"LIVEINSTALL_REGISTRY={status.ignored}, but {_NOT_ENABLED}"] if status.ignored else []
+    lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]
+    return "\n".join(lines)
+
+
+def render_activation(found: Activation) -> str:
+    """What is active beside the default environment, and why."""
+    rows = [(f"{each.name} {each.version}", each.place or "in the environment") for each in found.distributions]
+    shut = ", and nothing else of the environment" if found.exclusive else ""
+    lines = _table(f"Active in this process{shut}, because of {found.why}:", rows)
+    return "\n".join([*lines, *(f"Conflict: {text}." for text in found.conflicts)])
+
+
+def render_versions(found: Versions) -> str:
+    """All versions of a distribution."""
+    rows = (
+        ("default", found.default),
+        ("stored", ", ".join(found.stored)),
+        ("pending", found.pending),
+        ("active", found.active),
+    )
+    return "\n".join(_table(f"{found.name}:", [(label, value or "none") for label, value in rows]))
+
+
+def render_registered(found: Registered) -> str:
+    """A registry."""
+    shut = ", exclusive" if found.exclusive else ""
+    rows = [(f"{each.name} {each.version}", each.place) for each in found.distributions]
+    lines = _table(f"{found.name} ({found.path}{shut}):", rows) or [f"{found.name} ({found.path}{shut})"]
+    lines += [f"  imports {', '.join(found.names)}"] if found.names else []
+    lines += [] if found.enabled else [f"  {_NOT_ENABLED}"]
+    return "\n".join([*lines, *(f"Wrong: {problem}." for problem in found.problems)])
+
+
+_NOT_ENABLED = "starts of Python look for no registry yet: python -m liveinstall registry enable"
+
+
+def _holder(holder: Holder) -> str:
+    return f"Held by {holder} since {moment(holder.since)}: {use(holder)}"
+
+
+def use(holder: Holder) -> str:
+    """What a holder uses, in words."""
+    uses = ", ".join(holder.distributions) or "nothing of it yet"
+    sees = f", sees {', '.join(holder.sees)}" if holder.sees else ""
+    return "what it uses is not known" if holder.uses is None else f"uses {uses}{sees}"
+
+
+def render_finding(finding: Finding) -> str:
+    """Something broken: what is wrong, and what a repair has done or would do."""
+    head = f"{finding.kind}: {finding.name or finding.path}: {finding.what}."
+    mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
+    return f"{head}\n  {finding.outcome or mend}"
+
+
+def render_check(check: Check) -> str:
+    """What is wrong with an environment."""
+    lines = [f"Broken: {text}." for text in check.broken]
+    lines += [render_finding(finding) for finding in check.damaged]
+    lines += [f"Outdated: {stale}. {restart_advice()}" for stale in check.stale]
+    return "\n".join(lines) or "Nothing is wrong."
+
+
+def render_home(home: Home) -> str:
+    """A home: where it is, for what, and with what."""
+    has = [f"  {name} {version}" for name, version in home.distributions]
+    return "\n".join([f"{home.path}, for Python {home.version}:", *(has or ["  no distributions"])])
+
+
+def render_ran(ran: Ran) -> str:
+    """A program: what it said, and how it ended."""
+    status = ran.returncode
+    how = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+    said = [text.rstrip("\n") for text in (ran.stdout, ran.stderr) if text.strip()]
+    notes = [f"Note: {note}." for note in getattr(ran, "notes", ())]
+    return "\n".join([*said, *notes, f"The program {how}."])
+
+
+def render_listed(rows: Sequence[Listed]) -> str:
+    """Distributions as a table."""
+    table = [("name", "installed", "loaded", "pending", "editable project")]
+    table += [(row.name, row.installed, row.loaded, row.pending, row.project) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+    )
+
+
+def restart_advice() -> str:
+    """How to restart, where one is."""
+    place = detect()
+    if place is FrontEnd.NOTEBOOK:
+        return "Restart the kernel to switch: liveinstall.restart()"
+    if place.is_kernel:
+        return "Restart the kernel to switch."
+    if place in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON) and sys.stdin and sys.stdin.isatty():
+        return "Restart Python to switch: liveinstall.restart()"
+    if hasattr(sys, "ps1") or place is FrontEnd.IPYTHON:
+        return "Leave Python and start it again to switch."
+    return "Start the program again to switch."
+
+
+def _block(title: str, changes: Iterable[Change]) -> list[str]:
+    return _table(title, [(str(change), change.reason) for change in changes])
+
+
+def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max((len(left) for left, _ in rows), default=0)
+    return [title, *(f"  {left:<{width}}  {right}".rstrip() for left, right in rows)] if rows else []
+
+
+def remarks(value: Plan | Result) -> list[str]:
+    """What else a person should know, a sentence each."""
+    return [
+        *(f"Unchanged: {c.name} {c.old_version}, {c.reason}." for c in value.unchanged),
+        *(f"Conflict: {text}." for text in value.conflicts),
+        *(f"Note: {text}." for text in value.notes),
+    ]
+
+
+def moment(stamp: float) -> str:
+    """A POSIX timestamp in local time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp)) if stamp else "an unknown time"
+
+
+def show(value: Any) -> str:
+    """Any value of the model, for a person."""
+    match value:
+        case Plan():
+            return render_plan(value)
+        case Result():
+            return render_result(value)
+        case Past():
+            return render_past(value)
+        case Pending():
+            return render_pending(value)
+        case Status():
+            return render_status(value)
+        case Finding():
+            return render_finding(value)
+        case Check():
+            return render_check(value)
+        case Ran():
+            return render_ran(value)
+        case Home():
+            return render_home(value)
+        case Activation():
+            return render_activation(value)
+        case Versions():
+            return render_versions(value)
+        case Registered():
+            return render_registered(value)
+        case Listed():
+            return render_listed([value])
+        case Listing() if value:
+            return render_listed(value)
+        case Rows():
+            return "\n".join(map(show, value)) or value.empty
+    return repr(value)

@@ -1,0 +1,1 @@
+"""Restarting Python from within, and reporting what the restart did."""

@@ -1,0 +1,156 @@
+"""Restart an IPython kernel from within one of its cells, without a dialog and without running what is queued.
+
+The cell ends with an exception that is shown to nobody: an error makes the kernel drop the queued cells. When no cell
+runs and the answer is out, the process is replaced by a new kernel with the same arguments, ports and connection file,
+which reports back through the card's display id (`restarted`). Measured and rejected: a shutdown and `exit()` let
+queued cells run in the old process, and end in "The kernel appears to have died"; exec within the cell leaves it stuck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from itertools import pairwise
+from traceback import walk_stack
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._environment.holders import variables_for_exec
+from liveinstall._frontends.detect import ipython
+from liveinstall._frontends.jupyter.html import card
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from liveinstall._model import Change
+
+REPORT = "LIVEINSTALL_RESTARTED"  # what the new kernel shall report, and where
+EXTENSION = "--ext=liveinstall._frontends.restart.kernel_report"
+_DELAY = 0.5  # seconds without a cell: the last one's answer must be out before the process is replaced
+_STEP = 0.05  # seconds between two looks
+_LAUNCHERS = ("ipykernel_launcher", "ipykernel")
+
+
+class _Leave(BaseException):  # nothing failed, and `except Exception` in a cell must not stop it
+    """Ends the cell."""
+
+
+def is_ours() -> bool:
+    """Whether this process is a kernel that ipykernel has launched, and nothing else."""
+    return any(one == "-m" and module in _LAUNCHERS for one, module in pairwise(sys.orig_argv))
+
+
+def leave(changes: Iterable[Change], lost: str) -> None:
+    """Show the card, have the process replaced as soon as no cell runs, and end the cell; outside of one it returns."""
+    display = import_module("IPython.display").display
+
+    shell = ipython()
+    changes = list(changes)
+    waits = "; ".join(map(str, changes))
+    handle: Any = display(
+        card("Restarting.", " ".join(filter(None, (waits and f"{waits}.", lost)))), raw=True, display_id=True
+    )
+    report = {
+        "display_id": handle.display_id,
+        "parent": _plain(shell.parent_header),
+        "changes": [(change.name, change.new_version) for change in changes],
+    }
+    threading.Thread(target=_replace_when_idle, args=(shell, report), daemon=True).start()
+    if threading.current_thread() is threading.main_thread() and _runs_cell(shell):
+        _end_cell(shell)
+
+
+def _plain(header: dict[str, Any]) -> dict[str, Any]:
+    """What of a message a reply to it refers to."""
+    return {"header": header.get("header", {}), "metadata": {}, "content": {}}
+
+
+def _runs_cell(shell: Any) -> bool:
+    return bool(shell.parent_header.get("header", {}).get("msg_type") == "execute_request")
+
+
+def _end_cell(shell: Any) -> None:
+    """Raise what is shown to nobody; the user's own handler of exceptions is put back."""
+    before, handler = shell.custom_exceptions, shell.CustomTB
+
+    def show_nothing(shell: Any, *_: Any, **__: Any) -> list[str]:
+        shell.custom_exceptions, shell.CustomTB = before, handler
+        shell._last_traceback = []  # noqa: SLF001  the kernel's answer has it, and may find none otherwise
+        return []
+
+    shell.set_custom_exc((_Leave,), show_nothing)
+    raise _Leave
+
+
+def _replace_when_idle(shell: Any, report: dict[str, Any]) -> None:
+    """Wait for the end of whatever runs: a `finally:` of this cell, or another cell."""
+    idle = 0.0
+    while idle < _DELAY:
+        time.sleep(_STEP)
+        idle = 0.0 if is_busy(shell) else idle + _STEP
+    try:
+        _replace(shell, json.dumps(report, default=str))
+    except OSError as error:
+        update(shell.kernel, report, card("Not restarted.", f"{error}. Choose Kernel > Restart Kernel."))
+
+
+def is_busy(shell: Any) -> bool:
+    """Whether a cell runs: in some thread, or as a task that awaits something."""
+    names = {"run_cell", "run_cell_async"}
+    for frame in sys._current_frames().values():  # noqa: SLF001
+        if any(one.f_code.co_name in names for one, _ in walk_stack(frame)):
+            return True
+    with suppress(Exception):
+        tasks = asyncio.all_tasks(shell.kernel.io_loop.asyncio_loop)
+        return any(getattr(task.get_coro(), "__name__", "") in names for task in tasks)
+    return False
+
+
+def update(kernel: Any, report: dict[str, Any], data: dict[str, str]) -> None:
+    """Turn the card of a restart into another one."""
+    content = {"data": data, "metadata": {}, "transient": {"display_id": report["display_id"]}}
+    kernel.session.send(kernel.iopub_socket, "update_display_data", content, parent=report["parent"])
+
+
+def _replace(shell: Any, report: str) -> None:
+    """Become a new kernel. Raises OSError, and then this one goes on."""
+    here = ""
+    with suppress(OSError):
+        here = os.getcwd()
+    with suppress(Exception):
+        shell.history_manager.end_session()
+    words = [word for word in sys.orig_argv[1:] if word != EXTENSION]
+    try:
+        with variables_for_exec() as variables, _given_streams():
+            with suppress(OSError):
+                os.chdir(shell.starting_dir)  # as the server would start it
+            os.execve(sys.executable, [sys.executable, *words, EXTENSION], {**variables, REPORT: report})  # noqa: S606
+    except OSError:
+        with suppress(Exception):
+            os.chdir(here)
+            shell.history_manager.new_session()
+        raise
+
+
+@contextmanager
+def _given_streams() -> Iterator[None]:
+    """Within, the process's own output goes where it went at its start, not into ipykernel's pipes, which end here."""
+    kept = []
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+            target: Any = stream
+            copy, number = target._original_stdstream_copy, target._original_stdstream_fd  # noqa: SLF001
+            kept.append((os.dup(number), number))
+            os.dup2(copy, number)
+    try:
+        yield
+    finally:
+        for copy, number in kept:
+            os.dup2(copy, number)
+            os.close(copy)

@@ -1,0 +1,143 @@
+"""`liveinstall.restart()`: the cleanest restart for where one is, or what to press there.
+
+A prompt in a terminal is replaced by a new one of the same process id (`exec`), with its history written first. What a
+kernel does is in `restart_kernel`. Everywhere else nothing happens, and the error says what to do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from liveinstall._environment.holders import variables_for_exec
+from liveinstall._frontends.detect import FrontEnd, detect, ipython
+from liveinstall._frontends.restart.lost_variables import lost_words
+from liveinstall._verbs.pending import pending
+from liveinstall.errors import CannotRestartError, LiveInstallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from liveinstall._model import Change, Result
+
+_AGAIN = "Leave Python and start it again."
+_PRESS = {
+    FrontEnd.SCRIPT: "Start the program again.",
+    FrontEnd.IDLE: "Choose Shell > Restart Shell, or press Ctrl+F6.",
+    FrontEnd.VSCODE: 'Press "Restart" above the notebook.',
+    FrontEnd.COLAB: 'Choose Runtime > Restart session, or press the button "Restart session".',
+    FrontEnd.DATABRICKS: "Run dbutils.library.restartPython() in a cell.",
+    FrontEnd.RUNNER: "Run the notebook again: what runs it would wait for this kernel for ever.",
+    FrontEnd.CONSOLE: "Restart the kernel in the program that shows it, or leave the console with Ctrl-D and begin anew.",
+    FrontEnd.KERNEL: "Restart the kernel in the program that shows it.",
+    FrontEnd.NOTEBOOK: "Choose Kernel > Restart Kernel.",
+}
+
+
+def restart() -> None:
+    """Start Python anew, here: a kernel, or the prompt of a terminal. What waits is in place then.
+
+    Variables are lost; it says so, and names big ones. Queued cells of a notebook are dropped. It restarts also when
+    nothing waits. Where nobody can restart from within it does nothing.
+
+    Raises: CannotRestartError, which says what to press.
+    """
+    place = detect()
+    reason = why_not(place)
+    if reason:
+        raise CannotRestartError(f"Python cannot be restarted from here ({place}).", todo=reason, place=str(place))
+    if place.is_kernel:
+        from liveinstall._frontends.restart.kernel import leave
+
+        leave(waiting(), lost_words())
+    else:
+        _leave_terminal(waiting(), lost_words())
+
+
+def why_not(place: FrontEnd) -> str:
+    """What to do instead of restarting here; empty where `restart()` works."""
+    if place.is_kernel:
+        from liveinstall._frontends.restart.kernel import is_ours
+
+        return "" if place is FrontEnd.NOTEBOOK and os.name != "nt" and is_ours() else _PRESS[place]
+    if place in _PRESS:
+        return _PRESS[place]
+    if os.name == "nt":
+        return _AGAIN  # exec ends the process there, and the console goes on with the shell
+    if not sys.executable or not _is_terminal():
+        return _AGAIN  # the rest of a piped input would be lost
+    return _PRESS[FrontEnd.SCRIPT] if _is_inside_program(place) else ""
+
+
+def waiting() -> tuple[Change, ...]:
+    """What the next start of Python puts in place."""
+    try:
+        return tuple(change for item in pending() if item.state == "pending" for change in item.changes)
+    except LiveInstallError:  # no environment that could be changed; one can start anew all the same
+        return ()
+
+
+def _is_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _is_inside_program(place: FrontEnd) -> bool:
+    """Whether a program has opened this prompt in its middle: a new start would run the program again."""
+    if place is FrontEnd.IPYTHON:
+        return type(ipython()).__name__ == "InteractiveShellEmbed"
+    if place is FrontEnd.PTPYTHON:
+        return "ptpython.entry_points.run_ptpython" not in sys.modules
+    file = getattr(sys.modules["__main__"], "__file__", None) or ""
+    return (
+        place is FrontEnd.REPL and bool(file) and os.path.basename(os.path.dirname(file)) != "_pyrepl"
+    )  # from 3.13 on
+
+
+def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
+    with_it = "; ".join(map(str, changes)) or "nothing waits"
+    print(" ".join(filter(None, (f"Restarting Python: {with_it}.", lost))), file=sys.stderr)
+    with suppress(Exception):
+        atexit._run_exitfuncs()  # noqa: SLF001  exec does not, and they write the history
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    try:
+        with variables_for_exec() as variables:
+            os.execve(sys.executable, _command(), variables)  # noqa: S606  the same program again
+    except OSError as error:
+        what = f"Python could not be started anew: {error}."
+        raise CannotRestartError(what, todo=_AGAIN, place=str(detect())) from error
+
+
+def _command() -> list[str]:
+    """The interpreter's own command line; a script by its full path, because the directory may have changed."""
+    script = getattr(sys.modules["__main__"], "__file__", None) or ""
+    words = sys.orig_argv[1:]
+    if sys.argv and sys.argv[0] in words and not os.path.exists(sys.argv[0]) and os.path.exists(script):
+        words[words.index(sys.argv[0])] = script
+    return [sys.executable, *words]
+
+
+def follow_consent(result: Result, consent: str) -> Result:
+    """Restart when the caller of a request consents (`auto`) or a person does (`ask`); else a note says why not."""
+    reason = why_not(detect())
+    if reason:
+        return replace(
+            result, notes=(*result.notes, f"nothing was restarted, which cannot be done from here. {reason}")
+        )
+    if consent == "ask" and not _ask(result.staged):
+        return replace(result, notes=(*result.notes, "not restarted; liveinstall.restart() does it"))
+    restart()
+    return result
+
+
+def _ask(changes: Iterable[Change]) -> bool:
+    question = f"{'; '.join(map(str, changes))}: restart Python now? {lost_words()} [y/N] "
+    try:
+        return input(question.replace("  ", " ")).strip().lower() in ("y", "yes")
+    except (EOFError, KeyboardInterrupt, RuntimeError):  # RuntimeError: a kernel whose front end has no input
+        return False

@@ -1,0 +1,219 @@
+"""The environment exactly as it will be once what waits is in place, as a tree of links: nothing is moved or written.
+
+What goes and what comes is asked of the swap's own functions, so that a trial cannot differ from the restart.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import site as site_module
+import sys
+import sysconfig
+from contextlib import suppress
+from os.path import join, relpath
+from typing import TYPE_CHECKING
+
+import _liveinstall_boot as boot
+from _liveinstall_boot import codec, files, swap, trees
+from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
+from liveinstall._sidebyside import layout
+from liveinstall.errors import DamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from liveinstall._model import Target
+
+_PYTHON = re.compile(r"python(\d+(\.\d+)?t?)?$")
+_BESIDE = (layout.STORE, layout.REGISTRIES)  # of the state directory, what no change of the environment concerns
+_HEAD = 2**10  # bytes of a script in which its interpreter is named
+
+
+class Future:
+    """The tree of an environment's prefix (of the user's base, for a user's), and where its real paths are in it."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.tree: LinkTree = listed(target.data) if os.path.isdir(target.data) else {}
+        self.tree.pop("pyvenv.cfg", None)
+        self._places = {target.data: ""}
+        for real, scheme in ((target.site, "purelib"), (target.platlib, "platlib")):
+            logical = _logical(target, scheme, real)
+            if logical != relpath(real, target.data):
+                parent = opened(self.tree, os.path.dirname(logical))
+                parent[os.path.basename(logical)] = listed(real)
+                self._places[real] = logical
+
+    def path(self, real: str) -> str:
+        """Where a file of the environment is in the tree."""
+        for place in sorted(self._places, key=len, reverse=True):
+            inner = relpath(real, place)
+            if not inner.startswith(os.pardir):
+                return "/".join(filter(None, (self._places[place], "" if inner == os.curdir else _slashed(inner))))
+        raise codec.Stale(f"{real} lies outside of the environment")
+
+    def apply(self, record: codec.Record) -> None:
+        """Put a transaction in place, as the swap would. Raises Stale or OSError where that would."""
+        site, native = self.target.site, False
+        for change in record.changes:
+            if change.old_info:
+                tree = trees.retired_tree(site, record, change)
+                native |= self._retire(tree, os.path.basename(change.old_info))
+        for change in record.changes:
+            if change.part:
+                tree = trees.part_tree(site, record, change)
+                self._bring(tree)
+                libraries = (path for _, _, _, path in trees.rows(tree) if _is_library(path))
+                native |= self._free_libraries(map(tree.target, libraries))
+        if native:
+            self._free_dependents({change.name for change in record.changes})
+
+    def _retire(self, tree: trees.Tree, info: str) -> bool:
+        """Whether it had shared libraries."""
+        inside, outside = files.owned(tree.home, codec.read(join(tree.home, info, "RECORD")))
+        for path in (info, *files.leaving(tree.home, info, inside)):
+            drop(self.tree, self.path(join(tree.home, path)))
+        for path in outside:
+            drop(self.tree, self.path(path))
+        return any(map(_is_library, inside))
+
+    def _bring(self, tree: trees.Tree) -> None:
+        for name in sorted(os.listdir(tree.root)):
+            if name == tree.data:
+                for scheme in os.listdir(join(tree.root, name)):
+                    for entry in os.listdir(join(tree.root, name, scheme)):
+                        place = self.path(join(tree.roots[scheme], entry))
+                        lay(self.tree, place, join(tree.root, name, scheme, entry))
+            elif name != boot.MANIFEST:
+                lay(self.tree, self.path(join(tree.home, name)), join(tree.root, name))
+
+    def _free_libraries(self, paths: Iterable[str]) -> bool:
+        """Let these shared libraries lie in directories of the tree's own; whether there are any.
+
+        They find others by paths relative to their own ($ORIGIN/../..), which must not lead to where a link leads.
+        """
+        directories = set(map(os.path.dirname, paths))
+        for directory in directories:
+            opened(self.tree, self.path(directory))
+        return bool(directories)
+
+    def _free_dependents(self, changed: set[str]) -> None:
+        """The same for what stays, and needs something of what does not."""
+        from liveinstall._environment.installed import files_of, in_directory  # 40 ms, for `packaging`
+        from liveinstall._planning.graph import Node, named
+
+        homes = dict.fromkeys((self.target.site, self.target.platlib))
+        here = [found for home in homes for found in in_directory(home) if found.name not in changed]
+        needing, new = set(changed), set(changed)
+        while new:
+            new = {found.name for found in here if named(Node(found.version, found.requires)) & new} - needing
+            needing |= new
+        for found in here:
+            if found.name in needing:
+                with suppress(DamagedError):
+                    libraries = filter(_is_library, files_of(found))
+                    self._free_libraries(path for path in libraries if os.path.lexists(path))
+
+    def hide_ours(self) -> None:
+        """Leave out what waits, and what only a real environment has."""
+        for home in {self.target.site, self.target.platlib}:
+            tree = opened(self.tree, self.path(home))
+            for name in list(tree):
+                if name in (boot.STATE, *boot.GUARDS) or name.endswith((boot.PART, *boot.COMPANIONS)):
+                    del tree[name]
+            state = join(home, boot.STATE)
+            beside = {name: join(state, name) for name in _BESIDE if os.path.isdir(join(state, name))}
+            if beside:
+                tree[boot.STATE] = beside
+
+    def carry(self, directory: str) -> None:
+        """Let Python and the scripts be those of `directory`, which this will be made in."""
+        scripts = opened(self.tree, self.path(self.target.scripts))
+        named = join(sys.prefix, relpath(self.target.scripts, self.target.data))
+        old = {os.path.dirname(sys.executable), self.target.scripts, named}
+        new = join(directory, self.path(self.target.scripts))
+        for name, node in scripts.items():
+            if _PYTHON.match(name):
+                scripts[name] = _base()
+            elif isinstance(node, str) and os.path.isabs(node) and os.path.isfile(node):
+                scripts[name] = script(node, old, new)
+        scripts[os.path.basename(sys.executable)] = scripts["python"] = _base()
+        self.tree["pyvenv.cfg"] = _configuration(self.target)
+
+
+def future(
+    target: Target, records: Iterable[codec.Record], *, checked: bool = True
+) -> tuple[Future, list[str], list[codec.Record]]:
+    """The environment with these transactions in place, why some would be set aside instead, and those that would not.
+
+    `checked`: ask as the swap does whether the environment is still the one that their plans saw.
+    """
+    notes: list[str] = []
+    good: Sequence[codec.Record] = list(records)
+    while True:
+        found, bad = Future(target), None
+        for record in good:
+            try:
+                if checked:
+                    swap.check(target.site, record)
+                found.apply(record)
+            except (OSError, codec.Stale) as error:
+                changes = ", ".join(change.name for change in record.changes)
+                notes.append(f"{changes} would be set aside at the start: {error}")
+                bad = record
+                break
+        if bad is None:
+            found.hide_ours()
+            return found, notes, list(good)
+        good = [record for record in good if record is not bad]
+
+
+def script(path: str, old: Iterable[str], new: str) -> str | bytes:
+    """A script whose Python is in one of the directories `old`, with that of `new`; a link to what is none."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        head = os.read(handle, _HEAD)
+        pythons = [os.fsencode(join(directory, "python")) for directory in old]
+        if not head.startswith(b"#!") or not (b"realpath" in head or any(name in head for name in pythons)):
+            return path
+        with open(handle, "rb", closefd=False) as stream:
+            rest = stream.read()
+    finally:
+        os.close(handle)
+    for name in pythons:
+        head = head.replace(name, os.fsencode(join(new, "python")))
+    return head + rest
+
+
+def _is_library(path: str) -> bool:
+    return ".so" in path or path.endswith((".dylib", ".pyd", ".dll"))
+
+
+def _base() -> str:
+    return str(getattr(sys, "_base_executable", "") or sys.executable)
+
+
+def _configuration(target: Target) -> bytes:
+    """pyvenv.cfg: the environment's own, so that all else in it is as it is there."""
+    if target.kind == "venv":
+        with open(join(target.data, "pyvenv.cfg"), "rb") as stream:
+            return stream.read()
+    return f"home = {os.path.dirname(_base())}\ninclude-system-site-packages = false\n".encode()
+
+
+def _logical(target: Target, scheme: str, real: str) -> str:
+    """Where the trial's interpreter looks for what lies in `real`, relative to its prefix."""
+    if target.kind == "system":
+        base = {"base": target.data, "platbase": target.data}
+        return _slashed(relpath(sysconfig.get_path(scheme, "venv", base), target.data))
+    inner = relpath(real, target.data)
+    if not inner.startswith(os.pardir):
+        return _slashed(inner)
+    if target.kind == "user":
+        return _slashed(relpath(site_module.getusersitepackages(), site_module.getuserbase()))
+    return _slashed(relpath(sysconfig.get_path(scheme), sys.prefix))
+
+
+def _slashed(path: str) -> str:
+    return path.replace(os.sep, "/")

@@ -1,0 +1,194 @@
+"""Importing, in a trial, what a change brings and what is loaded and needs it, before the change is accepted."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from liveinstall._homes.trial import trial_environment
+from liveinstall._system.child_process import run
+from liveinstall._system.temporary import temporary_directory
+from liveinstall.errors import EngineTimeoutError, TrialError, VerificationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from _liveinstall_boot import codec
+    from liveinstall._homes.trial import TrialEnvironment
+    from liveinstall._model import Target
+
+TIMEOUT = 600.0  # seconds for all imports together
+_SUFFIXES = sorted(importlib.machinery.all_suffixes(), key=len, reverse=True)
+# Directories that wheels bring by accident: they are nobody's namespace.
+_ACCIDENTS = {"tests", "test", "docs", "doc", "examples", "example", "benchmarks", "scripts", "bin", "tools"}
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What of a distribution is imported; `old`: the modules that what it replaces has, or what stays."""
+
+    name: str
+    modules: tuple[str, ...]
+    old: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why a module could not be imported; `missing` is the module that was not found, or empty."""
+
+    module: str
+    traceback: str
+    missing: str = ""
+
+
+def verify(
+    target: Target, before: Sequence[codec.Record], after: codec.Record, wanted: Sequence[Verified]
+) -> tuple[str, ...]:
+    """Import all of `wanted` with `after` in place; what is to be told of it, a sentence each.
+
+    `before`: what waits without this change. A module that cannot be imported does not count if it could not be
+    imported before either, being there; or if it is new, needs something that nobody requires, and its distribution
+    has other modules that work.
+
+    Raises: VerificationError, TrialError.
+    """
+    modules = list(dict.fromkeys(module for each in wanted for module in each.modules))
+    failures = _failures(target, [after], modules, checked=False)
+    old = [each for each in failures if _is_old(each.module, wanted)]
+    as_before = {each.module for each in _failures(target, before, [each.module for each in old])} if old else set()
+    optional = {each.module for each in failures if _is_optional(each, failures, wanted)}
+    bad = {each.module: each.traceback for each in failures if each.module not in as_before | optional}
+    if bad:
+        first, text = next(iter(bad.items()))
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise VerificationError(
+            f"{first}{more} cannot be imported in the environment as it would be:\n\n{text.rstrip()}\n\n",
+            todo="Choose other versions; without verify= it would be accepted.",
+            failures=bad,
+        )
+    notes = [f"{name} cannot be imported, nor could it before" for name in sorted(as_before)]
+    missing = {each.module: each.missing for each in failures}
+    return (*notes, *(f"{name} needs {missing[name]}, which nothing requires" for name in sorted(optional)))
+
+
+def import_names(paths: Iterable[str]) -> tuple[str, ...]:
+    """The modules at the top of what a RECORD lists; of a namespace, which is nobody's, the packages in it."""
+    modules: dict[str, bool] = {}
+    for path in paths:
+        name = _module(path)
+        if name is not None:
+            modules[name[0]] = modules.get(name[0], False) or name[1]
+    found = set()
+    for module, is_package in modules.items():
+        parents = module.split(".")[:-1]
+        above = [".".join(parents[:depth]) for depth in range(1, len(parents) + 1)]
+        if not any(modules.get(parent) for parent in above):
+            found.add((module, is_package))
+    with_packages = {module.partition(".")[0] for module, is_package in found if is_package and "." in module}
+    return tuple(
+        sorted(
+            module
+            for module, is_package in found
+            if "." not in module
+            or (
+                module.partition(".")[0] not in _ACCIDENTS
+                and (is_package or module.partition(".")[0] not in with_packages)
+            )
+        )
+    )
+
+
+def _module(path: str) -> tuple[str, bool] | None:
+    """The name of a module's file, and whether it is a package's; None for what is no module."""
+    suffix = next((suffix for suffix in _SUFFIXES if path.endswith(suffix)), "")
+    parts = path.removesuffix(suffix).split("/")
+    if not suffix or "__pycache__" in parts or not all(part.isidentifier() for part in parts):
+        return None
+    if parts[-1] == "__init__":
+        return (".".join(parts[:-1]), True) if parts[1:] else None
+    return ".".join(parts), False
+
+
+def _is_old(module: str, wanted: Iterable[Verified]) -> bool:
+    return any(module in each.old for each in wanted)
+
+
+def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Sequence[Verified]) -> bool:
+    """Whether a new module only lacks what nothing requires, while others of each distribution that has it work."""
+    failed = {each.module for each in failures}
+    owners = [each for each in wanted if failure.module in each.modules]
+    tops = {module.partition(".")[0] for own in owners for module in own.modules}
+    is_foreign = bool(failure.missing) and failure.missing.partition(".")[0] not in tops
+    is_new = not _is_old(failure.module, wanted)
+    return is_new and is_foreign and not any(failed.issuperset(own.modules) for own in owners)
+
+
+def _failures(
+    target: Target, records: Sequence[codec.Record], modules: Sequence[str], *, checked: bool = True
+) -> list[_Failure]:
+    with trial_environment(target, records, checked=checked, held=False) as made:
+        if not checked and made.notes:
+            raise VerificationError(f"{made.notes[0]}.", failures={})
+        try:
+            return _import(made, modules)
+        except OSError as error:
+            raise TrialError(f"what was imported could not be heard: {error}.") from error
+
+
+def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
+    """Import modules, one after the other in one process; again without those that ended it."""
+    failures: list[_Failure] = []
+    left = list(modules)
+    while left:
+        answers, said = _ask(made, left)
+        failures += [
+            _Failure(name, answer["traceback"], answer["missing"])
+            for name, answer in answers.items()
+            if answer["traceback"]
+        ]
+        left = left[len(answers) :]
+        if left:  # this one has ended the process, or has taken all the time
+            failures.append(_Failure(left.pop(0), said))
+    return failures
+
+
+def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, Mapping[str, str]], str]:
+    """What became of each module, as far as the process came, and how it ended."""
+    with temporary_directory() as directory:
+        answer = os.path.join(directory, "answer")
+        words = made.command(["-c", _IMPORT, answer, *modules])
+        try:
+            status, said = run(words, timeout=TIMEOUT, env=made.variables)
+            how = f"{said}\nThe interpreter ended with status {status}."
+        except EngineTimeoutError:
+            how = f"It did not end within {TIMEOUT:g} seconds."
+        try:
+            with open(answer, encoding="utf-8") as stream:
+                lines = [json.loads(line) for line in stream if line.endswith("\n")]
+        except FileNotFoundError:
+            lines = []
+    return {line["module"]: line for line in lines}, how.strip()
+
+
+# One line for each module, written at once, so that those before a crash are known.
+_IMPORT = """
+import sys
+if sys.path[0] == "" and not getattr(sys.flags, "safe_path", False) and not sys.flags.isolated:
+    del sys.path[0]  # the working directory, which `-c` puts first
+import importlib, json, os, traceback
+answer, modules = sys.argv[1], sys.argv[2:]
+sys.argv[1:] = []
+for name in modules:
+    found = {"module": name, "traceback": "", "missing": ""}
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        found["traceback"] = traceback.format_exc()
+        found["missing"] = (getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else ""
+    with open(answer, "a", encoding="utf-8", errors="replace") as stream:
+        stream.write(json.dumps(found) + "\\n")
+os._exit(0)
+"""

@@ -1,0 +1,140 @@
+"""What a home says of itself: for which Python it is, what is in it, and each thing that was made, so that it can go.
+
+    liveinstall-home 1
+    python  3.11.7                                          the exact version; another one is refused
+    base    /usr/bin/python3.11
+    asked   requests                                        each requirement
+    has     requests  2.32.5  /store/requests-2.32.5-py3-none-any
+    file    pyvenv.cfg  <sha256>
+    link    bin/python  /usr/bin/python3.11
+    from    /store/requests-2.32.5-py3-none-any  lib/python3.11/site-packages     for the rows that follow
+    =       requests/api.py  4711                           a link there to the same path here, hard: its inode
+    hard    bin/alpha  /store/alpha-1.0/other  4712         the same, where the names differ
+    end
+
+Fields are separated by tabs. A row of an unknown kind is ignored, all else that does not fit is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from liveinstall._homes import record as records
+from liveinstall.errors import HomeError
+
+NAME = "liveinstall-home"
+_MAGIC = "liveinstall-home 1"
+
+
+@dataclass
+class HomeRecord:
+    """`links`: path -> text, `files`: path -> sha256; paths are relative to the home. `has`: (name, version, place).
+
+    `hard`: path -> what it is linked to, and its inode; it may have become a symbolic link.
+    """
+
+    python: str = ""
+    base: str = ""
+    asked: list[str] = field(default_factory=list)
+    has: list[tuple[str, str, str]] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    hard: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def paths(self) -> tuple[str, ...]:
+        """All that was made, without directories."""
+        return (*self.links, *self.files, *self.hard)
+
+    def directories(self) -> set[str]:
+        """The directories that were made for them."""
+        found: set[str] = set()
+        for path in self.paths():
+            while "/" in path and (path := path.rpartition("/")[0]) not in found:
+                found.add(path)
+        return found
+
+
+def encode(record: HomeRecord) -> str:
+    """The text of a record. ValueError for a path that cannot be written down."""
+    rows: list[tuple[str, ...]] = [("python", record.python), ("base", record.base)]
+    rows += [("asked", text) for text in record.asked]
+    rows += [("has", *each) for each in record.has]
+    rows += [("file", *pair) for pair in sorted(record.files.items())]
+    rows += [("link", *pair) for pair in record.links.items()]
+    before = ("", "")
+    for path, (source, inode) in record.hard.items():
+        source_root, place = before
+        inner = source.removeprefix(source_root)
+        is_beside = source_root and inner.startswith("/") and path == place + inner
+        root = before if is_beside else _same_end(path, source)
+        if os.path.basename(path) != os.path.basename(source):
+            rows.append(("hard", path, source, str(inode)))
+            continue
+        if root != before:
+            rows.append(("from", *root))
+            before = root
+        rows.append(("=", path.removeprefix(root[1]).lstrip("/"), str(inode)))
+    if any("\t" in cell or "\n" in cell for row in rows for cell in row):
+        raise ValueError("a path with a tab or a line break in it cannot be recorded")
+    return "\n".join([_MAGIC, *map("\t".join, rows), "end", ""])
+
+
+def _same_end(path: str, text: str) -> tuple[str, str]:
+    """Where a link's source and the link are, without the path that both end with."""
+    one, other = text.split("/"), path.split("/")
+    same = 0
+    while same < min(len(one), len(other)) and one[-same - 1] == other[-same - 1]:
+        same += 1
+    return "/".join(one[: len(one) - same]), "/".join(other[: len(other) - same])
+
+
+def decode(text: str) -> HomeRecord:
+    """The record; ValueError for anything but a whole one of this version."""
+    lines = text.split("\n")
+    if lines[0] != _MAGIC or lines[-2:] != ["end", ""]:
+        raise ValueError("not a whole record of this version")
+    record, source, place = HomeRecord(), "", ""
+    for line in lines[1:-2]:
+        match line.split("\t"):
+            case ["python", version]:
+                record.python = version
+            case ["base", base]:
+                record.base = base
+            case ["asked", asked]:
+                record.asked.append(asked)
+            case ["has", name, number, path]:
+                record.has.append((name, number, path))
+            case ["file", path, digest]:
+                record.files[_inside(path)] = digest
+            case ["link", path, target]:
+                record.links[_inside(path)] = target
+            case ["from", text, where]:
+                source, place = text, where
+            case ["hard", path, target, inode]:
+                record.hard[_inside(path)] = (target, int(inode))
+            case ["=", path, inode]:
+                inner = _inside(f"{place}/{path}" if place else path)
+                record.hard[inner] = (f"{source}/{path}", int(inode))
+            case ["python" | "base" | "asked" | "has" | "file" | "link" | "from" | "=" | "hard", *_]:
+                raise ValueError("a row of the record has another number of fields")
+    if not record.python or not record.base:
+        raise ValueError("a record without its Python")
+    return record
+
+
+def _inside(path: str) -> str:
+    """A path in a record, which must not lead out of the home."""
+    if path.startswith("/") or not set(path.split("/")).isdisjoint(("", ".", "..")):
+        raise ValueError(f"{path} is no path in a home")
+    return path
+
+
+def _read(place: str) -> HomeRecord:
+    try:
+        with open(os.path.join(place, records.NAME), encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return records.decode(stream.read())
+    except (FileNotFoundError, NotADirectoryError):
+        raise HomeError(f"{place} is no home.", path=place) from None
+    except (OSError, ValueError) as error:
+        raise HomeError(f"{place} is no home that can be read: {error}.", path=place) from error

@@ -1,0 +1,136 @@
+"""A throw-away environment made of links, in which the restart can be tried before it comes."""
+
+from __future__ import annotations
+
+import os
+import site as site_module
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import _liveinstall_boot as boot
+from _liveinstall_boot import trial as boot_trial
+from liveinstall._homes.future import future
+from liveinstall._homes.links import make, opened
+from liveinstall._system.programs import command_of
+from liveinstall._system.scratch import private_directory, scratch_directory
+from liveinstall.errors import TrialError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from _liveinstall_boot import codec
+    from liveinstall._homes.future import Future
+    from liveinstall._model import Target
+
+_PREFIX = "liveinstall-trial-"
+_PTH = "!liveinstall-trial.pth"  # sorts before any other
+# `ascii()`, because site.py reads these files in the locale's encoding.
+_LINE = """\
+import sys; exec("sys.path.insert(0, {home})\\ntry:\\n from _liveinstall_trial.trial import begin\\n\
+except Exception:\\n pass\\nelse:\\n begin({site}, {sees}, {before}, {after})\\nfinally:\\n sys.path.remove({home})")
+"""
+
+
+@dataclass(frozen=True)
+class TrialEnvironment:
+    """What a trial runs in: its directory, interpreter, scripts, variables for a child, and what is in place in it."""
+
+    directory: str
+    python: str
+    scripts: str
+    variables: Mapping[str, str]
+    records: Sequence[codec.Record]
+    notes: Sequence[str]
+    handle: int = field(repr=False)
+
+    def command(self, program: Sequence[str]) -> list[str]:
+        """The words that run `program`, interpreter's arguments, as this process was started; or a script by its name.
+
+        Raises: TrialError for an executable that changes packages.
+        """
+        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
+        python = [self.python, *(["-B"] if "-B" not in flags else []), *flags]
+        words = command_of(python, program, self.scripts)
+        if words[0] != self.python and boot_trial.changes_packages(["", *words]):
+            raise TrialError("a trial changes no packages.", todo="Make the change outside of the trial.")
+        return words
+
+
+@contextmanager
+def trial_environment(
+    target: Target, records: Iterable[codec.Record], *, checked: bool = True, held: bool = True
+) -> Iterator[TrialEnvironment]:
+    """Make the environment with these transactions in place. The real one is not touched.
+
+    `checked`: leave out what the swap would set aside. `held`: what runs in it holds what it runs from.
+
+    Raises: TrialError where links cannot be had.
+    """
+    if os.name == "nt":
+        raise TrialError("a trial needs symbolic links, which Windows gives to administrators only.")
+    try:
+        found, notes, good = future(target, records, checked=checked)
+    except OSError as error:
+        raise TrialError(f"the environment could not be looked at: {error}.") from error
+    sees = [change.part for record in good for change in record.changes if change.part]
+    with ExitStack() as stack:
+        try:
+            directory, handle = stack.enter_context(scratch_directory(_trials(), _PREFIX))
+            _make(found, directory, sees if held else None)
+        except OSError as error:
+            raise TrialError(f"the trial's environment could not be made: {error}.") from error
+        scripts = os.path.join(directory, found.path(target.scripts))
+        in_user = target.kind == "user"
+        python = sys.executable if in_user else os.path.join(scripts, os.path.basename(sys.executable))
+        yield TrialEnvironment(directory, python, scripts, _variables(target, directory, scripts), good, notes, handle)
+
+
+def _trials() -> str:
+    try:
+        return private_directory("liveinstall-trials")
+    except OSError as error:
+        raise TrialError(f"there is no place for temporary files: {error}.") from error
+
+
+def _make(found: Future, directory: str, sees: Sequence[str] | None) -> None:
+    _begin(found, directory, sees)
+    found.carry(directory)
+    found.tree[".boot"] = {"_liveinstall_trial": os.path.dirname(boot.__file__)}
+    make(found.tree, directory)
+
+
+def _begin(found: Future, directory: str, sees: Sequence[str] | None) -> None:
+    """The line that each interpreter of the trial begins with."""
+    target = found.target
+    site = "" if sees is None else target.site
+    words = {"home": os.path.join(directory, ".boot"), "site": site, "sees": sees or [], **_others(target)}
+    quoted = {name: ascii(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in words.items()}
+    text = _LINE.format(**quoted)
+    opened(found.tree, found.path(target.site))[_PTH] = text.encode("ascii")
+
+
+def _others(target: Target) -> dict[str, list[str]]:
+    """The further site directories of a Python that is no virtual environment; of one, pyvenv.cfg tells."""
+    if target.kind != "system":
+        return {"before": [], "after": []}
+    user = [site_module.getusersitepackages()] if site_module.ENABLE_USER_SITE else []
+    places = (target.site, target.platlib)
+    return {
+        "before": [path for path in user if os.path.isdir(path)],
+        "after": [path for path in site_module.getsitepackages() if os.path.realpath(path) not in places],
+    }
+
+
+def _variables(target: Target, directory: str, scripts: str) -> dict[str, str]:
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    mine = {"PYTHONUSERBASE": directory} if target.kind == "user" else {}
+    return {
+        **os.environ,
+        **mine,
+        boot_trial.VARIABLE: directory,
+        "PATH": os.pathsep.join(scripts if os.path.realpath(entry) == target.scripts else entry for entry in path),
+        "PYTHONDONTWRITEBYTECODE": "1",  # it would be written through the links
+    }

@@ -1,0 +1,86 @@
+"""Whether requirements hold, with their extras and all that they need in turn. Values in, values out."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from liveinstall._model import Distribution
+    from liveinstall._planning.graph import Node
+
+_PLAIN = re.compile(
+    r"([A-Za-z0-9._-]+)\s*\(?\s*(>=|==)?\s*([0-9][0-9.]*)?\s*\)?\s*"
+)  # most requirements are that simple
+
+
+def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distribution | None]) -> str:
+    """The first requirement that does not hold, in words; empty if all do, directly and in turn.
+
+    `find(name)`: what there is of a canonical name. Pre-releases count, as what is installed always does for pip.
+    """
+    queue: list[tuple[str, str, frozenset[str]]] = [("", line, frozenset()) for line in requirements]
+    seen: dict[str, set[str]] = {}
+    while queue:
+        requirer, line, asked = queue.pop()
+        if requirer and "extra" in line and not asked and ";" in line:
+            continue  # parsing is what takes time, and nobody has asked for an extra
+        name, extras, admits = parse_line(line, asked)
+        if admits is None:
+            continue
+        node = find(name)
+        if node is None or not admits(node.version):
+            what = line.partition(";")[0].strip()
+            return f"{requirer + ' needs ' if requirer else ''}{what}, and {_found(name, node)}"
+        known = seen.get(name)
+        new = extras if known is None else extras - known
+        if known is None or new:
+            seen.setdefault(name, set()).update(extras)
+            queue += [(name, more, frozenset(new)) for more in node.requires]
+    return ""
+
+
+@lru_cache(maxsize=16384)
+def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], Callable[[str], bool] | None]:
+    """(canonical name, extras, whether a version is admitted); no such function where its marker does not hold."""
+    plain = _PLAIN.fullmatch(line)
+    if plain and plain[2] != "==" and bool(plain[2]) == bool(plain[3]):
+        least = plain[3]
+        return canonicalize_name(plain[1]), frozenset(), lambda version: not least or _is_least(version, least)
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return "", frozenset(), None  # what a distribution says and nobody understands is nobody's requirement
+    marker = requirement.marker
+    if marker and not any(marker.evaluate({"extra": extra}) for extra in ("", *asked)):
+        return "", frozenset(), None
+
+    @cache
+    def admits(version: str) -> bool:
+        try:
+            return requirement.specifier.contains(version, prereleases=True)
+        except InvalidVersion:
+            return not requirement.specifier
+
+    return canonicalize_name(requirement.name), frozenset(requirement.extras), admits
+
+
+def _is_least(version: str, least: str) -> bool:
+    try:
+        return _version(version) >= _version(least)
+    except InvalidVersion:
+        return False
+
+
+_version = lru_cache(maxsize=4096)(Version)
+
+
+def _found(name: str, node: Node | Distribution | None) -> str:
+    return f"{name} is not installed" if node is None else f"{name} {node.version} is installed"

@@ -1,0 +1,294 @@
+"""What other tools have left broken, found by reading only, and what a repair would do about each."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from stat import S_ISREG
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+import _liveinstall_boot as boot
+from _liveinstall_boot import codec
+from liveinstall._environment.installed import read_distribution
+from liveinstall._repair.journal import unfinished
+from liveinstall._system.dist_info import encoded
+from liveinstall._transactions import transaction as transactions
+from liveinstall.results import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from liveinstall._model import Distribution, Target
+
+_KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # others (conda, Debian) keep records of their own
+_NOBODYS = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.py"}
+_MODULES = (".py", ".so", ".pyd")
+_FAMILY = codec.MAGIC.rpartition(" ")[0]
+_ROW = 3  # path, hash, size
+_NAMED = 3  # files that a sentence names
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A finding, and what mends it: absolute paths to move away, then a requirement to reinstall.
+
+    `finishes`: the directory of an interrupted repair. `live`: whether running processes may use what is moved.
+    """
+
+    finding: Finding
+    moves: tuple[str, ...] = ()
+    reinstall: str = ""
+    finishes: str = ""
+    live: bool = True
+
+
+@dataclass(frozen=True)
+class _Info:
+    """A dist-info as it lies there. `rows` are RECORD's (path, hash, size), None without a readable one."""
+
+    path: str
+    name: str
+    version: str
+    tool: str
+    has_metadata: bool
+    rows: Sequence[Sequence[str]] | None
+    missing: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    @cached_property
+    def home(self) -> str:
+        return os.path.dirname(self.path)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.has_metadata and self.rows is not None
+
+    @property
+    def rank(self) -> tuple[bool, int, Version]:
+        """The best of several is the last one: whole, then fitting the disk, then the newest."""
+        try:
+            version = Version(self.version)
+        except InvalidVersion:
+            version = Version("0")
+        return self.is_whole, -len(self.missing) - len(self.changed), version
+
+
+def find_damage(
+    target: Target, names: Iterable[str] = (), *, hashes: bool = True, known: Iterable[Distribution] = ()
+) -> list[Damage]:
+    """Everything that is wrong with an environment, or with the distributions `names` in it.
+
+    Without `hashes` files are compared with their RECORDs by their sizes only, which reads none of them. `known`: whose
+    metadata was just read.
+    """
+    read = {found.info: found for found in known}
+    places = dict.fromkeys((target.site, target.platlib))
+    infos = [info for place in places for info in _infos(place, read, hashes=hashes)]
+    stashed = [info for info in infos if os.path.basename(info.path).startswith("~")]
+    here = [info for info in infos if info not in stashed]
+    owned = _owned(here)
+    found = [*_left_overs(target, stashed, here, owned), *_distributions(here, stashed, owned)]
+    found += [*_unowned(target, owned), *_ours(target.site)]
+    wanted = {canonicalize_name(name) for name in names}
+    return [damage for damage in found if not wanted or damage.finding.name in wanted]
+
+
+def _infos(place: str, known: Mapping[str, Distribution], *, hashes: bool) -> Iterator[_Info]:
+    if not os.path.isdir(place):
+        return
+    # From an open directory a file is found a fifth faster, and there are tens of thousands.
+    handle = os.open(place, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
+    try:
+        for entry in sorted(os.listdir(place)):
+            path = os.path.join(place, entry)
+            if entry.endswith(".dist-info") and os.path.isdir(path):
+                info = _read(path, known.get(path) or read_distribution(path))
+                for file, hashed, size in info.rows or ():
+                    if not file.endswith(".pyc"):
+                        _compare(info, file, hashed if hashes else "", size, handle)
+                yield info
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _read(path: str, known: Distribution | None) -> _Info:
+    stem = os.path.basename(path).removesuffix(".dist-info")
+    name, _, version = stem.partition("-")
+    rows: Sequence[Sequence[str]] | None
+    try:
+        with open(os.path.join(path, "RECORD"), encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if row]
+    except (OSError, ValueError, csv.Error):
+        rows = None
+    if not rows or any(len(row) != _ROW for row in rows) or not any(_is_metadata(row[0]) for row in reversed(rows)):
+        rows = None
+    try:
+        tool = Path(path, "INSTALLER").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        tool = ""
+    if known:
+        return _Info(path, known.name, known.version, tool, has_metadata=True, rows=rows)
+    return _Info(path, canonicalize_name(name), version, tool, has_metadata=False, rows=rows)
+
+
+def _is_metadata(file: str) -> bool:
+    return file.endswith(".dist-info/METADATA")
+
+
+def _compare(info: _Info, file: str, hashed: str, size: str, home: int | None) -> None:
+    try:
+        found = os.stat(file if home is not None else _place(info.home, file), dir_fd=home)
+    except OSError:
+        if not os.path.lexists(_place(info.home, file)):
+            info.missing.append(file)
+        return
+    if size.isdecimal() and found.st_size != int(size) and S_ISREG(found.st_mode):
+        info.changed.append(file)
+    elif hashed.startswith("sha256=") and S_ISREG(found.st_mode):
+        with open(_place(info.home, file), "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").digest()
+        if encoded(digest) != hashed[len("sha256=") :].rstrip("="):
+            info.changed.append(file)
+
+
+def _owned(infos: Iterable[_Info]) -> set[str]:
+    """What RECORDs name at the top level of their site directory; of what lies elsewhere, all."""
+    owned: set[str] = set()
+    for info in infos:
+        files = [row[0] for row in info.rows or ()]
+        owned.update(os.path.join(info.home, top) for top in {file.partition("/")[0] for file in files})
+        for file in [file for file in files if os.pardir in file or file[:1] in ("/", "\\") or file[1:2] == ":"]:
+            path = _place(info.home, file)
+            while path not in owned and path != info.home and os.path.dirname(path) != path:
+                owned.add(path)
+                path = os.path.dirname(path)
+    return owned
+
+
+def _place(home: str, file: str) -> str:
+    """A RECORD's path as an absolute one; hardly any needs the slow way, and there are tens of thousands."""
+    if os.pardir in file or os.sep != "/" or file.startswith("/"):
+        return os.path.normpath(os.path.join(home, file))
+    return f"{home}/{file}"
+
+
+# --- distributions ----------------------------------------------------------------------------------------------------
+
+
+def _distributions(here: Sequence[_Info], stashed: Sequence[_Info], owned: set[str]) -> Iterator[Damage]:
+    by_name = defaultdict(list)
+    for info in here:
+        by_name[info.name].append(info)
+    for name, infos in sorted(by_name.items()):
+        *others, kept = sorted(infos, key=lambda info: info.rank)
+        for other in others:
+            why = f"{name} is installed twice, and {os.path.basename(kept.path)} fits the disk better"
+            mend = f"move {os.path.basename(other.path)} away"
+            yield Damage(Finding("duplicate", name, other.path, why, mend), (other.path,))
+        if kept.tool in _KNOWN_TOOLS:
+            yield from _broken(kept, stashed, owned)
+
+
+def _broken(info: _Info, stashed: Sequence[_Info], owned: set[str]) -> Iterator[Damage]:
+    requirement = f"{info.name}=={info.version}"
+    again = f"install {info.name} {info.version} again"
+    if not info.is_whole:
+        what = "RECORD or an unreadable one" if info.has_metadata else "METADATA"
+        moves = (info.path, *_code(info, stashed, owned))
+        finding = Finding("broken", info.name, info.path, f"it has no {what}", f"{_moved(moves)}, {again}")
+        yield Damage(finding, moves, requirement)
+    elif info.missing or info.changed:
+        kinds = {"missing": info.missing, "changed": info.changed}
+        what = "; ".join(f"{_list(files)} {kind}" for kind, files in kinds.items() if files)
+        kind = "missing" if info.missing else "changed"
+        yield Damage(Finding(kind, info.name, info.path, what, again), reinstall=requirement)
+
+
+def _list(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return f"{', '.join(files[:_NAMED])}{more} {'is' if len(files) == 1 else 'are'}"
+
+
+def _moved(paths: Sequence[str]) -> str:
+    return f"move {', '.join(os.path.basename(path) for path in paths)} away"
+
+
+def _code(info: _Info, stashed: Sequence[_Info], owned: set[str]) -> Iterator[str]:
+    """What an interrupted tool has unpacked of a distribution, as far as it belongs to nobody."""
+    tops = {info.name.replace("-", "_"), info.name.replace("-", "_") + ".py"}
+    for other in (info, *(stash for stash in stashed if stash.name == info.name)):
+        tops |= {row[0].partition("/")[0] for row in other.rows or ()}
+    for top in sorted(tops):
+        path = os.path.join(info.home, top)
+        if not top.endswith(".dist-info") and top not in (os.pardir, "__pycache__") and _is_nobodys(path, owned):
+            yield path
+
+
+def _is_nobodys(path: str, owned: set[str]) -> bool:
+    return path not in owned and os.path.lexists(path)
+
+
+# --- what is left over ------------------------------------------------------------------------------------------------
+
+
+def _left_overs(target: Target, stashed: Sequence[_Info], here: Sequence[_Info], owned: set[str]) -> Iterator[Damage]:
+    """Pip renames what it removes to ~..., and forgets it when it is killed."""
+    known = {info.name for info in here}
+    for info in (info for info in stashed if info.has_metadata):
+        what = f"pip was interrupted while it replaced {info.name} {info.version}"
+        moves = [info.path]
+        again = ""
+        if info.name not in known:
+            moves += _code(info, [info], owned)
+            again = f"{info.name}=={info.version}"
+        mend = _moved(moves) + (f", install {info.name} {info.version} again" if again else "")
+        yield Damage(Finding("left over", info.name, info.path, what, mend), tuple(moves), again, live=bool(again))
+    for place in dict.fromkeys((target.site, target.platlib)):
+        for entry in sorted(os.listdir(place)) if os.path.isdir(place) else ():
+            path = os.path.join(place, entry)
+            told = any(info.path == path and info.has_metadata for info in stashed)
+            if entry.startswith("~") and not told and _is_nobodys(path, owned):
+                finding = Finding("left over", "", path, "pip was interrupted while it removed this", _moved([path]))
+                yield Damage(finding, (path,), live=False)
+
+
+def _unowned(target: Target, owned: set[str]) -> Iterator[Damage]:
+    entries = sorted(os.scandir(target.site), key=lambda entry: entry.name) if os.path.isdir(target.site) else []
+    if any(entry.name.endswith(".egg-info") for entry in entries):
+        return  # what has no RECORD may own anything
+    for entry in entries:
+        if entry.name in _NOBODYS or not _is_nobodys(entry.path, owned):
+            continue
+        is_code = entry.name.isidentifier() and entry.is_dir() and any(Path(entry.path).rglob("*.py"))
+        if is_code or (entry.is_file() and entry.name.endswith(_MODULES)):
+            yield Damage(Finding("unowned", "", entry.path, "no distribution has it in its RECORD", ""))
+
+
+def _ours(site: str) -> Iterator[Damage]:
+    for path in transactions.unreadable(site):
+        magic = Path(path).read_bytes().partition(b"\n")[0].decode("utf-8", "replace")
+        if magic.startswith(_FAMILY) and magic != codec.MAGIC:
+            yield Damage(Finding("unreadable", "", path, "it is of a newer liveinstall", ""))
+        else:
+            finding = Finding("unreadable", "", path, "this record of what waits is damaged", _moved([path]))
+            yield Damage(finding, (path,), live=False)
+    known = {change.part for item in transactions.read_all(site) for change in item.record.changes}
+    for entry in sorted(os.listdir(site)) if os.path.isdir(site) else ():
+        path = os.path.join(site, entry)
+        if entry.endswith(boot.PART) and entry not in known and os.path.isfile(os.path.join(path, boot.MANIFEST)):
+            finding = Finding("left over", "", path, "it was staged, and nothing waits for it", _moved([path]))
+            yield Damage(finding, (path,), live=False)
+    for directory, todo in unfinished(site):
+        name = canonicalize_name(todo.reinstall.partition("==")[0])
+        mend = f"install {todo.reinstall.replace('==', ' ')}" if todo.reinstall else "note that it is over"
+        finding = Finding("unfinished", name, directory, "a repair was interrupted", mend)
+        yield Damage(finding, reinstall=todo.reinstall, finishes=directory)

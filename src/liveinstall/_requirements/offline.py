@@ -1,0 +1,46 @@
+"""`LIVEINSTALL_OFFLINE`: no index and no network; only what is on this disk counts, for every engine."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._system.redact import redact
+from liveinstall.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+VARIABLE = "LIVEINSTALL_OFFLINE"
+_NO = ("", "0", "false", "no", "off")
+_URL = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters at least: C: is a disk
+_LOCAL = re.compile(r"^(?:[a-z]+\+)?file:", re.IGNORECASE)
+ADVICE = f"{VARIABLE} is set, so only what is on this disk counts."
+
+
+def is_offline() -> bool:
+    """Whether the variable is set, to anything but a plain no."""
+    return os.environ.get(VARIABLE, "").strip().lower() not in _NO
+
+
+def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they are offline: no index, and of the places for archives only those on this disk.
+
+    Raises DownloadError for a file that lies elsewhere.
+    """
+    files = [path for name in ("requirement_files", "constraints") for path in asked[name]]
+    check_local(files)
+    links = tuple(link for link in asked["find_links"] if _is_local(link))
+    return {**asked, "no_index": True, "index_url": None, "extra_index_urls": (), "find_links": links}
+
+
+def check_local(addresses: Iterable[str]) -> None:
+    """Raise DownloadError for an address that is not on this disk."""
+    for address in addresses:
+        if not _is_local(address):
+            raise DownloadError(f"{redact(address)} is not on this disk.", todo=ADVICE, log="")
+
+
+def _is_local(address: str) -> bool:
+    return not _URL.match(address) or bool(_LOCAL.match(address))

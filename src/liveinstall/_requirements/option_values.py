@@ -1,0 +1,94 @@
+"""Each option of a request by itself: its default, and whether a value is of its kind."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from liveinstall._requirements.requirement import text_of, wrong
+
+_CHOICES = {"when": ("auto", "now", "restart"), "upgrade_strategy": ("only-if-needed", "eager")}
+FLAGS = {
+    **dict.fromkeys(("upgrade", "reinstall", "pre", "no_index", "require_hashes"), False),
+    **dict.fromkeys(("user", "break_system_packages"), False),
+    "deps": True,
+}
+_LISTS = (
+    *("requirement_files", "editable", "groups", "extras", "constraints", "extra_index_urls", "find_links"),
+    *("only_binary", "no_binary", "pip_arguments"),
+)
+_TEXTS = ("script", "pylock", "index_url", "upgrade_strategy")
+DEFAULTS: dict[str, Any] = {
+    **FLAGS,
+    **dict.fromkeys(_LISTS, ()),
+    **dict.fromkeys(_TEXTS),
+    "config_settings": (),
+    "when": "auto",
+    "timeout": None,
+}
+
+
+def value_of(name: str, value: Any) -> Any:
+    """A value of the kind that this option takes. A single text is accepted where several are meant."""
+    if name in FLAGS and not isinstance(value, bool):
+        raise wrong(f"{name}={value!r} is neither True nor False.", name)
+    if name in _LISTS:
+        if isinstance(value, (str, os.PathLike, Requirement)):
+            value = (value,)
+        good = isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, (bytes, bytearray))
+        if value is not None and not (good and all(isinstance(v, (str, os.PathLike, Requirement)) for v in value)):
+            raise wrong(f"{name}={value!r} is not a list of texts.", name)
+        return _filled(name, tuple(map(text_of, value or ())))
+    if name in _TEXTS and value is not None:
+        if not isinstance(value, (str, os.PathLike)):
+            raise wrong(f"{name}={value!r} is not a text.", name)
+        value = _filled(name, (text_of(value),))[0]
+    if name in _CHOICES and value is not None and value not in _CHOICES[name]:
+        raise wrong(f"{name}={value!r} is not one of {', '.join(_CHOICES[name])}.", name)
+    if name == "timeout" and value is not None and not _is_positive(value):
+        raise wrong(f"timeout={value!r} is not a number of seconds.", name)
+    return _settings(value) if name == "config_settings" else value
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
+def _filled(name: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not value.strip() or "\0" in value or "\n" in value:
+            raise wrong(f"{name}={value!r} is empty, or more than one line.", name)
+    return values
+
+
+def _settings(value: Any) -> tuple[tuple[str, str], ...]:
+    """{"key": "value"} or {"key": ["several", "values"]}, or KEY=VALUE as on a command line."""
+    pairs: list[Any]
+    if isinstance(value, Mapping):
+        pairs = [(key, each) for key, many in value.items() for each in _listed(many)]
+    elif value is None or isinstance(value, (str, list, tuple)):
+        pairs = [tuple(each.split("=", 1)) if isinstance(each, str) else each for each in _listed(value)]
+    else:
+        raise wrong(f"config_settings={value!r} is not a dictionary.", "config_settings")
+    for pair in pairs:
+        if len(pair) != 2 or not all(isinstance(text, str) for text in pair) or not pair[0]:  # noqa: PLR2004
+            raise wrong(f"config_settings: {pair!r} is not KEY=VALUE.", "config_settings")
+    return tuple(pairs)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else () if value is None else (value,)
+
+
+def names_of(option: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Canonical names, also from `a,b`; `:all:` and `:none:` are pip's words for all and for none."""
+    words = [word.strip() for value in values for word in value.split(",")]
+    for word in words:
+        if word not in (":all:", ":none:") and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", word):
+            raise wrong(f"{option}: {word!r} is not the name of a project.", word)
+    return tuple(word if word.startswith(":") else canonicalize_name(word) for word in words)

@@ -1,0 +1,188 @@
+"""What one can ask for on a command line, in pip's own spellings: one table for our commands and for habits.
+
+The names on the left are the keyword arguments of `liveinstall.install()`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from liveinstall._requirements.requirement import wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. With a `metavar` it takes a value; `many` collects; a flag gives `value`."""
+
+    keyword: str
+    spellings: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    many: bool = False
+    value: bool = True
+    choices: tuple[str, ...] | None = None
+
+
+OPTIONS = (
+    Option("upgrade", ("-U", "--upgrade"), "to the newest versions"),
+    Option(
+        "upgrade_strategy",
+        ("--upgrade-strategy",),
+        "what dependencies do in an upgrade",
+        metavar="WHEN",
+        choices=("only-if-needed", "eager"),
+    ),
+    Option("reinstall", ("--force-reinstall",), "also what is there already"),
+    Option("deps", ("--no-deps",), "without dependencies", value=False),
+    Option("pre", ("--pre",), "also pre-releases"),
+    Option("requirement_files", ("-r", "--requirement"), "a requirements file", metavar="FILE", many=True),
+    Option("constraints", ("-c", "--constraint"), "a file that limits versions", metavar="FILE", many=True),
+    Option("editable", ("-e", "--editable"), "a project to be used where it lies", metavar="PATH", many=True),
+    Option("groups", ("--group",), "a group of a pyproject.toml: [PATH:]NAME", metavar="NAME", many=True),
+    Option("script", ("--requirements-from-script",), "what a script says it needs (PEP 723)", metavar="FILE"),
+    Option("pylock", ("--pylock",), "a lock file (PEP 751)", metavar="FILE"),
+    Option("extras", ("--extra",), "an extra of the lock file", metavar="NAME", many=True),
+    Option("index_url", ("-i", "--index-url"), "instead of the configured index", metavar="URL"),
+    Option("extra_index_urls", ("--extra-index-url",), "a further index", metavar="URL", many=True),
+    Option("find_links", ("-f", "--find-links"), "a directory or page of archives", metavar="URL", many=True),
+    Option("no_index", ("--no-index",), "no index at all"),
+    Option("only_binary", ("--only-binary",), "never build these; :all: for all", metavar="NAMES", many=True),
+    Option("no_binary", ("--no-binary",), "always build these; :all: for all", metavar="NAMES", many=True),
+    Option("require_hashes", ("--require-hashes",), "nothing without a hash"),
+    Option("user", ("--user",), "into the user's own site-packages"),
+    Option("break_system_packages", ("--break-system-packages",), "although another package manager owns it"),
+    Option(
+        "config_settings",
+        ("-C", "--config-settings", "--config-setting"),
+        "for the build backend",
+        metavar="KEY=VALUE",
+        many=True,
+    ),
+    Option(
+        "pip_arguments", ("--pip-argument",), "a further argument for pip, given as it is", metavar="ARG", many=True
+    ),
+)
+# Where a group of options begins in the table, and its title in a help text.
+_TITLES = {
+    "upgrade": "how far it goes",
+    "requirement_files": "what is wanted, besides REQUIREMENT",
+    "index_url": "where it comes from",
+    "user": "rarely needed",
+}
+# Handed to pip as they are: with a value, and without one.
+PASSED = (
+    *("--trusted-host", "--proxy", "--cert", "--client-cert", "--retries", "--cache-dir", "--build-constraint"),
+    *("--keyring-provider", "--use-feature", "--use-deprecated", "--exists-action", "--global-option", "--log"),
+)
+PASSED_FLAGS = (
+    *("--no-cache-dir", "--no-build-isolation", "--prefer-binary", "--ignore-requires-python", "--use-pep517"),
+    *("--check-build-dependencies", "--no-clean", "--no-warn-conflicts", "--no-warn-script-location"),
+)
+# Only of a habit: what is typed along and changes nothing here, and pip's own --timeout.
+_IGNORED_PIP_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--no-input", "--disable-pip-version-check", "--no-color")
+
+
+class _Pass(argparse.Action):
+    """Collects an option, with its value as it was typed, for pip."""
+
+    def __call__(
+        self, _: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        joined = option if self.nargs == 0 else f"{option}={values}"
+        namespace.pip_arguments = [*getattr(namespace, "pip_arguments", ()), joined]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let a parser understand all of it. What was not given is not set."""
+    parser.add_argument("requirements", nargs="*", metavar="REQUIREMENT", help='rich, "numpy>=2", a path or a URL')
+    group: argparse._ActionsContainer = parser
+    for option in OPTIONS:
+        if option.keyword in _TITLES:
+            group = parser.add_argument_group(_TITLES[option.keyword])
+        form: dict[str, Any] = {"action": "store_const", "const": option.value}
+        if option.metavar:
+            form = {"action": "append" if option.many else "store", "metavar": option.metavar}
+        if option.choices:
+            form["choices"] = option.choices
+        group.add_argument(*option.spellings, dest=option.keyword, default=argparse.SUPPRESS, help=option.help, **form)
+    for spelling in PASSED:
+        parser.add_argument(spelling, action=_Pass, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    for spelling in PASSED_FLAGS:
+        parser.add_argument(spelling, action=_Pass, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
+    """What was typed, by keyword: options may stand among requirements, and after `--` all are requirements.
+
+    argparse forgets where `--` was when it parses them intermixed.
+    """
+    end = list(words).index("--") if "--" in words else len(words)
+    found = vars(parser.parse_intermixed_args(words[:end]))
+    return {**found, "requirements": [*found["requirements"], *words[end + 1 :]]}
+
+
+class _PipCommandParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
+    """What follows a literal `pip install`, as keyword arguments; ValueError says what is not understood."""
+    parser = _PipCommandParser(add_help=False, allow_abbrev=False)
+    add_options(parser)
+    parser.add_argument("--timeout", action=_Pass, default=argparse.SUPPRESS)
+    parser.add_argument("--progress-bar", "--root-user-action", dest="_idle", default=argparse.SUPPRESS)
+    parser.add_argument(*_IGNORED_PIP_FLAGS, dest="_idle", action="count", default=argparse.SUPPRESS)
+    found = parse_words(parser, words)
+    found.pop("_idle", None)
+    return found
+
+
+_ELSEWHERE = "it would change another place than the running environment"
+_OURS = "liveinstall gives it itself"
+_OTHER = "it chooses files for another interpreter than this one"
+_REFUSED = {
+    **dict.fromkeys(("--target", "--prefix", "--root", "--python", "--src", "--wheel-dir", "--dest"), _ELSEWHERE),
+    **dict.fromkeys(("--dry-run", "--report", "--no-user", "--help", "--version", "--require-virtualenv"), _OURS),
+    **dict.fromkeys(("--platform", "--python-version", "--implementation", "--abi"), _OTHER),
+    "--ignore-installed": "it would install over what is there",
+    **{
+        spelling: f"{option.keyword}= says it"
+        for option in OPTIONS
+        for spelling in option.spellings
+        if spelling.startswith("--") and option.keyword != "pip_arguments"
+    },
+}
+
+
+def check_pip_arguments(arguments: Sequence[str]) -> None:
+    """RequirementError for what would change where or what is installed, or is no option at all.
+
+    pip understands beginnings of options, so those of what is refused are refused too.
+    """
+    values = 0  # how many words belong to the option before
+    for argument in arguments:
+        if values:
+            values = 0
+            continue
+        name, equals, _ = argument.partition("=")
+        if name in (*PASSED, "--timeout"):
+            values = not equals
+        elif name in PASSED_FLAGS or set(name.removeprefix("-")) in ({"q"}, {"v"}):
+            continue
+        elif not name.startswith("--") or name == "--":
+            what = (
+                "an option in its long form" if name.startswith("-") else "an option; with a value it is --OPTION=VALUE"
+            )
+            raise wrong(f"pip_arguments: {argument!r} is not {what}.", argument)
+        else:
+            reason = next((why for refused, why in _REFUSED.items() if refused.startswith(name)), "")
+            if reason:
+                raise wrong(f"pip_arguments: {name} cannot be given, because {reason}.", argument)
+    if values:
+        raise wrong(f"pip_arguments: {arguments[-1]} has no value.", arguments[-1])

@@ -1,0 +1,233 @@
+"""What was asked for: requirements as people type them, and options that make sense together, before any work."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from liveinstall._requirements.offline import check_local, is_offline, without_network
+from liveinstall._requirements.option_values import DEFAULTS, FLAGS, names_of, value_of
+from liveinstall._requirements.requirement import (
+    ParsedRequirement,
+    RequirementLike,
+    parse_editable,
+    parse_requirement,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Request", "RequirementLike", "parse_request"]
+
+_HABIT = re.compile(r"^\s*[!%]?\s*(?:python3?\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+", re.IGNORECASE)
+_REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
+# What cannot be asked for together, and why not.
+_CONTRADICTIONS = (
+    *(("no_index", other, "there is no index to ask") for other in ("index_url", "extra_index_urls")),
+    ("require_hashes", "editable", "a project that is used where it lies has no hash"),
+    ("require_hashes", "groups", "a group gives no hashes"),
+    ("require_hashes", "script", "a script gives no hashes"),
+    *(
+        ("pylock", other, "a lock file says exactly what is installed")
+        for other in (
+            *("requirements", "requirement_files", "editable", "script", "constraints", "upgrade", "pre"),
+            *("only_binary", "no_binary"),
+        )
+    ),
+)
+# What makes no sense without another.
+_NEEDS = (
+    ("upgrade_strategy", "upgrade", "it says how far an upgrade goes"),
+    ("extras", "pylock", "the extras of anything else are in brackets: name[extra]"),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request, as every engine is asked it.
+
+    `requirements` are PEP 508 strings, URLs, or absolute paths of wheels, source archives and projects, with extras;
+    `editables` absolute paths or URLs of projects; `files` requirement files. `groups` is empty: groups, scripts and
+    lock files have been read, and their requirements are among the others.
+    `names` are those that are known before anything is resolved. `removals` are the names of what shall go.
+    `indexed` are names whose URL is an index's choice that a lock file wrote down, and no direct one (PEP 610).
+    `constraints` are files or requirements. `upgrade_strategy` is only-if-needed or eager. `config_settings` are
+    (key, value) pairs. `engine_arguments` are handed on as they are. `timeout` is in seconds.
+    `requester`: who asks, or empty. `verify`: import what changes, in a trial, before it is accepted.
+    """
+
+    requirements: tuple[str, ...]
+    names: frozenset[str]
+    removals: frozenset[str] = frozenset()
+    editables: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    indexed: frozenset[str] = frozenset()
+    upgrade: bool = False
+    upgrade_strategy: str = "only-if-needed"
+    reinstall: bool = False
+    deps: bool = True
+    pre: bool = False
+    constraints: tuple[str, ...] = ()
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    require_hashes: bool = False
+    config_settings: tuple[tuple[str, str], ...] = ()
+    engine_arguments: tuple[str, ...] = ()
+    user: bool = False
+    break_system_packages: bool = False
+    when: str = "auto"
+    timeout: float | None = None
+    requester: str = ""
+    verify: bool = False
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What shall be there, for the history: `rich`, `-e /src/x`, `-r /src/requirements.txt (for a-plugin)`."""
+        lines = (*self.requirements, *(f"-e {path}" for path in self.editables), *(f"-r {path}" for path in self.files))
+        return tuple(f"{line} (for {self.requester})" if self.requester else line for line in lines)
+
+
+def parse_request(requirements: tuple[RequirementLike, ...], **options: object) -> Request:
+    """Check a request; RequirementError says which part of it cannot be understood, or contradicts another."""
+    texts, asked = _understand(requirements, options)
+    _check_together({**asked, "requirements": texts})
+    asked = without_network(asked) if is_offline() else asked
+    locked, read = _read_sources(asked)
+    parsed = [found for found in map(parse_requirement, [*texts, *read]) if found]
+    editables = [
+        *map(parse_editable, asked["editable"]),
+        *(ParsedRequirement(path) for path in (locked.editables if locked else ())),
+    ]
+    files = tuple(_file(path, "requirements") for path in asked["requirement_files"])
+    _check_hashes(asked, parsed, files)
+    if is_offline():
+        check_local(found.url for found in (*parsed, *editables))
+    return Request(
+        requirements=tuple(found.text for found in parsed),
+        names=frozenset(found.name for found in (*parsed, *editables) if found.name),
+        editables=tuple(found.text for found in editables),
+        files=files,
+        indexed=locked.indexed if locked else frozenset(),
+        deps=asked["deps"] and not locked,
+        constraints=tuple(map(_constraint, asked["constraints"])),
+        upgrade_strategy=asked["upgrade_strategy"] or "only-if-needed",
+        config_settings=asked["config_settings"],
+        engine_arguments=asked["pip_arguments"],
+        only_binary=names_of("only_binary", asked["only_binary"]),
+        no_binary=names_of("no_binary", asked["no_binary"]),
+        **{name: asked[name] for name in FLAGS if name != "deps"},
+        **{name: asked[name] for name in ("index_url", "extra_index_urls", "find_links", "when", "timeout")},
+    )
+
+
+def _understand(
+    requirements: tuple[RequirementLike, ...], options: Mapping[str, object]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The requirements, and every option with a value of its kind. A literal "pip install -U x" is taken apart."""
+    unknown = sorted(set(options) - set(DEFAULTS))
+    if unknown:
+        raise wrong(f"install() has no option {unknown[0]!r}.", unknown[0])
+    asked = {name: value_of(name, options.get(name, default)) for name, default in DEFAULTS.items()}
+    texts: list[Any] = []
+    for requirement in requirements:
+        if not isinstance(requirement, str) or not _HABIT.match(requirement):
+            texts.append(requirement)
+            continue
+        for name, value in _habit(requirement).items():
+            checked = value_of(name, value) if name != "requirements" else value
+            if name == "requirements":
+                texts += checked
+            else:
+                asked[name] = (*asked[name], *checked) if isinstance(checked, tuple) else checked
+    return texts, asked
+
+
+def _habit(text: str) -> dict[str, Any]:
+    from liveinstall._requirements.pip_options import parse_pip_command  # argparse, only where it is needed
+
+    try:
+        return parse_pip_command(shlex.split(_HABIT.sub("", text)))
+    except ValueError as error:
+        todo = "Use the keyword arguments of install(), such as index_url=."
+        raise wrong(f"{text!r} is not understood here: {error}.", text, todo=todo) from error
+
+
+def _check_together(asked: Mapping[str, Any]) -> None:
+    """Refuse combinations that contradict each other, and a request for nothing."""
+    given = {name for name, value in asked.items() if value != DEFAULTS.get(name, ()) and value != []}
+    for one, other, why in _CONTRADICTIONS:
+        if {one, other} <= given:
+            raise wrong(f"{one}= and {other}= contradict each other: {why}.", one)
+    for one, other, why in _NEEDS:
+        if one in given and other not in given:
+            raise wrong(f"{one}= makes no sense without {other}=: {why}.", one)
+    if not given & {"requirements", "requirement_files", "editable", "groups", "script", "pylock"}:
+        raise wrong("no requirement was given.", "", todo='For example: install("requests").')
+    if asked["upgrade_strategy"] == "eager" and not asked["deps"]:
+        raise wrong('upgrade_strategy="eager" and deps=False contradict each other: it upgrades dependencies.', "deps")
+    both = set(names_of("only_binary", asked["only_binary"])) & set(names_of("no_binary", asked["no_binary"]))
+    if both - {":none:"}:
+        name = min(both)
+        raise wrong(f"only_binary= and no_binary= both name {name}: then there is nothing to install from.", name)
+    if asked["pip_arguments"]:
+        from liveinstall._requirements.pip_options import check_pip_arguments
+
+        check_pip_arguments(asked["pip_arguments"])
+
+
+def _read_sources(asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """The lock file's choice, if there is one, and the requirements of lock file, groups and script."""
+    if not (asked["pylock"] or asked["groups"] or asked["script"]):
+        return None, []
+    from liveinstall._requirements import requirement_files  # tomllib, only where it is needed
+
+    if asked["pylock"]:
+        locked = requirement_files.read_lock(asked["pylock"], extras=asked["extras"], groups=asked["groups"] or None)
+        return locked, list(locked.requirements)
+    groups = [line for group in asked["groups"] for line in requirement_files.read_group(group)]
+    return None, groups + list(requirement_files.read_script(asked["script"]) if asked["script"] else ())
+
+
+def _check_hashes(asked: Mapping[str, Any], parsed: Sequence[ParsedRequirement], files: tuple[str, ...]) -> None:
+    for found in parsed if asked["require_hashes"] else ():
+        if found.is_vcs:
+            raise wrong(f"require_hashes=True, and {found.text!r} comes from version control, without one.", found.text)
+        if not (found.pinned or files):
+            todo = "Give it in a requirements file, or as #sha256=... of a URL."
+            raise wrong(f"require_hashes=True, and {found.text!r} has no hash.", found.text, todo=todo)
+
+
+def _file(path: str, kind: str) -> str:
+    """A file as an absolute path; a URL stays as it is."""
+    if _REMOTE.match(path):
+        return path
+    full = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isfile(full):
+        raise wrong(f"there is no {kind} file {full}.", path)
+    if re.fullmatch(r"pylock(\.[^.]+)?\.toml", os.path.basename(full)):
+        raise wrong(f"{full} is a lock file, not a {kind} file.", path, todo="Give it as pylock=.")
+    return full
+
+
+def _constraint(text: str) -> str:
+    """Constraints are files, their URLs, or requirements such as "numpy<2"."""
+    if _REMOTE.match(text) or os.path.isfile(text) or text.endswith((".txt", ".in", ".cfg")):
+        return _file(text, "constraints")
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from error
+    if requirement.extras:
+        raise wrong(f"{text!r}: a constraint has no extras.", text)
+    return text

@@ -1,0 +1,188 @@
+"""One requirement as people type it: a name, a URL, or something on this disk; checked, and made absolute."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from liveinstall._system.redact import redact
+from liveinstall.errors import RequirementError
+
+RequirementLike = str | Requirement | os.PathLike[str]
+
+_URL = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9.+-]*:(?://)?\S", re.IGNORECASE)
+_SCHEMES = re.compile(r"^(?:(?:git|hg|svn|bzr)\+[a-z.+-]+|https?|file)://?", re.IGNORECASE)
+_VCS = re.compile(r"^(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+_NAMED = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)$")
+_EXTRAS = re.compile(r"^(.*?)\s*(\[[A-Za-z0-9._,\s-]*\])$")
+_ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma")
+_PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+@dataclass(frozen=True)
+class ParsedRequirement:
+    """A checked requirement: what an engine is given, and its canonical name where that is known already.
+
+    `url` is its direct URL, or empty; `pinned` says that a hash is part of it.
+    """
+
+    text: str
+    name: str = ""
+    url: str = ""
+    pinned: bool = False
+
+    @property
+    def is_vcs(self) -> bool:
+        """Whether it comes from version control."""
+        return bool(_VCS.match(self.url))
+
+
+def text_of(value: object) -> str:
+    """A path, Requirement or string as a string."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+
+
+def wrong(what: str, text: object, *, todo: str = "") -> RequirementError:
+    """The error for something that was asked for. A password in it is not shown."""
+    return RequirementError(redact(what), todo=redact(todo), requirement=redact(text_of(text)))
+
+
+def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
+    """Check one requirement; None where its marker does not apply here. RequirementError says what is wrong.
+
+    A path is one if it has a separator or begins with a dot, or ends as an archive does: as pip reads it.
+    """
+    text = text_of(given).strip()
+    if isinstance(given, os.PathLike):
+        return _path(text)
+    if _URL.match(text) and not _NAMED.match(text):
+        bare, applies = _without_marker(text)
+        return _bare_url(bare) if applies else None
+    if _looks_like_a_path(text):
+        bare, applies = _without_marker(text)
+        return _path(bare) if applies else None
+    return _named(text)
+
+
+def parse_editable(given: RequirementLike) -> ParsedRequirement:
+    """Check a project that shall be installed in place: a directory, its file: URL, or a repository with a name."""
+    text = text_of(given).strip()
+    named = _NAMED.match(text)
+    url = named[3] if named else text
+    if _VCS.match(url):
+        egg = f"#egg={named[1]}{named[2] or ''}" if named and "#egg=" not in url else ""
+        name = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", url + egg)
+        if name is None:
+            raise wrong(f"{text!r} has no name.", text, todo=f"For example: NAME @ {text}")
+        joined = url if not egg else url.replace("#", egg + "&", 1) if "#" in url else url + egg
+        return ParsedRequirement(joined, canonicalize_name(name[1]), url)
+    if url.lower().startswith("file:"):
+        path, extras = url, named[2] if named else ""
+        return ParsedRequirement(path + (extras or ""), canonicalize_name(named[1]) if named else "", path)
+    if _URL.match(url) and not os.path.exists(url):
+        raise wrong(f"{text!r} cannot be editable: only a directory or a repository can.", text)
+    path, extras = split_extras(text)
+    if path.lower().endswith((".whl", *_ARCHIVES)) and not os.path.isdir(os.path.expanduser(path)):
+        raise wrong(f"{text!r} cannot be editable: only a directory or a repository can.", text)
+    return ParsedRequirement(_project(path, text) + extras, "", "")
+
+
+def split_extras(text: str) -> tuple[str, str]:
+    """`./x[a,b]` as its path and its extras; extras keep their brackets."""
+    match = _EXTRAS.match(text)
+    return (match[1], match[2]) if match else (text, "")
+
+
+def _looks_like_a_path(text: str) -> bool:
+    if " @ " in text:
+        return False
+    path, _ = split_extras(text.partition(";")[0].strip())
+    separators = {os.sep, "/", os.altsep or "/"}
+    return path.startswith((".", "~")) or path.lower().endswith((".whl", *_ARCHIVES)) or bool(separators & set(path))
+
+
+def _without_marker(text: str) -> tuple[str, bool]:
+    """The text without its marker, and whether that applies. A semicolon in a URL is no marker without a blank."""
+    bare, semicolon, marker = text.rpartition("; " if _URL.match(text) else ";")
+    if not semicolon:
+        return text, True
+    try:
+        return bare.strip(), Marker(marker).evaluate({"extra": ""})
+    except InvalidMarker as error:
+        raise wrong(f"the marker of {text!r} is none: {str(error).splitlines()[0]}.", text) from error
+
+
+def _bare_url(text: str) -> ParsedRequirement:
+    if not _SCHEMES.match(text):
+        raise wrong(f"{text!r} is no URL that can be installed from: http, https, file, or git+https.", text)
+    egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", text)
+    name = canonicalize_name(egg[1]) if egg else ""
+    bare = text.partition("#")[0].rpartition("/")[2]
+    if not name and bare.endswith(".whl"):
+        try:
+            name, *_ = parse_wheel_filename(bare.replace("%2B", "+").replace("%2b", "+"))
+        except InvalidWheelFilename as error:
+            raise wrong(f"{bare} is not a wheel's name: {error}.", text) from error
+    return ParsedRequirement(text, name, text, pinned=_has_hash(text))
+
+
+def _path(text: str) -> ParsedRequirement:
+    path, extras = split_extras(text)
+    full = Path(path).expanduser().absolute()
+    if full.is_dir():
+        return ParsedRequirement(_project(path, text) + extras)
+    lower = path.lower()
+    if lower.endswith(".whl"):
+        return _wheel(full, extras, text)
+    if not lower.endswith(_ARCHIVES):
+        raise wrong(f"there is no project at {full}.", text, todo="A directory with a pyproject.toml, or an archive.")
+    if not full.is_file():
+        raise wrong(f"there is no archive at {full}.", text)
+    return ParsedRequirement(f"{full}{extras}")
+
+
+def _wheel(path: Path, extras: str, text: str) -> ParsedRequirement:
+    if not path.is_file():
+        raise wrong(f"there is no wheel at {path}.", text)
+    try:
+        name, *_ = parse_wheel_filename(path.name)
+    except InvalidWheelFilename as error:
+        raise wrong(f"{path.name} is not a wheel's name: {error}.", text) from error
+    return ParsedRequirement(f"{path}{extras}", name)
+
+
+def _project(path: str, text: str) -> str:
+    """The absolute path of a directory that can be built, with links as they are."""
+    full = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isdir(full):
+        raise wrong(f"there is no project at {full}.", text, todo="A directory with a pyproject.toml or a setup.py.")
+    if not any(os.path.isfile(os.path.join(full, name)) for name in _PROJECT):
+        raise wrong(f"{full} is not a project: it has neither a pyproject.toml nor a setup.py.", text)
+    return full
+
+
+def _named(text: str) -> ParsedRequirement | None:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise wrong(
+            f"{text!r} is not a requirement: {str(error).splitlines()[0]}.",
+            text,
+            todo='A name with an optional version, such as "numpy>=2", a URL, or the path of a wheel or project.',
+        ) from error
+    if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        return None
+    url = requirement.url or ""
+    if url and not _SCHEMES.match(url):
+        raise wrong(f"the URL of {text!r} is none that can be installed from: http, https, file, or git+https.", text)
+    return ParsedRequirement(text, canonicalize_name(requirement.name), url, pinned=_has_hash(url))
+
+
+def _has_hash(url: str) -> bool:
+    return bool(re.search(r"[#&](?:sha256|sha384|sha512)=[0-9a-fA-F]+", url))

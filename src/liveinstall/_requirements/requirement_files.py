@@ -1,0 +1,191 @@
+"""Files that say what is wanted: a project's groups (PEP 735), a script's block (PEP 723), a lock file (PEP 751).
+
+They are read here and not by an engine, so that it need not be a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from liveinstall._requirements.requirement import wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  # as in PEP 723
+_STRONG = ("sha256", "sha384", "sha512")
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What a lock file chose: requirements with URLs and hashes, projects to be used in place.
+
+    `indexed`: canonical names of those that came from an index, so that their URL is not a direct one (PEP 610).
+    """
+
+    requirements: tuple[str, ...]
+    editables: tuple[str, ...]
+    indexed: frozenset[str]
+
+
+def read_group(spelled: str) -> tuple[str, ...]:
+    """The requirements of a dependency group, `NAME` or `PATH/pyproject.toml:NAME`, with what it includes.
+
+    Raises: RequirementError.
+    """
+    path, colon, name = spelled.rpartition(":")
+    path = os.path.abspath(os.path.expanduser(path if colon else "pyproject.toml"))
+    if os.path.basename(path) != "pyproject.toml":
+        raise wrong(f"{spelled!r} is not NAME or PATH/pyproject.toml:NAME.", spelled)
+    groups = _toml(path, "project file", spelled).get("dependency-groups")
+    if not isinstance(groups, dict):
+        raise wrong(f"{path} has no [dependency-groups].", spelled)
+    known: dict[str, Any] = {}
+    for key, entries in groups.items():
+        if canonicalize_name(key) in known:
+            raise wrong(f"{path} has the group {canonicalize_name(key)!r} twice.", spelled)
+        known[canonicalize_name(key)] = entries
+    return tuple(dict.fromkeys(_members(canonicalize_name(name), known, path, spelled, ())))
+
+
+def _members(name: str, groups: Mapping[str, Any], path: str, spelled: str, trail: tuple[str, ...]) -> list[str]:
+    if name not in groups:
+        raise wrong(f"{path} has no group {name!r}.", spelled, todo=f"It has: {', '.join(groups) or 'none'}.")
+    if name in trail:
+        raise wrong(f"the groups of {path} include each other: {' -> '.join((*trail, name))}.", spelled)
+    if not isinstance(groups[name], list):
+        raise wrong(f"the group {name!r} of {path} is no list.", spelled)
+    found = []
+    for entry in groups[name]:
+        if isinstance(entry, str):
+            found.append(entry)
+        elif isinstance(entry, dict) and set(entry) == {"include-group"} and isinstance(entry["include-group"], str):
+            included = canonicalize_name(entry["include-group"])
+            found += _members(included, groups, path, spelled, (*trail, name))
+        else:
+            raise wrong(f"the group {name!r} of {path} has an entry that is not understood: {entry!r}.", spelled)
+    return found
+
+
+def read_script(script: str) -> tuple[str, ...]:
+    """The requirements in a script's block. Whether this Python fits is checked.
+
+    Raises: RequirementError.
+    """
+    path = os.path.abspath(os.path.expanduser(script))
+    blocks = [match["content"] for match in _BLOCK.finditer(_read(path, "script", script)) if match["type"] == "script"]
+    if len(blocks) != 1:
+        raise wrong(f"{path} has {'no' if not blocks else 'more than one'} block of script metadata (PEP 723).", script)
+    text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in blocks[0].splitlines(keepends=True))
+    about = _parsed(text, path, script)
+    needs = about.get("dependencies", [])
+    if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
+        raise wrong(f"the dependencies of {path} are no list of requirements.", script)
+    _check_python(about.get("requires-python", ""), path, script)
+    return tuple(needs)
+
+
+def _check_python(wanted: Any, path: str, given: str) -> None:
+    here = platform.python_version()
+    try:
+        fits = SpecifierSet(str(wanted)).contains(here, prereleases=True)
+    except InvalidSpecifier as error:
+        raise wrong(f"requires-python of {path} is not understood: {wanted!r}.", given) from error
+    if not fits:
+        raise wrong(f"{path} requires Python {wanted}, and this is {here}.", given)
+
+
+def read_lock(lock: str, *, extras: tuple[str, ...] = (), groups: tuple[str, ...] | None = None) -> Locked:
+    """What a lock file chooses for this interpreter; without `groups` its default ones.
+
+    Raises: RequirementError, also when it does not apply here, or offers a file without a good hash.
+    """
+    path = os.path.abspath(os.path.expanduser(lock))
+    content = _toml(path, "lock file", lock)
+    try:  # PylockSelectError came with the selection itself, in 26.1
+        from packaging.pylock import Pylock, PylockSelectError, PylockValidationError
+    except ImportError as error:
+        raise wrong(
+            "lock files need packaging 26.1 or newer.", lock, todo='install("packaging>=26.1"), and restart.'
+        ) from error
+    try:
+        found = Pylock.from_dict(content)
+        _check_known("extra", extras, found.extras or (), path, lock)
+        _check_known(
+            "group", groups or (), [*(found.dependency_groups or ()), *(found.default_groups or ())], path, lock
+        )
+        chosen = list(found.select(extras=extras, dependency_groups=groups))
+    except (PylockValidationError, PylockSelectError) as error:
+        raise wrong(f"{path} cannot be used: {error}.", lock) from error
+    if not chosen:
+        raise wrong(f"{path} has nothing for this interpreter.", lock)
+    home = os.path.dirname(path)
+    return Locked(
+        tuple(f"{package.name} @ {_url(what, home, lock)}" for package, what in chosen if not _is_editable(what)),
+        tuple(_project_of(what, home) for _, what in chosen if _is_editable(what)),
+        frozenset(package.name for package, _ in chosen if not package.is_direct),
+    )
+
+
+def _check_known(kind: str, asked: tuple[str, ...], offered: Any, path: str, lock: str) -> None:
+    known = {canonicalize_name(name) for name in offered}
+    missing = [name for name in asked if canonicalize_name(name) not in known]
+    if missing:
+        raise wrong(
+            f"{path} has no {kind} {missing[0]!r}.", lock, todo=f"It has: {', '.join(sorted(known)) or 'none'}."
+        )
+
+
+def _is_editable(what: Any) -> bool:
+    return bool(getattr(what, "editable", False))
+
+
+def _project_of(what: Any, home: str) -> str:
+    return os.path.normpath(os.path.join(home, what.path, what.subdirectory or ""))
+
+
+def _url(what: Any, home: str, lock: str) -> str:
+    """Where a locked package comes from; its hash or commit is part of it. A path counts from the lock file."""
+    path = os.path.normpath(os.path.join(home, what.path)) if what.path else ""
+    local = bool(path) and (not getattr(what, "url", None) or os.path.exists(path))
+    url = Path(path).as_uri() if local else what.url
+    fragment = []
+    if hasattr(what, "commit_id"):
+        url = f"{what.type}+{url}@{what.commit_id}"
+    elif hasattr(what, "hashes"):
+        strong = next(((name, what.hashes[name]) for name in _STRONG if name in what.hashes), None)
+        if strong is None:
+            raise wrong(f"{lock} gives no sha256 for {url}.", lock)
+        fragment.append(f"{strong[0]}={strong[1]}")
+    if getattr(what, "subdirectory", None):
+        fragment.append(f"subdirectory={what.subdirectory}")
+    return url + ("#" + "&".join(fragment) if fragment else "")
+
+
+def _toml(path: str, kind: str, given: str) -> dict[str, Any]:
+    return _parsed(_read(path, kind, given), path, given)
+
+
+def _parsed(text: str, path: str, given: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise wrong(f"{path} is not TOML: {error}.", given) from error
+
+
+def _read(path: str, kind: str, given: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise wrong(f"there is no {kind} at {path}.", given) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise wrong(f"the {kind} {path} cannot be read: {error}.", given) from error

@@ -1,0 +1,1 @@
+"""Making chosen versions importable in this process and in its children."""

@@ -1,0 +1,84 @@
+"""Runs in a child process: activate a registry, then run a program as Python itself would.
+
+`python -c "from liveinstall._sidebyside.activation._program_child import main; main()" REGISTRY STORE SITE KIND TARGET ...`: REGISTRY is a
+file, or empty; KIND is script, module or code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def main() -> None:
+    """See the module. It starts without a first entry of sys.path, which the program gets here."""
+    path, store, site, kind, target, *arguments = sys.argv[1:]
+    if path:
+        _activate(path, store, site)
+    sys.argv = [target if kind == "script" else "-" + kind[0], *arguments]
+    if kind == "script":
+        _run_script(target)
+    elif kind == "module":
+        _go_first(os.getcwd())
+        _as_main(target, alter_argv=True)
+    else:
+        _go_first("")
+        exec(compile(target, "<string>", "exec"), _cleared())  # noqa: S102  that is what was asked for
+
+
+def _run_script(target: str) -> None:
+    from io import open_code
+    from marshal import loads
+    from pkgutil import get_importer
+
+    if get_importer(target):  # a directory or a zip file
+        sys.path.insert(0, target)
+        _as_main("__main__", alter_argv=False)
+        return
+    from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+    from importlib.util import MAGIC_NUMBER
+
+    _go_first(os.path.dirname(os.path.realpath(target)))
+    with open_code(os.path.abspath(target)) as stream:
+        data = stream.read()
+    is_compiled = data.startswith(MAGIC_NUMBER)
+    code = loads(data[16:]) if is_compiled else compile(data, target, "exec")  # noqa: S302  as Python itself does
+    loader = (SourcelessFileLoader if is_compiled else SourceFileLoader)("__main__", target)
+    namespace = _cleared()
+    namespace.update(__file__=target, __cached__=None, __loader__=loader, __spec__=None, __package__=None)
+    exec(code, namespace)  # noqa: S102  that is what was asked for
+
+
+def _as_main(module: str, *, alter_argv: bool) -> None:
+    """What `python -m` does: in the real `__main__`, which lives on for threads and what runs at exit."""
+    import runpy
+
+    _cleared()
+    runpy._run_module_as_main(module, alter_argv)  # type: ignore[attr-defined]  # noqa: SLF001  python -m calls this
+
+
+def _cleared() -> dict[str, Any]:
+    """The namespace of `__main__` without the launcher's names."""
+    namespace = vars(sys.modules["__main__"])
+    for name in [name for name in namespace if not name.startswith("__")]:
+        del namespace[name]
+    return namespace
+
+
+def _go_first(entry: str) -> None:
+    if not sys.flags.safe_path:
+        sys.path.insert(0, entry)
+
+
+def _activate(path: str, store: str, site: str) -> None:
+    from liveinstall._sidebyside.activation import activate, spawned
+
+    active = activate.active()
+    if active is None or active.source != path:
+        with open(path, "rb") as stream:
+            activate.activate(stream.read(), path, os.path.dirname(path), store, [site], "run --with")
+    spawned.pass_on()

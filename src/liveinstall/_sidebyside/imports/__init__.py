@@ -1,0 +1,1 @@
+"""The finder, and the owners of the places that it imports from."""

@@ -1,0 +1,273 @@
+"""The owner of a code archive: the compiled code of many directories in one file that is mapped into memory.
+
+    liveinstall-archive 1 cpython-311 a70d0d0a <table> <size> <crc32>     one line
+    code, code, ...                                                       marshalled
+    tables                                     marshalled: one for each top-level name, and one of these
+
+It answers from its tables where Python would list directories, and reads code from memory where Python would open a
+.pyc. It is never stale: a module counts only while its source has the size and time that it had, else Python loads it
+from its source; in a directory that can change, only while the directory has the time that it had. What is imported
+has the `__file__` that it has without the archive, so sources, data and tracebacks are as ever.
+`archiving` makes archives.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, PathFinder, SourceFileLoader
+
+from liveinstall._sidebyside.imports.directory import DirectoryOwner, located, spec_on_disk
+from liveinstall._sidebyside.imports.owner import ModuleEntry
+from liveinstall._sidebyside.imports.virtual import fingerprint
+from liveinstall._system.gc_throttle import LoadingSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from importlib.metadata import Distribution
+    from importlib.resources.abc import TraversableResources
+    from types import CodeType
+    from typing import Any, NoReturn
+
+    # kind, number of its place, path there; of a source its mtime (ns) and size, where its code is and how long
+    Row = tuple[str, int, str, int, int, int, int]
+    Table = dict[str, Row]
+
+MAGIC = "liveinstall-archive 1"
+_LONGEST = 200  # bytes of the first line
+
+
+class ArchiveOwner:
+    """Owns the modules whose code is in an archive; `place` is its path.
+
+    `directories`: what it was made of. Those on `sys.path`, such as the standard library, keep their turn there: what
+    comes before them on it goes before. Raises: OwnerError: it is none, damaged, or made by another Python.
+    """
+
+    on_disk = False
+    virtual = False
+
+    def __init__(self, path: str) -> None:
+        self.place = os.path.abspath(path)
+        self._memory, table = self._map()
+        # `changeable`: the numbers of directories that may change, whose own times are then in `times`: path -> ns.
+        self.directories: list[str] = table["directories"]
+        self._changeable: dict[int, dict[str, int]] = table["changeable"]
+        self._namespaces: dict[str, list[tuple[int, str]]] = table["namespaces"]
+        self._tables: dict[str, tuple[int, int, int]] = table["tables"]
+        self._read: dict[str, Table] = {}
+        self._checked: dict[str, bool] = {}
+        self._metadata = [DirectoryOwner(directory) for directory in self.directories]
+
+    def __repr__(self) -> str:
+        return f"ArchiveOwner({self.place!r})"
+
+    def _map(self) -> tuple[memoryview, dict[str, Any]]:
+        import mmap
+
+        try:
+            with open(self.place, "rb") as stream:
+                head = stream.readline(_LONGEST)
+                size = os.fstat(stream.fileno()).st_size
+                start, mark = parse_head(head, size)
+                memory = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+            return memory, _unpacked(memory[start:], mark)
+        except (OSError, ValueError, EOFError, TypeError) as error:
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        from liveinstall.errors import OwnerError
+
+        todo = "Make it anew: python -m liveinstall archive create."
+        raise OwnerError(f"{self.place} cannot be used: {error}.", todo=todo, place=self.place) from error
+
+    def _table(self, top: str) -> Table:
+        """The modules of a top-level name, read when it is first asked for."""
+        found = self._read.get(top)
+        if found is None:
+            start, length, mark = self._tables.get(top, (0, 0, 0))
+            try:
+                found = self._read[top] = _unpacked(self._memory[start : start + length], mark) if length else {}
+            except ValueError as error:
+                self._refuse(error)
+        return found
+
+    def names(self) -> Iterable[str]:
+        """The top-level names."""
+        return self._tables
+
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        row = self._table(name).get(name)
+        return None if row is None else row[2].rpartition(os.sep)[2].startswith("__init__.")
+
+    def find_spec(self, name: str) -> ModuleSpec | None:
+        """How to load a module; None where Python must look itself, because something has changed there."""
+        top, dot, _ = name.partition(".")
+        row = self._table(top).get(name)
+        if row is None:
+            return self._namespace(name) if name in self._namespaces else None
+        kind, number, inner = row[:3]
+        place = self.directories[number]
+        path = f"{place}{os.sep}{inner}"
+        if number in self._changeable and not self._still_true(number, path):
+            return None if dot else self._look(name)
+        if place in sys.path:
+            if not dot and self._comes_late(name, place):
+                return None
+            if dot and name.rpartition(".")[0] in self._namespaces:
+                return None  # portions may come that go before this one
+        if kind != "native" and not row[-1]:
+            return spec_on_disk((name, kind, inner), place)  # type: ignore[arg-type]
+        search = [path.rpartition(os.sep)[0]] if inner.rpartition(os.sep)[2].startswith("__init__.") else None
+        loader = ExtensionFileLoader(name, path) if kind == "native" else ArchivedLoader(name, path, row, self._memory)
+        return located(name, path, loader, search, LoadingSpec)
+
+    def _namespace(self, name: str) -> ModuleSpec | None:
+        """The portions of a namespace, without those that Python finds by itself."""
+        found = [
+            self.directories[number] + os.sep + inner
+            for number, inner in self._namespaces[name]
+            if self.directories[number] not in sys.path
+        ]
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = found
+        return spec if found else None
+
+    def _look(self, name: str) -> ModuleSpec | None:
+        """Look for a top-level name in the directories that are not on `sys.path`, as if there were no archive."""
+        specs = (owner.find_spec(name) for owner in self._metadata if owner.place not in sys.path)
+        return next((spec for spec in specs if spec is not None), None)
+
+    def _still_true(self, number: int, path: str) -> bool:
+        """Whether nothing came into the directory of a module, or went. Asked once, until caches are invalidated."""
+        directory = path.rpartition(os.sep)[0]
+        known = self._checked.get(directory)
+        if known is None:
+            try:
+                known = os.stat(directory).st_mtime_ns == self._changeable[number].get(directory)
+            except OSError:
+                known = False
+            self._checked[directory] = known
+        return known
+
+    @staticmethod
+    def _comes_late(name: str, place: str) -> bool:
+        """Whether something on `sys.path` before the place has a module of this name: a script's own directory may."""
+        earlier = sys.path[: sys.path.index(place)]
+        found = PathFinder.find_spec(name, earlier) if earlier else None
+        return found is not None and found.loader is not None
+
+    def index(self) -> Mapping[str, ModuleEntry]:
+        """All modules; each path is one in one of `directories`."""
+        found = {name: ModuleEntry(name, row[0], row[2]) for name, row in self.rows().items()}  # type: ignore[arg-type]
+        spaces = {name: ModuleEntry(name, "namespace", where[0][1]) for name, where in self._namespaces.items()}
+        return {**spaces, **found}
+
+    def rows(self) -> Table:
+        """All that is known of each module."""
+        return {name: row for top in self._tables for name, row in self._table(top).items()}
+
+    def is_good(self, row: Row) -> bool:
+        """Whether what is known of a module is still true."""
+        _, number, inner, time, size, _, length = row
+        path = f"{self.directories[number]}{os.sep}{inner}"
+        try:
+            about = os.stat(path)
+        except OSError:
+            return False
+        same = not length or (about.st_mtime_ns == time and about.st_size == size)
+        return same and (number not in self._changeable or self._still_true(number, path))
+
+    def code(self, entry: ModuleEntry) -> CodeType:
+        """The code of a module."""
+        spec = self.find_spec(entry[0])
+        get = getattr(spec and spec.loader, "get_code", None)
+        code: CodeType | None = get(entry[0]) if get else None
+        if code is None:
+            raise ImportError(f"{self!r} has no code of {entry[0]}", name=entry[0])
+        return code
+
+    def data(self, path: str) -> bytes:
+        """A file of one of the directories, the first that has it."""
+        for owner in self._metadata:
+            try:
+                return owner.data(path)
+            except FileNotFoundError:
+                continue
+        raise FileNotFoundError(2, "in none of the directories", path)
+
+    def native(self, entry: ModuleEntry) -> str:
+        """Where an extension module lies."""
+        return self.directories[self._table(entry[0].partition(".")[0])[entry[0]][1]] + os.sep + entry[2]
+
+    def distributions(self, name: str | None = None) -> Iterator[Distribution]:
+        """The metadata of those directories that are not on `sys.path`: Python finds the others' itself."""
+        for owner in self._metadata:
+            if owner.place not in sys.path:
+                yield from owner.distributions(name)
+
+    def reader(self, name: str) -> TraversableResources | None:
+        """The resources of a package."""
+        spec = self.find_spec(name)
+        get = getattr(spec and spec.loader, "get_resource_reader", None)
+        return get(name) if get else None
+
+    def invalidate_caches(self) -> None:
+        """Look again whether directories have changed."""
+        self._checked.clear()
+        for owner in self._metadata:
+            owner.invalidate_caches()
+
+
+class ArchivedLoader(SourceFileLoader):
+    """Loads a source as Python does, but takes its code from an archive while the source is what it was."""
+
+    def __init__(self, name: str, path: str, row: Row, memory: memoryview) -> None:
+        self.name = name
+        self.path = path
+        self._row = row
+        self._memory = memory
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The code. Raises: ImportError, SyntaxError."""
+        _, _, _, time, size, start, length = self._row
+        try:
+            about = os.stat(self.path)
+        except OSError as error:
+            raise ImportError(f"{fullname} is gone from {self.path}", name=fullname, path=self.path) from error
+        if about.st_mtime_ns == time and about.st_size == size:
+            try:
+                return marshal.loads(self._memory[start : start + length])  # type: ignore[no-any-return]  # noqa: S302
+            except (ValueError, EOFError, TypeError):
+                pass  # damaged
+        return super().get_code(fullname)
+
+
+def _unpacked(content: memoryview, mark: int) -> Any:
+    """What a table has. Raises: ValueError unless it is what was written."""
+    from zlib import crc32
+
+    if crc32(content) != mark:
+        raise ValueError("it is damaged")
+    return marshal.loads(content)  # noqa: S302  whoever may write it may write sources
+
+
+def head(table: int, size: int, mark: int) -> bytes:
+    """The first line of an archive of `size` bytes whose table begins at byte `table` and has the CRC-32 `mark`."""
+    return f"{MAGIC} {fingerprint()} {MAGIC_NUMBER.hex()} {table:020} {size:020} {mark:010}\n".encode("ascii")
+
+
+def parse_head(line: bytes, size: int) -> tuple[int, int]:
+    """Where the table begins and its CRC-32, by the first line of a file of `size` bytes. Raises: ValueError."""
+    words = line.decode("ascii", "replace").rstrip("\n").split(" ")
+    if " ".join(words[:2]) != MAGIC or not line.endswith(b"\n") or len(words) != 7:  # noqa: PLR2004  its words
+        raise ValueError("it is no code archive of this version")
+    if words[2:4] != [fingerprint(), MAGIC_NUMBER.hex()]:
+        raise ValueError(f"it was made by {words[2]} ({words[3]}), this is {fingerprint()} ({MAGIC_NUMBER.hex()})")
+    if not all(word.isdigit() for word in words[4:]) or int(words[5]) != size or not 0 < int(words[4]) < size:
+        raise ValueError("it is not whole")
+    return int(words[4]), int(words[6])

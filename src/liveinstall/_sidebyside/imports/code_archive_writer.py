@@ -1,0 +1,191 @@
+"""Making a code archive of directories, and saying whether one is still good."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+import sysconfig
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from liveinstall._sidebyside import layout
+from liveinstall._sidebyside.imports.code_archive import ArchiveOwner, head
+from liveinstall._sidebyside.imports.directory import walk
+from liveinstall.errors import OwnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import CodeType
+    from typing import Self
+
+    from liveinstall._sidebyside.imports.code_archive import Table
+    from liveinstall._sidebyside.imports.owner import ModuleEntry
+
+_NOT_ARCHIVED = ("test", "idlelib", "lib2to3", "turtledemo")  # of the standard library: large, and hardly ever imported
+
+
+@dataclass(frozen=True)
+class Archived:
+    """What was made: the archive's `path`, how many `modules` have code in it, and its `size` in bytes.
+
+    `left_out`: modules that could not be compiled, or have no source; Python loads them as ever.
+    """
+
+    path: str
+    modules: int
+    size: int
+    left_out: tuple[str, ...]
+
+
+def create(path: str | os.PathLike[str], *directories: str | os.PathLike[str], stdlib: bool = False) -> Archived:
+    """Archive the code of all modules in directories laid out as site-packages is, the first having precedence.
+
+    `stdlib`: also of the standard library of this interpreter. The file is written aside and renamed in: a running
+    process keeps what it has mapped. Raises: OwnerError when a directory cannot be read or the file not be written.
+    """
+    path = os.path.abspath(path)
+    places = [os.path.abspath(directory) for directory in directories] + (_stdlib() if stdlib else [])
+    try:
+        with _aside(path) as draft:
+            return draft.fill(places)
+    except OSError as error:
+        raise OwnerError(f"{path} cannot be made: {error}.", place=path) from error
+
+
+def _stdlib() -> list[str]:
+    """The directories of the standard library, as they stand on `sys.path`."""
+    home = os.path.normcase(sysconfig.get_path("stdlib"))
+    return [entry for entry in sys.path if os.path.normcase(entry) in (home, os.path.join(home, "lib-dynload"))]
+
+
+class _aside:  # noqa: N801  used like a function
+    """A file that is there, whole, when its block has ended."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._tables: dict[str, Table] = {}
+        self._namespaces: dict[str, list[tuple[int, str]]] = {}
+        self._left_out: list[str] = []
+        self._changeable: dict[int, dict[str, int]] = {}
+
+    def __enter__(self) -> Self:
+        self._draft = os.path.join(os.path.dirname(self._path), f"{layout.DRAFT}{os.urandom(8).hex()}")
+        self._stream = open(self._draft, "xb")
+        self._stream.write(head(0, 0, 0))
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._stream.close()
+        if kind is None:
+            os.replace(self._draft, self._path)
+        else:
+            with suppress(OSError):
+                os.unlink(self._draft)
+
+    def fill(self, places: list[str]) -> Archived:
+        """Write the code of all modules, then the tables, then the first line."""
+        modules = 0
+        for number, place in enumerate(places):
+            if not os.path.exists(os.path.join(os.path.dirname(place), layout.MARK)):  # nothing changes in a store
+                self._changeable[number] = {}
+            for entry in _of_place(place):
+                modules += self._add(number, place, entry)
+        tables = {}
+        for top, table in sorted(self._tables.items()):
+            content = marshal.dumps(table)
+            tables[top] = (*self._write(content), crc32(content))
+        about: dict[str, Any] = {"directories": places, "changeable": self._changeable}
+        about |= {"namespaces": self._namespaces, "tables": tables}
+        content = marshal.dumps(about)
+        start, length = self._write(content)
+        self._stream.seek(0)
+        self._stream.write(head(start, start + length, crc32(content)))
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        return Archived(self._path, modules, start + length, tuple(self._left_out))
+
+    def _write(self, content: bytes) -> tuple[int, int]:
+        start = self._stream.tell()
+        self._stream.write(content)
+        return start, len(content)
+
+    def _add(self, number: int, place: str, entry: ModuleEntry) -> bool:
+        """Add one module, unless a place before this one has it; whether code was written."""
+        name, kind, inner = entry
+        table = self._tables.setdefault(name.partition(".")[0], {})
+        path = os.path.join(place, inner)
+        if kind == "namespace":
+            self._namespaces.setdefault(name, []).append((number, inner))
+            return False
+        if name in table:
+            return False
+        code, time, size = (None, 0, 0) if kind == "native" else _compiled(path)
+        start, length = (0, 0) if code is None else self._write(marshal.dumps(code))
+        table[name] = (kind, number, inner, time, size, start, length)
+        if code is None and kind != "native":
+            self._left_out.append(name)
+        if number in self._changeable:
+            directory = os.path.dirname(path)
+            _make_pycache(directory)
+            self._changeable[number][directory] = os.stat(directory).st_mtime_ns
+        return code is not None
+
+
+def _make_pycache(directory: str) -> None:
+    """Python would make it at some import, and the directory would have another time from then on."""
+    if not sys.dont_write_bytecode and sys.pycache_prefix is None:
+        with suppress(OSError):
+            os.mkdir(os.path.join(directory, "__pycache__"))
+
+
+def _compiled(path: str) -> tuple[CodeType | None, int, int]:
+    """The code of a source itself, for a .pyc is good to the second only; with the source's time and size before that.
+
+    No code for what is no source, a template, or of another version.
+    """
+    if path.endswith(".pyc"):
+        return None, 0, 0
+    with open(path, "rb") as stream:
+        about = os.fstat(stream.fileno())
+        content = stream.read()
+    try:
+        return compile(content, path, "exec", dont_inherit=True), about.st_mtime_ns, about.st_size
+    except (SyntaxError, ValueError, RecursionError):
+        return None, 0, 0
+
+
+def _of_place(place: str) -> Iterator[ModuleEntry]:
+    skipped = _NOT_ARCHIVED if place in _stdlib() else ()
+    return (entry for entry in walk(place) if entry[0].partition(".")[0] not in skipped)
+
+
+@dataclass(frozen=True)
+class ArchiveCheck:
+    """What of an archive no longer counts: `stale` modules, whose sources Python reads instead."""
+
+    path: str
+    modules: int
+    stale: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether everything in it counts."""
+        return not self.stale
+
+
+def check(path: str | os.PathLike[str]) -> ArchiveCheck:
+    """Compare an archive with its directories. Raises: OwnerError when it cannot be used at all."""
+    owner = ArchiveOwner(os.fspath(path))
+    rows = owner.rows()
+    stale = [name for name, row in rows.items() if not owner.is_good(row)]
+    return ArchiveCheck(owner.place, sum(bool(row[-1]) for row in rows.values()), tuple(sorted(stale)))
+
+
+def directories_of(places: Iterable[str]) -> list[str]:
+    """The directories behind places: a wheel is unpacked. Raises: OwnerError, WheelRefusedError."""
+    from liveinstall._sidebyside.wheels.owner import WheelOwner
+
+    return [WheelOwner(place).tree().place if place.endswith(".whl") else place for place in places]

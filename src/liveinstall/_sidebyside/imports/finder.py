@@ -1,0 +1,212 @@
+"""The one finder of what lies side by side: first on `sys.meta_path`, it asks the owners of each top-level name.
+
+What nobody owns is left to Python, unless the finder is `exclusive`. Namespaces are joined over all owners and the
+default environment. This file runs at starts of Python: it loads nothing but what Python itself has loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import NamespaceLoader, PathFinder
+
+from liveinstall._sidebyside.imports.isolation import EnvironmentIsolation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from importlib.metadata import Distribution, DistributionFinder
+    from types import ModuleType
+    from typing import Self
+
+    from liveinstall._sidebyside.imports.owner import Owner
+    from liveinstall._sidebyside.imports.path_hooks import PlacesHook
+
+
+class Finder:
+    """Finds modules and metadata in places of `owners`: top-level name -> who has it, the first wins.
+
+    Several owners of one name share a package: each directory of it is searched, as if all lay in one site-packages.
+    `exclusive`: nothing of the default environment can be imported but what is owned; as a set, but these names.
+    `hidden`: top-level names that cannot be imported, because they belong to a version that an owned one replaces.
+    """
+
+    def __init__(
+        self,
+        owners: Mapping[str, Sequence[Owner]],
+        *,
+        exclusive: frozenset[str] | bool = False,
+        hidden: frozenset[str] = frozenset(),
+    ) -> None:
+        self.owners = owners
+        self.hidden = hidden
+        self._shut = EnvironmentIsolation(exclusive) if exclusive is not False else None
+        self._hook: PlacesHook | None = None
+
+    def __repr__(self) -> str:
+        return f"<liveinstall's finder of {len(self.owners)} names>"
+
+    @property
+    def places(self) -> list[str]:
+        """The places of all owners, in order."""
+        return [owner.place for owner in self._all()]
+
+    def install(self) -> None:
+        """Be the first on `sys.meta_path`; again is the same as once. Namespaces that are loaded grow."""
+        self._leave()
+        sys.meta_path.insert(0, self)
+        if self._shut is not None:
+            self._shut.close()
+        virtual = [owner for owner in self._all() if owner.virtual]
+        if virtual and self._hook is None:
+            from liveinstall._sidebyside.imports.path_hooks import PlacesHook
+
+            self._hook = PlacesHook(virtual)
+        if self._hook is not None:
+            self._hook.install()
+        for name in self.owners:
+            if name in sys.modules:
+                self._grow(name, sys.modules[name])
+
+    def remove(self) -> None:
+        """Be gone from `sys.meta_path`. What was imported stays."""
+        self._leave()
+        if self._shut is not None:
+            self._shut.open()
+        if self._hook is not None:
+            self._hook.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def _leave(self) -> None:
+        sys.meta_path[:] = [other for other in sys.meta_path if other is not self]
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,  # noqa: ARG002  the import system's own signature
+    ) -> ModuleSpec | None:
+        """How to load a module, or None where others are asked.
+
+        Raises: ModuleNotFoundError for what is hidden, shut out, or gone from its place.
+        """
+        top = name.partition(".")[0]
+        owners = self.owners.get(top)
+        if not owners:
+            return self._of_nobody(name) if top == name else None
+        only = owners[0] if len(owners) == 1 else None
+        if path is None:
+            spec = only.find_spec(name) if only else None
+            if spec is not None and spec.loader is not None:
+                return spec
+        elif only:
+            if _is_on_disk(only, top):
+                return None
+            spec = only.find_spec(name)
+            if spec is not None and spec.loader is not None and _is_below(name, spec, path):
+                return spec
+        return self._join(name, owners, path)
+
+    def _of_nobody(self, name: str) -> ModuleSpec | None:
+        if name in self.hidden:
+            why = "it belongs to a version of the default environment that another one replaces here"
+            raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
+        return None if self._shut is None else self._shut.find_spec(name)
+
+    def _join(self, name: str, owners: Sequence[Owner], path: Sequence[str] | None) -> ModuleSpec | None:
+        """What owners and the default environment have of a name: the first regular one, searched in all places."""
+        chosen, portions = None, []
+        for owner in owners:
+            spec = owner.find_spec(name)
+            if spec is not None and _is_below(name, spec, path):
+                portions += [item for item in spec.submodule_search_locations or () if item not in portions]
+                if chosen is None and spec.loader is not None:
+                    chosen = spec
+        if chosen is None:
+            if not portions:
+                self._missing(name, owners)  # first: another version must not take its place
+            others = PathFinder.find_spec(name, path)
+            found = None if others is None else others.submodule_search_locations
+            if others is not None and (found is not None or not portions):
+                portions += [item for item in found or () if item not in portions]
+                chosen = others if others.loader is not None else None
+        if chosen is not None:
+            if chosen.submodule_search_locations is not None and len(portions) > 1:
+                chosen.submodule_search_locations = portions
+            return chosen
+        if not portions:
+            return None
+        spec = ModuleSpec(name, None, is_package=True)
+        path_of_it = NamespaceLoader(name, portions, self._portions)  # joined anew when sys.path changes
+        spec.submodule_search_locations = path_of_it._path  # type: ignore[attr-defined]  # noqa: SLF001
+        return spec
+
+    def _portions(self, name: str, path: Sequence[str]) -> ModuleSpec | None:
+        """The spec of a namespace with a plain list, for when the path of its parent has changed."""
+        spec = self._join(name, self.owners[name.partition(".")[0]], path if "." in name else None)
+        if spec is not None and spec.loader is None:
+            spec.submodule_search_locations = list(spec.submodule_search_locations or ())
+        return spec
+
+    @staticmethod
+    def _missing(name: str, owners: Sequence[Owner]) -> None:
+        gone = [owner.place for owner in owners if os.path.isabs(owner.place) and not os.path.exists(owner.place)]
+        if gone:
+            raise ModuleNotFoundError(f"No module named {name!r}: {gone[0]}, which has it, is gone", name=name)
+
+    def _grow(self, name: str, module: ModuleType) -> None:
+        if hasattr(module, "__path__") and getattr(module, "__file__", None) is None:
+            spec = self._join(name, self.owners[name], None)
+            if spec is not None and spec.loader is None and spec.submodule_search_locations is not None:
+                module.__path__ = spec.submodule_search_locations
+
+    def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterator[Distribution]:
+        """The metadata of all places, or of `context.name`. A path that is asked for explicitly is honoured.
+
+        Whoever asks for a path gets what is there from Python; only places that are not on disk are answered here.
+        """
+        asked = vars(context) if context is not None else {}
+        for owner in self._all():
+            if "path" not in asked or (owner.place in asked["path"] and not os.path.exists(owner.place)):
+                yield from owner.distributions(asked.get("name"))
+
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """The top-level modules but namespaces, and whether each is a package; `pkgutil.iter_modules()` asks for it."""
+        for name, owners in self.owners.items():
+            kinds = (owner.is_package(name) for owner in owners)
+            is_package = next((kind for kind in kinds if kind is not None), None)
+            if is_package is not None:
+                yield prefix + name, is_package
+
+    def invalidate_caches(self) -> None:
+        """Let each owner look again."""
+        for owner in self._all():
+            owner.invalidate_caches()
+
+    def _all(self) -> list[Owner]:
+        """Each owner once; several may own one name, and one may own several."""
+        return list({id(owner): owner for owners in self.owners.values() for owner in owners}.values())
+
+
+def _is_on_disk(owner: Owner, top: str) -> bool:
+    """Whether Python finds what is below `top` by its path; others may have portions of a namespace."""
+    return owner.on_disk and getattr(sys.modules.get(top), "__file__", None) is not None
+
+
+def _is_below(name: str, spec: ModuleSpec, path: Sequence[str] | None) -> bool:
+    """Whether a module lies where its parent looks for it: a package may have been loaded from somewhere else.
+
+    A namespace that somebody else has made need not know of all its portions.
+    """
+    if path is None:
+        return True
+    here = spec.submodule_search_locations
+    if (here[0] if here else spec.origin or "").rpartition(os.sep)[0] in path:
+        return True
+    return getattr(sys.modules.get(name.rpartition(".")[0]), "__file__", None) is None

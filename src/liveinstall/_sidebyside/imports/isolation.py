@@ -1,0 +1,104 @@
+"""The default environment, taken out of `sys.path` while a finder is exclusive.
+
+Taking it out there, rather than refusing names, also hides it from `pkgutil` and `importlib.metadata`. Only what
+liveinstall itself needs can still be imported from it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _frozen_importlib_external import PathFinder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from importlib.machinery import ModuleSpec
+
+_NEEDED = frozenset({"liveinstall", "_liveinstall_boot", "filelock", "installer", "packaging", "pip"})
+_EDITABLE = "__editable__"  # how the modules are called with which setuptools puts editable projects on sys.meta_path
+
+
+class EnvironmentIsolation:
+    """The default environment's places; `needed`: True, or the names that can be imported from it all the same."""
+
+    def __init__(self, needed: Collection[str] | bool) -> None:
+        self._needed = _NEEDED if needed is True else frozenset(needed or ()) | _NEEDED
+        self._places: list[str] | None = None
+        self._taken: list[str] = []
+        self._finders: list[object] = []
+
+    def close(self) -> None:
+        """Take it out of `sys.path`, with the finders of editable projects; again, since Python may add to it later."""
+        if self._places is None:
+            self._places = default_places()
+        places = self._places
+        taken = [path for path in sys.path if path in places]
+        if taken:
+            self._taken += [path for path in taken if path not in self._taken]
+            sys.path[:] = [path for path in sys.path if path not in places]
+        finders = [finder for finder in sys.meta_path if str(getattr(finder, "__module__", "")).startswith(_EDITABLE)]
+        if finders:
+            self._finders += finders
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in finders]
+
+    def open(self) -> None:
+        """Put it back."""
+        sys.path += [path for path in self._taken if path not in sys.path]
+        sys.meta_path += self._finders  # type: ignore[arg-type]
+        self._taken, self._finders = [], []
+
+    def find_spec(self, name: str) -> ModuleSpec | None:
+        """What may be taken from it. Raises: ModuleNotFoundError for what only it has, with the reason."""
+        self.close()
+        if name in self._needed:
+            return PathFinder.find_spec(name, self._taken)
+        if name in sys.stdlib_module_names or name in ("sitecustomize", "usercustomize"):
+            return None
+        if PathFinder.find_spec(name) is None and PathFinder.find_spec(name, self._taken) is not None:
+            if _is_for_site():
+                return PathFinder.find_spec(name, self._taken)
+            why = "only the default environment has it, and what is active here excludes that"
+            raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
+        return None
+
+
+def _is_for_site() -> bool:
+    """Whether it is site.py that imports, for a line of a .pth file: a failure there is a traceback at every start."""
+    frame = sys._getframe(2)  # noqa: SLF001
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "site":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def default_places() -> list[str]:
+    """site-packages of this interpreter, and what path lines of .pth files there name."""
+    site = sys.modules.get("site")
+    if site is None:
+        return []  # -S
+    # While site.py reads the .pth files of a virtual environment it does not yet count that among its prefixes.
+    found = [*site.getsitepackages([sys.prefix, sys.exec_prefix]), *site.getsitepackages()]
+    if site.ENABLE_USER_SITE is not False:
+        found.append(site.getusersitepackages())
+    for directory in list(found):
+        found += _path_lines(directory)
+    return found
+
+
+def _path_lines(directory: str) -> list[str]:
+    found = []
+    try:
+        names = [name for name in os.listdir(directory) if name.endswith(".pth")]
+    except OSError:
+        return []
+    for name in names:
+        try:
+            with open(os.path.join(directory, name), encoding="utf-8-sig", errors="surrogateescape") as stream:
+                lines = [line.rstrip() for line in stream]
+        except OSError:
+            continue
+        words = [line for line in lines if line and not line.startswith(("#", "import ", "import\t"))]
+        found += [os.path.abspath(os.path.join(directory, line)) for line in words]  # as site.py does it
+    return found

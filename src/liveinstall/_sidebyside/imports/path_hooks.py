@@ -1,0 +1,114 @@
+"""Places on `sys.path` and in `__path__`: how Python lists and finds modules in what is no directory."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+
+    from liveinstall._sidebyside.imports.owner import Owner
+
+
+class PlacesHook:
+    """An entry of `sys.path_hooks` for what these owners have in their places."""
+
+    def __init__(self, owners: Sequence[Owner]) -> None:
+        self._owners = {owner.place: owner for owner in owners}
+
+    def __call__(self, path: str) -> PlaceFinder:
+        """The finder of a path; ImportError if it is in none of the places."""
+        for place, owner in self._owners.items():
+            if path == place or path.startswith(place + os.sep):
+                return PlaceFinder(owner, path[len(place) + 1 :].replace(os.sep, "/"))
+        raise ImportError(f"{path} is in no place of ours", path=path)
+
+    def install(self) -> None:
+        """Be the first, before the hooks for archives and directories."""
+        self.remove()
+        if self._owners:
+            sys.path_hooks.insert(0, self)
+            self._forget()
+
+    def remove(self) -> None:
+        """Be gone."""
+        if self in sys.path_hooks:
+            sys.path_hooks[:] = [hook for hook in sys.path_hooks if hook is not self]
+            self._forget()
+
+    def _forget(self) -> None:
+        for path in list(sys.path_importer_cache):
+            if any(path == place or path.startswith(place + os.sep) for place in self._owners):
+                del sys.path_importer_cache[path]
+
+
+class PlaceFinder:
+    """Finds and lists the modules of one directory, `inner`, of a place."""
+
+    def __init__(self, owner: Owner, inner: str) -> None:
+        self._owner = owner
+        self._inner = inner
+
+    def find_spec(self, name: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002  Python's signature
+        """How to load a module that lies in this directory."""
+        here = self._inner.replace("/", ".")
+        if name.rpartition(".")[0] != here:
+            return None  # a directory under another name: such a module would be loaded twice
+        return self._owner.find_spec(name)
+
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """The modules of this directory but namespaces, and whether each is a package."""
+        if not self._inner:
+            kinds = ((name, self._owner.is_package(name)) for name in self._owner.names())
+            yield from ((prefix + name, kind) for name, kind in kinds if kind is not None)
+            return
+        here = self._inner.replace("/", ".")
+        for name, kind, path in self._owner.index().values():
+            parent, _, last = name.rpartition(".")
+            if parent == here and kind != "namespace":
+                yield prefix + last, path.rpartition("/")[2].startswith("__init__.")
+
+    def invalidate_caches(self) -> None:
+        """Let the owner look again."""
+        self._owner.invalidate_caches()
+
+
+class WheelsHook:
+    """An entry of `sys.path_hooks` for wheels on `sys.path`, before Python's own, which takes them for zip files."""
+
+    def __init__(self, open_wheel: Callable[[str], Owner]) -> None:
+        self._open = open_wheel
+        self._owners: dict[str, Owner] = {}
+
+    def __call__(self, path: str) -> PlaceFinder | NoFinder:
+        """The finder of a wheel, or of a directory in it; ImportError if the path leads to none."""
+        head, found, inner = path.partition(".whl" + os.sep)
+        place = head + ".whl" if found else path
+        if not place.endswith(".whl") or not os.path.isfile(place):
+            raise ImportError(f"{path} is no wheel", path=path)
+        owner = self._owners.get(place)
+        if owner is None:
+            from liveinstall.errors import LiveInstallError
+
+            try:
+                owner = self._owners[place] = self._open(place)
+            except LiveInstallError as error:
+                _warn(f"Nothing can be imported from a wheel on sys.path: {error}")
+                return NoFinder()
+        return PlaceFinder(owner, inner.replace(os.sep, "/"))
+
+
+class NoFinder:
+    """Finds nothing: a wheel that was refused must not be taken for a zip file by the next hook."""
+
+    def find_spec(self, name: str, target: object = None) -> None:
+        """Nothing."""
+
+
+def _warn(words: str) -> None:
+    import warnings
+
+    warnings.warn(words, RuntimeWarning, stacklevel=2)

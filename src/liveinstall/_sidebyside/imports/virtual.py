@@ -1,0 +1,246 @@
+"""An owner of files that need not lie on disk: made from a list of paths and a way to read them.
+
+Subclass `VirtualOwner`, give it `paths()` and `data()`, and all else follows: packages, modules, namespaces, metadata,
+entry points, resources, sources for tracebacks and `inspect`. Override `code()` where modules are not kept as sources.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import ExtensionFileLoader, decode_source
+from _imp import extension_suffixes
+
+from liveinstall._sidebyside.imports.directory import located
+from liveinstall._sidebyside.imports.owner import ModuleEntry, normalized
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from importlib.metadata import Distribution
+    from importlib.resources.abc import TraversableResources
+    from types import CodeType, ModuleType
+
+_EXTENSIONS = tuple(extension_suffixes())
+_SUFFIXES = (*_EXTENSIONS, ".py", ".pyc")
+_INFO = ".dist-info"
+
+
+class VirtualOwner:
+    """Owns the files of `place`, which is any words; a module's `__file__` is the place, a slash, and its path.
+
+    Where the place is no absolute path the file cannot exist, and Python asks the loader for sources and data.
+    """
+
+    on_disk = False
+    virtual = True
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self._index: Mapping[str, ModuleEntry] | None = None
+        self._listed: dict[str, list[str]] | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.place!r})"
+
+    # --- what a subclass gives --------------------------------------------------------------------------------------
+
+    def paths(self) -> Iterable[str]:
+        """The paths of all files, with slashes, laid out as in site-packages."""
+        raise NotImplementedError
+
+    def data(self, path: str) -> bytes:
+        """A file's content. Raises: OSError, FileNotFoundError among them."""
+        raise NotImplementedError
+
+    # --- what follows from it ---------------------------------------------------------------------------------------
+
+    def source(self, entry: ModuleEntry) -> str | None:
+        """The source of a module, for `inspect` and tracebacks; None where there is none to show."""
+        return decode_source(self.data(entry[2])) if entry[2].endswith(".py") else None
+
+    def code(self, entry: ModuleEntry) -> CodeType:
+        """The code of a module: compiled each time. Raises: ImportError, SyntaxError."""
+        if entry[2].endswith(".pyc"):
+            return _without_source(entry[0], self.data(entry[2]))
+        return compile(self.data(entry[2]), self.locate(entry[2]), "exec", dont_inherit=True)
+
+    def native(self, entry: ModuleEntry) -> str:
+        """Where an extension module lies on disk. Raises: ImportError: this owner has no directory for it."""
+        raise ImportError(f"{entry[0]} is an extension module, which {self!r} cannot load", name=entry[0])
+
+    def locate(self, path: str) -> str:
+        """What a file of this place is called outside of it."""
+        return f"{self.place}{os.sep}{path.replace('/', os.sep)}"
+
+    def index(self) -> Mapping[str, ModuleEntry]:
+        """All modules, as Python would find them in a directory with these files."""
+        if self._index is None:
+            self._index = index_of(self.paths())
+        return self._index
+
+    def names(self) -> Iterable[str]:
+        """The top-level names."""
+        return [name for name in self.index() if "." not in name]
+
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        entry = self.index().get(name)
+        if entry is None or entry[1] == "namespace":
+            return None
+        return entry[2].rpartition("/")[2].startswith("__init__.")
+
+    def find_spec(self, name: str) -> ModuleSpec | None:
+        """How to load a module; without a loader for a portion of a namespace; None if it is not here."""
+        entry = self.index().get(name)
+        return None if entry is None else self.spec_of(entry)
+
+    def spec_of(self, entry: ModuleEntry) -> ModuleSpec:
+        """The spec of an entry of the index."""
+        name, kind, inner = entry
+        if kind == "namespace":
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [self.locate(inner)]
+            return spec
+        directory, _, file = inner.rpartition("/")
+        search = [self.locate(directory)] if file.startswith("__init__.") else None
+        if kind == "native":
+            path = self.native(entry)
+            return located(name, path, ExtensionFileLoader(name, path), search)
+        return located(name, self.locate(inner), VirtualLoader(self, entry), search)
+
+    def distributions(self, name: str | None = None) -> Iterator[Distribution]:
+        """The metadata of all `.dist-info` directories, or of the one of `name`."""
+        wanted = name and normalized(name)
+        for info in self.infos():
+            if not wanted or normalized(info.partition("-")[0]) == wanted:
+                from liveinstall._sidebyside.imports.virtual_data import VirtualDistribution
+
+                yield VirtualDistribution(self, info)
+
+    def infos(self) -> list[str]:
+        """The names of the metadata directories."""
+        return sorted(name for name in self.listing().get("", ()) if name.endswith(_INFO))
+
+    def reader(self, name: str) -> TraversableResources | None:
+        """The resources of a package."""
+        entry = self.index().get(name)
+        if entry is None or entry[1] == "namespace" or not entry[2].rpartition("/")[2].startswith("__init__."):
+            return None
+        from liveinstall._sidebyside.imports.virtual_data import VirtualReader
+
+        return VirtualReader(self, entry[2].rpartition("/")[0])
+
+    def listing(self) -> dict[str, list[str]]:
+        """What is in each directory: its path -> names; the top has the path ''."""
+        if self._listed is None:
+            found: dict[str, set[str]] = {"": set()}
+            for path in self.paths():
+                while path:
+                    path, _, name = path.rpartition("/")
+                    found.setdefault(path, set()).add(name)
+            self._listed = {path: sorted(names) for path, names in found.items()}
+        return self._listed
+
+    def invalidate_caches(self) -> None:
+        """Read the list of paths again."""
+        self._index = self._listed = None
+
+
+class VirtualLoader:
+    """Loads one module of an owner; answers `runpy`, `inspect`, `linecache`, `pkgutil` and `importlib.resources`."""
+
+    def __init__(self, owner: VirtualOwner, entry: ModuleEntry) -> None:
+        self.owner = owner
+        self.entry = entry
+        self.name, self.path = entry[0], owner.locate(entry[2])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VirtualLoader) and (self.owner, self.entry) == (other.owner, other.entry)
+
+    def __hash__(self) -> int:
+        return hash((self.owner, self.entry))
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Let Python make the module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run its code in it."""
+        exec(self.owner.code(self.entry), module.__dict__)  # noqa: S102  that is what a loader does
+
+    def get_code(self, name: str) -> CodeType:
+        """Its code."""
+        return self.owner.code(self._mine(name))
+
+    def get_source(self, name: str) -> str | None:
+        """Its source; ImportError where it cannot be read."""
+        try:
+            return self.owner.source(self._mine(name))
+        except OSError as error:
+            raise ImportError(f"the source of {name} cannot be read", name=name) from error
+
+    def get_filename(self, name: str) -> str:
+        """Its `__file__`."""
+        return self.owner.locate(self._mine(name)[2])
+
+    def is_package(self, name: str) -> bool:
+        """Whether it is a package."""
+        return self._mine(name)[2].rpartition("/")[2].startswith("__init__.")
+
+    def get_data(self, path: str) -> bytes:
+        """A file by the path that `__file__` has led to."""
+        start = self.owner.place + os.sep
+        if not path.startswith(start):
+            raise FileNotFoundError(2, "not in this place", path)
+        return self.owner.data(os.path.normpath(path[len(start) :]).replace(os.sep, "/"))
+
+    def get_resource_reader(self, name: str) -> TraversableResources | None:
+        """Its resources, if it is a package."""
+        return self.owner.reader(name)
+
+    def _mine(self, name: str) -> ModuleEntry:
+        if name not in (self.name, "__main__"):
+            raise ImportError(f"this loader is for {self.name}, not for {name}", name=name)
+        return self.entry
+
+
+def index_of(paths: Iterable[str]) -> dict[str, ModuleEntry]:
+    """The modules among paths: a package goes before a module, an extension module before a source, a .pyc last."""
+    found: dict[str, tuple[int, ModuleEntry]] = {}
+    directories: dict[str, str] = {}
+    for path in paths:
+        suffix = next((suffix for suffix in _SUFFIXES if path.endswith(suffix)), "")
+        parts = path.removesuffix(suffix).split("/") if suffix else []
+        if not parts or not all(part.isidentifier() for part in parts):
+            continue
+        is_package = parts[-1] == "__init__" and len(parts) > 1
+        if parts[-1] == "__init__" and not is_package:
+            continue
+        for depth in range(1, len(parts)):
+            directories[".".join(parts[:depth])] = "/".join(parts[:depth])
+        name = ".".join(parts[:-1] if is_package else parts)
+        kind = "native" if suffix in _EXTENSIONS else "package" if is_package else "module"
+        rank = _SUFFIXES.index(suffix) + (0 if is_package else len(_SUFFIXES))
+        if name not in found or rank < found[name][0]:
+            found[name] = rank, ModuleEntry(name, kind, path)  # type: ignore[arg-type]
+    entries = {name: entry for name, (_, entry) in found.items()}
+    for name, path in directories.items():
+        if name not in entries:
+            entries[name] = ModuleEntry(name, "namespace", path)
+    return entries
+
+
+def _without_source(name: str, content: bytes) -> CodeType:
+    import marshal
+    from _frozen_importlib_external import MAGIC_NUMBER
+
+    if content[:4] != MAGIC_NUMBER:
+        raise ImportError(f"{name} was compiled by another Python", name=name)
+    return marshal.loads(content[16:])  # type: ignore[no-any-return]  # noqa: S302  it is the place's own code
+
+
+def fingerprint() -> str:
+    """What code of this interpreter cannot be shared with another one: the tag in the names of .pyc files, and -O."""
+    level = sys.flags.optimize
+    return f"{sys.implementation.cache_tag}{f'.opt-{level}' if level else ''}"

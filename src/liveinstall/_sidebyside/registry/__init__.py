@@ -1,0 +1,1 @@
+"""Registries: named sets of versions, their files and their index."""

@@ -1,0 +1,1 @@
+"""Which of the stored and installed versions `require()` and registries choose."""

@@ -1,0 +1,1 @@
+"""The directory of versions beside the environment."""

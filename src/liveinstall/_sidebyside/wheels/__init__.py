@@ -1,0 +1,1 @@
+"""Importing from wheels without installing them."""

@@ -1,0 +1,171 @@
+"""The owner of a wheel file: modules, data and metadata are imported from a `.whl` as it is.
+
+A wheel is looked at once, by the policy that holds for all wheels, and what was found out is kept beside it in a cache
+directory (`wheelcache`). A wheel of nothing but modules that never ask where they lie is imported *straight*: sources
+stay in it, code is compiled when it is first imported and kept. Any other is *unpacked* as a whole before its first
+import, into a directory that nothing changes from then on: extension modules need their libraries beside them, and
+packages list the directory of their `__file__`. Either way a warm import neither opens nor compiles the wheel.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _imp import _fix_co_filename  # type: ignore[attr-defined]  # as for a .pyc that was moved
+
+from liveinstall._sidebyside.imports.directory import DirectoryOwner
+from liveinstall._sidebyside.imports.virtual import VirtualOwner, fingerprint
+from liveinstall._sidebyside.wheels.record import default_cache, encode, is_private, parse, read_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.machinery import ModuleSpec
+    from importlib.resources.abc import TraversableResources
+    from types import CodeType
+
+    from liveinstall._sidebyside.imports.owner import ModuleEntry
+    from liveinstall._sidebyside.wheels.archive import WheelArchive
+    from liveinstall._sidebyside.wheels.record import WheelRecord
+
+
+class WheelOwner(VirtualOwner):
+    """Owns what a wheel would install, less its scripts, headers and data files outside of packages.
+
+    `cache`: a directory for code and unpacked wheels, default `default_cache()`; empty for none: then nothing is
+    written, each import compiles, and what must be unpacked is refused. One that others can write to is none.
+    `unpack`: True or False instead of what is found out.
+    Raises: OwnerError when it cannot be read, is not for this interpreter, or is damaged; WheelRefusedError.
+    """
+
+    def __init__(self, path: str, *, cache: str | None = None, unpack: bool | None = None) -> None:
+        super().__init__(os.path.abspath(path))
+        wanted = default_cache() if cache is None else os.path.abspath(cache) if cache else ""
+        self.cache = wanted if wanted and is_private(wanted) else ""
+        self._unpack = unpack
+        self._archive: WheelArchive | None = None
+        self._tree: DirectoryOwner | None = None
+        self.record = self._read()
+        self.on_disk, self.virtual = not self.straight, self.straight  # an unpacked one is a directory like any other
+
+    def _read(self) -> WheelRecord:
+        found = read_record(self.place, self.cache) if self.cache else None
+        if found is None:
+            from liveinstall._sidebyside.wheels.helper import ask
+
+            found = parse(ask("examine", self.place, self.cache), self.place)
+        assert found is not None
+        return found
+
+    @property
+    def straight(self) -> bool:
+        """Whether modules come from the wheel itself, and not from where it is unpacked."""
+        return self.record.straight if self._unpack is None else not self._unpack
+
+    def names(self) -> Iterable[str]:
+        """The top-level names."""
+        return self.record.names
+
+    def is_package(self, name: str) -> bool | None:
+        """Whether a top-level name is a package; the wheel is not unpacked for that."""
+        entry = next((entry for entry in self.record.modules if entry[0] == name), None)
+        if entry is None or entry[1] == "namespace":
+            return None
+        return entry[2].rpartition("/")[2].startswith("__init__.")
+
+    def find_spec(self, name: str) -> ModuleSpec | None:
+        """How to load a module: from where the wheel is unpacked, which it is at the first call, or straight."""
+        if name.partition(".")[0] not in self.record.names:
+            return None  # a wheel on sys.path is asked for everything
+        return super().find_spec(name) if self.straight else self.tree().find_spec(name)
+
+    def tree(self) -> DirectoryOwner:
+        """The directory that the wheel is unpacked in; now, if it was not before. Raises: OwnerError."""
+        if self._tree is None:
+            path = os.path.join(self.cache, self.record.key, "tree", self.record.entry) if self.cache else ""
+            if not path or not os.path.isdir(path):
+                from liveinstall._sidebyside.wheels.helper import ask
+
+                path = ask("unpack", self.place, self.cache, encode(self.record))
+            self._tree = DirectoryOwner(path)
+        return self._tree
+
+    def paths(self) -> Iterable[str]:
+        """All files, as they would lie in site-packages."""
+        return self._opened().files
+
+    def index(self) -> Mapping[str, ModuleEntry]:
+        """All modules."""
+        if not self.straight:
+            return self.tree().index()
+        if self._index is None:
+            self._index = self.record.index() if self.record.straight else super().index()
+        return self._index
+
+    def infos(self) -> list[str]:
+        """The metadata directory."""
+        return [self.record.info]
+
+    def data(self, path: str) -> bytes:
+        """A file's content, compared with its RECORD; of metadata, what was kept. Raises: OSError, OwnerError."""
+        if path.startswith(self.record.info + "/") and self.cache:
+            kept = os.path.join(self.cache, self.record.key)
+            try:
+                with open(os.path.join(kept, path), "rb") as stream:
+                    return stream.read()
+            except OSError:
+                if os.path.exists(os.path.join(kept, self.record.info, "RECORD")):  # written last
+                    raise
+        return self._opened().read(path)
+
+    def native(self, entry: ModuleEntry) -> str:
+        """Where an extension module lies when all of the wheel is unpacked, with the libraries that it is linked to."""
+        return self.tree().native(entry)
+
+    def locate(self, path: str) -> str:
+        """Where a file is: in the unpacked tree, or as if the wheel were a directory."""
+        return super().locate(path) if self.straight else os.path.join(self.tree().place, *path.split("/"))
+
+    def reader(self, name: str) -> TraversableResources | None:
+        """The resources of a package."""
+        return super().reader(name) if self.straight else self.tree().reader(name)
+
+    def code(self, entry: ModuleEntry) -> CodeType:
+        """A module's code: kept from the first import on, for this wheel's content, path and kind of interpreter."""
+        if not self.straight:
+            return self.tree().code(entry)
+        kept = os.path.join(self.cache, self.record.key, "code", f"{entry[0]}.{fingerprint()}") if self.cache else ""
+        code = _read_code(kept) if kept else None
+        if code is None:
+            code = super().code(entry)
+            if kept and not sys.dont_write_bytecode:
+                from liveinstall._sidebyside.wheels.archive import keep_code
+
+                keep_code(kept, code)
+        elif code.co_filename != self.locate(entry[2]):  # the same wheel at another path
+            _fix_co_filename(code, self.locate(entry[2]))
+        return code
+
+    def _opened(self) -> WheelArchive:
+        if self._archive is None:
+            from liveinstall._sidebyside.wheels.archive import WheelArchive
+
+            self._archive = WheelArchive(self.place, self.record)
+        return self._archive
+
+    def invalidate_caches(self) -> None:
+        """Nothing: a wheel that was opened stays what it was."""
+
+
+def _read_code(path: str) -> CodeType | None:
+    """Code that was kept; None if there is none that is whole and of this interpreter."""
+    import marshal
+    from _frozen_importlib_external import MAGIC_NUMBER
+
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+        is_ours = content[:4] == MAGIC_NUMBER
+        return marshal.loads(content[4:]) if is_ours else None  # noqa: S302  in a cache that is the user's own
+    except (OSError, ValueError, EOFError, TypeError):
+        return None

@@ -1,0 +1,150 @@
+"""`installer` reads a checked wheel and writes into a part: its schemes, scripts and launchers.
+
+Loaded only where there is something to be unpacked or made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from installer.sources import WheelFile
+
+from liveinstall._staging.writer import write_order
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Container, Iterator
+
+    from installer.sources import WheelContentElement
+
+    from liveinstall._staging.policy import Checked
+    from liveinstall._staging.unpacked_wheel import UnpackedWheel
+
+import hashlib
+import io
+import os
+from typing import TYPE_CHECKING
+
+import installer
+from installer.destinations import WheelDestination
+from installer.exceptions import InstallerError
+from installer.records import RecordEntry
+from installer.scripts import InvalidScript, Script
+from installer.utils import Scheme, fix_shebang, get_launcher_kind
+
+from liveinstall._staging.copying import CHUNK, Rejoined
+from liveinstall._staging.policy import UNREADABLE, refused
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Iterable, Mapping
+
+    from installer.scripts import ScriptSection
+
+    from liveinstall._staging.unpacked_wheel import UnpackedWheel
+    from liveinstall._staging.writer import Expected, Writer, Written
+
+_MAX_SCRIPT = 2**24  # bytes of a script whose first line is rewritten
+
+
+def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: Mapping[str, bytes]) -> None:
+    """Let `installer` write what the writer has not linked yet. Raises: WheelRefusedError, OSError."""
+    try:
+        installer.install(
+            CheckedWheelSource(archive, writer.checked, writer.linked), PartDestination(writer), dict(metadata)
+        )
+    except (InvalidScript, InstallerError) as error:
+        raise refused(writer.file_name, writer.file_name, f"cannot be unpacked ({error})") from error
+
+
+class PartDestination(WheelDestination):
+    """Hands each file to a writer. `installer` gets entries without a hash back: the writer has the rows."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self._written: list[Written] = []
+        signed = {f"{writer.checked.dist_info}/{name}" for name in ("RECORD.jws", "RECORD.p7s")}
+        self._unlisted = writer.added | signed
+
+    def write_file(
+        self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
+    ) -> RecordEntry:
+        """Write one file of the wheel, or of the metadata that is added to it."""
+        path, writer, record = os.fspath(path), self.writer, self.writer.checked.record
+        source = path if scheme == writer.root and path in record else f"{writer.checked.data}/{scheme}/{path}"
+        expected = None if path in writer.added else record.get(source)
+        if expected is None and path not in self._unlisted:  # the policy has seen to it; a second look costs nothing
+            raise refused(writer.file_name, source, "is not in RECORD")
+        executable = is_executable or scheme == "scripts"
+        try:
+            if scheme == "scripts" and writer.launchers:
+                stream, expected = self._script(stream, source, expected)
+            written = writer.write(scheme, path, stream, executable=executable, source=source, expected=expected)
+        except UNREADABLE as error:
+            raise refused(writer.file_name, source, f"cannot be unpacked ({error})") from error
+        return self._add(path, written)
+
+    def _script(self, stream: BinaryIO, source: str, expected: Expected) -> tuple[BinaryIO, Expected]:
+        """A script, and what it is to be compared with; with a first line that names the interpreter, if it asks so."""
+        head = stream.read(CHUNK)
+        if not head.startswith(b"#!python"):
+            return Rejoined(head, stream), expected  # type: ignore[return-value]
+        content = head + stream.read(_MAX_SCRIPT)
+        if len(content) > _MAX_SCRIPT:
+            raise refused(self.writer.file_name, source, "is far too large for a script of Python")
+        digest = hashlib.new((expected and expected[0]) or "sha256", content).digest()
+        self.writer.compare(source, expected, len(content), digest)
+        with fix_shebang(io.BytesIO(content), self.writer.python) as fixed:
+            return io.BytesIO(fixed.read()), None
+
+    def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
+        """Write the launcher of an entry point, if there shall be any."""
+        if not self.writer.launchers:
+            return RecordEntry("", None, None)
+        file_name, data = Script(name, module, attr, section).generate(self.writer.python, get_launcher_kind())
+        return self._add(file_name, self.writer.write("scripts", file_name, io.BytesIO(data), executable=True))
+
+    def _add(self, path: str, written: Written) -> RecordEntry:
+        self._written.append(written)
+        return RecordEntry(path, None, None)
+
+    def finalize_installation(
+        self,
+        scheme: Scheme,  # noqa: ARG002
+        record_file_path: str,
+        records: Iterable[tuple[Scheme, RecordEntry]],  # noqa: ARG002
+    ) -> None:
+        """Write RECORD."""
+        self.writer.record(record_file_path, [*self._written, (record_file_path, "", "")])
+
+
+class CheckedWheelSource(WheelFile):
+    """A checked wheel: one spelling of its directories, one reading of WHEEL, and only what is to be written."""
+
+    def __init__(self, archive: zipfile.ZipFile | UnpackedWheel, checked: Checked, done: Container[str] = ()) -> None:
+        """`done`: entries that are there already."""
+        super().__init__(cast("zipfile.ZipFile", archive))
+        self._checked = checked
+        self._done = done
+
+    @property
+    def data_dir(self) -> str:
+        """Its .data directory, which need not be spelled as the file name is."""
+        return self._checked.data
+
+    def read_dist_info(self, filename: str) -> str:
+        """The text of a file of the dist-info."""
+        if filename == "WHEEL":
+            return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(self._checked.purelib).lower()}\n"
+        return super().read_dist_info(filename)
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        """Yield what is to be written, sources first: not bytecode, and not what the policy leaves out.
+
+        `installer` would read RECORD once more, and stumble over blank lines in it.
+        """
+        for info in sorted(self._zipfile.infolist(), key=lambda info: write_order(info.filename)):
+            name = info.filename
+            if not (info.is_dir() or name in self._done or self._checked.is_left_out(name)):
+                with self._zipfile.open(info) as stream:
+                    yield (name, "", ""), cast("BinaryIO", stream), bool(info.external_attr >> 16 & 0o111)

@@ -1,0 +1,137 @@
+"""A wheel becomes a part: unpacked or linked into `<name>-<version>.part/`, ready to be renamed into place."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+import _liveinstall_boot as boot
+from _liveinstall_boot.codec import MANIFEST_MAGIC, encode_manifest, stem
+from _liveinstall_boot.files import remove_tree
+from liveinstall._staging.policy import UNREADABLE, Checked, check_wheel, refused
+from liveinstall._staging.unpacked_wheel import UnpackedWheel
+from liveinstall._staging.writer import Writer
+from liveinstall.errors import StagingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from liveinstall._model import Candidate, Target
+    from liveinstall._staging.bytecode import BytecodeCompiler
+
+
+@dataclass(frozen=True)
+class Part:
+    """A staged distribution. `path` is absolute; `files` are where its files will be, absolute."""
+
+    name: str
+    version: str
+    path: str
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def stage(
+    candidate: Candidate, target: Target, transaction: str, *, replaces: str = "", compiler: BytecodeCompiler
+) -> Part:
+    """Unpack a candidate's wheel, or link an unpacked one, beside its place. Leaves nothing behind when it raises.
+
+    `replaces`: sha256 of the RECORD of the version that goes, for the manifest.
+
+    Raises: WheelRefusedError, StagingError.
+    """
+    with reading(candidate) as (archive, checked):
+        path = free_path(target.home(purelib=checked.purelib), candidate.name, candidate.version)
+        file_name = os.path.basename(archive.filename or "")
+        writer = Writer(path, checked, candidate, file_name, target, compiler)
+        return _unpack(archive, writer, transaction, replaces)
+
+
+@contextmanager
+def reading(candidate: Candidate) -> Iterator[tuple[zipfile.ZipFile | UnpackedWheel, Checked]]:
+    """Open a candidate's wheel and check it by the policy; what goes wrong within is told as its own failure.
+
+    Raises: WheelRefusedError, StagingError.
+    """
+    file_name = os.path.basename(candidate.wheel)
+    try:
+        with _opened(candidate) as archive:
+            file_name = os.path.basename(archive.filename or "")
+            checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel or candidate.unpacked))
+            if (checked.name, Version(checked.version)) != (candidate.name, Version(candidate.version)):
+                raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
+            yield archive, checked
+    except UNREADABLE as error:
+        raise refused(file_name, file_name, f"is not a whole wheel ({error})") from error
+    except OSError as error:
+        raise StagingError(
+            f"{candidate.name} {candidate.version} could not be unpacked: {error}.", todo="Make room and retry."
+        ) from error
+
+
+def _opened(candidate: Candidate) -> zipfile.ZipFile | UnpackedWheel:
+    if candidate.unpacked:
+        return UnpackedWheel(candidate.unpacked, candidate.name, candidate.version)
+    return zipfile.ZipFile(candidate.wheel)
+
+
+def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transaction: str, replaces: str) -> Part:
+    path, checked = writer.path, writer.checked
+    try:
+        os.makedirs(path)
+        write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
+        fill(archive, writer)
+        write_manifest(path, encode_manifest(writer.rows, transaction, replaces))
+    except BaseException:
+        writer.compiler.cancel()  # or it would write into what is removed
+        remove_tree(path)
+        raise
+    return Part(checked.name, writer.candidate.version, path, tuple(writer.targets), checked.notes)
+
+
+def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
+    """Write a checked wheel, and what says who installed it, into a directory that exists.
+
+    What is unpacked already is linked; `installer` writes the rest, if there is any.
+
+    Raises: WheelRefusedError, OSError.
+    """
+    metadata = _metadata(writer.candidate)
+    if isinstance(archive, UnpackedWheel) and writer.candidate.shared:
+        writer.link(archive)
+        if writer.is_complete(archive):
+            writer.complete(metadata)
+            return
+    from liveinstall._staging.installer_adapter import install
+
+    install(archive, writer, metadata)
+
+
+def write_manifest(path: str, text: str) -> None:
+    """Write a part's manifest; the magic line alone says that it is unfinished, and ours."""
+    with open(os.path.join(path, boot.MANIFEST), "w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+
+
+def free_path(home: str, name: str, version: str) -> str:
+    """Where a new part goes; numbered when the same version is staged already."""
+    base = os.path.join(home, stem(name, version))
+    path, number = base + boot.PART, 1
+    while os.path.lexists(path):
+        path, number = f"{base}-{number}{boot.PART}", number + 1
+    return path
+
+
+def _metadata(candidate: Candidate) -> dict[str, bytes]:
+    files = {"INSTALLER": b"liveinstall\n"}
+    if candidate.requested:
+        files["REQUESTED"] = b""
+    if candidate.direct_url is not None:
+        files["direct_url.json"] = json.dumps(candidate.direct_url, sort_keys=True).encode()
+    return files

@@ -1,0 +1,338 @@
+"""What a wheel must be before anything of it is unpacked (design: security). Values in, an error or notes out.
+
+`installer` and pip check less: pip accepts wrong RECORD hashes, both overwrite other distributions' files.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import struct
+import unicodedata
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from liveinstall._staging.unpacked_wheel import UnpackedWheel, check_tree
+from liveinstall._staging.zip_checks import check_archive
+from liveinstall.errors import WheelRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+MAX_TEXT = 8 * 2**20  # bytes of a file of the dist-info that is read as a whole; RECORD may have four times as many
+MAX_PART, MAX_PATH = 255, 1024  # bytes of a name and of a whole path that every file system takes
+# What `zipfile` raises over a damaged archive; NotImplementedError and UnicodeDecodeError are among them.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, struct.error)
+_ROW = 3  # path, hash, size
+_HASHES = {"sha256", "sha384", "sha512"}
+_NUMBER = re.compile(r"[0-9]{0,15}")
+# Control characters, what ends a line to some, what turns the direction of writing, and what Windows forbids.
+_ILLEGAL = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff<>:"|?*\\]')
+_WINDOWS = re.compile("(?i)(^|/)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\\$|conout\\$)(\\.[^/]*)?(/|$)|[. ](/|$)")
+_OURS = re.compile(r"(?i).*\.part(\.pth|\.start)?|\.liveinstall|_liveinstall_finalizer_.*")
+_INTERPRETER = re.compile(r"(?i)(python|pythonw|pypy)[0-9.]*t?(\.(exe|bat|cmd|com))?|pyvenv\.cfg|.*\._pth")
+_RUNS = "runs at every start of Python"
+_IN_SITE = re.compile(r"^[^/]+\.data/(purelib|platlib)/")
+_AT_START = re.compile(r"[^/]+\.(pth|start)|(site|user)customize(/__init__)?\.[^/]+")
+_SITE = re.compile(r"(?i)(?:lib(?:64)?/python[^/]+|lib)/(?:site|dist)-packages/(.+)")
+_STANDARD_LIBRARY = re.compile(r"(?i)lib(64)?/python[0-9][^/]*/.+")
+_SCRIPTS = re.compile(r"(?i)(?:bin|scripts)/(.+)")
+_OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)* *: *[^\W\d]\w*(\.[^\W\d]\w*)* *(\[[^\]\n]*\])? *")
+_HEADER = re.compile(r"([A-Za-z0-9-]++):[ \t]*+([^\r\n]*+(?:\n[ \t][^\r\n]*+)*+)\n")
+_PLAIN_HEAD = re.compile(rf"(?:{_HEADER.pattern})*+\n?")
+_HEAD_ENDS = re.compile(r"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
+_SCHEMES = {"purelib", "platlib", "headers", "scripts", "data"}
+NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # who installed it, and from where: not a wheel's to say
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A wheel that passed: its RECORD (path -> (algorithm, hash, size or None)) and what a person should know.
+
+    `left_out`: entries that are not unpacked, because the installer writes such files itself. `commands`: the launchers
+    that its entry points ask for.
+    """
+
+    name: str
+    version: str
+    dist_info: str
+    data: str
+    purelib: bool
+    record: Mapping[str, tuple[str, str, int | None]]
+    left_out: frozenset[str]
+    commands: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def is_left_out(self, path: str) -> bool:
+        """Whether an entry is not unpacked: bytecode, and what is left out."""
+        return path in self.left_out or "__pycache__" in path.split("/")
+
+
+class _Check:
+    def __init__(self, archive: zipfile.ZipFile | UnpackedWheel, file_name: str) -> None:
+        self.archive = archive
+        self.file_name = file_name
+
+    def refuse(self, entry: str, why: str) -> NoReturn:
+        raise refused(self.file_name, entry, why)
+
+
+def refused(wheel: str, entry: str, why: str) -> WheelRefusedError:
+    """The error for a wheel, which names the entry that breaks a rule."""
+    todo = "Tell the project, or take another version."
+    return WheelRefusedError(f"{wheel} is refused: {entry!r} {why}.", todo=todo, wheel=wheel, entry=entry)
+
+
+def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, size: int) -> Checked:
+    """Check a wheel of `size` bytes, or an unpacked one; WheelRefusedError names the entry that breaks a rule."""
+    check = _Check(archive, file_name)
+    if isinstance(archive, UnpackedWheel):
+        check_tree(archive, check.refuse)
+    else:
+        check_archive(archive, size, check.refuse, file_name)
+    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    _check_names(check, names, [info.filename[:-1] for info in archive.infolist() if info.is_dir()])
+    dist_info = _dist_info(check, names)
+    name, version = _check_identity(check, dist_info)
+    data = dist_info.removesuffix(".dist-info") + ".data"
+    notes = _check_layout(check, names, dist_info, data)
+    record = _check_record(check, names, dist_info)
+    left_out = {f"{dist_info}/{own}" for own in ("RECORD", *NOT_ITS_OWN)}
+    commands: list[str] = []
+    if f"{dist_info}/entry_points.txt" in names:
+        commands = _check_entry_points(check, f"{dist_info}/entry_points.txt")
+        doubled = sorted({f"{data}/scripts/{command}" for command in commands}.intersection(names))
+        left_out.update(doubled)
+        notes += [f"{script} gives way to the command of the same name" for script in doubled]
+    notes = [f"{name}: {note}" for note in notes]
+    purelib = _is_purelib(check, dist_info)
+    kept = frozenset(left_out)
+    return Checked(name, version, dist_info, data, purelib, record, kept, tuple(commands), tuple(notes))
+
+
+def start_notes(name: str, wheel: str) -> tuple[str, ...]:
+    """What of a wheel will run at every start of Python, for a plan; nothing of one that is not here."""
+    try:
+        with UnpackedWheel(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
+            paths = [path for path in archive.namelist() if _AT_START.fullmatch(_IN_SITE.sub("", path))]
+    except (OSError, zipfile.BadZipFile):
+        return ()  # staging it will say why
+    return tuple(f"{name}: {path} {_RUNS}" for path in paths)
+
+
+def _check_names(check: _Check, names: Iterable[str], directories: Iterable[str]) -> None:
+    files: dict[str, str] = {}
+    above: dict[str, str] = {}  # each directory, and a file that is in it
+    for name in names:
+        _check_name(check, name)
+        folded = _folded(name)
+        if folded in files:
+            check.refuse(name, f"is the same file as {files[folded]!r} on some systems")
+        files[folded] = name
+        parent = folded.rpartition("/")[0]
+        while parent and parent not in above:
+            above[parent] = name
+            parent = parent.rpartition("/")[0]
+    for name in directories:
+        _check_name(check, name)
+        above.setdefault(_folded(name), f"{name}/")
+    for folded in files.keys() & above.keys():
+        check.refuse(files[folded], f"is a file and also a directory, with {above[folded]!r}")
+
+
+def _folded(name: str) -> str:
+    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
+def _check_name(check: _Check, name: str) -> None:
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or "" in parts or "." in parts:
+        check.refuse(name, "leaves the directory that it belongs in")
+    if _ILLEGAL.search(name):
+        check.refuse(name, "has a character that not every system allows in a name")
+    if _WINDOWS.search(name):
+        check.refuse(name, "is a name that Windows does not allow")
+    encoded = len(name.encode())
+    if encoded > MAX_PATH or (encoded > MAX_PART and any(len(part.encode()) > MAX_PART for part in parts)):
+        check.refuse(name, "is a name that is too long for some file systems")
+
+
+def _dist_info(check: _Check, names: Iterable[str]) -> str:
+    found = sorted({top for top in {name.partition("/")[0] for name in names} if top.lower().endswith(".dist-info")})
+    if len(found) != 1:
+        check.refuse(", ".join(found) or "*.dist-info", "must be exactly one directory")
+    return found[0]
+
+
+def _check_identity(check: _Check, dist_info: str) -> tuple[str, str]:
+    """File name, dist-info and METADATA must name the same distribution."""
+    try:
+        name, version, *_ = parse_wheel_filename(check.file_name)
+    except InvalidWheelFilename as error:
+        check.refuse(check.file_name, f"is not a wheel's name ({error})")
+    fields = read_head(_text(check, f"{dist_info}/METADATA"))
+    for field in ("Name", "Version"):
+        if len(fields.get(field.lower(), ())) != 1 or "\n" in fields[field.lower()][0]:
+            check.refuse(f"{dist_info}/METADATA", f"has not exactly one {field}")
+    (said_name,), (said_version,) = fields["name"], map(str.strip, fields["version"])
+    own_name, _, own_version = dist_info.removesuffix(".dist-info").partition("-")
+    for entry, said, says in (
+        (dist_info, own_name, own_version),
+        (f"{dist_info}/METADATA", said_name, said_version),
+    ):
+        try:
+            same = canonicalize_name(said) == name and Version(says) == version
+        except InvalidVersion:
+            same = False
+        if not same:
+            check.refuse(entry, f"says {said} {says}, the file name {name} {version}")
+    return name, said_version
+
+
+def read_head(text: str) -> Mapping[str, Sequence[str]]:
+    """The headers of a METADATA or WHEEL file as `email` reads them, by their names in lower case.
+
+    That is asked only about what is written in an unusual way: it takes long to load, and reads descriptions too.
+    """
+    end = _HEAD_ENDS.search(text)
+    head = text[: end.end()] if end else text
+    found: dict[str, list[str]] = {}
+    if _PLAIN_HEAD.fullmatch(head):
+        for header in _HEADER.finditer(head):
+            found.setdefault(header[1].lower(), []).append(header[2])
+        return found
+    from email.parser import HeaderParser
+
+    for key, value in HeaderParser().parsestr(head).items():
+        found.setdefault(key.lower(), []).append(value)
+    return found
+
+
+def _check_layout(check: _Check, names: Iterable[str], dist_info: str, data: str) -> list[str]:
+    """Where files would go; notes of what a person should know."""
+    for name in (f"{dist_info}/METADATA", f"{dist_info}/WHEEL", f"{dist_info}/RECORD"):
+        if name not in names:
+            check.refuse(name, "is missing")
+    notes = []
+    for name in names:
+        scheme, inner = _place(check, name, data)
+        if scheme == "scripts" and _INTERPRETER.fullmatch(inner):
+            check.refuse(name, "would be a script in place of an interpreter")
+        elif scheme == "data" and (_STANDARD_LIBRARY.fullmatch(inner) or _INTERPRETER.fullmatch(inner)):
+            check.refuse(name, "would change Python itself")
+        elif scheme == "site":
+            _check_site(check, name, inner, dist_info)
+            if _AT_START.fullmatch(inner):
+                notes.append(f"{name} {_RUNS}")
+    return notes
+
+
+def _place(check: _Check, name: str, data: str) -> tuple[str, str]:
+    """Where an entry would lie: in site (site-packages), scripts, headers or data, and its path there."""
+    top, _, rest = name.partition("/")
+    if not top.lower().endswith(".data"):
+        return "site", name
+    scheme, _, inner = rest.partition("/")
+    if top != data or scheme not in _SCHEMES or not inner:
+        check.refuse(name, "belongs to no known place")
+    if scheme == "scripts" and "/" in inner:
+        check.refuse(name, "would be a script in a subdirectory")
+    if scheme in ("purelib", "platlib"):
+        return "site", inner
+    if scheme == "data":
+        for place, pattern in (("site", _SITE), ("scripts", _SCRIPTS)):
+            found = pattern.fullmatch(inner)
+            if found:
+                return place, found[1]
+    return scheme, inner
+
+
+def _check_site(check: _Check, name: str, inner: str, dist_info: str) -> None:
+    top = inner.partition("/")[0]
+    if _OURS.fullmatch(top):
+        check.refuse(name, "uses a name that liveinstall keeps for itself")
+    if top.lower().endswith((".egg-info", ".egg-link")) or (
+        top.lower().endswith(".dist-info") and (top != dist_info or inner != name)
+    ):
+        check.refuse(name, "would register another distribution, or itself once more")
+
+
+def _check_record(check: _Check, names: Iterable[str], dist_info: str) -> dict[str, tuple[str, str, int | None]]:
+    """RECORD and archive must be a bijection, with sha256 or stronger."""
+    own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}
+    record: dict[str, tuple[str, str, int | None]] = {}
+    for row in _rows(check, f"{dist_info}/RECORD"):
+        if len(row) != _ROW or not _NUMBER.fullmatch(row[2]):
+            check.refuse(row[0], "is a damaged row of RECORD")
+        path, hashed, size = row
+        if path in record:
+            check.refuse(path, "stands twice in RECORD")
+        algorithm, _, digest = hashed.partition("=")
+        if path not in own and (algorithm not in _HASHES or not digest):
+            check.refuse(path, "has no hash in RECORD, or a weak one")
+        record[path] = (algorithm, digest.rstrip("="), int(size) if size else None)
+    files = set(names)
+    for path in sorted(files - set(record) - own):
+        check.refuse(path, "is not in RECORD")
+    for path in sorted(set(record) - files - own):
+        check.refuse(path, "is in RECORD but not in the archive")
+    for info in check.archive.infolist():
+        if record.get(info.filename, ("", "", None))[2] not in (None, info.file_size):
+            check.refuse(info.filename, "has another size in RECORD")
+    return record
+
+
+def _rows(check: _Check, name: str) -> Iterator[list[str]]:
+    """The rows of RECORD; blank ones, which some tools write, do not count."""
+    try:
+        yield from filter(None, csv.reader(io.StringIO(_text(check, name, 4 * MAX_TEXT), newline="")))
+    except csv.Error as error:
+        check.refuse(name, f"cannot be read ({error})")
+
+
+def _check_entry_points(check: _Check, name: str) -> list[str]:
+    """Read as `installer` will, [DEFAULT] and all, so that no script is made that was not looked at; their names."""
+    from configparser import ConfigParser, Error
+
+    parser = ConfigParser(delimiters="=")
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    try:
+        parser.read_string(_text(check, name))
+        sections = [section for section in ("console_scripts", "gui_scripts") if parser.has_section(section)]
+        rows = [row for section in sections for row in parser.items(section)]
+    except Error as error:
+        check.refuse(name, f"cannot be read ({' '.join(str(error).split())})")
+    for script, target in rows:
+        if not script or "/" in script or _INTERPRETER.fullmatch(script):
+            check.refuse(script, "is not a name that a script may have")
+        _check_name(check, script)
+        if not _OBJECT.fullmatch(target):
+            check.refuse(script, f"is a script for {target!r}, which is no module:function")
+    return [script for script, _ in rows]
+
+
+def _is_purelib(check: _Check, dist_info: str) -> bool:
+    wheel = read_head(_text(check, f"{dist_info}/WHEEL"))
+    version = next(iter(wheel.get("wheel-version", ())), None)
+    if not (version or "").startswith("1."):
+        check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {version}")
+    return next(iter(wheel.get("root-is-purelib", ())), "").strip().lower() == "true"
+
+
+def _text(check: _Check, name: str, most: int = MAX_TEXT) -> str:
+    try:
+        info = check.archive.getinfo(name)
+        if info.file_size > most:
+            check.refuse(name, "is far too large")
+        return check.archive.read(info.filename).decode("utf-8")
+    except KeyError:
+        check.refuse(name, "is missing")
+    except UNREADABLE as error:
+        check.refuse(name, f"cannot be read ({error})")

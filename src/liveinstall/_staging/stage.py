@@ -1,0 +1,112 @@
+"""Stage all that a plan brings, or nothing."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from _liveinstall_boot.files import remove_tree
+from liveinstall._staging.part import Part, stage
+from liveinstall._staging.restore import restore
+from liveinstall.errors import FileConflictError
+from liveinstall.events import Event, Staging, ignore_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
+
+    from liveinstall._model import Candidate, Target
+    from liveinstall._staging.bytecode import BytecodeCompiler
+
+
+def stage_all(
+    candidates: Iterable[Candidate],
+    target: Target,
+    label: Callable[[str], tuple[str, str]],
+    compiler: BytecodeCompiler,
+    tell: Callable[[Event], None] = ignore_event,
+) -> dict[str, Part]:
+    """Make the candidates' parts in parallel; on any failure remove what was made and raise the first error.
+
+    `label(name)`: the transaction that a part belongs to, and the sha256 of the RECORD that it replaces.
+    `compiler` is told of each source that is whole, and stopped before anything is removed; `tell` of each part.
+    """
+
+    def one(candidate: Candidate) -> Part:
+        transaction, replaces = label(candidate.name)
+        if candidate.retired:
+            return restore(candidate, target, transaction, replaces=replaces, compiler=compiler)
+        return stage(candidate, target, transaction, replaces=replaces, compiler=compiler)
+
+    biggest_first = sorted(candidates, key=_size, reverse=True)
+    parts: dict[str, Part] = {}
+    failures = []
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        jobs = [pool.submit(one, candidate) for candidate in biggest_first]
+        try:
+            tell(Staging("", 0, len(jobs)))
+            for job in jobs:
+                failure = job.exception()
+                if failure:
+                    failures.append(failure)  # the others are waited for, and their parts removed
+                    continue
+                made = job.result()
+                parts[made.name] = made
+                tell(Staging(made.name, len(parts), len(jobs)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            compiler.cancel()
+            remove_parts(job.result() for job in jobs if job.done() and not job.cancelled() and not job.exception())
+            raise
+    if failures:
+        compiler.cancel()
+        remove_parts(parts.values())
+        raise failures[0]
+    return parts
+
+
+def _size(candidate: Candidate) -> int:
+    """How much work a candidate is, compared with others of its kind; unreadable ones fail when their turn comes."""
+    name = f"{candidate.name.replace('-', '_')}-{candidate.version}.dist-info"
+    path = candidate.wheel or (candidate.unpacked and os.path.join(candidate.unpacked, name, "RECORD"))
+    return os.path.getsize(path) if path and os.path.isfile(path) else 0
+
+
+def remove_parts(parts: Iterable[Part]) -> None:
+    """Remove staged parts that no transaction has."""
+    for part in parts:
+        remove_tree(part.path)
+
+
+def check_conflicts(groups: Iterable[tuple[Iterable[Part], AbstractSet[str]]], owner: Callable[[str], str]) -> None:
+    """No file of another distribution, or of nobody, may be in a part's way; FileConflictError.
+
+    `groups`: the parts that are swapped together, and the absolute paths that go out in the same swap.
+    `owner(path)`: who has a file, or empty.
+    """
+    seen: dict[str, str] = {}
+    for parts, leaving in groups:
+        for part in parts:
+            for path in part.files:
+                if seen.setdefault(path, part.name) != part.name:
+                    raise _conflict(part, path, seen[path])
+            for path in _in_the_way(part, leaving):
+                raise _conflict(part, path, owner(path))
+
+
+def _in_the_way(part: Part, leaving: AbstractSet[str]) -> Iterator[str]:
+    """What is there and does not leave, be it under another case of its name."""
+    there = [path for path in part.files if path not in leaving and os.path.lexists(path)]
+    folded = {path.casefold(): path for path in leaving} if there else {}
+    for path in there:
+        same = folded.get(path.casefold(), "")
+        if not (os.path.lexists(same) and os.path.samestat(os.lstat(path), os.lstat(same))):
+            yield path
+
+
+def _conflict(part: Part, path: str, owner: str) -> FileConflictError:
+    whose = f"belongs to {owner}" if owner else "belongs to no distribution"
+    todo = f"Remove {owner} first, or take a version without that file." if owner else "Move the file away first."
+    what = f"{part.name} {part.version} would overwrite {path}, which {whose}."
+    return FileConflictError(what, todo=todo, path=path, owner=owner)

@@ -1,0 +1,16 @@
+"""How this process was started, for people."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+
+from liveinstall._system.redact import redact
+
+
+def command_line() -> str:
+    """How this process was started, for people: one line, shortened, without credentials."""
+    words = sys.orig_argv or [sys.executable or "python"]
+    line = redact(" ".join([os.path.basename(words[0]), *words[1:]]).replace("\n", " "))
+    return textwrap.shorten(line, 120, placeholder="...")

@@ -1,0 +1,26 @@
+"""What a METADATA file says (core metadata), read as far as it is needed."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+
+
+def read_fields(path: str, *names: str) -> dict[str, list[str]]:
+    """The values of these fields (lower case) in a METADATA file. Raises: OSError.
+
+    Of the headers only: parsing 300 whole messages with `email` takes longer than pip's start.
+    """
+    fields: dict[str, list[str]] = {name: [] for name in names}
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            key, colon, value = line.partition(":")
+            if not line.rstrip("\r\n"):  # a line of spaces continues the one before it, as in pandas' license
+                break
+            if colon and key.lower() in fields:
+                fields[key.lower()].append(value.strip())
+    return fields
+
+
+def encoded(digest: bytes) -> str:
+    """A hash as RECORD has it: in base64, without padding."""
+    return urlsafe_b64encode(digest).decode("ascii").rstrip("=")

@@ -1,0 +1,96 @@
+"""One writer an environment: filelock here, flock in the boot module, on the same permanent file."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+import _liveinstall_boot as boot
+from liveinstall._system.cancellation import check
+from liveinstall._system.settings import check_permitted
+from liveinstall.errors import LockTimeoutError, NotWritableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filelock import BaseFileLock
+
+DEFAULT_TIMEOUT = 60.0  # seconds
+_SLICE = 0.5  # seconds
+
+
+@contextmanager
+def environment_lock(site: str, *, who: str, timeout: float | None = None) -> Iterator[None]:
+    """Hold the environment's lock. `who` is what another process is told that waits in vain.
+
+    Raises: LockTimeoutError naming the holder after `timeout` seconds (default 60), NotWritableError,
+    RequestCancelledError; DisabledError where changes are switched off: every change comes here.
+    """
+    check_permitted()
+    state = os.path.join(site, boot.STATE)
+    seconds = DEFAULT_TIMEOUT if timeout is None else timeout
+    try:
+        os.makedirs(os.path.join(state, boot.TRANSACTIONS), exist_ok=True)
+        lock = lock_file(os.path.join(state, boot.LOCK), seconds)
+    except Timeout:
+        holder = _holder(state)
+        raise LockTimeoutError(
+            f"another process is changing this environment: {holder or 'unknown'} (waited {seconds:g} seconds).",
+            todo="Try again when it has finished.",
+            holder=holder,
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        raise NotWritableError(f"{state} cannot be locked: {error}.", site=site) from error
+    owner = Path(state, boot.OWNER)
+    try:
+        with suppress(OSError):
+            owner.write_text(json.dumps({"pid": os.getpid(), "command": who}), encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            owner.unlink()
+        lock.release()
+
+
+def lock_file(path: str, seconds: float) -> BaseFileLock:
+    """Lock a permanent, empty file; whoever gets the lock releases it. Raises Timeout, OSError."""
+    lock = _file_lock(path)
+    _acquire(lock, seconds)
+    return lock
+
+
+def _file_lock(path: str) -> BaseFileLock:
+    """A lock whose file is permanent and holds no data: older filelocks truncate it."""
+    try:
+        return FileLock(path, preserve_lock_file=True, fallback_to_soft=False)
+    except TypeError:  # before 4: it unlinks nothing on POSIX, but for the versions that the requirement excludes
+        return FileLock(path)
+
+
+def _acquire(lock: BaseFileLock, seconds: float) -> None:
+    """Wait in slices, because only newer filelocks can be told to stop waiting. Raises Timeout."""
+    deadline = time.monotonic() + seconds
+    while True:
+        check()
+        left = deadline - time.monotonic()
+        try:
+            lock.acquire(timeout=max(min(left, _SLICE), 0))
+        except Timeout:
+            if left <= _SLICE:
+                raise
+        else:
+            return
+
+
+def _holder(state: str) -> str:
+    try:
+        owner = json.loads(Path(state, boot.OWNER).read_text(encoding="utf-8"))
+        return f"pid {owner['pid']} ({owner['command']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,117 @@
+"""After a change in the running process: what came in imports at once, what only waits says so."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import site as site_module
+import sys
+import time
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
+
+from _liveinstall_boot import swap
+from liveinstall.errors import StagedImportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+
+def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
+    """Let this process import what came in: caches forgotten, new .pth files run, the site directory on sys.path.
+
+    `paths`: the (directory, name) of each new .pth file.
+    """
+    if not any(os.path.realpath(entry) == site for entry in sys.path if entry):
+        _add_site(site)
+    swap.see(list(paths))
+    importlib.invalidate_caches()
+
+
+def _add_site(site: str) -> None:
+    """Put a site directory that was not there yet where a start will have it: the user's before the system's."""
+    before = list(sys.path)
+    site_module.addsitedir(site)
+    added = [entry for entry in sys.path if entry not in before]
+    system = {os.path.realpath(entry) for entry in site_module.getsitepackages()}
+    place = next((at for at, entry in enumerate(before) if os.path.realpath(entry or os.curdir) in system), len(before))
+    sys.path[:] = [*before[:place], *added, *before[place:]]
+
+
+@dataclass(frozen=True)
+class StagedDistribution:
+    """A distribution that waits, "pandas 2.3.3": since when (a POSIX timestamp, or 0), and the path of its part."""
+
+    distribution: str
+    since: float = 0.0
+    part: str = ""
+
+    def __str__(self) -> str:
+        """`pandas 2.3.3 is staged since 2026-11-21 14:03:12`."""
+        since = f" since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(self.since))}" if self.since else ""
+        return f"{self.distribution} is staged{since}"
+
+
+class Place:
+    """What only a front end knows; the front ends put it here."""
+
+    advise: Callable[[], str] = staticmethod(lambda: "Restart (in a notebook: restart the kernel) to switch.")
+    watch: Callable[[], None] = staticmethod(lambda: None)  # shows notes with errors from now on
+
+
+class StagedFinder:
+    """Last on sys.meta_path: explains an import that fails only because its distribution waits for a restart.
+
+    An import that succeeds never gets here.
+    """
+
+    def __init__(self) -> None:
+        self.staged: dict[str, StagedDistribution] = {}  # by top-level module
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002  the protocol of sys.meta_path
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """Raise StagedImportError for `import name` of a module that only a part has; find nothing, ever.
+
+        importlib.util.find_spec() also comes here and must get None, because programs ask it what is installed: so
+        the caller's caller is looked at, which is the import system itself only for a real import.
+        """
+        waiting = self.staged.get(name.partition(".")[0])
+        if waiting and _has(waiting.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
+            raise StagedImportError(
+                f"No module named {name!r} yet: {waiting} and waits for a restart of Python.",
+                todo=Place.advise(),
+                name=name,
+            )
+        return None
+
+
+_finder = StagedFinder()
+
+
+def _has(part: str, name: str) -> bool:
+    """Whether a part has a module. A top-level one is known to be there."""
+    parents = name.split(".")[:-1]
+    return not parents or PathFinder.find_spec(name, [os.path.join(part, *parents)]) is not None
+
+
+def explain_staged(staged: Mapping[str, StagedDistribution]) -> None:
+    """From now on explain failing imports of these top-level modules, and of what is below them."""
+    Place.watch()
+    _finder.staged = dict(staged)
+    if _finder not in sys.meta_path:
+        sys.meta_path.append(_finder)
+
+
+def top_level_modules(part: str) -> Iterable[str]:
+    """The names that a part will make importable, from its top level."""
+    for entry in os.scandir(part) if os.path.isdir(part) else ():
+        stem, dot, suffix = entry.name.partition(".")
+        if stem.isidentifier() and (entry.is_dir() if not dot else suffix.endswith(("py", "so", "pyd"))):
+            yield stem

@@ -1,0 +1,1 @@
+"""What users call: one file for each verb or family of verbs, named like it."""

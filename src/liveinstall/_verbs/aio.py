@@ -1,0 +1,65 @@
+"""The verbs that take their time, for event loops: each runs in a thread, and a cancelled task takes it back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import copy_context
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from liveinstall._model import Followed
+from liveinstall._system.cancellation import Cancellation
+from liveinstall._verbs import ensure, install, undo, uninstall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _asynchronous(verb: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    @wraps(verb)
+    async def run(*arguments: P.args, **options: P.kwargs) -> R:
+        loop = asyncio.get_running_loop()
+        on_event: Any = options.get("on_event")
+        if on_event is not None:
+            options["on_event"] = partial(loop.call_soon_threadsafe, on_event)
+        consent: Any = options.get("restart")
+        if consent in ("ask", "auto"):
+            options["restart"] = "never"  # in the thread: a restart has to end what runs here
+        cancellation, context = Cancellation(), copy_context()
+        context.run(cancellation.set)
+        work = loop.run_in_executor(None, partial(context.run, verb, *arguments, **options))
+        try:
+            result = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            await _end(work)
+            raise
+        return Followed.follow(result, consent) if consent in ("ask", "auto") else result  # type: ignore[arg-type, return-value]
+
+    run.__name__ = run.__qualname__ = f"a{verb.__name__}"
+    run.__doc__ = f"""`{verb.__name__}()` for event loops: it runs in a thread, and `on_event` is called in the loop.
+
+    Cancelling the task, also by a timeout, ends what it waits for and takes back what it has begun, unless it is being
+    committed already: then it is carried out. Either way it has ended when CancelledError is raised.
+    """
+    return run
+
+
+async def _end(work: asyncio.Future[Any]) -> None:
+    """Wait until `work` has ended, however often this is cancelled too."""
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError:
+            continue
+    work.exception()  # so that nobody complains that it was never looked at
+
+
+ainstall = _asynchronous(install.install)
+aplan = _asynchronous(install.plan)
+aensure = _asynchronous(ensure.ensure)
+auninstall = _asynchronous(uninstall.uninstall)
+aundo = _asynchronous(undo.undo)

@@ -1,0 +1,101 @@
+"""What is here, and what is wrong with it. Nothing is changed."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from liveinstall._environment import running_versions
+from liveinstall._environment.installed import installed
+from liveinstall._environment.target import find_target
+from liveinstall._planning.graph import Node, edges
+from liveinstall._repair.diagnosis import find_damage
+from liveinstall._system.gc_throttle import throttled_gc
+from liveinstall._system.redact import redact
+from liveinstall._transactions.pending import PendingChanges
+from liveinstall.results import Check, Listed, Listing
+
+if TYPE_CHECKING:
+    from liveinstall._model import Distribution
+
+_TOOLS = {"pip"} if sys.version_info >= (3, 12) else {"pip", "setuptools", "wheel", "distribute"}
+
+
+def check() -> Check:
+    """What is wrong here: requirements, files, and what runs outdated.
+
+    Requirements of installed distributions that do not hold; files that are not as their RECORD says, by their sizes
+    (`doctor()` compares the content); and what this process has loaded in another version than is installed.
+    """
+    target = find_target(for_change=False)
+    with throttled_gc():
+        here = installed()
+        state = {name: Node(found.version, found.requires) for name, found in here.items()}
+        broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
+        damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
+        return Check(tuple(sorted(broken)), tuple(damaged), running_versions.outdated(here))
+
+
+def _found(name: str, state: dict[str, Node]) -> str:
+    return f", but {name} {state[name].version} is installed" if name in state else f", but {name} is not installed"
+
+
+def list() -> Listing:
+    """Every distribution that imports find, or that waits: installed, loaded and pending versions, by name."""
+    site = find_target(for_change=False).site
+    here = installed()
+    runs = {**running_versions.running(here), **running_versions.uninstalled_but_imported(here)}
+    waits = {name: entry.swap.new_version or "removed" for name, entry in PendingChanges.read(site).entries.items()}
+    return Listing(
+        _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""))
+        for name in sorted(here.keys() | waits.keys() | runs.keys())
+    )
+
+
+def _listed(name: str, found: Distribution | None, runs: str, waits: str) -> Listed:
+    if found is None:
+        return Listed(name, "", runs, waits)
+    return Listed(name, found.version, runs, waits, found.project, os.path.dirname(found.info))
+
+
+def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:
+    """The installed distributions as requirements, in pip's form.
+
+    `pending`: as they will be once all that waits is in place. `tools`: with pip itself (and, before Python 3.12,
+    setuptools and wheel), which `pip freeze` leaves out too.
+    """
+    here = installed()
+    lines = {name: _line(found) for name, found in here.items()}
+    if pending:
+        for name, entry in PendingChanges.read(find_target(for_change=False).site).entries.items():
+            lines.pop(name, None)
+            if entry.swap.new_version:
+                lines[name] = f"{name}=={entry.swap.new_version}"
+    return tuple(lines[name] for name in sorted(lines) if tools or name not in _TOOLS)
+
+
+def _line(found: Distribution) -> str:
+    if found.project:
+        return f"-e {found.project}"
+    try:
+        with open(os.path.join(found.info, "direct_url.json"), encoding="utf-8") as stream:
+            return f"{found.name} @ {_url(json.load(stream))}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"{found.name}=={found.version}"
+
+
+def _url(direct: dict[str, Any]) -> str:
+    """The URL of a direct_url.json as a requirement has it (PEP 610)."""
+    url = redact(direct["url"])
+    fragments = []
+    if "vcs_info" in direct:
+        vcs = direct["vcs_info"]
+        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    hashes = direct.get("archive_info", {}).get("hashes", {})
+    fragments += [f"{kind}={value}" for kind, value in builtins.list(hashes.items())[:1]]
+    if direct.get("subdirectory"):
+        fragments.append(f"subdirectory={direct['subdirectory']}")
+    return url + ("#" + "&".join(fragments) if fragments else "")

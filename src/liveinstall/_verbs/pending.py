@@ -1,0 +1,102 @@
+"""What waits: shown, taken back, or swapped now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from liveinstall._changes.context import RequestContext, changing
+from liveinstall._changes.summaries import change_of, changes_of, explain_imports, pending_of, result_of, users_of
+from liveinstall._environment.installed import installed
+from liveinstall._environment.loaded import loaded
+from liveinstall._environment.target import find_target
+from liveinstall._model import AllPending, Change, Plan, Result, Timing
+from liveinstall._planning.plan import kept_after_cancel
+from liveinstall._system.command_line import command_line
+from liveinstall._system.lock import environment_lock
+from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions.pending import publish_pending
+from liveinstall.errors import NotPendingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from liveinstall._model import Holder, Target
+
+
+def pending() -> AllPending:
+    """What waits for the next start of Python, and what was set aside, with the reasons."""
+    target = find_target(for_change=False)
+    return AllPending(pending_of(target, item) for item in transactions.read_all(target.site))
+
+
+def cancel(*names: str) -> tuple[Change, ...]:
+    """Take staged changes back: of these distributions, of what needs them, and of what only they needed.
+
+    Without names everything that waits, and what was set aside. Returns what no longer waits.
+
+    Raises: NotPendingError, LockTimeoutError.
+    """
+    target = find_target()
+    wanted: set[str] = {canonicalize_name(name) for name in names}
+    with changing(target):
+        scene = RequestContext.of(target)
+        entries = scene.waiting.entries
+        dropped = _drop_failed(target, wanted)
+        missing = wanted - set(entries) - {change.name for change in dropped}
+        if missing or not (entries or dropped):
+            raise NotPendingError(f"{', '.join(sorted(missing)) or 'nothing'} is not waiting for a restart.")
+        kept = kept_after_cancel(scene.waits(), scene.before, wanted) if wanted else set()
+        dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
+        left = [entry for name, entry in entries.items() if name in kept]
+        publish_pending(target, scene.waiting, left, scene.waiting.requests, early=scene.loaded_at_start(kept))
+        transactions.recover(target.site)
+        explain_imports(target)
+        return tuple(dropped)
+
+
+def finalize(*, force: bool = False) -> Result:
+    """Swap what waits, where no live process is disturbed; what still waits comes back as staged.
+
+    For interpreters that never run `site` (-S, embedded). What was set aside is tried again. `force` swaps although
+    other processes hold the environment, but never what this process itself has loaded.
+
+    Raises: CommitError, LockTimeoutError.
+    """
+    target = find_target(for_change=False)
+    done: list[Change] = []
+    left: list[Change] = []
+    with environment_lock(target.site, who=command_line()):
+        transactions.recover(target.site)
+        transactions.retry(target.site)
+        for item in list(transactions.read_all(target.site)):
+            changes = changes_of(item)
+            why = _why_not_now(changes, () if force else users_of(target, item))
+            if why:
+                left += [replace(change, reason=why) for change in changes]
+            else:
+                transactions.apply(target.site, item.id, keep=True, force=force)
+                done += [replace(change, timing=Timing.NOW) for change in changes]
+    decided = Plan((*done, *left))
+    return replace(result_of(decided), transaction=None)
+
+
+def _why_not_now(changes: Iterable[Change], others: Sequence[Holder]) -> str:
+    here = installed()
+    mine = loaded(here[change.name] for change in changes if change.old_version and change.name in here)
+    if mine:
+        return f"{', '.join(sorted(mine))} is imported here"
+    return f"used by {'; '.join(map(str, others))}" if others else ""
+
+
+def _drop_failed(target: Target, names: set[str]) -> list[Change]:
+    """Discard what was set aside and has one of `names`, or all that was set aside."""
+    dropped: list[Change] = []
+    for item in list(transactions.read_all(target.site)):
+        changes = changes_of(item)
+        if item.state == "failed" and (not names or names & {change.name for change in changes}):
+            transactions.discard(target.site, item.id)
+            dropped += changes
+    return dropped

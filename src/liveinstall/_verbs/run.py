@@ -1,0 +1,129 @@
+"""Run a program in a child process, with other versions than those of the default environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import liveinstall
+from _liveinstall_boot.holds import is_manager
+from liveinstall._environment.installed import finder
+from liveinstall._environment.target import find_target
+from liveinstall._sidebyside import layout
+from liveinstall._sidebyside.activation import activate
+from liveinstall._sidebyside.activation.apply import write_derived
+from liveinstall._sidebyside.registry import files
+from liveinstall._sidebyside.registry.format import encode
+from liveinstall._sidebyside.registry.index_builder import write_tables
+from liveinstall._sidebyside.selection.select import SelectionContext, choose, registry_for
+from liveinstall._sidebyside.store.store import Store
+from liveinstall._system.programs import exit_status
+from liveinstall._system.temporary import temporary_directory
+from liveinstall.errors import ActivationError, RequirementError
+from liveinstall.events import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+# Nothing of the working directory is imported before the program.
+_START = "import sys; sys.flags.safe_path or sys.path.pop(0); {home}from liveinstall._sidebyside.activation._program_child import main; main()"
+_KINDS = {"-m": "module", "-c": "code"}
+
+
+def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool | None = None, **options: Any) -> int:
+    """Run `program` with versions that satisfy `requirements`, fetching what is missing; its exit status.
+
+    `program` is a script with its arguments, `-m MODULE ...` or `-c CODE ...`. The requirements in a script's block
+    (PEP 723) count too. What the default environment has is used where it fits. `options` are those of `install()`
+    that say where packages come from. A package manager gets none of this: it changes what is on disk. A program that
+    was ended by a signal has 128 and the signal's number.
+
+    Raises: RequirementError, ActivationError, and what `install()` raises.
+    """
+    kind, target, arguments = _understand(program)
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
+    if is_manager([sys.executable, *program]):  # it is shown the environment as it is on disk, by its own arguments
+        variables = {name: value for name, value in os.environ.items() if name != layout.REGISTRY_VARIABLE}
+        return _wait(subprocess.Popen([sys.executable, *flags, *program], env=variables))
+    wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
+    site = find_target(for_change=False).site
+    store = Store.default(site)
+    with _registry(wanted, store, quiet, options) as path:
+        variables = dict(os.environ)
+        home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
+        start = _START.format(home="" if home in sys.path and home == site else f"sys.path.append({home!r}); ")
+        if path and files.is_enabled(site):
+            variables[layout.REGISTRY_VARIABLE] = path
+        command = [sys.executable, *flags, "-c", start, path, store.path, site, kind, target, *arguments]
+        return _wait(subprocess.Popen(command, env=variables))
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    """The child's exit status. Ctrl-C is the program's, and so is a request to end."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, _: child.send_signal(number))
+    return exit_status(child)
+
+
+def _understand(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
+    first, *rest = program or ("",)
+    if first in _KINDS:
+        if not rest:
+            raise RequirementError(f"{first} needs a {_KINDS[first]}.", requirement="")
+        return _KINDS[first], rest[0], rest[1:]
+    if not os.path.exists(first):
+        raise RequirementError(f"there is no script {first!r}.", requirement=first)
+    return "script", first, rest
+
+
+def _in_script(path: str) -> tuple[str, ...]:
+    """The requirements in a script's block, if it has one."""
+    if not os.path.isfile(path):
+        return ()
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        if "\n# /// script" not in "\n" + stream.read():
+            return ()
+    from liveinstall._requirements.requirement_files import read_script
+
+    return read_script(path)
+
+
+@contextmanager
+def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: dict[str, Any]) -> Iterator[str]:
+    """The path of a registry that satisfies what is wanted, over what is active here; empty if nothing is needed."""
+    scene = SelectionContext(store, finder(), activate.active())
+    chosen = {}
+    if wanted:
+        try:
+            chosen = choose(wanted, scene, for_child=True)
+        except ActivationError as error:
+            if len(error.chains) > 1 and all(len(chain) == 1 for chain in error.chains):
+                raise  # the request itself contradicts itself: nothing that is fetched helps
+            from liveinstall._sidebyside.selection.fetch import fetch  # engines, only where something is fetched
+
+            with Reporter(quiet=quiet) as reporter:
+                fetch(wanted, store, tell=reporter.tell, **options)
+            chosen = choose(wanted, scene, for_child=True)
+    beside = [offer.place for offer in chosen.values() if offer.place]
+    if not beside and not scene.active:
+        yield ""
+        return
+    write_tables(beside, store.path)
+    text = encode(registry_for(chosen, scene), [f"run --with {' '.join(wanted)}"]).encode("utf-8", "surrogateescape")
+    path = write_derived(text, store.path)
+    if path:
+        yield path
+        return
+    with temporary_directory() as directory:
+        path = os.path.join(directory, "run" + layout.REGISTRY)
+        with open(path, "wb") as stream:
+            stream.write(text)
+        yield path

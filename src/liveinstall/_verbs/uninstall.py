@@ -1,0 +1,135 @@
+"""Taking distributions out: a removal is a change like any other, now or at the next start, and undoable."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from packaging.utils import canonicalize_name, is_normalized_name
+
+from liveinstall._changes.context import RequestContext, changing
+from liveinstall._changes.install import refuse_to_wait
+from liveinstall._changes.requester_constraints import name_of
+from liveinstall._changes.summaries import result_of
+from liveinstall._environment.installed import check_metadata
+from liveinstall._environment.target import find_target
+from liveinstall._planning.plan import future
+from liveinstall._planning.unused import unused_without
+from liveinstall._requirements.option_values import value_of
+from liveinstall._requirements.request import Request
+from liveinstall._requirements.verify import wants_verification
+from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._transactions.requesters import read_requests
+from liveinstall.errors import RequirementError, TargetError
+from liveinstall.events import Done, Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from liveinstall._model import Plan, Result
+    from liveinstall.events import OnEvent
+
+
+def uninstall(
+    *names: str,
+    with_unused: bool = False,
+    when: Literal["auto", "now", "restart"] = "auto",
+    dry_run: bool = False,
+    timeout: float | None = None,
+    verify: bool | None = None,
+    on_event: OnEvent = None,
+    quiet: bool | None = None,
+) -> Result:
+    """Remove distributions: at once where nobody has them loaded, else when Python next starts.
+
+    What still needs them is told in `conflicts`. What only they needed stays and is named in the notes, or goes with
+    them when `with_unused` is set. What only waits to be installed no longer does. A name that is not installed is a
+    note, as it is for pip. `when`, `dry_run`, `timeout`, `verify`, `on_event` and `quiet` are as for `install()`.
+
+    Raises: RequirementError, DamagedError (no usable RECORD), TargetError (it lies outside of the environment),
+    RestartRequiredError, LockTimeoutError; nothing was changed then.
+    """
+    wanted = _canonical(names)
+    value_of("when", when)
+    value_of("timeout", timeout)
+    verified = wants_verification(verify)
+    with Reporter(on_event, quiet=quiet) as reporter:
+        if dry_run:
+            scene = RequestContext.of(find_target(for_change=False), reporter)
+            _, decided = _decide(scene, wanted, when, with_unused=with_unused)
+            result = result_of(decided, dry_run=True)
+        else:
+            result = _uninstall(wanted, when, timeout, reporter, with_unused=with_unused, verify=verified)
+        reporter.tell(Done(result))
+        return result
+
+
+def _uninstall(
+    wanted: frozenset[str], when: str, timeout: float | None, reporter: Reporter, *, with_unused: bool, verify: bool
+) -> Result:
+    target = find_target()
+    with changing(target, timeout), BytecodeCompiler() as compiler:
+        scene = RequestContext.of(target, reporter)
+        check_metadata(wanted, (target.site, target.platlib))
+        request, decided = _decide(scene, wanted, when, with_unused=with_unused)
+        if not request.removals:
+            return result_of(decided)
+        refuse_to_wait(when, decided, request.removals)
+        scene.check_replaceable(decided)
+        from liveinstall._changes.execution import execute
+
+        return execute(scene, replace(request, verify=verify), (), decided, compiler)
+
+
+def _canonical(names: Iterable[str]) -> frozenset[str]:
+    found = set()
+    for name in names:
+        canonical = canonicalize_name(name) if isinstance(name, str) else ""
+        if not is_normalized_name(canonical):
+            raise RequirementError(
+                f"{name!r} is not the name of a distribution.",
+                todo="A removal takes names only, without versions or extras.",
+                requirement=str(name),
+            )
+        found.add(str(canonical))
+    if not found:
+        raise RequirementError("no name was given.", todo='For example: uninstall("requests").', requirement="")
+    return frozenset(found)
+
+
+def _decide(scene: RequestContext, wanted: frozenset[str], when: str, *, with_unused: bool) -> tuple[Request, Plan]:
+    waits = scene.waits()
+    state = future(scene.before, waits)
+    here = wanted & (state.keys() | scene.before.keys() | waits.keys())
+    requests = read_requests(scene.target.site)
+    requested = scene.requested() | {name_of(each.requirement) for each in requests}
+    unused = {name for name in unused_without(here & state.keys(), state, requested) if _is_inside(scene, name)}
+    removals = here | unused if with_unused else here
+    _check_inside(scene, removals)
+    request = Request((f"uninstall {' '.join(sorted(wanted))}",), wanted, removals, when=when)
+    decided = scene.decide(request, ())
+    changed = {change.name for change in decided.changes}
+    notes = [f"{name} is not installed" for name in sorted(wanted - here)]
+    notes += [f"{name} no longer waits" for name in sorted(removals - changed)]
+    asked = [each for each in requests if name_of(each.requirement) in removals]
+    notes += [f"{each.who} asked for {each.requirement}" for each in asked]
+    if unused and not with_unused:
+        notes.append(f"nobody needs {', '.join(sorted(unused))} any more: with_unused=True removes that too")
+    return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))
+
+
+def _is_inside(scene: RequestContext, name: str) -> bool:
+    """Whether it lies in the environment, or waits to."""
+    return name not in scene.here or scene.replaced(name) is not None or name in scene.waiting.entries
+
+
+def _check_inside(scene: RequestContext, removals: Iterable[str]) -> None:
+    for name in sorted(removals):
+        if not _is_inside(scene, name):
+            home = os.path.dirname(scene.here[name].info)
+            raise TargetError(
+                f"{name} lies in {home}, outside of this environment.",
+                todo="Remove it with the tool and in the environment that it belongs to.",
+                site=home,
+            )

@@ -1,0 +1,31 @@
+"""`versions()`: all versions of one distribution."""
+
+from __future__ import annotations
+
+from packaging.utils import canonicalize_name
+
+from liveinstall._environment.installed import installed
+from liveinstall._environment.running_versions import running
+from liveinstall._sidebyside.activation import activate
+from liveinstall._sidebyside.require import _site
+from liveinstall._sidebyside.selection.candidates import newest_stable_first, offer_of, usable
+from liveinstall._sidebyside.store.store import Store
+from liveinstall._transactions.pending import PendingChanges
+from liveinstall.results import Versions
+
+
+def versions(name: str) -> Versions:
+    """All versions of a distribution: in the default environment, stored beside it, pending, and active."""
+    name = canonicalize_name(name)
+    site = _site()
+    here = installed()
+    default = here[name].version if name in here else ""
+    offers = newest_stable_first(filter(None, map(offer_of, usable(Store.default(site).find(name)))))
+    waits = PendingChanges.read(site).entries.get(name)
+    pending = (waits.swap.new_version or "removed") if waits else ""
+    current = activate.active()
+    pins = {canonicalize_name(pin): version for pin, version, _ in current.index.pins} if current else {}
+    shut = bool(current and current.index.exclusive)
+    runs = running({name: here[name]}).get(name) if name in here else None
+    active = pins.get(name) or runs or ("" if shut else default)
+    return Versions(name, default, tuple(offer.version for offer in offers), pending, active)

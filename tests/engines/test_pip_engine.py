@@ -1,0 +1,251 @@
+"""How the answers of pip's child become values and errors; pip itself runs in integration/."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from liveinstall._engines.local_files import local_wheel
+from liveinstall._engines.pip import _child
+from liveinstall._engines.pip.arguments import commands
+from liveinstall._engines.pip.report import _candidate, failure
+from liveinstall._engines.select import choose_engine
+from liveinstall._requirements.request import parse_request
+from liveinstall._system import child_process
+from liveinstall._system.redact import redact
+from liveinstall.errors import (
+    BuildError,
+    DownloadError,
+    EngineError,
+    EngineTimeoutError,
+    FileConflictError,
+    LiveInstallError,
+    ResolutionError,
+    WheelRefusedError,
+)
+
+
+def answer(*kinds, phase="resolve", unreachable=(), errors=("ERROR: it said so",)):
+    return {"phase": phase, "status": 1, "errors": list(errors), "kinds": list(kinds), "unreachable": list(unreachable)}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (answer("DistributionNotFound", "InstallationError", "PipError"), ResolutionError),
+        (answer("DistributionNotFound", "InstallationError", unreachable=["Retrying: refused"]), DownloadError),
+        (answer("MetadataGenerationFailed", "InstallationError"), BuildError),
+        (answer("HashMismatch", "HashError", "InstallationError"), DownloadError),
+        (answer("NetworkConnectionError", "PipError"), DownloadError),
+        (answer("ConnectionFailedError", "DiagnosticPipError", "PipError"), DownloadError),
+        (answer("InvalidWheel", "InstallationError", "PipError"), WheelRefusedError),
+        (answer(phase="fetch"), DownloadError),
+        (answer("HTTPError", "RequestException", "OSError"), DownloadError),
+        (answer("KeyError", "Exception", "Unexpected"), EngineError),
+        (answer("InstallationError", errors=["it said so: no 'build_editable' hook"]), BuildError),
+        (answer(phase="build"), BuildError),
+        (answer(phase="checkout", errors=["/src/it said so"]), FileConflictError),
+        (answer("ConfigurationFileCouldNotBeLoaded", "ConfigurationError", "PipError"), EngineError),
+        (answer(), EngineError),
+    ],
+)
+def test_pips_exception_decides_the_type_and_its_words_are_kept(given, expected):
+    error = failure(given, "the log")
+    assert type(error) is expected and isinstance(error, LiveInstallError)
+    assert error.log == "the log"
+    if expected is not DownloadError:
+        assert "it said so" in str(error)
+
+
+def test_a_long_list_of_versions_is_shortened():
+    words = "Could not find a version (from versions: " + ", ".join(f"1.{n}" for n in range(300)) + ")"
+    text = str(failure(answer("DistributionNotFound", errors=[words]), ""))
+    assert len(text) < 400 and "1.299" in text
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *("https://user:pw@host/x", "https://token@host/simple/", "https://h/x?token=pw&y=1", "https://h/?a=1&sig=pw"),
+        *("jupyter-lab --IdentityProvider.token=pw --ip x", "x --password pw"),
+    ],
+)
+def test_credentials_are_never_shown(secret):
+    assert "pw" not in redact(secret) and "token@" not in redact(secret) and "****" in redact(secret)
+
+
+def commands_of(*requirements, tmp_path, **options):
+    names = ("report", "wheels", "target", "src", "constraints")
+    return commands(parse_request(requirements, **options), {name: str(tmp_path / name) for name in names})
+
+
+def test_everything_that_was_asked_for_is_said_to_pip(tmp_path):
+    (tmp_path / "r.txt").touch()
+    (tmp_path / "c.txt").touch()
+    (tmp_path / "pyproject.toml").touch()
+    told = commands_of(
+        "rich",
+        tmp_path=tmp_path,
+        requirement_files=tmp_path / "r.txt",
+        constraints=[tmp_path / "c.txt", "idna<3"],
+        editable=tmp_path,
+        upgrade=True,
+        upgrade_strategy="eager",
+        index_url="https://i",
+        extra_index_urls="https://x",
+        find_links="links",
+        config_settings={"a": "b"},
+        pre=True,
+        only_binary="b",
+        no_binary="a",
+        pip_arguments=["--retries", "1", "--no-warn-conflicts"],
+    )
+    for purpose, words in told.items():
+        text = " ".join(words)
+        for said in (
+            *("--index-url https://i", "--extra-index-url https://x", "--find-links links", "--config-settings a=b"),
+            *("--pre", "--only-binary b", "--no-binary a", "--retries 1", f"--requirement {tmp_path}/r.txt"),
+        ):
+            assert said in text, purpose
+        chosen = ("--upgrade-strategy eager", f"--editable {tmp_path}", f"--constraint {tmp_path}/c.txt", "-- rich")
+        assert [said in text for said in (*chosen, "--no-warn-conflicts")] == [purpose == "resolve"] * 5
+    assert (tmp_path / "constraints").read_text() == "idna<3\n"
+    assert told["build"][:6] == ["install", "--no-deps", "--ignore-installed", "--no-user", "--use-pep517", "--target"]
+
+
+def test_only_resolving_asks_for_hashes_and_the_user_site(tmp_path):
+    (tmp_path / "r.txt").touch()
+    told = commands_of(requirement_files=tmp_path / "r.txt", require_hashes=True, user=True, tmp_path=tmp_path)
+    assert all(option in told["resolve"] for option in ("--require-hashes", "--user"))
+    assert not {"--require-hashes", "--user"} & {*told["fetch"], *told["build"]}
+
+
+def test_what_was_chosen_is_fetched_by_its_hash_and_commit():
+    def asked(url, credentials=(), **info):
+        item = {"metadata": {"name": "a"}, "download_info": {"url": url, **info}}
+        return _child._requirement(item, dict(credentials))
+
+    assert asked("https://h/a.whl", archive_info={"hashes": {"md5": "1", "sha256": "2"}}) == (
+        "a @ https://h/a.whl#sha256=2"
+    )
+    assert asked("https://h/a.whl", archive_info={"hash": "sha512=3"}) == "a @ https://h/a.whl#sha512=3"
+    assert asked("https://h/a.zip", archive_info={}, subdirectory="b") == "a @ https://h/a.zip#subdirectory=b"
+    vcs = {"vcs": "git", "commit_id": "abc"}
+    assert asked("https://h/a.git", [("h", "me:pw")], vcs_info=vcs) == "a @ git+https://me:pw@h/a.git@abc"
+    assert asked("file:///a", vcs_info=vcs) == "git+file:///a@abc"
+    assert asked("file:///w/a-1-py3-none-any.whl") is None
+
+
+def test_checkouts_move_to_where_they_belong_or_not_at_all(tmp_path):
+    source, home = tmp_path / "source", tmp_path / "home"
+    items = []
+    for name in ("a", "b"):
+        (source / name).mkdir(parents=True)
+        info = {"url": (source / name).as_uri(), "dir_info": {"editable": True}}
+        items.append({"metadata": {"name": name}, "download_info": info})
+    (home / "b").mkdir(parents=True)
+    places, note = (str(source), str(home), str(tmp_path / "moves")), tmp_path / "moves"
+    with pytest.raises(FileExistsError):
+        _child._settle(json.loads(json.dumps(items)), True, *places)
+    assert (source / "a").exists() and not (home / "a").exists() and not note.exists()
+    (home / "b").rmdir()
+    assert _child._settle(json.loads(json.dumps(items)), False, *places) and (source / "a").exists()
+    assert not note.exists()
+    assert _child._settle(items, True, *places)
+    assert json.loads(note.read_text()) == [str(home / "a"), str(home / "b")]
+    assert items[0]["download_info"]["url"] == (home / "a").as_uri() and (home / "a").is_dir()
+
+
+def test_what_a_lock_file_took_from_an_index_has_no_direct_url(tmp_path):
+    item = {
+        "metadata": {"name": "a", "version": "1"},
+        "download_info": {"url": "https://h/a-1-py3-none-any.whl", "archive_info": {"hash": "sha256=ab"}},
+        "is_direct": True,
+    }
+    assert _candidate(item, "", (), fetched=False).direct_url == item["download_info"]
+    assert _candidate(item, "", {"a"}, fetched=False).direct_url is None
+    assert _candidate(item, "", (), fetched=False).sha256 == "ab"
+
+
+def test_a_report_item_becomes_a_candidate(tmp_path):
+    item = {
+        "metadata": {"name": "Big.Name", "version": "1.0", "requires_dist": ["x"]},
+        "download_info": {
+            "url": "file:///w/big_name-1.0-py3-none-any.whl",
+            "archive_info": {"hashes": {"sha256": "ab"}},
+        },
+        "requested": True,
+        "requested_extras": ["fast"],
+        "is_direct": False,
+        "is_yanked": True,
+    }
+    candidate = _candidate(item, str(tmp_path), (), fetched=True)
+    assert (candidate.name, candidate.requested, candidate.extras) == ("big-name", True, ("fast",))
+    assert (candidate.wheel, candidate.sha256, candidate.yanked) == ("/w/big_name-1.0-py3-none-any.whl", "ab", "yanked")
+
+
+def test_a_wheel_on_this_disk_is_known_before_anything_is_fetched(tmp_path):
+    item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "file:///w/a%20b/a-1-py3-none-any.whl"}}
+    assert _candidate(item, str(tmp_path), (), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
+
+
+def test_an_address_is_decoded_once():
+    assert local_wheel("file:///w/a%2520b/a-1-py3-none-any.whl") == "/w/a%20b/a-1-py3-none-any.whl"
+
+
+def test_a_wheel_that_pip_did_not_fetch_is_an_error(tmp_path):
+    item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "https://h/a-1.tar.gz"}}
+    with pytest.raises(DownloadError):
+        _candidate(item, str(tmp_path), (), fetched=True)
+
+
+def test_an_engine_that_takes_too_long_is_stopped():
+    import sys
+
+    with pytest.raises(EngineTimeoutError, match="0.2 seconds"):
+        child_process.run([sys.executable, "-c", "import time; time.sleep(60)"], timeout=0.2)
+
+
+def test_an_unknown_engine_is_refused_by_name():
+    with pytest.raises(ValueError, match="conda"):
+        choose_engine("conda")
+
+
+def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
+    package = tmp_path / "pip" / "_internal" / "network"
+    package.mkdir(parents=True)
+    for directory in (package, package.parent, package.parent.parent):
+        (directory / "__init__.py").write_text("")
+    (package / "session.py").write_text(
+        "asked = []\ndef user_agent(*given):\n    asked.append(1)\n    print(*given, end='')\n    return 'pip/1'\n"
+    )
+    code = f"""if True:
+        import runpy
+        runpy.run_path({_child.__file__!r}, run_name="child")["_begin_beside"]()
+        from pip._internal.network import session
+        print(session.user_agent(), session.user_agent(), len(session.asked))
+        session.user_agent("as another pip may ask")"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "pip/1 pip/1 1\nas another pip may ask"
+
+
+def test_what_fails_beside_loading_is_left_to_pip(tmp_path):
+    package = tmp_path / "pip" / "_internal" / "cli"
+    package.mkdir(parents=True)
+    for directory in (package, package.parent, package.parent.parent):
+        (directory / "__init__.py").write_text("")
+    text = "asked = []\ndef _create_truststore_ssl_context():\n    asked.append(1)\n    raise OSError(len(asked))\n"
+    (package / "index_command.py").write_text(text)
+    code = f"""if True:
+        import runpy
+        runpy.run_path({_child.__file__!r}, run_name="child")["_begin_beside"]()
+        from pip._internal.cli import index_command
+        try:
+            index_command._create_truststore_ssl_context()
+        except OSError as error:
+            print(error)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("2\n", "")

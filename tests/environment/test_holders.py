@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import _liveinstall_boot as boot
+from liveinstall._environment import holders
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+
+
+def test_a_hold_lives_as_long_as_its_process(env):
+    holder = env.start("""
+        from liveinstall._environment.holders import take_hold
+        from liveinstall._environment.target import find_target
+        path = take_hold(find_target().site)
+        assert take_hold(find_target().site) == path == os.environ["LIVEINSTALL_HOLD"]
+        print("held", flush=True); input()
+    """)
+    assert holder.stdout.readline() == "held\n"
+    (found,) = holders.holders(str(env.site))
+    assert (found.pid, found.mine) == (holder.pid, False) and "python" in found.command
+    holder.kill()
+    holder.communicate()
+    assert holders.holders(str(env.site)) == ()
+    assert os.listdir(env.site / boot.STATE / boot.HOLDS) == []
+
+
+def test_a_forked_child_keeps_its_parents_hold(env):
+    holder = env.start("""
+        from liveinstall._environment.holders import take_hold
+        from liveinstall._environment.target import find_target
+        take_hold(find_target().site)
+        if os.fork() == 0:
+            print("child", flush=True); sys.stdin.read(); os._exit(0)
+        os._exit(0)
+    """)
+    assert holder.stdout.readline() == "child\n"
+    holder.wait()
+    assert len(holders.holders(str(env.site))) == 1
+    holder.communicate()
+    assert holders.holders(str(env.site)) == ()
+
+
+def test_who_asks_whether_a_hold_lives_is_not_taken_for_its_holder(tmp_path):
+    """Of starts at the same moment each asks; a dead process's hold must not keep them from swapping."""
+    import fcntl
+
+    path = tmp_path / boot.STATE / boot.HOLDS / "77-x"
+    path.parent.mkdir(parents=True)
+    path.write_text("liveinstall-hold 1\n")
+    with path.open() as another:
+        fcntl.flock(another, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert holders.holders(str(tmp_path)) == ()
+    assert not path.exists()
+
+
+def test_a_hold_that_cannot_be_read_still_counts(tmp_path):
+    import fcntl
+
+    directory = tmp_path / boot.STATE / boot.HOLDS
+    directory.mkdir(parents=True)
+    with (directory / "77-x").open("w") as stream:
+        stream.write("garbage")
+        stream.flush()
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        (found,) = holders.holders(str(tmp_path))
+    assert (found.pid, found.command, found.mine) == (77, "unknown", False)
+
+
+LOOK = "import alpha, alpha.late; print(alpha.__version__, alpha.late.V)"
+VIEWER = f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+
+
+@pytest.fixture
+def staged(env):
+    """Alpha 1.0 is installed and used by a process that lives; 2.0 is staged."""
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    stager = env.start("""
+        import alpha, subprocess
+        li.install("alpha>=2")
+        print("staged", flush=True)
+        for line in sys.stdin:
+            exec(line)
+            print(flush=True)
+    """)
+    assert stager.stdout.readline() == "staged\n"
+    yield stager
+    stager.kill()
+    stager.communicate()
+
+
+def tell(process, line):
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    return process.stdout.readline().rstrip("\n")
+
+
+def test_a_held_start_imports_nothing_that_swaps(env, staged):
+    line = "import sys; print(sorted(m.partition('.')[2] for m in sys.modules if m.startswith('_liveinstall')))"
+    assert env.bare(line).stdout == "['', 'codec', 'holds', 'views']\n"
+
+
+def test_children_of_the_holder_see_what_it_sees_at_any_remove(env, staged):
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+    line = f"print(subprocess.run([sys.executable, '-c', {child!r}], capture_output=True, text=True).stdout, end='')"
+    assert tell(staged, line) == "1.0 1.0"
+
+
+def test_children_of_who_sees_the_part_see_it_too_and_files_move_when_nobody_uses_either(env, staged):
+    viewer = env.start(
+        f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+    )
+    assert viewer.stdout.readline() == "2.0 2.0\n"
+    staged.kill()
+    staged.communicate()
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert env.versions() == {"alpha": "1.0"}  # the part is in use
+    assert viewer.communicate("\n")[0] == "2.0 2.0\n"
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert env.versions() == {"alpha": "2.0"} and env.leftovers() == []
+
+
+def test_a_part_that_somebody_sees_outlives_its_cancelling(env, staged):
+    viewer = env.start(
+        f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
+    )
+    assert viewer.stdout.readline() == "2.0 2.0\n"
+    assert tell(staged, "li.cancel('alpha')") == ""
+    assert env.bare(LOOK).stdout == "1.0 1.0\n"
+    assert viewer.communicate("\n")[0] == "2.0 2.0\n"
+    assert env.bare(LOOK).stdout == "1.0 1.0\n"
+    env.run("li.status(); li.install('alpha')")
+    assert env.leftovers() == []
+
+
+def test_a_part_that_somebody_sees_outlives_its_replacement(env, staged):
+    viewer = env.start(f"{LOOK}; sys.stdout.flush(); input(); {LOOK}; import alpha as a; print(a.__file__)")
+    assert viewer.stdout.readline() == "2.0 2.0\n"
+    env.wheel("alpha", "3.0")
+    assert tell(staged, "li.install('alpha>=3')") == ""
+    assert env.bare(LOOK).stdout == "3.0 3.0\n"
+    assert viewer.communicate("\n")[0].startswith("2.0 2.0\n")
+    staged.kill()
+    staged.communicate()
+    assert env.bare(LOOK).stdout == "3.0 3.0\n"
+    assert env.versions() == {"alpha": "3.0"}
+
+
+@pytest.mark.parametrize("call", [["-m", "pip"], ["-Im", "pip"], ["pip3.11"]])
+def test_package_managers_are_shown_the_disk(env, staged, call):
+    tool = "import sys; import alpha; print(alpha.__version__)"
+    (env.site / "pip.py").write_text(tool)
+    (env.root / "pip3.11").write_text(tool)
+    command = [str(env.python), *(str(env.root / word) if word.startswith("pip3") else word for word in call)]
+    variables = {k: v for k, v in env.variables().items() if k != "PYTHONPATH"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1.0\n", "")
+    assert len(holders.holders(str(env.site))) == 1
+
+
+def test_status_names_what_each_holder_uses_and_what_waits_for_whom(env, staged):
+    seen = env.run("print(li.status())").stdout
+    assert re.search(rf"waits for: the end of .*pid {staged.pid} \(", seen)
+    assert re.search(rf"Held by pid {staged.pid} \(.*\) since 20.*: uses alpha", seen)
+
+
+def test_a_context_holds_as_long_as_it_lasts(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    holder = env.start("""
+        with li.hold():
+            import alpha
+            print("held", flush=True); input()
+        assert "LIVEINSTALL_HOLD" not in os.environ
+        print("released", flush=True); input()
+    """)
+    assert holder.stdout.readline() == "held\n"
+    asked = "print(len(li.install('alpha>=2', dry_run=True).staged))"
+    assert env.run(asked).stdout == "1\n"
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+    assert holder.stdout.readline() == "released\n"
+    assert env.run(asked).stdout == "0\n"
+    holder.communicate("\n")
+
+
+def test_a_guarded_environment_protects_processes_that_know_nothing_of_it(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    assert env.run("print(li.guard('on').guarded, li.status().guarded)").stdout == "True True\n"
+    variables = {k: v for k, v in env.variables().items() if k != "PYTHONPATH"}
+    code = "import alpha; print(alpha.__version__, flush=True); input(); import alpha.late; print(alpha.late.V)"
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [str(env.python), "-c", code], env=variables, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+    assert process.stdout.readline() == "1.0\n"
+    reason = env.run("print(li.install('alpha>=2').staged[0].reason)").stdout
+    assert reason.startswith(f"pid {process.pid} ")
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert process.communicate("\n") == ("1.0\n", "")
+    assert env.bare(LOOK).stdout == "2.0 2.0\n"
+    assert env.versions() == {"alpha": "2.0"}
+    env.run("li.guard('off')")
+    assert not [path.name for path in env.site.iterdir() if "guard" in path.name]
+    env.run("li.install('alpha')")
+    assert env.bare("import sys; print([m for m in sys.modules if 'liveinstall' in m])").stdout == "[]\n"
+
+
+def test_a_guarded_child_sees_what_its_parent_sees_and_what_that_does_not_use_is_the_newest(env):
+    env.wheel("beta", "1.0")
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha', 'beta'); li.guard('on')")
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "2.0")
+    look = "import alpha, beta; print(alpha.__version__, beta.__version__)"
+    child = f"import subprocess; subprocess.run([sys.executable, '-c', {look!r}])"
+    parent = env.start(f"import alpha; print('up', flush=True); input(); {child}; sys.stdout.flush(); input(); {child}")
+    assert parent.stdout.readline() == "up\n"
+    user = env.start("import beta; print('up', flush=True); input()")
+    assert user.stdout.readline() == "up\n"
+    assert env.run("print(len(li.install('beta>=2').staged))").stdout == "1\n"
+    parent.stdin.write("\n")
+    parent.stdin.flush()
+    assert parent.stdout.readline() == "1.0 2.0\n"
+    user.communicate("\n")
+    assert env.run("print(len(li.install('alpha>=2').staged))").stdout == "1\n"
+    assert parent.communicate("\n") == ("1.0 2.0\n", "")
+    assert env.bare(look).stdout == "2.0 2.0\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is mapped")
+def test_a_process_that_has_a_library_mapped_counts_though_it_never_heard_of_us(env):
+    library = "alpha/_fast.so"
+    env.wheel("alpha", "1.0", {"alpha/__init__.py": "__version__ = '1.0'\n", library: "x" * 5000})
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    code = f"""
+import mmap, sys
+with open({str(env.site / library)!r}, "rb") as stream:
+    kept = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
+print("mapped", flush=True); input()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "mapped\n"
+    reason = env.run("print(li.install('alpha>=2').staged[0].reason)").stdout
+    assert reason.startswith(f"pid {process.pid} ") and reason.endswith(" uses alpha\n")
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions() == {"alpha": "1.0"}
+    shown = env.run("print(li.status())").stdout
+    assert re.search(rf"waits for: the end of .*pid {process.pid} \(", shown)
+    process.communicate("\n")
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions() == {"alpha": "2.0"}
+
+
+def test_an_import_in_a_holder_waits_for_the_swap_that_did_not_see_it(tmp_path):
+    import threading
+    import time
+
+    from _liveinstall_boot import holds as boot_holds
+
+    site = str(tmp_path)
+    transactions = tmp_path / boot.STATE / boot.TRANSACTIONS
+    transactions.mkdir(parents=True)
+    boot_holds.take_hold(site, "test")
+    try:
+        watcher = boot_holds._mine[site]
+        assert watcher.find_spec("alpha") is None
+        (hold,) = boot_holds.live_holds(site)
+        assert "alpha" in hold.uses and "os" not in hold.uses
+        swapping = transactions / "1.swapping"
+        swapping.touch()
+        begin = time.monotonic()
+        threading.Timer(0.2, swapping.unlink).start()
+        watcher.find_spec("beta")
+        assert time.monotonic() - begin > 0.15
+    finally:
+        boot_holds.release(site)
+    assert boot_holds.live_holds(site) == [] and watcher not in sys.meta_path
+
+
+def test_a_hold_that_can_no_longer_be_written_may_use_anything(tmp_path, monkeypatch):
+    import errno
+
+    from _liveinstall_boot import codec
+    from _liveinstall_boot import holds as boot_holds
+
+    site = str(tmp_path)
+    boot_holds.take_hold(site, "python https://user:secret@host/x")
+    try:
+        watcher = boot_holds._mine[site]
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(boot_holds.os, "write", full)
+        assert watcher.find_spec("alpha") is None
+        monkeypatch.undo()
+        (hold,) = boot_holds.live_holds(site)
+        record = codec.Record("1", [codec.Change("beta", "1", "2", "beta-1.dist-info", "", "beta-2.part")], {})
+        assert (hold.uses, hold.pid, hold.blocks(record)) == (None, os.getpid(), ["beta"])
+        (holder,) = holders.holders(site)
+        assert holder.mine and "secret" not in holder.command
+    finally:
+        boot_holds.release(site)
+    assert os.listdir(tmp_path / boot.STATE / boot.HOLDS) == []
+
+
+def test_a_file_that_is_no_hold_blocks_nothing(tmp_path):
+    directory = tmp_path / boot.STATE / boot.HOLDS
+    directory.mkdir(parents=True)
+    (directory / ".nfs0001").touch()
+    assert holders.holders(str(tmp_path)) == ()
+
+
+def test_what_cannot_be_held_is_a_typed_error(env):
+    (env.site / ".liveinstall").write_text("in the way")
+    done = env.run("li.hold()")
+    assert "NotWritableError" in done.stderr and "cannot be held" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["", "!"])
+def test_a_hold_loses_its_id_for_an_exec_but_not_that_it_may_use_anything_and_is_back_when_that_fails(tmp_path, suffix):
+    from _liveinstall_boot import holds as boot_holds
+
+    site = str(tmp_path)
+    boot_holds.take_hold(site, "test")
+    try:
+        if suffix:
+            boot_holds._mine[site].own_up()
+        (before,) = os.listdir(tmp_path / boot.STATE / boot.HOLDS)
+        with pytest.raises(OSError, match="no memory"), holders.variables_for_exec():
+            (hold,) = boot_holds.live_holds(site)
+            assert (hold.pid, hold.uses is None) == (0, bool(suffix))
+            raise OSError("no memory")
+        assert os.listdir(tmp_path / boot.STATE / boot.HOLDS) == [before]
+    finally:
+        boot_holds.release(site)

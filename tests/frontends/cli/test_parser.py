@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import liveinstall
+from liveinstall._frontends.cli.exit_codes import MEANINGS
+from liveinstall._frontends.cli.main import main
+from liveinstall._frontends.cli.parser import build_parser, parse, verbs_of
+from liveinstall._frontends.cli.verbs import VERBS
+
+DOCS = Path(__file__).parents[3] / "docs"
+# Those for event loops are for Python only.
+IN_PYTHON_ONLY = {"aensure", "ainstall", "aplan", "aundo", "auninstall"}  # a command has no event loop,
+IN_PYTHON_ONLY |= {"give_back_pip", "repl", "restart", "take_over_pip"}  # and is nobody's prompt or kernel
+IN_PYTHON_ONLY |= {"trial"}  # its command is `try`
+IN_PYTHON_ONLY |= {"require"}  # it is about a process; its command is `run --with`
+NOT_TYPED = {"on_event", "restart"}
+API = sorted(name for name in liveinstall.__all__ if inspect.isfunction(getattr(liveinstall, name)))
+
+
+def options_of(verb: str) -> set[str]:
+    return {action.dest for action in verbs_of(build_parser())[verb]._actions}
+
+
+@pytest.mark.parametrize("name", [name for name in API if name not in IN_PYTHON_ONLY])
+def test_every_verb_of_the_api_is_a_command_with_all_its_options(name):
+    parameters = set(inspect.signature(getattr(liveinstall, name)).parameters) - NOT_TYPED - {"options"}
+    assert parameters <= options_of(name), name
+
+
+def test_a_plan_and_ensure_take_what_install_takes():
+    wanted = set(inspect.signature(liveinstall.install).parameters) - NOT_TYPED - {"dry_run", "parallel"}
+    assert wanted <= options_of("plan") and wanted <= options_of("ensure")
+
+
+def test_grammar_and_actions_name_the_same_verbs():
+    assert set(verbs_of(build_parser())) == set(VERBS)
+
+
+def test_a_real_terminal_gets_colours(monkeypatch):
+    pty = pytest.importorskip("pty")
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    code = "from liveinstall._frontends.cli.main import main; main(['nothing'])"
+    subprocess.run([sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, check=True)
+    shown = os.read(ours, 10000).decode()
+    os.close(ours), os.close(theirs)
+    assert "\033[31mUsageError\033[0m: there is no command 'nothing'." in shown
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_each_verb_has_help_and_examples_that_parse(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--json" in text
+    examples = re.findall(
+        rf"^  .*?liveinstall ({verb}.*?)(?: > .*|\)\")?$", text.partition("examples:\n")[2], re.MULTILINE
+    )
+    assert examples
+    for line in examples:
+        assert parse(line.replace("'", "").split())["verb"] == verb
+
+
+def test_the_help_says_which_environment_and_every_status(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert sys.prefix in text and "whichever one is activated" in text
+    for status, meaning in MEANINGS.items():
+        assert f" {status.value} {meaning.replace('`', '')}" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.replace(sys.prefix, "").splitlines())
+
+
+def test_the_docs_have_the_table_of_statuses_and_every_verb():
+    text = (DOCS / "command-line.md").read_text(encoding="utf-8")
+    for status, meaning in MEANINGS.items():
+        assert f"| {status.value} | {meaning} |\n" in text
+    for verb in VERBS:
+        assert f"| `{verb}" in text, verb
+
+
+def test_common_options_may_stand_before_or_after_the_verb():
+    for words in (["--json", "-v", "status"], ["status", "--json", "--debug"], ["--verbose", "status", "--json"]):
+        assert parse(words) == {"verb": "status", "json": True, "debug": True}
+    told = parse(["--json", "install", "alpha", "--pre", "beta"])
+    assert (told["json"], told["requirements"], told["pre"]) == (True, ["alpha", "beta"], True)
+
+
+def test_the_grammar_can_be_built_under_another_name():
+    assert build_parser("%liveinstall").prog == "%liveinstall"
+    assert isinstance(build_parser(), argparse.ArgumentParser)
+
+
+def test_nothing_escapes_but_a_status(capsys):
+    assert (main(["--version"]), main([]), main(["instal"]), main(["install", "--nonsense"])) == (0, 2, 2, 2)
+    told = capsys.readouterr()
+    assert told.out == f"liveinstall {liveinstall.__version__}\n"
+    assert "did you mean install?" in told.err and "Traceback" not in told.err

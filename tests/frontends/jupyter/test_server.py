@@ -1,0 +1,52 @@
+"""What a Jupyter server's log is told; jupyter_server itself runs in integration/, and is pretended here."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from liveinstall._model import Change, Pending, Timing
+
+
+@pytest.fixture
+def server(monkeypatch):
+    def same(method):
+        return method
+
+    names = {
+        "jupyter_server.auth.decorator": {"authorized": same},
+        "jupyter_server.base.handlers": {"APIHandler": object, "JupyterHandler": object},
+        "jupyter_server.utils": {"url_path_join": None},
+        "tornado": {"web": SimpleNamespace(authenticated=same)},
+        "tornado.ioloop": {"IOLoop": None, "PeriodicCallback": None},
+    }
+    for name, has in names.items():
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(**has))
+    for name in ("jupyter_server", "jupyter_server.auth", "jupyter_server.base"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace())
+    monkeypatch.delitem(sys.modules, "liveinstall._frontends.jupyter.server", raising=False)
+    yield importlib.import_module("liveinstall._frontends.jupyter.server")
+    sys.modules.pop("liveinstall._frontends.jupyter.server", None)
+
+
+def test_what_waits_is_told_once_whoever_it_waits_for(server):
+    told = []
+    watch = server._Watch(SimpleNamespace(info=lambda text, *words: told.append(text % words)))
+    change = Change("alpha", "1.0", "2.0", Timing.RESTART)
+    item = Pending("t1", (change,), 0.0, 1, "python", (), waits_for="pid 7")
+    for each in (
+        item,
+        replace(item, waits_for="pid 8"),
+        replace(item, state="failed"),
+        replace(item, transaction="t2"),
+    ):
+        watch._tell(each)
+    assert told == [
+        "liveinstall: waits for a restart: alpha 1.0 -> 2.0 (pid 7)",
+        "liveinstall: was set aside: alpha 1.0 -> 2.0 (pid 7)",
+        "liveinstall: waits for a restart: alpha 1.0 -> 2.0 (pid 7)",
+    ]

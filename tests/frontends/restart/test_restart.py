@@ -1,0 +1,297 @@
+"""Restarts: where they are refused, what consent does, and what becomes of the hold. (Real ones: integration.)"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from liveinstall._frontends.detect import FrontEnd
+from liveinstall._frontends.following import follow
+from liveinstall._frontends.restart import kernel, kernel_report, restart
+from liveinstall._model import Change, Result, Timing
+from liveinstall.errors import CannotRestartError
+
+STAGED = Result(staged=(Change("alpha", "1.0", "2.0", Timing.RESTART),))
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Pretend to be somewhere, in a terminal."""
+
+    def place(where, *, terminal=True, file=None):
+        monkeypatch.setattr(restart, "where", lambda: where)
+        monkeypatch.setattr(restart, "_is_terminal", lambda: terminal)
+        monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__file__=file))
+
+    return place
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        place
+        for place in FrontEnd
+        if place not in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON, FrontEnd.PTPYTHON)
+    ],
+)
+def test_where_nobody_can_restart_the_error_says_what_to_press(at, place):
+    at(place)
+    with pytest.raises(CannotRestartError) as caught:
+        restart.restart()
+    assert caught.value.place == place and caught.value.todo.endswith(".")
+    assert "Nothing was changed." in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [FrontEnd.REPL, FrontEnd.INSPECT])
+def test_a_prompt_in_a_terminal_can(at, place):
+    at(place, file="script.py" if place is FrontEnd.INSPECT else None)
+    assert not restart.why_not(place)
+
+
+def test_no_prompt_without_a_terminal_or_inside_a_program(at):
+    at(FrontEnd.REPL, terminal=False)
+    assert restart.why_not(FrontEnd.REPL) == "Leave Python and start it again."
+    at(FrontEnd.REPL, file="application.py")
+    assert restart.why_not(FrontEnd.REPL) == "Start the program again."
+    at(FrontEnd.REPL, file="/lib/python3.13/_pyrepl/__main__.py")
+    assert not restart.why_not(FrontEnd.REPL)
+    at(FrontEnd.PTPYTHON)
+    assert restart.why_not(FrontEnd.PTPYTHON) == "Start the program again."
+
+
+def test_nothing_on_windows(at, monkeypatch):
+    at(FrontEnd.REPL)
+    monkeypatch.setattr(restart, "os", SimpleNamespace(name="nt"))
+    assert restart.why_not(FrontEnd.REPL) == "Leave Python and start it again."
+
+
+def test_only_a_kernel_that_ipykernel_has_launched_is_replaced(monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "ipykernel_launcher", "-f", "kernel.json"])
+    assert kernel.is_ours()
+    for words in (["python", "application.py"], ["python", "-m", "spyder_kernels.console"], ["python"]):
+        monkeypatch.setattr(sys, "orig_argv", words)
+        assert not kernel.is_ours()
+
+
+def test_without_consent_or_anything_staged_nothing_follows(monkeypatch):
+    monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
+    assert follow(STAGED, "never") is STAGED
+    assert follow(Result(), "auto") == Result()
+    rehearsed = Result(staged=STAGED.staged, dry_run=True)
+    assert follow(rehearsed, "auto") is rehearsed
+
+
+def test_consent_where_nobody_can_restart_becomes_a_note(at):
+    at(FrontEnd.RUNNER)
+    for consent in ("auto", "ask"):
+        (note,) = follow(STAGED, consent).notes
+        assert note.startswith("nothing was restarted") and "Run the notebook again" in note
+
+
+@pytest.mark.parametrize(("answer", "restarts"), [("y", True), (" YES ", True), ("", False), ("n", False)])
+def test_asking_takes_only_a_yes(at, monkeypatch, answer, restarts):
+    at(FrontEnd.REPL)
+    done = []
+    monkeypatch.setattr(restart, "restart", lambda: done.append(1))
+    monkeypatch.setattr("builtins.input", lambda question: answer if "alpha 1.0 -> 2.0" in question else None)
+    result = follow(STAGED, "ask")
+    assert bool(done) is restarts and bool(result.notes) is not restarts
+
+
+def test_asking_where_nobody_answers_is_a_no(at, monkeypatch):
+    at(FrontEnd.REPL)
+    monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
+
+    def closed(_):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    assert follow(STAGED, "ask").notes == ("not restarted; liveinstall.restart() does it",)
+
+
+def test_a_script_is_started_by_its_full_path_from_another_directory(at, monkeypatch, tmp_path):
+    script = tmp_path / "script.py"
+    script.touch()
+    monkeypatch.chdir("/")
+    at(FrontEnd.INSPECT, file=str(script))
+    monkeypatch.setattr(sys, "argv", ["script.py", "-x"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-i", "script.py", "-x"])
+    assert restart._command() == [sys.executable, "-i", str(script), "-x"]
+
+
+def test_a_wrong_consent_is_refused_before_any_work(env):
+    code = "try: li.install('x', restart='maybe')\nexcept li.LiveInstallError as error: print(json.dumps(str(error)))"
+    assert "restart is never, ask or auto, not 'maybe'" in env.json(code)
+
+
+def test_the_new_kernel_says_what_is_in_place_and_what_is_not(monkeypatch):
+    here = {"alpha": "2.0", "beta": "1.0"}
+    monkeypatch.setattr(kernel_report, "version_of", here.get)
+    assert kernel_report.outcome([])["text/plain"] == "Restarted."
+    done = kernel_report.outcome([("alpha", "2.0"), ("gone", None)])
+    assert done["text/plain"] == "Restarted, alpha 2.0 is in place; gone is removed."
+    monkeypatch.setattr(kernel_report, "_why", lambda: "It was set aside.")
+    failed = kernel_report.outcome([("alpha", "2.0"), ("beta", "2.0 <b>")])
+    assert failed["text/plain"] == "Restarted, but beta is still 1.0. It was set aside."
+
+
+_EXEC = """
+    import time
+    from liveinstall._environment.holders import variables_for_exec
+    import alpha
+    li.install("alpha", upgrade=True)
+    child = 1
+    if "FORK" in os.environ:
+        child = os.fork()
+        if not child:
+            time.sleep(60)
+            os._exit(0)
+    new = "import alpha, json, os; print(json.dumps([alpha.__version__, os.getpid()]))"
+    print(json.dumps([os.getpid(), child]), flush=True)
+    with variables_for_exec() as variables:
+        os.execve(sys.executable, [sys.executable, "-c", new], variables)
+"""
+
+
+def test_a_process_that_replaces_itself_blocks_nobody_and_finds_the_new_version(env):
+    env.wheel("alpha", "1.0")
+    assert env.run("li.install('alpha')").returncode == 0
+    env.wheel("alpha", "2.0")
+    done = env.run(_EXEC)
+    before, after = map(json.loads, done.stdout.splitlines())
+    assert after == ["2.0", before[0]], done.stderr
+    assert env.versions()["alpha"] == "2.0" and not env.leftovers()
+
+
+def test_a_forked_child_that_lives_on_keeps_its_files(env):
+    env.wheel("alpha", "1.0")
+    assert env.run("li.install('alpha')").returncode == 0
+    env.wheel("alpha", "2.0")
+    process = env.start(_EXEC, FORK="1")
+    before, after = (json.loads(process.stdout.readline()) for _ in range(2))
+    try:
+        assert after == ["2.0", before[0]]  # from its part
+        assert env.versions()["alpha"] == "1.0"
+    finally:
+        os.kill(before[1], signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions()["alpha"] == "2.0"
+
+
+def test_a_new_process_inherits_from_whoever_the_old_one_descends_from(tmp_path, monkeypatch):
+    from _liveinstall_boot import holds as boot
+    from liveinstall._environment.holders import variables_for_exec
+
+    ancestor = str(tmp_path / ".liveinstall" / "holds" / "1-aa")
+    monkeypatch.setenv(boot.VARIABLE, ancestor)
+    boot.take_hold(str(tmp_path), "test")
+    try:
+        assert os.environ[boot.VARIABLE] != ancestor
+        with variables_for_exec() as variables:
+            assert variables[boot.VARIABLE] == ancestor
+    finally:
+        boot.release(str(tmp_path))
+
+
+@pytest.fixture
+def unstartable(monkeypatch):
+    """No interpreter can be started."""
+
+    def fail(*_):
+        raise OSError(errno.E2BIG, "Argument list too long")
+
+    monkeypatch.setattr(os, "execve", fail)
+
+
+def test_a_prompt_that_cannot_be_replaced_says_so_and_goes_on(at, monkeypatch, unstartable):
+    at(FrontEnd.REPL)
+    monkeypatch.setattr(restart, "atexit", SimpleNamespace(_run_exitfuncs=lambda: None))
+    with pytest.raises(CannotRestartError, match="too long") as caught:
+        restart.restart()
+    assert caught.value.todo == "Leave Python and start it again."
+
+
+class Kernel:
+    """As much of a kernel and its shell as a restart uses; `sent`: what it says."""
+
+    def __init__(self):
+        self.sent = []
+        self.kernel = self.session = self.history_manager = self
+        self.parent_header, self.iopub_socket, self.starting_dir = {}, None, "/"
+
+    def send(self, _, kind, content, parent):
+        self.sent.append((kind, content["data"]["text/plain"], content["transient"]["display_id"]))
+
+    def end_session(self):
+        pass
+
+
+def test_a_kernel_that_cannot_be_replaced_says_so_on_its_card_and_is_where_it_was(monkeypatch, unstartable, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kernel, "_DELAY", 0.0)
+    shell = Kernel()
+    kernel._replace_when_idle(shell, {"display_id": "1", "parent": {}})
+    ((kind, text, card),) = shell.sent
+    assert (kind, card) == ("update_display_data", "1") and text.startswith("Not restarted. ")
+    assert "too long" in text and os.getcwd() == str(tmp_path)
+
+
+def test_a_kernel_is_replaced_when_no_cell_has_run_for_a_while(monkeypatch):
+    looks = iter([True, False, True, False, False])
+    monkeypatch.setattr(kernel, "_DELAY", 0.02)
+    monkeypatch.setattr(kernel, "_STEP", 0.01)
+    monkeypatch.setattr(kernel, "is_busy", lambda _: next(looks))
+    done = []
+    monkeypatch.setattr(kernel, "_replace", lambda *_: done.append(list(looks)))
+    kernel._replace_when_idle(Kernel(), {})
+    assert done == [[]]
+
+
+def test_a_cell_that_runs_or_awaits_is_seen():
+    shell = Kernel()
+
+    def run_cell():
+        return kernel.is_busy(shell)
+
+    async def run_cell_async():
+        await asyncio.sleep(60)
+
+    async def kernel():
+        shell.io_loop = SimpleNamespace(asyncio_loop=asyncio.get_running_loop())
+        before = kernel.is_busy(shell)
+        cell = asyncio.ensure_future(run_cell_async())
+        await asyncio.sleep(0)
+        during = kernel.is_busy(shell)
+        cell.cancel()
+        return before, during
+
+    assert run_cell() and not kernel.is_busy(shell)
+    assert asyncio.run(kernel()) == (False, True)
+
+
+def test_a_process_is_replaced_with_the_output_that_it_was_given(monkeypatch, capfd):
+    read, pipe = os.pipe()
+    given, output = os.dup(1), 1
+    os.dup2(pipe, output)  # as ipykernel does
+    os.close(pipe)
+    try:
+        stream = SimpleNamespace(flush=lambda: None, _original_stdstream_copy=given, _original_stdstream_fd=output)
+        monkeypatch.setattr(sys, "stdout", stream)
+        with kernel._given_streams():
+            os.write(output, b"outside ")
+        os.write(output, b"inside")
+        assert os.read(read, 100) == b"inside"
+    finally:
+        monkeypatch.undo()
+        os.dup2(given, output)
+        os.close(given)
+        os.close(read)
+    assert capfd.readouterr().out == "outside "

@@ -1,0 +1,160 @@
+"""Reminders at the prompt: once for what newly waits, around the user's own prompt, and gone again."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import liveinstall
+from liveinstall._frontends import prompt as repl
+from liveinstall._frontends.detect import FrontEnd
+from liveinstall._frontends.following import staged
+from liveinstall._model import Followed
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_place(monkeypatch):
+    monkeypatch.setattr(repl._State, "restore", None)
+    monkeypatch.setattr(repl._State, "refused", False)
+    monkeypatch.setattr(repl._State, "told", set())
+    monkeypatch.delenv(repl.VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "ps1", "mine> ", raising=False)
+
+
+@pytest.fixture
+def at(monkeypatch):
+    return lambda place: monkeypatch.setattr(repl, "where", lambda: place)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What was reminded of; each time there is news."""
+    found = []
+    monkeypatch.setattr(repl, "remind", lambda: found.append(1))
+    return found
+
+
+@pytest.mark.parametrize("place", [FrontEnd.SCRIPT, FrontEnd.RUNNER, FrontEnd.NOTEBOOK, FrontEnd.IDLE])
+def test_never_in_scripts_nor_notebooks(at, place):
+    at(place)
+    assert liveinstall.repl() is False
+    repl.begin()
+    assert sys.ps1 == "mine> " and repl._State.restore is None
+
+
+def test_a_users_own_prompt_is_shown_and_put_back(at, said):
+    own = sys.ps1 = SimpleNamespace()
+    type(own)  # an object with a repr: shown as it is
+    at(FrontEnd.REPL)
+    assert liveinstall.repl() and liveinstall.repl()
+    assert str(sys.ps1) == f"{sys.ps1}" == str(own) and len(said) == 2
+    assert sys.ps1.find("\x01", 0) == -1 and len(said) == 3  # what 3.13 does without colours
+    assert liveinstall.repl(False) is False
+    assert sys.ps1 is own
+
+
+@pytest.fixture
+def before_prompt(at, monkeypatch):
+    """A script runs, and a prompt will follow; what the user's own hook has done."""
+    done = []
+    monkeypatch.delattr(sys, "ps1")
+    monkeypatch.setattr(sys, "__interactivehook__", lambda: done.append(1), raising=False)
+    at(FrontEnd.INSPECT)
+    return done
+
+
+def test_while_a_script_runs_there_is_no_prompt_yet_and_later_there_stays_one(before_prompt, said):
+    own = sys.__interactivehook__
+    assert liveinstall.repl() and not hasattr(sys, "ps1")
+    sys.__interactivehook__()  # as Python does before its first prompt
+    assert before_prompt == [1] and str(sys.ps1) == ">>> " and said == [1]
+    liveinstall.repl(False)
+    assert sys.ps1 == ">>> " and type(sys.ps1) is str  # Python would not set it again
+    assert sys.__interactivehook__ is own
+
+
+def test_before_the_prompt_it_can_be_ended_without_a_trace(before_prompt):
+    own = sys.__interactivehook__
+    liveinstall.repl()
+    liveinstall.repl(False)
+    assert sys.__interactivehook__ is own and not hasattr(sys, "ps1")
+
+
+def test_a_prompt_that_was_set_since_stays(at):
+    at(FrontEnd.REPL)
+    liveinstall.repl()
+    sys.ps1 = "newer> "
+    liveinstall.repl(False)
+    assert sys.ps1 == "newer> "
+
+
+def test_ipython_is_asked_after_each_cell(at, said, monkeypatch):
+    hooks = []
+    events = SimpleNamespace(register=lambda _, f: hooks.append(f), unregister=lambda _, f: hooks.remove(f))
+    monkeypatch.setattr(repl, "ipython", lambda: SimpleNamespace(events=events))
+    at(FrontEnd.IPYTHON)
+    liveinstall.repl()
+    hooks[0]("result")
+    assert said == [1]
+    liveinstall.repl(False)
+    assert not hooks
+
+
+def test_ptpython_is_asked_before_each_line(at, said, monkeypatch):
+    class Prompt:
+        def read(self):
+            return "1 + 1"
+
+    prompt = Prompt()
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(get_ptpython=lambda: prompt))
+    at(FrontEnd.PTPYTHON)
+    liveinstall.repl()
+    assert prompt.read() == "1 + 1" and said == [1]
+    liveinstall.repl(False)
+    assert "read" not in vars(prompt)
+
+
+@pytest.mark.parametrize("off", ["variable", "call", ""])
+def test_it_begins_by_itself_after_a_staging_unless_it_was_switched_off(at, monkeypatch, off):
+    at(FrontEnd.REPL)
+    monkeypatch.setattr(Followed, "staged", staticmethod(staged))
+    if off == "variable":
+        monkeypatch.setenv(repl.VARIABLE, "0")
+    elif off:
+        liveinstall.repl(False)
+    Followed.staged()
+    assert (repl._State.restore is not None) is (not off)
+
+
+def test_each_transaction_is_told_once_and_again_when_it_has_changed(env):
+    env.wheel("alpha", "1.0")
+    env.wheel("beta", "1.0")
+    assert env.run("li.install('alpha', 'beta')").returncode == 0
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "2.0")
+    code = """
+        import alpha, beta
+        from liveinstall._frontends.prompt import news
+        told = [news()]
+        li.install("alpha", upgrade=True)
+        told += [news(), news()]
+        li.install("beta", upgrade=True)
+        told += [news(), news()]
+        li.cancel()
+        told += [news()]
+        print(json.dumps(told))
+    """
+    one, both = "alpha 1.0 -> 2.0", "alpha 1.0 -> 2.0; beta 1.0 -> 2.0"
+    line = "liveinstall: {} waits for a restart: liveinstall.restart()"
+    assert env.json(code) == ["", line.format(one), "", line.format(both), "", ""]
+
+
+def test_a_prompt_comes_whatever_fails(at, monkeypatch, capsys):
+    monkeypatch.setattr(repl, "news", lambda: 1 / 0)
+    at(FrontEnd.REPL)
+    liveinstall.repl()
+    assert str(sys.ps1) == "mine> "
+    liveinstall.repl(False)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,170 @@
+"""An unpacked wheel is checked by the rules of wheels and linked, never changed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from contextlib import nullcontext
+
+import pytest
+from helpers.environments import make_wheel, tree
+
+from integration.lib.hostile import KINDS, build
+from liveinstall._model import Candidate, Target
+from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._staging.part import stage
+from liveinstall._staging.policy import start_notes
+from liveinstall.errors import StagingError, WheelRefusedError
+
+SCRIPTS = {"big-run": "big:main"}
+FILES = {
+    "big/__init__.py": "def main(): pass\n",
+    "big/data.bin": b"\0" * 5000,
+    "big-1.0.data/scripts/tool": "#!python\nprint()\n",
+    "big-1.0.data/scripts/plain.sh": "#!/bin/sh\n",
+    "big-1.0.data/data/share/x": "x",
+}
+
+
+@pytest.fixture
+def target(tmp_path):
+    env = tmp_path / "env"
+    site = env / "lib" / "site-packages"
+    site.mkdir(parents=True)
+    places = {"scripts": str(env / "bin"), "headers": str(env / "include"), "data": str(env)}
+    return Target(python=sys.executable, kind="venv", site=str(site), platlib=str(site), **places)
+
+
+def unpack(wheel, directory):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(directory)
+    return directory
+
+
+def staged(root, target, name="big", *, shared=True):
+    with nullcontext(BytecodeCompiler()) as compiler:
+        candidate = Candidate(name, "1.0", (), requested=True, unpacked=str(root), shared=shared)
+        return stage(candidate, target, "t1", compiler=compiler)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """big 1.0 in a cache, with scripts and data."""
+    return unpack(make_wheel(tmp_path / "wheels", "big", "1.0", FILES, scripts=SCRIPTS), tmp_path / "cache" / "x1")
+
+
+def test_the_part_is_the_same_as_from_the_wheel(tmp_path, cache, target):
+    wheel = tmp_path / "wheels" / "big-1.0-py3-none-any.whl"
+    of_tree = staged(cache, target)
+    os.rename(of_tree.path, tmp_path / "first")
+    of_wheel = stage(
+        Candidate("big", "1.0", (), requested=True, wheel=str(wheel)), target, "t1", compiler=BytecodeCompiler()
+    )
+    assert sorted(of_tree.files) == sorted(of_wheel.files)
+    first, second = tree(tmp_path / "first"), tree(tmp_path / of_wheel.path)
+    for unordered in ("big-1.0.dist-info/RECORD", ".manifest"):
+        texts = [(tmp_path / root / unordered).read_text().splitlines() for root in ("first", of_wheel.path)]
+        one, other = (sorted(row for row in rows if not row.endswith("/RECORD")) for rows in texts)
+        assert one == other
+        del first[unordered], second[unordered]
+    assert first == second
+
+
+def test_files_are_links_but_for_what_is_written_anew(cache, target):
+    before = {str(path): (path.stat().st_mode, path.read_bytes()) for path in cache.rglob("*") if path.is_file()}
+    part = staged(cache, target)
+    links = {
+        os.path.relpath(os.path.join(directory, name), part.path): os.stat(os.path.join(directory, name)).st_nlink
+        for directory, _, names in os.walk(part.path)
+        for name in names
+    }
+    alone = {path for path, count in links.items() if count == 1}
+    scripts = {f"big-1.0.data/scripts/{name}" for name in ("tool", "plain.sh", "big-run")}
+    written = {f"big-1.0.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED")}
+    assert alone == scripts | written | {".manifest"}
+    assert {
+        str(path): (path.stat().st_mode, path.read_bytes()) for path in cache.rglob("*") if path.is_file()
+    } == before
+
+
+@pytest.mark.parametrize("why", ["asked", "refused", "owner", "set-id"])
+def test_what_cannot_be_shared_is_copied(cache, target, monkeypatch, why):
+    def refuse(*_, **__):
+        raise OSError(18, "Invalid cross-device link")
+
+    if why == "refused":
+        monkeypatch.setattr("liveinstall._staging.unpacked_wheel.os.link", refuse)
+    if why == "owner":
+        monkeypatch.setattr("liveinstall._staging.unpacked_wheel.os.geteuid", lambda: 4711)
+    if why == "set-id":
+        (cache / "big" / "data.bin").chmod(0o4755)
+    part = staged(cache, target, shared=why != "asked")
+    copy = os.stat(os.path.join(part.path, "big", "data.bin"))
+    assert (copy.st_nlink, copy.st_size, copy.st_mode & 0o7000) == (1, 5000, 0)
+
+
+def spoil_content(root):
+    (root / "big" / "data.bin").write_bytes(b"\1" * 5000)
+
+
+def spoil_with_more(root):
+    (root / "big" / "more.py").write_text("")
+
+
+def spoil_with_less(root):
+    (root / "big" / "data.bin").unlink()
+
+
+def spoil_with_a_link(root):
+    (root / "big" / "data.bin").unlink()
+    (root / "big" / "data.bin").symlink_to("/etc/passwd")
+
+
+def spoil_with_a_pipe(root):
+    os.mkfifo(root / "big" / "pipe")
+
+
+def spoil_identity(root):
+    os.rename(root / "big-1.0.dist-info", root / "big-2.0.dist-info")
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_content, spoil_with_more, spoil_with_less, spoil_with_a_link, spoil_with_a_pipe, spoil_identity]
+)
+def test_a_tree_that_is_not_what_its_record_says_is_refused(cache, target, spoil):
+    spoil(cache)
+    with pytest.raises(WheelRefusedError):
+        staged(cache, target)
+    assert os.listdir(target.site) == []
+
+
+def test_a_plan_tells_what_of_a_tree_runs_at_start(tmp_path):
+    (tmp_path / "x" / "evil-1.0.data" / "purelib").mkdir(parents=True)
+    (tmp_path / "x" / "evil-1.0.data" / "purelib" / "evil.pth").touch()
+    (note,) = start_notes("evil", str(tmp_path / "x"))
+    assert (
+        note == "evil: evil-1.0.data/purelib/evil.pth runs at every start of Python" and start_notes("evil", "") == ()
+    )
+
+
+def test_a_tree_that_is_gone_leaves_nothing(tmp_path, target):
+    with pytest.raises(StagingError):
+        staged(tmp_path / "gone", target)
+    assert os.listdir(target.site) == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "refused"])
+def test_what_a_hostile_tree_still_shows_is_refused(kind, tmp_path, target):
+    """Unpacked by zipfile, whatever comes of it: refused, or nothing of it leaves its place."""
+    wheel = build(kind, tmp_path / "wheels", outside=tmp_path / "outside")
+    try:
+        root = unpack(wheel, tmp_path / "cache")
+    except Exception:
+        return  # nobody can unpack it
+    try:
+        part = staged(root, target, kind.replace("_", "-"))
+    except (WheelRefusedError, StagingError):
+        assert os.listdir(target.site) == []
+    else:
+        assert all(os.path.commonpath([path, target.data]) == target.data for path in part.files)

@@ -1,0 +1,162 @@
+"""Removals: now, at the next start, taken back and undone."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.environments import tree
+
+SHOW = """
+def show(r):
+    print(json.dumps({
+        "removed": [str(c) for c in r.removed], "staged": [str(c) for c in r.staged],
+        "reasons": {c.name: c.reason for c in (*r.removed, *r.staged)},
+        "conflicts": list(r.conflicts), "notes": list(r.notes), "transaction": r.transaction,
+    }))
+"""
+
+
+BREAK = "import glob\nos.remove(glob.glob(sys.prefix + '/lib/*/site-packages/alpha-1.0*/RECORD')[0])\n"
+
+
+@pytest.fixture
+def family(env):
+    """`alpha` needs `beta`, `beta` needs `gamma`; only alpha was asked for."""
+    env.wheel("alpha", "1.0", requires=("beta",), scripts={"alpha-run": "alpha:run"})
+    env.wheel("beta", "1.0", requires=("gamma",))
+    env.wheel("gamma", "1.0")
+    assert env.run("li.install('alpha')").returncode == 0
+    return env
+
+
+def test_what_nobody_uses_goes_at_once_and_what_only_it_needed_is_named(family):
+    seen = family.json(SHOW + "show(li.uninstall('Alpha'))")
+    assert seen["removed"] == ["alpha 1.0 removed"] and seen["staged"] == []
+    assert seen["notes"] == ["nobody needs beta, gamma any more: with_unused=True removes that too"]
+    assert family.versions() == {"beta": "1.0", "gamma": "1.0"}
+    assert not (family.site / "alpha").exists() and not (family.python.parent / "alpha-run").exists()
+
+
+def test_with_unused_goes_all_that_nobody_needs(family):
+    seen = family.json(SHOW + "show(li.uninstall('alpha', with_unused=True))")
+    assert seen["removed"] == ["alpha 1.0 removed", "beta 1.0 removed", "gamma 1.0 removed"]
+    assert family.versions() == {} and family.leftovers() == []
+
+
+def test_what_a_requester_asked_for_is_not_unused(family):
+    family.run("li.ensure('gamma', requester='a-plugin')")
+    seen = family.json(SHOW + "show(li.uninstall('alpha', with_unused=True))")
+    assert seen["removed"] == ["alpha 1.0 removed", "beta 1.0 removed"]
+
+
+def test_what_is_loaded_goes_at_the_next_start(family):
+    seen = family.json(SHOW + "import alpha\nr = li.uninstall('alpha')\nimport alpha.late\nshow(r)")
+    assert seen["staged"] == ["alpha 1.0 removed"] and seen["reasons"]["alpha"] == "alpha is imported here"
+    assert family.versions()["alpha"] == "1.0"
+    after = family.bare("import alpha")
+    assert after.returncode == 1 and "No module named 'alpha'" in after.stderr
+    assert family.leftovers() == [] and "alpha" not in family.versions()
+
+
+def test_a_removal_that_waits_can_be_taken_back(family):
+    before = tree(family.site)
+    family.json("import alpha\nli.uninstall('alpha')\nli.cancel('alpha')\nprint(json.dumps(len(li.pending())))")
+    assert family.bare("import alpha").returncode == 0
+    assert tree(family.site) == before
+
+
+@pytest.mark.parametrize("loaded", ["", "import alpha\n"])
+def test_a_removal_can_be_undone(family, loaded):
+    before = tree(family.root / "lib")
+    family.json(SHOW + loaded + "show(li.uninstall('alpha', with_unused=True))")
+    family.bare("pass")
+    assert family.versions() == {}
+    family.json(SHOW + "show(li.undo())")
+    assert family.bare("import alpha, beta, gamma").returncode == 0
+    assert tree(family.root / "lib") == before
+
+
+def test_what_still_needs_it_is_told_and_does_not_keep_it(family):
+    seen = family.json(SHOW + "show(li.uninstall('gamma'))")
+    assert seen["removed"] == ["gamma 1.0 removed"]
+    assert seen["conflicts"] == ["beta 1.0 requires gamma, but gamma will be missing"]
+
+
+def test_what_a_loaded_distribution_may_still_import_stays_until_the_restart(env):
+    env.wheel("alpha", "1.0", {"alpha.py": "def late():\n    import beta\n    return 'ok'\n"}, requires=("beta",))
+    env.wheel("beta", "1.0")
+    env.run("li.install('alpha')")
+    seen = env.json(SHOW + "import alpha\nr = li.uninstall('beta')\nassert alpha.late() == 'ok'\nshow(r)")
+    assert seen["staged"] == ["beta 1.0 removed"]
+    assert seen["reasons"]["beta"] == "alpha 1.0 requires beta"
+    assert env.bare("import alpha, beta").returncode == 1
+
+
+def test_requests_of_one_session_end_as_one_swap(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    env.wheel("beta", "1.0", requires=("alpha>=2",))
+    seen = env.json(
+        SHOW + "import alpha\nli.install('alpha>=2')\nli.install('beta')\nassert len(li.pending()) == 1\n"
+        "show(li.uninstall('beta'))\nassert [str(c) for c in li.pending()[0].changes] == ['alpha 1.0 -> 2.0']\n"
+    )
+    assert seen["notes"][0] == "beta no longer waits"
+    env.bare("pass")
+    assert env.versions() == {"alpha": "2.0"} and env.leftovers() == []
+
+
+def test_an_upgrade_that_waits_becomes_a_removal(env):
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    env.wheel("alpha", "2.0")
+    seen = env.json(SHOW + "import alpha\nli.install('alpha>=2')\nshow(li.uninstall('alpha'))")
+    assert seen["staged"] == ["alpha 1.0 removed"]
+    env.bare("pass")
+    assert env.versions() == {} and env.leftovers() == []
+
+
+def test_a_removed_module_is_gone_for_the_running_process_too(family):
+    family.json(
+        "import importlib.util, importlib.metadata as m\nli.uninstall('alpha')\n"
+        "assert importlib.util.find_spec('alpha') is None\n"
+        "print(json.dumps([d.name for d in m.distributions() if d.name == 'alpha']))"
+    )
+
+
+def test_a_name_that_is_not_installed_is_a_note(family):
+    before = tree(family.site)
+    seen = family.json(SHOW + "show(li.uninstall('nothing'))")
+    assert seen["notes"] == ["nothing is not installed"] and seen["transaction"] is None
+    assert tree(family.site) == before
+
+
+def test_a_dry_run_changes_nothing(family):
+    before = tree(family.site)
+    seen = family.json(SHOW + "show(li.uninstall('alpha', with_unused=True, dry_run=True))")
+    assert len(seen["removed"]) == 3
+    assert tree(family.site) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "words"),
+    [
+        ("li.uninstall()", "RequirementError", "no name was given"),
+        ("li.uninstall('alpha>=1')", "RequirementError", "names only"),
+        ("li.uninstall(['alpha'])", "RequirementError", "names only"),
+        ("li.uninstall('alpha', when='soon')", "RequirementError", "when='soon'"),
+        ("import alpha; li.uninstall('alpha', when='now')", "RestartRequiredError", "alpha is imported here"),
+        ("li.uninstall('filelock')", "TargetError", "outside of this environment"),
+        (BREAK + "li.uninstall('alpha')", "DamagedError", "has no RECORD"),
+    ],
+)
+def test_what_cannot_be_removed_says_why_and_nothing_changes(family, code, error, words):
+    if "filelock" in code:
+        info = family.root / "libraries" / "filelock-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: filelock\nVersion: 1.0\n")
+    before = set(family.versions())
+    done = family.run(code)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert error in last and words in done.stderr and "Nothing was changed." in last
+    assert set(family.versions()) == before and (family.site / "alpha").is_dir() and family.leftovers() == []
