@@ -23,8 +23,8 @@ from liveinstall.events import Downloading, Staging
 from liveinstall.hosts import Host
 
 if TYPE_CHECKING:
-    from liveinstall._model import Plan, Result
     from liveinstall.events import Event
+    from liveinstall.results import Plan, Result
 
 PROTECTED = ("packaging>=22",)  # what the application itself needs
 

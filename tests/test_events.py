@@ -249,7 +249,7 @@ def test_pips_child_ends_with_the_process_that_asked(tmp_path):
     )
     request = tmp_path / "request"
     request.write_text('{"parts": [], "hidden": [], "offline": "", "resolve": ["install"]}')
-    child = SOURCE / "liveinstall" / "planning" / "engines" / "_pip_child.py"
+    child = SOURCE / "liveinstall" / "_engines" / "pip" / "_pip_child.py"
     asker = (
         "import sys; from liveinstall._system.child_process import Child; "
         f"child = Child([sys.executable, '-P', {str(child)!r}, {str(tmp_path)!r}, {mark!r}]); "

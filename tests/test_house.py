@@ -1,4 +1,4 @@
-"""The rules of the house: imports point down, errors have one root, bodies and files stay short, imports stay lazy."""
+"""The rules of the house: who imports whom, what is private, names that mean one thing, errors with one root."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pickle
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,94 +18,241 @@ import pytest
 import liveinstall
 from liveinstall import errors
 
-SOURCE = Path(liveinstall.__file__).parent
-# Data flows down this list; an import may only point down it.
-FLOW = [
-    "hosts",
-    "owners",
-    "frontends",
-    "session",
-    "homes",
-    "parallel",
-    "environment",
-    "planning",
-    "staging",
-    "commit",
-    "events",
-    "reports",
-    "model",
-]
-BASE = {"cancelling", "collecting", "errors", "metadata", "record", "redact", "temporary"}
-FILES = sorted(SOURCE.rglob("*.py")) + sorted((SOURCE.parent / "_liveinstall_boot").rglob("*.py"))
+SOURCE = Path(liveinstall.__file__).parent.parent
+ROOT = SOURCE.parent
+# Imports point down this list; rooms on one line import nothing of each other at run time. CONTRIBUTING shows it too.
+ROOMS = """
+__init__, __main__, hosts, registries, auto
+_frontends
+_verbs, homes, owners
+_changes
+_homes
+_sidebyside
+_repair, _engines
+_environment, _requirements, _planning, _staging, _transactions
+events, _model
+results, reports
+_system
+errors
+_liveinstall_boot
+"""
+# The one import that points up: the presenter, by which lower rooms reach the front ends.
+UPWARD = {("liveinstall._system.presenter", "liveinstall._frontends.presenter")}
+# `results` gives the names of `reports` when they are first used: two files of one door.
+SAME_DOOR = {("liveinstall.results", "liveinstall.reports"), ("liveinstall.reports", "liveinstall.results")}
+# Names that versions before had, kept for what they have left on disk and in other processes.
+FORMER_NAMES = {"model", "parallel", "frontends"}
+RANK = {room: rank for rank, line in enumerate(ROOMS.split("\n")) for room in line.split(", ") if room}
+# What may start child processes, each for a reason that its docstring gives.
+STARTS_CHILDREN = {
+    "liveinstall/_system/child_process.py",
+    "liveinstall/_system/programs.py",
+    "liveinstall/_staging/bytecode.py",
+    "liveinstall/_sidebyside/wheels/helper.py",
+}
+# Two modules may have one name where one is a verb of the API and the other the room's part in it, or where two
+# engines, kinds of places or rooms have the same part.
+SHARED_STEMS = {
+    *("__init__", "__main__"),
+    *("install", "require", "trial", "run", "remove", "undo", "store", "registry", "requesters", "restart", "pending"),
+    *("engine", "arguments", "record", "report", "archive", "owner", "layout", "files", "presenter"),
+}
+NOUNS_IN_ING = {"rendering", "pending", "running_versions"}
+
+
+def path_id(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+FILES = sorted(path for top in ("liveinstall", "_liveinstall_boot") for path in (SOURCE / top).rglob("*.py"))
+OWN = [path for path in FILES if path.relative_to(SOURCE).parts[1].removesuffix(".py") not in FORMER_NAMES]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
 def room(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+    top, _, rest = module.partition(".")
+    return (rest.partition(".")[0] or "__init__") if top == "liveinstall" else top
 
 
-def imports(path: Path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+def is_module(name: str) -> bool:
+    path = SOURCE.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def guarded(path: Path) -> set[ast.AST]:
+    """What only type checkers read."""
+    tests = [node for node in ast.walk(tree(path)) if isinstance(node, ast.If) and isinstance(node.test, ast.Name)]
+    return {
+        inner for node in tests if node.test.id == "TYPE_CHECKING" for body in node.body for inner in ast.walk(body)
+    }
+
+
+def imports(path: Path, *, types_too: bool = False):
+    """The modules that a file imports: by statements, and by names that it hands to `import_module`."""
+    skipped = set() if types_too else guarded(path)
+    here = module_of(path).split(".") + ([] if path.name != "__init__.py" else [""])
+    for node in ast.walk(tree(path)):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom):
+            base = (
+                ".".join([*here[: len(here) - node.level], *filter(None, [node.module])]) if node.level else node.module
+            )
             for alias in node.names:
-                deeper = SOURCE.parent.joinpath(*node.module.split("."), alias.name)
-                is_module = deeper.with_suffix(".py").exists() or deeper.is_dir()
-                yield f"{node.module}.{alias.name}" if is_module else node.module
+                yield f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != "liveinstall.owners":
+            if re.fullmatch(r"liveinstall(\.\w+)+", node.value) and is_module(node.value):
+                yield node.value  # for `import_module()`; `liveinstall.owners` is a group of entry points, too
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_point_down_the_flow(path):
-    mine = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    if mine in ("__init__", "__main__", "auto", "requiring"):
-        return  # the doors stand above everything
-    for module in imports(path):
-        other = room(module) if module.startswith("liveinstall.") else ""
-        if other and other != mine and other not in BASE:
-            assert mine not in BASE, f"{mine} imports {module}"
-            assert FLOW.index(other) > FLOW.index(mine), f"{path.name} imports {module}, which is above it"
+def ours(path: Path, **options: bool):
+    return {name for name in imports(path, **options) if name.split(".")[0] in ("liveinstall", "_liveinstall_boot")}
+
+
+def down_the_list(importer: str, imported: str) -> bool:
+    mine, other = room(importer), room(imported)
+    return mine == other or RANK[other] > RANK[mine] or (importer, imported) in UPWARD | SAME_DOOR
+
+
+@pytest.mark.parametrize("path", OWN, ids=path_id)
+def test_imports_point_down_the_list_of_rooms(path):
+    for module in ours(path):
+        assert down_the_list(module_of(path), module), f"{path_id(path)} imports {module}, which is not below it"
+
+
+@pytest.mark.parametrize("path", OWN, ids=path_id)
+def test_types_come_from_the_same_height_or_below(path):
+    for module in ours(path, types_too=True):
+        beside = RANK[room(module)] == RANK[room(module_of(path))]
+        assert beside or down_the_list(module_of(path), module), f"{path_id(path)} names types of {module}"
+
+
+@pytest.mark.parametrize("path", [path for path in OWN if "_" in str(path.relative_to(SOURCE))[12:13]], ids=path_id)
+def test_no_private_file_imports_the_package_itself(path):
+    assert "liveinstall" not in ours(path)
+
+
+def test_contributing_shows_the_same_list_of_rooms():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert ROOMS.strip() in text
+
+
+def test_every_room_is_on_the_list():
+    assert {room(module_of(path)) for path in OWN} == set(RANK)
 
 
 def test_there_is_no_cycle_between_modules():
-    graph = {}
-    for path in SOURCE.rglob("*.py"):
-        name = ".".join(["liveinstall", *path.relative_to(SOURCE).with_suffix("").parts]).removesuffix(".__init__")
-        graph[name] = {module for module in imports(path) if module.startswith("liveinstall.")} - {name}
+    graph = {module_of(path): ours(path) - {module_of(path)} for path in OWN}
     done: set[str] = set()
 
     def visit(name, trail):
         assert name not in trail, f"a cycle: {trail} -> {name}"
         if name not in done:
             for other in graph.get(name, ()):
-                visit(other, (*trail, name))
+                if (name, other) not in UPWARD | SAME_DOOR:
+                    visit(other, (*trail, name))
             done.add(name)
 
     for name in graph:
         visit(name, ())
 
 
-def test_the_boot_module_imports_next_to_nothing():
+@pytest.mark.parametrize("path", OWN, ids=path_id)
+def test_no_private_name_crosses_a_file(path):
+    modules = {}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                base = node.module or ""
+                private = alias.name.startswith("_") and not alias.name.startswith("__")
+                known = node.level or base.split(".")[0] in ("liveinstall", "_liveinstall_boot")
+                inside = is_module(f"{base}.{alias.name}") if not node.level else True
+                assert not (known and private and not inside), f"{path_id(path)} takes {alias.name} from {base}"
+                if known and is_module(f"{base}.{alias.name}"):
+                    modules[alias.asname or alias.name] = f"{base}.{alias.name}"
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            private = node.attr.startswith("_") and not node.attr.startswith("__")
+            assert not private or is_module(f"{modules[node.value.id]}.{node.attr}"), f"{path_id(path)}: {node.attr}"
+
+
+def test_a_module_name_means_one_module():
+    stems = defaultdict(list)
+    for path in OWN:
+        stems[path.stem].append(path_id(path))
+    assert {stem: paths for stem, paths in stems.items() if len(paths) > 1 and stem not in SHARED_STEMS} == {}
+
+
+def test_a_class_name_means_one_class():
+    classes = defaultdict(list)
+    for path in OWN:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                classes[node.name.lstrip("_")].append(path_id(path))
+    assert {name: paths for name, paths in classes.items() if len(paths) > 1} == {}
+
+
+@pytest.mark.parametrize("path", OWN, ids=path_id)
+def test_modules_are_nouns_or_verbs_of_the_field(path):
+    words = path.stem.split("_")
+    assert path.stem in NOUNS_IN_ING or not any(word.endswith("ing") for word in words)
+
+
+@pytest.mark.parametrize("path", OWN, ids=path_id)
+def test_four_documented_files_start_child_processes(path):
+    starts = {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
+    for node in ast.walk(tree(path)):
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if is_call and isinstance(node.func.value, ast.Name) and node.func.value.id == "subprocess":
+            allowed = path_id(path) in STARTS_CHILDREN or node.func.attr not in starts
+            assert allowed, f"{path_id(path)}:{node.lineno} starts a child process"
+        is_other = is_call and node.func.attr in (
+            "create_subprocess_exec",
+            "create_subprocess_shell",
+            "popen",
+            "system",
+        )
+        assert not is_other, f"{path_id(path)}:{node.lineno} starts a child process"
+
+
+@pytest.mark.parametrize("path", OWN, ids=path_id)
+def test_environment_variables_of_ours_are_read_in_one_place(path):
+    text = path.read_text(encoding="utf-8")
+    allowed = {"liveinstall/_system/settings.py", "liveinstall/_sidebyside/layout.py"}
+    for node in ast.walk(tree(path)):
+        own = (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.fullmatch("LIVEINSTALL_[A-Z]+", node.value)
+        )
+        if own and path_id(path) not in allowed and not path_id(path).startswith("_liveinstall_boot"):
+            raise AssertionError(f"{path_id(path)} names {node.value}: {text.splitlines()[node.lineno - 1].strip()}")
+
+
+def test_the_boot_package_imports_next_to_nothing():
     allowed = {
-        "os",
-        "sys",
-        "errno",
-        "time",
-        "atexit",
-        "fcntl",
-        "msvcrt",
-        "os.path",
-        "_sha2",
-        "_sha256",
-        "hashlib",
-        "_signal",
+        *("os", "sys", "errno", "time", "atexit", "os.path", "stat", "fcntl", "msvcrt"),
+        *("_sha2", "_sha256", "hashlib", "_signal"),
     }
-    for path in (SOURCE.parent / "_liveinstall_boot").glob("*.py"):
-        assert set(imports(path)) <= allowed, path.name
+    for path in (SOURCE / "_liveinstall_boot").glob("*.py"):
+        others = {name for name in imports(path) if name.split(".")[0] != "_liveinstall_boot"}
+        assert others <= allowed, path.name
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_bodies_stay_under_40_lines(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@pytest.mark.parametrize("path", FILES, ids=path_id)
+def test_files_stay_under_400_lines_and_bodies_under_40(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 400
+    for node in ast.walk(tree(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             start = node.body[1].lineno if ast.get_docstring(node) and len(node.body) > 1 else node.body[0].lineno
             assert node.end_lineno - start < 40, f"{path.name}: {node.name}"
@@ -122,7 +271,7 @@ def test_every_error_has_the_root_and_survives_pickling(kind):
 
 
 def test_every_error_has_its_section_in_the_docs():
-    text = (SOURCE.parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     for kind in error_classes():
         assert f"## {kind.__name__}\n" in text, kind.__name__
 
@@ -135,13 +284,38 @@ def test_the_public_names_are_a_sorted_list_that_resolves():
         _ = liveinstall.nothing
 
 
+def test_the_stub_for_type_checkers_has_each_public_name_from_the_same_module():
+    stub = {}
+    for node in ast.parse((SOURCE / "liveinstall/__init__.pyi").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("liveinstall"):
+            for alias in node.names:
+                assert alias.asname == alias.name
+                stub[alias.name] = node.module.partition(".")[2] or alias.name
+    assert stub == {**liveinstall._LAZY, **liveinstall._FOR_PROGRAMS}
+
+
+@pytest.mark.parametrize("door", ["homes", "owners", "registries", "results", "reports", "hosts", "events", "errors"])
+def test_every_name_of_a_door_resolves(door):
+    module = getattr(liveinstall, door) if door != "reports" else __import__("liveinstall.reports").reports
+    for name in getattr(module, "__all__", ()):
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = module.nothing
+
+
+def test_results_gives_the_names_of_reports_too():
+    from liveinstall import reports, results
+
+    assert results.Status is reports.Status and results.Plan is liveinstall.Plan
+
+
 def test_importing_liveinstall_loads_nothing_heavy():
     code = "import sys; before = set(sys.modules); import liveinstall; print(sorted(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parent)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE)
     assert set(ast.literal_eval(done.stdout)) <= {"liveinstall", "__future__"}
 
 
-PAGES = [SOURCE.parents[1] / "README.md", *sorted((SOURCE.parents[1] / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

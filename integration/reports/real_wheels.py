@@ -21,11 +21,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from integration.lib.environments import ROOT, user_variables
-from liveinstall._model import Candidate, Target
+from liveinstall._model import Candidate
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.part import stage
 from liveinstall._staging.stage import remove_parts
 from liveinstall.errors import LiveInstallError
+from liveinstall.results import Target
 
 LIST = Path(__file__).with_name("real_wheels.txt")
 PAGE = ROOT / "docs" / "hostile-wheels.md"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from liveinstall._system.cancellation import check, too_late
+from liveinstall._system.presenter import Display, presenter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from liveinstall._model import Change, Plan, Result
+    from liveinstall.results import Change, Plan, Result
 
 
 @dataclass(frozen=True)
@@ -89,34 +90,21 @@ def ignore_event(event: Event) -> None:
     """Nobody is told."""
 
 
-class Display(Protocol):
-    """Shows progress. What it raises is not noticed."""
-
-    def __call__(self, event: Event) -> None:
-        """Hear of an event."""
-
-    def close(self) -> None:
-        """Nothing comes any more."""
-
-
 class Reporter:
     """Hands events to `on_event`, in the thread that carries the request out. As a context it also tells a failure.
 
-    `quiet` is handed to `display`, by which a front end shows progress beside. The front ends put theirs here, as they
-    do with `Shown.show`: no room below knows them, and the public door would have to wrap each verb for it.
+    Unless `quiet` is True, the front end shows progress beside; see `quiet` of `liveinstall.install()`.
 
     An exception of `on_event` ends the request like Ctrl-C, nothing changed; once it is being committed, it is only a
     RuntimeWarning.
     """
 
-    display: ClassVar[Callable[[bool | None], Display | None] | None] = None
-
     def __init__(self, on_event: OnEvent = None, *, quiet: bool | None = True) -> None:
         self._on_event = on_event
         self._display: Display | None = None
-        if Reporter.display and not quiet:
+        if not quiet:
             with suppress(Exception):
-                self._display = Reporter.display(quiet)
+                self._display = presenter().progress(quiet)
         self._can_end = True
 
     def tell(self, event: Event) -> None:

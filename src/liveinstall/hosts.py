@@ -5,24 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.requester_constraints import check_requester_options
-from liveinstall._frontends import import_hints, rendering
-from liveinstall._model import Result
+from liveinstall._frontends import import_hints
 from liveinstall._verbs import requesters
 from liveinstall._verbs.ensure import ensure
 from liveinstall._verbs.install import install
 from liveinstall._verbs.uninstall import uninstall
 from liveinstall.errors import DeclinedError
 from liveinstall.events import Planned
+from liveinstall.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from liveinstall._model import Plan
     from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import Event
+    from liveinstall.results import Plan
 
 __all__ = ["Host"]
-_SHOWN_BY = (rendering,)  # how errors and values show themselves, whichever way one got here
 
 
 class Host:

@@ -1,243 +1,198 @@
-"""What is told of an environment: frozen values for those who ask, which no change needs."""
+"""What users get: frozen values, without behaviour that touches the world.
+
+Here are those that every change needs. Those that only describe an environment are in `liveinstall.reports`, which is
+loaded when one of its names is first used here (PEP 562): a change spends no time on classes that it never uses.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from liveinstall._model import Change, Holder, Origin, Pending, Rows, Shown, Target
+from liveinstall._system.presenter import presenter
+
+if TYPE_CHECKING:
+    from liveinstall.reports import *  # noqa: F403
+
+T = TypeVar("T")
+
+
+class Timing(StrEnum):
+    """When a change happens."""
+
+    NOW = "now"
+    RESTART = "restart"
+
+
+class Shown:
+    """A value that shows itself as text and in notebooks, by way of the presenter."""
+
+    def __str__(self) -> str:
+        """Summarise for a person."""
+        return presenter().text(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """One form for each MIME type; IPython calls it and chooses the form that its front end can show."""
+        return presenter().mime_bundle(self)
+
+
+class Rows(tuple[T, ...], Shown):
+    """Values of one kind that show themselves together; in all else a tuple, equal to any with the same values."""
+
+    __slots__ = ()
+    empty: ClassVar[str] = "Nothing."
 
 
 @dataclass(frozen=True)
-class Ran(Shown):
-    """How a program ended: its exit status (negative: a signal), what it said, and the `seconds` that it took."""
+class Target:
+    """Where the files of an environment go. All paths are absolute; `kind` is venv, user or system."""
 
-    returncode: int
-    stdout: str
-    stderr: str
-    seconds: float = field(default=0.0, compare=False)
+    python: str
+    kind: str
+    site: str
+    platlib: str
+    scripts: str
+    headers: str
+    data: str
 
-    @property
-    def ok(self) -> bool:
-        """Whether it ended with status 0."""
-        return self.returncode == 0
+    def home(self, *, purelib: bool) -> str:
+        """The directory that a wheel's root goes to."""
+        return self.site if purelib else self.platlib
 
 
 @dataclass(frozen=True)
-class Trial(Ran):
-    """How it ended in the environment as it will be; the seconds are with the making.
+class Change:
+    """One distribution's change. A version is None where there is none; `reason` is for people."""
 
-    `changes` are those that were in place, `notes` why something that waits was not.
+    name: str
+    old_version: str | None
+    new_version: str | None
+    timing: Timing = Timing.NOW
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """`numpy 1.26.4 -> 2.2.6`, `rich 14.0.0`, `rich 14.0.0 removed`."""
+        if self.new_version is None:
+            return f"{self.name} {self.old_version} removed"
+        if self.old_version is None:
+            return f"{self.name} {self.new_version}"
+        return f"{self.name} {self.old_version} -> {self.new_version}"
+
+
+@dataclass(frozen=True)
+class Plan(Shown):
+    """The changes that a request needs, each with its timing and reason.
+
+    `unchanged` are requested distributions that already satisfy the request, `conflicts` the requirements that the
+    environment satisfied before and will not satisfy after all changes, `notes` what else a person should know.
     """
 
     changes: tuple[Change, ...] = ()
+    unchanged: tuple[Change, ...] = ()
+    conflicts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def now(self) -> tuple[Change, ...]:
+        """What happens at once."""
+        return tuple(change for change in self.changes if change.timing is Timing.NOW)
+
+    @property
+    def waiting(self) -> tuple[Change, ...]:
+        """What waits for the next start of Python."""
+        return tuple(change for change in self.changes if change.timing is Timing.RESTART)
+
+    @property
+    def restart_required(self) -> bool:
+        """Whether anything waits."""
+        return bool(self.waiting)
+
 
 @dataclass(frozen=True)
-class Home(Shown):
-    """An environment made of links: its directory, its interpreter, and the exact version of Python that it is for.
+class Result(Shown):
+    """What a request did. `transaction` names what waits, or else what was done now; None if nothing changed.
 
-    `distributions`: (name, version) of each that it has. `requests`: what was asked for.
+    `parallel`: what was installed lies beside the environment, which is as it was.
     """
 
-    path: str
-    python: str
-    version: str
-    distributions: tuple[tuple[str, str], ...] = ()
-    requests: tuple[str, ...] = ()
+    installed: tuple[Change, ...] = ()
+    staged: tuple[Change, ...] = ()
+    removed: tuple[Change, ...] = ()
+    unchanged: tuple[Change, ...] = ()
+    transaction: str | None = None
+    conflicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+    parallel: bool = False
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was installed, removed or staged."""
+        return bool(self.installed or self.staged or self.removed)
+
+    @property
+    def restart_required(self) -> bool:
+        """Whether something waits for a restart."""
+        return bool(self.staged)
 
 
 @dataclass(frozen=True)
-class Guard:
-    """Whether every interpreter of an environment holds what it uses, from its start on."""
+class Holder:
+    """A live process that holds the environment. `since` is a POSIX timestamp in seconds.
 
-    site: str
-    guarded: bool
-
-
-@dataclass(frozen=True)
-class Past(Shown):
-    """A transaction that happened. `when` is a POSIX timestamp in seconds; `sources` tells by name whence each came.
-
-    `why_not` says why it can no longer be undone; it is empty when it can. (Whether each of its old files is still
-    whole is only seen by undoing it.)
+    `uses`: top-level names that it has imported, None when that is not known; `sees`: parts that it runs from;
+    `distributions`: what that makes, by name. `since` is 0 for one that only the system told of (mapped libraries).
     """
+
+    pid: int
+    command: str
+    since: float
+    mine: bool = False
+    uses: tuple[str, ...] | None = None
+    sees: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """`pid 4711 (python -m jupyter ...)`."""
+        return f"pid {self.pid} ({self.command})" + (", this process" if self.mine else "")
+
+
+@dataclass(frozen=True)
+class Pending(Shown):
+    """A transaction that waits. `since` is a POSIX timestamp; `state` is pending, or failed when it was set aside."""
 
     transaction: str
     changes: tuple[Change, ...]
-    when: float
+    since: float
     pid: int
     command: str
     requests: tuple[str, ...]
-    sources: dict[str, Origin]
-    why_not: str = ""
-
-    @property
-    def undoable(self) -> bool:
-        """Whether it can be undone."""
-        return not self.why_not
+    state: str = "pending"
+    waits_for: str = ""
 
 
-class History(Rows[Past]):
-    """All that happened, newest first."""
+class AllPending(Rows[Pending]):
+    """All that waits, and what was set aside."""
 
-    empty = "Nothing has happened."
+    empty = "Nothing waits."
 
 
 @dataclass(frozen=True)
-class Finding(Shown):
-    """Something that other tools, or a kill, have left broken.
+class Origin:
+    """Where a distribution came from; `url` carries no credentials. Empty where it is not known."""
 
-    `kind`: duplicate, broken, missing, changed, left over, unowned, unreadable or unfinished. `name` is the
-    distribution, where it is known; `path` is absolute; `what` is wrong, and what a repair does to `mend` it: empty if
-    nothing.
-    `outcome` of a repair: mended, staged, or why not; empty if none was tried.
-    """
-
-    kind: str
-    name: str
-    path: str
-    what: str
-    mend: str
-    outcome: str = ""
+    url: str = ""
+    sha256: str = ""
 
 
-class Findings(Rows[Finding]):
-    """All that is broken."""
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from liveinstall import reports
 
-    empty = "Nothing is wrong."
-
-
-@dataclass(frozen=True)
-class Stale:
-    """A distribution that this process has loaded in another version than the one that is installed."""
-
-    name: str
-    running: str
-    installed: str
-
-    def __str__(self) -> str:
-        """`running numpy 1.26.4, installed 2.2.6`."""
-        return f"running {self.name} {self.running}, installed {self.installed or 'none'}"
-
-
-@dataclass(frozen=True)
-class Check(Shown):
-    """What is wrong with an environment: requirements that do not hold, what is damaged, and what runs outdated."""
-
-    broken: tuple[str, ...] = ()
-    damaged: tuple[Finding, ...] = ()
-    stale: tuple[Stale, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not (self.broken or self.damaged or self.stale)
-
-
-@dataclass(frozen=True)
-class Listed(Shown):
-    """A distribution: the version that is `installed`, what this process has `loaded`, and what is `pending`.
-
-    Each is empty where there is none; a pending removal is "removed". `project` is the source directory of an editable
-    install, `place` the directory that it is imported from.
-    """
-
-    name: str
-    installed: str
-    loaded: str = ""
-    pending: str = ""
-    project: str = ""
-    place: str = ""
-
-
-class Listing(Rows[Listed]):
-    """Distributions, by name."""
-
-    empty = "Nothing is installed."
-
-
-@dataclass(frozen=True)
-class VersionInUse:
-    """A version that a process imports. `place` is its directory in a store, empty for the default environment."""
-
-    name: str
-    version: str
-    place: str = ""
-
-    def __str__(self) -> str:
-        """`cherrypy 2.3.0 (beside the environment)`."""
-        return f"{self.name} {self.version} ({'beside' if self.place else 'in'} the environment)"
-
-
-@dataclass(frozen=True)
-class Activation(Shown):
-    """What is active in this process beside the default environment, and `why`, in words.
-
-    `source` is the registry's file, or what stands for it. `distributions` are those that `require()` was asked for
-    and all that they need, or all of a registry. `conflicts`: requirements of the default environment that what is
-    active does not satisfy. `exclusive`: the default environment is shut out.
-    """
-
-    why: str
-    source: str
-    distributions: tuple[VersionInUse, ...]
-    conflicts: tuple[str, ...] = ()
-    exclusive: bool = False
-
-
-@dataclass(frozen=True)
-class Registered(Shown):
-    """A registry: its `name` and file, the distributions and top-level names that it has, and what is wrong with it.
-
-    `problems` are looked for by `registry check` only. `enabled`: starts of Python look for registries.
-    """
-
-    name: str
-    path: str
-    distributions: tuple[VersionInUse, ...] = ()
-    names: tuple[str, ...] = ()
-    exclusive: bool = False
-    problems: tuple[str, ...] = ()
-    enabled: bool = True
-
-
-@dataclass(frozen=True)
-class Versions(Shown):
-    """All versions of one distribution: in the `default` environment, `stored` beside it, `pending` and `active`.
-
-    What there is none of is empty. `active` is what an import finds in this process, or has found already; `stored` are
-    those that this interpreter can use, the newest first.
-    """
-
-    name: str
-    default: str = ""
-    stored: tuple[str, ...] = ()
-    pending: str = ""
-    active: str = ""
-
-
-@dataclass(frozen=True)
-class Status(Shown):
-    """An environment at a glance. `unreadable` are files of ours on disk that could not be read.
-
-    `guarded`: every interpreter of the environment holds what it uses. `active`: what is active in this process beside
-    the environment. `registries`: whether starts of Python look for a registry; `ignored`: the one that
-    LIVEINSTALL_REGISTRY names, where they do not.
-    """
-
-    target: Target
-    pending: tuple[Pending, ...]
-    holders: tuple[Holder, ...]
-    distributions: int
-    unreadable: tuple[str, ...] = ()
-    guarded: bool = False
-    active: Activation | None = None
-    registries: bool = False
-    ignored: str = ""
-
-    @cached_property
-    def restart_required(self) -> bool:
-        """Whether something waits for a restart."""
-        return any(item.state == "pending" for item in self.pending)
+    try:
+        return getattr(reports, name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

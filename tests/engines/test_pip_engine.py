@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from liveinstall._engines.local_files import local_wheel
-from liveinstall._engines.pip import _child
+from liveinstall._engines.pip import _pip_child
 from liveinstall._engines.pip.arguments import commands
 from liveinstall._engines.pip.report import _candidate, failure
 from liveinstall._engines.select import choose_engine
@@ -126,7 +126,7 @@ def test_only_resolving_asks_for_hashes_and_the_user_site(tmp_path):
 def test_what_was_chosen_is_fetched_by_its_hash_and_commit():
     def asked(url, credentials=(), **info):
         item = {"metadata": {"name": "a"}, "download_info": {"url": url, **info}}
-        return _child._requirement(item, dict(credentials))
+        return _pip_child._requirement(item, dict(credentials))
 
     assert asked("https://h/a.whl", archive_info={"hashes": {"md5": "1", "sha256": "2"}}) == (
         "a @ https://h/a.whl#sha256=2"
@@ -149,12 +149,12 @@ def test_checkouts_move_to_where_they_belong_or_not_at_all(tmp_path):
     (home / "b").mkdir(parents=True)
     places, note = (str(source), str(home), str(tmp_path / "moves")), tmp_path / "moves"
     with pytest.raises(FileExistsError):
-        _child._settle(json.loads(json.dumps(items)), True, *places)
+        _pip_child._settle(json.loads(json.dumps(items)), True, *places)
     assert (source / "a").exists() and not (home / "a").exists() and not note.exists()
     (home / "b").rmdir()
-    assert _child._settle(json.loads(json.dumps(items)), False, *places) and (source / "a").exists()
+    assert _pip_child._settle(json.loads(json.dumps(items)), False, *places) and (source / "a").exists()
     assert not note.exists()
-    assert _child._settle(items, True, *places)
+    assert _pip_child._settle(items, True, *places)
     assert json.loads(note.read_text()) == [str(home / "a"), str(home / "b")]
     assert items[0]["download_info"]["url"] == (home / "a").as_uri() and (home / "a").is_dir()
 
@@ -224,7 +224,7 @@ def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
     )
     code = f"""if True:
         import runpy
-        runpy.run_path({_child.__file__!r}, run_name="child")["_begin_beside"]()
+        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_begin_beside"]()
         from pip._internal.network import session
         print(session.user_agent(), session.user_agent(), len(session.asked))
         session.user_agent("as another pip may ask")"""
@@ -241,7 +241,7 @@ def test_what_fails_beside_loading_is_left_to_pip(tmp_path):
     (package / "index_command.py").write_text(text)
     code = f"""if True:
         import runpy
-        runpy.run_path({_child.__file__!r}, run_name="child")["_begin_beside"]()
+        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_begin_beside"]()
         from pip._internal.cli import index_command
         try:
             index_command._create_truststore_ssl_context()

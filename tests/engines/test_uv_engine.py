@@ -18,8 +18,8 @@ from liveinstall._engines.uv import program as uv_program
 from liveinstall._engines.uv import run as uv_run
 from liveinstall._engines.uv.arguments import arguments
 from liveinstall._engines.uv.engine import UvEngine
-from liveinstall._engines.uv.errors import failure, said
-from liveinstall._engines.uv.results import yanked
+from liveinstall._engines.uv.failure import failure, said
+from liveinstall._engines.uv.report import yanked
 from liveinstall._engines.uv.view import show
 from liveinstall._requirements.request import Request
 from liveinstall.errors import (

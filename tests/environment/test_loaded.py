@@ -10,7 +10,8 @@ from helpers.in_process_site import Place
 
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import disturbing, loaded, mapped_files
-from liveinstall._model import Distribution, Holder
+from liveinstall._model import Distribution
+from liveinstall.results import Holder
 
 
 @pytest.fixture

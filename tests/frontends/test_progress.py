@@ -15,9 +15,9 @@ import pytest
 
 from liveinstall import events
 from liveinstall._frontends import progress
-from liveinstall._frontends.progress import Cell, Line, Log, Progress, State, Story
-from liveinstall._model import Change, Plan, Result, Timing
+from liveinstall._frontends.progress import Cell, Line, Log, Progress, Progression, Story
 from liveinstall.events import Reporter
+from liveinstall.results import Change, Plan, Result, Timing
 
 UP = Change("numpy", "1", "2", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15")
@@ -186,9 +186,9 @@ def test_a_line_that_gets_shorter_leaves_nothing_of_the_longer(monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     stream = io.StringIO()
     line = Line(stream)
-    line.draw(State("Downloading x.whl", "1.0 of 2.0 MB and more and more", 0.5), last=False)
-    line.draw(State("Unpacking"), last=False)
-    line.draw(State("Done"), last=True)
+    line.draw(Progression("Downloading x.whl", "1.0 of 2.0 MB and more and more", 0.5), last=False)
+    line.draw(Progression("Unpacking"), last=False)
+    line.draw(Progression("Done"), last=True)
     first, second, third = stream.getvalue().split("\r")[1:]
     assert first == "[##########          ] Downlo" and second == f"{'Unpacking':<29}" and third == "Done     \n"
 

@@ -10,16 +10,15 @@ import pytest
 import liveinstall
 from liveinstall._frontends import prompt as repl
 from liveinstall._frontends.detect import FrontEnd
-from liveinstall._frontends.following import staged
-from liveinstall._model import Followed
+from liveinstall._frontends.presenter import create
 
 
 @pytest.fixture(autouse=True)
 def nothing_in_place(monkeypatch):
-    monkeypatch.setattr(repl._State, "restore", None)
-    monkeypatch.setattr(repl._State, "refused", False)
-    monkeypatch.setattr(repl._State, "told", set())
-    monkeypatch.delenv(repl.VARIABLE, raising=False)
+    monkeypatch.setattr(repl._Reminder, "restore", None)
+    monkeypatch.setattr(repl._Reminder, "refused", False)
+    monkeypatch.setattr(repl._Reminder, "told", set())
+    monkeypatch.delenv("LIVEINSTALL_REPL", raising=False)
     monkeypatch.setattr(sys, "ps1", "mine> ", raising=False)
 
 
@@ -41,7 +40,7 @@ def test_never_in_scripts_nor_notebooks(at, place):
     at(place)
     assert liveinstall.repl() is False
     repl.begin()
-    assert sys.ps1 == "mine> " and repl._State.restore is None
+    assert sys.ps1 == "mine> " and repl._Reminder.restore is None
 
 
 def test_a_users_own_prompt_is_shown_and_put_back(at, said):
@@ -119,13 +118,12 @@ def test_ptpython_is_asked_before_each_line(at, said, monkeypatch):
 @pytest.mark.parametrize("off", ["variable", "call", ""])
 def test_it_begins_by_itself_after_a_staging_unless_it_was_switched_off(at, monkeypatch, off):
     at(FrontEnd.REPL)
-    monkeypatch.setattr(Followed, "staged", staticmethod(staged))
     if off == "variable":
-        monkeypatch.setenv(repl.VARIABLE, "0")
+        monkeypatch.setenv("LIVEINSTALL_REPL", "0")
     elif off:
         liveinstall.repl(False)
-    Followed.staged()
-    assert (repl._State.restore is not None) is (not off)
+    create().after_staging()
+    assert (repl._Reminder.restore is not None) is (not off)
 
 
 def test_each_transaction_is_told_once_and_again_when_it_has_changed(env):

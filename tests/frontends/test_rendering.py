@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import liveinstall
 from liveinstall._frontends.rendering import show
-from liveinstall._model import Change, Origin, Pending, Plan, Result, Timing
-from liveinstall.results import Past
+from liveinstall.reports import Past
+from liveinstall.results import Change, Origin, Pending, Plan, Result, Timing
 
 UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15.0", Timing.NOW, "it is new here")

@@ -14,11 +14,12 @@ from packaging.utils import canonicalize_name
 import _liveinstall_boot as boot
 from helpers.environments import make_wheel, tree
 from liveinstall._environment.installed import in_directory
-from liveinstall._model import Candidate, Change, Target
+from liveinstall._model import Candidate
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.stage import stage_all
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import PendingChange, publish
+from liveinstall.results import Change, Target
 
 KILLED = 9
 # What changes files; os.replace is audited as os.rename, os.unlink as os.remove.

@@ -11,7 +11,7 @@ from helpers.environments import make_wheel, tree
 from helpers.in_process_site import KILLED, Place
 
 from liveinstall import homes
-from liveinstall._homes import base_python  # noqa: F401  once, and not in each forked process
+from liveinstall._homes import base_python
 from liveinstall._homes import trial as trials
 from liveinstall._sidebyside.selection import fetch, resolver  # noqa: F401
 from liveinstall._sidebyside.store.store import Store

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveinstall._model import Change, Timing
 from liveinstall._planning.decide import Situation, conflicts, decide
 from liveinstall._planning.graph import Node, edges
 from liveinstall._planning.plan import PendingNode, future, kept_after_cancel
+from liveinstall.results import Change, Timing
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 names = st.sampled_from(NAMES)

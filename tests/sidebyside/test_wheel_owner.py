@@ -27,10 +27,11 @@ from hypothesis import strategies as st
 from test_finder import active, forget
 
 from liveinstall._sidebyside.imports.owner import ModuleEntry
+from liveinstall._sidebyside.layout import default_cache
 from liveinstall._sidebyside.wheels import examine, helper
 from liveinstall._sidebyside.wheels import record as wheelrecord
 from liveinstall._sidebyside.wheels.owner import WheelOwner
-from liveinstall._sidebyside.wheels.record import WheelRecord, default_cache, encode, parse, record_path
+from liveinstall._sidebyside.wheels.record import WheelRecord, encode, parse, record_path
 from liveinstall.errors import LiveInstallError, OwnerError, WheelRefusedError
 
 PURE = {

@@ -13,7 +13,7 @@ from helpers.in_process_site import Place
 
 from _liveinstall_boot.codec import decode_manifest
 from liveinstall._model import Candidate
-from liveinstall._staging import copying
+from liveinstall._staging import file_copy
 from liveinstall._staging import part as staging
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.stage import check_conflicts, stage_all
@@ -122,18 +122,18 @@ def test_a_disk_that_refuses_leaves_nothing_behind(place, monkeypatch, code):
         raise OSError(code, os.strerror(code))
 
     candidates = [place.candidate("alpha", "1.0"), place.candidate("beta", "1.0")]
-    monkeypatch.setattr(copying, "_write_all", refuse)
+    monkeypatch.setattr(file_copy, "_write_all", refuse)
     with pytest.raises(StagingError, match="Nothing was changed"):
         stage_all(candidates, place.target, lambda name: ("id", ""), NONE)
     assert list(place.site.iterdir()) == []
 
 
 def test_a_large_file_is_whole_or_an_error(place, monkeypatch):
-    content = os.urandom(3 * copying.LARGE + 17)
+    content = os.urandom(3 * file_copy.LARGE + 17)
     candidate = place.candidate("alpha", "1.0", {"alpha/__init__.py": "", "alpha/data.bin": content})
     part = staging.stage(candidate, place.target, "id", compiler=NONE)
     assert (Path(part.path) / "alpha/data.bin").read_bytes() == content
-    written, write = [], copying._write_all
+    written, write = [], file_copy._write_all
 
     def refuse(out, chunk):
         written.append(len(chunk))
@@ -141,10 +141,10 @@ def test_a_large_file_is_whole_or_an_error(place, monkeypatch):
             raise OSError(errno.ENOSPC, "full")
         write(out, chunk)
 
-    monkeypatch.setattr(copying, "_write_all", refuse)
+    monkeypatch.setattr(file_copy, "_write_all", refuse)
     with pytest.raises(StagingError, match="full"):
         staging.stage(candidate, place.target, "id", compiler=NONE)
-    assert max(written) == copying.LARGE and [path.name for path in place.site.iterdir()] == ["alpha-1.0.part"]
+    assert max(written) == file_copy.LARGE and [path.name for path in place.site.iterdir()] == ["alpha-1.0.part"]
 
 
 def test_a_file_of_nobody_or_of_another_distribution_is_a_conflict(place):

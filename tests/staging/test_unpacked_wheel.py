@@ -11,11 +11,12 @@ import pytest
 from helpers.environments import make_wheel, tree
 
 from integration.lib.hostile import KINDS, build
-from liveinstall._model import Candidate, Target
+from liveinstall._model import Candidate
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.part import stage
 from liveinstall._staging.policy import start_notes
 from liveinstall.errors import StagingError, WheelRefusedError
+from liveinstall.results import Target
 
 SCRIPTS = {"big-run": "big:main"}
 FILES = {

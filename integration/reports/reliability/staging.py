@@ -7,7 +7,8 @@ from pathlib import Path
 from helpers.in_process_site import Place
 
 from integration.reports.reliability.bench import Bench
-from liveinstall._model import Candidate, Target
+from liveinstall._model import Candidate
+from liveinstall.results import Target
 
 
 class _BenchPlace(Place):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from liveinstall._planning.plan import PendingNode, changes_for, future, make_pl
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.companions import install_finalizer
 from liveinstall._transactions.pending import PendingChanges
 from liveinstall.events import Planned, Reporter
 
@@ -28,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from liveinstall._engines.base import Engine
-    from liveinstall._model import Candidate, Distribution, Holder, Origin, Plan, Target
+    from liveinstall._model import Candidate, Distribution
     from liveinstall._requirements.request import Request
+    from liveinstall.results import Holder, Origin, Plan, Target
 
 
 @contextmanager
@@ -42,17 +41,12 @@ def changing(target: Target, timeout: float | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _preparing(site: str) -> Iterator[None]:
-    """Do what comes next in any case while the engine's child process works; `site` is empty if nothing may change."""
-
-    def prepare() -> None:
-        with suppress(OSError, ImportError):  # it is tried again where it is needed
-            import_module("liveinstall._changes.execution")
-            import_module("liveinstall._staging.installer_adapter")
-            if site:
-                install_finalizer(site)
-
-    thread = Thread(target=prepare)
+def _beside(work: Callable[[], object] | None) -> Iterator[None]:
+    """Do `work` in a thread while the engine's child process works."""
+    if work is None:
+        yield
+        return
+    thread = Thread(target=work)
     thread.start()
     try:
         yield
@@ -72,15 +66,26 @@ class RequestContext:
     seconds: dict[str, float] = field(default_factory=dict)
     clock: float = field(default_factory=time.perf_counter)
     sources: Callable[[], Mapping[str, Origin]] = dict
+    meanwhile: Callable[[], object] | None = None
 
     @classmethod
-    def of(cls, target: Target, reporter: Reporter | None = None) -> RequestContext:
-        """Look around. `reporter` is told what happens."""
+    def of(
+        cls, target: Target, reporter: Reporter | None = None, meanwhile: Callable[[], object] | None = None
+    ) -> RequestContext:
+        """Read the environment. `reporter` gets the events; `meanwhile` runs in a thread while packages are fetched."""
         clock = time.perf_counter()
         others = [holder for holder in holders.holders(target.site) if not holder.mine]
         here = installed_without_parts()
         running_versions.remember(here)
-        return cls(target, here, PendingChanges.read(target.site), others, reporter or Reporter(), clock=clock)
+        return cls(
+            target,
+            here,
+            PendingChanges.read(target.site),
+            others,
+            reporter or Reporter(),
+            clock=clock,
+            meanwhile=meanwhile,
+        )
 
     def lap(self, phase: str) -> None:
         """Charge the time since the last lap to `phase`."""
@@ -126,7 +131,7 @@ class RequestContext:
         here = installed_without_parts(hidden) if hidden else self.here
         view = View(self.waiting.parts(self.target.site), hidden, tuple(found.info for found in here.values()))
         self.lap("look around")
-        with _preparing(self.target.site if fetch else ""):
+        with _beside(self.meanwhile if fetch else None):
             found = (
                 engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asked else ()
             )

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 from liveinstall._changes.summaries import explain_imports, result_of
 from liveinstall._environment.installed import files_of, owner_of
 from liveinstall._environment.loaded import loaded_files
-from liveinstall._model import Followed, Origin
 from liveinstall._staging.stage import check_conflicts, remove_parts, stage_all
 from liveinstall._system.cancellation import ended_by
+from liveinstall._system.presenter import presenter
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import PendingChange, publish, publish_pending
 from liveinstall.events import Committing, Staged
+from liveinstall.results import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from liveinstall._changes.context import RequestContext
-    from liveinstall._model import Candidate, Change, Plan, Result
+    from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
     from liveinstall._staging.bytecode import BytecodeCompiler
     from liveinstall._staging.part import Part
+    from liveinstall.results import Change, Plan, Result
 
 
 def execute(
@@ -42,7 +44,7 @@ def execute(
     result = result_of(decided, staged=[change for change in decided.waiting if change.name in work.asked])
     if result.staged:
         scene.reporter.tell(Staged(result.staged))
-        Followed.staged()
+        presenter().after_staging()
     id = (later if result.staged else now) or None
     return replace(
         result, transaction=id, notes=(*decided.notes, *work.verified, *notes, *before), seconds=scene.seconds

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.resolution import RequestPolicy, RequestResolver
 from liveinstall._changes.summaries import result_of
 from liveinstall._environment.target import find_target
+from liveinstall._requirements.option_values import wants_verification
 from liveinstall._requirements.request import parse_request
-from liveinstall._requirements.verify import wants_verification
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.temporary import temporary_directory
 from liveinstall._system.workplace import workplace
+from liveinstall._transactions.companions import install_finalizer
 from liveinstall.errors import RestartRequiredError
 from liveinstall.events import Done
 
@@ -21,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from liveinstall._engines.base import Engine
-    from liveinstall._model import Plan, Result
     from liveinstall._requirements.request import Request, RequirementLike
     from liveinstall.events import Reporter
+    from liveinstall.results import Plan, Result
 
 Requirements = tuple["RequirementLike", ...]
-_WISHES = ("requester", "protect", "prefer", "verify")
+_POLICY = ("requester", "protect", "prefer", "verify")
 
 
 def install(
@@ -49,46 +52,57 @@ def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine,
 
 
 def _install(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Result:
-    wishes, request = _parse(requirements, options)
+    policy, request = _parse(requirements, options)
     target = find_target(user=request.user, break_system_packages=request.break_system_packages)
     with (
         changing(target, request.timeout),
         workplace(target.site) as directory,
         BytecodeCompiler() as compiler,
     ):
-        scene = RequestContext.of(target, reporter)
-        chooser = RequestResolver(scene, request, wishes, engine, directory)
-        candidates = chooser.candidates(fetch=True)
-        decided = chooser.check(scene.decide(request, candidates), candidates)
-        refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
-        scene.check_replaceable(decided)
-        from liveinstall._changes.execution import execute  # imported while the engine worked
+        context = RequestContext.of(target, reporter, meanwhile=partial(_prepare, target.site))
+        with RequestResolver(context, request, policy, engine, directory) as resolver:
+            candidates = resolver.candidates(fetch=True)
+            decided = resolver.check(context.decide(request, candidates), candidates)
+            refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
+            context.check_replaceable(decided)
+            from liveinstall._changes.execution import execute  # imported while the engine worked
 
-        result = execute(scene, request, candidates, decided, compiler)
-        engine.keep()
-        chooser.record()
-        return result
+            result = execute(context, request, candidates, decided, compiler)
+            resolver.engine.keep()
+            resolver.record()
+            return result
+
+
+def _prepare(site: str) -> None:
+    """Load and write what the rest of an install needs in any case, while the engine's child process works."""
+    with suppress(OSError, ImportError):  # it is tried again where it is needed
+        import liveinstall._changes.execution
+        import liveinstall._staging.installer_adapter  # noqa: F401
+
+        install_finalizer(site)
 
 
 def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
     from liveinstall._staging.policy import start_notes
 
-    wishes, request = _parse(requirements, options)
-    scene = RequestContext.of(find_target(for_change=False, user=request.user), reporter)
-    with temporary_directory() as directory:
-        chooser = RequestResolver(scene, request, wishes, engine, directory)
-        candidates = chooser.candidates(fetch=False)
-        decided = chooser.check(scene.decide(request, candidates), candidates)
+    policy, request = _parse(requirements, options)
+    context = RequestContext.of(find_target(for_change=False, user=request.user), reporter)
+    with (
+        temporary_directory() as directory,
+        RequestResolver(context, request, policy, engine, directory) as resolver,
+    ):
+        candidates = resolver.candidates(fetch=False)
+        decided = resolver.check(context.decide(request, candidates), candidates)
         at_start = [note for c in candidates for note in start_notes(c.name, c.wheel or c.unpacked)]
         return replace(decided, notes=(*decided.notes, *at_start))
 
 
 def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[RequestPolicy, Request]:
-    mine = {name: options[name] for name in _WISHES if name in options}
+    mine = {name: options[name] for name in _POLICY if name in options}
     rest = {name: value for name, value in options.items() if name not in mine}
     request = parse_request(requirements, **rest)
-    wishes = RequestPolicy(**mine)
-    return wishes, replace(request, requester=wishes.requester or "", verify=wants_verification(wishes.verify))
+    policy = RequestPolicy(**mine)
+    return policy, replace(request, requester=policy.requester or "", verify=wants_verification(policy.verify))
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,13 @@ from liveinstall.events import Planning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
 
     from liveinstall._changes.context import RequestContext
     from liveinstall._engines.base import Engine
-    from liveinstall._model import Candidate, Plan
+    from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
+    from liveinstall.results import Plan
 
 _PREFERENCES = ("newest", "loaded")
 
@@ -41,7 +44,10 @@ class RequestPolicy:
 
 @dataclass
 class RequestResolver:
-    """Asks `engine` for one request; `notes` are for the result. `directory` is empty and removed by the caller."""
+    """Resolves one request with `engine`, as a context. `notes` are for the result.
+
+    `directory` is empty and removed by the caller. `engine` becomes another of its kind if it has to be asked twice.
+    """
 
     scene: RequestContext
     request: Request
@@ -59,6 +65,14 @@ class RequestResolver:
         )
         self._asked = self._promises.with_them(self.request, self.directory)
         self._times = 0
+        self._engines = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Leave the engines that were entered here."""
+        self._engines.__exit__(*failure)  # type: ignore[arg-type]
 
     def candidates(self, *, fetch: bool) -> Sequence[Candidate]:
         """What the engine chooses. Raises EngineError, ProtectedError."""
@@ -70,10 +84,10 @@ class RequestResolver:
             found = self._resolve(replace(self._asked, constraints=pinned), self.engine, fetch=fetch)
         except ResolutionError:
             self.notes.append("the versions that are loaded cannot satisfy this")
-            self.engine.__exit__(None, None, None)
-            return self._resolve(self._asked, self.engine.__enter__(), fetch=fetch)
+            self.engine = self._engines.enter_context(self.engine.fresh())
+            return self._resolve(self._asked, self.engine, fetch=fetch)
         try:
-            with type(self.engine)() as another:
+            with self.engine.fresh() as another:
                 self.notes += _version_concessions(found, self._resolve(self._asked, another, fetch=False), pins)
         except (EngineError, WheelRefusedError) as error:
             self.notes.append(f"what the newest would be is not known: {error.what.rstrip('.')}")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot import views
 from liveinstall._environment import holders as holds
-from liveinstall._model import Change, Holder, Origin, Pending, Plan, Result, Target, Timing
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import PendingChange
 from liveinstall._transactions.visibility import StagedDistribution, explain_staged, top_level_modules
+from liveinstall.results import Change, Holder, Origin, Pending, Plan, Result, Target, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from _liveinstall_boot import codec
     from liveinstall._transactions.history import HistoryEntry
-    from liveinstall.results import Past
+    from liveinstall.reports import Past
 
 
 def change_of(entry: PendingChange) -> Change:
@@ -65,7 +65,7 @@ def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ..
 
 def past_of(item: HistoryEntry, why_not: str) -> Past:
     """A transaction that happened. Why each change happened when it did is told, but not what it waited for."""
-    from liveinstall.results import Past
+    from liveinstall.reports import Past
 
     about, changes = item.about, []
     sources = {}

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from liveinstall._changes.context import RequestContext
-    from liveinstall._model import Candidate, Distribution, Plan
+    from liveinstall._model import Candidate, Distribution
     from liveinstall._requirements.request import Request
     from liveinstall._staging.part import Part
+    from liveinstall.results import Plan
 
 
 def check_imports(

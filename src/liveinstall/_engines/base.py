@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
-    from liveinstall._model import Candidate, Origin
+    from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
     from liveinstall.events import Event
+    from liveinstall.results import Origin
 
 
 class View(NamedTuple):
@@ -34,6 +35,10 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+    def fresh(self) -> Engine:
+        """Another engine of the same kind, not entered yet: each can be asked to resolve once."""
+        ...
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
         """What will probably be asked, unchecked, as it was typed: an engine may begin with it. Never raises."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot import files, views
 from _liveinstall_boot import holds as boot_holds
 from liveinstall._environment.installed import record_of
-from liveinstall._model import Holder
 from liveinstall._system.command_line import command_line
 from liveinstall._system.redact import redact
 from liveinstall.errors import DamagedError
+from liveinstall.results import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

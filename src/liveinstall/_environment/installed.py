@@ -21,7 +21,7 @@ from liveinstall.errors import DamagedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from liveinstall._model import Target
+    from liveinstall.results import Target
 
 
 def installed(path: Iterable[str] | None = None, hidden: Iterable[str] = ()) -> dict[str, Distribution]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from liveinstall._model import Distribution, Holder, Target
+    from liveinstall._model import Distribution
+    from liveinstall.results import Holder, Target
 
 
 def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:

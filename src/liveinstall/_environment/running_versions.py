@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from liveinstall._model import Distribution
-    from liveinstall.results import Stale
+    from liveinstall.reports import Stale
 
 _first: tuple[Mapping[str, Distribution], frozenset[str]] | None = None
 
@@ -51,7 +51,7 @@ def uninstalled_but_imported(here: Mapping[str, Distribution]) -> dict[str, str]
 
 def outdated(here: Mapping[str, Distribution]) -> tuple[Stale, ...]:
     """What runs in another version than is installed, by name."""
-    from liveinstall.results import Stale
+    from liveinstall.reports import Stale
 
     runs = {**running(here), **uninstalled_but_imported(here)}
     return tuple(

@@ -7,9 +7,9 @@ import site
 import sys
 import sysconfig
 
-from liveinstall._model import Target
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
+from liveinstall.results import Target
 
 _UNTOUCHED = "Nothing was downloaded."
 
@@ -50,6 +50,15 @@ def find_target(*, for_change: bool = True, user: bool = False, break_system_pac
     if for_change:
         _check_one_file_system(target)
     return target
+
+
+def current_site() -> str:
+    """The site directory of the running interpreter's environment: an absolute path.
+
+    Raises:
+        TargetError: This interpreter has no environment of its own.
+    """
+    return find_target(for_change=False).site
 
 
 def _check_interpreter() -> None:

@@ -13,8 +13,8 @@ from liveinstall._changes.summaries import staged_in
 from liveinstall._environment.holders import top_names
 from liveinstall._environment.installed import installed
 from liveinstall._environment.running_versions import outdated
-from liveinstall._environment.target import find_target
-from liveinstall._transactions.visibility import Place, StagedFinder, top_level_modules
+from liveinstall._environment.target import current_site
+from liveinstall._transactions.visibility import StagedFinder, top_level_modules
 from liveinstall.errors import StagedImportError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
+from liveinstall._system.presenter import presenter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,13 +120,13 @@ def notes_on(error: BaseException | None) -> Iterator[str]:
     replaced = {stale.name: stale for stale in outdated(here)}
     for name, stale in replaced.items():
         if not _tops(name, here).isdisjoint({named, *near}):
-            yield f"{stale}. {Place.advise()}"
-    for change, waits in staged_in(find_target(for_change=False).site):
+            yield f"{stale}. {presenter().restart_advice()}"
+    for change, waits in staged_in(current_site()):
         runs = here[change.name].version if change.name in here else ""
         if change.name in replaced or runs == change.new_version:  # it is told already, or this process has it
             continue
         if named in _tops(change.name, here) or named in top_level_modules(waits.part):
-            yield f"{f'running {change.name} {runs}; ' if runs else ''}{waits}. {Place.advise()}"
+            yield f"{f'running {change.name} {runs}; ' if runs else ''}{waits}. {presenter().restart_advice()}"
 
 
 def without_finder(error: BaseException) -> None:

@@ -1,51 +1,66 @@
-"""Where people are: the command line, and what values and progress look like.
+"""The presenter: how values, progress, advice and errors are shown to whoever uses this process.
 
-Lower rooms know no front end, so they have hooks; whoever uses a public name has them filled from here. What a script
-never needs is imported only when it is shown.
+It is created when a lower room first asks `liveinstall._system.presenter.presenter()` for it. What a script never needs
+is imported only when it is shown.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from liveinstall._frontends.following import follow, staged
 from liveinstall._frontends.import_hints import watch
-from liveinstall._model import Followed, Shown
-from liveinstall._transactions.visibility import Place
-from liveinstall.events import Reporter
+from liveinstall.results import Result
 
 if TYPE_CHECKING:
-    from liveinstall.events import Display
+    from liveinstall._system.presenter import Display, Presenter, R
 
 
-def _show(value: Any) -> str:
-    from liveinstall._frontends.rendering import show
+class FrontEndPresenter:
+    """See `liveinstall._system.presenter.Presenter`, which says what each method is for."""
 
-    return show(value)
+    def text(self, value: object) -> str:
+        """As the command line and prompts show it."""
+        from liveinstall._frontends.rendering import show
+
+        return show(value)
+
+    def mime_bundle(self, value: object) -> dict[str, Any]:
+        """As a card in a notebook, and as text."""
+        from liveinstall._frontends.jupyter.html import bundle
+
+        return bundle(value)
+
+    def progress(self, quiet: bool | None) -> Display | None:
+        """A line, a cell or a log, whichever fits."""
+        from liveinstall._frontends.progress import display
+
+        return display(quiet)
+
+    def after_request(self, result: R, restart: str) -> R:
+        """Restart only for what this request has staged."""
+        if not isinstance(result, Result) or not result.staged or result.dry_run or restart == "never":
+            return result
+        from liveinstall._frontends.restart.restart import follow_consent
+
+        return cast("R", follow_consent(result, restart))
+
+    def after_staging(self) -> None:
+        """Remind at the prompt."""
+        from liveinstall._frontends.prompt import begin
+
+        begin()
+
+    def restart_advice(self) -> str:
+        """The keys to press, or the call to make."""
+        from liveinstall._frontends.rendering import restart_advice
+
+        return restart_advice()
+
+    def explain_errors(self) -> None:
+        """Where they are shown, by IPython or by Python's hook."""
+        watch()
 
 
-def _advise() -> str:
-    from liveinstall._frontends.rendering import restart_advice
-
-    return restart_advice()
-
-
-def _bundle(value: Any) -> dict[str, Any]:
-    from liveinstall._frontends.jupyter.html import bundle
-
-    return bundle(value)
-
-
-def _display(quiet: bool | None) -> Display | None:
-    from liveinstall._frontends.progress import display
-
-    return display(quiet)
-
-
-Shown.show = _show
-Shown.bundle = _bundle
-Reporter.display = _display
-Followed.follow = staticmethod(follow)
-Followed.staged = staticmethod(staged)
-Place.watch = watch
-Place.advise = _advise
+def create() -> Presenter:
+    """The front ends' presenter."""
+    return FrontEndPresenter()

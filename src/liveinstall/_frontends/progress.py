@@ -22,14 +22,14 @@ from liveinstall._frontends.detect import FrontEnd, detect, ipython
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from liveinstall._model import Result
+    from liveinstall.results import Result
 
 _DELAY = 0.5  # seconds; what takes less needs no progress
 _PAUSE = 0.1  # seconds between two looks at the same step
 
 
 @dataclass(frozen=True)
-class State:
+class Progression:
     """What is being done: a `step`, what changes `about` it, and the `share` of it, 0 to 1, where it is known."""
 
     step: str = "Starting"
@@ -45,7 +45,7 @@ class State:
 class Screen(Protocol):
     """Where progress is drawn. `last`: nothing comes after it."""
 
-    def draw(self, state: State, *, last: bool) -> None:
+    def draw(self, state: Progression, *, last: bool) -> None:
         """Show `state` in place of what is there."""
 
 
@@ -55,28 +55,32 @@ class Story:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._begin = clock, clock()
         self._bytes: dict[str, int] = {}
-        self.state = State()
+        self.state = Progression()
 
-    def hear(self, event: events.Event) -> State:
+    def hear(self, event: events.Event) -> Progression:
         """The state after `event`."""
         match event:
             case events.Planning(requests):
-                self.state = State("Resolving", ", ".join(requests))
+                self.state = Progression("Resolving", ", ".join(requests))
             case events.Downloading(file, done, total):
                 self._bytes[file] = done
-                self.state = State(f"Downloading {_what(file)}", _amount(done, total), done / total if total else None)
+                self.state = Progression(
+                    f"Downloading {_what(file)}", _amount(done, total), done / total if total else None
+                )
             case events.Planned(plan):
-                self.state = State("Decided", f"{len(plan.now)} now, {len(plan.waiting)} at the next start of Python")
+                self.state = Progression(
+                    "Decided", f"{len(plan.now)} now, {len(plan.waiting)} at the next start of Python"
+                )
             case events.Staging(name, done, total):
                 about = f"{done} of {total}" + (f", {name}" if name else "")
-                self.state = State("Unpacking", about, done / total if total else None)
+                self.state = Progression("Unpacking", about, done / total if total else None)
             case events.Committing(changes):
-                self.state = State("Putting in place", f"{len(changes)} {_distributions(len(changes))}")
+                self.state = Progression("Putting in place", f"{len(changes)} {_distributions(len(changes))}")
             case events.Done(result):
-                self.state = State(_did(result), self._effort())
+                self.state = Progression(_did(result), self._effort())
             case events.Failed(error):
                 word = "Stopped" if isinstance(error, KeyboardInterrupt) else "Failed"
-                self.state = State(f"{word} ({type(error).__name__})", self._effort())
+                self.state = Progression(f"{word} ({type(error).__name__})", self._effort())
         return self.state
 
     def _effort(self) -> str:
@@ -146,7 +150,7 @@ class Progress:
                 self._shows = True
                 self._draw(self._story.state)
 
-    def _draw(self, state: State, *, last: bool = False) -> None:
+    def _draw(self, state: Progression, *, last: bool = False) -> None:
         self._drawn, self._at = state.step, time.monotonic()
         try:
             self._screen.draw(state, last=last)
@@ -162,7 +166,7 @@ class Cell:
         self._id = {"display_id": f"liveinstall-{os.urandom(8).hex()}"}
         self._begun = False
 
-    def draw(self, state: State, *, last: bool) -> None:
+    def draw(self, state: Progression, *, last: bool) -> None:
         """Show or update the output; at its end it has no bar, which a saved notebook would keep for ever."""
         from html import escape
 
@@ -181,7 +185,7 @@ class Line:
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._width = stream, 0
 
-    def draw(self, state: State, *, last: bool) -> None:
+    def draw(self, state: Progression, *, last: bool) -> None:
         """Write over what is there; the end stays and has a line of its own."""
         bar = "" if last or state.share is None else f"[{'#' * int(state.share * 20):<20}] "
         text = f"{bar}{state}"
@@ -198,9 +202,9 @@ class Log:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._steps: set[str] = set()
-        self._told = State()
+        self._told = Progression()
 
-    def draw(self, state: State, *, last: bool) -> None:
+    def draw(self, state: Progression, *, last: bool) -> None:
         """Tell of a step that is new, and of the end."""
         if state.step not in self._steps or (last and state != self._told):
             self._stream.write(f"{state}\n")

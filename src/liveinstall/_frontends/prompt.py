@@ -12,17 +12,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import _liveinstall_boot as boot
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import current_site
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
+from liveinstall._system.settings import REMINDERS, is_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VARIABLE = "LIVEINSTALL_REPL"  # 0, off or no: nothing is begun by itself
 _PROMPTS = (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON, FrontEnd.PTPYTHON)
 
 
-class _State:
+class _Reminder:
     """What is in place in this process. `told`: the transactions that were reminded of, as they were then."""
 
     restore: Callable[[], None] | None = None
@@ -36,22 +36,21 @@ def repl(on: bool = True) -> bool:
     After the first staging at a prompt it begins by itself, unless it was ended so, or the environment variable
     LIVEINSTALL_REPL is 0. Returns whether it reminds now: never in scripts, nor in notebooks, which show cards.
     """
-    _State.refused = not on
+    _Reminder.refused = not on
     if not on:
-        restore, _State.restore = _State.restore, None
+        restore, _Reminder.restore = _Reminder.restore, None
         if restore:
             restore()
-    elif _State.restore is None:
-        _State.restore = _wrap(detect())
-    return _State.restore is not None
+    elif _Reminder.restore is None:
+        _Reminder.restore = _wrap(detect())
+    return _Reminder.restore is not None
 
 
 def begin() -> None:
     """After a staging: begin by itself, if nobody minds. Never raises: what is staged is staged."""
-    minds = os.environ.get(VARIABLE, "").strip().lower() in ("0", "off", "no", "false")
     with suppress(Exception):
-        if _State.restore is None and not _State.refused and not minds:
-            _State.restore = _wrap(detect())
+        if _Reminder.restore is None and not _Reminder.refused and is_on(REMINDERS, default=True):
+            _Reminder.restore = _wrap(detect())
 
 
 def remind() -> None:
@@ -65,12 +64,12 @@ def remind() -> None:
 
 def news() -> str:
     """What waits and was not told yet; empty if nothing. Looks at the names in one directory, unless there is news."""
-    site = find_target(for_change=False).site
+    site = current_site()
     waits = {id for id, state, _ in boot.transactions(site) if state == "pending"}
     marks = {f"{id} {_stamp(site, id)}" for id in waits}
-    if marks <= _State.told:
+    if marks <= _Reminder.told:
         return ""
-    _State.told |= marks
+    _Reminder.told |= marks
     from liveinstall._frontends.restart.restart import waiting
 
     changes = [str(change) for change in waiting() if not _is_here(change.name, change.new_version)]

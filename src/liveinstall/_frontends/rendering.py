@@ -7,8 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import FrontEnd, detect
-from liveinstall._model import Origin, Pending, Plan, Result, Rows
-from liveinstall.results import (
+from liveinstall.reports import (
     Activation,
     Check,
     Finding,
@@ -21,11 +20,12 @@ from liveinstall.results import (
     Status,
     Versions,
 )
+from liveinstall.results import Origin, Pending, Plan, Result, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from liveinstall._model import Change, Holder
+    from liveinstall.results import Change, Holder
 
 
 _WOULD = ("Would be installed now", "Would be removed now", "Would wait for the next start of Python")

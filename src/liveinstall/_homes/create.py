@@ -7,7 +7,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import current_site
 from liveinstall._homes import record as records
 from liveinstall._homes.base_python import Base
 from liveinstall._homes.links import Hard, make, opened
@@ -20,7 +20,7 @@ from liveinstall._system.scratch import MARK, scratch_directory
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import HomeError
 from liveinstall.events import Reporter
-from liveinstall.results import Home
+from liveinstall.reports import Home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def create(
     with Reporter(on_event, quiet=quiet) as reporter:
         entries: Sequence[Stored] = ()
         if requirements or options.get("requirement_files"):
-            where = Store.default(find_target(for_change=False).site) if store is None else Store.at(store)
+            where = Store.default(current_site()) if store is None else Store.at(store)
             entries = fetch(requirements, where, tell=reporter.tell, **options)
     record = HomeRecord(base.version, base.python, [str(text) for text in requirements])
     record.has = sorted((entry.name, entry.version, entry.path) for entry in entries)

@@ -23,7 +23,7 @@ from liveinstall.errors import DamagedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from liveinstall._model import Target
+    from liveinstall.results import Target
 
 _PYTHON = re.compile(r"python(\d+(\.\d+)?t?)?$")
 _BESIDE = (layout.STORE, layout.REGISTRIES)  # of the state directory, what no change of the environment concerns

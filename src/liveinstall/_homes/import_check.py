@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _liveinstall_boot import codec
     from liveinstall._homes.trial import TrialEnvironment
-    from liveinstall._model import Target
+    from liveinstall.results import Target
 
 TIMEOUT = 600.0  # seconds for all imports together
 _SUFFIXES = sorted(importlib.machinery.all_suffixes(), key=len, reverse=True)

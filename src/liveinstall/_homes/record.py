@@ -20,7 +20,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from liveinstall._homes import record as records
 from liveinstall.errors import HomeError
 
 NAME = "liveinstall-home"
@@ -130,10 +129,11 @@ def _inside(path: str) -> str:
     return path
 
 
-def _read(place: str) -> HomeRecord:
+def read(place: str) -> HomeRecord:
+    """The record of the home at `place`, an absolute path. Raises HomeError where there is none that can be read."""
     try:
-        with open(os.path.join(place, records.NAME), encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return records.decode(stream.read())
+        with open(os.path.join(place, NAME), encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return decode(stream.read())
     except (FileNotFoundError, NotADirectoryError):
         raise HomeError(f"{place} is no home.", path=place) from None
     except (OSError, ValueError) as error:

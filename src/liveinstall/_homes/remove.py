@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot.files import sha256
 from liveinstall._homes import record as records
-from liveinstall._homes.record import _read
 from liveinstall._system.scratch import MARK
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import HomeError
@@ -27,7 +26,7 @@ def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """
     check_permitted()
     place = os.path.abspath(path)
-    record = _read(place)
+    record = records.read(place)
     try:
         return _remove(place, record)
     except OSError as error:

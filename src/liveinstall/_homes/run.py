@@ -1,4 +1,4 @@
-"""Running in a home, and removing one: only what was made is removed."""
+"""Running a program in a home."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 from liveinstall._homes.base_python import version
 from liveinstall._homes.create import home_of
-from liveinstall._homes.record import _read
+from liveinstall._homes.record import read
 from liveinstall._system.programs import command_of, program_of, run_captured, run_in_foreground
 from liveinstall.errors import HomeError
-from liveinstall.results import Ran
+from liveinstall.reports import Ran
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from liveinstall.results import Home
+    from liveinstall.reports import Home
 
 
 def look(path: str | os.PathLike[str]) -> Home:
     """The home at `path`. Raises: HomeError."""
     place = os.path.abspath(path)
-    return home_of(place, _read(place))
+    return home_of(place, read(place))
 
 
 def run(

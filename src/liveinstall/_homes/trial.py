@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _liveinstall_boot import codec
     from liveinstall._homes.future import Future
-    from liveinstall._model import Target
+    from liveinstall.results import Target
 
 _PREFIX = "liveinstall-trial-"
 _PTH = "!liveinstall-trial.pth"  # sorts before any other

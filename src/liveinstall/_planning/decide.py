@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from liveinstall._model import Change, Timing
 from liveinstall._planning.graph import Edge, Node, edges, named
+from liveinstall.results import Change, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

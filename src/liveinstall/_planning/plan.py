@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from liveinstall._model import Candidate, Change, Plan, Timing
 from liveinstall._planning.decide import Situation, conflicts, decide
 from liveinstall._planning.graph import Node, edges
+from liveinstall.results import Change, Plan, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
+    from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
 
 

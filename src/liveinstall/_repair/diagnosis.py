@@ -21,12 +21,13 @@ from liveinstall._environment.installed import read_distribution
 from liveinstall._repair.journal import unfinished
 from liveinstall._system.dist_info import encoded
 from liveinstall._transactions import transaction as transactions
-from liveinstall.results import Finding
+from liveinstall.reports import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from liveinstall._model import Distribution, Target
+    from liveinstall._model import Distribution
+    from liveinstall.results import Target
 
 _KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # others (conda, Debian) keep records of their own
 _NOBODYS = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.py"}

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._system.redact import redact
+from liveinstall._system.settings import OFFLINE, is_on
 from liveinstall.errors import DownloadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-VARIABLE = "LIVEINSTALL_OFFLINE"
-_NO = ("", "0", "false", "no", "off")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters at least: C: is a disk
 _LOCAL = re.compile(r"^(?:[a-z]+\+)?file:", re.IGNORECASE)
-ADVICE = f"{VARIABLE} is set, so only what is on this disk counts."
+ADVICE = f"{OFFLINE} is set, so only what is on this disk counts."
 
 
 def is_offline() -> bool:
-    """Whether the variable is set, to anything but a plain no."""
-    return os.environ.get(VARIABLE, "").strip().lower() not in _NO
+    """Whether LIVEINSTALL_OFFLINE is on."""
+    return is_on(OFFLINE)
 
 
 def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from liveinstall._requirements.requirement import text_of, wrong
+from liveinstall._system.settings import VERIFY, is_on
 
 _CHOICES = {"when": ("auto", "now", "restart"), "upgrade_strategy": ("only-if-needed", "eager")}
 FLAGS = {
@@ -36,7 +37,7 @@ DEFAULTS: dict[str, Any] = {
 def value_of(name: str, value: Any) -> Any:
     """A value of the kind that this option takes. A single text is accepted where several are meant."""
     if name in FLAGS and not isinstance(value, bool):
-        raise wrong(f"{name}={value!r} is neither True nor False.", name)
+        raise wrong(f"{name}={value!r} must be a bool.", name)
     if name in _LISTS:
         if isinstance(value, (str, os.PathLike, Requirement)):
             value = (value,)
@@ -92,3 +93,12 @@ def names_of(option: str, values: Sequence[str]) -> tuple[str, ...]:
         if word not in (":all:", ":none:") and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", word):
             raise wrong(f"{option}: {word!r} is not the name of a project.", word)
     return tuple(word if word.startswith(":") else canonicalize_name(word) for word in words)
+
+
+def wants_verification(asked: Any) -> bool:
+    """What `verify=` says; without it (None), whether LIVEINSTALL_VERIFY is on."""
+    if asked is None:
+        return is_on(VERIFY)
+    if not isinstance(asked, bool):
+        raise wrong(f"verify={asked!r} must be a bool.", "verify")
+    return asked

@@ -19,6 +19,7 @@ from liveinstall._requirements.requirement import (
     parse_requirement,
     wrong,
 )
+from liveinstall._requirements.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +91,11 @@ class Request:
     timeout: float | None = None
     requester: str = ""
     verify: bool = False
+
+    @property
+    def sources(self) -> Sources:
+        """Where packages may come from."""
+        return Sources(*(getattr(self, name) for name in Sources._fields))
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._model import Change, Result
+from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.registry.index_builder import write_tables
-from liveinstall._sidebyside.require import _site
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.events import Done, Reporter
+from liveinstall.results import Change, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def put_beside(requirements: Sequence[RequirementLike], options: Mapping[str, Any], reporter: Reporter) -> Result:
     """See `liveinstall.install(parallel=True)`."""
     with reporter:
-        store = Store.default(_site())
+        store = Store.default(current_site())
         before = {entry.path for entry in store.entries()}
-        found = _fetch(requirements, store, options, reporter)
+        found = fetch_missing(requirements, store, options, reporter)
         write_tables([entry.path for entry in found], store.path)
         new = [entry for entry in found if entry.path not in before]
         result = Result(
@@ -35,7 +35,7 @@ def put_beside(requirements: Sequence[RequirementLike], options: Mapping[str, An
         return result
 
 
-def _fetch(
+def fetch_missing(
     requirements: Sequence[RequirementLike], store: Store, options: Mapping[str, Any], reporter: Reporter
 ) -> tuple[Stored, ...]:
     from liveinstall._sidebyside.selection.fetch import fetch  # engines, only where something is fetched

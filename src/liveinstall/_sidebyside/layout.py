@@ -38,3 +38,20 @@ def registry_path(site: str, given: str) -> str:
     if os.sep in given or "/" in given or given.endswith(REGISTRY):
         return os.path.abspath(os.path.expanduser(given))
     return os.path.join(site, STATE, REGISTRIES, given + REGISTRY)
+
+
+CACHE_VARIABLE = "LIVEINSTALL_CACHE"
+
+
+def default_cache() -> str:
+    """The directory of the cache: LIVEINSTALL_CACHE, or `liveinstall/wheels` where this system has a user's caches."""
+    chosen = os.environ.get(CACHE_VARIABLE, "")
+    if chosen and not sys.flags.ignore_environment:
+        return os.path.abspath(os.path.expanduser(chosen))
+    if os.name == "nt":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "liveinstall", "wheels")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment.installed import finder
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.activation import activate
 from liveinstall._sidebyside.activation.answer_cache import Answer
 from liveinstall._sidebyside.activation.apply import apply, asked
-from liveinstall._sidebyside.install import _fetch
+from liveinstall._sidebyside.install import fetch_missing
 from liveinstall._sidebyside.registry.format import encode
 from liveinstall._sidebyside.registry.index_builder import write_tables
-from liveinstall._sidebyside.selection.select import (
+from liveinstall._sidebyside.selection.choose import (
     SelectionContext,
     broken_by,
     check_simple,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from liveinstall._sidebyside.activation.answer_cache import Question
     from liveinstall._sidebyside.selection.resolver import AvailableVersion
     from liveinstall.events import OnEvent
-    from liveinstall.results import Activation
+    from liveinstall.reports import Activation
 
 
 def require_anew(
@@ -48,7 +48,7 @@ def require_anew(
         from liveinstall._sidebyside.selection.fetch import check_options
 
         check_options(texts, options)
-    site = _site()
+    site = current_site()
     store = Store.default(site)
     scene = SelectionContext(store, finder(), activate.active())
     wanted = [*asked, *(text for text in texts if text not in asked)]  # what was granted before still holds
@@ -60,7 +60,7 @@ def require_anew(
         if not install:
             raise
         with Reporter(on_event, quiet=quiet) as reporter:
-            _fetch(texts, store, options, reporter)
+            fetch_missing(texts, store, options, reporter)
         chosen = choose(wanted, scene)
         question = None  # the store is another one now
     return _activate(texts, chosen, scene, site, question)
@@ -92,7 +92,3 @@ def _activate(
     if question and not scene.active:
         question.remember(answer)
     return apply(answer, why, texts)
-
-
-def _site() -> str:
-    return find_target(for_change=False).site

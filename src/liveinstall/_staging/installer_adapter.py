@@ -32,7 +32,7 @@ from installer.records import RecordEntry
 from installer.scripts import InvalidScript, Script
 from installer.utils import Scheme, fix_shebang, get_launcher_kind
 
-from liveinstall._staging.copying import CHUNK, Rejoined
+from liveinstall._staging.file_copy import CHUNK, Rejoined
 from liveinstall._staging.policy import UNREADABLE, refused
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from liveinstall.errors import StagingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from liveinstall._model import Candidate, Target
+    from liveinstall._model import Candidate
     from liveinstall._staging.bytecode import BytecodeCompiler
+    from liveinstall.results import Target
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Checked:
         return path in self.left_out or "__pycache__" in path.split("/")
 
 
-class _Check:
+class _WheelPolicy:
     def __init__(self, archive: zipfile.ZipFile | UnpackedWheel, file_name: str) -> None:
         self.archive = archive
         self.file_name = file_name
@@ -92,7 +92,7 @@ def refused(wheel: str, entry: str, why: str) -> WheelRefusedError:
 
 def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, size: int) -> Checked:
     """Check a wheel of `size` bytes, or an unpacked one; WheelRefusedError names the entry that breaks a rule."""
-    check = _Check(archive, file_name)
+    check = _WheelPolicy(archive, file_name)
     if isinstance(archive, UnpackedWheel):
         check_tree(archive, check.refuse)
     else:
@@ -127,7 +127,7 @@ def start_notes(name: str, wheel: str) -> tuple[str, ...]:
     return tuple(f"{name}: {path} {_RUNS}" for path in paths)
 
 
-def _check_names(check: _Check, names: Iterable[str], directories: Iterable[str]) -> None:
+def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterable[str]) -> None:
     files: dict[str, str] = {}
     above: dict[str, str] = {}  # each directory, and a file that is in it
     for name in names:
@@ -151,7 +151,7 @@ def _folded(name: str) -> str:
     return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
-def _check_name(check: _Check, name: str) -> None:
+def _check_name(check: _WheelPolicy, name: str) -> None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "" in parts or "." in parts:
         check.refuse(name, "leaves the directory that it belongs in")
@@ -164,14 +164,14 @@ def _check_name(check: _Check, name: str) -> None:
         check.refuse(name, "is a name that is too long for some file systems")
 
 
-def _dist_info(check: _Check, names: Iterable[str]) -> str:
+def _dist_info(check: _WheelPolicy, names: Iterable[str]) -> str:
     found = sorted({top for top in {name.partition("/")[0] for name in names} if top.lower().endswith(".dist-info")})
     if len(found) != 1:
         check.refuse(", ".join(found) or "*.dist-info", "must be exactly one directory")
     return found[0]
 
 
-def _check_identity(check: _Check, dist_info: str) -> tuple[str, str]:
+def _check_identity(check: _WheelPolicy, dist_info: str) -> tuple[str, str]:
     """File name, dist-info and METADATA must name the same distribution."""
     try:
         name, version, *_ = parse_wheel_filename(check.file_name)
@@ -215,7 +215,7 @@ def read_head(text: str) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def _check_layout(check: _Check, names: Iterable[str], dist_info: str, data: str) -> list[str]:
+def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, data: str) -> list[str]:
     """Where files would go; notes of what a person should know."""
     for name in (f"{dist_info}/METADATA", f"{dist_info}/WHEEL", f"{dist_info}/RECORD"):
         if name not in names:
@@ -234,7 +234,7 @@ def _check_layout(check: _Check, names: Iterable[str], dist_info: str, data: str
     return notes
 
 
-def _place(check: _Check, name: str, data: str) -> tuple[str, str]:
+def _place(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
     """Where an entry would lie: in site (site-packages), scripts, headers or data, and its path there."""
     top, _, rest = name.partition("/")
     if not top.lower().endswith(".data"):
@@ -254,7 +254,7 @@ def _place(check: _Check, name: str, data: str) -> tuple[str, str]:
     return scheme, inner
 
 
-def _check_site(check: _Check, name: str, inner: str, dist_info: str) -> None:
+def _check_site(check: _WheelPolicy, name: str, inner: str, dist_info: str) -> None:
     top = inner.partition("/")[0]
     if _OURS.fullmatch(top):
         check.refuse(name, "uses a name that liveinstall keeps for itself")
@@ -264,7 +264,7 @@ def _check_site(check: _Check, name: str, inner: str, dist_info: str) -> None:
         check.refuse(name, "would register another distribution, or itself once more")
 
 
-def _check_record(check: _Check, names: Iterable[str], dist_info: str) -> dict[str, tuple[str, str, int | None]]:
+def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> dict[str, tuple[str, str, int | None]]:
     """RECORD and archive must be a bijection, with sha256 or stronger."""
     own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}
     record: dict[str, tuple[str, str, int | None]] = {}
@@ -289,7 +289,7 @@ def _check_record(check: _Check, names: Iterable[str], dist_info: str) -> dict[s
     return record
 
 
-def _rows(check: _Check, name: str) -> Iterator[list[str]]:
+def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
     """The rows of RECORD; blank ones, which some tools write, do not count."""
     try:
         yield from filter(None, csv.reader(io.StringIO(_text(check, name, 4 * MAX_TEXT), newline="")))
@@ -297,7 +297,7 @@ def _rows(check: _Check, name: str) -> Iterator[list[str]]:
         check.refuse(name, f"cannot be read ({error})")
 
 
-def _check_entry_points(check: _Check, name: str) -> list[str]:
+def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
     """Read as `installer` will, [DEFAULT] and all, so that no script is made that was not looked at; their names."""
     from configparser import ConfigParser, Error
 
@@ -318,7 +318,7 @@ def _check_entry_points(check: _Check, name: str) -> list[str]:
     return [script for script, _ in rows]
 
 
-def _is_purelib(check: _Check, dist_info: str) -> bool:
+def _is_purelib(check: _WheelPolicy, dist_info: str) -> bool:
     wheel = read_head(_text(check, f"{dist_info}/WHEEL"))
     version = next(iter(wheel.get("wheel-version", ())), None)
     if not (version or "").startswith("1."):
@@ -326,7 +326,7 @@ def _is_purelib(check: _Check, dist_info: str) -> bool:
     return next(iter(wheel.get("root-is-purelib", ())), "").strip().lower() == "true"
 
 
-def _text(check: _Check, name: str, most: int = MAX_TEXT) -> str:
+def _text(check: _WheelPolicy, name: str, most: int = MAX_TEXT) -> str:
     try:
         info = check.archive.getinfo(name)
         if info.file_size > most:

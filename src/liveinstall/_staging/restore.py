@@ -23,8 +23,9 @@ from liveinstall.errors import RetiredError, StagingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from liveinstall._model import Candidate, Retired, Target
+    from liveinstall._model import Candidate, Retired
     from liveinstall._staging.bytecode import BytecodeCompiler
+    from liveinstall.results import Target
 
 LINKED_FROM = 2**20  # bytes; what is smaller is copied
 _Row = tuple[int, int, str, str]

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
-    from liveinstall._model import Candidate, Target
+    from liveinstall._model import Candidate
     from liveinstall._staging.bytecode import BytecodeCompiler
+    from liveinstall.results import Target
 
 
 def stage_all(

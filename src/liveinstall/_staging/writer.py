@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from _liveinstall_boot.codec import stem
-from liveinstall._staging.copying import LARGE, copy, finish
+from liveinstall._staging.file_copy import LARGE, copy, finish
 from liveinstall._staging.policy import NOT_ITS_OWN, refused
 from liveinstall._staging.unpacked_wheel import link_listed, linked
 from liveinstall._system.dist_info import encoded
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterable, Mapping
 
-    from liveinstall._model import Candidate, Target
+    from liveinstall._model import Candidate
     from liveinstall._staging.bytecode import BytecodeCompiler
     from liveinstall._staging.policy import Checked
     from liveinstall._staging.unpacked_wheel import UnpackedWheel
+    from liveinstall.results import Target
 
     Expected = tuple[str, str, int | None] | None  # a row of the wheel's RECORD
     Written = tuple[str, str, str]  # path, hash and size, as RECORD has them

@@ -1,4 +1,4 @@
-"""The one place that starts child processes: an argument list, no shell, secrets never shown."""
+"""Our own child processes: an argument list, no shell, a timeout, and output without credentials."""
 
 from __future__ import annotations
 

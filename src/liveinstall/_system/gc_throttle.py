@@ -10,7 +10,7 @@ from _frozen_importlib import ModuleSpec
 THRESHOLD = 10_007  # nobody else's
 
 
-class throttled_gc:
+class throttled_gc:  # noqa: N801  it is called like a function
     """A context within which that happens after THRESHOLD objects, unless somebody has chosen more, or never.
 
     It can be used again, also within itself. A threshold that somebody chooses meanwhile stays.

@@ -1,4 +1,4 @@
-"""Running a program in an environment that is not this one: heard to its end, or with this process's own streams."""
+"""Starting the user's programs: with their output captured, or with the streams of this process."""
 
 from __future__ import annotations
 
@@ -172,10 +172,29 @@ def _encoding() -> str:
     return locale.getpreferredencoding(do_setlocale=False)
 
 
+def start_in_foreground(
+    words: Sequence[str], variables: Mapping[str, str] | None = None, handles: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a program with this process's streams; see it to its end with `exit_status()`.
+
+    Args:
+        words: The program and its arguments.
+        variables: Its environment variables; None for those of this process.
+        handles: File descriptors that it inherits (POSIX).
+
+    Returns:
+        The child process.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    return subprocess.Popen(words, env=variables, pass_fds=tuple(handles))
+
+
 def run_in_foreground(words: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:
-    """Run a program with this process's streams; its exit status, as `exit_status()` has it."""
+    """Run a program with this process's streams; its exit status, as `exit_status()` has it. Raises TrialError."""
     try:
-        child = subprocess.Popen(words, env=variables, pass_fds=tuple(handles))
+        child = start_in_foreground(words, variables, handles)
     except OSError as error:
         raise TrialError(f"the program could not be started: {error}.") from error
     return exit_status(child)

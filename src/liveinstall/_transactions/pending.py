@@ -18,7 +18,7 @@ from liveinstall._transactions.history import undo_metadata
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from liveinstall._model import Target
+    from liveinstall.results import Target
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
-    from liveinstall._model import Change, Distribution
+    from liveinstall._model import Distribution
+    from liveinstall.results import Change
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import swap
+from liveinstall._system.presenter import presenter
 from liveinstall.errors import StagedImportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -55,13 +56,6 @@ class StagedDistribution:
         return f"{self.distribution} is staged{since}"
 
 
-class Place:
-    """What only a front end knows; the front ends put it here."""
-
-    advise: Callable[[], str] = staticmethod(lambda: "Restart (in a notebook: restart the kernel) to switch.")
-    watch: Callable[[], None] = staticmethod(lambda: None)  # shows notes with errors from now on
-
-
 class StagedFinder:
     """Last on sys.meta_path: explains an import that fails only because its distribution waits for a restart.
 
@@ -86,7 +80,7 @@ class StagedFinder:
         if waiting and _has(waiting.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
             raise StagedImportError(
                 f"No module named {name!r} yet: {waiting} and waits for a restart of Python.",
-                todo=Place.advise(),
+                todo=presenter().restart_advice(),
                 name=name,
             )
         return None
@@ -103,7 +97,7 @@ def _has(part: str, name: str) -> bool:
 
 def explain_staged(staged: Mapping[str, StagedDistribution]) -> None:
     """From now on explain failing imports of these top-level modules, and of what is below them."""
-    Place.watch()
+    presenter().explain_errors()
     _finder.staged = dict(staged)
     if _finder not in sys.meta_path:
         sys.meta_path.append(_finder)

@@ -7,8 +7,8 @@ from contextvars import copy_context
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from liveinstall._model import Followed
 from liveinstall._system.cancellation import Cancellation
+from liveinstall._system.presenter import presenter
 from liveinstall._verbs import ensure, install, undo, uninstall
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _asynchronous(verb: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
             cancellation.cancel()
             await _end(work)
             raise
-        return Followed.follow(result, consent) if consent in ("ask", "auto") else result  # type: ignore[arg-type, return-value]
+        return presenter().after_request(result, consent) if consent in ("ask", "auto") else result
 
     run.__name__ = run.__qualname__ = f"a{verb.__name__}"
     run.__doc__ = f"""`{verb.__name__}()` for event loops: it runs in a thread, and `on_event` is called in the loop.

@@ -10,12 +10,12 @@ from packaging.utils import canonicalize_name
 import _liveinstall_boot as boot
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import find_target
-from liveinstall._model import Change, Result
 from liveinstall._planning.satisfied import unsatisfied
 from liveinstall._requirements.requirement import parse_requirement
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._transactions.requesters import read_requests
 from liveinstall._verbs.install import install
+from liveinstall.results import Change, Result
 
 if TYPE_CHECKING:
     from liveinstall._model import Distribution

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 from _liveinstall_boot import holds
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import current_site, find_target
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import companions
 from liveinstall.errors import NotWritableError, RequirementError
-from liveinstall.results import Guard
+from liveinstall.reports import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +29,7 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
     """
 
     def __init__(self) -> None:
-        self._site = find_target(for_change=False).site
+        self._site = current_site()
         self._new = self._site not in holds._mine  # noqa: SLF001
         try:
             holds.take_hold(self._site, command_line())
@@ -64,12 +63,12 @@ def hold_while(program: Sequence[str]) -> int:
 
     Raises: RequirementError where it cannot be started, TargetError, NotWritableError.
     """
-    from liveinstall._system.programs import exit_status  # a hold itself needs nothing of it
+    from liveinstall._system.programs import exit_status, start_in_foreground  # a hold itself needs nothing of it
 
     with hold() as held:
         held.all()
         try:
-            child = subprocess.Popen(program, pass_fds=held.handles())
+            child = start_in_foreground(program, handles=held.handles())
         except OSError as error:
             raise RequirementError(f"{program[0]} could not be started: {error}.", requirement=program[0]) from error
         return exit_status(child)

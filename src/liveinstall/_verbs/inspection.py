@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import current_site, find_target
 from liveinstall._planning.graph import Node, edges
 from liveinstall._repair.diagnosis import find_damage
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._system.redact import redact
 from liveinstall._transactions.pending import PendingChanges
-from liveinstall.results import Check, Listed, Listing
+from liveinstall.reports import Check, Listed, Listing
 
 if TYPE_CHECKING:
     from liveinstall._model import Distribution
@@ -45,7 +45,7 @@ def _found(name: str, state: dict[str, Node]) -> str:
 
 def list() -> Listing:
     """Every distribution that imports find, or that waits: installed, loaded and pending versions, by name."""
-    site = find_target(for_change=False).site
+    site = current_site()
     here = installed()
     runs = {**running_versions.running(here), **running_versions.uninstalled_but_imported(here)}
     waits = {name: entry.swap.new_version or "removed" for name, entry in PendingChanges.read(site).entries.items()}
@@ -70,7 +70,7 @@ def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:
     here = installed()
     lines = {name: _line(found) for name, found in here.items()}
     if pending:
-        for name, entry in PendingChanges.read(find_target(for_change=False).site).entries.items():
+        for name, entry in PendingChanges.read(current_site()).entries.items():
             lines.pop(name, None)
             if entry.swap.new_version:
                 lines[name] = f"{name}=={entry.swap.new_version}"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from liveinstall import fill_hooks
 from liveinstall._engines.select import choose_engine
 from liveinstall._system.gc_throttle import throttled_gc
+from liveinstall._system.presenter import presenter
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import RequirementError
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from liveinstall._model import Plan, Result
     from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import OnEvent
+    from liveinstall.results import Plan, Result
 
     When = Literal["auto", "now", "restart"]
     Paths = Sequence[str | os.PathLike[str]] | os.PathLike[str]
@@ -102,14 +102,13 @@ def install(
         return _beside(requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet)
     with throttled_gc(), choose_engine(engine) as started:
         started.expect(requirements, options)
-        fill_hooks()
+        presenter()  # loaded while the engine works
         from liveinstall._changes import install as installing
-        from liveinstall._model import Followed
         from liveinstall.events import Reporter
 
         reporter = Reporter(on_event, quiet=quiet)
         result = installing.install(requirements, options, started, reporter, dry_run=dry_run)
-    return Followed.follow(result, restart)
+    return presenter().after_request(result, restart)
 
 
 def _beside(
@@ -122,7 +121,6 @@ def _beside(
 ) -> Result:
     if dry_run:
         raise RequirementError("dry_run= and parallel=True contradict each other.", requirement="dry_run")
-    fill_hooks()
     from liveinstall._sidebyside.install import put_beside
     from liveinstall.events import Reporter
 
@@ -141,7 +139,7 @@ def plan(
     options.pop("restart", None)
     with throttled_gc(), choose_engine(engine) as started:
         started.expect(requirements, options)
-        fill_hooks()
+        presenter()  # loaded while the engine works
         from liveinstall._changes import install as installing
         from liveinstall.events import Reporter
 

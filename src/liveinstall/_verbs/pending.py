@@ -12,18 +12,18 @@ from liveinstall._changes.summaries import change_of, changes_of, explain_import
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import loaded
 from liveinstall._environment.target import find_target
-from liveinstall._model import AllPending, Change, Plan, Result, Timing
 from liveinstall._planning.plan import kept_after_cancel
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import publish_pending
 from liveinstall.errors import NotPendingError
+from liveinstall.results import AllPending, Change, Plan, Result, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from liveinstall._model import Holder, Target
+    from liveinstall.results import Holder, Target
 
 
 def pending() -> AllPending:

@@ -7,8 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from liveinstall._environment.installed import in_directory, installed
-from liveinstall._environment.target import find_target
-from liveinstall._model import Rows
+from liveinstall._environment.target import current_site, find_target
 from liveinstall._planning.graph import Node
 from liveinstall._planning.satisfied import unsatisfied
 from liveinstall._sidebyside import layout
@@ -24,15 +23,16 @@ from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall.errors import RegistryConflictError, RegistryError
 from liveinstall.events import Reporter
-from liveinstall.results import Guard, Registered, VersionInUse
+from liveinstall.reports import Guard, Registered, VersionInUse
+from liveinstall.results import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from liveinstall._model import Target
     from liveinstall._requirements.request import RequirementLike
     from liveinstall._sidebyside.registry.format import Registry
     from liveinstall.events import OnEvent
+    from liveinstall.results import Target
 
 
 class Registrations(Rows[Registered]):
@@ -86,21 +86,21 @@ def _described(name: str, path: str, registry: Registry, site: str, problems: Se
 
 def show(name: str) -> Registered:
     """One registry, by its name or its file. Raises: RegistryError."""
-    site = _site()
+    site = current_site()
     path, registry = files.read(site, name)
     return _described(name, path, registry, site)
 
 
 def registered() -> Registrations:
     """All registries of this environment; of one that cannot be read, why."""
-    return Registrations(_shown(name) for name in files.known_names(_site()))
+    return Registrations(_shown(name) for name in files.known_names(current_site()))
 
 
 def _shown(name: str) -> Registered:
     try:
         return show(name)
     except RegistryError as error:
-        return Registered(name, files.path_of(_site(), name), problems=(error.what,))
+        return Registered(name, files.path_of(current_site(), name), problems=(error.what,))
 
 
 def merge(name: str, *others: str) -> Registered:
@@ -123,7 +123,7 @@ def check(name: str) -> Registered:
     Also entries that this Python cannot use, and requirements that do not hold. Raises: RegistryError if it is not
     there, or no registry.
     """
-    site = _site()
+    site = current_site()
     path, registry = files.read(site, name)
     store = layout.own_store(site)
     try:
@@ -176,7 +176,7 @@ def remove(name: str) -> Registered:
 
 def export_pth(name: str) -> tuple[str, ...]:
     """The directories of a registry, one line each: for a .pth file that type checkers and editors understand."""
-    site = _site()
+    site = current_site()
     path, registry = files.read(site, name)
     store = layout.own_store(site)
     return tuple(dict.fromkeys(located(place, os.path.dirname(path), store) for place in registry.places))
@@ -191,7 +191,3 @@ def enable(state: Literal["on", "off"]) -> Guard:
     with environment_lock(site, who=command_line()):
         files.enable(site, on=state == "on")
     return Guard(site, state == "on")
-
-
-def _site() -> str:
-    return find_target(for_change=False).site

@@ -20,12 +20,12 @@ from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.install import install
 from liveinstall.errors import LiveInstallError
-from liveinstall.results import Findings
+from liveinstall.reports import Findings
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from liveinstall._model import Target
+    from liveinstall.results import Target
 
 _KEPT = "left as it is: "
 DONE = ("mended", "staged for the next start of Python")

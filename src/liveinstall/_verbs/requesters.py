@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from liveinstall._changes.context import RequestContext
 from liveinstall._changes.requester_constraints import name_of
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import current_site, find_target
 from liveinstall._planning.unused import unneeded
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
@@ -26,13 +26,13 @@ _FOR = re.compile(r"(.*) \(for (.+)\)$")  # how a request is written that has a 
 
 def asked_by(requester: str) -> tuple[str, ...]:
     """What a requester has asked for, as it is recorded."""
-    site = find_target(for_change=False).site
+    site = current_site()
     return tuple(asked.requirement for asked in read_requests(site) if asked.who == requester)
 
 
 def requesters() -> tuple[str, ...]:
     """Everybody who is recorded to have asked for something."""
-    site = find_target(for_change=False).site
+    site = current_site()
     return tuple(dict.fromkeys(asked.who for asked in read_requests(site)))
 
 

@@ -15,7 +15,7 @@ from liveinstall._sidebyside.activation.apply import apply, asked
 if TYPE_CHECKING:
     from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import OnEvent
-    from liveinstall.results import Activation
+    from liveinstall.reports import Activation
 
 _ONE_AT_A_TIME = RLock()
 
@@ -43,8 +43,6 @@ def require(
         answer = question.answer() if question else None
         if answer:
             return apply(answer, f"require({', '.join(map(repr, texts))})", texts)
-        import liveinstall
         from liveinstall._sidebyside.require import require_anew
 
-        liveinstall.fill_hooks()
         return require_anew(texts, install=install, on_event=on_event, quiet=quiet, options=options, question=question)

@@ -10,19 +10,19 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import liveinstall
 from _liveinstall_boot.holds import is_manager
 from liveinstall._environment.installed import finder
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import current_site
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.activation import activate
 from liveinstall._sidebyside.activation.apply import write_derived
 from liveinstall._sidebyside.registry import files
 from liveinstall._sidebyside.registry.format import encode
 from liveinstall._sidebyside.registry.index_builder import write_tables
-from liveinstall._sidebyside.selection.select import SelectionContext, choose, registry_for
+from liveinstall._sidebyside.selection.choose import SelectionContext, choose, registry_for
 from liveinstall._sidebyside.store.store import Store
-from liveinstall._system.programs import exit_status
+from liveinstall._system.package import DIRECTORY
+from liveinstall._system.programs import exit_status, start_in_foreground
 from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import ActivationError, RequirementError
 from liveinstall.events import Reporter
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Nothing of the working directory is imported before the program.
-_START = "import sys; sys.flags.safe_path or sys.path.pop(0); {home}from liveinstall._sidebyside.activation._program_child import main; main()"
+_START = (
+    "import sys; sys.flags.safe_path or sys.path.pop(0); {home}"
+    "from liveinstall._sidebyside.activation._program_child import main; main()"
+)
 _KINDS = {"-m": "module", "-c": "code"}
 
 
@@ -50,18 +53,18 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
     if is_manager([sys.executable, *program]):  # it is shown the environment as it is on disk, by its own arguments
         variables = {name: value for name, value in os.environ.items() if name != layout.REGISTRY_VARIABLE}
-        return _wait(subprocess.Popen([sys.executable, *flags, *program], env=variables))
+        return _wait(start_in_foreground([sys.executable, *flags, *program], variables))
     wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
-    site = find_target(for_change=False).site
+    site = current_site()
     store = Store.default(site)
     with _registry(wanted, store, quiet, options) as path:
         variables = dict(os.environ)
-        home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
-        start = _START.format(home="" if home in sys.path and home == site else f"sys.path.append({home!r}); ")
+        is_there = DIRECTORY in sys.path and site == DIRECTORY
+        start = _START.format(home="" if is_there else f"sys.path.append({DIRECTORY!r}); ")
         if path and files.is_enabled(site):
             variables[layout.REGISTRY_VARIABLE] = path
         command = [sys.executable, *flags, "-c", start, path, store.path, site, kind, target, *arguments]
-        return _wait(subprocess.Popen(command, env=variables))
+        return _wait(start_in_foreground(command, variables))
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

@@ -11,7 +11,7 @@ from liveinstall._sidebyside.activation import activate
 from liveinstall._transactions import companions
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.pending import pending
-from liveinstall.results import Activation, Status, VersionInUse
+from liveinstall.reports import Activation, Status, VersionInUse
 
 
 def status() -> Status:

@@ -6,11 +6,12 @@ import os
 
 from packaging.utils import canonicalize_name
 
-from liveinstall._model import Rows
+from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.store.store import Store
-from liveinstall._verbs.registry import _site, registered
+from liveinstall._verbs.registry import registered
 from liveinstall.errors import RequirementError, StoreError
-from liveinstall.results import VersionInUse
+from liveinstall.reports import VersionInUse
+from liveinstall.results import Rows
 
 
 class StoredVersions(Rows[VersionInUse]):
@@ -22,7 +23,7 @@ class StoredVersions(Rows[VersionInUse]):
 def stored() -> StoredVersions:
     """All that the store of this environment has."""
     return StoredVersions(
-        VersionInUse(entry.name, entry.version, entry.path) for entry in Store.default(_site()).entries()
+        VersionInUse(entry.name, entry.version, entry.path) for entry in Store.default(current_site()).entries()
     )
 
 
@@ -31,7 +32,7 @@ def forget(*wanted: str) -> tuple[VersionInUse, ...]:
 
     Raises: StoreError for what is not there, what a registry of this environment names, and what a live process uses.
     """
-    site = _site()
+    site = current_site()
     store = Store.default(site)
     entries = []
     for text in wanted:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import _liveinstall_boot as boot
 from liveinstall._environment.target import find_target
 from liveinstall._homes.trial import TrialEnvironment, trial_environment
-from liveinstall._model import Change, Timing
 from liveinstall._system.programs import program_of, run_captured, run_in_foreground
 from liveinstall._transactions import transaction as transactions
 from liveinstall.errors import TrialError
-from liveinstall.results import Trial
+from liveinstall.reports import Trial
+from liveinstall.results import Change, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from liveinstall._model import Target
+    from liveinstall.results import Target
 
 
 def trial(

@@ -10,18 +10,19 @@ from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.summaries import past_of
 from liveinstall._environment.installed import in_directory, installed
 from liveinstall._environment.target import find_target
-from liveinstall._model import Candidate, Origin, Result, Retired, Target
+from liveinstall._model import Candidate, Retired
 from liveinstall._planning.plan import defer_together
 from liveinstall._planning.undo_plan import UndoneChange, UndoneTransaction, plan_undo
+from liveinstall._requirements.option_values import wants_verification
 from liveinstall._requirements.request import Request
-from liveinstall._requirements.verify import wants_verification
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import history as past
 from liveinstall._transactions import transaction as transactions
 from liveinstall.errors import NotHappenedError, RequirementError, RetiredError, UndoError
-from liveinstall.results import History, Past
+from liveinstall.reports import History, Past
+from liveinstall.results import Origin, Result, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

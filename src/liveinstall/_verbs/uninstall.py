@@ -16,9 +16,8 @@ from liveinstall._environment.installed import check_metadata
 from liveinstall._environment.target import find_target
 from liveinstall._planning.plan import future
 from liveinstall._planning.unused import unused_without
-from liveinstall._requirements.option_values import value_of
+from liveinstall._requirements.option_values import value_of, wants_verification
 from liveinstall._requirements.request import Request
-from liveinstall._requirements.verify import wants_verification
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._transactions.requesters import read_requests
 from liveinstall.errors import RequirementError, TargetError
@@ -27,8 +26,8 @@ from liveinstall.events import Done, Reporter
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from liveinstall._model import Plan, Result
     from liveinstall.events import OnEvent
+    from liveinstall.results import Plan, Result
 
 
 def uninstall(

@@ -6,18 +6,18 @@ from packaging.utils import canonicalize_name
 
 from liveinstall._environment.installed import installed
 from liveinstall._environment.running_versions import running
+from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.activation import activate
-from liveinstall._sidebyside.require import _site
 from liveinstall._sidebyside.selection.candidates import newest_stable_first, offer_of, usable
 from liveinstall._sidebyside.store.store import Store
 from liveinstall._transactions.pending import PendingChanges
-from liveinstall.results import Versions
+from liveinstall.reports import Versions
 
 
 def versions(name: str) -> Versions:
     """All versions of a distribution: in the default environment, stored beside it, pending, and active."""
     name = canonicalize_name(name)
-    site = _site()
+    site = current_site()
     here = installed()
     default = here[name].version if name in here else ""
     offers = newest_stable_first(filter(None, map(offer_of, usable(Store.default(site).find(name)))))

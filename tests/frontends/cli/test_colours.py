@@ -7,8 +7,8 @@ import pytest
 
 from liveinstall._frontends.cli.colours import GREEN, RED, YELLOW, paint_lines, wants_colour
 from liveinstall._frontends.rendering import show
-from liveinstall._model import Change, Pending, Result, Timing
-from liveinstall.results import Check, Finding, Stale
+from liveinstall.reports import Check, Finding, Stale
+from liveinstall.results import Change, Pending, Result, Timing
 
 
 class Terminal(io.StringIO):

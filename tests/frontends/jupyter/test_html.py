@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 import liveinstall
-from liveinstall import _model, results
+from liveinstall import reports
 from liveinstall._frontends.jupyter import html
-from liveinstall._model import Change, Holder, Pending, Plan, Result, Timing
-from liveinstall.results import Check, Finding, Listed, Past, Stale, Status
+from liveinstall.reports import Check, Finding, Listed, Past, Stale, Status
+from liveinstall.results import AllPending, Change, Holder, Origin, Pending, Plan, Result, Target, Timing
 
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(1)>&"
 assert liveinstall.install  # a public name was used, so values know how to show themselves
@@ -27,22 +27,22 @@ def values(word="numpy", reason="numpy is imported here"):
     pending = Pending(word, (up, gone), 1e9, 7, word, (word,), "pending", reason)
     failed = Pending(word, (up,), 0.0, 7, word, (word,), "failed", reason)
     holder = Holder(4711, word, 1e9, uses=(word,), distributions=(word,), sees=(word,))
-    past = Past(word, (new,), 1e9, 7, word, (word,), {"rich": _model.Origin(word)})
+    past = Past(word, (new,), 1e9, 7, word, (word,), {"rich": Origin(word)})
     finding = Finding("broken", word, word, reason, reason)
-    target = _model.Target(*[word] * 7)
-    status = Status(target, _model.AllPending([pending, failed]), (holder,), 9, (word,), guarded=True)
+    target = Target(*[word] * 7)
+    status = Status(target, AllPending([pending, failed]), (holder,), 9, (word,), guarded=True)
     listed = Listed(word, "1.26.4", word, "2.2.6", word)
     return [
         Plan((up, new, gone), (new,), (word,), (word,)),
         Result((new,), (up,), (gone,), (new,), word, (word,), (word,)),
         Result((new,), (up,), dry_run=True),
         *(pending, failed, past, status, finding, listed, Check((word,), (finding,), (Stale(word, word, word),))),
-        _model.AllPending([pending, failed]),
-        *(results.History([past]), results.Findings([finding]), results.Listing([listed])),
+        AllPending([pending, failed]),
+        *(reports.History([past]), reports.Findings([finding]), reports.Listing([listed])),
     ]
 
 
-EMPTY = [Plan(), Result(), Check(), _model.AllPending(), results.History(), results.Findings(), results.Listing()]
+EMPTY = [Plan(), Result(), Check(), AllPending(), reports.History(), reports.Findings(), reports.Listing()]
 
 
 class Page(HTMLParser):
@@ -104,7 +104,7 @@ def test_a_status_names_who_holds_what():
 
 @pytest.mark.parametrize("nothing", EMPTY, ids=lambda value: type(value).__name__)
 def test_nothing_is_said_in_words(nothing):
-    assert Page(html.render(nothing)).words == str(nothing) or isinstance(nothing, results.Listing)
+    assert Page(html.render(nothing)).words == str(nothing) or isinstance(nothing, reports.Listing)
 
 
 def test_showing_never_raises():
@@ -116,9 +116,9 @@ def test_showing_never_raises():
 
 
 def test_rows_are_tuples_in_all_else():
-    rows = results.History([1, 2])
+    rows = reports.History([1, 2])
     assert rows == (1, 2) and hash(rows) == hash((1, 2)) and (*rows, 3) == (1, 2, 3)
-    assert pickle.loads(pickle.dumps(rows)) == rows and type(pickle.loads(pickle.dumps(rows))) is results.History
+    assert pickle.loads(pickle.dumps(rows)) == rows and type(pickle.loads(pickle.dumps(rows))) is reports.History
 
 
 def test_the_session_gives_rows_that_show_themselves(env):

@@ -12,8 +12,8 @@ import pytest
 import liveinstall
 from liveinstall._frontends.cli import commands
 from liveinstall._frontends.jupyter import magic
-from liveinstall._model import Result
 from liveinstall.errors import RequirementError
+from liveinstall.results import Result
 
 
 class Shell:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from liveinstall._model import Change, Pending, Timing
+from liveinstall.results import Change, Pending, Timing
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from liveinstall._frontends.following import follow
 
 from liveinstall._frontends.detect import FrontEnd
-from liveinstall._frontends.following import follow
 from liveinstall._frontends.restart import kernel, kernel_report, restart
-from liveinstall._model import Change, Result, Timing
 from liveinstall.errors import CannotRestartError
+from liveinstall.results import Change, Result, Timing
 
 STAGED = Result(staged=(Change("alpha", "1.0", "2.0", Timing.RESTART),))
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from liveinstall._engines.base import View
-    from liveinstall._model import Candidate, Origin
+    from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
     from liveinstall.events import Event
+    from liveinstall.results import Origin
 
 _CHILD = os.path.join(os.path.dirname(__file__), "_pip_child.py")
 
@@ -46,6 +47,10 @@ class PipEngine:
 
     def expect(self, requirements: object, options: object) -> None:
         """See `Engine.expect`: the child loads pip already."""
+
+    def fresh(self) -> PipEngine:
+        """See `Engine.fresh`."""
+        return PipEngine()
 
     def sources(self) -> Mapping[str, Origin]:
         """Pip's report has told it."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from liveinstall._requirements.request import Request
+    from liveinstall._requirements.sources import Sources
 
 _OURS = ("--target", "-t", "--prefix", "--python", "-p", "--system", "--user", "--link-mode", "--dry-run", "--exact")
 
@@ -34,7 +35,7 @@ def arguments(request: Request, directory: str) -> Iterator[str]:
         yield "--prerelease=allow"
     written = os.path.join(directory, "constraints.txt")
     yield from (f"--constraints={path}" for path in constraint_files(request.constraints, written))
-    yield from sources(request)
+    yield from source_options(request.sources)
     yield from (f"--config-setting={key}={value}" for key, value in request.config_settings)
     yield from request.engine_arguments
     yield from (f"--requirements={path}" for path in request.files)
@@ -44,15 +45,15 @@ def arguments(request: Request, directory: str) -> Iterator[str]:
     yield from request.requirements
 
 
-def sources(request: Request) -> Iterator[str]:
-    """Where packages may come from, and as what."""
-    if request.no_index:
+def source_options(sources: Sources) -> Iterator[str]:
+    """Where packages may come from, and whether as wheels or as source archives."""
+    if sources.no_index:
         yield "--no-index"
-    if request.index_url:
-        yield f"--default-index={request.index_url}"
-    yield from (f"--index={url}" for url in request.extra_index_urls)
-    yield from (f"--find-links={link}" for link in request.find_links)
-    for option, names in (("--only-binary", request.only_binary), ("--no-binary", request.no_binary)):
+    if sources.index_url:
+        yield f"--default-index={sources.index_url}"
+    yield from (f"--index={url}" for url in sources.extra_index_urls)
+    yield from (f"--find-links={link}" for link in sources.find_links)
+    for option, names in (("--only-binary", sources.only_binary), ("--no-binary", sources.no_binary)):
         yield from (f"{option}={name.strip()}" for text in names for name in text.split(",") if name.strip())
 
 
@@ -74,7 +75,7 @@ def _check(request: Request) -> None:
     for project in request.editables:
         if "+" in project.partition("://")[0].rpartition("@")[2]:
             raise RequirementError(
-                f"uv uses no repository where it lies: {redact(project)}.",
+                f"uv cannot install a repository in editable mode: {redact(project)}.",
                 todo='Clone it and give its directory as editable=, or use engine="pip".',
                 requirement=redact(project),
             )

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._engines.uv.arguments import arguments, sources
+from liveinstall._engines.uv.arguments import arguments, source_options
 from liveinstall._engines.uv.program import find_uv
 from liveinstall._engines.uv.run import QUIET, Run, early
 from liveinstall._requirements.offline import is_offline
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from liveinstall._engines.base import View
     from liveinstall._engines.uv.origins import Origins
-    from liveinstall._model import Candidate, Origin
+    from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
+    from liveinstall.results import Origin
 
 # What would contradict what is asked for here; what they say is asked for here instead, or does not apply.
 _DROPPED = ("UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "VIRTUAL_ENV")
@@ -61,6 +62,10 @@ class UvEngine:
         """See `Engine.expect`."""
         self._run = early(self._uv, requirements, options, _variables(self._own.name), self._own.name)
 
+    def fresh(self) -> UvEngine:
+        """See `Engine.fresh`."""
+        return UvEngine()
+
     def keep(self) -> None:
         """Nothing that was fetched lies outside of the cache."""
 
@@ -82,21 +87,29 @@ class UvEngine:
             run = self._started(list(arguments(request, directory)), view, variables)
         _note(directory, "own", self._own.name)
         _note(directory, "links", run.target)
-        from liveinstall._engines.uv import results  # while uv works
+        from liveinstall._engines.uv import report  # while uv works
 
         status, log = run.child.ask("", timeout=request.timeout)
         if status:
-            from liveinstall._engines.uv.errors import failure
+            from liveinstall._engines.uv.failure import failure
 
             raise failure(log, child_process.run([self._uv, "--version"], timeout=10)[1].strip())
-        found = results.candidates(run.target, request, log)
+        found = report.candidates(run.target, request, log)
         self._end(run)
         indexed = [f"{candidate.name}=={candidate.version}" for candidate in found if candidate.direct_url is None]
         if fetch and indexed:
-            lock = [self._uv, "pip", "compile", "--quiet", *QUIET, f"--python={sys.executable}", *sources(request)]
+            lock = [
+                self._uv,
+                "pip",
+                "compile",
+                "--quiet",
+                *QUIET,
+                f"--python={sys.executable}",
+                *source_options(request.sources),
+            ]
             lock += ["--offline"]  # it was just asked for
             with writing_temporary():
-                self._origins = results.Origins(lock, indexed, self._own.name, variables)
+                self._origins = report.Origins(lock, indexed, self._own.name, variables)
         return found
 
     def _started(self, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:

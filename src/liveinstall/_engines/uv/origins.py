@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from liveinstall._model import Origin
 from liveinstall._system.child_process import Child
 from liveinstall._system.redact import redact
 from liveinstall.errors import EngineError
+from liveinstall.results import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,12 +13,12 @@ import time
 from contextlib import suppress
 from shutil import rmtree
 from tempfile import mkdtemp
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.holds import VARIABLE as HOLD
-from liveinstall._engines.uv.arguments import sources
+from liveinstall._engines.uv.arguments import source_options
 from liveinstall._engines.uv.view import glance, show
+from liveinstall._requirements.sources import Sources
 from liveinstall._system.child_process import Child
 from liveinstall.errors import EngineError
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from liveinstall._engines.base import View
-    from liveinstall._requirements.request import Request
 
 _MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, for everybody
 _PREFIX = "liveinstall-uv-"
@@ -36,8 +35,6 @@ QUIET = ("--no-progress", "--color=never")
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
 # Options that change nothing for uv; all others but sources keep it from starting early, if they are given at all.
 _WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify")
-_SOURCES: dict[str, Any] = {"no_index": False, "index_url": None, "extra_index_urls": (), "find_links": ()}
-_BUILDS: dict[str, Any] = {"only_binary": (), "no_binary": ()}
 
 
 class Run:
@@ -137,11 +134,15 @@ def early(
     usual = options.get("deps", True) is True and given.pop("prefer", "newest") == "newest"
     usual = usual and options.get("when", "auto") in ("auto", "now", "restart") and sys.prefix != sys.base_prefix
     plain = requirements and all(map(_is_plain, requirements))
-    if not plain or not usual or set(given) - {"deps", *_SOURCES} or not _fit(given):
+    if (
+        not plain
+        or not usual
+        or set(given) - {"deps", "no_index", "index_url", "extra_index_urls", "find_links"}
+        or not _fit(given)
+    ):
         return None
     given.pop("deps", None)
-    like_a_request = SimpleNamespace(**{**_SOURCES, **_BUILDS, **given})
-    asked = [*sources(cast("Request", like_a_request)), "--", *requirements]
+    asked = [*source_options(Sources(**given)), "--", *requirements]
     with suppress(EngineError, OSError, ValueError, TypeError):  # it will be said when it is really asked
         view = glance(sys.path)
         return Run(uv, asked, view, variables, spare) if view else None

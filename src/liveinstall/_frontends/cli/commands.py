@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli import main, parser
 from liveinstall._frontends.cli.verbs import VERBS, describe
-from liveinstall._model import Shown
 from liveinstall.errors import RequirementError
+from liveinstall.results import Shown
 
 if TYPE_CHECKING:
     import argparse

@@ -8,10 +8,10 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-import liveinstall
 from liveinstall._frontends.cli import archive_verbs, home_verbs, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import MEANINGS
 from liveinstall._requirements.pip_options import add_options, parse_words
+from liveinstall._system.package import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
         epilog=f"exit status:\n{rows}\n\nCOMMAND --help has examples. Colours: NO_COLOR=1, FORCE_COLOR=1.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"liveinstall {liveinstall.__version__}")
+    parser.add_argument("--version", action="version", version=f"liveinstall {__version__}")
     _add_common(parser)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND", title="commands")
     _add_changes(verbs)

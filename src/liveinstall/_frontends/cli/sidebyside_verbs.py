@@ -8,7 +8,7 @@ from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._requirements.pip_options import add_options
 from liveinstall._verbs.store import forget, stored
 from liveinstall.errors import RequirementError
-from liveinstall.results import Guard, Registered, VersionInUse
+from liveinstall.reports import Guard, Registered, VersionInUse
 
 if TYPE_CHECKING:
     import argparse

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from liveinstall._frontends.cli import archive_verbs, home_verbs, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._frontends.rendering import render_listed, show
-from liveinstall._model import Result
 from liveinstall._verbs import hold, inspection, pending, uninstall
 from liveinstall._verbs import undo as back
 from liveinstall._verbs.install import install, plan
 from liveinstall._verbs.status import status
+from liveinstall.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable

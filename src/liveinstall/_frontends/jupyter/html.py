@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import FrontEnd, detect
 from liveinstall._frontends.rendering import KEEPS, moment, remarks, restart_advice, sections, show, use
-from liveinstall._model import Origin, Pending, Plan, Result, Rows
-from liveinstall.results import Check, Finding, Listed, Past, Status
+from liveinstall.reports import Check, Finding, Listed, Past, Status
+from liveinstall.results import Origin, Pending, Plan, Result, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from liveinstall._model import Change, Holder
+    from liveinstall.results import Change, Holder
 
 _GOOD = "var(--jp-success-color1, #2e8b57)"
 _WAITS = "var(--jp-warn-color1, #c77700)"

@@ -25,7 +25,7 @@ from liveinstall._verbs.status import status
 from liveinstall.errors import LiveInstallError
 
 if TYPE_CHECKING:
-    from liveinstall._model import Pending
+    from liveinstall.results import Pending
 
 _LOOK = 20_000  # milliseconds between two looks for what the log has not told
 _PAGE = """<!doctype html>
@@ -59,10 +59,10 @@ def _load_jupyter_server_extension(app: Any) -> None:
         app.log.warning("liveinstall cannot keep this server's own files as they are: %s", error)
         return
     app.log.info("liveinstall keeps what this server uses as it is; %s/ shows what waits for a restart", base)
-    IOLoop.current().add_callback(_Watch(app.log).start)
+    IOLoop.current().add_callback(_PendingWatch(app.log).start)
 
 
-class _Watch:
+class _PendingWatch:
     """Tells the log of each transaction that waits, once."""
 
     def __init__(self, log: Any) -> None:

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 from liveinstall._environment.holders import variables_for_exec
 from liveinstall._frontends.detect import ipython
 from liveinstall._frontends.jupyter.html import card
+from liveinstall._system.settings import RESTARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from liveinstall._model import Change
+    from liveinstall.results import Change
 
-REPORT = "LIVEINSTALL_RESTARTED"  # what the new kernel shall report, and where
 EXTENSION = "--ext=liveinstall._frontends.restart.kernel_report"
 _DELAY = 0.5  # seconds without a cell: the last one's answer must be out before the process is replaced
 _STEP = 0.05  # seconds between two looks
@@ -129,7 +129,7 @@ def _replace(shell: Any, report: str) -> None:
         with variables_for_exec() as variables, _given_streams():
             with suppress(OSError):
                 os.chdir(shell.starting_dir)  # as the server would start it
-            os.execve(sys.executable, [sys.executable, *words, EXTENSION], {**variables, REPORT: report})  # noqa: S606
+            os.execve(sys.executable, [sys.executable, *words, EXTENSION], {**variables, RESTARTED: report})  # noqa: S606
     except OSError:
         with suppress(Exception):
             os.chdir(here)

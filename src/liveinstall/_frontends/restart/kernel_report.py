@@ -14,7 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.jupyter.html import card
-from liveinstall._frontends.restart.kernel import REPORT, update
+from liveinstall._frontends.restart.kernel import update
+from liveinstall._system.settings import RESTARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,7 @@ _DELAY = 1.0  # seconds until the front end listens again
 
 def load_ipython_extension(shell: Any) -> None:
     """Report soon, once."""
-    text = os.environ.pop(REPORT, "")
+    text = os.environ.pop(RESTARTED, "")
     kernel = getattr(shell, "kernel", None)
     if text and kernel is not None:
         timer = threading.Timer(_DELAY, _report, (kernel, json.loads(text)))

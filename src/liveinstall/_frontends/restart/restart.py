@@ -22,7 +22,7 @@ from liveinstall.errors import CannotRestartError, LiveInstallError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from liveinstall._model import Change, Result
+    from liveinstall.results import Change, Result
 
 _AGAIN = "Leave Python and start it again."
 _PRESS = {

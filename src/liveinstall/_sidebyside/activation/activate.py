@@ -117,10 +117,10 @@ def finder_of(index: indexes.Index) -> Finder:
         for number, (place, infos) in enumerate(index.owners)
     ]
     by_name = {top: [owners[number] for number in numbers] for top, numbers in index.tops.items()}
-    return _Finder(by_name, owners, exclusive=index.exclusive, hidden=frozenset(index.hidden))
+    return _RegistryFinder(by_name, owners, exclusive=index.exclusive, hidden=frozenset(index.hidden))
 
 
-class _Finder(Finder):
+class _RegistryFinder(Finder):
     """It also knows the metadata of what has no top-level name."""
 
     def __init__(

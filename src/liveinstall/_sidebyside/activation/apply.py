@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.activation import activate, spawned
 from liveinstall._sidebyside.registry import index
-from liveinstall.results import Activation, VersionInUse
+from liveinstall.reports import Activation, VersionInUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

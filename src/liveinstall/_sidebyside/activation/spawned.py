@@ -10,7 +10,7 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder
 
-import liveinstall
+from liveinstall._system.package import DIRECTORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class _ActivateOnUnpickle:
         from liveinstall._sidebyside.activation.activate import active
 
         found = active()
-        home = os.path.dirname(os.path.dirname(os.path.abspath(liveinstall.__file__)))
+        home = DIRECTORY
         more = [(places, exclusive) for finder, places, exclusive in places_of if finder in sys.meta_path]
         code = _CODE if found or more or wheels else ""
         return exec, (code, {"asked": found and found.asked, "more": more, "wheels": wheels, "home": home})
@@ -77,7 +77,7 @@ class _Path(list[str]):
         return list, (list(self),)
 
 
-class _Watch:
+class _SpawnWatch:
     """Waits on `sys.meta_path` for the import of what spawns."""
 
     @staticmethod
@@ -99,7 +99,7 @@ class _Watch:
         return spec
 
 
-_watch: Any = _Watch()
+_watch: Any = _SpawnWatch()
 
 
 def pass_on() -> None:

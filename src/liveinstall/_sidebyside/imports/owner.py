@@ -31,7 +31,7 @@ class ModuleEntry(tuple[str, str, str]):
 
     __slots__ = ()
 
-    def __new__(cls, name: str, kind: Kind, path: str) -> Self:  # noqa: D102
+    def __new__(cls, name: str, kind: Kind, path: str) -> Self:
         return tuple.__new__(cls, (name, kind, path))
 
     @property

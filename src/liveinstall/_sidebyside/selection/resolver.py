@@ -61,14 +61,14 @@ class ResolutionImpossible(Exception):  # noqa: N818  it is an answer
 
 
 @dataclass
-class _State:
+class _Resolution:
     queue: list[tuple[Dependency, frozenset[str]]]
     chosen: dict[str, AvailableVersion] = field(default_factory=dict)
     extras: dict[str, set[str]] = field(default_factory=dict)
     needs: dict[str, list[Dependency]] = field(default_factory=dict)
 
-    def copy(self) -> _State:
-        return _State(
+    def copy(self) -> _Resolution:
+        return _Resolution(
             list(self.queue),
             dict(self.chosen),
             {name: set(extras) for name, extras in self.extras.items()},
@@ -98,7 +98,7 @@ class _State:
 class _Choice:
     name: str
     left: Iterator[AvailableVersion]
-    before: _State
+    before: _Resolution
     blamed: set[str]  # whose other versions might help, should all fail
 
 
@@ -109,7 +109,7 @@ def solve(
 
     Raises: Unsolved, for the first thing that did not fit.
     """
-    state = _State([(Dependency(line), frozenset()) for line in requirements])
+    state = _Resolution([(Dependency(line), frozenset()) for line in requirements])
     choices: list[_Choice] = []
     first: ResolutionImpossible | None = None
     for _ in range(_STEPS):
@@ -125,7 +125,7 @@ def solve(
 
 
 def _advance(
-    state: _State, offers: Callable[[str], Sequence[AvailableVersion]], choices: list[_Choice]
+    state: _Resolution, offers: Callable[[str], Sequence[AvailableVersion]], choices: list[_Choice]
 ) -> ResolutionImpossible | None:
     """Choose for one need after the other, until all are met or one cannot be."""
     while state.queue:
@@ -153,7 +153,7 @@ def _advance(
     return None
 
 
-def _push(state: _State, offer: AvailableVersion, extras: frozenset[str], new: frozenset[str] | None) -> None:
+def _push(state: _Resolution, offer: AvailableVersion, extras: frozenset[str], new: frozenset[str] | None) -> None:
     """Queue what an offer needs; `new`: only what these extras add, None: what it needs without any."""
     if new is None:
         state.extras[offer.name] = set()
@@ -163,7 +163,7 @@ def _push(state: _State, offer: AvailableVersion, extras: frozenset[str], new: f
         state.queue += [(Dependency(line, offer), new) for line in offer.requires if "extra" in line]
 
 
-def _go_back(choices: list[_Choice], blamed: set[str]) -> _State | None:
+def _go_back(choices: list[_Choice], blamed: set[str]) -> _Resolution | None:
     """To the last choice that has to do with what failed, and its next offer; None if there is none."""
     while choices:
         choice = choices.pop()

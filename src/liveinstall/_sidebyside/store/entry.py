@@ -14,7 +14,6 @@ from packaging.version import Version
 
 from _liveinstall_boot.codec import read, record_rows, stem
 from _liveinstall_boot.files import remove_tree
-from liveinstall._model import Target
 from liveinstall._sidebyside import layout
 from liveinstall._staging.part import fill, reading
 from liveinstall._staging.policy import NOT_ITS_OWN, refused
@@ -22,6 +21,7 @@ from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._staging.writer import Writer
 from liveinstall._system.dist_info import encoded
 from liveinstall.errors import StoreError
+from liveinstall.results import Target
 
 if TYPE_CHECKING:
     import zipfile

@@ -21,10 +21,11 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from liveinstall._sidebyside.imports.virtual import index_of
+from liveinstall._sidebyside.layout import CACHE_VARIABLE
 from liveinstall._sidebyside.store.entry import entry_name
 from liveinstall._sidebyside.store.store import Store
 from liveinstall._sidebyside.wheels.archive import UNREADABLE, WheelArchive, changed, failed, make_private, write
-from liveinstall._sidebyside.wheels.record import CACHE_VARIABLE, WheelRecord, encode, record_path, stat_of
+from liveinstall._sidebyside.wheels.record import WheelRecord, encode, record_path, stat_of
 from liveinstall._staging.policy import check_wheel
 from liveinstall.errors import LiveInstallError
 

@@ -15,7 +15,8 @@ from _imp import _fix_co_filename  # type: ignore[attr-defined]  # as for a .pyc
 
 from liveinstall._sidebyside.imports.directory import DirectoryOwner
 from liveinstall._sidebyside.imports.virtual import VirtualOwner, fingerprint
-from liveinstall._sidebyside.wheels.record import default_cache, encode, is_private, parse, read_record
+from liveinstall._sidebyside.layout import default_cache
+from liveinstall._sidebyside.wheels.record import encode, is_private, parse, read_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ the wheel are what they were; it is written by one rename.
 from __future__ import annotations
 
 import os
-import sys
 from stat import S_IMODE, S_ISDIR, S_ISVTX
 from zlib import crc32
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MAGIC, END = "liveinstall-wheel 1", "end"
-CACHE_VARIABLE = "LIVEINSTALL_CACHE"
 
 
 class WheelRecord:
@@ -137,20 +135,6 @@ def read_record(path: str, cache: str) -> WheelRecord | None:
         return record if record is not None and record.stat == stat_of(path) else None
     except OSError:
         return None
-
-
-def default_cache() -> str:
-    """The directory of the cache: LIVEINSTALL_CACHE, or `liveinstall/wheels` where this system has a user's caches."""
-    chosen = os.environ.get(CACHE_VARIABLE, "")
-    if chosen and not sys.flags.ignore_environment:
-        return os.path.abspath(os.path.expanduser(chosen))
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "liveinstall", "wheels")
 
 
 def is_private(cache: str) -> bool:

@@ -1,0 +1,31 @@
+"""The name that `liveinstall.results` had up to 0.1.0, for pickles and programs that were made with it."""
+
+from liveinstall._model import Candidate, Distribution, Retired
+from liveinstall.results import (
+    AllPending,
+    Change,
+    Holder,
+    Pending,
+    Plan,
+    Result,
+    Rows,
+    Target,
+    Timing,
+)
+from liveinstall.results import Origin as Source
+
+__all__ = [
+    "AllPending",
+    "Candidate",
+    "Change",
+    "Distribution",
+    "Holder",
+    "Pending",
+    "Plan",
+    "Result",
+    "Retired",
+    "Rows",
+    "Source",
+    "Target",
+    "Timing",
+]

@@ -1,0 +1,14 @@
+"""Registries: named sets of versions, from which `LIVEINSTALL_REGISTRY` chooses one when Python starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveinstall._system.lazy_names import lazy_getattr
+
+if TYPE_CHECKING:
+    from liveinstall._verbs.registry import check, create, enable, export_pth, merge, registered, remove, show
+
+__all__ = ["check", "create", "enable", "export_pth", "merge", "registered", "remove", "show"]
+
+__getattr__ = lazy_getattr(__name__, dict.fromkeys(__all__, "liveinstall._verbs.registry"))
