@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from liveinstall._system.text_format import decode_rows, encode_rows
 from liveinstall.errors import HomeError
 
 NAME = "liveinstall-home"
@@ -74,9 +75,7 @@ def encode(record: HomeRecord) -> str:
             rows.append(("from", *root))
             before = root
         rows.append(("=", path.removeprefix(root[1]).lstrip("/"), str(inode)))
-    if any("\t" in cell or "\n" in cell for row in rows for cell in row):
-        raise ValueError("a path with a tab or a line break in it cannot be recorded")
-    return "\n".join([_MAGIC, *map("\t".join, rows), "end", ""])
+    return encode_rows(_MAGIC, rows)
 
 
 def _same_end(path: str, text: str) -> tuple[str, str]:
@@ -90,12 +89,9 @@ def _same_end(path: str, text: str) -> tuple[str, str]:
 
 def decode(text: str) -> HomeRecord:
     """The record; ValueError for anything but a whole one of this version."""
-    lines = text.split("\n")
-    if lines[0] != _MAGIC or lines[-2:] != ["end", ""]:
-        raise ValueError("not a whole record of this version")
     record, source, place = HomeRecord(), "", ""
-    for line in lines[1:-2]:
-        match line.split("\t"):
+    for cells in decode_rows(_MAGIC, text):
+        match cells:
             case ["python", version]:
                 record.python = version
             case ["base", base]:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files
+from liveinstall._system.durability import write_atomically
+from liveinstall._system.text_format import decode_rows, encode_rows
 from liveinstall._transactions.transaction import new_id
+from liveinstall.errors import CommitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,17 +35,16 @@ class Todo:
 
 
 def encode_todo(todo: Todo) -> str:
-    """A magic line, one row for each fact, `end`."""
-    rows = [_MAGIC, f"reinstall\t{todo.reinstall}", *(f"moved\t{path}" for path in todo.paths), "end", ""]
-    return "\n".join(rows)
+    """The text of a journal. ValueError for a path with a tab or a line break in it."""
+    return encode_rows(_MAGIC, [("reinstall", todo.reinstall), *(("moved", path) for path in todo.paths)])
 
 
 def decode_todo(text: str) -> Todo | None:
     """None for anything but a whole record of this version."""
-    lines = text.split("\n")
-    if lines[0] != _MAGIC or lines[-2:] != ["end", ""]:
+    try:
+        rows = [(key, "\t".join(values)) for key, *values in decode_rows(_MAGIC, text)]
+    except ValueError:
         return None
-    rows = [line.partition("\t")[::2] for line in lines[1:-2]]
     reinstall = next((value for key, value in rows if key == "reinstall"), "")
     return Todo(reinstall, tuple(value for key, value in rows if key == "moved"))
 
@@ -50,14 +52,13 @@ def decode_todo(text: str) -> Todo | None:
 def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
     """Move absolute `paths` away; the directory that has them, with its `todo`. Needs the lock."""
     directory = os.path.join(site, boot.STATE, REPAIRED, new_id())
-    os.makedirs(directory)
     todo = Todo(reinstall, tuple(os.path.relpath(path, site) for path in paths))
-    draft = os.path.join(directory, "draft")
-    with open(draft, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        stream.write(encode_todo(todo))
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, os.path.join(directory, "todo"))
+    try:
+        text = encode_todo(todo)
+    except ValueError as error:
+        raise CommitError(f"what is broken cannot be moved away: {error}. Nothing was changed.") from error
+    os.makedirs(directory)
+    write_atomically(os.path.join(directory, "todo"), text, draft=os.path.join(directory, "draft"))
     touched = dict.fromkeys((directory, os.path.dirname(directory)), 0)
     files.flush(touched)
     for number, path in enumerate(todo.paths):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
+from liveinstall._system.durability import write_atomically
+from liveinstall._system.text_format import decode_rows, encode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,17 +30,18 @@ class RequesterRequirement:
 
 
 def encode_requests(asked: Iterable[RequesterRequirement]) -> str:
-    """A magic line, one row for each, `end`."""
-    return "\n".join([_MAGIC, *(f"{each.who}\t{each.requirement}" for each in asked), "end", ""])
+    """The text of the file."""
+    return encode_rows(_MAGIC, ((each.who, " ".join(each.requirement.split())) for each in asked))
 
 
 def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:
     """Nothing for anything but a whole file of this version."""
-    lines = text.split("\n")
-    if lines[0] != _MAGIC or lines[-2:] != ["end", ""]:
+    try:
+        rows = decode_rows(_MAGIC, text)
+    except ValueError:
         return ()
-    rows = (line.partition("\t") for line in lines[1:-2])
-    return tuple(RequesterRequirement(who, requirement) for who, _, requirement in rows if who and requirement)
+    pairs = ((who, "\t".join(rest)) for who, *rest in rows)
+    return tuple(RequesterRequirement(who, requirement) for who, requirement in pairs if who and requirement)
 
 
 def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
@@ -52,9 +55,5 @@ def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
 
 def write_requests(site: str, asked: Iterable[RequesterRequirement]) -> None:
     """Replace the file. Needs the lock. It is not flushed: what is lost is recorded again by the next request."""
-    path = os.path.join(site, boot.STATE, REQUESTS)
-    draft = f"{path}.draft"
     with suppress(OSError):
-        with open(draft, "w", encoding="utf-8", newline="") as stream:
-            stream.write(encode_requests(asked))
-        os.replace(draft, path)
+        write_atomically(os.path.join(site, boot.STATE, REQUESTS), encode_requests(asked), flush=False)

@@ -18,7 +18,7 @@ import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, swap, views
 from _liveinstall_boot import recover as boot_recover
 from liveinstall._system import workplace
-from liveinstall._system.durability import flush_file_system
+from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._transactions import companions, history
 from liveinstall._transactions.visibility import see
 from liveinstall.errors import CommitError
@@ -138,11 +138,7 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
         if id == record.id and (state, tries) != ("pending", 0):
             boot_recover.set_state(site, id, (state, tries), ("pending", 0))
     draft = os.path.join(directory, record.id + ".draft")
-    with open(draft, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, boot.record_path(site, record.id, "pending"))
+    write_atomically(boot.record_path(site, record.id, "pending"), text, draft=draft)
     files.flush([directory, os.path.join(site, boot.STATE), site])
     boot_recover.sweep_companions(site)
 

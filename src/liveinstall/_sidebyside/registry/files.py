@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot import files
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry.format import Registry, decode, encode, located
+from liveinstall._system.durability import write_atomically
 from liveinstall.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -133,13 +134,5 @@ def _write(path: str, text: str, directory: str, *, is_locked: bool) -> None:
     """
     draft = os.path.join(directory, layout.DRAFT + os.path.basename(path))
     draft += "" if is_locked else f".{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        os.makedirs(directory, exist_ok=True)
-        with open(draft, "w" if is_locked else "x", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        files.unlink(draft)
-        raise
+    os.makedirs(directory, exist_ok=True)
+    write_atomically(path, text, draft=draft)

@@ -29,7 +29,7 @@ from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry import index_builder
 from liveinstall._sidebyside.store import entry as unpacking
 from liveinstall._staging.bytecode import BytecodeCompiler
-from liveinstall._system.durability import flush_file_system
+from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._system.lock import DEFAULT_TIMEOUT, lock_file
 from liveinstall._system.settings import check_permitted
 from liveinstall._system.workplace import sweep, workplace
@@ -247,12 +247,8 @@ class Store:
                 store=self.path,
             )
         draft = os.path.join(self.path, f"{layout.DRAFT}{os.getpid()}")
-        with open(draft, "w", encoding="ascii") as stream:
-            stream.write(layout.MAGIC)
-            stream.flush()
-            os.fsync(stream.fileno())
         try:
-            os.replace(draft, mark)
+            write_atomically(mark, layout.MAGIC, draft=draft)
         except FileNotFoundError:  # another writer was first, and has swept
             if not os.path.exists(mark):
                 raise
