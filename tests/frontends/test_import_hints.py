@@ -133,7 +133,7 @@ def test_the_prompt_of_python_tells(alpha, prompt):
 
 def test_a_hint_that_fails_hides_nothing(alpha):
     done = alpha.run(
-        "import alpha\nli.install('alpha==2.0')\nfrom liveinstall._frontends import import_notes as hints\n"
+        "import alpha\nli.install('alpha==2.0')\nfrom liveinstall._frontends import import_hints as hints\n"
         "def fail(_): raise OSError\nhints.notes_on = fail\nfrom alpha import new"
     )
     assert last_lines(done).startswith("ImportError: cannot import name 'new' from 'alpha'")

@@ -16,6 +16,7 @@ import pytest
 from liveinstall import events
 from liveinstall._frontends import progress
 from liveinstall._frontends.progress import Cell, Line, Log, Progress, Progression, Story
+from liveinstall._system import presenter
 from liveinstall.events import Reporter
 from liveinstall.results import Change, Plan, Result, Timing
 
@@ -106,7 +107,7 @@ def test_a_display_that_cannot_be_made_or_fails_does_not_reach_the_request(monke
         raise RuntimeError("no screen")
 
     heard = []
-    monkeypatch.setattr(Reporter, "display", broken)
+    monkeypatch.setattr(presenter, "_presenter", SimpleNamespace(progress=broken))
     with Reporter(heard.append, quiet=False) as reporter:
         reporter.tell(TOLD[0])
 
@@ -117,7 +118,7 @@ def test_a_display_that_cannot_be_made_or_fails_does_not_reach_the_request(monke
         def close(self):
             raise RuntimeError("dead")
 
-    monkeypatch.setattr(Reporter, "display", lambda quiet: Bad())
+    monkeypatch.setattr(presenter, "_presenter", SimpleNamespace(progress=lambda quiet: Bad()))
     with pytest.raises(KeyError), Reporter(heard.append, quiet=False) as reporter:
         reporter.tell(TOLD[0])
         raise KeyError

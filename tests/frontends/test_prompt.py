@@ -24,7 +24,7 @@ def nothing_in_place(monkeypatch):
 
 @pytest.fixture
 def at(monkeypatch):
-    return lambda place: monkeypatch.setattr(repl, "where", lambda: place)
+    return lambda place: monkeypatch.setattr(repl, "detect", lambda: place)
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ _URL = "https://example.org/simple"
         (("rich",), {"timeout": 0}, "timeout=0"),
         (("rich",), {"timeout": True}, "timeout=True"),
         (("rich",), {"timeout": float("nan")}, "timeout=nan"),
-        (("rich",), {"upgrade": "yes"}, "neither True nor False"),
+        (("rich",), {"upgrade": "yes"}, "must be a bool"),
         (("rich",), {"constraints": 5}, "constraints=5"),
         (("rich",), {"constraints": b"x"}, "not a list"),
         (("rich",), {"find_links": [1]}, "not a list of texts"),

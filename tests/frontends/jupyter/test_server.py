@@ -35,7 +35,7 @@ def server(monkeypatch):
 
 def test_what_waits_is_told_once_whoever_it_waits_for(server):
     told = []
-    watch = server._Watch(SimpleNamespace(info=lambda text, *words: told.append(text % words)))
+    watch = server._PendingWatch(SimpleNamespace(info=lambda text, *words: told.append(text % words)))
     change = Change("alpha", "1.0", "2.0", Timing.RESTART)
     item = Pending("t1", (change,), 0.0, 1, "python", (), waits_for="pid 7")
     for each in (

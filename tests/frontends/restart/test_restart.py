@@ -11,7 +11,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from liveinstall._frontends.following import follow
+from liveinstall._frontends.presenter import create
 
 from liveinstall._frontends.detect import FrontEnd
 from liveinstall._frontends.restart import kernel, kernel_report, restart
@@ -26,7 +26,7 @@ def at(monkeypatch):
     """Pretend to be somewhere, in a terminal."""
 
     def place(where, *, terminal=True, file=None):
-        monkeypatch.setattr(restart, "where", lambda: where)
+        monkeypatch.setattr(restart, "detect", lambda: where)
         monkeypatch.setattr(restart, "_is_terminal", lambda: terminal)
         monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__file__=file))
 
@@ -82,16 +82,16 @@ def test_only_a_kernel_that_ipykernel_has_launched_is_replaced(monkeypatch):
 
 def test_without_consent_or_anything_staged_nothing_follows(monkeypatch):
     monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
-    assert follow(STAGED, "never") is STAGED
-    assert follow(Result(), "auto") == Result()
+    assert create().after_request(STAGED, "never") is STAGED
+    assert create().after_request(Result(), "auto") == Result()
     rehearsed = Result(staged=STAGED.staged, dry_run=True)
-    assert follow(rehearsed, "auto") is rehearsed
+    assert create().after_request(rehearsed, "auto") is rehearsed
 
 
 def test_consent_where_nobody_can_restart_becomes_a_note(at):
     at(FrontEnd.RUNNER)
     for consent in ("auto", "ask"):
-        (note,) = follow(STAGED, consent).notes
+        (note,) = create().after_request(STAGED, consent).notes
         assert note.startswith("nothing was restarted") and "Run the notebook again" in note
 
 
@@ -101,7 +101,7 @@ def test_asking_takes_only_a_yes(at, monkeypatch, answer, restarts):
     done = []
     monkeypatch.setattr(restart, "restart", lambda: done.append(1))
     monkeypatch.setattr("builtins.input", lambda question: answer if "alpha 1.0 -> 2.0" in question else None)
-    result = follow(STAGED, "ask")
+    result = create().after_request(STAGED, "ask")
     assert bool(done) is restarts and bool(result.notes) is not restarts
 
 
@@ -113,7 +113,7 @@ def test_asking_where_nobody_answers_is_a_no(at, monkeypatch):
         raise EOFError
 
     monkeypatch.setattr("builtins.input", closed)
-    assert follow(STAGED, "ask").notes == ("not restarted; liveinstall.restart() does it",)
+    assert create().after_request(STAGED, "ask").notes == ("not restarted; liveinstall.restart() does it",)
 
 
 def test_a_script_is_started_by_its_full_path_from_another_directory(at, monkeypatch, tmp_path):
