@@ -15,93 +15,15 @@ tries; after the third the transaction is set aside as `failed`. What has been m
 A file is new and in place when its part lacks it; it is old and retired when the retired tree has it.
 """
 
-import errno
 import os
 import sys
-import time
 from os.path import join
 
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
-    import msvcrt
-
-STATE = ".liveinstall"  # in site-packages: all that is neither a part nor a companion
-LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
-OWNER = "owner"  # beside the lock while a live process has it and is not swapping yet, which may last
-PART, COMPANIONS = ".part", (".part.pth", ".part.start")
-MANIFEST = ".manifest"  # in a part
-GUARDS = ("_liveinstall_guard.pth", "_liveinstall_guard.start")
-FINALIZER = "_liveinstall_finalizer_"  # in the state directory, and a digest of the copy
-TRIES = 3
-WAIT = 10.0  # seconds that a start waits for a swap in progress
+from .layout import GUARDS, OWNER, STATE, list_transactions
+from .locks import lock_or_wait
+from .process import say
 
 _done = set()
-
-
-# --- state on disk ----------------------------------------------------------------------------------------------------
-
-
-def transactions(site):
-    """(id, state, tries) of each transaction that is not history, oldest first; foreign names are left alone."""
-    try:
-        names = sorted(os.listdir(join(site, STATE, TRANSACTIONS)))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    found = []
-    for name in names:
-        id, _, suffix = name.partition(".")
-        state = suffix.rstrip("0123456789")
-        if state in ("pending", "swapping", "committed", "failed"):
-            found.append((id, state, int(suffix[len(state) :] or 0)))
-    return found
-
-
-def record_path(site, id, state, tries=0):
-    return join(site, STATE, TRANSACTIONS, "%s.%s%s" % (id, state, tries or ""))
-
-
-# --- locks ------------------------------------------------------------------------------------------------------------
-
-
-def try_lock(path, flags=0):
-    """Lock the file at `path` without waiting: its descriptor, or None when somebody else has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
-    try:
-        if fcntl:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        if os.path.samestat(os.fstat(handle), os.stat(path)):
-            return handle
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.ENOENT, errno.EDEADLK):
-            os.close(handle)
-            raise
-    os.close(handle)
-    return None
-
-
-def lock_or_wait(site):
-    """The lock's descriptor, or None, and whether it was waited for: only for a swap, and never longer than WAIT."""
-    end = time.monotonic() + WAIT
-    waited = False
-    while True:
-        handle = try_lock(join(site, STATE, LOCK))
-        if handle is not None or not _is_swapped_now(site) or time.monotonic() > end:
-            return handle, waited
-        waited = True
-        time.sleep(0.01)
-
-
-def _is_swapped_now(site):
-    """Whether who has the lock swaps, or is a start that is about to: whoever went on then would see both versions."""
-    states = {state for _, state, _ in transactions(site)}
-    return "swapping" in states or ("pending" in states and not os.path.exists(join(site, STATE, OWNER)))
-
-
-# --- the start --------------------------------------------------------------------------------------------------------
 
 
 def finalize(site):
@@ -117,7 +39,7 @@ def finalize(site):
         finally:
             restore()
     except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
-        _say("liveinstall: what is staged waits on (%s)" % error)
+        say("liveinstall: what is staged waits on (%s)" % error)
         try:
             _note_all(site, str(error))
         except BaseException:
@@ -127,14 +49,15 @@ def finalize(site):
 def start():
     """What a companion names in its .start file (Python 3.18 and later), which tells no directory: all that wait."""
     for entry in list(sys.path):
-        if entry and transactions(entry):
+        if entry and list_transactions(entry):
             finalize(entry)
 
 
 def guard(site):
     """What the guard's line calls: hold the environment from the start on. Never raises, and says nothing."""
     try:
-        from .holds import command, is_manager, take_hold
+        from .holds import take_hold
+        from .process import command, is_manager
 
         if os.path.isdir(join(site, STATE)) and not is_manager(sys.orig_argv):
             take_hold(site, command())
@@ -152,12 +75,12 @@ def start_guard():
 def _finalize(site):
     if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
         return  # root in a user's environment: files would change hands
-    waiting = transactions(site)
+    waiting = list_transactions(site)
     interrupted = any(state in ("swapping", "committed") for _, state, _ in waiting)
     if not interrupted:
-        from .views import keep_view
+        from .views import adopt_view
 
-        if keep_view(site):
+        if adopt_view(site):
             return
     try:
         handle, waited = lock_or_wait(site)
@@ -169,23 +92,23 @@ def _finalize(site):
             _forget_owner(site)
             from .swap import finalize_all
 
-            finalize_all(site, _say)
+            finalize_all(site, say)
     finally:
         if handle is not None:
             os.close(handle)
     if waited or interrupted or not waiting:  # site.py may have listed in the middle of a swap, and missed files
-        from .swap import see
+        from .swap import refresh_imports
 
-        see([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
+        refresh_imports([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
 
 
 def _note_all(site, reason):
     """Keep why nothing was tried, or not to its end."""
     from .recover import note
 
-    for id, state, _ in transactions(site):
+    for transaction_id, state, _ in list_transactions(site):
         if state in ("pending", "swapping"):
-            note(site, id, reason)
+            note(site, transaction_id, reason)
 
 
 def _forget_owner(site):
@@ -205,10 +128,3 @@ def _hold_off_sigint():
         return lambda: _signal.signal(_signal.SIGINT, before)
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGINT])
     return lambda: _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
-
-
-def _say(line):
-    try:
-        sys.stderr.write(line.replace("\n", " ") + "\n")
-    except BaseException:  # closed, or None
-        pass

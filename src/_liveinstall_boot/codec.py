@@ -3,17 +3,17 @@
 Encode and decode are pure; a row of an unknown kind is ignored, anything else that does not fit is refused.
 """
 
-from . import record_path
+from .layout import record_path
 
 MAGIC = "liveinstall-transaction 1"
 MANIFEST_MAGIC = "liveinstall-manifest 1"
 
 
-class Stale(Exception):
+class StaleError(Exception):
     """The environment is not the one that the plan saw, or a file on disk is not what we wrote."""
 
 
-class Change:
+class SwapChange:
     """One distribution's swap: paths are relative to the site directory, None where there is nothing."""
 
     __slots__ = ("name", "new_version", "old_hash", "old_info", "old_version", "part")
@@ -27,16 +27,16 @@ class Change:
         self.part = part or None  # the part that comes in
 
 
-class Record:
+class TransactionRecord:
     """A transaction as it lies on disk. `roots` maps a wheel's schemes to directories, `about` is for people.
 
     `tops`: the top-level names that a change replaces or removes; `libraries`: those with shared libraries. By name.
     """
 
-    __slots__ = ("about", "changes", "id", "libraries", "roots", "tops")
+    __slots__ = ("about", "changes", "libraries", "roots", "tops", "transaction_id")
 
-    def __init__(self, id, changes, roots, about=""):
-        self.id = id
+    def __init__(self, transaction_id, changes, roots, about=""):
+        self.transaction_id = transaction_id
         self.changes = changes
         self.roots = roots
         self.about = about
@@ -45,7 +45,7 @@ class Record:
 
 
 def encode_record(record):
-    rows = [("id", record.id)]
+    rows = [("id", record.transaction_id)]
     rows += [("root", scheme, path) for scheme, path in record.roots.items()]
     for c in record.changes:
         fields = (c.name, c.old_version, c.new_version, c.old_info, c.old_hash, c.part)
@@ -59,31 +59,31 @@ def encode_record(record):
 
 
 def decode_record(text):
-    """Read a transaction; Stale for anything but a whole record of this version."""
+    """Read a transaction; StaleError for anything but a whole record of this version."""
     lines = text.split("\n")
     if lines[0] != MAGIC or lines[-2:] != ["end", ""]:
-        raise Stale("not a whole record of this version")
-    record = Record("", [], {})
+        raise StaleError("not a whole record of this version")
+    record = TransactionRecord("", [], {})
     for line in lines[1:-2]:
         kind, *fields = line.split("\t")
         if kind == "id":
-            (record.id,) = _count(fields, 1)
+            (record.transaction_id,) = _count(fields, 1)
         elif kind == "root":
             scheme, record.roots[scheme] = _count(fields, 2)
         elif kind == "change":
-            record.changes.append(Change(*_count(fields, 6)))
+            record.changes.append(SwapChange(*_count(fields, 6)))
         elif kind in ("tops", "libraries") and fields:
             getattr(record, kind)[fields[0]] = fields[1:]
         elif kind == "about":
             (record.about,) = _count(fields, 1)
-    if not record.id or not record.changes:
-        raise Stale("a record without an id or without a change")
+    if not record.transaction_id or not record.changes:
+        raise StaleError("a record without an id or without a change")
     return record
 
 
 def _count(fields, wanted):
     if len(fields) != wanted:
-        raise Stale("a record's row has %d fields instead of %d" % (len(fields), wanted))
+        raise StaleError("a record's row has %d fields instead of %d" % (len(fields), wanted))
     return fields
 
 
@@ -96,7 +96,7 @@ def encode_manifest(rows, transaction="", replaces=""):
 def decode_manifest(text):
     lines = text.split("\n")
     if lines[0] != MANIFEST_MAGIC or lines[-2:] != ["end", ""]:
-        raise Stale("a part's manifest is damaged")
+        raise StaleError("a part's manifest is damaged")
     rows = [line.split(" ", 3) for line in lines[lines.index("") + 1 : -2]]
     return [(int(mode, 8), int(size), digest, path) for mode, size, digest, path in rows]
 
@@ -107,12 +107,12 @@ def record_rows(text):
         if line.startswith('"'):
             path, quote, rest = line[1:].rpartition('"')
             if not quote or rest.count(",") != 2:
-                raise Stale("a damaged RECORD: %s" % line[:80])
+                raise StaleError("a damaged RECORD: %s" % line[:80])
             yield (path.replace('""', '"'), *rest.split(",")[1:])
         elif line:
             fields = line.rsplit(",", 2)
             if len(fields) != 3 or not fields[0]:
-                raise Stale("a damaged RECORD: %s" % line[:80])
+                raise StaleError("a damaged RECORD: %s" % line[:80])
             yield tuple(fields)
 
 
@@ -129,5 +129,5 @@ def read(path):
         return stream.read()
 
 
-def read_record(site, id, state, tries=0):
-    return decode_record(read(record_path(site, id, state, tries)))
+def read_record(site, transaction_id, state, tries=0):
+    return decode_record(read(record_path(site, transaction_id, state, tries)))

@@ -3,10 +3,9 @@
 import errno
 import os
 import time
-from os.path import dirname, isdir, islink, join, lexists, normpath
+from os.path import dirname, isdir, islink, join, lexists
 
-from . import MANIFEST
-from .codec import record_paths
+from .layout import MANIFEST
 
 
 def _patiently(name, *paths):
@@ -103,53 +102,7 @@ def place(source, target, touched, spared=None):
         raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
 
 
-def leaving(home, info, inside):
-    """What goes out with a distribution besides its dist-info `info`: paths below `home`, as whole as possible."""
-    moves = [path for path in inside if "/" not in path]
-    tops = {path.split("/", 1)[0] for path in inside if "/" in path} - {info}
-    if any(path.endswith(".py") for path in moves):
-        tops.add("__pycache__")
-    for top in sorted(tops):
-        if isdir(join(home, top)):
-            collect(home, top, inside, moves)
-    return moves
-
-
-def collect(home, directory, owned, moves):
-    """Append to `moves` what of `directory` is owned, as whole directories where possible; True when all of it is."""
-    found, whole = [], True
-    for entry in os.scandir(join(home, directory)):
-        path = directory + "/" + entry.name if directory else entry.name
-        if path in owned or _is_bytecode_of(path, owned):
-            found.append(path)
-        elif not entry.is_dir(follow_symlinks=False) or not collect(home, path, owned, found):
-            whole = False
-    if whole and found:
-        found = [directory]
-    moves += found
-    return whole
-
-
-def _is_bytecode_of(path, owned):
-    directory, _, name = path.rpartition("/")
-    if not name.endswith(".pyc") or not directory.endswith("__pycache__"):
-        return False
-    return directory[: -len("__pycache__")] + name.split(".", 1)[0] + ".py" in owned
-
-
-def owned(home, record_text):
-    """What a RECORD owns: paths below `home`, and absolute paths elsewhere."""
-    inside, outside = set(), []
-    for path in record_paths(record_text):
-        path = normpath(path).replace(os.sep, "/")
-        if path.startswith(("/", "../")) or path[1:2] == ":":
-            outside.append(normpath(join(home, path)))
-        else:
-            inside.add(path)
-    return inside, outside
-
-
-def remove_empty(home, paths, touched):
+def remove_empty(site_dir, paths, touched):
     """Remove the directories that the paths have left empty, deepest first."""
     directories = set()
     for path in paths:
@@ -158,8 +111,8 @@ def remove_empty(home, paths, touched):
             directories.add(path)
             path = dirname(path)
     for path in sorted(directories, key=len, reverse=True):
-        if _is_removed(join(home, path)):
-            touch(touched, join(home, path))
+        if _is_removed(join(site_dir, path)):
+            touch(touched, join(site_dir, path))
 
 
 def _is_removed(path):
@@ -172,21 +125,6 @@ def _is_removed(path):
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                 break
     return False
-
-
-def forget_bytecode(home, paths, touched):
-    """Remove the .pyc files that an interpreter has written for these sources."""
-    sources = {path for path in paths if path.endswith(".py")}
-    for directory in {dirname(path) for path in sources}:
-        cache = join(home, directory, "__pycache__")
-        if isdir(cache):
-            for name in os.listdir(cache):
-                if _is_bytecode_of((directory + "/" if directory else "") + "__pycache__/" + name, sources):
-                    try:
-                        unlink(join(cache, name))
-                    except PermissionError:
-                        pass
-            remove_empty(home, [join(directory, "__pycache__", "x")], touched)
 
 
 def flush(directories):
@@ -219,18 +157,6 @@ def remove_tree(path):
         else:
             unlink(entry.path)
     _remove("rmdir", path)
-
-
-def top_names(paths):
-    """The top-level import names among paths of a RECORD, and the top-level paths that hold shared libraries."""
-    names, libraries = set(), set()
-    for path in paths:
-        top, slash, _ = path.partition("/")
-        if not top.endswith((".dist-info", ".egg-info", ".pth", ".start")) and top not in ("", "__pycache__"):
-            names.add(top.partition(".")[0])
-            if ".so" in path or path.endswith((".dylib", ".pyd", ".dll")):
-                libraries.add(top + slash)
-    return names, libraries
 
 
 def sha256(path):

@@ -23,7 +23,7 @@ import sys
 import time
 from os.path import basename, join
 
-from . import HOLDS, STATE, WAIT, transactions
+from .layout import HOLDS, STATE, WAIT, list_transactions
 
 try:
     import fcntl
@@ -33,14 +33,12 @@ except ImportError:
 
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
-UNKNOWN = "!"  # at the end of the name of a hold that could not be written: its process may use anything
+UNWRITABLE_SUFFIX = "!"  # at the end of the name of a hold that could not be written: its process may use anything
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
-# Shown the disk, never a part.
-_MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm", "pipenv", "_pip_child"}
 
-_mine = {}  # site -> Watcher of this process's hold
-_own_swap = []  # not empty while this process itself is swapping
+_own_holds = {}  # site directory -> Watcher of this process's hold
+_swaps = []  # ids of the transactions that this process itself is swapping
 
 
 class Hold:
@@ -48,7 +46,7 @@ class Hold:
 
     def __init__(self, path, text):
         self.path = path
-        self.name = basename(path).rstrip(UNKNOWN)
+        self.name = basename(path).rstrip(UNWRITABLE_SUFFIX)
         pid = self.name.partition("-")[0]
         self.pid = int(pid) if pid.isdecimal() else 0
         self.parent = ""
@@ -57,7 +55,7 @@ class Hold:
         if lines[0] != MAGIC:
             self.uses = None
             return
-        if path.endswith(UNKNOWN):
+        if path.endswith(UNWRITABLE_SUFFIX):
             self.uses = None
         for line in lines[1:]:
             key, _, value = line.partition(" ")
@@ -74,7 +72,7 @@ class Hold:
 
     def blocks(self, record):
         """What of a transaction this process uses, for people; empty when it may be swapped under it."""
-        if self.uses is None or record.id in self.keeps:
+        if self.uses is None or record.transaction_id in self.keeps:
             return [change.name for change in record.changes]
         return [
             change.name
@@ -103,22 +101,22 @@ class Watcher:
         text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
         try:
             if text and os.write(self.handle, text) < len(text):
-                self.own_up()
+                self.mark_unknown()
         except OSError:
-            self.own_up()
+            self.mark_unknown()
 
-    def own_up(self):
+    def mark_unknown(self):
         """A full disk must not fail an import: it can still rename, so from now on anything may be in use."""
         try:
-            os.rename(self.path, self.path + UNKNOWN)
-            self.path += UNKNOWN
+            os.rename(self.path, self.path + UNWRITABLE_SUFFIX)
+            self.path += UNWRITABLE_SUFFIX
         except OSError:
             pass
 
     def wait(self):
         """Let a swap that did not see what was noted come to its end; bounded."""
         end = time.monotonic() + WAIT
-        while not _own_swap and any(state == "swapping" for _, state, _ in transactions(self.site)):
+        while not _swaps and any(state == "swapping" for _, state, _ in list_transactions(self.site)):
             if time.monotonic() > end:
                 return
             time.sleep(0.01)
@@ -129,7 +127,7 @@ def take_hold(site, command, sees=(), keeps=()):
 
     The file gets its name only when it is locked, so that nobody can take it for a dead process's.
     """
-    watcher = _mine.get(site)
+    watcher = _own_holds.get(site)
     if watcher:
         watcher.say("sees", sees)
         watcher.say("keeps", keeps)
@@ -157,15 +155,35 @@ def take_hold(site, command, sees=(), keeps=()):
         os.close(handle)
         os.unlink(draft)
         raise
-    _mine[site] = watcher
+    _own_holds[site] = watcher
     sys.meta_path.insert(0, watcher)
     os.environ[VARIABLE] = path
     return path
 
 
+def own_hold(site):
+    """The Watcher of this process's hold of a site directory, or None."""
+    return _own_holds.get(site)
+
+
+def held_sites():
+    """The site directories that this process holds."""
+    return list(_own_holds)
+
+
+def begin_swap(transaction_id):
+    """From now on imports in this process do not wait: it is this process that swaps."""
+    _swaps.append(transaction_id)
+
+
+def end_swap(transaction_id):
+    """The end of `begin_swap()`."""
+    _swaps.remove(transaction_id)
+
+
 def release(site):
     """End this process's hold."""
-    watcher = _mine.pop(site, None)
+    watcher = _own_holds.pop(site, None)
     if watcher:
         if watcher in sys.meta_path:
             sys.meta_path.remove(watcher)
@@ -231,34 +249,3 @@ def _is_alive(path):
     except OSError:
         pass
     return False
-
-
-def command():
-    return " ".join(sys.orig_argv).replace("\n", " ")[:120]
-
-
-def is_manager(arguments):
-    """Whether an interpreter's arguments run a package manager, by -m or as a script."""
-    return program(arguments)[0] in _MANAGERS
-
-
-def program(arguments):
-    """The name of what an interpreter's arguments run, by -m or as a script, and its own arguments; "" for others."""
-    rest = iter(arguments[1:])
-    for word in rest:
-        if not word.startswith("-"):
-            name = basename(word).lower().removesuffix(".exe").removesuffix(".py")
-            return name.rstrip("0123456789."), list(rest)
-        if word.startswith("--"):
-            if word == "--check-hash-based-pycs":
-                next(rest, "")
-            continue
-        for at, letter in enumerate(word):
-            if letter == "c":
-                return "", []
-            if letter == "m":
-                return (word[at + 1 :] or next(rest, "")).partition(".")[0], list(rest)
-            if letter in "WX":
-                word[at + 1 :] or next(rest, "")
-                break
-    return "", []

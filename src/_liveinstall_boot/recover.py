@@ -8,48 +8,26 @@ import os
 import time
 from os.path import basename, dirname, isdir, join, lexists
 
-from . import (
-    COMPANIONS,
-    HISTORY,
-    LOCK,
-    PART,
-    RETIRED,
-    STATE,
-    TRANSACTIONS,
-    TRIES,
-    record_path,
-    transactions,
-    try_lock,
-)
-from .codec import Stale, read, read_record, stem
-from .files import (
-    flush,
-    forget_bytecode,
-    in_order,
-    make_directories,
-    move,
-    owned,
-    place,
-    remove_empty,
-    remove_tree,
-    rename,
-    sha256,
-)
+from .codec import StaleError, read, read_record, stem
+from .files import flush, in_order, make_directories, move, place, remove_empty, remove_tree, rename, sha256
 from .holds import live_holds
+from .layout import COMPANIONS, HISTORY, LOCK, PART, RETIRED, STATE, TRANSACTIONS, TRIES, list_transactions, record_path
+from .locks import try_lock
+from .ownership import forget_bytecode, owned
 from .trees import part_tree, retired_tree, rows
 
 
 def recover(site):
     """Bring every interrupted transaction to a whole state. Needs the lock."""
-    for id, state, tries in transactions(site):
+    for transaction_id, state, tries in list_transactions(site):
         if state == "swapping":
-            roll_back(site, read_record(site, id, state, tries))
-            set_state(site, id, (state, tries), after_failure(tries))
+            roll_back(site, read_record(site, transaction_id, state, tries))
+            set_state(site, transaction_id, (state, tries), after_failure(tries))
         elif state == "committed":
             try:
-                clean_up(site, read_record(site, id, state, tries))
+                clean_up(site, read_record(site, transaction_id, state, tries))
             except OSError as error:  # somebody has a file of it open; all that matters is in place
-                note(site, id, str(error))
+                note(site, transaction_id, str(error))
     sweep_companions(site)
 
 
@@ -59,13 +37,13 @@ def roll_back(site, record):
     What somebody holds stays where it is, all else is undone, and then this is raised: a next start ends it.
     """
     touched, stuck = {}, {}
-    doubtful = set()
+    maybe_still_old = set()
     for change in record.changes:
         if change.old_info:
-            doubtful.update(_not_retired(retired_tree(site, record, change), basename(change.old_info)))
+            maybe_still_old.update(_not_retired(retired_tree(site, record, change), basename(change.old_info)))
     for change in record.changes:
         if change.part:
-            _withdraw(part_tree(site, record, change), touched, doubtful, stuck)
+            _withdraw(part_tree(site, record, change), touched, maybe_still_old, stuck)
     for change in record.changes:
         if change.old_info:
             tree = retired_tree(site, record, change)
@@ -74,36 +52,36 @@ def roll_back(site, record):
     flush(in_order(touched))
     for error in stuck.values():
         raise error
-    remove_tree(join(site, STATE, RETIRED, record.id))
+    remove_tree(join(site, STATE, RETIRED, record.transaction_id))
 
 
 def _not_retired(tree, info):
     """Where an old version's files still are, or never were: a power loss may lose a move and keep a later one."""
-    for directory in (tree.root, tree.home):
+    for directory in (tree.root, tree.site_dir):
         try:
-            inside, outside = owned(tree.home, read(join(directory, info, "RECORD")))
-            pairs = [(join(tree.home, path), path) for path in inside] + [
+            inside, outside = owned(tree.site_dir, read(join(directory, info, "RECORD")))
+            pairs = [(join(tree.site_dir, path), path) for path in inside] + [
                 (path, tree.path_of(path)) for path in outside
             ]
-        except (OSError, Stale):
+        except (OSError, StaleError):
             continue
         return [target for target, path in pairs if not lexists(join(tree.root, path))]
     return []
 
 
-def _withdraw(tree, touched, doubtful, stuck):
+def _withdraw(tree, touched, maybe_still_old, stuck):
     """Move a part's files back into it, METADATA first; where the old file may still be, only what is the new one."""
     rows = _listed(tree)
     paths = list(rows)
     for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
         away, here = join(tree.root, path), tree.target(path)
-        if not lexists(away) and lexists(here) and (here not in doubtful or sha256(here) == rows[path]):
+        if not lexists(away) and lexists(here) and (here not in maybe_still_old or sha256(here) == rows[path]):
             make_directories(dirname(away), touched)
             try:
                 move(here, away, touched)
             except OSError as error:
                 stuck[here] = error
-    forget_bytecode(tree.home, [path for path in paths if not path.startswith(tree.data + "/")], touched)
+    forget_bytecode(tree.site_dir, [path for path in paths if not path.startswith(tree.data + "/")], touched)
     _remove_empty(tree, paths, touched)
 
 
@@ -115,7 +93,7 @@ def _restore(tree, touched, stuck):
             schemes = os.listdir(join(tree.root, name))
             pairs += [(join(tree.root, name, scheme), tree.roots[scheme]) for scheme in schemes]
         else:
-            pairs.append((join(tree.root, name), join(tree.home, name)))
+            pairs.append((join(tree.root, name), join(tree.site_dir, name)))
     for source, target in pairs:
         try:
             place(source, target, touched, stuck)
@@ -127,7 +105,7 @@ def _listed(tree):
     """Path -> sha256 of what a part brings."""
     try:
         return {path: digest for _, _, digest, path in rows(tree)}
-    except (OSError, Stale):
+    except (OSError, StaleError):
         return {}  # damaged from outside; what it brought stays, what it replaced comes back
 
 
@@ -142,14 +120,14 @@ def clean_up(site, record):
     flush(in_order(touched))
     history = join(site, STATE, HISTORY)
     os.makedirs(history, exist_ok=True)
-    done = "%s.%d" % (record.id, _moment(history))
-    rename(record_path(site, record.id, "committed"), join(history, done))
+    done = "%s.%d" % (record.transaction_id, _moment(history))
+    rename(record_path(site, record.transaction_id, "committed"), join(history, done))
     sweep_companions(site)
 
 
 def _remove_empty(tree, paths, touched):
     """Remove the directories that these paths of a tree have left empty at their places."""
-    remove_empty(tree.home, [path for path in paths if not path.startswith(tree.data + "/")], touched)
+    remove_empty(tree.site_dir, [path for path in paths if not path.startswith(tree.data + "/")], touched)
     for scheme, root in tree.roots.items():
         start = "%s/%s/" % (tree.data, scheme)
         remove_empty(root, [path[len(start) :] for path in paths if path.startswith(start)], touched)
@@ -159,9 +137,9 @@ def _elsewhere(site, record, change):
     """The paths in the retired tree of an old version's files that were outside of its site directory."""
     tree = retired_tree(site, record, change)
     try:
-        _, outside = owned(tree.home, read(join(tree.root, basename(change.old_info), "RECORD")))
+        _, outside = owned(tree.site_dir, read(join(tree.root, basename(change.old_info), "RECORD")))
         return [tree.path_of(path) for path in outside]
-    except (OSError, Stale):
+    except (OSError, StaleError):
         return []
 
 
@@ -175,15 +153,17 @@ def after_failure(tries):
     return ("failed", 0) if tries + 1 >= TRIES else ("pending", tries + 1)
 
 
-def set_state(site, id, old, new):
-    rename(record_path(site, id, *old), record_path(site, id, *new))
+def set_state(site, transaction_id, old, new):
+    rename(record_path(site, transaction_id, *old), record_path(site, transaction_id, *new))
     flush([join(site, STATE, TRANSACTIONS)])
 
 
-def note(site, id, reason):
+def note(site, transaction_id, reason):
     """Keep why a transaction waits or failed, for the next use of liveinstall. A full disk keeps nothing."""
     try:
-        with open(join(site, STATE, TRANSACTIONS, id + ".note"), "w", encoding="utf-8", errors="replace") as stream:
+        with open(
+            join(site, STATE, TRANSACTIONS, transaction_id + ".note"), "w", encoding="utf-8", errors="replace"
+        ) as stream:
             stream.write(reason + "\n")
     except OSError:
         pass
@@ -192,11 +172,11 @@ def note(site, id, reason):
 def sweep_companions(site):
     """Remove each companion whose part no waiting transaction has, and no live process sees."""
     wanted = {basename(part)[: -len(PART)] for hold in live_holds(site) for part in hold.sees}
-    for id, state, tries in transactions(site):
+    for transaction_id, state, tries in list_transactions(site):
         if state != "failed":
             try:
-                record = read_record(site, id, state, tries)
-            except (OSError, Stale):
+                record = read_record(site, transaction_id, state, tries)
+            except (OSError, StaleError):
                 return  # not ours to judge: another version's, or damaged
             wanted.update(companion_stem(change) for change in record.changes)
     for name in os.listdir(site):

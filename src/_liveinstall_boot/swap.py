@@ -4,26 +4,16 @@ import os
 import sys
 from os.path import basename, dirname, isdir, join, lexists
 
-from . import MANIFEST, record_path, transactions
-from .codec import Stale, read, read_record
-from .files import (
-    collect,
-    flush,
-    in_order,
-    leaving,
-    make_directories,
-    move,
-    owned,
-    place,
-    remove_empty,
-    sha256,
-)
-from .holds import _own_swap
+from .codec import StaleError, read, read_record
+from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
+from .holds import begin_swap, end_swap
+from .layout import MANIFEST, list_transactions, record_path
+from .ownership import collect, owned, paths_to_retire
 from .recover import after_failure, clean_up, companion_stem, note, recover, roll_back, set_state, sweep_companions
 from .trees import part_tree, retired_tree, rows
 
 
-class InUse(Exception):
+class InUseError(Exception):
     """A live process uses what would be moved."""
 
 
@@ -31,11 +21,11 @@ def _retire(site, record, change, touched):
     """Move an old distribution out, its dist-info first; what nobody's RECORD names stays where it is."""
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
-    inside, outside = owned(tree.home, read(join(tree.home, info, "RECORD")))
+    inside, outside = owned(tree.site_dir, read(join(tree.site_dir, info, "RECORD")))
     make_directories(tree.root, touched)
-    move(join(tree.home, info), join(tree.root, info), touched, out=True)
-    moves = leaving(tree.home, info, inside)
-    pairs = [(join(tree.home, path), path) for path in moves]
+    move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)
+    moves = paths_to_retire(tree.site_dir, info, inside)
+    pairs = [(join(tree.site_dir, path), path) for path in moves]
     pairs += [(path, tree.path_of(path)) for path in outside]
     for source, path in pairs:
         if lexists(source):
@@ -43,43 +33,43 @@ def _retire(site, record, change, touched):
             move(source, join(tree.root, path), touched)
     for path in moves:
         if isdir(join(tree.root, path)) and not collect(tree.root, path, inside, []):
-            raise Stale("%s %s is being changed by something else" % (change.name, change.old_version))
-    remove_empty(tree.home, inside, touched)  # elsewhere only after the commit: what comes in may need them again
+            raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
+    remove_empty(tree.site_dir, inside, touched)  # elsewhere only after the commit: what comes in may need them again
 
 
 def check(site, record):
-    """Raise Stale unless the environment is the one that the plan saw: pip, uv and conda take no lock of ours."""
+    """Raise StaleError unless the environment is the one that the plan saw: pip, uv and conda take no lock of ours."""
     for change in record.changes:
         if change.old_info:
             path = join(site, change.old_info, "RECORD")
             if not lexists(path) or sha256(path) != change.old_hash:
-                raise Stale("%s %s was changed by something else" % (change.name, change.old_version))
+                raise StaleError("%s %s was changed by something else" % (change.name, change.old_version))
         if change.part:
             tree = part_tree(site, record, change)
             _check_whole(tree)
             name = _info(tree).partition("-")[0].lower() + "-"
-            for entry in os.listdir(tree.home):
+            for entry in os.listdir(tree.site_dir):
                 foreign = not change.old_info or entry != basename(change.old_info)
                 if foreign and entry.lower().startswith(name) and entry.endswith(".dist-info"):
-                    raise Stale("%s was installed by something else" % change.name)
+                    raise StaleError("%s was installed by something else" % change.name)
 
 
 def _check_whole(tree):
-    """Raise Stale unless a part has all its files, in their sizes: a power loss or a cleaner may have taken some."""
+    """Raise StaleError unless a part has all its files, in their sizes: a power loss or a cleaner may have taken some."""
     for _, size, _, path in rows(tree):
         try:
             there = os.lstat(join(tree.root, path)).st_size == size
         except (FileNotFoundError, NotADirectoryError):
             there = False
         if not there:
-            raise Stale("%s in the part %s is gone or damaged" % (path, basename(tree.root)))
+            raise StaleError("%s in the part %s is gone or damaged" % (path, basename(tree.root)))
 
 
 def _info(tree):
     for name in os.listdir(tree.root) if isdir(tree.root) else ():
         if name.endswith(".dist-info"):
             return name
-    raise Stale("the part %s is gone or damaged" % basename(tree.root))
+    raise StaleError("the part %s is gone or damaged" % basename(tree.root))
 
 
 def _swap(site, record):
@@ -92,46 +82,48 @@ def _swap(site, record):
     infos = []
     for tree in trees:
         info = _info(tree)
-        infos.append((join(tree.root, info), join(tree.home, info)))
+        infos.append((join(tree.root, info), join(tree.site_dir, info)))
         for name in sorted(os.listdir(tree.root)):
             if name == tree.data:
                 for scheme in os.listdir(join(tree.root, name)):
                     place(join(tree.root, name, scheme), tree.roots[scheme], touched)
             elif name not in (info, MANIFEST):
-                place(join(tree.root, name), join(tree.home, name), touched)
+                place(join(tree.root, name), join(tree.site_dir, name), touched)
     for source, target in infos:  # last, so that no interrupted state looks installed
         place(source, target, touched)
     flush(in_order(touched))
 
 
-def apply(site, id, tries=0, users=None):
-    """Swap a pending transaction, or leave everything as it was and raise OSError, Stale or InUse.
+def apply(site, transaction_id, tries=0, users=None):
+    """Swap a pending transaction, or leave everything as it was and raise OSError, StaleError or InUseError.
 
     `users(site, record)`: who uses what would be moved; asked once the swap is announced, so that nobody is missed.
     On disk before: `<id>.pending` and the old version; the commit point is the rename to `<id>.committed`.
     Returns the record, and the (directory, name) of each .pth file that came in.
     """
-    record = read_record(site, id, "pending", tries)
+    record = read_record(site, transaction_id, "pending", tries)
     check(site, record)
     trees = [part_tree(site, record, change) for change in record.changes if change.part]
-    paths = [(tree.home, name) for tree in trees for name in sorted(os.listdir(tree.root)) if name.endswith(".pth")]
-    set_state(site, id, ("pending", tries), ("swapping", tries))
-    _own_swap.append(id)
+    paths = [(tree.site_dir, name) for tree in trees for name in sorted(os.listdir(tree.root)) if name.endswith(".pth")]
+    set_state(site, transaction_id, ("pending", tries), ("swapping", tries))
+    begin_swap(transaction_id)
     try:
         _refuse_what_is_in_use(users, site, record)
         _swap(site, record)
-        set_state(site, id, ("swapping", tries), ("committed", 0))
-    except InUse:
-        set_state(site, id, ("swapping", tries), ("pending", tries))
+        set_state(site, transaction_id, ("swapping", tries), ("committed", 0))
+    except InUseError:
+        set_state(site, transaction_id, ("swapping", tries), ("pending", tries))
         raise
     except BaseException:
-        if lexists(record_path(site, id, "committed")):  # only its flush failed, so nothing is cleaned up yet
+        if lexists(
+            record_path(site, transaction_id, "committed")
+        ):  # only its flush failed, so nothing is cleaned up yet
             return record, paths
         roll_back(site, record)
-        set_state(site, id, ("swapping", tries), after_failure(tries))
+        set_state(site, transaction_id, ("swapping", tries), after_failure(tries))
         raise
     finally:
-        _own_swap.remove(id)
+        end_swap(transaction_id)
     try:
         clean_up(site, record)
     except OSError:
@@ -141,7 +133,7 @@ def apply(site, id, tries=0, users=None):
 
 def _refuse_what_is_in_use(users, site, record):
     for pid, names in users(site, record) if users else ():
-        raise InUse("pid %d uses %s" % (pid, ", ".join(names)))
+        raise InUseError("pid %d uses %s" % (pid, ", ".join(names)))
 
 
 # --- at a start -------------------------------------------------------------------------------------------------------
@@ -149,42 +141,42 @@ def _refuse_what_is_in_use(users, site, record):
 
 def finalize_all(site, say):
     """Recover what was interrupted and swap what waits, for a starting interpreter. Needs the lock."""
-    from .views import held, in_use, keep_view
+    from .views import adopt_view, held, in_use
 
     recover(site)
-    for id, state, tries in transactions(site):
+    for transaction_id, state, tries in list_transactions(site):
         if state == "pending":
             listed = {name for name in os.listdir(site) if name.endswith(".pth")}
             try:
-                if in_use(site, read_record(site, id, state, tries)):
-                    keep_view(site, must=True)
+                if in_use(site, read_record(site, transaction_id, state, tries)):
+                    adopt_view(site, swap_blocked=True)
                     continue
-                record, paths = apply(site, id, tries, held)
-            except InUse:
-                keep_view(site, must=True)
-            except (OSError, Stale) as error:
-                _give_up(site, id, error, say)
+                record, paths = apply(site, transaction_id, tries, held)
+            except InUseError:
+                adopt_view(site, swap_blocked=True)
+            except (OSError, StaleError) as error:
+                _give_up(site, transaction_id, error, say)
             else:
                 companion = min(companion_stem(change) for change in record.changes)
-                see(paths, {name for name in listed if name > companion and sys.version_info < (3, 15)})
+                refresh_imports(paths, {name for name in listed if name > companion and sys.version_info < (3, 15)})
     sweep_companions(site)
 
 
-def _give_up(site, id, error, say):
+def _give_up(site, transaction_id, error, say):
     """After a failed try: note why, and set aside what can never succeed."""
-    note(site, id, str(error))
-    for other, state, tries in transactions(site):
-        if other == id and state == "pending" and isinstance(error, Stale):
-            set_state(site, id, (state, tries), ("failed", 0))
+    note(site, transaction_id, str(error))
+    for other, state, tries in list_transactions(site):
+        if other == transaction_id and state == "pending" and isinstance(error, StaleError):
+            set_state(site, transaction_id, (state, tries), ("failed", 0))
             state = "failed"
-        if other == id and state == "failed":
+        if other == transaction_id and state == "failed":
             say(
                 "liveinstall: a staged change was set aside and the old version stays: %s. "
                 "See: python -m liveinstall status" % error
             )
 
 
-def see(paths, still_to_come=()):
+def refresh_imports(paths, still_to_come=()):
     """Let this process see what came in: forget cached listings, run new .pth files.
 
     `still_to_come`: names of .pth files that site.py is going to run by itself.

@@ -6,12 +6,13 @@ A trial's directory is made of links into the real environment: pip would remove
 import os
 import sys
 
-from . import STATE, _say
-from .holds import _MANAGERS, command, program, take_hold
+from .holds import take_hold
+from .layout import STATE
+from .process import MANAGERS, command, program, say
 
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
 _OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
-_KNOWN = (_MANAGERS - _OURS) | {"easy_install"}
+_KNOWN = (MANAGERS - _OURS) | {"easy_install"}
 # These do much else: only what is known to change something is refused.
 _MORE = {"uv", "pipx", "rye", "hatch"}
 _READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
@@ -34,7 +35,7 @@ def begin(site, sees, before, after):
     try:
         sys.dont_write_bytecode = True  # it would be written through the links, by children that ignore the variable
         if changes_packages(sys.orig_argv):
-            _say("liveinstall: a trial changes no packages; this has not been done: " + command())
+            say("liveinstall: a trial changes no packages; this has not been done: " + command())
             os._exit(1)
         if program(sys.orig_argv)[0] not in _OURS:
             sys.meta_path.insert(0, _Refusal)

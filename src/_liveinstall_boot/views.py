@@ -9,9 +9,10 @@ import os
 import sys
 from os.path import basename, dirname, isdir, join, normpath, realpath
 
-from . import transactions
-from .codec import Stale, read_record
-from .holds import VARIABLE, command, is_manager, live_holds, release, take_hold
+from .codec import StaleError, read_record
+from .holds import VARIABLE, live_holds, release, take_hold
+from .layout import list_transactions
+from .process import command, is_manager
 
 
 def held(site, record):
@@ -53,40 +54,40 @@ def mapped(places):
     return found
 
 
-def keep_view(site, must=False):
+def adopt_view(site, swap_blocked=False):
     """Take the view that is due when what waits cannot be swapped; False when no hold is in the way.
 
-    `must`: something else is in the way. (Asking who has mapped a library takes longer than all of this: only who is
+    `swap_blocked`: something else is in the way. (Asking who has mapped a library takes longer than all of this: only who is
     about to swap does.)
     """
     waiting, holds = _waiting(site), live_holds(site)
     ancestor = _ancestor(holds, waiting)
     others = [hold for hold in holds if hold.pid != os.getpid()]
-    if not must and not ancestor and not any(_blocking(others, record) for record in waiting):
+    if not swap_blocked and not ancestor and not any(_blocking(others, record) for record in waiting):
         return False
     if is_manager(sys.orig_argv):
         return True
     if ancestor:
         sees = ancestor.sees
-        unseen = [record.id for record in waiting if not set(_parts([record])) <= set(sees)]
+        unseen = [record.transaction_id for record in waiting if not set(_parts([record])) <= set(sees)]
         take_hold(site, command(), sees, () if "resource_tracker" in command() else unseen)
     else:
         sees = _parts(waiting)
         take_hold(site, command(), sees)
         if _parts(_waiting(site)) != sees:
             release(site)  # it was swapped, changed or cancelled just now
-            return keep_view(site, must)
+            return adopt_view(site, swap_blocked)
     _show(site, sees)
     return True
 
 
 def _waiting(site):
     found = []
-    for id, state, tries in transactions(site):
+    for transaction_id, state, tries in list_transactions(site):
         if state == "pending":
             try:
-                found.append(read_record(site, id, state, tries))
-            except (OSError, Stale):
+                found.append(read_record(site, transaction_id, state, tries))
+            except (OSError, StaleError):
                 pass
     return found
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from _liveinstall_boot.codec import (
-    Change,
-    Record,
-    Stale,
+    StaleError,
+    SwapChange,
+    TransactionRecord,
     decode_manifest,
     decode_record,
     encode_manifest,
@@ -18,13 +18,13 @@ from _liveinstall_boot.codec import (
 )
 
 text = st.text(st.characters(exclude_characters="\t\n", exclude_categories=("Cs",)), max_size=20)
-changes = st.lists(st.builds(Change, text, text, text, text, text, text), min_size=1, max_size=4)
-records = st.builds(Record, text.filter(bool), changes, st.dictionaries(text, text, max_size=3), text)
+changes = st.lists(st.builds(SwapChange, text, text, text, text, text, text), min_size=1, max_size=4)
+records = st.builds(TransactionRecord, text.filter(bool), changes, st.dictionaries(text, text, max_size=3), text)
 
 
 def fields(record):
-    rows = [[getattr(change, name) for name in Change.__slots__] for change in record.changes]
-    return record.id, rows, record.roots, record.about
+    rows = [[getattr(change, name) for name in SwapChange.__slots__] for change in record.changes]
+    return record.transaction_id, rows, record.roots, record.about
 
 
 @given(records)
@@ -32,12 +32,14 @@ def test_a_record_is_read_as_it_was_written(record):
     assert fields(decode_record(encode_record(record))) == fields(record)
 
 
-GOOD = encode_record(Record("id", [Change("a", "1", "2", "a-1.dist-info", "ff", "a-2.part")], {"scripts": "../bin"}))
+GOOD = encode_record(
+    TransactionRecord("id", [SwapChange("a", "1", "2", "a-1.dist-info", "ff", "a-2.part")], {"scripts": "../bin"})
+)
 
 
 @given(st.integers(0, len(GOOD) - 1))
 def test_a_truncated_record_is_refused(length):
-    with pytest.raises(Stale):
+    with pytest.raises(StaleError):
         decode_record(GOOD[:length])
 
 
@@ -56,7 +58,7 @@ def test_a_truncated_record_is_refused(length):
     ],
 )
 def test_a_malformed_record_is_refused(text):
-    with pytest.raises(Stale):
+    with pytest.raises(StaleError):
         decode_record(text)
 
 
@@ -67,7 +69,7 @@ def test_a_row_of_an_unknown_kind_is_ignored():
 @pytest.mark.parametrize("bad", ["a\tb", "a\nb"])
 def test_what_cannot_be_recorded_is_refused_before_it_is_written(bad):
     with pytest.raises(ValueError, match="tab or a line break"):
-        encode_record(Record("id", [Change("a", "1", "2", bad, "", "")], {}))
+        encode_record(TransactionRecord("id", [SwapChange("a", "1", "2", bad, "", "")], {}))
 
 
 def test_a_manifest_is_read_as_it_was_written():
@@ -77,7 +79,7 @@ def test_a_manifest_is_read_as_it_was_written():
 
 @pytest.mark.parametrize("text", ["", "liveinstall-manifest 2\n\nend\n", encode_manifest([])[:-5]])
 def test_a_malformed_manifest_is_refused(text):
-    with pytest.raises(Stale):
+    with pytest.raises(StaleError):
         decode_manifest(text)
 
 
@@ -92,5 +94,5 @@ def test_record_paths_with_commas_and_quotes():
 
 @pytest.mark.parametrize("text", ["a.py\n", '"a.py,sha256=x,1\n', ",,\n", "\0\n", "a,b\n"])
 def test_a_damaged_record_file_is_refused(text):
-    with pytest.raises(Stale):
+    with pytest.raises(StaleError):
         list(record_paths(text))

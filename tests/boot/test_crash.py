@@ -10,6 +10,7 @@ from helpers.disk_errors import ERRORS, PHASES, assert_whole, tries_of_errors, u
 from helpers.in_process_site import KILLED, Place
 
 import _liveinstall_boot as boot
+from _liveinstall_boot.layout import LOCK, MANIFEST, STATE, TRIES, list_transactions, record_path
 from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -66,14 +67,14 @@ def test_after_three_failed_tries_a_transaction_is_set_aside_and_the_start_is_fr
     before = place.state()
     place.stage(place.candidate("alpha", "2.0", {"alpha/__init__.py": "", "in_the_way.py": ""}))
     (place.site / "in_the_way.py").write_text("mine")
-    for _ in range(boot.TRIES):
+    for _ in range(TRIES):
         assert place.start()[0] == 0
-    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["failed"]
+    assert [state for _, state, _ in list_transactions(str(place.site))] == ["failed"]
     assert [name for name in place.leftovers() if name.endswith(".pth")] == []
     assert {**before, "lib/site-packages/in_the_way.py": place.state()["lib/site-packages/in_the_way.py"]}.items() <= (
         place.state().items()
     )
-    assert "in the way" in transactions.note_of(str(place.site), boot.transactions(str(place.site))[0][0])
+    assert "in the way" in transactions.note_of(str(place.site), list_transactions(str(place.site))[0][0])
     assert len(transactions.take_unreported_failures(str(place.site))) == 1
     assert transactions.take_unreported_failures(str(place.site)) == []
 
@@ -109,11 +110,11 @@ def test_a_damaged_record_is_set_aside_and_harms_no_start(place):
     place.install(place.candidate("alpha", "1.0"))
     before = place.state()
     id = place.stage(place.candidate("alpha", "2.0"))
-    path = Path(boot.record_path(str(place.site), id, "pending"))
+    path = Path(record_path(str(place.site), id, "pending"))
     path.write_text(path.read_text()[:-20])
     assert place.start()[0] == 0
     assert before.items() <= place.state().items()
-    assert boot.transactions(str(place.site))[0][1] == "failed"
+    assert list_transactions(str(place.site))[0][1] == "failed"
 
 
 @pytest.mark.parametrize("what", ["manifest", "part", "lock", "holds", "transactions"])
@@ -121,13 +122,13 @@ def test_what_vanished_harms_no_start(place, what):
     place.install(place.candidate("alpha", "1.0"))
     before = place.state()
     place.stage(place.candidate("alpha", "2.0"))
-    state = place.site / boot.STATE
+    state = place.site / STATE
     if what == "manifest":
-        (place.site / "alpha-2.0.part" / boot.MANIFEST).unlink()
+        (place.site / "alpha-2.0.part" / MANIFEST).unlink()
     elif what == "part":
         boot_remove(place.site / "alpha-2.0.part")
     elif what == "lock":
-        (state / boot.LOCK).unlink(missing_ok=True)
+        (state / LOCK).unlink(missing_ok=True)
     else:
         boot_remove(state / getattr(boot, what.upper()))
     assert place.start()[0] == 0
@@ -146,7 +147,7 @@ def test_a_part_is_known_as_ours_until_nothing_of_it_is_left(place, tmp_path):
     for at in range(20):
         copy = place.copy(tmp_path / f"cut{at}")
         copy.fork(lambda copy=copy: remove_tree(str(copy.site / part.name)), at=at)
-        assert (copy.site / part.name / boot.MANIFEST).is_file()
+        assert (copy.site / part.name / MANIFEST).is_file()
 
 
 def boot_remove(path: Path) -> None:
@@ -163,7 +164,7 @@ def test_a_part_that_lost_something_is_set_aside_and_never_swapped(place, damage
     damage(place.site / "alpha-2.0.part" / "alpha" / "late.py")
     assert place.start()[0] == 0
     assert before.items() <= place.state().items()
-    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["failed"]
+    assert [state for _, state, _ in list_transactions(str(place.site))] == ["failed"]
     assert "alpha/late.py in the part alpha-2.0.part is gone or damaged" in transactions.note_of(str(place.site), id)
 
 
@@ -173,11 +174,11 @@ def test_a_roll_back_never_takes_an_old_file_for_a_new_one(place):
     before = place.state()
     id = place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2\n", "alpha/b.py": "V = 2\n"}))
     site = str(place.site)
-    os.rename(boot.record_path(site, id, "pending"), boot.record_path(site, id, "swapping"))
+    os.rename(record_path(site, id, "pending"), record_path(site, id, "swapping"))
     (place.site / "alpha-2.0.part" / "alpha" / "a.py").unlink()
     assert place.start()[0] == 0
     assert before.items() <= place.state().items()
-    assert [state for _, state, _ in boot.transactions(site)] == ["failed"]
+    assert [state for _, state, _ in list_transactions(site)] == ["failed"]
 
 
 def test_a_record_that_names_files_outside_of_the_environment_is_set_aside(place):
@@ -189,7 +190,7 @@ def test_a_record_that_names_files_outside_of_the_environment_is_set_aside(place
     place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2"}))
     assert place.start()[0] == 0
     assert before.items() <= place.state().items()
-    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["failed"]
+    assert [state for _, state, _ in list_transactions(str(place.site))] == ["failed"]
 
 
 def test_new_directories_are_flushed_from_the_top_before_what_moves_into_them(tmp_path):
@@ -205,7 +206,7 @@ def test_new_directories_are_flushed_from_the_top_before_what_moves_into_them(tm
 def test_what_pip_changed_meanwhile_is_never_overwritten(place):
     place.install(place.candidate("alpha", "1.0"))
     place.stage(place.candidate("alpha", "3.0"))
-    id = boot.transactions(str(place.site))[0][0]
+    id = list_transactions(str(place.site))[0][0]
     record = next(place.site.glob("alpha-1.0.dist-info/RECORD"))
     record.write_text(record.read_text() + "alpha/pip_was_here.py,,\n")
     before = {path: content for path, content in place.state().items() if ".part" not in path and "_final" not in path}

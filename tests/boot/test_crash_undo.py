@@ -10,7 +10,7 @@ from helpers.disk_errors import ERRORS
 from helpers.in_process_site import KILLED, Place, live
 from test_crash import assert_whole
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import RETIRED, STATE, list_transactions
 from liveinstall._transactions import history
 from liveinstall._transactions import transaction as transactions
 
@@ -43,7 +43,7 @@ def changed(place):
 
 
 def last(place: Place) -> str:
-    return history.happened(str(place.site))[0].id
+    return history.happened(str(place.site))[0].transaction_id
 
 
 def undoing(place: Place, loaded: str = ""):
@@ -62,7 +62,7 @@ def test_an_undo_that_is_killed_at_any_point_leaves_old_or_new_and_can_be_asked_
     dry = changed.copy(tmp_path / "dry")
     status, points = dry.fork(undoing(dry, loaded))
     assert (status, points > 60) == (0, True)
-    assert bool(loaded) == bool(boot.transactions(str(dry.site)))
+    assert bool(loaded) == bool(list_transactions(str(dry.site)))
     settle(dry)
     assert dry.state() == changed.old
     done = 0
@@ -127,4 +127,4 @@ def test_pruning_that_is_killed_at_any_point_never_leaves_half_of_what_is_kept(c
         assert (status == 0) == all(kept), f"kill {at}"
         assert again.state() == (changed.old if all(kept) else changed.new), f"kill {at}"
         transactions.recover(str(copy.site))
-        assert (copy.site / boot.STATE / boot.RETIRED / id).exists() == all(kept), f"kill {at}: left half"
+        assert (copy.site / STATE / RETIRED / id).exists() == all(kept), f"kill {at}: left half"

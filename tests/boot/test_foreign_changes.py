@@ -8,7 +8,7 @@ import shutil
 import pytest
 from helpers.in_process_site import Place
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import list_transactions
 from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -60,10 +60,13 @@ def test_whatever_is_done_during_a_swap_python_starts_and_what_is_somebody_elses
         if meddle is put_in:
             assert (copy.site / "alpha/third.py").exists(), at
             assert (copy.site / "alpha-3.0.dist-info/METADATA").exists(), at
-        states = [state for _, state, _ in boot.transactions(str(copy.site))]
+        states = [state for _, state, _ in list_transactions(str(copy.site))]
         assert states in ([], ["failed"], ["pending"]), (at, states)
         if states:
-            told = [transactions.note_of(str(copy.site), item.id) for item in transactions.read_all(str(copy.site))]
+            told = [
+                transactions.note_of(str(copy.site), item.transaction_id)
+                for item in transactions.read_all(str(copy.site))
+            ]
             assert all(told), at
         seen.add((version, *states))
         shutil.rmtree(tmp_path / str(at))
@@ -75,5 +78,5 @@ def test_a_second_version_that_came_between_staging_and_start_is_left_alone(stag
     assert staged.start()[0] == 0
     (item,) = transactions.read_all(str(staged.site))
     assert item.state == "failed"
-    assert transactions.note_of(str(staged.site), item.id) == "alpha was installed by something else"
+    assert transactions.note_of(str(staged.site), item.transaction_id) == "alpha was installed by something else"
     assert (staged.site / "alpha-1.0.dist-info").exists() and (staged.site / "alpha-3.0.dist-info").exists()

@@ -13,7 +13,8 @@ from helpers.disk_errors import assert_told, assert_whole, tries_of_errors, upgr
 from helpers.imitated_file_systems import Folding, Nfs, Windows
 from helpers.in_process_site import Place
 
-import _liveinstall_boot as boot
+from _liveinstall_boot import locks
+from _liveinstall_boot.layout import MANIFEST, RETIRED, STATE, TRIES, list_transactions
 from liveinstall._staging.part import Part
 from liveinstall._staging.stage import check_conflicts
 from liveinstall._transactions import history
@@ -24,7 +25,7 @@ EVER = 10**9
 
 
 def states(place: Place) -> list[str]:
-    return [state for _, state, _ in boot.transactions(str(place.site))]
+    return [state for _, state, _ in list_transactions(str(place.site))]
 
 
 def assert_deferred(place: Place, before: dict, after: dict, what: str) -> None:
@@ -64,7 +65,7 @@ def test_a_library_that_runs_from_the_old_files_does_not_hinder_the_next_swaps(p
     """It was renamed aside; that nobody can delete it is no reason to fail."""
     for version in ("1.0", "2.0", "3.0"):
         place.install(place.candidate("alpha", version, {"_alpha.pyd": version, "alpha.py": f"V = {version!r}\n"}))
-    kept = next(place.site.glob(f"{boot.STATE}/{boot.RETIRED}/*/alpha-2.0.part/_alpha.pyd"))
+    kept = next(place.site.glob(f"{STATE}/{RETIRED}/*/alpha-2.0.part/_alpha.pyd"))
     place.stage(place.candidate("alpha", "4.0"))
 
     def use() -> None:
@@ -116,7 +117,7 @@ def test_a_scanner_anywhere_is_waited_for_and_not_for_ever(place, tmp_path, trie
 
 def test_what_is_held_at_three_starts_is_set_aside_and_told(place):
     before, after = upgrade(place)
-    for _ in range(boot.TRIES):
+    for _ in range(TRIES):
         assert place.start(Windows(open=[place.site / "alpha" / "gone.py"]))[0] == 0
         assert place.said.read_text().count("\n") <= 1
     assert not assert_whole(place, before, after, "three starts")
@@ -142,7 +143,7 @@ def test_a_new_file_in_use_when_the_swap_is_undone(place, path, seen):
     else:  # all is old but what nobody can move, and this is told
         left = {name for name in state.items() ^ before.items() if path not in name[0]}
         assert not left
-        id = boot.transactions(str(place.site))[0][0]
+        id = list_transactions(str(place.site))[0][0]
         assert "winerror" in transactions.note_of(str(place.site), id)
         assert place.said.read_text().count("\n") == 1
     for _ in range(2):
@@ -264,7 +265,7 @@ class BadFlush:
 def test_a_removed_file_that_is_open_keeps_its_directory_and_no_more(place):
     """An open file that is removed becomes a .nfs file: neither it nor its directory can go while it is open."""
     before, after = upgrade(place)
-    used = [place.site / "alpha-2.0.part" / boot.MANIFEST]
+    used = [place.site / "alpha-2.0.part" / MANIFEST]
     assert place.start(Nfs(open=used))[0] == 0
     assert place.said.read_text() == ""
     assert assert_whole_but_nfs(place, after)
@@ -291,13 +292,13 @@ def test_without_a_lock_a_start_goes_on_with_the_old_version(place, code):
             def flock(*_) -> None:
                 raise OSError(code, os.strerror(code))
 
-            boot.fcntl.flock = flock
+            locks.fcntl.flock = flock
 
     started = time.monotonic()
     assert place.start(NoLocks())[0] == 0
     assert time.monotonic() - started < 2
     assert_deferred(place, before, after, "no lock")
-    id = boot.transactions(str(place.site))[0][0]
+    id = list_transactions(str(place.site))[0][0]
     assert os.strerror(code) in transactions.note_of(str(place.site), id)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import HOLDS, STATE, TRANSACTIONS
 from liveinstall._environment import holders
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
@@ -27,7 +27,7 @@ def test_a_hold_lives_as_long_as_its_process(env):
     holder.kill()
     holder.communicate()
     assert holders.holders(str(env.site)) == ()
-    assert os.listdir(env.site / boot.STATE / boot.HOLDS) == []
+    assert os.listdir(env.site / STATE / HOLDS) == []
 
 
 def test_a_forked_child_keeps_its_parents_hold(env):
@@ -50,7 +50,7 @@ def test_who_asks_whether_a_hold_lives_is_not_taken_for_its_holder(tmp_path):
     """Of starts at the same moment each asks; a dead process's hold must not keep them from swapping."""
     import fcntl
 
-    path = tmp_path / boot.STATE / boot.HOLDS / "77-x"
+    path = tmp_path / STATE / HOLDS / "77-x"
     path.parent.mkdir(parents=True)
     path.write_text("liveinstall-hold 1\n")
     with path.open() as another:
@@ -62,7 +62,7 @@ def test_who_asks_whether_a_hold_lives_is_not_taken_for_its_holder(tmp_path):
 def test_a_hold_that_cannot_be_read_still_counts(tmp_path):
     import fcntl
 
-    directory = tmp_path / boot.STATE / boot.HOLDS
+    directory = tmp_path / STATE / HOLDS
     directory.mkdir(parents=True)
     with (directory / "77-x").open("w") as stream:
         stream.write("garbage")
@@ -270,11 +270,11 @@ def test_an_import_in_a_holder_waits_for_the_swap_that_did_not_see_it(tmp_path):
     from _liveinstall_boot import holds as boot_holds
 
     site = str(tmp_path)
-    transactions = tmp_path / boot.STATE / boot.TRANSACTIONS
+    transactions = tmp_path / STATE / TRANSACTIONS
     transactions.mkdir(parents=True)
     boot_holds.take_hold(site, "test")
     try:
-        watcher = boot_holds._mine[site]
+        watcher = boot_holds.own_hold(site)
         assert watcher.find_spec("alpha") is None
         (hold,) = boot_holds.live_holds(site)
         assert "alpha" in hold.uses and "os" not in hold.uses
@@ -298,7 +298,7 @@ def test_a_hold_that_can_no_longer_be_written_may_use_anything(tmp_path, monkeyp
     site = str(tmp_path)
     boot_holds.take_hold(site, "python https://user:secret@host/x")
     try:
-        watcher = boot_holds._mine[site]
+        watcher = boot_holds.own_hold(site)
 
         def full(*_):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -307,17 +307,19 @@ def test_a_hold_that_can_no_longer_be_written_may_use_anything(tmp_path, monkeyp
         assert watcher.find_spec("alpha") is None
         monkeypatch.undo()
         (hold,) = boot_holds.live_holds(site)
-        record = codec.Record("1", [codec.Change("beta", "1", "2", "beta-1.dist-info", "", "beta-2.part")], {})
+        record = codec.TransactionRecord(
+            "1", [codec.SwapChange("beta", "1", "2", "beta-1.dist-info", "", "beta-2.part")], {}
+        )
         assert (hold.uses, hold.pid, hold.blocks(record)) == (None, os.getpid(), ["beta"])
         (holder,) = holders.holders(site)
         assert holder.mine and "secret" not in holder.command
     finally:
         boot_holds.release(site)
-    assert os.listdir(tmp_path / boot.STATE / boot.HOLDS) == []
+    assert os.listdir(tmp_path / STATE / HOLDS) == []
 
 
 def test_a_file_that_is_no_hold_blocks_nothing(tmp_path):
-    directory = tmp_path / boot.STATE / boot.HOLDS
+    directory = tmp_path / STATE / HOLDS
     directory.mkdir(parents=True)
     (directory / ".nfs0001").touch()
     assert holders.holders(str(tmp_path)) == ()
@@ -337,12 +339,12 @@ def test_a_hold_loses_its_id_for_an_exec_but_not_that_it_may_use_anything_and_is
     boot_holds.take_hold(site, "test")
     try:
         if suffix:
-            boot_holds._mine[site].own_up()
-        (before,) = os.listdir(tmp_path / boot.STATE / boot.HOLDS)
+            boot_holds.own_hold(site).mark_unknown()
+        (before,) = os.listdir(tmp_path / STATE / HOLDS)
         with pytest.raises(OSError, match="no memory"), holders.variables_for_exec():
             (hold,) = boot_holds.live_holds(site)
             assert (hold.pid, hold.uses is None) == (0, bool(suffix))
             raise OSError("no memory")
-        assert os.listdir(tmp_path / boot.STATE / boot.HOLDS) == [before]
+        assert os.listdir(tmp_path / STATE / HOLDS) == [before]
     finally:
         boot_holds.release(site)

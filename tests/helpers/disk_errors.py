@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import list_transactions
 from helpers.in_process_site import Place
 from liveinstall._transactions import transaction as transactions
 
@@ -57,7 +57,7 @@ def assert_whole(place: Place, before: dict, after: dict, at: str) -> bool:
     state = {path: content for path, content in place.state().items() if ".part" not in path and "_final" not in path}
     # Scripts name the interpreter and not the place, so that both trees can be compared.
     assert state in (before, after), f"between old and new after {at}: {difference(state, before, after)}"
-    if not boot.transactions(str(place.site)):
+    if not list_transactions(str(place.site)):
         assert place.leftovers() == [], at
     return state == after
 
@@ -89,14 +89,14 @@ def _kill_the_start(fraction: float) -> Callable[[Place], object]:
 def _kill_after_the_commit(place: Place) -> None:
     """A start that was killed with all its clean-up before it."""
     copy, at = place, 0
-    while not any(state == "committed" for _, state, _ in boot.transactions(str(copy.site))):
+    while not any(state == "committed" for _, state, _ in list_transactions(str(copy.site))):
         copy, at = place.copy(place.root.with_name(f"commit{at}")), at + 1
         copy.start(at=at)
     place.start(at=at)
 
 
 def _discard_all(place: Place) -> None:
-    for id, _, _ in boot.transactions(str(place.site)):
+    for id, _, _ in list_transactions(str(place.site)):
         transactions.discard(str(place.site), id)
 
 
@@ -167,6 +167,6 @@ def assert_told(place: Place, at: str) -> None:
     """At most one line was said, and `status` has a reason for what was not swapped."""
     said = place.said.read_text()
     assert said.count("\n") <= 1, said
-    for id, state, _ in boot.transactions(str(place.site)):
+    for id, state, _ in list_transactions(str(place.site)):
         if state in ("pending", "failed"):
             assert transactions.note_of(str(place.site), id), f"nothing tells why it waits after {at}"

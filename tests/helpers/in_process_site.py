@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 import _liveinstall_boot as boot
+from _liveinstall_boot.layout import COMPANIONS, FINALIZER, STATE, TRANSACTIONS
 from helpers.environments import make_wheel, tree
 from liveinstall._environment.installed import in_directory
 from liveinstall._model import Candidate
@@ -66,7 +67,7 @@ class Place:
     def stage(self, *candidates: Candidate, remove: tuple[str, ...] = ()) -> str:
         """Publish one transaction that brings the candidates and removes `remove`; its id."""
         transactions.new_id()
-        (self.site / boot.STATE / boot.TRANSACTIONS).mkdir(parents=True, exist_ok=True)
+        (self.site / STATE / TRANSACTIONS).mkdir(parents=True, exist_ok=True)
         here = {found.name: found for found in in_directory(str(self.site))}
         id = transactions.new_id()
         # The compiler is not started: what a killed process leaves must be the same each time.
@@ -119,10 +120,10 @@ class Place:
 
         def finalize() -> None:
             if port:
-                for path in (self.site / boot.STATE).glob(boot.FINALIZER + "*"):
+                for path in (self.site / STATE).glob(FINALIZER + "*"):
                     sys.modules[path.name] = boot  # a companion that runs twice in a start finds the same module
                 port.put_in_place()
-            if any(path.name.endswith(boot.COMPANIONS) for path in self.site.iterdir()):
+            if any(path.name.endswith(COMPANIONS) for path in self.site.iterdir()):
                 boot._done.clear()
                 boot.finalize(str(self.site))
             if port and hasattr(port, "check"):
@@ -131,7 +132,7 @@ class Place:
         return self.fork(finalize, **options)
 
     def leftovers(self) -> list[str]:
-        return [p.name for p in self.site.iterdir() if ".part" in p.name or p.name.startswith(boot.FINALIZER)]
+        return [p.name for p in self.site.iterdir() if ".part" in p.name or p.name.startswith(FINALIZER)]
 
 
 def _die_or_raise(action, at: int, error, pipe: int, said: Path) -> None:

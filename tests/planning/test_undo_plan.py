@@ -29,7 +29,7 @@ def deeds_between(worlds):
 def test_undoing_everything_since_a_point_ends_there(worlds):
     deeds = deeds_between(worlds)
     back = plan_undo(deeds, worlds[-1])
-    was = {(deed.id, step.name): step.was for deed in deeds for step in deed.steps}
+    was = {(deed.transaction_id, step.name): step.was for deed in deeds for step in deed.steps}
     state = dict(worlds[-1])
     for name, id in back.items():
         state[name] = was[id, name]

@@ -6,18 +6,20 @@ import sys
 import pytest
 
 import _liveinstall_boot as boot
+from _liveinstall_boot.layout import LOCK, STATE
+from _liveinstall_boot.locks import try_lock
 from liveinstall._system.lock import environment_lock
 from liveinstall.errors import LockTimeoutError, NotWritableError
 
 
 def test_filelock_and_the_boot_module_exclude_each_other(tmp_path):
-    path = str(tmp_path / boot.STATE / boot.LOCK)
+    path = str(tmp_path / STATE / LOCK)
     with environment_lock(str(tmp_path), who="me"):
-        assert boot.try_lock(path) is None
+        assert try_lock(path) is None
         with pytest.raises(LockTimeoutError) as caught, environment_lock(str(tmp_path), who="you", timeout=0.05):
             pass
         assert caught.value.holder == f"pid {os.getpid()} (me)"
-    handle = boot.try_lock(path)
+    handle = try_lock(path)
     with pytest.raises(LockTimeoutError), environment_lock(str(tmp_path), who="you", timeout=0.05):
         pass
     os.close(handle)
@@ -35,7 +37,7 @@ def test_a_lock_whose_file_was_replaced_meanwhile_is_not_taken(tmp_path, monkeyp
         return real(name, *args, **options)
 
     monkeypatch.setattr(boot.os, "stat", replaced)
-    assert boot.try_lock(str(path)) is None
+    assert try_lock(str(path)) is None
 
 
 @pytest.mark.skipif(

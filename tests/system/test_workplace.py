@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import STATE, TRANSACTIONS
 from liveinstall._system.workplace import encode, parse, sweep, workplace
 from liveinstall._transactions import transaction as transactions
 
@@ -23,7 +23,7 @@ def temporary(tmp_path, monkeypatch):
 @pytest.fixture
 def site(tmp_path):
     directory = tmp_path / "site"
-    (directory / boot.STATE / boot.TRANSACTIONS).mkdir(parents=True)
+    (directory / STATE / TRANSACTIONS).mkdir(parents=True)
     return directory
 
 
@@ -57,7 +57,7 @@ def test_nothing_stays_behind_whether_it_succeeds_or_fails(site, temporary):
                     raise error
         except RuntimeError:
             pass
-        assert list(temporary.iterdir()) == [] and not (site / boot.STATE / "work").exists()
+        assert list(temporary.iterdir()) == [] and not (site / STATE / "work").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -65,7 +65,7 @@ def test_what_a_kill_left_goes_at_the_next_use(site, temporary):
     killed(site)
     assert len(list(temporary.iterdir())) == 1
     transactions.recover(str(site))
-    assert list(temporary.iterdir()) == [] and not (site / boot.STATE / "work").exists()
+    assert list(temporary.iterdir()) == [] and not (site / STATE / "work").exists()
 
 
 def test_what_is_in_use_stays(site, temporary):
@@ -74,7 +74,7 @@ def test_what_is_in_use_stays(site, temporary):
         fill(directory)
         transactions.recover(str(site))
         assert os.path.exists(os.path.join(directory, "tmp", "build", "deep", "file"))
-        assert (site / boot.STATE / "work").exists()
+        assert (site / STATE / "work").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -82,10 +82,10 @@ def test_a_copied_environment_removes_nothing_of_the_original(site, temporary, t
     killed(site)
     copy = tmp_path / "copy"
     site.rename(tmp_path / "away")
-    (copy / boot.STATE / boot.TRANSACTIONS).mkdir(parents=True)
-    (tmp_path / "away" / boot.STATE / "work").rename(copy / boot.STATE / "work")
+    (copy / STATE / TRANSACTIONS).mkdir(parents=True)
+    (tmp_path / "away" / STATE / "work").rename(copy / STATE / "work")
     sweep(str(copy))
-    assert len(list(temporary.iterdir())) == 1 and not (copy / boot.STATE / "work").exists()
+    assert len(list(temporary.iterdir())) == 1 and not (copy / STATE / "work").exists()
 
 
 def test_a_link_in_its_place_is_not_followed(site, temporary, tmp_path):
@@ -93,9 +93,9 @@ def test_a_link_in_its_place_is_not_followed(site, temporary, tmp_path):
     precious.mkdir()
     (precious / "for").write_text(os.path.realpath(site))
     (temporary / "liveinstall-x").symlink_to(precious)
-    (site / boot.STATE / "work").write_text(encode(str(temporary / "liveinstall-x")))
+    (site / STATE / "work").write_text(encode(str(temporary / "liveinstall-x")))
     sweep(str(site))
-    assert (precious / "for").exists() and not (site / boot.STATE / "work").exists()
+    assert (precious / "for").exists() and not (site / STATE / "work").exists()
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_link_in_its_place_is_not_followed(site, temporary, tmp_path):
 )
 def test_a_damaged_or_foreign_note_names_nothing(text, site):
     assert parse(text) == ""
-    (site / boot.STATE / "work").write_text(text)
+    (site / STATE / "work").write_text(text)
     sweep(str(site))
-    assert not (site / boot.STATE / "work").exists()
+    assert not (site / STATE / "work").exists()
 
 
 def test_a_note_says_where_it_is():

@@ -6,7 +6,7 @@ import time
 import pytest
 from helpers.in_process_site import Place
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import HISTORY, RETIRED, STATE
 from liveinstall._transactions import history
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.history import Limits
@@ -29,7 +29,7 @@ def kept(place: Place) -> list[str]:
     return [
         done.record.changes[0].new_version
         for done in history.happened(str(place.site))
-        if os.path.isdir(place.site / boot.STATE / boot.RETIRED / done.id)
+        if os.path.isdir(place.site / STATE / RETIRED / done.transaction_id)
     ]
 
 
@@ -39,7 +39,7 @@ def test_the_order_is_that_of_the_swaps_also_within_a_second(place):
     second = place.stage(place.candidate("second", "1.0"))
     for id in (second, first):
         transactions.apply(str(place.site), id)
-    assert [done.id for done in history.happened(str(place.site))[:2]] == [first, second]
+    assert [done.transaction_id for done in history.happened(str(place.site))[:2]] == [first, second]
 
 
 def test_the_order_holds_when_the_clock_is_set_back(place, monkeypatch):
@@ -50,15 +50,15 @@ def test_the_order_holds_when_the_clock_is_set_back(place, monkeypatch):
 
 
 def test_a_record_without_its_moment_and_one_that_cannot_be_read(place):
-    directory = place.site / boot.STATE / boot.HISTORY
+    directory = place.site / STATE / HISTORY
     newest, *_, oldest = history.happened(str(place.site))
     names = {path.name.partition(".")[0]: path for path in directory.iterdir()}
-    names[oldest.id].rename(directory / oldest.id)
-    os.utime(directory / oldest.id, (5, 5))
+    names[oldest.transaction_id].rename(directory / oldest.transaction_id)
+    os.utime(directory / oldest.transaction_id, (5, 5))
     assert history.happened(str(place.site))[-1].when == 5
-    names[newest.id].write_text("liveinstall-transaction 99\nend\n")
+    names[newest.transaction_id].write_text("liveinstall-transaction 99\nend\n")
     assert versions(place) == ["4.0", "3.0", "2.0", "1.0"]
-    before = place.site / boot.STATE / boot.RETIRED / newest.id
+    before = place.site / STATE / RETIRED / newest.transaction_id
     history.prune(str(place.site), Limits(keep=0))
     assert before.is_dir() and kept(place) == []  # another version's is left alone
 
@@ -79,9 +79,9 @@ def test_a_record_without_its_moment_and_one_that_cannot_be_read(place):
 )
 def test_what_exceeds_a_limit_goes_the_oldest_first(place, limits, spare, left):
     second = history.happened(str(place.site))[-2]
-    directory = place.site / boot.STATE / boot.HISTORY
-    path = next(path for path in directory.iterdir() if path.name.startswith(second.id))
-    path.rename(directory / f"{second.id}.{int((time.time() - 2 * 86400) * 1e6)}")
+    directory = place.site / STATE / HISTORY
+    path = next(path for path in directory.iterdir() if path.name.startswith(second.transaction_id))
+    path.rename(directory / f"{second.transaction_id}.{int((time.time() - 2 * 86400) * 1e6)}")
     state = place.state()
     gone = history.prune(str(place.site), limits, spare=spare)
     assert kept(place) == left and len(gone) == 4 - len(left)
@@ -118,15 +118,15 @@ def test_the_stated_limits_are_the_ones_that_a_use_applies(place, monkeypatch):
 
 def test_what_is_being_swapped_is_not_pruned(place):
     id = place.stage(place.candidate("alpha", "6.0"))
-    (place.site / boot.STATE / boot.RETIRED / id).mkdir()
+    (place.site / STATE / RETIRED / id).mkdir()
     history.prune(str(place.site), Limits(keep=0))
-    assert (place.site / boot.STATE / boot.RETIRED / id).is_dir()
+    assert (place.site / STATE / RETIRED / id).is_dir()
 
 
 def test_old_files_whose_record_is_gone_are_swept(place):
     newest = history.happened(str(place.site))[0]
-    for path in (place.site / boot.STATE / boot.HISTORY).iterdir():
-        if path.name.startswith(newest.id):
+    for path in (place.site / STATE / HISTORY).iterdir():
+        if path.name.startswith(newest.transaction_id):
             path.unlink()
     transactions.recover(str(place.site))
-    assert not (place.site / boot.STATE / boot.RETIRED / newest.id).exists()
+    assert not (place.site / STATE / RETIRED / newest.transaction_id).exists()

@@ -7,7 +7,7 @@ from helpers.in_process_site import KILLED, Place
 from hypothesis import given
 from hypothesis import strategies as st
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import STATE
 from liveinstall._transactions.requesters import (
     REQUESTS,
     RequesterRequirement,
@@ -26,7 +26,7 @@ _WORD = st.text(st.characters(blacklist_characters="\t\n", blacklist_categories=
 
 def test_a_writer_that_is_killed_at_any_point_leaves_the_old_or_the_new(tmp_path):
     place = Place(tmp_path / "root")
-    (place.site / boot.STATE).mkdir(parents=True)
+    (place.site / STATE).mkdir(parents=True)
     write_requests(str(place.site), OLD)
     dry = place.copy(tmp_path / "dry")
     _, points = dry.fork(lambda: write_requests(str(dry.site), NEW))
@@ -39,7 +39,7 @@ def test_a_writer_that_is_killed_at_any_point_leaves_the_old_or_the_new(tmp_path
         found.append(read_requests(str(copy.site)))
         write_requests(str(copy.site), NEW)  # what is left is in nobody's way
         assert read_requests(str(copy.site)) == NEW
-        assert [path.name for path in (copy.site / boot.STATE).iterdir()] == [REQUESTS]
+        assert [path.name for path in (copy.site / STATE).iterdir()] == [REQUESTS]
     assert set(found) == {OLD}
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 from helpers.in_process_site import Place
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import HISTORY, RETIRED, STATE, TRANSACTIONS, list_transactions
 from liveinstall._system.command_line import command_line
 from liveinstall._system.durability import flush_file_system
 from liveinstall._transactions import companions
@@ -62,7 +62,7 @@ def test_both_ends_of_a_companions_rename_are_flushed(place, monkeypatch):
     flush = transactions.files.flush
     monkeypatch.setattr(transactions.files, "flush", lambda paths: flushed.extend(paths) or flush(paths))
     place.stage(place.candidate("alpha", "1.0"))
-    assert {str(place.site), str(place.site / boot.STATE)} <= set(flushed)
+    assert {str(place.site), str(place.site / STATE)} <= set(flushed)
 
 
 def test_an_early_companion_sorts_first(place):
@@ -71,12 +71,12 @@ def test_an_early_companion_sorts_first(place):
     item = next(transactions.read_all(str(place.site)))
     transactions.publish(str(place.site), item.record, {}, ["alpha"])
     assert sorted(path.name for path in place.site.glob("*.pth"))[0] == "!alpha-1.0.part.pth"
-    assert item.id == id
+    assert item.transaction_id == id
 
 
 def test_a_newer_versions_transaction_is_left_alone_and_named(place):
     place.stage(place.candidate("alpha", "1.0"))
-    path = next((place.site / boot.STATE / boot.TRANSACTIONS).glob("*.pending"))
+    path = next((place.site / STATE / TRANSACTIONS).glob("*.pending"))
     path.write_text("liveinstall-transaction 99\nsomething\nend\n")
     before = place.state()
     transactions.recover(str(place.site))
@@ -87,7 +87,7 @@ def test_a_newer_versions_transaction_is_left_alone_and_named(place):
 def test_directories_of_others_are_never_swept(place):
     (place.site / "download.part").mkdir()
     (place.site / "download.part" / "file").write_text("mine")
-    (place.site / boot.STATE / boot.TRANSACTIONS).mkdir(parents=True)
+    (place.site / STATE / TRANSACTIONS).mkdir(parents=True)
     transactions.recover(str(place.site))
     assert (place.site / "download.part" / "file").read_text() == "mine"
 
@@ -107,8 +107,8 @@ def test_old_files_are_kept_for_a_few_transactions_only(place):
     for version in range(1, 9):
         place.install(place.candidate("alpha", f"{version}.0"))
     transactions.recover(str(place.site))
-    assert len(list((place.site / boot.STATE / boot.RETIRED).iterdir())) == 5
-    assert len(list((place.site / boot.STATE / boot.HISTORY).iterdir())) == 8
+    assert len(list((place.site / STATE / RETIRED).iterdir())) == 5
+    assert len(list((place.site / STATE / HISTORY).iterdir())) == 8
 
 
 def test_the_command_line_is_one_short_line_without_credentials(monkeypatch):
@@ -134,7 +134,7 @@ def test_a_roll_back_that_fails_leaves_the_transaction_to_recovery(place, monkey
         patch.setattr(swap, "roll_back", refuse)
         with pytest.raises(CommitError):
             transactions.apply(str(place.site), id)
-    assert [state for _, state, _ in boot.transactions(str(place.site))] == ["swapping"]
+    assert [state for _, state, _ in list_transactions(str(place.site))] == ["swapping"]
     (place.site / "blocked.py").unlink()
     transactions.recover(str(place.site))
     assert before.items() <= place.state().items()
@@ -155,7 +155,7 @@ def test_a_clean_up_that_fails_is_finished_later(place, monkeypatch):
         transactions.apply(str(place.site), id)
     assert (place.site / "alpha-1.0.dist-info").is_dir()
     assert place.start()[0] == 0
-    assert place.leftovers() == [] and boot.transactions(str(place.site)) == []
+    assert place.leftovers() == [] and list_transactions(str(place.site)) == []
 
 
 def test_what_something_else_installed_meanwhile_is_left_alone(place):

@@ -224,7 +224,7 @@ class Bench:
 
     def left_over(self) -> list[str]:
         """What only a change in progress has."""
-        state = self.site / _liveinstall_boot.STATE
+        state = self.site / _liveinstall_boot.layout.STATE
         drafts = [path.name for path in (*state.glob("draft*"), *state.glob("*.part*"))]
         return [*left_overs(self.site), *drafts, *(path.name for path in (state / "transactions").glob("*"))]
 

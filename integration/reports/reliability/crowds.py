@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import HISTORY, RETIRED, STATE
 from integration.reports.reliability.bench import BIG, PRELUDE, SEEN, Bench, inconsistent
 from integration.reports.reliability.staging import stage
 
@@ -129,7 +129,7 @@ def end(process: Process) -> tuple[int, str, str]:
 
 
 def _history(bench: Bench) -> int:
-    return len(list((bench.site / boot.STATE / boot.HISTORY).glob("*")))
+    return len(list((bench.site / STATE / HISTORY).glob("*")))
 
 
 @dataclass
@@ -193,8 +193,8 @@ def _judge(counted: Swaps, crowd: Sequence[Process], others: Sequence[Process]) 
 
 def _forget_history(bench: Bench) -> None:
     """A thousand entries of it are not what is tested."""
-    shutil.rmtree(bench.site / boot.STATE / boot.HISTORY)
-    shutil.rmtree(bench.site / boot.STATE / boot.RETIRED, ignore_errors=True)
+    shutil.rmtree(bench.site / STATE / HISTORY)
+    shutil.rmtree(bench.site / STATE / RETIRED, ignore_errors=True)
 
 
 _TWO = """

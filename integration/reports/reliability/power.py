@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import PART, list_transactions
 from integration.reports.reliability.bench import Bench
 from integration.reports.reliability.disk import DAMAGES, Crash, Disk
 from integration.reports.reliability.kills import Count, Judge, Options
@@ -64,10 +64,10 @@ def states(recording: Recording, bound: int, step: int = 1) -> Iterator[tuple[st
 
 def _wrong_with_next(bench: Bench, count: Count) -> str:
     """What is wrong with the next commands; a part that lost its manifest is nobody's and stays, as litter."""
-    if any(state == "failed" for _, state, _ in boot.transactions(str(bench.site))):
+    if any(state == "failed" for _, state, _ in list_transactions(str(bench.site))):
         return ""  # set aside and told, which is not what the next commands expect
     wrong = bench.wrong_with_next()
-    if wrong.startswith("left over") and all(name.endswith(boot.PART) for name in bench.left_over()):
+    if wrong.startswith("left over") and all(name.endswith(PART) for name in bench.left_over()):
         count.litter += 1
         return ""
     return wrong

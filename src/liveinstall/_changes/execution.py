@@ -45,9 +45,12 @@ def execute(
     if result.staged:
         scene.reporter.tell(Staged(result.staged))
         presenter().after_staging()
-    id = (later if result.staged else now) or None
+    transaction_id = (later if result.staged else now) or None
     return replace(
-        result, transaction=id, notes=(*decided.notes, *work.verified, *notes, *before), seconds=scene.seconds
+        result,
+        transaction=transaction_id,
+        notes=(*decided.notes, *work.verified, *notes, *before),
+        seconds=scene.seconds,
     )
 
 
@@ -132,7 +135,7 @@ class _Execution:
         if decided.waiting or waiting.ids:
             asked = (*waiting.requests, *self.request.asked)
             left = [entries[change.name] for change in decided.waiting]
-            later = publish_pending(target, waiting, left, asked, id=self.later_id, early=self.early)
+            later = publish_pending(target, waiting, left, asked, transaction_id=self.later_id, early=self.early)
         transactions.recover(self.site)
         return self.now_id if decided.now else "", later
 

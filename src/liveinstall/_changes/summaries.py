@@ -35,7 +35,7 @@ def changes_of(item: transactions.Transaction) -> tuple[Change, ...]:
 
 def pending_of(target: Target, item: transactions.Transaction) -> Pending:
     """A transaction that waits or was set aside, with what it waits for in words."""
-    why = transactions.note_of(target.site, item.id)
+    why = transactions.note_of(target.site, item.transaction_id)
     if item.state != "failed":
         mine = [holder for holder in holds.holders(target.site) if holder.mine]
         held = "; ".join(map(str, [*mine, *users_of(target, item)]))
@@ -43,7 +43,7 @@ def pending_of(target: Target, item: transactions.Transaction) -> Pending:
         why = f"{wait} (the last try failed: {why})" if why else wait
     about = item.about
     return Pending(
-        transaction=item.id,
+        transaction=item.transaction_id,
         changes=changes_of(item),
         since=float(about.get("created", 0)),
         pid=int(about.get("pid", 0)),
@@ -75,7 +75,7 @@ def past_of(item: HistoryEntry, why_not: str) -> Past:
         if change.new_version:
             sources[change.name] = Origin(str(more.get("url", "")), str(more.get("sha256", "")))
     return Past(
-        transaction=item.id,
+        transaction=item.transaction_id,
         changes=tuple(changes),
         when=item.when,
         pid=int(about.get("pid", 0)),
@@ -104,7 +104,7 @@ def explain_imports(target: Target) -> None:
     explain_staged({top: waits for change, waits in staged_in(target.site) for top in top_level_modules(waits.part)})
 
 
-def staged_in(site: str) -> Iterator[tuple[codec.Change, StagedDistribution]]:
+def staged_in(site: str) -> Iterator[tuple[codec.SwapChange, StagedDistribution]]:
     """What waits to come in."""
     for item in transactions.read_all(site):
         for change in item.record.changes if item.state == "pending" else ():

@@ -28,7 +28,7 @@ def check_imports(
     request: Request,
     chosen: Mapping[str, Candidate],
     decided: Plan,
-    swaps: Iterable[codec.Change],
+    swaps: Iterable[codec.SwapChange],
     parts: Mapping[str, Part],
 ) -> tuple[str, ...]:
     """Raise VerificationError unless all imports work with the swaps in place; notes for the result."""
@@ -41,7 +41,7 @@ def check_imports(
         return ()
     site = scene.target.site
     before = [item.record for item in transactions.read_all(site) if item.state == "pending"]
-    after = codec.Record("verified", list(swaps), roots_of(scene.target))
+    after = codec.TransactionRecord("verified", list(swaps), roots_of(scene.target))
     notes = verify(scene.target, before, after, wanted)
     scene.lap("verify")
     return notes

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import files, views
 from _liveinstall_boot import holds as boot_holds
+from _liveinstall_boot import ownership, views
 from liveinstall._environment.installed import record_of
 from liveinstall._system.command_line import command_line
 from liveinstall._system.redact import redact
@@ -34,9 +34,10 @@ def holders(site: str, here: Mapping[str, Distribution] | None = None) -> tuple[
     """
     found = []
     tops = {name: top_names(one)[0] for name, one in (here or {}).items()}
+    own = boot_holds.own_hold(site)
     for hold in boot_holds.live_holds(site):
         # A hold that boot took for this process is another copy's, but the same process's; a forked child shares one.
-        mine = hold.pid == os.getpid() or hold.path in (watcher.path for watcher in boot_holds._mine.values())  # noqa: SLF001
+        mine = hold.pid == os.getpid() or (own is not None and hold.path == own.path)
         uses = None if hold.uses is None else tuple(sorted(hold.uses))
         used = tuple(sorted(name for name, names in tops.items() if uses and not names.isdisjoint(uses)))
         found.append(Holder(hold.pid, redact(hold.command), hold.since, mine, uses, tuple(hold.sees), used))
@@ -72,7 +73,7 @@ def unannounced(pid: int) -> Holder:
 def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
     """The top-level import names of a distribution, and the top-level paths that hold shared libraries."""
     try:
-        names, libraries = files.top_names(record_of(distribution)[0])
+        names, libraries = ownership.top_names(record_of(distribution)[0])
     except DamagedError:
         return {distribution.name.replace("-", "_")}, set()
     return names, libraries
@@ -89,7 +90,7 @@ def variables_for_exec() -> Iterator[dict[str, str]]:
     variables = dict(os.environ)
     here = os.path.dirname(variables.get(boot_holds.VARIABLE, ""))
     own: dict[str, boot_holds.Hold] = {}
-    for site in {*boot_holds._mine, os.path.dirname(os.path.dirname(here))}:  # noqa: SLF001
+    for site in {*boot_holds.held_sites(), os.path.dirname(os.path.dirname(here))}:
         own |= {hold.name: hold for hold in boot_holds.live_holds(site, start=f"{os.getpid()}-")}
     name = os.path.basename(variables.pop(boot_holds.VARIABLE, ""))
     while name in own:

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from _liveinstall_boot import PART
-from _liveinstall_boot.codec import Stale, read
-from _liveinstall_boot.files import owned
+from _liveinstall_boot.codec import StaleError, read
+from _liveinstall_boot.layout import PART
+from _liveinstall_boot.ownership import owned
 from liveinstall._model import Distribution
 from liveinstall._system.dist_info import read_fields
 from liveinstall.errors import DamagedError
@@ -162,7 +162,7 @@ def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
             todo="Replace it with the tool that installed it.",
             name=distribution.name,
         ) from None
-    except (OSError, Stale) as error:
+    except (OSError, StaleError) as error:
         raise _damaged(distribution, str(error)) from error
     if not any(path.endswith(".dist-info/METADATA") for path in inside):
         raise _damaged(distribution, "it does not list its own METADATA")

@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import COMPANIONS
 from _liveinstall_boot.codec import read
+from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._environment.holders import users
 from liveinstall._environment.installed import record_of
 from liveinstall._system.child_process import run

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import list_transactions, record_path
 from liveinstall._environment.target import current_site
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
 from liveinstall._system.settings import REMINDERS, is_on
@@ -65,8 +65,8 @@ def remind() -> None:
 def news() -> str:
     """What waits and was not told yet; empty if nothing. Looks at the names in one directory, unless there is news."""
     site = current_site()
-    waits = {id for id, state, _ in boot.transactions(site) if state == "pending"}
-    marks = {f"{id} {_stamp(site, id)}" for id in waits}
+    waits = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
+    marks = {f"{transaction_id} {_stamp(site, transaction_id)}" for transaction_id in waits}
     if marks <= _Reminder.told:
         return ""
     _Reminder.told |= marks
@@ -78,10 +78,10 @@ def news() -> str:
     return f"liveinstall: {'; '.join(changes)} waits for a restart: liveinstall.restart()"
 
 
-def _stamp(site: str, id: str) -> int:
+def _stamp(site: str, transaction_id: str) -> int:
     """When a transaction that waits was last changed: a later request is merged into it."""
-    tries = next((tries for one, _, tries in boot.transactions(site) if one == id), 0)
-    return os.stat(boot.record_path(site, id, "pending", tries)).st_mtime_ns
+    tries = next((tries for one, _, tries in list_transactions(site) if one == transaction_id), 0)
+    return os.stat(record_path(site, transaction_id, "pending", tries)).st_mtime_ns
 
 
 def _is_here(name: str, new: str | None) -> bool:

@@ -14,8 +14,9 @@ from contextlib import suppress
 from os.path import join, relpath
 from typing import TYPE_CHECKING
 
-import _liveinstall_boot as boot
-from _liveinstall_boot import codec, files, swap, trees
+from _liveinstall_boot import codec, swap, trees
+from _liveinstall_boot.layout import COMPANIONS, GUARDS, MANIFEST, PART, STATE
+from _liveinstall_boot.ownership import owned, paths_to_retire
 from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
 from liveinstall._sidebyside import layout
 from liveinstall.errors import DamagedError
@@ -51,9 +52,9 @@ class Future:
             inner = relpath(real, place)
             if not inner.startswith(os.pardir):
                 return "/".join(filter(None, (self._places[place], "" if inner == os.curdir else _slashed(inner))))
-        raise codec.Stale(f"{real} lies outside of the environment")
+        raise codec.StaleError(f"{real} lies outside of the environment")
 
-    def apply(self, record: codec.Record) -> None:
+    def apply(self, record: codec.TransactionRecord) -> None:
         """Put a transaction in place, as the swap would. Raises Stale or OSError where that would."""
         site, native = self.target.site, False
         for change in record.changes:
@@ -69,24 +70,24 @@ class Future:
         if native:
             self._free_dependents({change.name for change in record.changes})
 
-    def _retire(self, tree: trees.Tree, info: str) -> bool:
+    def _retire(self, tree: trees.DistributionTree, info: str) -> bool:
         """Whether it had shared libraries."""
-        inside, outside = files.owned(tree.home, codec.read(join(tree.home, info, "RECORD")))
-        for path in (info, *files.leaving(tree.home, info, inside)):
-            drop(self.tree, self.path(join(tree.home, path)))
+        inside, outside = owned(tree.site_dir, codec.read(join(tree.site_dir, info, "RECORD")))
+        for path in (info, *paths_to_retire(tree.site_dir, info, inside)):
+            drop(self.tree, self.path(join(tree.site_dir, path)))
         for path in outside:
             drop(self.tree, self.path(path))
         return any(map(_is_library, inside))
 
-    def _bring(self, tree: trees.Tree) -> None:
+    def _bring(self, tree: trees.DistributionTree) -> None:
         for name in sorted(os.listdir(tree.root)):
             if name == tree.data:
                 for scheme in os.listdir(join(tree.root, name)):
                     for entry in os.listdir(join(tree.root, name, scheme)):
                         place = self.path(join(tree.roots[scheme], entry))
                         lay(self.tree, place, join(tree.root, name, scheme, entry))
-            elif name != boot.MANIFEST:
-                lay(self.tree, self.path(join(tree.home, name)), join(tree.root, name))
+            elif name != MANIFEST:
+                lay(self.tree, self.path(join(tree.site_dir, name)), join(tree.root, name))
 
     def _free_libraries(self, paths: Iterable[str]) -> bool:
         """Let these shared libraries lie in directories of the tree's own; whether there are any.
@@ -120,12 +121,12 @@ class Future:
         for home in {self.target.site, self.target.platlib}:
             tree = opened(self.tree, self.path(home))
             for name in list(tree):
-                if name in (boot.STATE, *boot.GUARDS) or name.endswith((boot.PART, *boot.COMPANIONS)):
+                if name in (STATE, *GUARDS) or name.endswith((PART, *COMPANIONS)):
                     del tree[name]
-            state = join(home, boot.STATE)
+            state = join(home, STATE)
             beside = {name: join(state, name) for name in _BESIDE if os.path.isdir(join(state, name))}
             if beside:
-                tree[boot.STATE] = beside
+                tree[STATE] = beside
 
     def carry(self, directory: str) -> None:
         """Let Python and the scripts be those of `directory`, which this will be made in."""
@@ -143,14 +144,14 @@ class Future:
 
 
 def future(
-    target: Target, records: Iterable[codec.Record], *, checked: bool = True
-) -> tuple[Future, list[str], list[codec.Record]]:
+    target: Target, records: Iterable[codec.TransactionRecord], *, checked: bool = True
+) -> tuple[Future, list[str], list[codec.TransactionRecord]]:
     """The environment with these transactions in place, why some would be set aside instead, and those that would not.
 
     `checked`: ask as the swap does whether the environment is still the one that their plans saw.
     """
     notes: list[str] = []
-    good: Sequence[codec.Record] = list(records)
+    good: Sequence[codec.TransactionRecord] = list(records)
     while True:
         found, bad = Future(target), None
         for record in good:
@@ -158,7 +159,7 @@ def future(
                 if checked:
                     swap.check(target.site, record)
                 found.apply(record)
-            except (OSError, codec.Stale) as error:
+            except (OSError, codec.StaleError) as error:
                 changes = ", ".join(change.name for change in record.changes)
                 notes.append(f"{changes} would be set aside at the start: {error}")
                 bad = record

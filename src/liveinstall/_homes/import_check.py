@@ -45,7 +45,10 @@ class _Failure:
 
 
 def verify(
-    target: Target, before: Sequence[codec.Record], after: codec.Record, wanted: Sequence[Verified]
+    target: Target,
+    before: Sequence[codec.TransactionRecord],
+    after: codec.TransactionRecord,
+    wanted: Sequence[Verified],
 ) -> tuple[str, ...]:
     """Import all of `wanted` with `after` in place; what is to be told of it, a sentence each.
 
@@ -127,7 +130,7 @@ def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Sequen
 
 
 def _failures(
-    target: Target, records: Sequence[codec.Record], modules: Sequence[str], *, checked: bool = True
+    target: Target, records: Sequence[codec.TransactionRecord], modules: Sequence[str], *, checked: bool = True
 ) -> list[_Failure]:
     with trial_environment(target, records, checked=checked, held=False) as made:
         if not checked and made.notes:

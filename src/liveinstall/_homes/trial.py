@@ -42,7 +42,7 @@ class TrialEnvironment:
     python: str
     scripts: str
     variables: Mapping[str, str]
-    records: Sequence[codec.Record]
+    records: Sequence[codec.TransactionRecord]
     notes: Sequence[str]
     handle: int = field(repr=False)
 
@@ -61,7 +61,7 @@ class TrialEnvironment:
 
 @contextmanager
 def trial_environment(
-    target: Target, records: Iterable[codec.Record], *, checked: bool = True, held: bool = True
+    target: Target, records: Iterable[codec.TransactionRecord], *, checked: bool = True, held: bool = True
 ) -> Iterator[TrialEnvironment]:
     """Make the environment with these transactions in place. The real one is not touched.
 

@@ -28,7 +28,7 @@ class UndoneChange:
 class UndoneTransaction:
     """A transaction that happened, as the way back sees it."""
 
-    id: str
+    transaction_id: str
     steps: tuple[UndoneChange, ...]
 
 
@@ -54,18 +54,21 @@ def plan_undo(
     for deed, step in changed.values():
         if step.was and not step.kept:
             raise RetiredError(
-                f"the old files of {step.name} that {deed.id} has replaced are no longer kept.",
+                f"the old files of {step.name} that {deed.transaction_id} has replaced are no longer kept.",
                 todo="Install the version that you want; liveinstall.history() names it.",
-                transaction=deed.id,
+                transaction=deed.transaction_id,
                 name=step.name,
                 path="",
             )
-    return {name: deed.id for name, (deed, _) in changed.items()}
+    return {name: deed.transaction_id for name, (deed, _) in changed.items()}
 
 
 def _moved_on(deed: UndoneTransaction, step: UndoneChange, later: str) -> MovedOnError:
     who = f"by {later}" if later else "by something else"
     todo = "Undo that first, or everything since a point: undo(to=...)." if later else "Install the version you want."
     return MovedOnError(
-        f"{step.name} was changed {who} after {deed.id}.", todo=todo, transaction=deed.id, name=step.name
+        f"{step.name} was changed {who} after {deed.transaction_id}.",
+        todo=todo,
+        transaction=deed.transaction_id,
+        name=step.name,
     )

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-import _liveinstall_boot as boot
 from _liveinstall_boot import codec
+from _liveinstall_boot.layout import MANIFEST, PART
 from liveinstall._environment.installed import read_distribution
 from liveinstall._repair.journal import unfinished
 from liveinstall._system.dist_info import encoded
@@ -285,7 +285,7 @@ def _ours(site: str) -> Iterator[Damage]:
     known = {change.part for item in transactions.read_all(site) for change in item.record.changes}
     for entry in sorted(os.listdir(site)) if os.path.isdir(site) else ():
         path = os.path.join(site, entry)
-        if entry.endswith(boot.PART) and entry not in known and os.path.isfile(os.path.join(path, boot.MANIFEST)):
+        if entry.endswith(PART) and entry not in known and os.path.isfile(os.path.join(path, MANIFEST)):
             finding = Finding("left over", "", path, "it was staged, and nothing waits for it", _moved([path]))
             yield Damage(finding, (path,), live=False)
     for directory, todo in unfinished(site):

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files
+from _liveinstall_boot.layout import STATE
 from liveinstall._system.durability import write_atomically
 from liveinstall._system.text_format import decode_rows, encode_rows
 from liveinstall._transactions.transaction import new_id
@@ -51,7 +51,7 @@ def decode_todo(text: str) -> Todo | None:
 
 def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
     """Move absolute `paths` away; the directory that has them, with its `todo`. Needs the lock."""
-    directory = os.path.join(site, boot.STATE, REPAIRED, new_id())
+    directory = os.path.join(site, STATE, REPAIRED, new_id())
     todo = Todo(reinstall, tuple(os.path.relpath(path, site) for path in paths))
     try:
         text = encode_todo(todo)
@@ -102,7 +102,7 @@ def read_todo(directory: str) -> Todo | None:
 
 def unfinished(site: str) -> Iterator[tuple[str, Todo]]:
     """The repairs that were interrupted: their directories, and what they were about to do."""
-    home = os.path.join(site, boot.STATE, REPAIRED)
+    home = os.path.join(site, STATE, REPAIRED)
     for name in sorted(os.listdir(home)) if os.path.isdir(home) else ():
         todo = read_todo(os.path.join(home, name))
         if todo:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-import _liveinstall_boot as boot
 from _liveinstall_boot.codec import MANIFEST_MAGIC, encode_manifest, stem
 from _liveinstall_boot.files import remove_tree
+from _liveinstall_boot.layout import MANIFEST, PART
 from liveinstall._staging.policy import UNREADABLE, Checked, check_wheel, refused
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._staging.writer import Writer
@@ -116,16 +116,16 @@ def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
 
 def write_manifest(path: str, text: str) -> None:
     """Write a part's manifest; the magic line alone says that it is unfinished, and ours."""
-    with open(os.path.join(path, boot.MANIFEST), "w", encoding="utf-8", newline="") as stream:
+    with open(os.path.join(path, MANIFEST), "w", encoding="utf-8", newline="") as stream:
         stream.write(text)
 
 
 def free_path(home: str, name: str, version: str) -> str:
     """Where a new part goes; numbered when the same version is staged already."""
     base = os.path.join(home, stem(name, version))
-    path, number = base + boot.PART, 1
+    path, number = base + PART, 1
     while os.path.lexists(path):
-        path, number = f"{base}-{number}{boot.PART}", number + 1
+        path, number = f"{base}-{number}{PART}", number + 1
     return path
 
 

@@ -13,7 +13,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import trees
-from _liveinstall_boot.codec import MANIFEST_MAGIC, Stale, encode_manifest, read, record_rows
+from _liveinstall_boot.codec import MANIFEST_MAGIC, StaleError, encode_manifest, read, record_rows
 from _liveinstall_boot.files import remove_tree, sha256
 from liveinstall._model import roots_of
 from liveinstall._staging.part import Part, free_path, write_manifest
@@ -70,8 +70,8 @@ class _Restoration:
         self.kept = kept
         self.home = os.path.dirname(kept.info)
         self.path = free_path(self.home, name, version)
-        self.source = trees.Tree(kept.root, self.home, kept.site, kept.roots, name, version)
-        self.destination = trees.Tree(self.path, self.home, target.site, roots_of(target), name, version)
+        self.source = trees.DistributionTree(kept.root, self.home, kept.site, kept.roots, name, version)
+        self.destination = trees.DistributionTree(self.path, self.home, target.site, roots_of(target), name, version)
         self.targets: list[str] = []
 
     def bring(self) -> Iterator[_Row]:
@@ -92,7 +92,7 @@ class _Restoration:
             raise self._damaged(record, "RECORD is gone or damaged")
         try:
             rows = [(os.path.normpath(path).replace(os.sep, "/"), hash) for path, hash, _ in record_rows(read(record))]
-        except Stale as error:
+        except StaleError as error:
             raise self._damaged(record, str(error)) from error
         return {path: hash for path, hash in rows if hash or not path.endswith(".pyc")}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import LOCK, OWNER, STATE, TRANSACTIONS
 from liveinstall._system.cancellation import check
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import LockTimeoutError, NotWritableError
@@ -33,11 +33,11 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
     RequestCancelledError; DisabledError where changes are switched off: every change comes here.
     """
     check_permitted()
-    state = os.path.join(site, boot.STATE)
+    state = os.path.join(site, STATE)
     seconds = DEFAULT_TIMEOUT if timeout is None else timeout
     try:
-        os.makedirs(os.path.join(state, boot.TRANSACTIONS), exist_ok=True)
-        lock = lock_file(os.path.join(state, boot.LOCK), seconds)
+        os.makedirs(os.path.join(state, TRANSACTIONS), exist_ok=True)
+        lock = lock_file(os.path.join(state, LOCK), seconds)
     except Timeout:
         holder = _holder(state)
         raise LockTimeoutError(
@@ -47,7 +47,7 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         ) from None
     except (OSError, NotImplementedError) as error:
         raise NotWritableError(f"{state} cannot be locked: {error}.", site=site) from error
-    owner = Path(state, boot.OWNER)
+    owner = Path(state, OWNER)
     try:
         with suppress(OSError):
             owner.write_text(json.dumps({"pid": os.getpid(), "command": who}), encoding="utf-8")
@@ -90,7 +90,7 @@ def _acquire(lock: BaseFileLock, seconds: float) -> None:
 
 def _holder(state: str) -> str:
     try:
-        owner = json.loads(Path(state, boot.OWNER).read_text(encoding="utf-8"))
+        owner = json.loads(Path(state, OWNER).read_text(encoding="utf-8"))
         return f"pid {owner['pid']} ({owner['command']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

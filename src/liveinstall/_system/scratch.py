@@ -11,8 +11,8 @@ import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import _liveinstall_boot as boot
 from _liveinstall_boot.files import remove_tree
+from _liveinstall_boot.locks import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def _make(parent: str, prefix: str, mode: int) -> tuple[str, int]:
         except FileExistsError:
             continue
         try:
-            handle = boot.try_lock(os.path.join(directory, MARK), _NOT_BY_LINK)
+            handle = try_lock(os.path.join(directory, MARK), _NOT_BY_LINK)
             if handle is not None:
                 return directory, handle
         except FileNotFoundError:
@@ -73,7 +73,7 @@ def _sweep(directory: str) -> None:
     if not os.path.lexists(mark):
         os.rmdir(directory)  # only if it is empty: without the mark nothing is made in it
         return
-    handle = boot.try_lock(mark, _NOT_BY_LINK)
+    handle = try_lock(mark, _NOT_BY_LINK)
     if handle is not None:
         try:
             remove_tree(directory)

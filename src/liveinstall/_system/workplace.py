@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import STATE
 from liveinstall._system.temporary import PREFIX, temporary_directory
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def parse(text: str) -> str:
 
 
 def _note(site: str) -> Path:
-    return Path(site, boot.STATE, "work")
+    return Path(site, STATE, "work")
 
 
 def _is_left_by(site: str, directory: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, recover
+from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
 from liveinstall._system.durability import flush_file_system
 
 if TYPE_CHECKING:
@@ -34,16 +35,16 @@ def _texts() -> dict[str, bytes]:
 
 
 def _name(texts: dict[str, bytes]) -> str:
-    return f"{boot.FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
+    return f"{FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
 
 
 def install_finalizer(site: str) -> str:
     """Put a copy of the boot module into the state directory; its import name, which tells the content."""
     texts = _texts()
     module = _name(texts)
-    final = Path(site, boot.STATE, module)
+    final = Path(site, STATE, module)
     if not final.is_dir():
-        draft = Path(site, boot.STATE, f"draft-{module}")
+        draft = Path(site, STATE, f"draft-{module}")
         files.remove_tree(str(draft))
         draft.mkdir()
         for name, text in texts.items():
@@ -60,7 +61,7 @@ def _compile(draft: Path, final: Path) -> None:
             py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
 
 
-def draft(site: str, record: codec.Record, first: AbstractSet[str]) -> list[str]:
+def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -> list[str]:
     """Write the companions of a transaction into the state directory; their paths.
 
     One ASCII line each (PEP 829: from 3.18 on, and only there, an entry point in a .start file). `first`: the names
@@ -70,7 +71,7 @@ def draft(site: str, record: codec.Record, first: AbstractSet[str]) -> list[str]
     drafts = []
     for change in record.changes:
         mark = "!" if change.name in first else ""
-        drafts.append(os.path.join(site, boot.STATE, mark + recover.companion_stem(change) + suffix))
+        drafts.append(os.path.join(site, STATE, mark + recover.companion_stem(change) + suffix))
         Path(drafts[-1]).write_text(text, encoding="ascii")
     return drafts
 
@@ -78,8 +79,8 @@ def draft(site: str, record: codec.Record, first: AbstractSet[str]) -> list[str]
 def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
     """The suffix and text of a companion for a version of Python."""
     if version >= (3, 18):
-        return boot.COMPANIONS[1], f"{boot.__name__}:start\n"
-    return boot.COMPANIONS[0], _LINE.format(module=module, state=boot.STATE, call="finalize")
+        return COMPANIONS[1], f"{boot.__name__}:start\n"
+    return COMPANIONS[0], _LINE.format(module=module, state=STATE, call="finalize")
 
 
 def set_guard(site: str, *, on: bool) -> None:
@@ -87,17 +88,17 @@ def set_guard(site: str, *, on: bool) -> None:
     late = sys.version_info >= (3, 18)
     if on:
         module = install_finalizer(site)
-        text = _LINE.format(module=module, state=boot.STATE, call="guard")
-        draft = Path(site, boot.STATE, "draft-guard")
+        text = _LINE.format(module=module, state=STATE, call="guard")
+        draft = Path(site, STATE, "draft-guard")
         draft.write_text(f"{boot.__name__}:start_guard\n" if late else text, encoding="ascii")
         flush_file_system(site)
-        draft.replace(Path(site, boot.GUARDS[late]))
+        draft.replace(Path(site, GUARDS[late]))
     else:
-        for name in boot.GUARDS:
+        for name in GUARDS:
             Path(site, name).unlink(missing_ok=True)
     files.flush([site])
 
 
 def is_guarded(site: str) -> bool:
     """Whether interpreters of this environment hold it from their start on."""
-    return any(os.path.exists(os.path.join(site, name)) for name in boot.GUARDS)
+    return any(os.path.exists(os.path.join(site, name)) for name in GUARDS)

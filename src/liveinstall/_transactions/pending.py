@@ -29,7 +29,7 @@ class PendingChange:
     "record": sha256 of the RECORD that comes in, "retires": bytes that go out}.
     """
 
-    swap: codec.Change
+    swap: codec.SwapChange
     about: Mapping[str, Any]
 
 
@@ -54,7 +54,7 @@ class PendingChanges:
                     change.name: PendingChange(change, about.get(change.name, {})) for change in item.record.changes
                 }
                 requests += item.about.get("requests", ())
-                ids.append(item.id)
+                ids.append(item.transaction_id)
         return cls(entries, tuple(dict.fromkeys(requests)), tuple(ids))
 
     def parts(self, site: str) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def publish_pending(
     entries: Iterable[PendingChange],
     requests: Iterable[str],
     *,
-    id: str = "",
+    transaction_id: str = "",
     early: Iterable[str] = (),
 ) -> str:
     """Make `entries` all that waits, in place of `before`, by one rename; the transaction's id, empty if none is left.
@@ -81,19 +81,24 @@ def publish_pending(
     `id`: its name if nothing waited before. `early`: see `transactions.publish`.
     """
     entries = list(entries)
-    id = (before.ids[0] if before.ids else id) if entries else ""
+    transaction_id = (before.ids[0] if before.ids else transaction_id) if entries else ""
     if entries:
         # For whoever stages it the old stays, even what was not imported yet.
-        holds.take_hold(target.site, command_line(), keeps=[id])
-        publish(target, id, entries, requests, early=early)
+        holds.take_hold(target.site, command_line(), keeps=[transaction_id])
+        publish(target, transaction_id, entries, requests, early=early)
     for old in before.ids:
-        if old != id:
+        if old != transaction_id:
             transactions.discard(target.site, old)
-    return id
+    return transaction_id
 
 
 def publish(
-    target: Target, id: str, entries: Iterable[PendingChange], requests: Iterable[str], *, early: Iterable[str] = ()
+    target: Target,
+    transaction_id: str,
+    entries: Iterable[PendingChange],
+    requests: Iterable[str],
+    *,
+    early: Iterable[str] = (),
 ) -> None:
     """Publish one transaction with all that boot and people need to know of it."""
     entries = list(entries)
@@ -105,7 +110,7 @@ def publish(
         "requests": list(dict.fromkeys(map(redact, requests))),
         "changes": {entry.swap.name: _complete(target.site, entry) for entry in entries},
     }
-    record = codec.Record(id, [entry.swap for entry in entries], roots_of(target))
+    record = codec.TransactionRecord(transaction_id, [entry.swap for entry in entries], roots_of(target))
     transactions.publish(target.site, record, about, early)
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import STATE
 from liveinstall._system.durability import write_atomically
 from liveinstall._system.text_format import decode_rows, encode_rows
 
@@ -47,7 +47,7 @@ def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:
 def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
     """What was asked for in the environment of `site`, in order."""
     try:
-        with open(os.path.join(site, boot.STATE, REQUESTS), encoding="utf-8", newline="") as stream:
+        with open(os.path.join(site, STATE, REQUESTS), encoding="utf-8", newline="") as stream:
             return decode_requests(stream.read())
     except (OSError, UnicodeDecodeError):
         return ()
@@ -56,4 +56,4 @@ def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
 def write_requests(site: str, asked: Iterable[RequesterRequirement]) -> None:
     """Replace the file. Needs the lock. It is not flushed: what is lost is recorded again by the next request."""
     with suppress(OSError):
-        write_atomically(os.path.join(site, boot.STATE, REQUESTS), encode_requests(asked), flush=False)
+        write_atomically(os.path.join(site, STATE, REQUESTS), encode_requests(asked), flush=False)

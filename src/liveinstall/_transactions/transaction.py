@@ -14,9 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, swap, views
 from _liveinstall_boot import recover as boot_recover
+from _liveinstall_boot.layout import (
+    COMPANIONS,
+    FINALIZER,
+    GUARDS,
+    MANIFEST,
+    OWNER,
+    PART,
+    STATE,
+    TRANSACTIONS,
+    list_transactions,
+    record_path,
+)
+from _liveinstall_boot.ownership import owned, top_names
 from liveinstall._system import workplace
 from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._transactions import companions, history
@@ -35,15 +47,15 @@ if TYPE_CHECKING:
 class Transaction:
     """A transaction on disk: the boot module's record, what is kept for people, and its state."""
 
-    record: codec.Record
+    record: codec.TransactionRecord
     about: dict[str, Any]
     state: str = "pending"
     tries: int = 0
 
     @property
-    def id(self) -> str:
+    def transaction_id(self) -> str:
         """Sorts by the time of its making."""
-        return str(self.record.id)
+        return str(self.record.transaction_id)
 
 
 def new_id() -> str:
@@ -53,9 +65,9 @@ def new_id() -> str:
 
 def read_all(site: str) -> Iterator[Transaction]:
     """What waits or was set aside, oldest first. What cannot be read is left alone; `status` names it."""
-    for id, state, tries in boot.transactions(site):
-        with suppress(OSError, codec.Stale):
-            record = codec.read_record(site, id, state, tries)
+    for transaction_id, state, tries in list_transactions(site):
+        with suppress(OSError, codec.StaleError):
+            record = codec.read_record(site, transaction_id, state, tries)
             try:
                 about = json.loads(record.about)
             except ValueError:
@@ -67,7 +79,7 @@ def recover(site: str) -> None:
     """Finish or undo what was interrupted, and sweep what no transaction has. Needs the lock."""
     try:
         boot_recover.recover(site)
-    except codec.Stale as error:
+    except codec.StaleError as error:
         raise CommitError(f"an interrupted change could not be recovered: {error}.") from error
     _sweep(site)
     workplace.sweep(site)
@@ -76,7 +88,7 @@ def recover(site: str) -> None:
 def _sweep(site: str) -> None:
     """Remove what no transaction has. While one of them cannot be read nothing is swept: it may have it."""
     readable = list(read_all(site))
-    if len(readable) != len(boot.transactions(site)):
+    if len(readable) != len(list_transactions(site)):
         return
     parts = [change.part for item in readable for change in item.record.changes if change.part]
     parts += [part for hold in holds.live_holds(site) for part in hold.sees]
@@ -85,11 +97,11 @@ def _sweep(site: str) -> None:
     for home in {site, *map(os.path.dirname, known)}:
         for name in os.listdir(home):
             path = os.path.join(home, name)
-            if name.endswith(boot.PART) and path not in known and _is_ours(path):
+            if name.endswith(PART) and path not in known and _is_ours(path):
                 files.remove_tree(path)
     limits = history.Limits(history.KEPT_TRANSACTIONS, history.KEPT_DAYS, history.KEPT_BYTES)
     history.prune(site, limits, spare=history.SPARED)
-    _sweep_state(site, {item.id for item in readable})
+    _sweep_state(site, {item.transaction_id for item in readable})
 
 
 def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
@@ -97,29 +109,29 @@ def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
 
     `ids`: the transactions that are not history.
     """
-    state = os.path.join(site, boot.STATE)
+    state = os.path.join(site, STATE)
     finalizer = companions.finalizer_name()
-    waiting = bool(ids) or any(name.endswith(boot.COMPANIONS) or name in boot.GUARDS for name in os.listdir(site))
+    waiting = bool(ids) or any(name.endswith(COMPANIONS) or name in GUARDS for name in os.listdir(site))
     for name in os.listdir(state):
         path = os.path.join(state, name)
         if name == "draft-guard":
             os.unlink(path)
-        elif name.startswith("draft-") or (name.startswith(boot.FINALIZER) and name != finalizer and not waiting):
+        elif name.startswith("draft-") or (name.startswith(FINALIZER) and name != finalizer and not waiting):
             files.remove_tree(path)
-        elif name.endswith(boot.COMPANIONS):
+        elif name.endswith(COMPANIONS):
             os.unlink(path)
-    for name in os.listdir(os.path.join(state, boot.TRANSACTIONS)):
-        id, _, suffix = name.partition(".")
-        if suffix == "draft" or (suffix in ("note", "told") and id not in ids):
-            os.unlink(os.path.join(state, boot.TRANSACTIONS, name))
+    for name in os.listdir(os.path.join(state, TRANSACTIONS)):
+        transaction_id, _, suffix = name.partition(".")
+        if suffix == "draft" or (suffix in ("note", "told") and transaction_id not in ids):
+            os.unlink(os.path.join(state, TRANSACTIONS, name))
 
 
 def _is_ours(path: str) -> bool:
     """A part has its manifest from the beginning; a kill may come before that."""
-    return os.path.isdir(path) and (os.path.isfile(os.path.join(path, boot.MANIFEST)) or not os.listdir(path))
+    return os.path.isdir(path) and (os.path.isfile(os.path.join(path, MANIFEST)) or not os.listdir(path))
 
 
-def publish(site: str, record: codec.Record, about: dict[str, Any], first: Iterable[str] = ()) -> None:
+def publish(site: str, record: codec.TransactionRecord, about: dict[str, Any], first: Iterable[str] = ()) -> None:
     """Make a staged transaction known: the staging commit point is the rename at the end.
 
     Before it the parts are inert; after it the next start swaps them. A pending transaction of the same id is
@@ -128,78 +140,80 @@ def publish(site: str, record: codec.Record, about: dict[str, Any], first: Itera
     record.about = json.dumps(about, sort_keys=True)
     _name_what_goes(site, record)
     text = codec.encode_record(record)
-    directory = os.path.join(site, boot.STATE, boot.TRANSACTIONS)
+    directory = os.path.join(site, STATE, TRANSACTIONS)
     drafts = companions.draft(site, record, set(first))
     # Before companions get their names: half a line would be an error at every start.
     flush_file_system(site)
     for path in drafts:
         os.replace(path, os.path.join(site, os.path.basename(path)))
-    for id, state, tries in boot.transactions(site):
-        if id == record.id and (state, tries) != ("pending", 0):
-            boot_recover.set_state(site, id, (state, tries), ("pending", 0))
-    draft = os.path.join(directory, record.id + ".draft")
-    write_atomically(boot.record_path(site, record.id, "pending"), text, draft=draft)
-    files.flush([directory, os.path.join(site, boot.STATE), site])
+    for transaction_id, state, tries in list_transactions(site):
+        if transaction_id == record.transaction_id and (state, tries) != ("pending", 0):
+            boot_recover.set_state(site, transaction_id, (state, tries), ("pending", 0))
+    draft = os.path.join(directory, record.transaction_id + ".draft")
+    write_atomically(record_path(site, record.transaction_id, "pending"), text, draft=draft)
+    files.flush([directory, os.path.join(site, STATE), site])
     boot_recover.sweep_companions(site)
 
 
-def _name_what_goes(site: str, record: codec.Record) -> None:
+def _name_what_goes(site: str, record: codec.TransactionRecord) -> None:
     """Say which names the old versions have, so that a start need not read their RECORDs to know who uses them."""
     for change in record.changes:
         if change.old_info:
             home = os.path.dirname(change.old_info)
             text = codec.read(os.path.join(site, change.old_info, "RECORD"))
-            names, libraries = files.top_names(files.owned(os.path.join(site, home), text)[0])
+            names, libraries = top_names(owned(os.path.join(site, home), text)[0])
             record.tops[change.name] = sorted(names)
             record.libraries[change.name] = sorted(os.path.join(home, path) for path in libraries)
 
 
-def apply(site: str, id: str, *, keep: bool = False, force: bool = False) -> None:
+def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = False) -> None:
     """Swap a pending transaction at once and let this process see it; on failure roll back and raise.
 
     A transaction that fails is dropped, unless `keep`. `force`: although others use what is moved. Raises: CommitError.
     """
-    tries = next(tries for found, _, tries in boot.transactions(site) if found == id)
+    tries = next(tries for found, _, tries in list_transactions(site) if found == transaction_id)
     with suppress(OSError):
-        os.unlink(os.path.join(site, boot.STATE, boot.OWNER))  # from here on a start waits for the end of this
+        os.unlink(os.path.join(site, STATE, OWNER))  # from here on a start waits for the end of this
     try:
-        _, paths = swap.apply(site, id, tries, None if force else views.held)
-    except (OSError, codec.Stale, swap.InUse) as error:
+        _, paths = swap.apply(site, transaction_id, tries, None if force else views.held)
+    except (OSError, codec.StaleError, swap.InUseError) as error:
         if keep:
-            boot_recover.note(site, id, str(error))
+            boot_recover.note(site, transaction_id, str(error))
         else:
-            discard(site, id)
+            discard(site, transaction_id)
         raise CommitError(f"the change could not be put in place and was rolled back: {error}.") from error
     see(site, paths)
 
 
 def retry(site: str) -> None:
     """Let what was set aside, or failed before, be tried anew. Needs the lock."""
-    for id, state, tries in boot.transactions(site):
+    for transaction_id, state, tries in list_transactions(site):
         if state in ("pending", "failed") and (state, tries) != ("pending", 0):
-            boot_recover.set_state(site, id, (state, tries), ("pending", 0))
+            boot_recover.set_state(site, transaction_id, (state, tries), ("pending", 0))
 
 
 def unreadable(site: str) -> tuple[str, ...]:
     """The files of transactions that cannot be read: damaged, or of a newer version. They are left alone."""
-    known = {item.id for item in read_all(site)}
+    known = {item.transaction_id for item in read_all(site)}
     return tuple(
-        boot.record_path(site, id, state, tries) for id, state, tries in boot.transactions(site) if id not in known
+        record_path(site, transaction_id, state, tries)
+        for transaction_id, state, tries in list_transactions(site)
+        if transaction_id not in known
     )
 
 
-def discard(site: str, id: str) -> None:
+def discard(site: str, transaction_id: str) -> None:
     """Drop a transaction: one unlink, then its parts and companions are swept. Needs the lock.
 
     One that is interrupted in the middle of its swap stays: only recovery may end it.
     """
-    for found, state, tries in boot.transactions(site):
-        if found == id and state in ("pending", "failed"):
-            os.unlink(boot.record_path(site, id, state, tries))
+    for found, state, tries in list_transactions(site):
+        if found == transaction_id and state in ("pending", "failed"):
+            os.unlink(record_path(site, transaction_id, state, tries))
     for suffix in (".note", ".told"):
         with suppress(OSError):
-            os.unlink(os.path.join(site, boot.STATE, boot.TRANSACTIONS, id + suffix))
-    files.flush([os.path.join(site, boot.STATE, boot.TRANSACTIONS)])
+            os.unlink(os.path.join(site, STATE, TRANSACTIONS, transaction_id + suffix))
+    files.flush([os.path.join(site, STATE, TRANSACTIONS)])
     boot_recover.sweep_companions(site)
     _sweep(site)
 
@@ -208,27 +222,29 @@ def take_unreported_failures(site: str) -> list[str]:
     """Why transactions were set aside, each told once; `status` goes on telling."""
     told = []
     for item in read_all(site):
-        mark = Path(site, boot.STATE, boot.TRANSACTIONS, item.id + ".told")
+        mark = Path(site, STATE, TRANSACTIONS, item.transaction_id + ".told")
         if item.state == "failed" and not mark.exists():
             names = ", ".join(f"{c.name} {c.new_version or 'removal'}" for c in item.record.changes)
-            told.append(f"{names} was set aside at a start and the old version stays: {note_of(site, item.id)}")
+            told.append(
+                f"{names} was set aside at a start and the old version stays: {note_of(site, item.transaction_id)}"
+            )
             with suppress(OSError):
                 mark.touch()
     return told
 
 
-def note_of(site: str, id: str) -> str:
+def note_of(site: str, transaction_id: str) -> str:
     """Why a transaction waits or was set aside, as the boot module noted it."""
     try:
-        path = Path(site, boot.STATE, boot.TRANSACTIONS, id + ".note")
+        path = Path(site, STATE, TRANSACTIONS, transaction_id + ".note")
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
 
 
-def swap_of(site: str, change: Change, old: Distribution | None, part: str) -> codec.Change:
+def swap_of(site: str, change: Change, old: Distribution | None, part: str) -> codec.SwapChange:
     """A change as the boot module records it. `old` leaves the environment, `part` is an absolute path or empty."""
     info = os.path.relpath(old.info, site) if old else ""
     old_hash = files.sha256(os.path.join(old.info, "RECORD")) if old else ""
     path = os.path.relpath(part, site) if part else ""
-    return codec.Change(change.name, old.version if old else "", change.new_version, info, old_hash, path)
+    return codec.SwapChange(change.name, old.version if old else "", change.new_version, info, old_hash, path)

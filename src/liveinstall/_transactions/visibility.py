@@ -28,7 +28,7 @@ def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
     """
     if not any(os.path.realpath(entry) == site for entry in sys.path if entry):
         _add_site(site)
-    swap.see(list(paths))
+    swap.refresh_imports(list(paths))
     importlib.invalidate_caches()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import list_transactions
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import find_target
 from liveinstall._planning.satisfied import unsatisfied
@@ -72,7 +72,7 @@ def _is_settled(texts: list[str], requester: str | None) -> bool:
         known = {asked.requirement for asked in read_requests(target.site) if asked.who == requester}
         if not known.issuperset(found.text for found in map(parse_requirement, texts) if found):
             return False
-    if not any(True for _ in boot.transactions(target.site)):
+    if not any(True for _ in list_transactions(target.site)):
         return True
     from liveinstall._changes.context import RequestContext  # 10 ms
 

@@ -30,7 +30,7 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
 
     def __init__(self) -> None:
         self._site = current_site()
-        self._new = self._site not in holds._mine  # noqa: SLF001
+        self._new = holds.own_hold(self._site) is None
         try:
             holds.take_hold(self._site, command_line())
         except OSError as error:
@@ -38,14 +38,14 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
 
     def all(self) -> None:
         """Hold everything from now on, as long as it holds: who knows what the children use."""
-        holds._mine[self._site].own_up()  # noqa: SLF001
+        holds.own_hold(self._site).mark_unknown()
 
     def handles(self) -> tuple[int, ...]:
         """What a child has to inherit to hold on should this process die before it; nothing on Windows.
 
         The lock lives as long as any copy of the handle.
         """
-        return () if os.name == "nt" else (holds._mine[self._site].handle,)  # noqa: SLF001
+        return () if os.name == "nt" else (holds.own_hold(self._site).handle,)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -77,7 +77,7 @@ def finalize(*, force: bool = False) -> Result:
             if why:
                 left += [replace(change, reason=why) for change in changes]
             else:
-                transactions.apply(target.site, item.id, keep=True, force=force)
+                transactions.apply(target.site, item.transaction_id, keep=True, force=force)
                 done += [replace(change, timing=Timing.NOW) for change in changes]
     decided = Plan((*done, *left))
     return replace(result_of(decided), transaction=None)
@@ -97,6 +97,6 @@ def _drop_failed(target: Target, names: set[str]) -> list[Change]:
     for item in list(transactions.read_all(target.site)):
         changes = changes_of(item)
         if item.state == "failed" and (not names or names & {change.name for change in changes}):
-            transactions.discard(target.site, item.id)
+            transactions.discard(target.site, item.transaction_id)
             dropped += changes
     return dropped

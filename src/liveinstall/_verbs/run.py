@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot.holds import is_manager
+from _liveinstall_boot.process import is_manager
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import current_site
 from liveinstall._sidebyside import layout

@@ -7,7 +7,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import _liveinstall_boot as boot
+from _liveinstall_boot.layout import LOCK, STATE, WAIT, list_transactions
+from _liveinstall_boot.locks import try_lock
 from liveinstall._environment.target import find_target
 from liveinstall._homes.trial import TrialEnvironment, trial_environment
 from liveinstall._system.programs import program_of, run_captured, run_in_foreground
@@ -88,14 +89,14 @@ def _made() -> Iterator[TrialEnvironment]:
 
 def _moment(target: Target) -> Any:
     about = os.stat(target.site)
-    return boot.transactions(target.site), about.st_mtime_ns
+    return list_transactions(target.site), about.st_mtime_ns
 
 
 def _wait_for_a_swap(site: str) -> None:
     """One that was interrupted has nobody who has the lock."""
-    end = time.monotonic() + boot.WAIT
+    end = time.monotonic() + WAIT
     while _is_swapped(site):
-        handle, stuck = boot.try_lock(os.path.join(site, boot.STATE, boot.LOCK)), False
+        handle, stuck = try_lock(os.path.join(site, STATE, LOCK)), False
         if handle is not None:
             stuck = _is_swapped(site)
             os.close(handle)
@@ -108,4 +109,4 @@ def _wait_for_a_swap(site: str) -> None:
 
 
 def _is_swapped(site: str) -> bool:
-    return any(state == "swapping" for _, state, _ in boot.transactions(site))
+    return any(state == "swapping" for _, state, _ in list_transactions(site))

@@ -43,7 +43,7 @@ def history() -> History:
         except UndoError as error:
             why_not = error.what
         found.append(past_of(item, why_not))
-        since = {**{step.name: deed.id for step in deed.steps}, **since}
+        since = {**{step.name: deed.transaction_id for step in deed.steps}, **since}
     return History(found)
 
 
@@ -67,7 +67,7 @@ def undo(transaction: str | None = None, *, to: str | None = None, verify: bool 
         scene = RequestContext.of(target)
         done = past.happened(target.site)
         undone = _after(done, to, scene) if transaction is None else [_named(done, transaction, scene)]
-        asked = f"undo to {to}" if to else f"undo {undone[0].id}"
+        asked = f"undo to {to}" if to else f"undo {undone[0].transaction_id}"
         return _undo(scene, done, undone, asked, verify=verified)
 
 
@@ -102,24 +102,24 @@ def _after(done: Sequence[past.HistoryEntry], to: str | None, scene: RequestCont
     return done[: done.index(_named(done, to, scene))]
 
 
-def _named(done: Sequence[past.HistoryEntry], id: str, scene: RequestContext) -> past.HistoryEntry:
+def _named(done: Sequence[past.HistoryEntry], transaction_id: str, scene: RequestContext) -> past.HistoryEntry:
     for item in done:
-        if item.id == id:
+        if item.transaction_id == transaction_id:
             return item
-    if any(item.id == id for item in transactions.read_all(scene.target.site)):
-        raise _waits(id)
+    if any(item.transaction_id == transaction_id for item in transactions.read_all(scene.target.site)):
+        raise _waits(transaction_id)
     raise NotHappenedError(
-        f"no transaction {id!r} has happened here.",
+        f"no transaction {transaction_id!r} has happened here.",
         todo="liveinstall.history() names those that have.",
-        transaction=id,
+        transaction=transaction_id,
     )
 
 
-def _waits(id: str) -> NotHappenedError:
+def _waits(transaction_id: str) -> NotHappenedError:
     return NotHappenedError(
-        f"{id} has not happened yet, it waits.",
+        f"{transaction_id} has not happened yet, it waits.",
         todo="Take it back with liveinstall.cancel(), or name the transaction that shall be undone.",
-        transaction=id,
+        transaction=transaction_id,
     )
 
 
@@ -135,14 +135,14 @@ def _undo(
     deeds = [_deed(site, item) for item in undone]
     since: dict[str, str] = {}
     for item in done[: done.index(undone[0])] if undone else ():
-        since = {**{change.name: item.id for change in item.record.changes}, **since}
+        since = {**{change.name: item.transaction_id for change in item.record.changes}, **since}
     back = plan_undo(deeds, _present(scene.target, done), since)
     if not back:
         return Result()
-    by_id = {item.id: item for item in undone}
+    by_id = {item.transaction_id: item for item in undone}
     candidates, removals = [], set()
-    for name, id in back.items():
-        candidate = _candidate(site, by_id[id], name, done)
+    for name, transaction_id in back.items():
+        candidate = _candidate(site, by_id[transaction_id], name, done)
         if candidate:
             candidates.append(candidate)
         else:
@@ -158,7 +158,7 @@ def _undo(
 
 def _deed(site: str, item: past.HistoryEntry) -> UndoneTransaction:
     return UndoneTransaction(
-        item.id,
+        item.transaction_id,
         tuple(
             UndoneChange(
                 change.name,
@@ -194,7 +194,7 @@ def _candidate(site: str, item: past.HistoryEntry, name: str, done: Iterable[pas
         raise RetiredError(
             f"the metadata of {name} {change.old_version} is gone from {root}.",
             todo=f'Install it again: liveinstall.install("{name}=={change.old_version}").',
-            transaction=item.id,
+            transaction=item.transaction_id,
             name=name,
             path=info,
         )

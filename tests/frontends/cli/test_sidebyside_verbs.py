@@ -59,7 +59,7 @@ def test_a_program_runs_with_another_version_and_the_environment_stays(world, tm
 
 
 def test_a_package_manager_is_run_by_its_own_arguments(world, tmp_path):
-    code = "import os, sys\nfrom _liveinstall_boot.holds import is_manager\nimport alpha\n"
+    code = "import os, sys\nfrom _liveinstall_boot.process import is_manager\nimport alpha\n"
     code += "print(alpha.V, is_manager(sys.orig_argv), os.environ.get('LIVEINSTALL_REGISTRY'))\n"
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip/__main__.py").write_text(code)

@@ -11,9 +11,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from liveinstall._frontends.presenter import create
 
 from liveinstall._frontends.detect import FrontEnd
+from liveinstall._frontends.presenter import create
 from liveinstall._frontends.restart import kernel, kernel_report, restart
 from liveinstall.errors import CannotRestartError
 from liveinstall.results import Change, Result, Timing

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from _liveinstall_boot import COMPANIONS
+from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._engines.base import View
 
 if TYPE_CHECKING:

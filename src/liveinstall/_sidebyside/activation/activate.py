@@ -195,7 +195,7 @@ def start(site: str) -> None:
     if path in _failed or (_active is not None and _active.source == path):
         return
     try:
-        from _liveinstall_boot.holds import is_manager
+        from _liveinstall_boot.process import is_manager
 
         if is_manager(sys.orig_argv):
             return  # it is shown the environment as it is on disk, because that is what it changes

@@ -87,11 +87,11 @@ def _left_by(replaced: set[str], sites: Sequence[str]) -> Iterator[str]:
 
 def tops_of(place: str, info: str) -> list[str]:
     """The top-level names that can be imported of a distribution, by its RECORD; none where it has none."""
-    from _liveinstall_boot.codec import Stale, read, record_paths
+    from _liveinstall_boot.codec import StaleError, read, record_paths
 
     try:
         paths = list(record_paths(read(os.path.join(place, info, "RECORD"))))
-    except (OSError, Stale):
+    except (OSError, StaleError):
         return []
     found = set()
     for path in paths:
@@ -104,11 +104,11 @@ def tops_of(place: str, info: str) -> list[str]:
 
 def modules_of(place: str, info: str) -> list[str]:
     """The full names of all modules of a distribution, by its RECORD; `info` is a path."""
-    from _liveinstall_boot.codec import Stale, read, record_paths
+    from _liveinstall_boot.codec import StaleError, read, record_paths
 
     try:
         paths = list(record_paths(read(os.path.join(place, info, "RECORD"))))
-    except (OSError, Stale):
+    except (OSError, StaleError):
         return []
     stems = (path.removesuffix(end) for path in paths for end in _MODULES if path.endswith(end))
     return [stem.removesuffix("/__init__").replace("/", ".") for stem in stems]
