@@ -1,87 +1,103 @@
 """Put staged changes in place while Python starts; roll back what a kill interrupted.
 
-Guest code in somebody's interpreter: it imports next to nothing, prints at most one line on stderr, never raises from
-`finalize()`, and may run twice. Companions import a copy of this package from the state directory
-(`FINALIZER`), so that it is there even while liveinstall itself is being swapped or has been uninstalled; the live
-side imports the original and calls the same functions. This package owns every name and format that it reads.
+This is guest code in somebody's interpreter: it imports next to nothing, prints at most one line on stderr, never
+raises from `finalize()`, and may run twice. Companions import a copy of this package from the state directory, so that
+it exists even while liveinstall itself is being swapped or has been uninstalled; a live process imports the original
+and calls the same functions. This package owns every name and format that it reads (see `layout`).
 
-A transaction is one file in `.liveinstall/transactions/`, whose suffix is its state; each step is one rename:
-
-    <id>.pending ----> <id>.swapping ----> <id>.committed ----> history/<id>.<when>
-         ^------ rolled back -----'
-
-Before `committed` recovery rolls back, from it on recovery rolls forward. `pending1`, `swapping2` ... count the failed
-tries; after the third the transaction is set aside as `failed`. What has been moved is never counted: it is observed.
-A file is new and in place when its part lacks it; it is old and retired when the retired tree has it.
+This file has the entry points only: the lines of companions and of the guard, in every environment that has them,
+import these names from here.
 """
 
 import os
 import sys
-from os.path import join
-
-from .layout import GUARDS, OWNER, STATE, list_transactions
-from .locks import lock_or_wait
-from .process import say
 
 _done = set()
 
 
 def finalize(site):
-    """What a companion's line calls. Never raises; at most one line on stderr, when a transaction was set aside."""
+    """Swap what is pending in an environment; companions call this. Never raises.
+
+    At most one line goes to stderr, when a transaction was set aside.
+
+    Args:
+        site: the site directory.
+    """
     if site in _done:
         return
     _done.add(site)
-    site = os.path.realpath(site)  # a link may lead here, and what is recorded is relative to the directory itself
     try:
+        site = os.path.realpath(site)  # recorded paths are relative to the directory itself, not to a link to it
         restore = _hold_off_sigint()
         try:
             _finalize(site)
         finally:
             restore()
     except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
-        say("liveinstall: what is staged waits on (%s)" % error)
-        try:
-            _note_all(site, str(error))
-        except BaseException:
-            pass
+        _report(site, error)
 
 
 def start():
-    """What a companion names in its .start file (Python 3.18 and later), which tells no directory: all that wait."""
-    for entry in list(sys.path):
-        if entry and list_transactions(entry):
-            finalize(entry)
+    """Finalize every environment on `sys.path` that has something pending.
+
+    Companions name this in their `.start` file (Python 3.18 and later), which knows no directory.
+    """
+    try:
+        from .layout import list_transactions
+
+        for entry in list(sys.path):
+            if entry and list_transactions(entry):
+                finalize(entry)
+    except BaseException:
+        pass
 
 
 def guard(site):
-    """What the guard's line calls: hold the environment from the start on. Never raises, and says nothing."""
+    """Hold the environment from the start of this process on; the guard's line calls it. Never raises, prints nothing.
+
+    Args:
+        site: the site directory.
+    """
     try:
         from .holds import take_hold
+        from .layout import STATE
         from .process import command, is_manager
 
-        if os.path.isdir(join(site, STATE)) and not is_manager(sys.orig_argv):
+        if os.path.isdir(os.path.join(site, STATE)) and not is_manager(sys.orig_argv):
             take_hold(site, command())
-    except BaseException:  # a hold that cannot be had must not keep Python from starting
+    except BaseException:  # Python must start even if the environment cannot be held
         pass
 
 
 def start_guard():
-    """What the guard's .start file names (Python 3.18 and later), which tells no directory."""
-    for entry in list(sys.path):
-        if entry and os.path.exists(join(entry, GUARDS[1])):
-            guard(entry)
+    """Hold every guarded environment on `sys.path`.
+
+    The guard names this in its `.start` file (Python 3.18 and later), which knows no directory.
+    """
+    try:
+        from .layout import GUARDS
+
+        for entry in list(sys.path):
+            if entry and os.path.exists(os.path.join(entry, GUARDS[1])):
+                guard(entry)
+    except BaseException:
+        pass
 
 
 def _finalize(site):
     if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
         return  # root in a user's environment: files would change hands
-    waiting = list_transactions(site)
-    interrupted = any(state in ("swapping", "committed") for _, state, _ in waiting)
+    from .layout import list_transactions
+
+    found = list_transactions(site)
+    interrupted = any(state in ("swapping", "committed") for _, state, _ in found)
     if not interrupted:
         from .views import adopt_view
 
         if adopt_view(site):
             return
+    from .locks import lock_or_wait
+
     try:
         handle, waited = lock_or_wait(site)
     except OSError as error:  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
@@ -92,18 +108,29 @@ def _finalize(site):
             _forget_owner(site)
             from .swap import finalize_all
 
-            finalize_all(site, say)
+            finalize_all(site)
     finally:
         if handle is not None:
             os.close(handle)
-    if waited or interrupted or not waiting:  # site.py may have listed in the middle of a swap, and missed files
+    if waited or interrupted or not found:  # site.py may have listed in the middle of a swap, and missed files
         from .swap import refresh_imports
 
         refresh_imports([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
 
 
+def _report(site, error):
+    try:
+        from .process import say
+
+        say("liveinstall: what is staged stays pending (%s)" % error)
+        _note_all(site, str(error))
+    except BaseException:
+        pass
+
+
 def _note_all(site, reason):
-    """Keep why nothing was tried, or not to its end."""
+    """Keep why nothing was tried, or why a try was cut short."""
+    from .layout import list_transactions
     from .recover import note
 
     for transaction_id, state, _ in list_transactions(site):
@@ -112,15 +139,17 @@ def _note_all(site, reason):
 
 
 def _forget_owner(site):
-    """Remove what a killed process has left beside the lock, which is ours now."""
+    """Remove the file that a killed process has left beside the lock, which is ours now."""
+    from .layout import OWNER, STATE
+
     try:
-        os.unlink(join(site, STATE, OWNER))
+        os.unlink(os.path.join(site, STATE, OWNER))
     except FileNotFoundError:
         pass
 
 
 def _hold_off_sigint():
-    """Keep Ctrl-C from cutting a swap in two; the function that lets it through again."""
+    """Keep Ctrl-C from cutting a swap in two; returns the function that lets it through again."""
     import _signal
 
     if not hasattr(_signal, "pthread_sigmask"):

@@ -1,6 +1,6 @@
-"""What boot reads from disk: transactions, manifests and RECORD. Plain text, a magic line first, `end` last.
+"""The formats that a start reads: transactions, manifests and RECORD. Plain text, a magic line first, `end` last.
 
-Encode and decode are pure; a row of an unknown kind is ignored, anything else that does not fit is refused.
+Encoding and decoding are pure; a row of an unknown kind is ignored, anything else that does not fit is refused.
 """
 
 from .layout import record_path
@@ -10,7 +10,7 @@ MANIFEST_MAGIC = "liveinstall-manifest 1"
 
 
 class StaleError(Exception):
-    """The environment is not the one that the plan saw, or a file on disk is not what we wrote."""
+    """The environment is not the one that was planned for, or a file of ours is damaged or of another version."""
 
 
 class SwapChange:
@@ -28,9 +28,15 @@ class SwapChange:
 
 
 class TransactionRecord:
-    """A transaction as it lies on disk. `roots` maps a wheel's schemes to directories, `about` is for people.
+    """A transaction on disk.
 
-    `tops`: the top-level names that a change replaces or removes; `libraries`: those with shared libraries. By name.
+    Attributes:
+        transaction_id: its name, which sorts by time.
+        changes: a list of `SwapChange`.
+        roots: maps a wheel's schemes to directories, relative to the site directory.
+        about: JSON for people, which a start does not read.
+        tops: maps a distribution to the top-level import names that its change replaces or removes.
+        libraries: maps a distribution to those top-level paths that hold shared libraries.
     """
 
     __slots__ = ("about", "changes", "libraries", "roots", "tops", "transaction_id")
@@ -45,6 +51,11 @@ class TransactionRecord:
 
 
 def encode_record(record):
+    """The text of a transaction.
+
+    Raises:
+        ValueError: a path has a tab or a line break in it.
+    """
     rows = [("id", record.transaction_id)]
     rows += [("root", scheme, path) for scheme, path in record.roots.items()]
     for c in record.changes:
@@ -59,7 +70,11 @@ def encode_record(record):
 
 
 def decode_record(text):
-    """Read a transaction; StaleError for anything but a whole record of this version."""
+    """Read a transaction.
+
+    Raises:
+        StaleError: this is not a whole record of this version.
+    """
     lines = text.split("\n")
     if lines[0] != MAGIC or lines[-2:] != ["end", ""]:
         raise StaleError("not a whole record of this version")
@@ -88,12 +103,23 @@ def _count(fields, wanted):
 
 
 def encode_manifest(rows, transaction="", replaces=""):
-    """`rows`: (mode, size in bytes, sha256, path in the part)."""
+    """The text of a part's manifest.
+
+    Args:
+        rows: (mode, size in bytes, sha256, path in the part) of each file.
+        transaction: the id of the transaction that the part belongs to.
+        replaces: the sha256 of the old version's RECORD.
+    """
     head = [MANIFEST_MAGIC, "transaction " + transaction, "replaces " + replaces, ""]
     return "\n".join(head + ["%o %d %s %s" % row for row in rows] + ["end", ""])
 
 
 def decode_manifest(text):
+    """The rows of a part's manifest, as `encode_manifest()` takes them.
+
+    Raises:
+        StaleError: the manifest is damaged.
+    """
     lines = text.split("\n")
     if lines[0] != MANIFEST_MAGIC or lines[-2:] != ["end", ""]:
         raise StaleError("a part's manifest is damaged")
@@ -102,7 +128,11 @@ def decode_manifest(text):
 
 
 def record_rows(text):
-    """(path, hash, size) of each file in a RECORD, as written there."""
+    """Iterate over (path, hash, size) of each file in a RECORD, as written there.
+
+    Raises:
+        StaleError: the RECORD is damaged.
+    """
     for line in text.splitlines():
         if line.startswith('"'):
             path, quote, rest = line[1:].rpartition('"')
@@ -117,17 +147,21 @@ def record_rows(text):
 
 
 def record_paths(text):
+    """Iterate over the paths in a RECORD. Raises StaleError."""
     return (path for path, _, _ in record_rows(text))
 
 
 def stem(name, version):
+    """What the names of a distribution's dist-info, part and data directory begin with."""
     return "%s-%s" % (name.replace("-", "_"), version)
 
 
 def read(path):
+    """The text of a file, which `encode(errors="surrogateescape")` turns back into the same bytes. Raises OSError."""
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
         return stream.read()
 
 
 def read_record(site, transaction_id, state, tries=0):
+    """Read a transaction that `list_transactions()` has listed. Raises OSError and StaleError."""
     return decode_record(read(record_path(site, transaction_id, state, tries)))

@@ -1,4 +1,4 @@
-"""Renaming, listing and flushing files. A swap writes no data: a full disk can still rename."""
+"""Renaming, removing and flushing files. A swap writes no data: a full disk can still rename."""
 
 import errno
 import os
@@ -21,7 +21,18 @@ def _patiently(name, *paths):
 
 
 def rename(source, target, over=False):
-    """Rename. What counts is what is on disk: NFS may report as failed what it has done, when an answer got lost."""
+    """Rename a file or directory.
+
+    What counts is the result on disk: NFS may report a rename as failed that it has done, if the answer got lost.
+
+    Args:
+        source: the path of today.
+        target: the new path.
+        over: replace a file that is there.
+
+    Raises:
+        OSError: it is not renamed.
+    """
     try:
         _patiently("replace" if over else "rename", source, target)
     except OSError:
@@ -37,23 +48,23 @@ def _remove(name, path):
 
 
 def unlink(path):
-    """Remove a file, if it is there."""
+    """Remove a file if it exists. Raises OSError."""
     _remove("unlink", path)
 
 
 def touch(touched, *paths):
-    """Note that names came or went beside these paths."""
+    """Note in `touched` the directories of these paths, whose entries have changed and must be flushed."""
     for path in paths:
         touched.setdefault(dirname(path), 1)
 
 
 def in_order(touched):
-    """The order to flush in: what moved into a new directory is safe only when that is, so from the top."""
+    """The order to flush directories in: from the top, since what moved into a new one is safe only if that one is."""
     return sorted(touched, key=lambda directory: (touched[directory], len(directory)))
 
 
 def make_directories(path, touched):
-    """Make a directory and its parents, to be flushed before what moves into them."""
+    """Make a directory and its parents, and note in `touched` to flush them before what moves into them."""
     if not isdir(path):
         make_directories(dirname(path), touched)
         try:
@@ -68,6 +79,15 @@ def move(source, target, touched, out=False):
     """Rename; file by file where a directory cannot be renamed (a lower layer of overlayfs gives EXDEV).
 
     METADATA, which makes a dist-info look installed, then goes out first and comes in last.
+
+    Args:
+        source: a file or directory.
+        target: its new path.
+        touched: the directories to flush are noted here.
+        out: whether the dist-info goes out.
+
+    Raises:
+        OSError: not everything was moved.
     """
     touch(touched, source, target)
     try:
@@ -82,7 +102,17 @@ def move(source, target, touched, out=False):
 
 
 def place(source, target, touched, spared=None):
-    """Move a file or directory to where it belongs, merging directories; over files only with `spared`: but those."""
+    """Move a file or directory into place, merging directories.
+
+    Args:
+        source: a file or directory.
+        target: its new path.
+        touched: the directories to flush are noted here.
+        spared: overwrites files only if this is given, and never those in it.
+
+    Raises:
+        OSError: a file that no plan knows is in the way (EEXIST), or a move failed.
+    """
     if not lexists(target):
         make_directories(dirname(target), touched)
         move(source, target, touched)
@@ -95,15 +125,21 @@ def place(source, target, touched, spared=None):
         touch(touched, source, target)
         try:
             rename(source, target, over=True)
-        except PermissionError:  # bytecode that somebody holds is not worth an undo: its source tells that it is old
+        except PermissionError:  # bytecode that is open elsewhere is not worth an undo: its source shows that it is old
             if not source.endswith(".pyc"):
                 raise
     elif not source.endswith(".pyc"):
         raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
 
 
-def remove_empty(site_dir, paths, touched):
-    """Remove the directories that the paths have left empty, deepest first."""
+def remove_empty(base, paths, touched):
+    """Remove the directories that these paths have left empty, deepest first.
+
+    Args:
+        base: the directory that `paths` are relative to; it stays.
+        paths: files that are gone.
+        touched: the directories to flush are noted here.
+    """
     directories = set()
     for path in paths:
         path = dirname(path)
@@ -111,12 +147,12 @@ def remove_empty(site_dir, paths, touched):
             directories.add(path)
             path = dirname(path)
     for path in sorted(directories, key=len, reverse=True):
-        if _is_removed(join(site_dir, path)):
-            touch(touched, join(site_dir, path))
+        if _is_removed(join(base, path)):
+            touch(touched, join(base, path))
 
 
 def _is_removed(path):
-    """Remove a directory if it is empty. An error may pass; for one that does not, nothing is undone and it stays."""
+    """Remove a directory if it is empty. An error may be temporary; if not, nothing is undone and it stays."""
     for _ in range(2):
         try:
             os.rmdir(path)
@@ -128,14 +164,14 @@ def _is_removed(path):
 
 
 def flush(directories):
-    """Make renames durable. Only POSIX can flush a directory."""
+    """Make renames in these directories durable, in this order. Only POSIX can flush a directory. Raises OSError."""
     if os.name == "nt":
         return
     for directory in directories:
         try:
             handle = os.open(directory, os.O_RDONLY)
         except OSError:
-            continue  # it was moved as a whole, its parent is flushed
+            continue  # it was moved as a whole, and its parent is flushed
         try:
             os.fsync(handle)
         except OSError as error:
@@ -146,7 +182,7 @@ def flush(directories):
 
 
 def remove_tree(path):
-    """Remove a directory of ours and all below it; nothing there is fine. A part stays known as ours to the end."""
+    """Remove a directory of ours and everything in it, if it exists; the manifest, which marks a part as ours, last."""
     try:
         entries = list(os.scandir(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -160,7 +196,8 @@ def remove_tree(path):
 
 
 def sha256(path):
-    try:  # the C module itself: hashlib costs a start 5 ms
+    """The SHA-256 of a file, hexadecimal. Raises OSError."""
+    try:  # the C module itself: importing hashlib takes 5 ms
         from _sha2 import sha256
     except ImportError:
         try:

@@ -1,7 +1,7 @@
-"""Holds: what a live process says that it uses, so that nobody moves it.
+"""Holds: what a live process says it uses, so that nobody moves those files.
 
-A hold is a file in `.liveinstall/holds/` under a kernel lock, so it vanishes with the process, also on kill -9; a
-forked child shares it. Lines are appended while the process goes on to import; `uses` comes before the import itself.
+A hold is a file in `.liveinstall/holds/` under a kernel lock, so it ends with the process, even on kill -9; a forked
+child shares it. Lines are appended as the process goes on to import; `uses` comes before the import itself.
 
     liveinstall-hold 1
     pid 4711
@@ -10,11 +10,11 @@ forked child shares it. Lines are appended while the process goes on to import; 
     parent 4700-1f2e3d4c        the hold of the nearest ancestor, alive or not
     sees numpy-2.2.6.part       a part that is on this process's sys.path, relative to the site directory
     uses numpy                  a top-level name that it has imported, or is about to import
-    keeps 20261121T034425-bb8e  a transaction that does not exist for this process: it staged it, or its parent did
+    keeps 20261121T034425-bb8e  a transaction that this process must not see: it staged it, or its parent did
 
-A process that uses something and a swap that moves it agree without a common lock: the one writes `uses` and then
-looks for a swap, the other says `swapping` and then looks for `uses`; at least one of them sees the other, and waits or
-desists.
+A process that uses something and a swap that moves it agree without a common lock: the process writes `uses` and then
+looks for a swap, the swap announces itself as `swapping` and then looks for `uses`. At least one of them sees the
+other; the process then waits, the swap gives up.
 """
 
 import errno
@@ -24,6 +24,7 @@ import time
 from os.path import basename, join
 
 from .layout import HOLDS, STATE, WAIT, list_transactions
+from .locks import is_swapping
 
 try:
     import fcntl
@@ -33,16 +34,14 @@ except ImportError:
 
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
-UNWRITABLE_SUFFIX = "!"  # at the end of the name of a hold that could not be written: its process may use anything
+UNWRITABLE_SUFFIX = "!"  # ends the name of a hold that could no longer be written: its process may use anything
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
-
-_own_holds = {}  # site directory -> Watcher of this process's hold
-_swaps = []  # ids of the transactions that this process itself is swapping
+_own = {}  # site directory -> the Watcher of this process's hold
 
 
 class Hold:
-    """A hold as it is read. `uses` is None when it cannot be read: then it may be anything."""
+    """A hold as read from disk. `uses` is None if that cannot be known: the process may use anything."""
 
     def __init__(self, path, text):
         self.path = path
@@ -71,7 +70,7 @@ class Hold:
                 self.keeps.add(value)
 
     def blocks(self, record):
-        """What of a transaction this process uses, for people; empty when it may be swapped under it."""
+        """The names of the distributions in a transaction whose files this process uses; a list, empty if none."""
         if self.uses is None or record.transaction_id in self.keeps:
             return [change.name for change in record.changes]
         return [
@@ -82,7 +81,7 @@ class Hold:
 
 
 class Watcher:
-    """First on sys.meta_path: says what is about to be imported. It finds nothing."""
+    """First on sys.meta_path: notes in the hold what is about to be imported. It finds nothing."""
 
     def __init__(self, site, handle, path, known):
         self.site = site
@@ -93,11 +92,11 @@ class Watcher:
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
         if path is None and name not in self.known:
             self.known.add(name)
-            self.say("uses", [name])
+            self.append("uses", [name])
             self.wait()
 
-    def say(self, key, values):
-        """Append to the hold; one write, so that no reader sees half a line."""
+    def append(self, key, values):
+        """Append lines to the hold, with one write, so that no reader sees half a line."""
         text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
         try:
             if text and os.write(self.handle, text) < len(text):
@@ -106,7 +105,7 @@ class Watcher:
             self.mark_unknown()
 
     def mark_unknown(self):
-        """A full disk must not fail an import: it can still rename, so from now on anything may be in use."""
+        """Say that this process may use anything: a full disk can still rename, and must not fail an import."""
         try:
             os.rename(self.path, self.path + UNWRITABLE_SUFFIX)
             self.path += UNWRITABLE_SUFFIX
@@ -114,23 +113,35 @@ class Watcher:
             pass
 
     def wait(self):
-        """Let a swap that did not see what was noted come to its end; bounded."""
+        """Wait, at most `WAIT` seconds, for the end of a swap, which may not have seen what was just noted."""
         end = time.monotonic() + WAIT
-        while not _swaps and any(state == "swapping" for _, state, _ in list_transactions(self.site)):
+        while not is_swapping() and any(state == "swapping" for _, state, _ in list_transactions(self.site)):
             if time.monotonic() > end:
                 return
             time.sleep(0.01)
 
 
 def take_hold(site, command, sees=(), keeps=()):
-    """Hold the environment as long as this process lives; the hold's path. Idempotent, and needs no lock.
+    """Hold the environment as long as this process lives. Idempotent; needs no lock.
 
     The file gets its name only when it is locked, so that nobody can take it for a dead process's.
+
+    Args:
+        site: the site directory.
+        command: what this process runs, for people.
+        sees: the parts that are on this process's `sys.path`, relative to the site directory.
+        keeps: the ids of transactions that must not be swapped while this process lives.
+
+    Returns:
+        The path of the hold.
+
+    Raises:
+        OSError: the hold cannot be written.
     """
-    watcher = _own_holds.get(site)
+    watcher = _own.get(site)
     if watcher:
-        watcher.say("sees", sees)
-        watcher.say("keeps", keeps)
+        watcher.append("sees", sees)
+        watcher.append("keeps", keeps)
         return watcher.path
     if not os.path.isdir(join(site, STATE, HOLDS)):
         os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
@@ -148,42 +159,32 @@ def take_hold(site, command, sees=(), keeps=()):
         loaded = {name.partition(".")[0] for name in list(sys.modules)}.difference(sys.stdlib_module_names)
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
         for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
-            watcher.say(key, values)
+            watcher.append(key, values)
         if draft != path:
             os.rename(draft, path)
     except BaseException:
         os.close(handle)
         os.unlink(draft)
         raise
-    _own_holds[site] = watcher
+    _own[site] = watcher
     sys.meta_path.insert(0, watcher)
     os.environ[VARIABLE] = path
     return path
 
 
 def own_hold(site):
-    """The Watcher of this process's hold of a site directory, or None."""
-    return _own_holds.get(site)
+    """The `Watcher` of this process's own hold of an environment, or None."""
+    return _own.get(site)
 
 
 def held_sites():
-    """The site directories that this process holds."""
-    return list(_own_holds)
-
-
-def begin_swap(transaction_id):
-    """From now on imports in this process do not wait: it is this process that swaps."""
-    _swaps.append(transaction_id)
-
-
-def end_swap(transaction_id):
-    """The end of `begin_swap()`."""
-    _swaps.remove(transaction_id)
+    """The site directories that this process holds, as a list."""
+    return list(_own)
 
 
 def release(site):
-    """End this process's hold."""
-    watcher = _own_holds.pop(site, None)
+    """End this process's hold of an environment, if it has one."""
+    watcher = _own.pop(site, None)
     if watcher:
         if watcher in sys.meta_path:
             sys.meta_path.remove(watcher)
@@ -194,9 +195,15 @@ def release(site):
 
 
 def live_holds(site, others=False, start=""):
-    """The holds whose processes live; what the dead have left is removed. `others`: not this process's.
+    """The holds of live processes; those of dead ones are removed.
 
-    `start`: only those whose names begin so.
+    Args:
+        site: the site directory.
+        others: leave out the holds of this process.
+        start: only those whose file names begin with this.
+
+    Returns:
+        A list of `Hold`.
     """
     directory = join(site, STATE, HOLDS)
     try:
@@ -218,7 +225,7 @@ def live_holds(site, others=False, start=""):
 
 
 def _lock(handle, asking=False):
-    """Lock a hold without waiting. Who only asks shares the lock, so as not to be taken for the holder by the next."""
+    """Lock a hold without waiting. To ask, a shared lock is enough: so the next to ask does not see a holder."""
     if fcntl:
         fcntl.flock(handle, (fcntl.LOCK_SH if asking else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     else:
@@ -232,7 +239,7 @@ def _is_alive(path):
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
-    except PermissionError:  # another user's: without the right to ask, believe it
+    except PermissionError:  # another user's: assume that it lives
         return True
     except OSError as error:
         if error.errno != errno.EROFS:

@@ -13,9 +13,22 @@ except ImportError:
     fcntl = None
     import msvcrt
 
+_own_swaps = []  # the transactions that this process itself is swapping
+
 
 def try_lock(path, flags=0):
-    """Lock the file at `path` without waiting: its descriptor, or None when somebody else has it."""
+    """Lock a file without waiting; it is created if it is missing.
+
+    Args:
+        path: the file.
+        flags: further flags for `os.open()`.
+
+    Returns:
+        The descriptor that has the lock until it is closed, or None if somebody else has it.
+
+    Raises:
+        OSError: the file cannot be locked at all (ENOLCK, EROFS, EACCES).
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
     try:
         if fcntl:
@@ -33,18 +46,46 @@ def try_lock(path, flags=0):
 
 
 def lock_or_wait(site):
-    """The lock's descriptor, or None, and whether it was waited for: only for a swap, and never longer than WAIT."""
+    """Take the environment's lock; wait for a swap in progress, but for nothing else and at most `WAIT` seconds.
+
+    Args:
+        site: the site directory.
+
+    Returns:
+        The lock's descriptor or None, and whether a swap was waited for.
+
+    Raises:
+        OSError: the lock cannot be taken at all.
+    """
     end = time.monotonic() + WAIT
     waited = False
     while True:
         handle = try_lock(join(site, STATE, LOCK))
-        if handle is not None or not is_swap_due(site) or time.monotonic() > end:
+        if handle is not None or not _is_swap_in_progress(site) or time.monotonic() > end:
             return handle, waited
         waited = True
         time.sleep(0.01)
 
 
-def is_swap_due(site):
-    """Whether who has the lock swaps, or is a start that is about to: whoever went on then would see both versions."""
+def _is_swap_in_progress(site):
+    """Whether the owner of the lock is swapping, or is a start that is about to.
+
+    A process that went on meanwhile would import from both versions.
+    """
     states = {state for _, state, _ in list_transactions(site)}
     return "swapping" in states or ("pending" in states and not os.path.exists(join(site, STATE, OWNER)))
+
+
+def begin_swap(transaction_id):
+    """Note that this process is swapping a transaction, so that its own imports do not wait for the end of it."""
+    _own_swaps.append(transaction_id)
+
+
+def end_swap(transaction_id):
+    """Note that this process has finished, or given up, swapping a transaction."""
+    _own_swaps.remove(transaction_id)
+
+
+def is_swapping():
+    """Whether this process itself is swapping."""
+    return bool(_own_swaps)

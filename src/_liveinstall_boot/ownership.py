@@ -1,4 +1,4 @@
-"""Which files a RECORD owns, what leaves with a distribution, and which names it has."""
+"""Which files a RECORD owns, and which files leave with a distribution."""
 
 import os
 from os.path import dirname, isdir, join, normpath
@@ -7,8 +7,40 @@ from .codec import record_paths
 from .files import remove_empty, unlink
 
 
+def owned(site_dir, record_text):
+    """The files that a RECORD owns.
+
+    Args:
+        site_dir: the directory that the RECORD's paths are relative to.
+        record_text: the content of RECORD.
+
+    Returns:
+        A set of the paths below `site_dir`, with slashes, and a list of the absolute paths elsewhere.
+
+    Raises:
+        StaleError: the RECORD is damaged.
+    """
+    inside, outside = set(), []
+    for path in record_paths(record_text):
+        path = normpath(path).replace(os.sep, "/")
+        if path.startswith(("/", "../")) or path[1:2] == ":":
+            outside.append(normpath(join(site_dir, path)))
+        else:
+            inside.add(path)
+    return inside, outside
+
+
 def paths_to_retire(site_dir, info, inside):
-    """What goes out with a distribution besides its dist-info `info`: paths below `site_dir`, as whole as possible."""
+    """The paths that leave with a distribution besides its dist-info: whole directories where it owns all in them.
+
+    Args:
+        site_dir: the directory that the paths are relative to.
+        info: the name of the dist-info.
+        inside: the paths that the distribution owns, as from `owned()`.
+
+    Returns:
+        A list of paths below `site_dir`.
+    """
     moves = [path for path in inside if "/" not in path]
     tops = {path.split("/", 1)[0] for path in inside if "/" in path} - {info}
     if any(path.endswith(".py") for path in moves):
@@ -19,14 +51,24 @@ def paths_to_retire(site_dir, info, inside):
     return moves
 
 
-def collect(site_dir, directory, owned, moves):
-    """Append to `moves` what of `directory` is owned, as whole directories where possible; True when all of it is."""
+def collect(base, directory, owned, moves):
+    """Find what is owned in a directory, as whole directories where possible.
+
+    Args:
+        base: the directory that all paths are relative to.
+        directory: the directory to search.
+        owned: the paths that are owned; bytecode of an owned source is, too.
+        moves: a list, to which the paths are appended.
+
+    Returns:
+        Whether everything in the directory is owned.
+    """
     found, whole = [], True
-    for entry in os.scandir(join(site_dir, directory)):
+    for entry in os.scandir(join(base, directory)):
         path = directory + "/" + entry.name if directory else entry.name
         if path in owned or _is_bytecode_of(path, owned):
             found.append(path)
-        elif not entry.is_dir(follow_symlinks=False) or not collect(site_dir, path, owned, found):
+        elif not entry.is_dir(follow_symlinks=False) or not collect(base, path, owned, found):
             whole = False
     if whole and found:
         found = [directory]
@@ -41,32 +83,14 @@ def _is_bytecode_of(path, owned):
     return directory[: -len("__pycache__")] + name.split(".", 1)[0] + ".py" in owned
 
 
-def owned(site_dir, record_text):
-    """What a RECORD owns: paths below `site_dir`, and absolute paths elsewhere."""
-    inside, outside = set(), []
-    for path in record_paths(record_text):
-        path = normpath(path).replace(os.sep, "/")
-        if path.startswith(("/", "../")) or path[1:2] == ":":
-            outside.append(normpath(join(site_dir, path)))
-        else:
-            inside.add(path)
-    return inside, outside
-
-
-def top_names(paths):
-    """The top-level import names among paths of a RECORD, and the top-level paths that hold shared libraries."""
-    names, libraries = set(), set()
-    for path in paths:
-        top, slash, _ = path.partition("/")
-        if not top.endswith((".dist-info", ".egg-info", ".pth", ".start")) and top not in ("", "__pycache__"):
-            names.add(top.partition(".")[0])
-            if ".so" in path or path.endswith((".dylib", ".pyd", ".dll")):
-                libraries.add(top + slash)
-    return names, libraries
-
-
 def forget_bytecode(site_dir, paths, touched):
-    """Remove the .pyc files that an interpreter has written for these sources."""
+    """Remove the .pyc files that an interpreter has written for these sources.
+
+    Args:
+        site_dir: the directory that `paths` are relative to.
+        paths: files; those that are not sources do not matter.
+        touched: directories to flush, as `files.touch()` notes them.
+    """
     sources = {path for path in paths if path.endswith(".py")}
     for directory in {dirname(path) for path in sources}:
         cache = join(site_dir, directory, "__pycache__")
@@ -78,3 +102,22 @@ def forget_bytecode(site_dir, paths, touched):
                     except PermissionError:
                         pass
             remove_empty(site_dir, [join(directory, "__pycache__", "x")], touched)
+
+
+def top_names(paths):
+    """The top-level names among the paths of a RECORD.
+
+    Args:
+        paths: paths with slashes, relative to the site directory.
+
+    Returns:
+        A set of import names, and a set of the top-level paths that hold shared libraries.
+    """
+    names, libraries = set(), set()
+    for path in paths:
+        top, slash, _ = path.partition("/")
+        if not top.endswith((".dist-info", ".egg-info", ".pth", ".start")) and top not in ("", "__pycache__"):
+            names.add(top.partition(".")[0])
+            if ".so" in path or path.endswith((".dylib", ".pyd", ".dll")):
+                libraries.add(top + slash)
+    return names, libraries

@@ -1,23 +1,43 @@
-"""What this process runs, and its one way to say something: a line on stderr."""
+"""What this process runs, and how it reports a failure: one line on stderr."""
 
 import sys
 from os.path import basename
 
-# Shown the disk, never a part.
+# Package managers see the files on disk, never a part.
 MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm", "pipenv", "_pip_child"}
 
 
+def say(line):
+    """Print one line on stderr, if there is a stderr."""
+    try:
+        sys.stderr.write(line.replace("\n", " ") + "\n")
+    except BaseException:  # closed, or None
+        pass
+
+
 def command():
+    """The command line of this process for people: one line, at most 120 characters."""
     return " ".join(sys.orig_argv).replace("\n", " ")[:120]
 
 
 def is_manager(arguments):
-    """Whether an interpreter's arguments run a package manager, by -m or as a script."""
+    """Whether an interpreter with these arguments runs a package manager, by `-m` or as a script.
+
+    Args:
+        arguments: a command line as in `sys.orig_argv`.
+    """
     return program(arguments)[0] in MANAGERS
 
 
 def program(arguments):
-    """The name of what an interpreter's arguments run, by -m or as a script, and its own arguments; "" for others."""
+    """What an interpreter with these arguments runs, by `-m` or as a script.
+
+    Args:
+        arguments: a command line as in `sys.orig_argv`.
+
+    Returns:
+        The program's name without suffix or version number ("" for `-c` and for none), and the program's own arguments.
+    """
     rest = iter(arguments[1:])
     for word in rest:
         if not word.startswith("-"):
@@ -36,10 +56,3 @@ def program(arguments):
                 word[at + 1 :] or next(rest, "")
                 break
     return "", []
-
-
-def say(line):
-    try:
-        sys.stderr.write(line.replace("\n", " ") + "\n")
-    except BaseException:  # closed, or None
-        pass

@@ -1,4 +1,4 @@
-"""Back to a whole state: roll back what was interrupted, clean up after what is committed.
+"""Back to a whole state: roll back an interrupted swap, clean up after a committed one.
 
 Each of these may itself be killed and run again: what was moved is observed, never counted.
 """
@@ -18,7 +18,7 @@ from .trees import part_tree, retired_tree, rows
 
 
 def recover(site):
-    """Bring every interrupted transaction to a whole state. Needs the lock."""
+    """Bring every interrupted transaction to a whole state. Needs the lock. Raises OSError and StaleError."""
     for transaction_id, state, tries in list_transactions(site):
         if state == "swapping":
             roll_back(site, read_record(site, transaction_id, state, tries))
@@ -26,15 +26,20 @@ def recover(site):
         elif state == "committed":
             try:
                 clean_up(site, read_record(site, transaction_id, state, tries))
-            except OSError as error:  # somebody has a file of it open; all that matters is in place
+            except OSError as error:  # a file of it is open elsewhere; everything that matters is in place
                 note(site, transaction_id, str(error))
     sweep_companions(site)
 
 
 def roll_back(site, record):
-    """Undo what of a swap is observed on disk; idempotent, so that it may be killed and run again.
+    """Undo a swap as far as it is observed on disk. Idempotent: it may be killed and run again.
 
-    What somebody holds stays where it is, all else is undone, and then this is raised: a next start ends it.
+    Args:
+        site: the site directory.
+        record: the transaction.
+
+    Raises:
+        OSError: some files could not be moved (on Windows: they are open). All others are back; a next start goes on.
     """
     touched, stuck = {}, {}
     maybe_still_old = set()
@@ -56,7 +61,7 @@ def roll_back(site, record):
 
 
 def _not_retired(tree, info):
-    """Where an old version's files still are, or never were: a power loss may lose a move and keep a later one."""
+    """The targets where an old file may still be: a power loss may lose a move and keep a later one."""
     for directory in (tree.root, tree.site_dir):
         try:
             inside, outside = owned(tree.site_dir, read(join(directory, info, "RECORD")))
@@ -70,23 +75,24 @@ def _not_retired(tree, info):
 
 
 def _withdraw(tree, touched, maybe_still_old, stuck):
-    """Move a part's files back into it, METADATA first; where the old file may still be, only what is the new one."""
+    """Move a part's files back into it, METADATA first; where an old file may still be, only if this is the new one."""
     rows = _listed(tree)
     paths = list(rows)
     for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
-        away, here = join(tree.root, path), tree.target(path)
-        if not lexists(away) and lexists(here) and (here not in maybe_still_old or sha256(here) == rows[path]):
-            make_directories(dirname(away), touched)
+        in_part, in_place = join(tree.root, path), tree.target(path)
+        is_gone = lexists(in_part) or not lexists(in_place)
+        if not is_gone and (in_place not in maybe_still_old or sha256(in_place) == rows[path]):
+            make_directories(dirname(in_part), touched)
             try:
-                move(here, away, touched)
+                move(in_place, in_part, touched)
             except OSError as error:
-                stuck[here] = error
+                stuck[in_place] = error
     forget_bytecode(tree.site_dir, [path for path in paths if not path.startswith(tree.data + "/")], touched)
     _remove_empty(tree, paths, touched)
 
 
 def _restore(tree, touched, stuck):
-    """Move a retired tree's files back, but over nothing that is stuck."""
+    """Move a retired tree's files back, but not over new files that are stuck."""
     pairs = []
     for name in sorted(os.listdir(tree.root), key=lambda name: name.endswith(".dist-info")):
         if name == tree.data:
@@ -102,15 +108,19 @@ def _restore(tree, touched, stuck):
 
 
 def _listed(tree):
-    """Path -> sha256 of what a part brings."""
+    """Map the paths that a part brings to their sha256."""
     try:
         return {path: digest for _, _, digest, path in rows(tree)}
     except (OSError, StaleError):
-        return {}  # damaged from outside; what it brought stays, what it replaced comes back
+        return {}  # damaged from outside: the files that it brought stay, those that it replaced come back
 
 
 def clean_up(site, record):
-    """Remove what a committed transaction leaves; the companions last, because they lead a next start here."""
+    """Remove what a committed transaction leaves; the companions last, because they lead a next start here.
+
+    Raises:
+        OSError: not everything could be removed; a next start goes on.
+    """
     touched = {}
     for change in record.changes:
         if change.part:
@@ -144,22 +154,24 @@ def _elsewhere(site, record, change):
 
 
 def _moment(history):
-    """Now, in microseconds; later than anything in the history, also after a clock was set back."""
+    """Now, in microseconds; later than anything in the history, even if the clock was set back."""
     past = [name.rpartition(".")[2] for name in os.listdir(history)]
     return max([int(time.time() * 1000000)] + [int(stamp) + 1 for stamp in past if stamp.isdecimal()])
 
 
 def after_failure(tries):
+    """The state and the number of tries of a transaction that has failed once more."""
     return ("failed", 0) if tries + 1 >= TRIES else ("pending", tries + 1)
 
 
 def set_state(site, transaction_id, old, new):
+    """Change the state of a transaction, durably; `old` and `new` are (state, tries). Raises OSError."""
     rename(record_path(site, transaction_id, *old), record_path(site, transaction_id, *new))
     flush([join(site, STATE, TRANSACTIONS)])
 
 
 def note(site, transaction_id, reason):
-    """Keep why a transaction waits or failed, for the next use of liveinstall. A full disk keeps nothing."""
+    """Keep why a transaction is pending or failed, for the next use of liveinstall; on a full disk it is not kept."""
     try:
         with open(
             join(site, STATE, TRANSACTIONS, transaction_id + ".note"), "w", encoding="utf-8", errors="replace"
@@ -170,14 +182,14 @@ def note(site, transaction_id, reason):
 
 
 def sweep_companions(site):
-    """Remove each companion whose part no waiting transaction has, and no live process sees."""
+    """Remove each companion whose part no pending transaction has and no live process sees. Raises OSError."""
     wanted = {basename(part)[: -len(PART)] for hold in live_holds(site) for part in hold.sees}
     for transaction_id, state, tries in list_transactions(site):
         if state != "failed":
             try:
                 record = read_record(site, transaction_id, state, tries)
             except (OSError, StaleError):
-                return  # not ours to judge: another version's, or damaged
+                return  # damaged, or of another version: its companions are not known
             wanted.update(companion_stem(change) for change in record.changes)
     for name in os.listdir(site):
         if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in wanted:
@@ -203,5 +215,5 @@ def _sweep_at_exit(site):
 
 
 def companion_stem(change):
-    """What a companion's name begins with. A removal has no part; its companion is named for what goes."""
+    """What a companion's name begins with: the part, or, for a removal, the version that goes."""
     return basename(change.part)[: -len(PART)] if change.part else stem(change.name, change.old_version)

@@ -6,9 +6,10 @@ from os.path import basename, dirname, isdir, join, lexists
 
 from .codec import StaleError, read, read_record
 from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
-from .holds import begin_swap, end_swap
 from .layout import MANIFEST, list_transactions, record_path
+from .locks import begin_swap, end_swap
 from .ownership import collect, owned, paths_to_retire
+from .process import say
 from .recover import after_failure, clean_up, companion_stem, note, recover, roll_back, set_state, sweep_companions
 from .trees import part_tree, retired_tree, rows
 
@@ -18,7 +19,7 @@ class InUseError(Exception):
 
 
 def _retire(site, record, change, touched):
-    """Move an old distribution out, its dist-info first; what nobody's RECORD names stays where it is."""
+    """Move an old distribution out, its dist-info first; files that no RECORD names stay where they are."""
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
     inside, outside = owned(tree.site_dir, read(join(tree.site_dir, info, "RECORD")))
@@ -34,11 +35,20 @@ def _retire(site, record, change, touched):
     for path in moves:
         if isdir(join(tree.root, path)) and not collect(tree.root, path, inside, []):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
-    remove_empty(tree.site_dir, inside, touched)  # elsewhere only after the commit: what comes in may need them again
+    remove_empty(tree.site_dir, inside, touched)  # elsewhere only after the commit: the new version may need them again
 
 
 def check(site, record):
-    """Raise StaleError unless the environment is the one that the plan saw: pip, uv and conda take no lock of ours."""
+    """Check that the environment is the one that was planned for: pip, uv and conda do not take our lock.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+
+    Raises:
+        StaleError: it is not, or a part is damaged.
+        OSError: it cannot be read.
+    """
     for change in record.changes:
         if change.old_info:
             path = join(site, change.old_info, "RECORD")
@@ -55,7 +65,7 @@ def check(site, record):
 
 
 def _check_whole(tree):
-    """Raise StaleError unless a part has all its files, in their sizes: a power loss or a cleaner may have taken some."""
+    """Raise StaleError unless a part has all its files with their sizes: a power loss may have taken some."""
     for _, size, _, path in rows(tree):
         try:
             there = os.lstat(join(tree.root, path)).st_size == size
@@ -73,7 +83,7 @@ def _info(tree):
 
 
 def _swap(site, record):
-    """Old out, new in. Whatever it raises, `roll_back()` restores the old."""
+    """Old out, new in. Whatever this raises, `roll_back()` restores the old."""
     touched = {}
     for change in record.changes:
         if change.old_info:
@@ -95,16 +105,28 @@ def _swap(site, record):
 
 
 def apply(site, transaction_id, tries=0, users=None):
-    """Swap a pending transaction, or leave everything as it was and raise OSError, StaleError or InUseError.
+    """Swap a pending transaction. Needs the lock.
 
-    `users(site, record)`: who uses what would be moved; asked once the swap is announced, so that nobody is missed.
     On disk before: `<id>.pending` and the old version; the commit point is the rename to `<id>.committed`.
-    Returns the record, and the (directory, name) of each .pth file that came in.
+
+    Args:
+        site: the site directory.
+        transaction_id: the transaction.
+        tries: how often it has failed.
+        users: a function like `views.held()`; called once the swap is announced, so that no user is missed.
+
+    Returns:
+        The record, and a list of (directory, name) of the .pth files that came in.
+
+    Raises:
+        OSError, StaleError, InUseError: the swap failed, and everything is as it was.
     """
     record = read_record(site, transaction_id, "pending", tries)
     check(site, record)
     trees = [part_tree(site, record, change) for change in record.changes if change.part]
-    paths = [(tree.site_dir, name) for tree in trees for name in sorted(os.listdir(tree.root)) if name.endswith(".pth")]
+    pth_files = [
+        (tree.site_dir, name) for tree in trees for name in sorted(os.listdir(tree.root)) if name.endswith(".pth")
+    ]
     set_state(site, transaction_id, ("pending", tries), ("swapping", tries))
     begin_swap(transaction_id)
     try:
@@ -118,7 +140,7 @@ def apply(site, transaction_id, tries=0, users=None):
         if lexists(
             record_path(site, transaction_id, "committed")
         ):  # only its flush failed, so nothing is cleaned up yet
-            return record, paths
+            return record, pth_files
         roll_back(site, record)
         set_state(site, transaction_id, ("swapping", tries), after_failure(tries))
         raise
@@ -128,7 +150,7 @@ def apply(site, transaction_id, tries=0, users=None):
         clean_up(site, record)
     except OSError:
         pass  # it is committed; a next start or a next use finishes this
-    return record, paths
+    return record, pth_files
 
 
 def _refuse_what_is_in_use(users, site, record):
@@ -139,8 +161,8 @@ def _refuse_what_is_in_use(users, site, record):
 # --- at a start -------------------------------------------------------------------------------------------------------
 
 
-def finalize_all(site, say):
-    """Recover what was interrupted and swap what waits, for a starting interpreter. Needs the lock."""
+def finalize_all(site):
+    """Recover what was interrupted and swap what is pending, for a starting interpreter. Needs the lock."""
     from .views import adopt_view, held, in_use
 
     recover(site)
@@ -151,19 +173,19 @@ def finalize_all(site, say):
                 if in_use(site, read_record(site, transaction_id, state, tries)):
                     adopt_view(site, swap_blocked=True)
                     continue
-                record, paths = apply(site, transaction_id, tries, held)
+                record, pth_files = apply(site, transaction_id, tries, held)
             except InUseError:
                 adopt_view(site, swap_blocked=True)
             except (OSError, StaleError) as error:
-                _give_up(site, transaction_id, error, say)
+                _give_up(site, transaction_id, error)
             else:
                 companion = min(companion_stem(change) for change in record.changes)
-                refresh_imports(paths, {name for name in listed if name > companion and sys.version_info < (3, 15)})
+                refresh_imports(pth_files, {name for name in listed if name > companion and sys.version_info < (3, 15)})
     sweep_companions(site)
 
 
-def _give_up(site, transaction_id, error, say):
-    """After a failed try: note why, and set aside what can never succeed."""
+def _give_up(site, transaction_id, error):
+    """After a failed try: note why, and set aside a transaction that can never succeed."""
     note(site, transaction_id, str(error))
     for other, state, tries in list_transactions(site):
         if other == transaction_id and state == "pending" and isinstance(error, StaleError):
@@ -176,15 +198,17 @@ def _give_up(site, transaction_id, error, say):
             )
 
 
-def refresh_imports(paths, still_to_come=()):
-    """Let this process see what came in: forget cached listings, run new .pth files.
+def refresh_imports(pth_files, site_will_run=()):
+    """Let this process import what came in: forget cached listings, run new .pth files.
 
-    `still_to_come`: names of .pth files that site.py is going to run by itself.
+    Args:
+        pth_files: (directory, name) of the new .pth files.
+        site_will_run: the names of those that site.py is going to run by itself.
     """
     for finder in list(sys.path_importer_cache.values()):
         if hasattr(finder, "invalidate_caches"):
             finder.invalidate_caches()
     add = getattr(sys.modules.get("site"), "addpackage", None)
-    for directory, name in paths:
-        if add and name not in still_to_come:
+    for directory, name in pth_files:
+        if add and name not in site_will_run:
             add(directory, name, None)

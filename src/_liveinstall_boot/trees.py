@@ -1,4 +1,4 @@
-"""Where a distribution's files lie while they are away from their place."""
+"""The files of a distribution while they are not in place: in a part, or retired by a swap."""
 
 import os
 from os.path import basename, dirname, join, normpath, relpath
@@ -8,16 +8,23 @@ from .layout import MANIFEST, PART, RETIRED, STATE
 
 
 class DistributionTree:
-    """A distribution's files away from their place, laid out like a wheel: a part, or what a swap has retired."""
+    """The files of a distribution while they are not in place, laid out like a wheel.
+
+    Attributes:
+        root: the directory that has them.
+        site_dir: the directory that the top level of the tree belongs in.
+        data: the name of the data directory at the top level.
+        roots: maps a wheel's schemes to absolute paths.
+    """
 
     def __init__(self, root, site_dir, site, roots, name, version):
         self.root = root
-        self.site_dir = site_dir  # the directory that the tree's top level belongs in
+        self.site_dir = site_dir
         self.data = stem(name, version) + ".data"
         self.roots = {scheme: normpath(join(site, path)) for scheme, path in roots.items()}
 
     def target(self, path):
-        """Where `path` of this tree belongs."""
+        """The absolute path that `path`, relative to the root of the tree, belongs at."""
         first, _, rest = path.partition("/")
         if first != self.data:
             return join(self.site_dir, path)
@@ -25,7 +32,11 @@ class DistributionTree:
         return join(self.roots[scheme], rest)
 
     def path_of(self, target):
-        """The opposite of `target()`, for a file that belongs outside of `site_dir`."""
+        """The inverse of `target()`, for an absolute path outside of `site_dir`.
+
+        Raises:
+            StaleError: the path lies outside of the environment.
+        """
         for scheme in sorted(self.roots, key=lambda scheme: -len(self.roots[scheme])):
             inner = relpath(target, self.roots[scheme])
             if not inner.startswith(os.pardir):
@@ -34,17 +45,20 @@ class DistributionTree:
 
 
 def retired_tree(site, record, change):
+    """Where a swap puts the old version of a distribution that it replaces or removes."""
     root = join(site, STATE, RETIRED, record.transaction_id, stem(change.name, change.old_version) + PART)
     site_dir = normpath(join(site, dirname(change.old_info)))
     return DistributionTree(root, site_dir, site, record.roots, change.name, change.old_version)
 
 
 def part_tree(site, record, change):
+    """The part that a swap puts in place."""
     site_dir = normpath(join(site, dirname(change.part)))
     return DistributionTree(join(site, change.part), site_dir, site, record.roots, change.name, change.new_version)
 
 
 def rows(tree):
+    """The manifest of a part; raises StaleError if it is missing or damaged."""
     try:
         return decode_manifest(read(join(tree.root, MANIFEST)))
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""What an interpreter of a trial does at its start: it holds what it runs from, and is no package manager.
+"""What an interpreter of a trial does at its start: hold the files it runs from, and refuse to change packages.
 
 A trial's directory is made of links into the real environment: pip would remove and write through them.
 """
@@ -11,18 +11,18 @@ from .layout import STATE
 from .process import MANAGERS, command, program, say
 
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
-_OURS = {"liveinstall", "_pip_child"}  # these ask for themselves whether they may
+_OURS = {"liveinstall", "_pip_child"}  # these check for themselves whether they may run
 _KNOWN = (MANAGERS - _OURS) | {"easy_install"}
-# These do much else: only what is known to change something is refused.
+# These do much else: only commands that are known to change something are refused.
 _MORE = {"uv", "pipx", "rye", "hatch"}
 _READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
 _WRITE = {"install", "uninstall", "sync", "add", "remove", "update", "upgrade", "create", "run", "inject"}
-# Whoever imports these, from `-c` or a program, is about to change packages.
+# A program that imports these, also from `-c`, is about to change packages.
 _COMMANDS = {"pip._internal.commands.install", "pip._internal.commands.uninstall"}
 
 
 class _Refusal:
-    """On sys.meta_path: pip's commands that change something cannot be imported."""
+    """On sys.meta_path: keeps those of pip's commands that change something from being imported."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):  # noqa: ARG004  the protocol of sys.meta_path
@@ -31,11 +31,18 @@ class _Refusal:
 
 
 def begin(site, sees, before, after):
-    """What the line of a trial calls. Never raises. `before`, `after`: further site directories, around the trial's."""
+    """Prepare an interpreter of a trial; the trial's `.pth` line calls this. Never raises.
+
+    Args:
+        site: the site directory to hold, or "".
+        sees: the parts that the trial is made of.
+        before: further site directories, for the places before the trial's own on `sys.path`.
+        after: the same, for the places after it.
+    """
     try:
         sys.dont_write_bytecode = True  # it would be written through the links, by children that ignore the variable
         if changes_packages(sys.orig_argv):
-            say("liveinstall: a trial changes no packages; this has not been done: " + command())
+            say("liveinstall: a trial changes no packages; this was not run: " + command())
             os._exit(1)
         if program(sys.orig_argv)[0] not in _OURS:
             sys.meta_path.insert(0, _Refusal)
@@ -51,12 +58,16 @@ def begin(site, sees, before, after):
                     sys.path[own[0] : own[0]] = new
         if site and os.path.isdir(os.path.join(site, STATE)):
             take_hold(site, command(), sees)
-    except BaseException:  # what cannot be had must not keep Python from starting
+    except BaseException:  # Python must start even if this fails
         pass
 
 
 def changes_packages(arguments):
-    """Whether an interpreter's arguments run a package manager, and not only to ask it something."""
+    """Whether an interpreter with these arguments runs a package manager that would change something.
+
+    Args:
+        arguments: a command line as in `sys.orig_argv`.
+    """
     name, words = program(arguments)
     if name not in _KNOWN | _MORE:
         return False

@@ -1,8 +1,8 @@
-"""Which versions a starting interpreter sees while somebody still uses what a swap would move.
+"""Which versions a starting interpreter imports while a live process still uses the files that a swap would move.
 
-What its holding ancestor sees; without one, or where the ancestor uses nothing of it, the newest: then the parts
-themselves go on its sys.path, and it holds them. Package managers are shown the disk: with a part on its path pip would
-empty the part.
+The versions of its nearest ancestor with a hold. Without one, or if the ancestor uses none of those files, the newest:
+then the parts themselves go on its sys.path, and it holds them. Package managers see the files on disk: with a part on
+its path, pip would empty the part.
 """
 
 import os
@@ -16,7 +16,15 @@ from .process import command, is_manager
 
 
 def held(site, record):
-    """(pid, names) of each other live process whose hold keeps a transaction from being swapped."""
+    """Who keeps a transaction from being swapped by a hold.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+
+    Returns:
+        A list of (pid, names of the distributions in use) of other live processes.
+    """
     return _blocking(live_holds(site, others=True), record)
 
 
@@ -26,7 +34,10 @@ def _blocking(holds, record):
 
 
 def in_use(site, record):
-    """The same, and of each that has a library mapped and has not said what it uses."""
+    """Who keeps a transaction from being swapped: by a hold, or with a mapped library and no hold at all.
+
+    Args and result are those of `held()`.
+    """
     places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
     holds = live_holds(site, others=True)
     said = {hold.pid for hold in holds if hold.uses is not None}
@@ -34,9 +45,15 @@ def in_use(site, record):
 
 
 def mapped(places):
-    """(pid, name) of each other process that has mapped a file below the places (name -> [paths]), as Linux tells.
+    """Which other processes have mapped files below certain paths; only Linux says.
 
-    Such a process may never have heard of us. Only processes of the same user are asked.
+    Such a process may have no hold. Only processes of the same user are examined.
+
+    Args:
+        places: maps the name of a distribution to a list of absolute paths.
+
+    Returns:
+        A list of (pid, name).
     """
     wanted = [(os.fsencode(place), name) for name, paths in places.items() for place in paths]
     if not wanted or not sys.platform.startswith("linux"):
@@ -55,33 +72,38 @@ def mapped(places):
 
 
 def adopt_view(site, swap_blocked=False):
-    """Take the view that is due when what waits cannot be swapped; False when no hold is in the way.
+    """Let this process import a consistent set of versions if pending changes cannot be swapped now.
 
-    `swap_blocked`: something else is in the way. (Asking who has mapped a library takes longer than all of this: only who is
-    about to swap does.)
+    Args:
+        site: the site directory.
+        swap_blocked: something other than a hold, such as a mapped library, is in the way. (To examine the mapped files
+            of all processes takes longer than everything here: only a process that is about to swap does it.)
+
+    Returns:
+        Whether a view was adopted; if not, no hold is in the way of a swap.
     """
-    waiting, holds = _waiting(site), live_holds(site)
-    ancestor = _ancestor(holds, waiting)
+    pending, holds = _pending(site), live_holds(site)
+    ancestor = _ancestor(holds, pending)
     others = [hold for hold in holds if hold.pid != os.getpid()]
-    if not swap_blocked and not ancestor and not any(_blocking(others, record) for record in waiting):
+    if not swap_blocked and not ancestor and not any(_blocking(others, record) for record in pending):
         return False
     if is_manager(sys.orig_argv):
         return True
     if ancestor:
         sees = ancestor.sees
-        unseen = [record.transaction_id for record in waiting if not set(_parts([record])) <= set(sees)]
+        unseen = [record.transaction_id for record in pending if not set(_parts([record])) <= set(sees)]
         take_hold(site, command(), sees, () if "resource_tracker" in command() else unseen)
     else:
-        sees = _parts(waiting)
+        sees = _parts(pending)
         take_hold(site, command(), sees)
-        if _parts(_waiting(site)) != sees:
+        if _parts(_pending(site)) != sees:
             release(site)  # it was swapped, changed or cancelled just now
             return adopt_view(site, swap_blocked)
     _show(site, sees)
     return True
 
 
-def _waiting(site):
+def _pending(site):
     found = []
     for transaction_id, state, tries in list_transactions(site):
         if state == "pending":
@@ -96,24 +118,24 @@ def _parts(records):
     return [change.part for record in records for change in record.changes if change.part]
 
 
-def _ancestor(holds, waiting):
-    """The hold of the nearest ancestor, if it has a view of its own: it sees a part, or uses what a swap would move."""
+def _ancestor(holds, pending):
+    """The hold of the nearest ancestor, if that has a view of its own: sees a part, or uses what a swap would move."""
     holds = {hold.name: hold for hold in holds}
     name = basename(os.environ.get(VARIABLE, ""))
     while name in holds and holds[name].pid == os.getpid():  # the guard has taken this process's own
         name = holds[name].parent
     hold = holds.get(name)
-    return hold if hold and (hold.sees or any(hold.blocks(record) for record in waiting)) else None
+    return hold if hold and (hold.sees or any(hold.blocks(record) for record in pending)) else None
 
 
 def _show(site, sees):
-    """Put parts on sys.path, each in front of the directory that it will be moved to, and run their .pth files."""
+    """Put parts on sys.path, each in front of the directory that it will be swapped into, and run their .pth files."""
     add = getattr(sys.modules.get("site"), "addpackage", None)
     for part in sees:
         path = normpath(join(site, part))
         if isdir(path) and path not in sys.path:
-            homes = [number for number, entry in enumerate(sys.path) if entry and realpath(entry) == dirname(path)]
-            sys.path.insert(homes[0] if homes else len(sys.path), path)
+            positions = [number for number, entry in enumerate(sys.path) if entry and realpath(entry) == dirname(path)]
+            sys.path.insert(positions[0] if positions else len(sys.path), path)
             for name in sorted(os.listdir(path)):
                 if add and name.endswith(".pth"):
                     add(path, name, None)

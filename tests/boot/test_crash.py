@@ -9,7 +9,7 @@ import pytest
 from helpers.disk_errors import ERRORS, PHASES, assert_whole, tries_of_errors, upgrade
 from helpers.in_process_site import KILLED, Place
 
-import _liveinstall_boot as boot
+from _liveinstall_boot import layout
 from _liveinstall_boot.layout import LOCK, MANIFEST, STATE, TRIES, list_transactions, record_path
 from liveinstall._transactions import transaction as transactions
 
@@ -130,7 +130,7 @@ def test_what_vanished_harms_no_start(place, what):
     elif what == "lock":
         (state / LOCK).unlink(missing_ok=True)
     else:
-        boot_remove(state / getattr(boot, what.upper()))
+        boot_remove(state / getattr(layout, what.upper()))
     assert place.start()[0] == 0
     versions = {path.name for path in place.site.glob("alpha-*.dist-info")}
     assert len(versions) == 1
