@@ -112,7 +112,8 @@ def _files_of_ours(place: Workshop, environment: Environment) -> set[str]:
 def _held(place: Workshop, environment: Environment) -> Iterator[None]:
     """Another process holds the environment."""
     code = (
-        "from liveinstall._environment.holders import take_hold; from liveinstall._environment.target import find_target; "
+        "from liveinstall._environment.holders import take_hold; "
+        "from liveinstall._environment.target import find_target; "
         "take_hold(find_target().site); import numpy; print(flush=True); input()"
     )
     # -S would find no liveinstall, and a plain start would swap what waits: the pending record steps aside meanwhile.

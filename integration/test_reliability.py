@@ -1,4 +1,4 @@
-"""A small part of `python -m integration.reports.reliability`, in every run: nothing may be broken, and what breaks is seen."""
+"""A small part of the report on reliability, in every run: nothing may be broken, and what breaks is seen."""
 
 from __future__ import annotations
 

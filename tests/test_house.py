@@ -110,9 +110,13 @@ def imports(path: Path, *, types_too: bool = False):
                 yield f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != "liveinstall.owners":
-            if re.fullmatch(r"liveinstall(\.\w+)+", node.value) and is_module(node.value):
-                yield node.value  # for `import_module()`; `liveinstall.owners` is a group of entry points, too
+        elif is_dotted_name(node) and is_module(node.value) and node.value != "liveinstall.owners":
+            yield node.value  # for `import_module()`; `liveinstall.owners` is a group of entry points, too
+
+
+def is_dotted_name(node: ast.AST) -> bool:
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return is_text and bool(re.fullmatch(r"liveinstall(\.\w+)+", node.value))
 
 
 def ours(path: Path, **options: bool):

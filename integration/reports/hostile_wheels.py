@@ -1,4 +1,4 @@
-"""Every hostile wheel with each installer: docs/hostile-wheels.md, which `python -m integration.reports.reliability` makes.
+"""Every hostile wheel with each installer: a page that `python -m integration.reports.reliability` makes.
 
 `python -m integration.reports.hostile_wheels KIND ...` prints the table of some kinds.
 """

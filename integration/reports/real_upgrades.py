@@ -1,4 +1,4 @@
-"""`python -m integration.reports.real_upgrades`: all real upgrades, with pip in place and with liveinstall, as docs/real-upgrades.md.
+"""All real upgrades, with pip in place and with liveinstall: makes docs/real-upgrades.md.
 
 With names of cases only these are run, and the table is printed instead.
 """
@@ -25,7 +25,8 @@ _HEAD = """\
 # Real upgrades under a live process
 
 Each row upgrades real packages while a process uses them, then lets that process go on: lazy imports, data files,
-child processes, pickles, tracebacks. Without an upgrade all of it works. Made by `python -m integration.reports.real_upgrades` on
+child processes, pickles, tracebacks. Without an upgrade all of it works.
+Made by `python -m integration.reports.real_upgrades` on
 {date}; the cases are in `integration/lib/cases/`.
 
 | what happened | pip install, in place | liveinstall |

@@ -141,7 +141,8 @@ def test_a_hint_that_fails_hides_nothing(alpha):
 
 def test_imports_that_succeed_and_modules_that_are_asked_for_never_come_here(alpha):
     told = alpha.json(
-        "import alpha, importlib.util\nli.install('alpha==2.0')\nfrom liveinstall._transactions import visibility as visible\n"
+        "import alpha, importlib.util\nli.install('alpha==2.0')\n"
+        "from liveinstall._transactions import visibility as visible\n"
         "calls = []\nvisible._has = lambda *words: calls.append(words) or True\n"
         "import alpha.late, wave, xml.dom\nassert importlib.util.find_spec('alpha.fresh') is None\n"
         "assert __import__('alpha', fromlist=['fresh']) is alpha\n"

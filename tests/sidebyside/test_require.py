@@ -296,7 +296,8 @@ def test_other_children_see_it_where_starts_look_for_a_registry(world):
         print(json.dumps(subprocess.check_output(child, text=True).strip()))
     """
     assert world.json(code) == "2.0"
-    enable = "from liveinstall._sidebyside.registry import files as registries; registries.enable(li.status().target.site, on={})"
+    imports = "from liveinstall._sidebyside.registry import files as registries"
+    enable = imports + "; registries.enable(li.status().target.site, on={})"
     world.run(enable.format(True))
     try:
         assert world.json(code) == "1.5"

@@ -1,4 +1,4 @@
-"""`python -m integration.reports.reliability`: kills, errors, power losses, crowds and hostile wheels, also of pip and uv.
+"""Kills, errors, power losses, crowds and hostile wheels, also of pip and uv.
 
 Makes docs/reliability.md and docs/hostile-wheels.md. With `--print` the former is printed instead, and neither made.
 Status 1 if liveinstall broke anything. Wants strace, and two cores.

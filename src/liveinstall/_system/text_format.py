@@ -1,7 +1,7 @@
 """The text format of small files that another version may read: a magic line, rows of cells, `end`.
 
-Cells are separated by tabs. Both directions are pure; what a row means is the caller's. (The boot package has a codec of
-its own, because it imports nothing.)
+Cells are separated by tabs. Both directions are pure; what a row means is up to the caller. (The boot package has a
+codec of its own, because it imports nothing.)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs in a child process: activate a registry, then run a program as Python itself would.
 
-`python -c "from liveinstall._sidebyside.activation._program_child import main; main()" REGISTRY STORE SITE KIND TARGET ...`: REGISTRY is a
-file, or empty; KIND is script, module or code.
+The command line is `python -c "from ... import main; main()" REGISTRY STORE SITE KIND TARGET ...`: REGISTRY is a file,
+or empty; KIND is script, module or code.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""A former name: see `activating`."""
