@@ -1,6 +1,6 @@
 """Real distributions by each way of having them side by side: docs/side-by-side-packages.md.
 
-`python -m integration.reports.owner_mechanisms WHEELS` makes the page from the wheels of a directory, with all that they
+`python -m integration.reports.owner_mechanisms WHEELS` makes the page from a directory of wheels, with all that they
 need; with NAMES it prints the table of these distributions. What a process sees is compared with what it sees in an
 environment that the same wheels are installed in.
 """

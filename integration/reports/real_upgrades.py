@@ -27,7 +27,7 @@ _HEAD = """\
 Each row upgrades real packages while a process uses them, then lets that process go on: lazy imports, data files,
 child processes, pickles, tracebacks. Without an upgrade all of it works.
 Made by `python -m integration.reports.real_upgrades` on
-{date}; the cases are in `integration/lib/cases/`.
+{date}; the cases are in `integration/cases/`.
 
 | what happened | pip install, in place | liveinstall |
 |---|---|---|

@@ -32,7 +32,7 @@ _PRESS = {
     FrontEnd.COLAB: 'Choose Runtime > Restart session, or press the button "Restart session".',
     FrontEnd.DATABRICKS: "Run dbutils.library.restartPython() in a cell.",
     FrontEnd.RUNNER: "Run the notebook again: what runs it would wait for this kernel for ever.",
-    FrontEnd.CONSOLE: "Restart the kernel in the program that shows it, or leave the console with Ctrl-D and start it again.",
+    FrontEnd.CONSOLE: "Restart the kernel in the program that shows it, or press Ctrl-D and start the console again.",
     FrontEnd.KERNEL: "Restart the kernel in the program that shows it.",
     FrontEnd.NOTEBOOK: "Choose Kernel > Restart Kernel.",
 }
