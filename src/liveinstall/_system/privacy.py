@@ -74,6 +74,22 @@ def read_private(path: str) -> bytes:
         return stream.read()
 
 
+def write_private(path: str, content: bytes) -> None:
+    """Write a file that only this user may read, by one rename; a link or a FIFO at its place is replaced, not used.
+
+    Only one may do it at a time. Raises: OSError.
+    """
+    draft = f"{path}.draft"
+    try:  # noqa: SIM105
+        os.unlink(draft)
+    except FileNotFoundError:
+        pass
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with open(handle, "wb") as stream:
+        stream.write(content)
+    os.replace(draft, path)
+
+
 def open_own(path: str, *, dir_fd: int | None = None) -> int:
     """The descriptor of a directory of this user's, which is no link; nothing else is opened, and no FIFO waited for.
 
