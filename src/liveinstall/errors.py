@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from liveinstall._system.redact import redact
+
 
 class LiveInstallError(Exception):
     """The root of all errors here.
 
     Attributes: `what` failed, what one can `todo` about it, and what is `unchanged`; each a sentence or empty.
-    Keyword arguments beyond these become attributes; each subclass declares its own.
+    Keyword arguments beyond these become attributes; each subclass declares its own. None of them has a secret: what
+    somebody has asked for, and what programs have said, may have some, and errors are shown, logged and sent on.
     """
 
     unchanged = "Nothing was changed."
 
     def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
-        super().__init__(what)
-        self.what = what
-        self.todo = todo
-        self.details = details
-        for name, value in details.items():
+        super().__init__(redact(what))
+        self.what = redact(what)
+        self.todo = redact(todo)
+        self.details = {name: _without_secrets(value) for name, value in details.items()}
+        for name, value in self.details.items():
             setattr(self, name, value)
 
     def __str__(self) -> str:
@@ -32,6 +35,14 @@ class LiveInstallError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with the keyword arguments, which `Exception` would lose."""
         return _rebuild, (type(self), self.what, self.todo, self.details)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if type(value) is dict:
+        return {key: _without_secrets(each) for key, each in value.items()}
+    return type(value)(map(_without_secrets, value)) if type(value) in (tuple, list) else value
 
 
 def _rebuild(kind: type[LiveInstallError], what: str, todo: str, details: dict[str, Any]) -> LiveInstallError:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
+from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from liveinstall._engines.base import View
 from liveinstall._engines.select import ENGINES, choose_engine

@@ -10,8 +10,8 @@ import time
 from importlib.util import MAGIC_NUMBER
 
 import pytest
-from support import make_wheel
-from users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
+from helpers.environments import make_wheel
+from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from liveinstall._sidebyside.imports.virtual import fingerprint
 from liveinstall._sidebyside.wheels import helper

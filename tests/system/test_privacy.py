@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from support import SOURCE
-from users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
+from helpers.environments import SOURCE
+from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from liveinstall._system import privacy
 from liveinstall._system.privacy import is_private, keeps_apart, make_private, open_own, reached, read_private

@@ -6,7 +6,7 @@ import stat
 import tempfile
 
 import pytest
-from users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
+from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from _liveinstall_boot.layout import STATE, TRANSACTIONS
 from liveinstall._system.workplace import encode, note_elsewhere, parse, sweep, workplace

@@ -102,7 +102,10 @@ class RequestResolver:
         except ResolutionError as error:
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()
-            raise self._promises.explained(error) from error
+            explained = self._promises.explained(error)
+            if explained is error:
+                raise  # an error that is its own cause is a loop for whoever follows causes
+            raise explained from error
         return self._promises.without_them(found)
 
     def check(self, decided: Plan, candidates: Iterable[Candidate]) -> Plan:

@@ -20,6 +20,7 @@ from liveinstall._requirements.requirement import (
     wrong,
 )
 from liveinstall._requirements.sources import Sources
+from liveinstall._system.redact import cause_of, has_slash_in_password, learn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,6 +108,8 @@ class Request:
 def parse_request(requirements: tuple[RequirementLike, ...], **options: object) -> Request:
     """Check a request; RequirementError says which part of it cannot be understood, or contradicts another."""
     texts, asked = _understand(requirements, options)
+    learn([texts, asked])
+    _check_passwords(texts, asked)
     _check_together({**asked, "requirements": texts})
     asked = without_network(asked) if is_offline() else asked
     locked, read = _read_sources(asked)
@@ -135,6 +138,14 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
         **{name: asked[name] for name in FLAGS if name != "deps"},
         **{name: asked[name] for name in ("index_url", "extra_index_urls", "find_links", "when", "timeout")},
     )
+
+
+def _check_passwords(texts: Sequence[Any], asked: Mapping[str, Any]) -> None:
+    """Refuse a password that nobody would read as one: what comes after its slash would be told as a path or a port."""
+    given = [*texts, *(one for value in asked.values() for one in (value if isinstance(value, tuple) else (value,)))]
+    for text in given:
+        if isinstance(text, str) and has_slash_in_password(text):
+            raise wrong(f"the password in {text} has a slash.", text, todo="Write it as %2F.")
 
 
 def _understand(
@@ -166,7 +177,7 @@ def _habit(text: str) -> dict[str, Any]:
         return parse_pip_command(shlex.split(_HABIT.sub("", text)))
     except ValueError as error:
         todo = "Use the keyword arguments of install(), such as index_url=."
-        raise wrong(f"{text!r} is not understood here: {error}.", text, todo=todo) from error
+        raise wrong(f"{text!r} is not understood here: {error}.", text, todo=todo) from cause_of(error)
 
 
 def _check_together(asked: Mapping[str, Any]) -> None:
@@ -233,7 +244,7 @@ def _constraint(text: str) -> str:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from error
+        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from cause_of(error)
     if requirement.extras:
         raise wrong(f"{text!r}: a constraint has no extras.", text)
     return text

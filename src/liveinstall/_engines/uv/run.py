@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.holds import VARIABLE as HOLD
+from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._engines.uv.arguments import source_options
 from liveinstall._engines.uv.view import glance, show
 from liveinstall._requirements.sources import Sources
@@ -59,7 +60,9 @@ class Run:
             self._lay(spare, view, lock=False)  # that memory is full
         try:
             where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
-            self.child = Child([uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *asked], env=variables)
+            words, more = without_uv_credentials(asked, variables, spare)
+            command = [uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *words]
+            self.child = Child(command, env={**variables, **more})
         except BaseException:
             self.finish()
             raise
