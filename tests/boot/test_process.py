@@ -51,7 +51,7 @@ def test_no_hold_has_the_secret_that_was_typed(env):
     """Neither one that was asked for nor one that the guard took."""
     code = "import os; from pathlib import Path; path = Path(os.environ['LIVEINSTALL_HOLD']); print(path.read_text())"
     asked = env.run(f"li.hold(); {code}", "-X", "at=https://u:XXX@h/s")
-    env.run("li.guard(True)")
+    env.run("li.guard('on')")
     guarded = env.run(code, "-X", "token=XXX")
     for done in (asked, guarded):
         assert done.stdout.startswith("liveinstall-hold 1"), done.stderr
