@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
 
-from integration.wheels import write_wheel
+from integration.lib.wheels import write_wheel
 
 MARK = "XqzSECRETzqX"  # in each part of each secret: what is cut in two is found, too
 USER = "somebody"
