@@ -165,7 +165,10 @@ def asked_for(form: str, password: str, address: str, user: User) -> tuple[list[
     assert form == "keyring"
     program = user.place / "bin" / "keyring"
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\necho '{password}'\n", encoding="utf-8")
+    answer = json.dumps({"username": USER, "password": password})  # what newer versions of pip ask for
+    program.write_text(
+        f"#!/bin/sh\ncase \"$*\" in *json*) echo '{answer}';; *) echo '{password}';; esac\n", encoding="utf-8"
+    )
     program.chmod(0o755)
     user.kept += ("bin",)
     user.variables |= {"PATH": f"{program.parent}:{os.environ['PATH']}"}
