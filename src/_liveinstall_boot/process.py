@@ -24,7 +24,7 @@ def command():
 
 
 def without_secrets(line):
-    """A command line without what `liveinstall._system.redact` hides in one, as far as that needs no `re`.
+    """A command line without what `liveinstall._redact` hides in one, as far as that needs no `re`.
 
     Every user may read a hold. A start loads no regular expressions, so this looks at words: URLs, proxies,
     `name=value` and `--name value`.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from liveinstall._system.redact import redact
+from liveinstall._redact import redact
 
 
 class LiveInstallError(Exception):

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from liveinstall._system import redact as room
-from liveinstall._system.redact import cause_of, is_secret, learn, redact, without_secret_queries
+from liveinstall import _redact as room
+from liveinstall._redact import cause_of, is_secret, learn, redact, without_secret_queries
 from liveinstall.errors import EngineError
 
 

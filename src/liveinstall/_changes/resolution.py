@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveinstall._changes.requester_constraints import RequesterConstraints, check_requester_options
+from liveinstall._redact import redact
 from liveinstall._requirements.offline import ADVICE, is_offline
-from liveinstall._system.redact import redact
 from liveinstall.errors import EngineError, RequirementError, ResolutionError, WheelRefusedError
 from liveinstall.events import Planning
 

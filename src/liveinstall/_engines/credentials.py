@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from liveinstall._system.redact import is_secret
+from liveinstall._redact import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from liveinstall._redact import cause_of, has_slash_in_password, learn
 from liveinstall._requirements.offline import check_local, is_offline, without_network
 from liveinstall._requirements.option_values import DEFAULTS, FLAGS, names_of, value_of
 from liveinstall._requirements.requirement import (
@@ -20,7 +21,6 @@ from liveinstall._requirements.requirement import (
     wrong,
 )
 from liveinstall._requirements.sources import Sources
-from liveinstall._system.redact import cause_of, has_slash_in_password, learn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from liveinstall._system.redact import cause_of, redact
+from liveinstall._redact import cause_of, redact
 from liveinstall.errors import RequirementError
 
 RequirementLike = str | Requirement | os.PathLike[str]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from liveinstall._redact import cause_of
 from liveinstall._requirements.requirement import wrong
-from liveinstall._system.redact import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

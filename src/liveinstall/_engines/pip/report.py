@@ -17,8 +17,8 @@ from liveinstall._engines.credentials import without_git_credentials
 from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.pip.arguments import checkouts_home, commands
 from liveinstall._model import Candidate
+from liveinstall._redact import redact, without_secret_queries
 from liveinstall._requirements.offline import ADVICE, is_offline
-from liveinstall._system.redact import redact, without_secret_queries
 from liveinstall.errors import (
     BuildError,
     DownloadError,

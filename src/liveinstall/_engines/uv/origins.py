@@ -14,8 +14,8 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from liveinstall._engines.credentials import without_uv_credentials
+from liveinstall._redact import redact
 from liveinstall._system.child_process import Child
-from liveinstall._system.redact import redact
 from liveinstall.errors import EngineError
 from liveinstall.results import Origin
 

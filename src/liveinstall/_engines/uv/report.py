@@ -16,8 +16,8 @@ from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.uv.origins import Origins
 from liveinstall._model import Candidate
 from liveinstall._planning.graph import Node, named
+from liveinstall._redact import redact, without_secret_queries
 from liveinstall._system.dist_info import read_fields
-from liveinstall._system.redact import redact, without_secret_queries
 from liveinstall.errors import EngineError, WheelRefusedError
 
 if TYPE_CHECKING:
