@@ -17,14 +17,16 @@ looks for a swap, the swap announces itself as `swapping` and then looks for `us
 other; the process then waits, the swap gives up.
 """
 
+import atexit
 import errno
 import os
 import sys
 import time
 from os.path import basename, join
 
-from .layout import HOLDS, STATE, WAIT, list_transactions
-from .locks import is_swapping
+from .codec import open_regular
+from .layout import HOLDS, LOCK, STATE, WAIT, list_transactions
+from .locks import is_locked, is_swapping
 
 try:
     import fcntl
@@ -35,6 +37,8 @@ except ImportError:
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
 UNWRITABLE_SUFFIX = "!"  # ends the name of a hold that could no longer be written: its process may use anything
+LIMIT = 2**20  # bytes of a hold that are read; the process of a longer one may use anything
+SWEPT = 8  # how many other holds a process looks at when it takes its own, to remove those of dead processes
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
 _own = {}  # site directory -> the Watcher of this process's hold
@@ -47,7 +51,7 @@ class Hold:
         self.path = path
         self.name = basename(path).rstrip(UNWRITABLE_SUFFIX)
         pid = self.name.partition("-")[0]
-        self.pid = int(pid) if pid.isdecimal() else 0
+        self.pid = int(pid) if pid.isdecimal() and len(pid) < 10 else 0
         self.parent = ""
         self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
         lines = text.split("\n")
@@ -59,7 +63,7 @@ class Hold:
         for line in lines[1:]:
             key, _, value = line.partition(" ")
             if key == "since":
-                self.since = float(value)
+                self.since = _seconds(value)
             elif key in ("command", "parent"):
                 setattr(self, key, value)
             elif key == "sees":
@@ -78,6 +82,15 @@ class Hold:
             for change in record.changes
             if (change.part and change.part in self.sees) or not self.uses.isdisjoint(record.tops.get(change.name, ()))
         ]
+
+
+def _seconds(text):
+    """A point in time that a calendar can show; 0 for all else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return seconds if 0 <= seconds < 10**10 else 0.0  # which nan and inf are not, either
 
 
 class Watcher:
@@ -113,10 +126,13 @@ class Watcher:
             pass
 
     def wait(self):
-        """Wait, at most `WAIT` seconds, for the end of a swap, which may not have seen what was just noted."""
+        """Wait, at most `WAIT` seconds, for the end of a swap, which may not have seen what was just noted.
+
+        A swap that was killed has no lock any longer: nothing moves before the next start, so nothing is waited for.
+        """
         end = time.monotonic() + WAIT
         while not is_swapping() and any(state == "swapping" for _, state, _ in list_transactions(self.site)):
-            if time.monotonic() > end:
+            if not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
                 return
             time.sleep(0.01)
 
@@ -150,7 +166,8 @@ def take_hold(site, command, sees=(), keeps=()):
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
     draft = path if os.name == "nt" else join(site, STATE, "hold-" + name)  # Windows renames no open file
-    parent = basename(os.environ.get(VARIABLE, ""))
+    _sweep_some(site)
+    parent = basename(os.environ.get(VARIABLE, "")).partition("\n")[0]
     about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % (MAGIC, os.getpid(), time.time(), command, parent)
     handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
     try:
@@ -166,6 +183,9 @@ def take_hold(site, command, sees=(), keeps=()):
         os.close(handle)
         os.unlink(draft)
         raise
+    if not _own:
+        atexit.unregister(_release_at_exit)
+        atexit.register(_release_at_exit)
     _own[site] = watcher
     sys.meta_path.insert(0, watcher)
     os.environ[VARIABLE] = path
@@ -205,23 +225,51 @@ def live_holds(site, others=False, start=""):
     Returns:
         A list of `Hold`.
     """
-    directory = join(site, STATE, HOLDS)
-    try:
-        names = sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     found = []
-    for name in names:
-        path = join(directory, name)
-        if name.startswith(start) and _is_alive(path):
-            try:
-                with open(path, encoding="utf-8", errors="replace") as stream:
-                    hold = Hold(path, stream.read())
-            except (OSError, ValueError):
-                hold = Hold(path, "")
+    for path in _paths(site, start):
+        if _is_alive(path):
+            hold = Hold(path, _text(path))
             if not (others and hold.pid == os.getpid()):
                 found.append(hold)
     return found
+
+
+def _paths(site, start=""):
+    """The paths of all holds, of dead processes too; what is not a regular file is not a hold."""
+    try:
+        with os.scandir(join(site, STATE, HOLDS)) as entries:
+            return sorted(
+                entry.path for entry in entries if entry.name.startswith(start) and entry.is_file(follow_symlinks=False)
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _text(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:
+            text = stream.read(LIMIT)
+            return "" if stream.read(1) else text
+    except OSError:
+        return ""
+
+
+def _sweep_some(site):
+    """Remove the holds of dead processes among a few, so that they cannot pile up where nobody looks at all of them."""
+    paths = _paths(site)
+    first = os.getpid() % len(paths) if paths else 0
+    for path in (paths[first:] + paths[:first])[:SWEPT]:
+        _is_alive(path)
+
+
+def _release_at_exit():
+    """Remove the holds of this process; if a daemon thread may still import, they end with the process instead."""
+    if len(sys._current_frames()) == 1:  # noqa: SLF001  `threading` costs a start 3 ms
+        for site in held_sites():
+            try:
+                release(site)
+            except OSError:
+                pass
 
 
 def _lock(handle, asking=False):
@@ -235,16 +283,11 @@ def _lock(handle, asking=False):
 
 
 def _is_alive(path):
+    flags = os.O_RDWR if os.name == "nt" else os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        handle = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    except PermissionError:  # another user's: assume that it lives
-        return True
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, flags)
+    except OSError as error:  # another user's: assume that it lives
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
     try:
         _lock(handle, asking=True)
     except OSError:

@@ -8,12 +8,15 @@ MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm"
 
 
 HIDDEN = "****"  # in place of a secret
+_said = []
 
 
 def say(line):
-    """Print one line on stderr, if there is a stderr."""
+    """Print a line on stderr, if there is one; only the first in each process, since a start prints one at most."""
     try:
-        sys.stderr.write(line.replace("\n", " ") + "\n")
+        if not _said:
+            _said.append(line)
+            sys.stderr.write(" ".join(line.splitlines()) + "\n")
     except BaseException:  # closed, or None
         pass
 
