@@ -106,6 +106,15 @@ def real_wheels(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_COMMON)
+def fuzz(session: nox.Session) -> None:
+    """Starts over damaged state, for five minutes; `-- SECONDS` for longer or shorter."""
+    _groups(session, "test")
+    session.install("-e", ".")
+    seconds = session.posargs[0] if session.posargs else "300"
+    session.run("pytest", "tests/boot/test_fuzz.py", env={**CLEAN, "LIVEINSTALL_FUZZ_SECONDS": seconds})
+
+
+@nox.session(python=NEWEST_COMMON)
 def reliability(session: nox.Session) -> None:
     """Kills, errors, power losses, crowds and hostile wheels, pip and uv beside: docs/reliability.md. Wants strace."""
     _groups(session, "integration")

@@ -229,3 +229,20 @@ def test_any_bytes_are_a_record_of_an_installed_distribution_or_stale(tmp_path_f
     text = written(tmp_path_factory.getbasetemp() / "RECORD", data)
     with contextlib.suppress(StaleError):
         assert all(len(row) == 3 and row[0] for row in record_rows(text))
+
+
+def test_cancel_drops_a_damaged_transaction_and_says_what_it_leaves(env):
+    directory = env.site / STATE / TRANSACTIONS
+    env.wheel("alpha", "1.0")
+    env.run("li.install('alpha')")
+    (directory / "1.failed").write_text("garbage")
+    assert env.run("print(li.cancel(), li.status().unreadable)").stdout == "() ()\n"
+    (directory / "2.failed").write_text("garbage")
+    kept = env.site / STATE / RETIRED / "2" / "beta-1.part" / "beta.py"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    done = env.run("li.cancel()")
+    assert "2.failed" in done.stderr and "cannot be read" in done.stderr and kept.exists()
+    (directory / "3.swapping").write_text("garbage")
+    assert env.run("li.finalize(); print(len(li.status().unreadable))").stdout == "2\n"
+    assert not (directory / "3.swapping").exists()
