@@ -94,18 +94,41 @@ def _seconds(text):
 
 
 class Watcher:
-    """First on sys.meta_path: notes in the hold what is about to be imported. It finds nothing."""
+    """Notes in the hold what is about to be imported.
+
+    First on sys.meta_path, where it finds nothing. Another finder may come before it, sys.meta_path may be restored, a
+    module may be loaded from a file without any finder: so it is also called before the code of a module runs, and then
+    looks for modules that were put into `sys.modules` by hand.
+    """
 
     def __init__(self, site, handle, path, known):
         self.site = site
         self.handle = handle
         self.path = path
         self.known = known
+        self.count = 0  # how many modules there are, as far as known here
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
-        if path is None and name not in self.known:
-            self.known.add(name)
-            self.append("uses", [name])
+        if path is None:
+            self.note([name])
+
+    def before_exec(self, spec):
+        """Note what a module, whose code is about to run, belongs to."""
+        name, origin = spec.name, getattr(spec, "origin", None)
+        names = [name.partition(".")[0]]
+        if isinstance(origin, str) and not _is_named_like(name, origin):  # then any directory on the way may be the one
+            names += [part.partition(".")[0] for part in origin.replace(os.sep, "/").split("/")]
+        if len(sys.modules) != self.count:  # not only those that this function was told of
+            names += _top_names()
+        self.count = len(sys.modules) + 1
+        self.note(names)
+
+    def note(self, names):
+        """Append top-level names that are not in the hold yet, and wait for a swap that may not have seen them."""
+        new = set(names).difference(self.known, [""])
+        if new:
+            self.known |= new
+            self.append("uses", sorted(new))
             self.wait()
 
     def append(self, key, values):
@@ -119,6 +142,8 @@ class Watcher:
 
     def mark_unknown(self):
         """Say that this process may use anything: a full disk can still rename, and must not fail an import."""
+        if self.path.endswith(UNWRITABLE_SUFFIX):
+            return
         try:
             os.rename(self.path, self.path + UNWRITABLE_SUFFIX)
             self.path += UNWRITABLE_SUFFIX
@@ -173,7 +198,7 @@ def take_hold(site, command, sees=(), keeps=()):
     try:
         _lock(handle)
         os.write(handle, about.encode("utf-8", "replace"))
-        loaded = {name.partition(".")[0] for name in list(sys.modules)}.difference(sys.stdlib_module_names)
+        loaded = _top_names().difference(sys.stdlib_module_names)
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
         for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
             watcher.append(key, values)
@@ -187,9 +212,48 @@ def take_hold(site, command, sees=(), keeps=()):
         atexit.unregister(_release_at_exit)
         atexit.register(_release_at_exit)
     _own[site] = watcher
+    if not _watch_execution():
+        watcher.mark_unknown()
     sys.meta_path.insert(0, watcher)
     os.environ[VARIABLE] = path
     return path
+
+
+def _top_names():
+    return {name.partition(".")[0] for name in list(sys.modules) if isinstance(name, str)}
+
+
+def _is_named_like(name, origin):
+    """Whether a file is where a module of this name is expected: `a.b` in `.../a/b.py` or `.../a/b/__init__.py`."""
+    parts = origin.replace(os.sep, "/").split("/")
+    parts[-1] = parts[-1].partition(".")[0]
+    expected = name.split(".")
+    return len(parts) == 1 or expected in (parts[-len(expected) :], parts[-len(expected) - 1 : -1])
+
+
+def _watch_execution():
+    """Call each Watcher before the code of a module runs, whoever found it; returns whether that is possible here.
+
+    importlib gives every module that has a spec its attributes in one function, before it runs the module. (An audit
+    hook would hear as much, but makes each `id()` in the process three times as slow.)
+    """
+    bootstrap = sys.modules.get("_frozen_importlib")
+    inner = getattr(bootstrap, "_init_module_attrs", None)
+    if inner is None:
+        return False
+    if getattr(inner, "watches", None) is not _own:
+
+        def _init_module_attrs(spec, *args, **kwargs):
+            for watcher in list(_own.values()):
+                try:
+                    watcher.before_exec(spec)
+                except Exception:  # a spec that is none must not fail here
+                    watcher.mark_unknown()
+            return inner(spec, *args, **kwargs)
+
+        _init_module_attrs.watches = _own
+        bootstrap._init_module_attrs = _init_module_attrs  # noqa: SLF001
+    return True
 
 
 def own_hold(site):

@@ -34,14 +34,14 @@ def _blocking(holds, record):
 
 
 def in_use(site, record):
-    """Who keeps a transaction from being swapped: by a hold, or with a mapped library and no hold at all.
+    """Who keeps a transaction from being swapped: by a hold, or with a mapped library.
 
     Args and result are those of `held()`.
     """
     places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
-    holds = live_holds(site, others=True)
-    said = {hold.pid for hold in holds if hold.uses is not None}
-    return _blocking(holds, record) + [(pid, [name]) for pid, name in mapped(places) if pid not in said]
+    found = held(site, record)
+    named = {(pid, name) for pid, names in found for name in names}
+    return found + [(pid, [name]) for pid, name in sorted(set(mapped(places)) - named)]
 
 
 def mapped(places):

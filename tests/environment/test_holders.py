@@ -438,3 +438,85 @@ def test_a_hold_without_end_may_use_anything(tmp_path):
         fcntl.flock(stream, fcntl.LOCK_EX)
         (found,) = holders.holders(str(tmp_path))
     assert found.uses is None
+
+
+FINDER = """
+import importlib.machinery as machinery
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return machinery.PathFinder.find_spec(name, path)
+"""
+OWN_LOADER = """
+import importlib.machinery as machinery
+class Loader:
+    def create_module(self, spec): return None
+    def exec_module(self, module): exec(open(SITE + "/solo.py").read(), module.__dict__)
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return machinery.ModuleSpec(name, Loader()) if name == "solo" else None
+sys.meta_path.insert(0, Finder)
+"""
+FROM_FILE = """
+import importlib.util as util
+spec = util.spec_from_file_location(NAME, SITE + "/solo.py")
+module = util.module_from_spec(spec)
+"""
+WAYS = {
+    "a plain import": "import solo",
+    "a finder before ours": FINDER + "sys.meta_path.insert(0, Finder); import solo",
+    "a finder before ours with a loader of its own": OWN_LOADER + "import solo",
+    "meta_path restored": "sys.meta_path[:] = [one for one in sys.meta_path if 'Watcher' not in str(one)]; import solo",
+    "meta_path replaced": "import _frozen_importlib_external as e; sys.meta_path = [e.PathFinder]; import solo",
+    "from a file": f"NAME = 'solo'{FROM_FILE}sys.modules['solo'] = module; spec.loader.exec_module(module)",
+    "from a file, under another name": f"NAME = 'x.other'{FROM_FILE}spec.loader.exec_module(module)",
+    "by a loader": "import importlib.machinery as m; m.SourceFileLoader('other', SITE + '/solo.py').load_module()",
+    "lazily": f"NAME = 'solo'{FROM_FILE.replace('module =', 'spec.loader = util.LazyLoader(spec.loader); module =')}"
+    "sys.modules['solo'] = module; spec.loader.exec_module(module)",
+    "by import_module": "import importlib; importlib.import_module('solo')",
+    "by __import__ in a thread": "import threading; t = threading.Thread(target=__import__, args=('solo',));"
+    " t.start(); t.join()",
+    "by runpy": FINDER + "sys.meta_path.insert(0, Finder); import runpy; runpy.run_module('pack.sub')",
+    "by hand, before any other module": "import types; sys.modules['solo'] = types.ModuleType('solo')\n"
+    "exec(open(SITE + '/solo.py').read(), sys.modules['solo'].__dict__)\nimport wave",
+    "a spec from before the hold": "import importlib.util as util; EARLY.loader.exec_module(util.module_from_spec(EARLY))",
+    "by pickle": FINDER + "sys.meta_path.insert(0, Finder); import pickle; pickle.loads(b'csolo\\nV\\n.')",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_way_of_loading_a_module_escapes_the_hold(env, way):
+    (env.site / "solo.py").write_text("V = 1\n")
+    (env.site / "pack").mkdir()
+    (env.site / "pack" / "__init__.py").touch()
+    (env.site / "pack" / "sub.py").touch()
+    process = env.start(
+        f"import importlib.util, warnings; warnings.simplefilter('ignore'); SITE = {str(env.site)!r}\n"
+        "EARLY = importlib.util.spec_from_file_location('early', SITE + '/solo.py')\n"
+        "held = li.hold(); print('held', flush=True); sys.stdin.readline()\n"
+        f"{WAYS[way]}\nprint('loaded', flush=True); sys.stdin.readline()"
+    )
+    assert process.stdout.readline() == "held\n"
+    (holder,) = holders.holders(str(env.site))
+    assert not {"solo", "pack"} & set(holder.uses)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "loaded\n"
+    (holder,) = holders.holders(str(env.site))
+    assert holder.uses is not None and {"solo", "pack"} & set(holder.uses)
+    process.communicate("\n")
+
+
+def test_where_the_loading_of_modules_cannot_be_watched_a_holder_may_use_anything(tmp_path, monkeypatch):
+    import _frozen_importlib
+
+    from _liveinstall_boot import holds as boot_holds
+
+    monkeypatch.delattr(_frozen_importlib, "_init_module_attrs")
+    site = str(tmp_path)
+    boot_holds.take_hold(site, "test")
+    monkeypatch.undo()
+    (hold,) = boot_holds.live_holds(site)
+    boot_holds.release(site)
+    assert hold.uses is None
