@@ -64,8 +64,10 @@ class Hold:
             key, _, value = line.partition(" ")
             if key == "since":
                 self.since = _seconds(value)
-            elif key in ("command", "parent"):
-                setattr(self, key, value)
+            elif key == "command":
+                self.command = "".join(letter if letter.isprintable() else "?" for letter in value)
+            elif key == "parent":
+                self.parent = value
             elif key == "sees":
                 self.sees.append(value)
             elif key == "uses" and self.uses is not None:
@@ -190,11 +192,10 @@ def take_hold(site, command, sees=(), keeps=()):
         sees = [*sees, *(part for part in hold.sees if part not in sees)]
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
-    draft = path if os.name == "nt" else join(site, STATE, "hold-" + name)  # Windows renames no open file
     _sweep_some(site)
     parent = basename(os.environ.get(VARIABLE, "")).partition("\n")[0]
     about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % (MAGIC, os.getpid(), time.time(), command, parent)
-    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+    handle, draft = _open_draft(site, path)
     try:
         _lock(handle)
         os.write(handle, about.encode("utf-8", "replace"))
@@ -256,6 +257,34 @@ def _watch_execution():
     return True
 
 
+def _open_draft(site, path):
+    """Make the file of a hold under a name that nobody takes for a hold yet; its descriptor and that name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+    if os.name == "nt":  # which renames no open file
+        return os.open(path, flags, 0o644), path
+    draft = join(site, STATE, "hold-" + basename(path))
+    try:
+        handle = os.open(draft, flags, 0o644)
+    except PermissionError:  # another user's environment, where only the directory of the holds is for all
+        draft = join(site, STATE, HOLDS, ".hold-" + basename(path))
+        handle = os.open(draft, flags, 0o644)
+    os.fchmod(handle, 0o644)  # whatever the umask: others must be able to ask whether this process lives
+    return handle, draft
+
+
+def share(site):
+    """Let every user of the machine hold an environment: holds that belong to others cannot be removed or changed.
+
+    Args:
+        site: the site directory.
+
+    Raises:
+        OSError: the directory of the holds cannot be made, or is another user's.
+    """
+    os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
+    os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: nobody removes another's
+
+
 def own_hold(site):
     """The `Watcher` of this process's own hold of an environment, or None."""
     return _own.get(site)
@@ -303,7 +332,9 @@ def _paths(site, start=""):
     try:
         with os.scandir(join(site, STATE, HOLDS)) as entries:
             return sorted(
-                entry.path for entry in entries if entry.name.startswith(start) and entry.is_file(follow_symlinks=False)
+                entry.path
+                for entry in entries
+                if entry.name.startswith(start) and entry.name[0] != "." and entry.is_file(follow_symlinks=False)
             )
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -480,7 +480,7 @@ WAYS = {
     "by runpy": FINDER + "sys.meta_path.insert(0, Finder); import runpy; runpy.run_module('pack.sub')",
     "by hand, before any other module": "import types; sys.modules['solo'] = types.ModuleType('solo')\n"
     "exec(open(SITE + '/solo.py').read(), sys.modules['solo'].__dict__)\nimport wave",
-    "a spec from before the hold": "import importlib.util as util; EARLY.loader.exec_module(util.module_from_spec(EARLY))",
+    "a spec from before the hold": "import importlib.util as u; EARLY.loader.exec_module(u.module_from_spec(EARLY))",
     "by pickle": FINDER + "sys.meta_path.insert(0, Finder); import pickle; pickle.loads(b'csolo\\nV\\n.')",
 }
 
