@@ -24,9 +24,7 @@ import sys
 import time
 from os.path import basename, join
 
-from .codec import open_regular
 from .layout import HOLDS, LOCK, STATE, WAIT, list_transactions
-from .locks import is_locked, is_swapping
 
 try:
     import fcntl
@@ -158,8 +156,10 @@ class Watcher:
         A swap that was killed has no lock any longer: nothing moves before the next start, so nothing is waited for.
         """
         end = time.monotonic() + WAIT
-        while not is_swapping() and any(state == "swapping" for _, state, _ in list_transactions(self.site)):
-            if not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
+        while any(state == "swapping" for _, state, _ in list_transactions(self.site)):
+            from .locks import is_locked, is_swapping  # which costs a guarded start more than this function
+
+            if is_swapping() or not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
                 return
             time.sleep(0.01)
 
@@ -341,6 +341,8 @@ def _paths(site, start=""):
 
 
 def _text(path):
+    from .codec import open_regular
+
     try:
         with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:
             text = stream.read(LIMIT)
