@@ -39,8 +39,12 @@ VALUES = make_values(present)
 
 
 def described(value):
-    """Its class, and each attribute in words: also what `==` does not see."""
-    return type(value), repr(value), {name: repr(part) for name, part in getattr(value, "__dict__", {}).items()}
+    """Its class, and each attribute in words: also what `==` does not see.
+
+    A field that came later is not in an old pickle, but must have a value nevertheless.
+    """
+    names = {*getattr(value, "__dict__", ()), *getattr(value, "__dataclass_fields__", ())}
+    return type(value), repr(value), {name: repr(getattr(value, name)) for name in names}
 
 
 def test_every_pickle_has_its_value_and_every_value_its_pickle():
