@@ -47,6 +47,7 @@ RANK = {room: rank for rank, line in enumerate(ROOMS.split("\n")) for room in li
 # What may start child processes, each for a reason that its docstring gives.
 STARTS_CHILDREN = {
     "liveinstall/_system/child_process.py",
+    "liveinstall/_system/interpreter.py",
     "liveinstall/_system/programs.py",
     "liveinstall/_staging/bytecode.py",
     "liveinstall/_sidebyside/wheels/helper.py",

@@ -10,15 +10,14 @@ setuptools' pkg_resources had, for multi-version wheels.)
 
 from __future__ import annotations
 
-import sys
-
+from liveinstall._system.caller import attribute
 from liveinstall._verbs.require import require
 from liveinstall.errors import RequirementError
 
 
 def _wanted() -> list[str]:
     for name in ("__mp_main__", "__main__"):  # the first is what multiprocessing calls it while it imports it anew
-        found = getattr(sys.modules.get(name), "__requires__", None)
+        found = attribute(name, "__requires__")
         if found:
             return [found] if isinstance(found, str) else list(found)
     raise RequirementError(

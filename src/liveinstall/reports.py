@@ -256,7 +256,8 @@ class Status(Shown):
 
     `guarded`: every interpreter of the environment holds what it uses. `active`: what is active in this process beside
     the environment. `registries`: whether starts of Python look for a registry; `ignored`: the one that
-    LIVEINSTALL_REGISTRY names, where they do not.
+    LIVEINSTALL_REGISTRY names, where they do not. `python`: the interpreter that child processes are started with;
+    `python_from` says how it was found where this process is a program that embeds Python, and is empty elsewhere.
     """
 
     target: Target
@@ -268,6 +269,8 @@ class Status(Shown):
     active: Activation | None = None
     registries: bool = False
     ignored: str = ""
+    python: str = ""
+    python_from: str = ""
 
     @cached_property
     def restart_required(self) -> bool:

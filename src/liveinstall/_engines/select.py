@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from liveinstall._engines.uv.program import find_uv, prefers_uv
+from liveinstall._system.caller import place_of
 from liveinstall.errors import RequirementError
 
 if TYPE_CHECKING:
@@ -41,5 +41,5 @@ def choose_engine(name: str) -> Engine:
 
 
 def _own() -> str:
-    wanted = prefers_uv() or PathFinder.find_spec("pip") is None  # a plain find_spec would count as using it
+    wanted = prefers_uv() or not place_of("pip")
     return "uv" if wanted and find_uv() else "pip"

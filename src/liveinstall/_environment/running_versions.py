@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall._environment.holders import top_names
 from liveinstall._environment.loaded import loaded
+from liveinstall._system.caller import attribute, module_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ def remember(here: Mapping[str, Distribution]) -> None:
     """Note, once, what is installed and imported, so that a foreign upgrade later is noticed for certain."""
     global _first  # noqa: PLW0603  it is about the process
     if _first is None:
-        _first = here, frozenset(sys.modules)
+        _first = here, frozenset(module_names())
 
 
 def running(here: Mapping[str, Distribution]) -> dict[str, str]:
@@ -45,7 +45,7 @@ def uninstalled_but_imported(here: Mapping[str, Distribution]) -> dict[str, str]
     return {
         name: was.version
         for name, was in before.items()
-        if name not in here and was.name.replace("-", "_") in modules & sys.modules.keys()
+        if name not in here and was.name.replace("-", "_") in modules & set(module_names())
     }
 
 
@@ -64,14 +64,14 @@ def outdated(here: Mapping[str, Distribution]) -> tuple[Stale, ...]:
 def _version(found: Distribution) -> str:
     if _is_ours(found):
         return found.version
-    tops = {top for top in top_names(found)[0] if getattr(sys.modules.get(top), "__file__", None)}  # no namespaces
+    tops = {top for top in top_names(found)[0] if attribute(top, "__file__")}  # no namespaces
     if _first is not None:
         before, modules = _first
         if found.name in before and not tops.isdisjoint(modules) and before[found.name].version != found.version:
             return before[found.name].version
     if _is_newer_than_this_process(found):
         for top in sorted(tops):
-            told = getattr(sys.modules.get(top), "__dict__", {}).get("__version__")
+            told = attribute(top, "__version__")
             if isinstance(told, str) and _differ(told, found.version):
                 return told
     return found.version

@@ -7,6 +7,7 @@ import site
 import sys
 import sysconfig
 
+from liveinstall._system.interpreter import executable
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
 from liveinstall.results import Target
@@ -62,12 +63,7 @@ def current_site() -> str:
 
 
 def _check_interpreter() -> None:
-    if getattr(sys, "frozen", False) or not sys.executable or not os.path.isfile(sys.executable):
-        raise TargetError(
-            f"this is a frozen or embedded interpreter without an environment of its own. {_UNTOUCHED}",
-            todo="Install when the application is built, or start it from a virtual environment.",
-            site="",
-        )
+    executable()
     if not os.path.isfile(os.__file__):
         raise TargetError(
             f"this interpreter runs from an archive. {_UNTOUCHED}", todo="Use an unpacked Python.", site=""
@@ -80,7 +76,7 @@ def _target(kind: str, paths: dict[str, str]) -> Target:
         headers = os.path.join(paths["data"], "include", "site", f"python{sysconfig.get_python_version()}")
     names = {"site": "purelib", "platlib": "platlib", "scripts": "scripts", "data": "data"}
     found = {name: os.path.realpath(paths[key]) for name, key in names.items()}
-    return Target(python=sys.executable, kind=kind, headers=os.path.realpath(headers), **found)
+    return Target(python=executable(), kind=kind, headers=os.path.realpath(headers), **found)
 
 
 def _system_target() -> Target:
@@ -93,7 +89,7 @@ def _system_target() -> Target:
 def _prefix() -> str:
     """sys.prefix, which under -S is the base's even in a venv: site.py is what looks for pyvenv.cfg (up to 3.13)."""
     if sys.flags.no_site and sys.prefix == sys.base_prefix:
-        directory = os.path.dirname(os.path.abspath(sys.executable))
+        directory = os.path.dirname(os.path.abspath(executable()))
         for place in (directory, os.path.dirname(directory)):
             if os.path.isfile(os.path.join(place, "pyvenv.cfg")):
                 return os.path.dirname(directory)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from liveinstall._homes.base_python import version
 from liveinstall._homes.create import home_of
 from liveinstall._homes.record import read
+from liveinstall._system.interpreter import base_executable
 from liveinstall._system.programs import command_of, program_of, run_captured, run_in_foreground
 from liveinstall.errors import HomeError
 from liveinstall.reports import Ran
@@ -67,7 +67,7 @@ def _prepared(path: str | os.PathLike[str], program: Sequence[str]) -> tuple[lis
 
 def _check_version(home: Home) -> None:
     """A library of another patch version works, until it does not. (Each interpreter looks itself, too)."""
-    here = getattr(sys, "_base_executable", "") or sys.executable
+    here = base_executable()
     try:
         same = os.path.samefile(home.python, here)
     except OSError as error:

@@ -20,8 +20,10 @@ from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._engines.uv.arguments import source_options
 from liveinstall._engines.uv.view import glance, show
 from liveinstall._requirements.sources import Sources
+from liveinstall._system.caller import search_path
 from liveinstall._system.child_process import Child
 from liveinstall._system.privacy import keeps_apart, open_own, reached
+from liveinstall._system.interpreter import executable
 from liveinstall.errors import EngineError
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Run:
                 raise
             self._lay(spare, view, lock=False)  # that memory is full
         try:
-            where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
+            where = [f"--target={self.target}", f"--python={executable()}", "--link-mode=symlink"]
             words, more = without_uv_credentials(asked, variables, spare)
             command = [uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *words]
             self.child = Child(command, env={**variables, **more})
@@ -159,7 +161,7 @@ def early(
     given.pop("deps", None)
     asked = [*source_options(Sources(**given)), "--", *requirements]
     with suppress(EngineError, OSError, ValueError, TypeError):  # it will be said when it is really asked
-        view = glance(sys.path)
+        view = glance(search_path())
         return Run(uv, asked, view, variables, spare) if view else None
     return None
 
