@@ -38,7 +38,7 @@ ODD = """
         def invalidate_caches(self): raise RuntimeError("broken")
     odd = types.ModuleType("odd"); odd.__spec__ = Spec(); odd.__file__ = b"bytes"
     sys.modules |= {"odd": odd, "lazy": Lazy("lazy"), "none": None, "text": "text"}
-    sys.path += [pathlib.Path("src"), 42, None, b"bytes", "with a null\\0 byte"]
+    sys.path += [pathlib.Path("src"), 42, None, b"bytes"]
     sys.meta_path.insert(0, Finder())
 """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def search_path() -> list[str]:
     """The entries of `sys.path` that Python itself searches: the strings."""
-    return [entry for entry in list(sys.path) if isinstance(entry, str)]
+    return [entry for entry in list(sys.path) if isinstance(entry, str) and "\0" not in entry]
 
 
 def place_of(package: str) -> str:
