@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from liveinstall._engines.uv.program import find_uv, prefers_uv
 from liveinstall._system.caller import place_of
+from liveinstall._system.interpreter import check_usable
 from liveinstall.errors import RequirementError
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ ENGINES: dict[str, Callable[[], Engine]] = {"pip": _pip, "uv": _uv}
 def choose_engine(name: str) -> Engine:
     """The engine of that name, or for `auto` the environment's own; RequirementError for an unknown name.
 
+    Raises: TargetError in a subinterpreter, and while Python is ending.
+
     `auto` is uv where uv made the environment, or uv is configured, or pip is missing, if there is a uv; else pip.
     """
+    check_usable()
     maker = ENGINES.get(_own() if name == "auto" else name)
     if maker is None:
         raise RequirementError(f"there is no engine {name!r}; there is {', '.join(ENGINES)}.", requirement="")

@@ -7,7 +7,7 @@ import site
 import sys
 import sysconfig
 
-from liveinstall._system.interpreter import executable
+from liveinstall._system.interpreter import check_usable, executable
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
 from liveinstall.results import Target
@@ -26,6 +26,7 @@ def find_target(*, for_change: bool = True, user: bool = False, break_system_pac
     """
     if for_change:
         check_permitted()
+        check_usable()
     _check_interpreter()
     target = _system_target()
     if for_change:

@@ -13,6 +13,7 @@ import re
 import sys
 from functools import lru_cache
 
+from _liveinstall_boot.process import is_main_interpreter
 from liveinstall.errors import TargetError
 
 TYPE_CHECKING = False
@@ -31,6 +32,39 @@ _QUESTION = (
     " sys.base_prefix, sep='\\n')"
 )
 _WITHIN = 30  # seconds to answer
+
+
+def check_usable() -> None:
+    """Raise TargetError where no change can be carried out: in a subinterpreter, and while Python is ending."""
+    if not is_main_interpreter():
+        raise TargetError(
+            "this is a subinterpreter, and only the first interpreter of a process changes packages. "
+            "Nothing was started, nothing was downloaded.",
+            todo="Call it in the main interpreter, or in a process of its own: python -m liveinstall.",
+            site="",
+        )
+    if _is_ending():
+        raise TargetError(
+            "Python is ending, and starts no more threads. Nothing was started, nothing was downloaded.",
+            todo="Call it before the program ends, or in a process of its own: python -m liveinstall.",
+            site="",
+        )
+
+
+def _is_ending() -> bool:
+    threading = sys.modules.get("threading")
+    if threading is not None and getattr(threading, "_SHUTTING_DOWN", False):
+        return True
+    from _thread import allocate_lock, start_new_thread
+
+    done = allocate_lock()
+    done.acquire()
+    try:
+        start_new_thread(done.release, ())
+    except RuntimeError:
+        return sys.version_info >= (3, 12)  # before, it is the system that has no thread left
+    done.acquire()
+    return False
 
 
 def executable() -> str:
