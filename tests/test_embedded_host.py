@@ -20,7 +20,6 @@ int main(int argc, char **argv) {
     fclose(mark);
     PyConfig config;
     PyConfig_InitPythonConfig(&config);
-    PyConfig_SetBytesString(&config, &config.executable, argv[0]);
     PyConfig_SetBytesString(&config, &config.program_name, argv[1]);
     PyStatus status = Py_InitializeFromConfig(&config);
     PyConfig_Clear(&config);
@@ -53,7 +52,8 @@ def host(tmp_path):
 
 CODE = """
 import sys
-sys.executable = {host!r}
+assert sys.prefix == {root!r}, sys.prefix  # nothing else is ever changed
+sys.executable = {host!r}  # as desktop programs have it
 import liveinstall as li
 print(li.ensure("alpha", no_index=True, find_links={wheels!r}).installed[0].name)
 import alpha
@@ -63,7 +63,7 @@ print(li.status().python, li.status().python_from.startswith("found beside"))
 
 def test_ensure_works_in_a_host_and_no_second_host_starts(env, host):
     env.wheel("alpha", "1.0", {"alpha.py": "V = 1\n"})
-    code = CODE.format(host=str(host), wheels=str(env.wheels))
+    code = CODE.format(root=str(env.root), host=str(host), wheels=str(env.wheels))
     done = subprocess.run(
         [host, env.root / "bin" / "python", code],
         env=env.variables(),

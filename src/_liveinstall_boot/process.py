@@ -31,7 +31,7 @@ def is_main_interpreter():
         except ImportError:
             return True
     this, main = interpreters.get_current(), interpreters.get_main()
-    return tuple(this)[0] == tuple(main)[0] if isinstance(this, tuple) else this == main
+    return this[0] == main[0] if isinstance(this, tuple) else this == main
 
 
 def command():
