@@ -287,6 +287,8 @@ def share(site):
     """
     os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
     os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: nobody removes another's
+
+
 def _loaded():
     """The top-level names that this interpreter has imported, but for the standard library's."""
     return _top_names().difference(sys.stdlib_module_names)

@@ -22,8 +22,8 @@ from liveinstall._engines.uv.view import glance, show
 from liveinstall._requirements.sources import Sources
 from liveinstall._system.caller import search_path
 from liveinstall._system.child_process import Child
-from liveinstall._system.privacy import keeps_apart, open_own, reached
 from liveinstall._system.interpreter import executable
+from liveinstall._system.privacy import keeps_apart, open_own, reached
 from liveinstall.errors import EngineError
 
 if TYPE_CHECKING:
