@@ -11,6 +11,7 @@ import stat
 from .layout import PART, record_path
 
 MAGIC = "liveinstall-transaction 1"
+SHARED_MAGIC = "liveinstall-transaction 2"  # one with `move` rows, which whoever ignored them would carry out in part
 MANIFEST_MAGIC = "liveinstall-manifest 1"
 LIMIT = 32 * 2**20  # bytes of a text file; a longer one is not read, because a start must not take minutes
 
@@ -43,9 +44,12 @@ class TransactionRecord:
         about: JSON for people, which a start does not read.
         tops: maps a distribution to the top-level import names that its change replaces or removes.
         libraries: maps a distribution to those top-level paths that hold shared libraries.
+        owners: maps each path that several distributions bring to who had it before, and who has it then; in both the
+            one whose file is in place comes first. An empty name is nobody's.
+        moves: (kind, sha256, source, target) of each move of such files (see `handover`).
     """
 
-    __slots__ = ("about", "changes", "libraries", "roots", "tops", "transaction_id")
+    __slots__ = ("about", "changes", "libraries", "moves", "owners", "roots", "tops", "transaction_id")
 
     def __init__(self, transaction_id, changes, roots, about=""):
         self.transaction_id = transaction_id
@@ -54,6 +58,8 @@ class TransactionRecord:
         self.about = about
         self.tops = {}
         self.libraries = {}
+        self.moves = []  # (kind, sha256, source, target)
+        self.owners = {}  # path -> (names before, names after); an empty name is nobody's
 
 
 def encode_record(record):
@@ -69,20 +75,23 @@ def encode_record(record):
         rows.append(("change", *tuple(field or "" for field in fields)))
     rows += [("tops", name, *tops) for name, tops in record.tops.items()]
     rows += [("libraries", name, *tops) for name, tops in record.libraries.items()]
+    rows += [("move", *move) for move in record.moves]
+    rows += [("owners", path, *(",".join(names) for names in both)) for path, both in record.owners.items()]
     rows += [("about", record.about), ("end",)]
     if any("\t" in field or "\n" in field for row in rows for field in row):
         raise ValueError("a tab or a line break in a path cannot be recorded")
-    return "\n".join([MAGIC] + ["\t".join(row) for row in rows]) + "\n"
+    magic = SHARED_MAGIC if record.owners else MAGIC
+    return "\n".join([magic] + ["\t".join(row) for row in rows]) + "\n"
 
 
 def decode_record(text):
     """Read a transaction.
 
     Raises:
-        StaleError: this is not a whole record of this version.
+        StaleError: this is not a whole record of these versions.
     """
     lines = text.split("\n")
-    if lines[0] != MAGIC or lines[-2:] != ["end", ""]:
+    if lines[0] not in (MAGIC, SHARED_MAGIC) or lines[-2:] != ["end", ""]:
         raise StaleError("not a whole record of this version")
     record = TransactionRecord("", [], {})
     for line in lines[1:-2]:
@@ -112,6 +121,16 @@ def decode_row(record, line):
         record.changes.append(SwapChange(name, old_version, new_version, old_info, old_hash, part))
     elif kind in ("tops", "libraries") and fields:
         getattr(record, kind)[fields[0]] = fields[1:]
+    elif kind == "move":
+        way, _, source, target = _count(fields, 4)
+        if way not in ("out", "in", "stay") or not source or not _is_relative(source) or not _is_relative(target):
+            raise StaleError("a move of an unknown kind, or from or to an absolute path")
+        record.moves.append(tuple(fields))
+    elif kind == "owners":
+        path, *both = _count(fields, 3)
+        if not path or not _is_relative(path):
+            raise StaleError("owners of an absolute path")
+        record.owners[path] = tuple(tuple(names.split(",")) for names in both)
     elif kind == "about":
         (record.about,) = _count(fields, 1)
 

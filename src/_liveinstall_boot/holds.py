@@ -78,10 +78,10 @@ class Hold:
         """The names of the distributions in a transaction whose files this process uses; a list, empty if none."""
         if self.uses is None or record.transaction_id in self.keeps:
             return [change.name for change in record.changes]
-        return [
-            change.name
-            for change in record.changes
-            if (change.part and change.part in self.sees) or not self.uses.isdisjoint(record.tops.get(change.name, ()))
+        found = [change.name for change in record.changes if change.part and change.part in self.sees]
+        # Among the names are those of distributions that stay, and lose or get back a file.
+        return found + [
+            name for name, tops in record.tops.items() if name not in found and not self.uses.isdisjoint(tops)
         ]
 
 

@@ -15,6 +15,7 @@ from os.path import join
 
 STATE = ".liveinstall"  # in the site directory: everything of ours but parts, companions and the guard
 LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
+REPLACED = "replaced"  # the files of installed distributions whose path another one has
 OWNER = "owner"  # beside the lock while a live process has it and is not swapping yet, which may take long
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part

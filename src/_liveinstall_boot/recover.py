@@ -6,10 +6,11 @@ Each of these may itself be killed and run again: what was moved is observed, ne
 import atexit
 import os
 import time
-from os.path import basename, dirname, isdir, join, lexists
+from os.path import basename, dirname, isdir, join, lexists, normpath
 
 from .codec import StaleError, read, read_record, stem
 from .files import flush, in_order, make_directories, move, place, remove_empty, remove_tree, rename, sha256
+from .handover import contested, move_back, tidy
 from .holds import live_holds
 from .layout import COMPANIONS, HISTORY, LOCK, PART, RETIRED, STATE, TRANSACTIONS, TRIES, list_transactions, record_path
 from .locks import try_lock
@@ -77,13 +78,16 @@ def roll_back(site, record):
 
 def _roll_back(site, record):
     touched, stuck = {}, {}
+    shared = contested(site, record)
+    if shared:
+        move_back(site, record, touched, stuck)
     maybe_still_old = set()
     for change in record.changes:
         if change.old_info:
             maybe_still_old.update(_not_retired(retired_tree(site, record, change), basename(change.old_info)))
     for change in record.changes:
         if change.part:
-            _withdraw(part_tree(site, record, change), touched, maybe_still_old, stuck)
+            _withdraw(part_tree(site, record, change), touched, maybe_still_old, stuck, shared)
     for change in record.changes:
         if change.old_info:
             tree = retired_tree(site, record, change)
@@ -108,9 +112,9 @@ def _not_retired(tree, info):
     return []
 
 
-def _withdraw(tree, touched, maybe_still_old, stuck):
+def _withdraw(tree, touched, maybe_still_old, stuck, shared):
     """Move a part's files back into it, METADATA first; where an old file may still be, only if this is the new one."""
-    rows = _listed(tree)
+    rows = {path: digest for path, digest in _listed(tree).items() if normpath(tree.target(path)) not in shared}
     paths = list(rows)
     for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
         try:
@@ -166,6 +170,8 @@ def clean_up(site, record):
             remove_tree(join(site, change.part))
         if change.old_info:
             _remove_empty(retired_tree(site, record, change), _elsewhere(site, record, change), touched)
+    if record.moves:
+        tidy(site, record, touched)
     flush(in_order(touched))
     history = join(site, STATE, HISTORY)
     os.makedirs(history, exist_ok=True)

@@ -6,6 +6,7 @@ from os.path import basename, dirname, isdir, join, lexists
 
 from .codec import StaleError, is_not_ours, read, read_record
 from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
+from .handover import check_moves, contested, move_in, move_out, settle, without
 from .layout import MANIFEST, list_transactions, record_path
 from .locks import begin_swap, end_swap
 from .ownership import collect, owned, paths_to_retire
@@ -18,11 +19,14 @@ class InUseError(Exception):
     """A live process uses what would be moved."""
 
 
-def _retire(site, record, change, touched):
+def _retire(site, record, change, touched, shared):
     """Move an old distribution out, its dist-info first; files that no RECORD names stay where they are."""
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
     inside, outside = owned(tree.site_dir, read(join(tree.site_dir, info, "RECORD")))
+    if shared:
+        inside = set(without(inside, tree.site_dir, shared))
+        outside = without(outside, tree.site_dir, shared)
     make_directories(tree.root, touched)
     move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)
     moves = paths_to_retire(tree.site_dir, info, inside)
@@ -60,6 +64,7 @@ def check(site, record):
                 foreign = not change.old_info or entry != basename(change.old_info)
                 if foreign and entry.lower().startswith(name) and entry.endswith(".dist-info"):
                     raise StaleError("%s was installed by something else" % change.name)
+    check_moves(site, record)
 
 
 def _hash_if_there(path):
@@ -92,9 +97,13 @@ def _info(tree):
 def _swap(site, record):
     """Old out, new in. Whatever this raises, `roll_back()` restores the old."""
     touched = {}
+    shared = contested(site, record)
     for change in record.changes:
         if change.old_info:
-            _retire(site, record, change, touched)
+            _retire(site, record, change, touched, shared)
+    if shared:
+        move_out(site, record, touched)
+        move_in(site, record, touched)
     trees = [part_tree(site, record, change) for change in record.changes if change.part]
     infos = []
     for tree in trees:
@@ -106,6 +115,8 @@ def _swap(site, record):
                     place(join(tree.root, name, scheme), tree.root_of(scheme), touched)
             elif name not in (info, MANIFEST):
                 place(join(tree.root, name), join(tree.site_dir, name), touched)
+    if shared:
+        settle(site, record, touched)
     for source, target in infos:  # last, so that no interrupted state looks installed
         place(source, target, touched)
     flush(in_order(touched))

@@ -4,7 +4,7 @@ import os
 from os.path import basename, dirname, join, normpath, relpath
 
 from .codec import StaleError, decode_manifest, is_not_ours, read, stem
-from .layout import MANIFEST, PART, RETIRED, STATE
+from .layout import MANIFEST, PART, REPLACED, RETIRED, STATE
 
 
 class DistributionTree:
@@ -41,6 +41,11 @@ class DistributionTree:
             raise StaleError("it is not known where the scheme %r belongs" % scheme)
         return self.roots[scheme]
 
+    def inner(self, target):
+        """Where in this tree a file lies that belongs at `target`."""
+        path = relpath(target, self.site_dir)
+        return self.path_of(target) if path.startswith(os.pardir) else path.replace(os.sep, "/")
+
     def path_of(self, target):
         """The inverse of `target()`, for an absolute path outside of `site_dir`.
 
@@ -65,6 +70,12 @@ def part_tree(site, record, change):
     """The part that a swap puts in place."""
     site_dir = normpath(join(site, dirname(change.part)))
     return DistributionTree(join(site, change.part), site_dir, site, record.roots, change.name, change.new_version)
+
+
+def replaced_tree(site, site_dir, roots, name, version):
+    """Where the files of an installed distribution lie whose path another one has."""
+    root = join(site, STATE, REPLACED, stem(name, version) + PART)
+    return DistributionTree(root, site_dir, site, roots, name, version)
 
 
 def rows(tree):

@@ -81,6 +81,21 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """A file that distributions bring with different contents. `path` is absolute; `owner` has its file in place.
+
+    `others` bring it too; the files of those that are `kept` come back when the owner is removed or undone. `before`
+    had it before, and is empty where there was no such file.
+    """
+
+    path: str
+    owner: str
+    others: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    before: str = ""
+
+
+@dataclass(frozen=True)
 class Plan(Shown):
     """The changes that a request needs, each with its timing and reason.
 
@@ -92,6 +107,7 @@ class Plan(Shown):
     unchanged: tuple[Change, ...] = ()
     conflicts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
 
     @property
     def now(self) -> tuple[Change, ...]:
@@ -126,6 +142,7 @@ class Result(Shown):
     dry_run: bool = False
     parallel: bool = False
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    overlaps: tuple[Overlap, ...] = ()
 
     @property
     def changed(self) -> bool:

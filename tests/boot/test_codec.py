@@ -64,7 +64,7 @@ def test_a_truncated_record_is_refused(length):
     "text",
     [
         "",
-        GOOD.replace("transaction 1", "transaction 2"),
+        GOOD.replace("transaction 1", "transaction 3"),
         GOOD.replace("id\tid\n", ""),
         GOOD.replace("change\ta\t", "change\t"),
         GOOD.replace("change", "chance"),

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 import _liveinstall_boot as boot
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, STATE, TRANSACTIONS
 from helpers.environments import make_wheel, tree
+from liveinstall._changes.shared_files import handover
 from liveinstall._environment.installed import in_directory
 from liveinstall._model import Candidate
 from liveinstall._staging.bytecode import BytecodeCompiler
@@ -80,7 +81,7 @@ class Place:
             entries.append(
                 PendingChange(transactions.swap_of(str(self.site), change, old, part.path if part else ""), {})
             )
-        publish(self.target, id, entries, ["test"])
+        publish(self.target, id, entries, ["test"], handover=handover(self.target)(id, entries))
         return id
 
     def install(self, *candidates: Candidate) -> None:

@@ -140,13 +140,21 @@ class RequestContext:
         self.lap("resolve and fetch" if fetch else "resolve")
         return found
 
-    def decide(self, request: Request, candidates: Sequence[Candidate]) -> Plan:
-        """Now or at restart, over what is here, what waits and what was chosen."""
+    def decide(
+        self,
+        request: Request,
+        candidates: Sequence[Candidate],
+        overlaps: Mapping[str, frozenset[str]] | None = None,
+    ) -> Plan:
+        """Now or at restart, over what is here, what waits and what was chosen; `overlaps`: see `Situation`."""
         before, waits = self.before, self.waits()
         changes, _ = changes_for(request, candidates, before, waits)
         touched = [self.here[change.name] for change in changes if change.name in self.here]
-        busy = {**disturbing(touched, self.target, self.others), **self._run_from_parts()}
-        decided = make_plan(request, candidates, before, waits, busy, self._users(request.removals, before))
+        others = set().union(*overlaps.values()) - {change.name for change in changes} if overlaps else set()
+        met = [*touched, *(self.here[name] for name in sorted(others) if name in self.here)]
+        busy = {**disturbing(met, self.target, self.others), **self._run_from_parts()}
+        users = self._users(request.removals, before)
+        decided = make_plan(request, candidates, before, waits, busy, users, overlaps)
         sources = [f"the editable install of {found.project} is replaced" for found in touched if found.project]
         hidden = [
             f"{found.name} {found.version} in {os.path.dirname(found.info)} is first on sys.path, so imports find that"

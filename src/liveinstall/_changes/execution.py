@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from liveinstall._changes.shared_files import SharedFiles, handover, in_order
 from liveinstall._changes.summaries import explain_imports, result_of
 from liveinstall._environment.installed import files_of, owner_of
 from liveinstall._environment.loaded import loaded_files
-from liveinstall._staging.stage import check_conflicts, remove_parts, stage_all
+from liveinstall._planning.overlaps import as_asked, disturbs
+from liveinstall._staging.stage import (
+    check_conflicts,
+    check_directories,
+    conflict,
+    in_the_way,
+    remove_parts,
+    stage_all,
+)
 from liveinstall._system.cancellation import ended_by
 from liveinstall._system.presenter import presenter
 from liveinstall._transactions import transaction as transactions
@@ -18,22 +28,37 @@ from liveinstall.events import Committing, Staged
 from liveinstall.results import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from liveinstall._changes.context import RequestContext
     from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
     from liveinstall._staging.bytecode import BytecodeCompiler
     from liveinstall._staging.part import Part
-    from liveinstall.results import Change, Plan, Result
+    from liveinstall.results import Change, Overlap, Plan, Result
+
+
+Overlaps = Mapping[str, frozenset[str]]
 
 
 def execute(
-    scene: RequestContext, request: Request, candidates: Sequence[Candidate], decided: Plan, compiler: BytecodeCompiler
+    scene: RequestContext,
+    request: Request,
+    candidates: Sequence[Candidate],
+    decided: Plan,
+    compiler: BytecodeCompiler,
+    *,
+    again: Callable[[Overlaps], Plan],
+    owners: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Result:
-    """Do what was decided. On any failure before the first commit nothing is left behind."""
-    work = _Execution(scene, request, candidates, decided)
-    parts = work.stage(compiler)
+    """Do what was decided. On any failure before the first commit nothing is left behind.
+
+    `again` decides anew once it is known which files of others there are (see `Situation.overlaps`). `owners`: whose
+    paths shall be again, by path from the site directory, for what is undone.
+    """
+    work = _Execution(scene, request, candidates, decided, owners)
+    parts = work.stage(compiler, again)
+    decided = work.decided
     now, later = work.commit(parts)
     explain_imports(scene.target)
     scene.lap("commit")
@@ -51,12 +76,21 @@ def execute(
         transaction=transaction_id,
         notes=(*decided.notes, *work.verified, *notes, *before),
         seconds=scene.seconds,
+        overlaps=work.overlaps(),
     )
 
 
 class _Execution:
-    def __init__(self, scene: RequestContext, request: Request, candidates: Sequence[Candidate], decided: Plan) -> None:
+    def __init__(
+        self,
+        scene: RequestContext,
+        request: Request,
+        candidates: Sequence[Candidate],
+        decided: Plan,
+        owners: Mapping[str, tuple[str, ...]] | None,
+    ) -> None:
         self.scene = scene
+        self.owners = owners
         self.site = scene.target.site
         self.request = request
         self.decided = decided
@@ -68,12 +102,13 @@ class _Execution:
             name: transactions.swap_of(self.site, changed[name], scene.replaced(name), "") for name in self.asked
         }
         self.sources: Mapping[str, Origin] = {}
+        self.shared = SharedFiles(scene.target, (), {})
         self.early: set[str] = set()
         self.verified: tuple[str, ...] = ()
         self.now_id = transactions.new_id()
         self.later_id = scene.waiting.ids[0] if scene.waiting.ids else transactions.new_id()
 
-    def stage(self, compiler: BytecodeCompiler) -> dict[str, Part]:
+    def stage(self, compiler: BytecodeCompiler, again: Callable[[Overlaps], Plan]) -> dict[str, Part]:
         waiting = {change.name for change in self.decided.waiting}
 
         def label(name: str) -> tuple[str, str]:
@@ -86,7 +121,7 @@ class _Execution:
         parts = stage_all(self.chosen.values(), self.scene.target, label, compiler, self.scene.reporter.tell)
         self.scene.lap("stage")
         try:
-            self._check_conflicts(parts)
+            self._settle(parts, again)
             with ended_by(compiler.cancel):
                 compiler.finish()
             self.scene.lap("compile")
@@ -107,7 +142,7 @@ class _Execution:
 
         entries = self._entries(parts)
         swaps = [entries[change.name].swap for change in self.decided.changes]
-        self.verified = check_imports(self.scene, self.request, self.chosen, self.decided, swaps, parts)
+        self.verified = check_imports(self.scene, self.request, self.chosen, self.decided, swaps, parts, self.shared)
 
     def _loaded_places(self) -> dict[str, set[str]]:
         """For each staged upgrade, the loaded files: of their successors the restart needs bytecode."""
@@ -115,13 +150,44 @@ class _Execution:
         files = loaded_files() if names else set()
         return dict.fromkeys(names, files)
 
+    def _settle(self, parts: Mapping[str, Part], again: Callable[[Overlaps], Plan]) -> None:
+        """See whose files they are, and let wait what would change those of somebody who must not see it."""
+        entries = self._entries(parts)
+        swaps = in_order(entries[change.name] for change in self.decided.changes)
+        self.shared = SharedFiles.of(self.scene.target, swaps, self.owners)
+        others = disturbs(self.shared.settled)
+        if others:
+            self.decided = again(others)
+        self._check_conflicts(parts)
+
     def _check_conflicts(self, parts: Mapping[str, Part]) -> None:
-        groups = []
+        groups, gone = [], set()
         for group in (self.decided.now, self.decided.waiting):
             names = [change.name for change in group if change.name in self.asked]
-            leaving = (files_of(old) for old in map(self.scene.replaced, names) if old)
-            groups.append(([parts[name] for name in names if name in parts], set().union(*leaving)))
-        check_conflicts(groups, lambda path: owner_of(path, self.scene.here.values()))
+            leaving = set().union(*(files_of(old) for old in map(self.scene.replaced, names) if old))
+            groups.append(([parts[name] for name in names if name in parts], leaving))
+            gone |= leaving
+
+        def owner(path: str) -> str:
+            return owner_of(path, self.scene.here.values())
+
+        if self.request.overlap == "refuse":
+            check_conflicts(groups, owner)
+        for found in self.shared.settled:
+            coming = [name for name in found.path.coming if name in parts]
+            refused = self.request.overlap == "refuse" and found.path.stays
+            if coming and (found.in_the_way or refused):
+                raise conflict(parts[coming[-1]], found.path.path, next(iter(found.path.stays), ""))
+        check_directories(parts.values(), gone, owner)
+        for part in parts.values():
+            metadata = (path for path in part.files if os.path.dirname(path).endswith(".dist-info"))
+            for path in in_the_way(metadata, gone):
+                raise conflict(part, path, owner(path))
+
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """The files that change hands because of this request."""
+        mine = (found for found in self.shared.settled if self.asked & {*found.path.leaving, *found.path.coming})
+        return tuple(overlap for found in mine if (overlap := found.overlap))
 
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
         """The ids of what happened now and of what waits; empty where there is none."""
@@ -129,13 +195,19 @@ class _Execution:
         entries = self._entries(parts)
         if decided.now:
             now = [entries[change.name] for change in decided.now]
-            publish(target, self.now_id, now, self.request.asked)
+            handed = handover(target, self.owners)(self.now_id, now)
+            publish(target, self.now_id, now, self.request.asked, handover=handed)
             transactions.apply(self.site, self.now_id)
         later = ""
         if decided.waiting or waiting.ids:
             asked = (*waiting.requests, *self.request.asked)
             left = [entries[change.name] for change in decided.waiting]
-            later = publish_pending(target, waiting, left, asked, transaction_id=self.later_id, early=self.early)
+            later = publish_pending(
+                *(target, waiting, left, asked),
+                transaction_id=self.later_id,
+                early=self.early,
+                handover=handover(target, self.owners),
+            )
         transactions.recover(self.site)
         return self.now_id if decided.now else "", later
 
@@ -143,7 +215,9 @@ class _Execution:
         """All that waited, with what this request changes."""
         entries = dict(self.scene.waiting.entries)
         changed = {change.name: change for change in self.decided.changes}
-        for name, candidate in self.chosen.items():
+        for name in as_asked(self.chosen, self.request.requirements):
+            candidate = self.chosen[name]
+            entries.pop(name, None)  # what is installed again is installed last
             self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
             entries[name] = PendingChange(self.swaps[name], _about(changed[name], candidate, self.sources.get(name)))
         for name in self.removed:

@@ -62,12 +62,17 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
         context = RequestContext.of(target, reporter, meanwhile=partial(_prepare, target.site))
         with RequestResolver(context, request, policy, engine, directory) as resolver:
             candidates = resolver.candidates(fetch=True)
-            decided = resolver.check(context.decide(request, candidates), candidates)
-            refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
+
+            def decide(overlaps: Mapping[str, frozenset[str]] | None = None) -> Plan:
+                decided = resolver.check(context.decide(request, candidates, overlaps), candidates)
+                refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
+                return decided
+
+            decided = decide()
             context.check_replaceable(decided)
             from liveinstall._changes.execution import execute  # imported while the engine worked
 
-            result = execute(context, request, candidates, decided, compiler)
+            result = execute(context, request, candidates, decided, compiler, again=decide)
             resolver.engine.keep()
             resolver.record()
             return result

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from liveinstall._changes.context import RequestContext
+    from liveinstall._changes.shared_files import SharedFiles
     from liveinstall._model import Candidate, Distribution
     from liveinstall._requirements.request import Request
     from liveinstall._staging.part import Part
@@ -30,6 +31,7 @@ def check_imports(
     decided: Plan,
     swaps: Iterable[codec.SwapChange],
     parts: Mapping[str, Part],
+    shared: SharedFiles,
 ) -> tuple[str, ...]:
     """Raise VerificationError unless all imports work with the swaps in place; notes for the result."""
     changed = {change.name for change in decided.changes} & {*chosen, *request.removals}
@@ -42,6 +44,7 @@ def check_imports(
     site = scene.target.site
     before = [item.record for item in transactions.read_all(site) if item.state == "pending"]
     after = codec.TransactionRecord("verified", list(swaps), roots_of(scene.target))
+    after.moves, after.owners = shared.moves(after.transaction_id), shared.owners()
     notes = verify(scene.target, before, after, wanted)
     scene.lap("verify")
     return notes

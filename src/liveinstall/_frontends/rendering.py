@@ -25,7 +25,7 @@ from liveinstall.results import Origin, Pending, Plan, Result, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from liveinstall.results import Change, Holder
+    from liveinstall.results import Change, Holder, Overlap
 
 
 _WOULD = ("Would be installed now", "Would be removed now", "Would wait for the next start of Python")
@@ -202,8 +202,36 @@ def remarks(value: Plan | Result) -> list[str]:
     return [
         *(f"Unchanged: {c.name} {c.old_version}, {c.reason}." for c in value.unchanged),
         *(f"Conflict: {text}." for text in value.conflicts),
+        *(f"Overlap: {text}." for text in handovers(value.overlaps)),
         *(f"Note: {text}." for text in value.notes),
     ]
+
+
+def handovers(overlaps: Iterable[Overlap]) -> list[str]:
+    """Whose files are whose now, a sentence for all that have the same owners."""
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for each in overlaps:
+        groups.setdefault((each.owner, each.others, each.kept, each.before), []).append(each.path)
+    return [_handover(paths, *facts) for facts, paths in groups.items()]
+
+
+def _handover(paths: Sequence[str], owner: str, others: Sequence[str], kept: Sequence[str], before: str) -> str:
+    more = f" and {len(paths) - _FILES} more" if len(paths) > _FILES else ""
+    one = len(paths) == 1
+    was = f", {'it was' if one else 'they were'} {before}'s" if before and before != owner else ""
+    words = f"{', '.join(paths[:_FILES])}{more} {'is' if one else 'are'} {owner}'s{was}"
+    lost = [name for name in others if name not in kept]
+    words += (
+        f"; {_and(kept)} has another {'file' if one else 'version'} of {'it' if one else 'them'}, kept" if kept else ""
+    )
+    return words + (f"; {_and(lost)} has lost {'its' if len(lost) == 1 else 'their'} own" if lost else "")
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)
+
+
+_FILES = 3  # that a sentence names
 
 
 def moment(stamp: float) -> str:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from os.path import join, relpath
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import codec, swap, trees
+from _liveinstall_boot import codec, handover, swap, trees
 from _liveinstall_boot.layout import COMPANIONS, GUARDS, MANIFEST, PART, STATE
 from _liveinstall_boot.ownership import owned, paths_to_retire
 from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
@@ -24,6 +24,7 @@ from liveinstall.errors import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from liveinstall.results import Target
 
@@ -58,37 +59,50 @@ class Future:
     def apply(self, record: codec.TransactionRecord) -> None:
         """Put a transaction in place, as the swap would. Raises Stale or OSError where that would."""
         site, native = self.target.site, False
+        shared = handover.contested(site, record)
+        ends = [(kind, *(os.path.normpath(join(site, path)) for path in both)) for kind, _, *both in record.moves]
+        under = {source for kind, source, _ in ends if kind == "in"}
         for change in record.changes:
             if change.old_info:
                 tree = trees.retired_tree(site, record, change)
-                native |= self._retire(tree, os.path.basename(change.old_info))
+                native |= self._retire(tree, os.path.basename(change.old_info), shared)
+        for kind, source, _ in ends:
+            if kind == "out" and source in shared:
+                drop(self.tree, self.path(source))
         for change in record.changes:
             if change.part:
                 tree = trees.part_tree(site, record, change)
-                self._bring(tree)
+                self._bring(tree, under)
                 libraries = (path for _, _, _, path in trees.rows(tree) if _is_library(path))
                 native |= self._free_libraries(map(tree.target, libraries))
+        for kind, source, target in ends:
+            if kind != "out" and target in shared:  # whatever was brought there, this is the one
+                drop(self.tree, self.path(target))
+                lay(self.tree, self.path(target), source)
         if native:
             self._free_dependents({change.name for change in record.changes})
 
-    def _retire(self, tree: trees.DistributionTree, info: str) -> bool:
-        """Whether it had shared libraries."""
+    def _retire(self, tree: trees.DistributionTree, info: str, shared: AbstractSet[str]) -> bool:
+        """Whether it had shared libraries. What several distributions bring is left to their moves."""
         inside, outside = owned(tree.site_dir, codec.read(join(tree.site_dir, info, "RECORD")))
+        if shared:
+            inside = set(handover.without(inside, tree.site_dir, shared))
+            outside = handover.without(outside, tree.site_dir, shared)
         for path in (info, *paths_to_retire(tree.site_dir, info, inside)):
             drop(self.tree, self.path(join(tree.site_dir, path)))
         for path in outside:
             drop(self.tree, self.path(path))
         return any(map(_is_library, inside))
 
-    def _bring(self, tree: trees.DistributionTree) -> None:
+    def _bring(self, tree: trees.DistributionTree, under: AbstractSet[str]) -> None:
         for name in sorted(os.listdir(tree.root)):
             if name == tree.data:
                 for scheme in os.listdir(join(tree.root, name)):
                     for entry in os.listdir(join(tree.root, name, scheme)):
                         place = self.path(join(tree.roots[scheme], entry))
-                        lay(self.tree, place, join(tree.root, name, scheme, entry))
+                        lay(self.tree, place, join(tree.root, name, scheme, entry), under)
             elif name != MANIFEST:
-                lay(self.tree, self.path(join(tree.site_dir, name)), join(tree.root, name))
+                lay(self.tree, self.path(join(tree.site_dir, name)), join(tree.root, name), under)
 
     def _free_libraries(self, paths: Iterable[str]) -> bool:
         """Let these shared libraries lie in directories of the tree's own; whether there are any.

@@ -7,7 +7,10 @@ file, a `Hard` link, or a tree. What is linked as a whole costs one link, howeve
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 LinkTree = dict[str, Any]
 
@@ -61,15 +64,20 @@ def drop(tree: LinkTree, path: str) -> None:
             del parent[one]
 
 
-def lay(tree: LinkTree, path: str, source: str) -> None:
-    """Put a file or directory at `path`, merged with a directory that is there; FileExistsError for a file."""
+def lay(tree: LinkTree, path: str, source: str, under: AbstractSet[str] = frozenset()) -> None:
+    """Put a file or directory at `path`, merged with a directory that is there; FileExistsError for a file.
+
+    `under`: sources that stay behind what is there.
+    """
     head, _, name = path.rpartition("/")
     parent = opened(tree, head)
     if name not in parent:
         parent[name] = source
     elif is_directory(parent[name]) and os.path.isdir(source) and not os.path.islink(source):
         for entry in sorted(os.listdir(source)):
-            lay(opened(parent, name), entry, os.path.join(source, entry))
+            lay(opened(parent, name), entry, os.path.join(source, entry), under)
+    elif source in under:
+        pass
     elif name.endswith(".pyc"):
         parent[name] = source
     else:

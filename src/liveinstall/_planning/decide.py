@@ -19,6 +19,7 @@ class Situation:
     `before` is what imports find now, by name; `after` what it shall be. `disturbing` says of each change that would
     touch what a live process has loaded why it must wait; `waiting` are changes that wait already. `extras` are those
     that were asked for. `used` are distributions that a live process uses and that need something that shall go.
+    `overlaps`: the distributions whose files a change would replace or bring; `disturbing` tells of those too.
     """
 
     before: Mapping[str, Node]
@@ -27,6 +28,7 @@ class Situation:
     waiting: Mapping[str, str] = field(default_factory=dict)
     extras: Mapping[str, frozenset[str]] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    overlaps: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, ...]:
@@ -52,6 +54,7 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
             _needing(changes, reasons, state, needs, situation)
             or _breaking(reasons, state, held, situation)
             or _accompanying(changes, reasons, situation)
+            or _overlapping(changes, reasons, situation)
         )
         if not more:
             return tuple(_timed(change, reasons) for change in changes)
@@ -126,6 +129,18 @@ def _accompanying(changes: tuple[Change, ...], waiting: Mapping[str, str], situa
         if requirer in situation.before
         for name in named(situation.before[requirer]) & replaced
     }
+
+
+def _overlapping(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: Situation) -> dict[str, str]:
+    """Changes that have files of a distribution that must not change now, or of one that waits."""
+    found = {}
+    for change in changes:
+        for other in sorted(situation.overlaps.get(change.name, ())) if change.name not in waiting else ():
+            if other in waiting:
+                found[change.name] = f"it has files of {other}, which waits"
+            elif other in situation.disturbing:
+                found[change.name] = f"it has files of {other}: {situation.disturbing[other]}"
+    return found
 
 
 def _breaking(

@@ -64,8 +64,9 @@ def make_plan(
     waiting: Mapping[str, PendingNode],
     disturbing: Mapping[str, str],
     used: Iterable[str] = (),
+    overlaps: Mapping[str, frozenset[str]] | None = None,
 ) -> Plan:
-    """Decide what happens now and what waits. `disturbing`, `used`: see `Situation`."""
+    """Decide what happens now and what waits. `disturbing`, `used`, `overlaps`: see `Situation`."""
     candidates = list(candidates)
     chosen = {candidate.name: candidate for candidate in candidates}
     changes, after = changes_for(request, candidates, before, waiting)
@@ -76,6 +77,7 @@ def make_plan(
         waiting={n: waits.reason for n, waits in waiting.items() if n not in chosen and n not in request.removals},
         extras={name: frozenset(candidate.extras) for name, candidate in chosen.items() if candidate.extras},
         used=frozenset(used),
+        overlaps=overlaps or {},
     )
     timed = decide(changes, situation)
     if request.when == "restart":

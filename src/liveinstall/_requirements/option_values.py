@@ -13,7 +13,11 @@ from packaging.utils import canonicalize_name
 from liveinstall._requirements.requirement import text_of, wrong
 from liveinstall._system.settings import VERIFY, is_on
 
-_CHOICES = {"when": ("auto", "now", "restart"), "upgrade_strategy": ("only-if-needed", "eager")}
+_CHOICES = {
+    "when": ("auto", "now", "restart"),
+    "upgrade_strategy": ("only-if-needed", "eager"),
+    "overlap": ("allow", "refuse"),
+}
 FLAGS = {
     **dict.fromkeys(("upgrade", "reinstall", "pre", "no_index", "require_hashes"), False),
     **dict.fromkeys(("user", "break_system_packages"), False),
@@ -30,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(_TEXTS),
     "config_settings": (),
     "when": "auto",
+    "overlap": "allow",
     "timeout": None,
 }
 

@@ -61,7 +61,8 @@ class Request:
     `indexed` are names whose URL is an index's choice that a lock file wrote down, and no direct one (PEP 610).
     `constraints` are files or requirements. `upgrade_strategy` is only-if-needed or eager. `config_settings` are
     (key, value) pairs. `engine_arguments` are handed on as they are. `timeout` is in seconds.
-    `requester`: who asks, or empty. `verify`: import what changes, in a trial, before it is accepted.
+    `requester`: who asks, or empty. `verify`: import what changes, in a trial, before it is accepted. `overlap`: allow,
+    or refuse what brings a file of another distribution.
     """
 
     requirements: tuple[str, ...]
@@ -92,6 +93,7 @@ class Request:
     timeout: float | None = None
     requester: str = ""
     verify: bool = False
+    overlap: str = "allow"
 
     @property
     def sources(self) -> Sources:
@@ -136,7 +138,8 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
         only_binary=names_of("only_binary", asked["only_binary"]),
         no_binary=names_of("no_binary", asked["no_binary"]),
         **{name: asked[name] for name in FLAGS if name != "deps"},
-        **{name: asked[name] for name in ("index_url", "extra_index_urls", "find_links", "when", "timeout")},
+        **{name: asked[name] for name in ("index_url", "extra_index_urls", "find_links")},
+        **{name: asked[name] for name in ("when", "timeout", "overlap")},
     )
 
 

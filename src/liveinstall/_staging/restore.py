@@ -108,7 +108,7 @@ class _Restoration:
         algorithm, _, wanted = hash.partition("=")
         if wanted and wanted != encoded(digest if algorithm == "sha256" else _digest(source, algorithm)):
             raise self._damaged(source, f"{path} is not what its RECORD says")
-        _copy_or_link(source, full, about.st_size)
+        copy_or_link(source, full, about.st_size)
         return about.st_mode & 0o7777, about.st_size, digest.hex(), path
 
     def _damaged(self, path: str, why: str) -> RetiredError:
@@ -131,7 +131,8 @@ def _digest(path: str, algorithm: str) -> bytes:
             return b""
 
 
-def _copy_or_link(source: str, target: str, size: int) -> None:
+def copy_or_link(source: str, target: str, size: int) -> None:
+    """Copy a file that people may edit, link a big one."""
     if size >= LINKED_FROM:
         try:
             os.link(source, target)

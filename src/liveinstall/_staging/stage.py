@@ -91,14 +91,40 @@ def check_conflicts(groups: Iterable[tuple[Iterable[Part], AbstractSet[str]]], o
         for part in parts:
             for path in part.files:
                 if seen.setdefault(path, part.name) != part.name:
-                    raise _conflict(part, path, seen[path])
-            for path in _in_the_way(part, leaving):
-                raise _conflict(part, path, owner(path))
+                    raise conflict(part, path, seen[path])
+            for path in in_the_way(part.files, leaving):
+                raise conflict(part, path, owner(path))
 
 
-def _in_the_way(part: Part, leaving: AbstractSet[str]) -> Iterator[str]:
+def check_directories(parts: Iterable[Part], leaving: AbstractSet[str], owner: Callable[[str], str]) -> None:
+    """No directory of a part may be a file that stays, and no file of it a directory; FileConflictError."""
+    seen: set[str] = set()
+    for part in parts:
+        for path in part.files:
+            above = os.path.dirname(path)
+            while above not in seen:
+                seen.add(above)
+                if os.path.lexists(above):
+                    if not os.path.isdir(above) and above not in leaving:
+                        raise conflict(part, above, owner(above))
+                    break
+                above = os.path.dirname(above)
+            if os.path.isdir(path) and not os.path.islink(path) and not _leaves(path, leaving):
+                raise conflict(part, path, owner(path))
+
+
+def _leaves(directory: str, leaving: AbstractSet[str]) -> bool:
+    """Whether all files below a directory go; bytecode goes with its source."""
+    return all(
+        os.path.join(home, name) in leaving or name.endswith(".pyc")
+        for home, _, names in os.walk(directory)
+        for name in names
+    )
+
+
+def in_the_way(paths: Iterable[str], leaving: AbstractSet[str]) -> Iterator[str]:
     """What is there and does not leave, be it under another case of its name."""
-    there = [path for path in part.files if path not in leaving and os.path.lexists(path)]
+    there = [path for path in paths if path not in leaving and os.path.lexists(path)]
     folded = {path.casefold(): path for path in leaving} if there else {}
     for path in there:
         same = folded.get(path.casefold(), "")
@@ -106,7 +132,8 @@ def _in_the_way(part: Part, leaving: AbstractSet[str]) -> Iterator[str]:
             yield path
 
 
-def _conflict(part: Part, path: str, owner: str) -> FileConflictError:
+def conflict(part: Part, path: str, owner: str) -> FileConflictError:
+    """A part would overwrite a file of another distribution, or of nobody (`owner` is empty)."""
     whose = f"belongs to {owner}" if owner else "belongs to no distribution"
     todo = f"Remove {owner} first, or take a version without that file." if owner else "Move the file away first."
     what = f"{part.name} {part.version} would overwrite {path}, which {whose}."

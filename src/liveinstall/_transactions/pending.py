@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, holds
@@ -16,7 +16,7 @@ from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.history import undo_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from liveinstall.results import Target
 
@@ -31,6 +31,18 @@ class PendingChange:
 
     swap: codec.SwapChange
     about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What happens to the files of a transaction that several distributions bring: see the boot module's `handover`.
+
+    `touched`: dist-infos, relative to the site directory, of those that stay and find another content, by name.
+    """
+
+    moves: Sequence[tuple[str, str, str, str]] = ()
+    owners: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    touched: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,17 +87,19 @@ def publish_pending(
     *,
     transaction_id: str = "",
     early: Iterable[str] = (),
+    handover: Callable[[str, Sequence[PendingChange]], Handover],
 ) -> str:
     """Make `entries` all that waits, in place of `before`, by one rename; the transaction's id, empty if none is left.
 
-    `id`: its name if nothing waited before. `early`: see `transactions.publish`.
+    `id`: its name if nothing waited before. `early`: see `transactions.publish`. `handover` is asked for what several
+    distributions bring, by the id and the entries.
     """
     entries = list(entries)
     transaction_id = (before.ids[0] if before.ids else transaction_id) if entries else ""
     if entries:
         # For whoever stages it the old stays, even what was not imported yet.
         holds.take_hold(target.site, command_line(), keeps=[transaction_id])
-        publish(target, transaction_id, entries, requests, early=early)
+        publish(target, transaction_id, entries, requests, early=early, handover=handover(transaction_id, entries))
     for old in before.ids:
         if old != transaction_id:
             transactions.discard(target.site, old)
@@ -99,6 +113,7 @@ def publish(
     requests: Iterable[str],
     *,
     early: Iterable[str] = (),
+    handover: Handover | None = None,
 ) -> None:
     """Publish one transaction with all that boot and people need to know of it."""
     entries = list(entries)
@@ -111,7 +126,9 @@ def publish(
         "changes": {entry.swap.name: _complete(target.site, entry) for entry in entries},
     }
     record = codec.TransactionRecord(transaction_id, [entry.swap for entry in entries], roots_of(target))
-    transactions.publish(target.site, record, about, early)
+    handover = handover or Handover()
+    record.moves, record.owners = list(handover.moves), dict(handover.owners)
+    transactions.publish(target.site, record, about, early, handover.touched)
 
 
 def _complete(site: str, entry: PendingChange) -> dict[str, Any]:

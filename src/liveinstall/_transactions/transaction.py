@@ -36,7 +36,7 @@ from liveinstall._transactions.visibility import see
 from liveinstall.errors import CommitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from liveinstall._model import Distribution
@@ -131,14 +131,21 @@ def _is_ours(path: str) -> bool:
     return os.path.isdir(path) and (os.path.isfile(os.path.join(path, MANIFEST)) or not os.listdir(path))
 
 
-def publish(site: str, record: codec.TransactionRecord, about: dict[str, Any], first: Iterable[str] = ()) -> None:
+def publish(
+    site: str,
+    record: codec.TransactionRecord,
+    about: dict[str, Any],
+    first: Iterable[str] = (),
+    touched: Mapping[str, str] | None = None,
+) -> None:
     """Make a staged transaction known: the staging commit point is the rename at the end.
 
     Before it the parts are inert; after it the next start swaps them. A pending transaction of the same id is
-    replaced by the same rename. `first`: names whose companion must run before other .pth files.
+    replaced by the same rename. `first`: names whose companion must run before other .pth files. `touched`: the
+    dist-infos of distributions that stay, and one of whose paths gets another content, by name.
     """
     record.about = json.dumps(about, sort_keys=True)
-    _name_what_goes(site, record)
+    _name_what_goes(site, record, touched or {})
     text = codec.encode_record(record)
     directory = os.path.join(site, STATE, TRANSACTIONS)
     drafts = companions.draft(site, record, set(first))
@@ -155,15 +162,15 @@ def publish(site: str, record: codec.TransactionRecord, about: dict[str, Any], f
     boot_recover.sweep_companions(site)
 
 
-def _name_what_goes(site: str, record: codec.TransactionRecord) -> None:
+def _name_what_goes(site: str, record: codec.TransactionRecord, touched: Mapping[str, str]) -> None:
     """Say which names the old versions have, so that a start need not read their RECORDs to know who uses them."""
-    for change in record.changes:
-        if change.old_info:
-            home = os.path.dirname(change.old_info)
-            text = codec.read(os.path.join(site, change.old_info, "RECORD"))
-            names, libraries = top_names(owned(os.path.join(site, home), text)[0])
-            record.tops[change.name] = sorted(names)
-            record.libraries[change.name] = sorted(os.path.join(home, path) for path in libraries)
+    infos = {**touched, **{change.name: change.old_info for change in record.changes if change.old_info}}
+    for name, info in infos.items():
+        home = os.path.dirname(info)
+        text = codec.read(os.path.join(site, info, "RECORD"))
+        names, libraries = top_names(owned(os.path.join(site, home), text)[0])
+        record.tops[name] = sorted(names)
+        record.libraries[name] = sorted(os.path.join(home, path) for path in libraries)
 
 
 def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = False) -> None:

@@ -60,7 +60,7 @@ def _asks_for_more(options: dict[str, Any]) -> bool:
     """Whether an option may want a change although the requirements hold."""
     harmless = ("index_url", "extra_index_urls", "find_links", "no_index", "timeout", "engine", "when", "prefer")
     return any(
-        value and name not in (*harmless, "protect", "on_event", "quiet", "deps", "restart", "verify")
+        value and name not in (*harmless, "protect", "on_event", "quiet", "deps", "restart", "verify", "overlap")
         for name, value in options.items()
     )
 

@@ -53,6 +53,7 @@ def install(
     config_settings: Mapping[str, str | Sequence[str]] | Sequence[str] = (),
     pip_arguments: Sequence[str] = (),
     when: When = "auto",
+    overlap: Literal["allow", "refuse"] = "allow",
     dry_run: bool = False,
     timeout: float | None = None,
     engine: str = "auto",
@@ -76,6 +77,8 @@ def install(
     `constraints` are files or requirement strings. The other options are pip's, and pip's own configuration is
     honoured; `pip_arguments` are handed to it, except for what would change where or what is installed.
     `when="now"` refuses to wait (RestartRequiredError, nothing changed), `"restart"` makes everything wait.
+    Where two distributions bring a file with different contents, the one that is installed last has it, the result's
+    `overlaps` names it, and the other's is kept; `overlap="refuse"` refuses any file of another (FileConflictError).
     `dry_run` decides and changes nothing. `timeout`: seconds for the lock, and again for the engine.
     `prefer="loaded"` tries first to do with the versions that live processes have loaded, so that nothing has to wait,
     and says what was given up for that. `requester` names who asks, for hosts with plugins: it is recorded, and what

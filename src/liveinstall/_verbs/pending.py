@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from liveinstall._changes.context import RequestContext, changing
+from liveinstall._changes.shared_files import handover
 from liveinstall._changes.summaries import change_of, changes_of, explain_imports, pending_of, result_of, users_of
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import loaded
@@ -55,7 +56,8 @@ def cancel(*names: str) -> tuple[Change, ...]:
         kept = kept_after_cancel(scene.waits(), scene.before, wanted) if wanted else set()
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
         left = [entry for name, entry in entries.items() if name in kept]
-        publish_pending(target, scene.waiting, left, scene.waiting.requests, early=scene.loaded_at_start(kept))
+        early = scene.loaded_at_start(kept)
+        publish_pending(target, scene.waiting, left, scene.waiting.requests, early=early, handover=handover(target))
         transactions.recover(target.site)
         explain_imports(target)
         return tuple(dropped)

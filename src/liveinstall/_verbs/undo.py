@@ -22,7 +22,7 @@ from liveinstall._transactions import history as past
 from liveinstall._transactions import transaction as transactions
 from liveinstall.errors import NotHappenedError, RequirementError, RetiredError, UndoError
 from liveinstall.reports import History, Past
-from liveinstall.results import Origin, Result, Target
+from liveinstall.results import Origin, Plan, Result, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -148,12 +148,17 @@ def _undo(
         else:
             removals.add(name)
     request = Request((asked,), frozenset(), frozenset(removals), reinstall=True, verify=verify)
-    decided = defer_together(scene.decide(request, candidates), back)
+
+    def decide(overlaps: Mapping[str, frozenset[str]] | None = None) -> Plan:
+        return defer_together(scene.decide(request, candidates, overlaps), back)
+
+    decided = decide()
     scene.check_replaceable(decided)
+    owners = {path: before for item in undone for path, (before, _) in item.record.owners.items()}  # the oldest wins
     from liveinstall._changes.execution import execute
 
     with BytecodeCompiler() as compiler:
-        return execute(scene, request, candidates, decided, compiler)
+        return execute(scene, request, candidates, decided, compiler, again=decide, owners=owners)
 
 
 def _deed(site: str, item: past.HistoryEntry) -> UndoneTransaction:

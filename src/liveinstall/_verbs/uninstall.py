@@ -24,7 +24,7 @@ from liveinstall.errors import RequirementError, TargetError
 from liveinstall.events import Done, Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from liveinstall.events import OnEvent
     from liveinstall.results import Plan, Result
@@ -78,7 +78,12 @@ def _uninstall(
         scene.check_replaceable(decided)
         from liveinstall._changes.execution import execute
 
-        return execute(scene, replace(request, verify=verify), (), decided, compiler)
+        def again(overlaps: Mapping[str, frozenset[str]]) -> Plan:
+            decided = _decide(scene, wanted, when, with_unused=with_unused, overlaps=overlaps)[1]
+            refuse_to_wait(when, decided, request.removals)
+            return decided
+
+        return execute(scene, replace(request, verify=verify), (), decided, compiler, again=again)
 
 
 def _canonical(names: Iterable[str]) -> frozenset[str]:
@@ -97,7 +102,14 @@ def _canonical(names: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _decide(scene: RequestContext, wanted: frozenset[str], when: str, *, with_unused: bool) -> tuple[Request, Plan]:
+def _decide(
+    scene: RequestContext,
+    wanted: frozenset[str],
+    when: str,
+    *,
+    with_unused: bool,
+    overlaps: Mapping[str, frozenset[str]] | None = None,
+) -> tuple[Request, Plan]:
     waits = scene.waits()
     state = future(scene.before, waits)
     here = wanted & (state.keys() | scene.before.keys() | waits.keys())
@@ -107,7 +119,7 @@ def _decide(scene: RequestContext, wanted: frozenset[str], when: str, *, with_un
     removals = here | unused if with_unused else here
     _check_inside(scene, removals)
     request = Request((f"uninstall {' '.join(sorted(wanted))}",), wanted, removals, when=when)
-    decided = scene.decide(request, ())
+    decided = scene.decide(request, (), overlaps)
     changed = {change.name for change in decided.changes}
     notes = [f"{name} is not installed" for name in sorted(wanted - here)]
     notes += [f"{name} no longer waits" for name in sorted(removals - changed)]

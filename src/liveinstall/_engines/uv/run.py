@@ -38,7 +38,7 @@ _ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz
 QUIET = ("--no-progress", "--color=never")
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
 # Options that change nothing for uv; all others but sources keep it from starting early, if they are given at all.
-_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify")
+_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify", "overlap")
 
 
 class Run:

@@ -249,5 +249,11 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     _add_quiet(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")
     add("--prefer", choices=("newest", "loaded"), default="newest", help="loaded: try first what needs no restart")
+    add(
+        "--overlap",
+        choices=("allow", "refuse"),
+        default="allow",
+        help="refuse: no file that another distribution has too",
+    )
     add("--requester", metavar="NAME", help="who asks; is recorded, and kept in later requests")
     add("--protect", action="append", default=[], metavar="REQUIREMENT", help="what this request may not break")

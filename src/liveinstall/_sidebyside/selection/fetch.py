@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _NEVER = {  # what makes no sense for what lies beside the environment
     "user": "what lies side by side belongs to no scheme",
     "when": "nothing that is loaded is touched, so nothing waits",
+    "overlap": "each version has a directory of its own",
     "prefer": "nothing that is loaded is touched, so nothing waits",
     "requester": "it is a promise about the environment",
     "protect": "it is a promise about the environment",
@@ -92,7 +93,7 @@ def _entry_at(path: str) -> Stored | None:
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
     for name, why in _NEVER.items():
         value = options.get(name)
-        if value and value not in ("auto", "newest"):
+        if value and value not in ("auto", "newest", "allow"):
             raise RequirementError(f"{name}= and parallel=True contradict each other: {why}.", requirement=name)
     return {name: value for name, value in options.items() if name not in _NOT_ASKED}
 

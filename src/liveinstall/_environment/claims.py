@@ -1,0 +1,71 @@
+"""Which distributions bring which paths, as their RECORDs say. Most share none: their RECORDs are only searched."""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from _liveinstall_boot import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
+
+    from liveinstall._model import Distribution
+
+Claims = dict[
+    str, dict[str, str]
+]  # name -> absolute path -> sha256 in hexadecimal, empty where RECORD has another hash
+
+
+def claims_of(distributions: Iterable[Distribution], paths: AbstractSet[str] | None = None) -> Claims:
+    """The files that each of the distributions brings: all, or those of the absolute `paths`.
+
+    Its metadata and bytecode are left out: they are nobody else's, or made again.
+    """
+    found: Claims = {}
+    for distribution in distributions if paths is None or paths else ():
+        home = os.path.dirname(distribution.info)
+        try:
+            text = codec.read(os.path.join(distribution.info, "RECORD"))
+        except OSError:
+            continue
+        if paths is None or any(word in text for word in _words(home, paths)):
+            rows = _rows(home, os.path.basename(distribution.info) + "/", text)
+            mine = {path: digest for path, digest in rows if paths is None or path in paths}
+            if mine:
+                found[distribution.name] = mine
+    return found
+
+
+def _words(home: str, paths: Iterable[str]) -> set[str]:
+    """What a RECORD that names one of the paths has in it."""
+    start = home + os.sep
+    words = set()
+    for path in paths:
+        top, _, rest = (
+            path[len(start) :].replace(os.sep, "/").partition("/") if path.startswith(start) else ("", "", "")
+        )
+        words.add(f"{top}/" if rest else os.path.basename(path))
+    return words
+
+
+def _rows(home: str, info: str, text: str) -> Iterator[tuple[str, str]]:
+    with suppress(codec.StaleError):  # a damaged RECORD: what is read up to there counts
+        for path, hash, _ in codec.record_rows(text):
+            if path.startswith(info) or path.endswith(".pyc"):
+                continue
+            simple = os.pardir not in path and os.sep == "/" and path[:1] not in ("/", ".")
+            yield f"{home}/{path}" if simple else os.path.normpath(os.path.join(home, path)), _hexadecimal(hash)
+
+
+def _hexadecimal(hash: str) -> str:
+    algorithm, _, text = hash.partition("=")
+    if algorithm != "sha256":
+        return ""
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
+    except ValueError:
+        return ""
