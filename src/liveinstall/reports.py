@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from liveinstall.results import Change, Holder, Origin, Pending, Rows, Shown, Target
+from liveinstall.results import Change, Holder, Origin, Overlap, Pending, Rows, Shown, Target
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class History(Rows[Past]):
 class Finding(Shown):
     """Something that other tools, or a kill, have left broken.
 
-    `kind`: duplicate, broken, missing, changed, left over, unowned, unreadable or unfinished. `name` is the
-    distribution, where it is known; `path` is absolute; `what` is wrong, and what a repair does to `mend` it: empty if
-    nothing.
+    `kind`: duplicate, broken, missing, changed, replaced (by another distribution), left over, unowned, unreadable or
+    unfinished. `name` is the distribution, where it is known; `path` is absolute; `what` is wrong, and what a repair
+    does to `mend` it: empty if nothing.
     `outcome` of a repair: mended, staged, or why not; empty if none was tried.
     """
 
@@ -129,6 +129,7 @@ class Check(Shown):
     broken: tuple[str, ...] = ()
     damaged: tuple[Finding, ...] = ()
     stale: tuple[Stale, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -141,7 +142,7 @@ class Listed(Shown):
     """A distribution: the version that is `installed`, what this process has `loaded`, and what is `pending`.
 
     Each is empty where there is none; a pending removal is "removed". `project` is the source directory of an editable
-    install, `place` the directory that it is imported from.
+    install, `place` the directory that it is imported from. `overlaps`: the files that others bring too.
     """
 
     name: str
@@ -150,6 +151,7 @@ class Listed(Shown):
     pending: str = ""
     project: str = ""
     place: str = ""
+    overlaps: tuple[Overlap, ...] = ()
 
 
 class Listing(Rows[Listed]):

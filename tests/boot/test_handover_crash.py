@@ -12,8 +12,8 @@ from liveinstall.commit import transaction as transactions
 from places import KILLED, Place
 from support import tree
 
-import _liveinstall_boot as boot
 from _liveinstall_boot import codec
+from _liveinstall_boot.layout import REPLACED, STATE, list_transactions, record_path
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

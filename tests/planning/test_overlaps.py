@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from liveinstall._planning.decide import Situation, decide
 from liveinstall._planning.graph import Node
 from liveinstall._planning.overlaps import (
@@ -13,14 +14,13 @@ from liveinstall._planning.overlaps import (
     PART,
     PLACE,
     RETIRED,
-    Path,
     Settled,
+    SharedPath,
     as_asked,
     disturbs,
     in_order_of_dependency,
     settle,
 )
-
 from liveinstall.results import Change, Timing
 
 P = "/site/x.py"
@@ -29,7 +29,7 @@ P = "/site/x.py"
 class Slots:
     """A path with all its files: the moves are carried out on it as the swap would."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: SharedPath) -> None:
         self.path = path
         self.files = {(PLACE, ""): path.there} if path.there else {}
         self.files |= {(ASIDE, name): path.old[name] for name in path.aside}
@@ -60,7 +60,7 @@ class Slots:
 
 
 def run(**facts) -> tuple[Settled, Slots]:
-    path = Path(P, **facts)
+    path = SharedPath(P, **facts)
     found, slots = settle(path), Slots(path)
     slots.run(found)
     return found, slots
@@ -107,7 +107,10 @@ def test_a_shared_file_is_not_moved_when_the_one_who_brought_it_leaves():
 
 def test_an_upgrade_of_the_one_below_takes_the_path_as_with_pip():
     found, slots = run(
-        there="B", before=("b", "a"), old={"a": "A", "b": "B"}, aside=frozenset("a"),
+        there="B",
+        before=("b", "a"),
+        old={"a": "A", "b": "B"},
+        aside=frozenset("a"),
         leaving=frozenset("a"),
         coming=("a",),
         new={"a": "A2"},
@@ -118,7 +121,10 @@ def test_an_upgrade_of_the_one_below_takes_the_path_as_with_pip():
 
 def test_an_undo_gives_the_path_to_whom_it_was():
     found, slots = run(
-        there="A2", before=("a", "b"), old={"a": "A2", "b": "B"}, aside=frozenset("b"),
+        there="A2",
+        before=("a", "b"),
+        old={"a": "A2", "b": "B"},
+        aside=frozenset("b"),
         leaving=frozenset("a"),
         coming=("a",),
         new={"a": "A"},
@@ -142,9 +148,9 @@ def test_what_pip_has_overwritten_is_lost_and_the_path_stays():
 
 
 def test_what_pip_has_installed_twice_stays_while_one_names_it_and_both_can_be_undone():
-    found, slots = run(there="A", before=("b", "a"), old={"a": "A", "b": "A"}, leaving=frozenset("b"))
+    slots = run(there="A", before=("b", "a"), old={"a": "A", "b": "A"}, leaving=frozenset("b"))[1]
     assert slots.place == "A" and slots.files[RETIRED, "b"] == "A"
-    found, slots = run(there="A", before=("b", "a"), old={"a": "A", "b": "A"}, coming=("c",), new={"c": "C"})
+    slots = run(there="A", before=("b", "a"), old={"a": "A", "b": "A"}, coming=("c",), new={"c": "C"})[1]
     assert slots.place == "C" and slots.of("a") == slots.of("b") == "A"
 
 
@@ -152,7 +158,7 @@ NAMES = "abcd"
 
 
 @st.composite
-def paths(draw) -> Path:
+def paths(draw) -> SharedPath:
     """Any path with a history of our own making: whoever brings it has a file of it."""
     old = {name: draw(st.sampled_from("XYZ")) for name in draw(st.permutations(NAMES))[: draw(st.integers(0, 4))]}
     before = tuple(old)
@@ -161,7 +167,9 @@ def paths(draw) -> Path:
     coming = tuple(draw(st.lists(st.sampled_from(free), unique=True, max_size=3)))
     new = {name: draw(st.sampled_from("XYZ")) for name in coming}
     wanted = tuple(draw(st.permutations(sorted({*before, *coming})))) if draw(st.booleans()) else ()
-    return Path(P, old[before[0]] if before else "", before, leaving, coming, old, new, frozenset(before[1:]), wanted)
+    return SharedPath(
+        P, old[before[0]] if before else "", before, leaving, coming, old, new, frozenset(before[1:]), wanted
+    )
 
 
 @given(paths())
@@ -211,11 +219,11 @@ def test_code_that_moves_waits_with_what_it_moves_from():
 
 
 def test_files_that_move_between_changes_bind_them_together():
-    moved = settle(Path(P, "A", ("a",), frozenset("a"), ("b",), {"a": "A"}, {"b": "A"}))
+    moved = settle(SharedPath(P, "A", ("a",), frozenset("a"), ("b",), {"a": "A"}, {"b": "A"}))
     assert disturbs([moved]) == {"b": frozenset("a")}
-    rivals = settle(Path(P, "", (), frozenset(), ("b", "c"), {}, {"b": "B", "c": "C"}))
+    rivals = settle(SharedPath(P, "", (), frozenset(), ("b", "c"), {}, {"b": "B", "c": "C"}))
     assert disturbs([rivals]) == {"b": frozenset("c"), "c": frozenset("b")}
-    shared = settle(Path(P, "", (), frozenset(), ("b", "c"), {}, {"b": "B", "c": "B"}))
+    shared = settle(SharedPath(P, "", (), frozenset(), ("b", "c"), {}, {"b": "B", "c": "B"}))
     assert disturbs([shared]) == {}
 
 

@@ -35,7 +35,7 @@ def test_the_last_one_has_the_file_and_the_result_says_so(env):
         print(json.dumps([os.path.basename(one.path), one.owner, one.others, one.kept, one.before, str(done)]))
     """)
     assert told[:5] == ["both.py", "beta", ["alpha"], ["alpha"], "alpha"]
-    assert "both.py is beta's, it was alpha's; alpha has another file of it, kept." in told[5]
+    assert "both.py is beta's, it was alpha's; the file of alpha is kept." in told[5]
     assert (env.site / "both.py").read_text() == "V = 'beta!'\n"
     assert kept(env) == ["alpha-1.0.part/both.py"]
 
@@ -297,6 +297,76 @@ def test_what_waits_is_planned_anew_when_what_happens_now_has_the_same_file(env)
     assert kept(env) == ["alpha-1.0.part/both.py", "gamma-1.0.part/both.py"]
     env.run("li.undo()")
     assert (env.site / "both.py").read_text() == "V = 'alpha'\n" and kept(env) == []
+
+
+def test_check_list_and_doctor_know_whose_a_file_is_and_repair_gives_it_back(env):
+    pair(env)
+    told = env.json("""
+        li.install("alpha"); li.install("beta")
+        alpha, beta = li.list()
+        print(json.dumps([
+            li.check().ok, [each.owner for each in li.check().overlaps], str(li.check()), len(li.doctor()),
+            [(each.owner, each.others, each.kept) for each in alpha.overlaps], alpha.overlaps == beta.overlaps,
+            [(each.kind, each.what, each.mend) for each in li.doctor("alpha")], len(li.doctor("beta")),
+            len(li.repair()),
+        ]))
+    """)
+    assert told[:2] == [True, ["beta"]] and "both.py is beta's; the file of alpha is kept." in told[2]
+    assert told[3:6] == [0, [["beta", ["alpha"], ["alpha"]]], True]
+    assert told[6:] == [[["replaced", "both.py is beta's", "give alpha its own"]], 0, 0]
+    shutil.rmtree(env.wheels)  # from this disk
+    before = state(env)
+    assert env.run("print(li.repair('alpha', dry_run=True)[0].kind)").stdout == "replaced\n"
+    assert state(env) == before
+    done = env.run("print(li.repair('alpha')[0].outcome)")
+    assert done.stdout == "mended\n", done.stderr
+    assert (env.site / "both.py").read_text() == "V = 'alpha'\n" and kept(env) == ["beta-1.0.part/both.py"]
+    assert env.run("print(li.repair('beta')[0].outcome, li.check().ok)").stdout == "mended True\n"
+    assert state(env) == before
+
+
+def test_a_file_that_was_edited_is_still_told_as_changed(env):
+    pair(env)
+    env.run("li.install('alpha'); li.install('beta')")
+    (env.site / "both.py").write_text("V = 'somebody else'\n")
+    told = env.json("print(json.dumps(sorted((each.kind, each.name) for each in li.doctor())))")
+    assert told == [["changed", "alpha"], ["changed", "beta"]]
+
+
+def test_what_another_tool_has_upgraded_leaves_nothing_behind(env):
+    pair(env)
+    env.run("li.install('alpha'); li.install('beta')")
+    (env.site / "alpha-1.0.dist-info").rename(env.site / "alpha-1.1.dist-info")
+    metadata = env.site / "alpha-1.1.dist-info/METADATA"
+    metadata.write_text(metadata.read_text().replace("1.0", "1.1"))
+    env.wheel("other", "1.0", {"other.py": ""})
+    env.run("li.install('other')")
+    assert kept(env) == []
+
+
+def test_finalize_waits_for_who_would_lose_a_file(env):
+    pair(env)
+    done = env.run("""
+        li.install("alpha")
+        import alpha
+        li.install("beta")
+        print(li.finalize().staged[0].reason)
+    """)
+    assert done.stdout == "alpha is imported here\n", done.stderr
+
+
+def test_a_process_that_uses_the_one_that_loses_a_file_is_waited_for(env):
+    pair(env)
+    env.run("li.install('alpha')")
+    holder = env.start("import alpha; li.hold(); print('held', flush=True); input()")
+    assert holder.stdout.readline() == "held\n"
+    done = env.run("print([c.reason for c in li.install('beta').staged])")
+    assert f"it has files of alpha: pid {holder.pid}" in done.stdout, done.stderr
+    assert env.bare("import both; print(both.V)").stdout == "beta!\n"  # from the part
+    assert (env.site / "both.py").read_text() == "V = 'alpha'\n"
+    holder.communicate("\n")
+    assert env.bare("pass").returncode == 0
+    assert (env.site / "both.py").read_text() == "V = 'beta!'\n"
 
 
 def test_a_cancelled_overlap_leaves_everything_as_it_was(env):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from _liveinstall_boot import codec, files, trees
 from _liveinstall_boot.layout import PART as PART_SUFFIX
 from _liveinstall_boot.layout import REPLACED, STATE
-from liveinstall._environment.claims import claims_of
+from liveinstall._environment.claims import claims_of, overlapping
 from liveinstall._environment.installed import in_directory
 from liveinstall._model import roots_of
 from liveinstall._planning.graph import Node, named
@@ -20,8 +20,8 @@ from liveinstall._planning.overlaps import (
     PART,
     PLACE,
     RETIRED,
-    Path,
     Settled,
+    SharedPath,
     in_order_of_dependency,
     settle,
 )
@@ -29,6 +29,7 @@ from liveinstall._staging.restore import copy_or_link
 from liveinstall._staging.stage import in_the_way
 from liveinstall._transactions import history
 from liveinstall._transactions.pending import Handover, PendingChange
+from liveinstall.results import Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -92,6 +93,7 @@ class SharedFiles:
     def lay_copies_aside(self) -> None:
         """Before it is published: what is lost otherwise. Needs the lock."""
         places = _Places(self, "")
+        places.sweep()
         for found in self.settled:
             places.forget(found)
             for move in found.moves:
@@ -159,7 +161,7 @@ class _Survey:
         self.aside = Aside(target)
         self._history: list[history.HistoryEntry] | None = None
 
-    def paths(self) -> Iterator[Path]:
+    def paths(self) -> Iterator[SharedPath]:
         """Every path of the changes that is not one distribution's alone."""
         coming = defaultdict(list)
         for swap in self.shared.swaps:
@@ -176,7 +178,7 @@ class _Survey:
             if len(names) > 1 or nobodys or any(self.aside.has(self.by_name[name], path) for name in before):
                 yield self._path(path, before, tuple(coming[path]))
 
-    def _path(self, path: str, before: Mapping[str, str], coming: tuple[str, ...]) -> Path:
+    def _path(self, path: str, before: Mapping[str, str], coming: tuple[str, ...]) -> SharedPath:
         there = digest_of(path)
         old = dict(before)
         aside = {name for name in before if self.aside.has(self.by_name[name], path)}
@@ -186,7 +188,7 @@ class _Survey:
         holder = _holder(there, order, old, aside)
         if holder in aside:  # another tool has put it there again
             aside.discard(holder)
-        return Path(
+        return SharedPath(
             path,
             there,
             tuple(order if holder is None else [holder, *(name for name in order if name != holder)]),
@@ -238,13 +240,13 @@ class Aside:
         self.target = target
         self.root = os.path.join(target.site, STATE, REPLACED)
         try:
-            self._names = set(os.listdir(self.root))
+            self.names = set(os.listdir(self.root))
         except OSError:
-            self._names = set()
+            self.names = set()
 
     def has(self, found: Distribution, path: str) -> bool:
         """Whether a distribution's file of `path` lies there."""
-        known = codec.stem(found.name, found.version) + PART_SUFFIX in self._names
+        known = codec.stem(found.name, found.version) + PART_SUFFIX in self.names
         return known and os.path.lexists(self.path(found, path))
 
     def path(self, found: Distribution, path: str) -> str:
@@ -253,6 +255,21 @@ class Aside:
             self.target.site, os.path.dirname(found.info), roots_of(self.target), found.name, found.version
         )
         return os.path.join(str(tree.root), tree.inner(path))
+
+
+def overlaps_here(target: Target) -> tuple[Overlap, ...]:
+    """The files that installed distributions bring with different contents, whoever has installed them."""
+    homes = dict.fromkeys((target.site, target.platlib))
+    here = {found.name: found for home in homes for found in in_directory(home) if not found.is_legacy}
+    aside = Aside(target)
+    found = []
+    for path, names in sorted(overlapping(here.values()).items()):
+        there = digest_of(path)
+        owner = next((name for name in sorted(names) if names[name] == there), "")
+        others = tuple(name for name in names if names[name] != there)
+        kept = tuple(name for name in others if aside.has(here[name], path))
+        found.append(Overlap(path, owner, others, kept))
+    return tuple(found)
 
 
 class _Places:
@@ -297,6 +314,12 @@ class _Places:
         copy_or_link(full, draft, os.stat(full).st_size)
         os.makedirs(os.path.dirname(end), exist_ok=True)
         os.replace(draft, end)
+
+    def sweep(self) -> None:
+        """Remove the files of distributions that another tool has removed or upgraded since they were laid aside."""
+        known = {codec.stem(found.name, found.version) + PART_SUFFIX for found in self.here.values()}
+        for name in self.aside.names - known:
+            files.remove_tree(os.path.join(self.aside.root, name))
 
     def forget(self, found: Settled) -> None:
         """Remove copies of files that another tool has put into place again."""

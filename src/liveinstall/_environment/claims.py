@@ -40,6 +40,19 @@ def claims_of(distributions: Iterable[Distribution], paths: AbstractSet[str] | N
     return found
 
 
+def overlapping(distributions: Iterable[Distribution]) -> dict[str, dict[str, str]]:
+    """The paths that several distributions bring with different contents: path -> name -> sha256."""
+    first: dict[str, tuple[str, str]] = {}
+    found: dict[str, dict[str, str]] = {}
+    for name, paths in claims_of(distributions).items():
+        for path, digest in paths.items():
+            if path in first:
+                found.setdefault(path, dict((first[path],)))[name] = digest
+            else:
+                first[path] = name, digest
+    return {path: names for path, names in found.items() if len(set(names.values())) > 1}
+
+
 def _words(home: str, paths: Iterable[str]) -> set[str]:
     """What a RECORD that names one of the paths has in it."""
     start = home + os.sep

@@ -146,7 +146,8 @@ def render_check(check: Check) -> str:
     lines = [f"Broken: {text}." for text in check.broken]
     lines += [render_finding(finding) for finding in check.damaged]
     lines += [f"Outdated: {stale}. {restart_advice()}" for stale in check.stale]
-    return "\n".join(lines) or "Nothing is wrong."
+    lines = lines or ["Nothing is wrong."]
+    return "\n".join([*lines, *(f"Overlap: {text}." for text in handovers(check.overlaps))])
 
 
 def render_home(home: Home) -> str:
@@ -169,9 +170,9 @@ def render_listed(rows: Sequence[Listed]) -> str:
     table = [("name", "installed", "loaded", "pending", "editable project")]
     table += [(row.name, row.installed, row.loaded, row.pending, row.project) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
-    )
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    overlaps = dict.fromkeys(each for row in rows for each in row.overlaps)
+    return "\n".join([*lines, *(f"Overlap: {text}." for text in handovers(overlaps))])
 
 
 def restart_advice() -> str:
@@ -221,14 +222,8 @@ def _handover(paths: Sequence[str], owner: str, others: Sequence[str], kept: Seq
     was = f", {'it was' if one else 'they were'} {before}'s" if before and before != owner else ""
     words = f"{', '.join(paths[:_FILES])}{more} {'is' if one else 'are'} {owner}'s{was}"
     lost = [name for name in others if name not in kept]
-    words += (
-        f"; {_and(kept)} has another {'file' if one else 'version'} of {'it' if one else 'them'}, kept" if kept else ""
-    )
-    return words + (f"; {_and(lost)} has lost {'its' if len(lost) == 1 else 'their'} own" if lost else "")
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join(names)
+    words += f"; the {'file' if one else 'files'} of {' and '.join(kept)} {'is' if one else 'are'} kept" if kept else ""
+    return words + (f"; {' and '.join(lost)} has lost its own" if lost else "")
 
 
 _FILES = 3  # that a sentence names

@@ -35,7 +35,7 @@ class Move(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Path:
+class SharedPath:
     """A path that several distributions bring, or that is somebody's who is not asked.
 
     `there` is the sha256 of the file in place, empty without one. `before`: who brings it now, by whom it was laid
@@ -72,7 +72,7 @@ class Settled:
     `touched`: who stays and finds another content there. `in_the_way`: it is nobody's, and would be replaced.
     """
 
-    path: Path
+    path: SharedPath
     after: tuple[str, ...]
     moves: tuple[Move, ...] = ()
     touched: frozenset[str] = frozenset()
@@ -94,7 +94,7 @@ class Settled:
         return Overlap(path.path, owner, others, tuple(name for name in others if name in kept), path.holder or "")
 
 
-def settle(path: Path) -> Settled:
+def settle(path: SharedPath) -> Settled:
     """Decide whose the path is then. It stays as long as one distribution brings it."""
     stays = [name for name in path.stays if name != NOBODY]
     order = _wanted([*reversed(path.coming), *stays], path.wanted)
@@ -120,7 +120,7 @@ def _wanted(order: list[str], wanted: Iterable[str]) -> list[str]:
     return sorted(order, key=lambda name: ranks.get(name, -1))
 
 
-def _left_to(path: Path, top: str, content: str) -> str | None:
+def _left_to(path: SharedPath, top: str, content: str) -> str | None:
     """Who of those that stay has the file in place from now on, untouched; None if it is to be another file."""
     holder, stays = path.holder, path.stays
     lost = top not in path.new and top not in path.aside and top != holder  # another tool has overwritten its file
@@ -134,7 +134,7 @@ def _left_to(path: Path, top: str, content: str) -> str | None:
     return top if lost else None
 
 
-def _untouched(path: Path, left: str) -> tuple[Move, ...]:
+def _untouched(path: SharedPath, left: str) -> tuple[Move, ...]:
     """The file in place stays; who leaves takes along a copy."""
     moves: list[Move] = []
     holder = path.holder or ""
@@ -148,7 +148,7 @@ def _untouched(path: Path, left: str) -> tuple[Move, ...]:
     return (*moves, *_retired(path), stay, *_laid_aside(path, None))
 
 
-def _exchanged(path: Path, top: str) -> tuple[Move, ...]:
+def _exchanged(path: SharedPath, top: str) -> tuple[Move, ...]:
     """Another file comes into place; that of a holder who stays is laid aside."""
     holder = path.holder
     theirs = (name for name in path.stays if name not in path.aside and name != holder and path.there)
@@ -162,7 +162,7 @@ def _exchanged(path: Path, top: str) -> tuple[Move, ...]:
     return (*moves, *_laid_aside(path, top))
 
 
-def _retired(path: Path, *, with_holder: bool = False) -> tuple[Move, ...]:
+def _retired(path: SharedPath, *, with_holder: bool = False) -> tuple[Move, ...]:
     """The files of those who leave; one that another tool has overwritten is lost, and none goes with it."""
     moves = []
     for name in path.before:
@@ -179,14 +179,14 @@ def _retired(path: Path, *, with_holder: bool = False) -> tuple[Move, ...]:
     return tuple(moves)
 
 
-def _laid_aside(path: Path, top: str | None) -> tuple[Move, ...]:
+def _laid_aside(path: SharedPath, top: str | None) -> tuple[Move, ...]:
     """Where the files of those who come go: into place for `top`, else aside."""
     return tuple(
         Move("in", path.new[name], (PART, name), (PLACE, "") if name == top else (ASIDE, name)) for name in path.coming
     )
 
 
-def _copy(path: Path, name: str) -> Move:
+def _copy(path: SharedPath, name: str) -> Move:
     return Move("copy", path.there, (PLACE, ""), (ASIDE, name))
 
 

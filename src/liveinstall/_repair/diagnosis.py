@@ -42,6 +42,7 @@ class Damage:
     """A finding, and what mends it: absolute paths to move away, then a requirement to reinstall.
 
     `finishes`: the directory of an interrupted repair. `live`: whether running processes may use what is moved.
+    `owner`: the dist-info whose files may all be on this disk, since other distributions have replaced some.
     """
 
     finding: Finding
@@ -49,6 +50,7 @@ class Damage:
     reinstall: str = ""
     finishes: str = ""
     live: bool = True
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Info:
     rows: Sequence[Sequence[str]] | None
     missing: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    replaced: dict[str, str] = field(default_factory=dict)  # file -> the distribution whose file is there
 
     @cached_property
     def home(self) -> str:
@@ -95,11 +98,45 @@ def find_damage(
     infos = [info for place in places for info in _infos(place, read, hashes=hashes)]
     stashed = [info for info in infos if os.path.basename(info.path).startswith("~")]
     here = [info for info in infos if info not in stashed]
+    _find_owners(here)
     owned = _owned(here)
     found = [*_left_overs(target, stashed, here, owned), *_distributions(here, stashed, owned)]
     found += [*_unowned(target, owned), *_ours(target.site)]
     wanted = {canonicalize_name(name) for name in names}
+    found += [_replaced(info) for info in here if info.replaced and info.name in wanted]
     return [damage for damage in found if not wanted or damage.finding.name in wanted]
+
+
+def _find_owners(here: Sequence[_Info]) -> None:
+    """A file that is another distribution's, as its RECORD has it, is not damaged: it was replaced."""
+    suspects = {_place(info.home, file) for info in here for file in info.changed}
+    owners: dict[str, str] = {}
+    for info in here if suspects else ():
+        for file, hashed, _ in info.rows or ():
+            path = _place(info.home, file)
+            if path in suspects and file not in info.changed and hashed and _has(path, hashed):
+                owners[path] = info.name
+    for info in here:
+        for file in info.changed:
+            if _place(info.home, file) in owners:
+                info.replaced[file] = owners[_place(info.home, file)]
+        info.changed[:] = [file for file in info.changed if file not in info.replaced]
+
+
+def _has(path: str, hashed: str) -> bool:
+    """Whether a file has the content that a RECORD tells."""
+    with open(path, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").digest()
+    return hashed == f"sha256={encoded(digest)}"
+
+
+def _replaced(info: _Info) -> Damage:
+    """What of a distribution that was asked for is another one's: not wrong, but it can have it back."""
+    whose = " and ".join(sorted(set(info.replaced.values())))
+    what = f"{_list(list(info.replaced))} {whose}'s"
+    mend = f"give {info.name} its own"
+    requirement = f"{info.name}=={info.version}"
+    return Damage(Finding("replaced", info.name, info.path, what, mend), reinstall=requirement, owner=info.path)
 
 
 def _infos(place: str, known: Mapping[str, Distribution], *, hashes: bool) -> Iterator[_Info]:
@@ -211,7 +248,8 @@ def _broken(info: _Info, stashed: Sequence[_Info], owned: set[str]) -> Iterator[
         kinds = {"missing": info.missing, "changed": info.changed}
         what = "; ".join(f"{_list(files)} {kind}" for kind, files in kinds.items() if files)
         kind = "missing" if info.missing else "changed"
-        yield Damage(Finding(kind, info.name, info.path, what, again), reinstall=requirement)
+        owner = info.path if info.missing and not info.changed else ""
+        yield Damage(Finding(kind, info.name, info.path, what, again), reinstall=requirement, owner=owner)
 
 
 def _list(files: Sequence[str]) -> str:
@@ -277,7 +315,7 @@ def _unowned(target: Target, owned: set[str]) -> Iterator[Damage]:
 def _ours(site: str) -> Iterator[Damage]:
     for path in transactions.unreadable(site):
         magic = Path(path).read_bytes().partition(b"\n")[0].decode("utf-8", "replace")
-        if magic.startswith(_FAMILY) and magic != codec.MAGIC:
+        if magic.startswith(_FAMILY) and magic not in (codec.MAGIC, codec.SHARED_MAGIC):
             yield Damage(Finding("unreadable", "", path, "it is of a newer liveinstall", ""))
         else:
             finding = Finding("unreadable", "", path, "this record of what waits is damaged", _moved([path]))

@@ -81,6 +81,9 @@ class _Restoration:
             outside = inner.startswith("../") or os.path.isabs(inner)
             source = os.path.join(self.kept.root, self.source.path_of(target) if outside else inner)
             path = self.destination.path_of(target) if outside else inner
+            told = hash or inner == f"{os.path.basename(self.kept.info)}/RECORD"  # of which the hash is known, too
+            if told and not os.path.lexists(source) and os.path.lexists(target):
+                source = target  # it was never retired, since another distribution has the same file
             if os.path.lexists(source) or hash:
                 self.targets.append(target)
                 yield self._bring(source, path, hash)
@@ -88,6 +91,8 @@ class _Restoration:
     def _recorded(self) -> dict[str, str]:
         """Path -> hash of each file that the retired RECORD names, without bytecode that nobody can verify."""
         record = os.path.join(self.kept.root, os.path.basename(self.kept.info), "RECORD")
+        if not os.path.lexists(record):
+            record = os.path.join(self.kept.info, "RECORD")  # the distribution is installed, and gets back its own
         if not os.path.isfile(record) or sha256(record) != self.kept.sha256:
             raise self._damaged(record, "RECORD is gone or damaged")
         try:

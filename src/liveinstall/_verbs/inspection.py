@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from liveinstall._changes.shared_files import overlaps_here
 from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import current_site, find_target
@@ -19,7 +20,10 @@ from liveinstall._transactions.pending import PendingChanges
 from liveinstall.reports import Check, Listed, Listing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from liveinstall._model import Distribution
+    from liveinstall.results import Overlap
 
 _TOOLS = {"pip"} if sys.version_info >= (3, 12) else {"pip", "setuptools", "wheel", "distribute"}
 
@@ -36,7 +40,7 @@ def check() -> Check:
         state = {name: Node(found.version, found.requires) for name, found in here.items()}
         broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
         damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
-        return Check(tuple(sorted(broken)), tuple(damaged), running_versions.outdated(here))
+        return Check(tuple(sorted(broken)), tuple(damaged), running_versions.outdated(here), overlaps_here(target))
 
 
 def _found(name: str, state: dict[str, Node]) -> str:
@@ -49,16 +53,18 @@ def list() -> Listing:
     here = installed()
     runs = {**running_versions.running(here), **running_versions.uninstalled_but_imported(here)}
     waits = {name: entry.swap.new_version or "removed" for name, entry in PendingChanges.read(site).entries.items()}
+    shared = overlaps_here(find_target(for_change=False))
     return Listing(
-        _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""))
+        _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""), shared)
         for name in sorted(here.keys() | waits.keys() | runs.keys())
     )
 
 
-def _listed(name: str, found: Distribution | None, runs: str, waits: str) -> Listed:
+def _listed(name: str, found: Distribution | None, runs: str, waits: str, shared: Sequence[Overlap]) -> Listed:
     if found is None:
         return Listed(name, "", runs, waits)
-    return Listed(name, found.version, runs, waits, found.project, os.path.dirname(found.info))
+    mine = tuple(each for each in shared if name in (each.owner, *each.others))
+    return Listed(name, found.version, runs, waits, found.project, os.path.dirname(found.info), mine)
 
 
 def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:

@@ -79,7 +79,8 @@ def finalize(*, force: bool = False) -> Result:
         transactions.retry(target.site)
         for item in list(transactions.read_all(target.site)):
             changes = changes_of(item)
-            why = _why_not_now(changes, () if force else users_of(target, item))
+            touched = {change.name for change in changes if change.old_version} | item.record.tops.keys()
+            why = _why_not_now(touched, () if force else users_of(target, item))
             if why:
                 left += [replace(change, reason=why) for change in changes]
             else:
@@ -89,9 +90,9 @@ def finalize(*, force: bool = False) -> Result:
     return replace(result_of(decided), transaction=None)
 
 
-def _why_not_now(changes: Iterable[Change], others: Sequence[Holder]) -> str:
+def _why_not_now(names: Iterable[str], others: Sequence[Holder]) -> str:
     here = installed()
-    mine = loaded(here[change.name] for change in changes if change.old_version and change.name in here)
+    mine = loaded(here[name] for name in names if name in here)
     if mine:
         return f"{', '.join(sorted(mine))} is imported here"
     return f"used by {'; '.join(map(str, others))}" if others else ""

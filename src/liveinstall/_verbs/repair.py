@@ -7,25 +7,35 @@ through `install()`, staged where a live process has it loaded. If that fails, w
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import trees
+from _liveinstall_boot.files import sha256
+from liveinstall._changes.context import RequestContext, changing
+from liveinstall._changes.execution import execute
 from liveinstall._environment import holders
+from liveinstall._environment.installed import in_directory
 from liveinstall._environment.loaded import loaded_files
 from liveinstall._environment.target import find_target
+from liveinstall._model import Candidate, Retired, roots_of
 from liveinstall._repair import journal
 from liveinstall._repair.diagnosis import Damage, find_damage
+from liveinstall._requirements.request import Request
+from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.install import install
-from liveinstall.errors import LiveInstallError
+from liveinstall.errors import LiveInstallError, RetiredError
 from liveinstall.reports import Findings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from liveinstall.results import Target
+    from liveinstall.results import Plan, Result, Target
 
 _KEPT = "left as it is: "
 DONE = ("mended", "staged for the next start of Python")
@@ -40,7 +50,8 @@ def repair(*names: str, dry_run: bool = False) -> Findings:
     """Mend what `doctor()` reports, or with `dry_run` only say so; each finding with its outcome.
 
     Distributions are installed again in the version that they have, from the index that pip is configured for. What
-    cannot be mended says why, and is as it was.
+    cannot be mended says why, and is as it was. A distribution that is named gets back its files that others have
+    replaced; those are kept then, in turn.
 
     Raises: TargetError, LockTimeoutError.
     """
@@ -70,7 +81,7 @@ def _mend(target: Target, damage: Damage) -> str:
     with _lock(target):
         directory = journal.move_aside(target.site, moves, damage.reinstall) if moves else damage.finishes
     try:
-        staged = bool(damage.reinstall) and install(damage.reinstall, reinstall=True, deps=False).restart_required
+        staged = _is_staged(target, damage)
     except LiveInstallError as error:
         if moves:
             with _lock(target):
@@ -80,6 +91,34 @@ def _mend(target: Target, damage: Damage) -> str:
         with _lock(target):
             journal.finish(directory)
     return DONE[staged]
+
+
+def _is_staged(target: Target, damage: Damage) -> bool:
+    """Install again what is to be, from this disk if all of its files are; whether that waits for the next start."""
+    if damage.owner:
+        with suppress(RetiredError):
+            return _give_back(target, damage.owner).restart_required
+    return bool(damage.reinstall) and install(damage.reinstall, reinstall=True, deps=False).restart_required
+
+
+def _give_back(target: Target, info: str) -> Result:
+    """Let an installed distribution have its files that others have replaced: it is the one installed last then."""
+    with changing(target), BytecodeCompiler() as compiler:
+        context = RequestContext.of(target)
+        found = next(each for each in in_directory(os.path.dirname(info)) if each.info == info)
+        home = os.path.dirname(info)
+        aside = trees.replaced_tree(target.site, home, roots_of(target), found.name, found.version)
+        kept = Retired(aside.root, info, sha256(os.path.join(info, "RECORD")), target.site, roots_of(target))
+        requested = os.path.exists(os.path.join(info, "REQUESTED"))
+        candidate = Candidate(found.name, found.version, found.requires, requested=requested, retired=kept)
+        request = Request((f"repair {found.name}",), frozenset({found.name}), reinstall=True)
+
+        def decide(overlaps: Mapping[str, frozenset[str]] | None = None) -> Plan:
+            return context.decide(request, [candidate], overlaps)
+
+        decided = decide()
+        context.check_replaceable(decided)
+        return execute(context, request, [candidate], decided, compiler, again=decide)
 
 
 def _in_use(target: Target, damage: Damage) -> str:
