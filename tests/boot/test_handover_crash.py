@@ -7,13 +7,13 @@ import os
 import py_compile
 
 import pytest
-from faults import ERRORS
-from liveinstall.commit import transaction as transactions
-from places import KILLED, Place
-from support import tree
+from helpers.disk_errors import ERRORS
+from helpers.environments import tree
+from helpers.in_process_site import KILLED, Place
 
 from _liveinstall_boot import codec
 from _liveinstall_boot.layout import REPLACED, STATE, list_transactions, record_path
+from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -369,6 +369,48 @@ def test_a_process_that_uses_the_one_that_loses_a_file_is_waited_for(env):
     assert (env.site / "both.py").read_text() == "V = 'beta!'\n"
 
 
+def test_a_plan_names_the_files_of_wheels_that_are_here_and_what_would_wait(env):
+    pair(env)
+    told = env.json("""
+        li.install("alpha")
+        import alpha
+        plan = li.plan("beta")
+        dry = li.install("beta", dry_run=True)
+        print(json.dumps([[(os.path.basename(o.path), o.owner, o.others) for o in each.overlaps]
+            for each in (plan, dry)] + [[c.reason for c in plan.waiting], str(plan)]))
+    """)
+    assert told[0] == told[1] == [["both.py", "beta", ["alpha"]]]
+    assert told[2] == ["it has files of alpha: alpha is imported here"] and "both.py is beta's" in told[3]
+    told = env.json("""
+        li.install("beta")
+        done = li.uninstall("beta", dry_run=True)
+        print(json.dumps([(o.owner, o.before) for o in done.overlaps]))
+    """)
+    assert told == [["alpha", "beta"]] and env.versions() == {"alpha": "1.0", "beta": "1.0"}
+
+
+def test_the_command_line_says_whose_files_are_whose(env):
+    pair(env)
+
+    def run(*words):
+        done = env.run(f"from liveinstall._frontends.cli.main import main; sys.exit(main({list(words)!r}))")
+        return done.returncode, done.stdout, done.stderr
+
+    assert run("install", "alpha")[0] == 0
+    status, out, err = run("install", "beta", "--overlap", "refuse")
+    assert status == 1 and "both.py" in out + err and "alpha" in out + err
+    status, out, _ = run("install", "beta", "--json")
+    assert (
+        json.loads(out)["result"]["overlaps"][0]["owner"] == "beta"
+        if "result" in json.loads(out)
+        else "overlaps" in out
+    )
+    assert "both.py is beta's; the file of alpha is kept" in run("list")[1]
+    assert run("check")[0] == 0
+    status, out, _ = run("doctor", "alpha")
+    assert "replaced: alpha: both.py is beta's." in out
+
+
 def test_a_cancelled_overlap_leaves_everything_as_it_was(env):
     pair(env)
     env.run("li.install('alpha')")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from liveinstall._requirements.request import Request
     from liveinstall._staging.bytecode import BytecodeCompiler
     from liveinstall._staging.part import Part
-    from liveinstall.results import Change, Overlap, Plan, Result
+    from liveinstall.results import Change, Plan, Result
 
 
 Overlaps = Mapping[str, frozenset[str]]
@@ -76,7 +76,7 @@ def execute(
         transaction=transaction_id,
         notes=(*decided.notes, *work.verified, *notes, *before),
         seconds=scene.seconds,
-        overlaps=work.overlaps(),
+        overlaps=work.shared.overlaps(work.asked),
     )
 
 
@@ -183,11 +183,6 @@ class _Execution:
             metadata = (path for path in part.files if os.path.dirname(path).endswith(".dist-info"))
             for path in in_the_way(metadata, gone):
                 raise conflict(part, path, owner(path))
-
-    def overlaps(self) -> tuple[Overlap, ...]:
-        """The files that change hands because of this request."""
-        mine = (found for found in self.shared.settled if self.asked & {*found.path.leaving, *found.path.coming})
-        return tuple(overlap for found in mine if (overlap := found.overlap))
 
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
         """The ids of what happened now and of what waits; empty where there is none."""

@@ -88,6 +88,7 @@ def _prepare(site: str) -> None:
 
 
 def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
+    from liveinstall._changes.preview import Preview
     from liveinstall._staging.policy import start_notes
 
     policy, request = _parse(requirements, options)
@@ -98,8 +99,11 @@ def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine
     ):
         candidates = resolver.candidates(fetch=False)
         decided = resolver.check(context.decide(request, candidates), candidates)
+        preview = Preview(context, request, candidates, decided)
+        if preview.disturbs:
+            decided = resolver.check(context.decide(request, candidates, preview.disturbs), candidates)
         at_start = [note for c in candidates for note in start_notes(c.name, c.wheel or c.unpacked)]
-        return replace(decided, notes=(*decided.notes, *at_start))
+        return replace(decided, notes=(*decided.notes, *at_start), overlaps=preview.overlaps)
 
 
 def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[RequestPolicy, Request]:

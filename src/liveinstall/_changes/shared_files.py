@@ -33,6 +33,7 @@ from liveinstall.results import Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from liveinstall._model import Distribution
     from liveinstall._planning.overlaps import Move
@@ -65,7 +66,7 @@ class SharedFiles:
     ) -> SharedFiles:
         """Look at changes whose parts are staged."""
         swaps = list(swaps)
-        return cls.found(target, swaps, {swap.name: _brought(target, swap) for swap in swaps if swap.part}, wanted)
+        return cls.found(target, swaps, {swap.name: staged_files(target, swap) for swap in swaps if swap.part}, wanted)
 
     @classmethod
     def found(
@@ -105,6 +106,11 @@ class SharedFiles:
         site = self.target.site
         return {os.path.relpath(s.path.path, site): (s.path.before, s.after) for s in self.settled}
 
+    def overlaps(self, asked: AbstractSet[str]) -> tuple[Overlap, ...]:
+        """The files that change hands because of the changes `asked`."""
+        mine = (found for found in self.settled if asked & {*found.path.leaving, *found.path.coming})
+        return tuple(overlap for found in mine if (overlap := found.overlap))
+
     def touched(self) -> set[str]:
         """The distributions that stay and find another content."""
         return {name for found in self.settled for name in found.touched}
@@ -139,8 +145,8 @@ def handover(
     return of
 
 
-def _brought(target: Target, swap: codec.SwapChange) -> dict[str, New]:
-    """All but its metadata, which is nobody else's."""
+def staged_files(target: Target, swap: codec.SwapChange) -> dict[str, New]:
+    """The files of a staged part, by their absolute paths: all but its metadata, which is nobody else's."""
     tree = trees.part_tree(target.site, codec.TransactionRecord("", [swap], roots_of(target)), swap)
     rows = [row for row in trees.rows(tree) if not row[3].partition("/")[0].endswith(".dist-info")]
     return {os.path.normpath(tree.target(path)): New(digest, path) for _, _, digest, path in rows}

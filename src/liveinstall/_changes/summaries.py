@@ -95,6 +95,7 @@ def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run:
         unchanged=decided.unchanged,
         conflicts=decided.conflicts,
         notes=decided.notes,
+        overlaps=decided.overlaps,
         dry_run=dry_run,
     )
 

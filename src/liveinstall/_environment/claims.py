@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec
+from liveinstall._system.dist_info import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,14 +71,4 @@ def _rows(home: str, info: str, text: str) -> Iterator[tuple[str, str]]:
             if path.startswith(info) or path.endswith(".pyc"):
                 continue
             simple = os.pardir not in path and os.sep == "/" and path[:1] not in ("/", ".")
-            yield f"{home}/{path}" if simple else os.path.normpath(os.path.join(home, path)), _hexadecimal(hash)
-
-
-def _hexadecimal(hash: str) -> str:
-    algorithm, _, text = hash.partition("=")
-    if algorithm != "sha256":
-        return ""
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
-    except ValueError:
-        return ""
+            yield f"{home}/{path}" if simple else os.path.normpath(os.path.join(home, path)), sha256_of(hash)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 
 def read_fields(path: str, *names: str) -> dict[str, list[str]]:
@@ -24,3 +24,14 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
 def encoded(digest: bytes) -> str:
     """A hash as RECORD has it: in base64, without padding."""
     return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def sha256_of(hash: str) -> str:
+    """The sha256 of a RECORD's hash in hexadecimal; empty for another hash, or none."""
+    algorithm, _, text = hash.partition("=")
+    if algorithm != "sha256":
+        return ""
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
+    except ValueError:
+        return ""

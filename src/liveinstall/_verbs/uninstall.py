@@ -56,12 +56,21 @@ def uninstall(
     with Reporter(on_event, quiet=quiet) as reporter:
         if dry_run:
             scene = RequestContext.of(find_target(for_change=False), reporter)
-            _, decided = _decide(scene, wanted, when, with_unused=with_unused)
-            result = result_of(decided, dry_run=True)
+            result = _preview(scene, wanted, when, with_unused=with_unused)
         else:
             result = _uninstall(wanted, when, timeout, reporter, with_unused=with_unused, verify=verified)
         reporter.tell(Done(result))
         return result
+
+
+def _preview(scene: RequestContext, wanted: frozenset[str], when: str, *, with_unused: bool) -> Result:
+    from liveinstall._changes.preview import Preview
+
+    request, decided = _decide(scene, wanted, when, with_unused=with_unused)
+    preview = Preview(scene, request, (), decided)
+    if preview.disturbs:
+        decided = _decide(scene, wanted, when, with_unused=with_unused, overlaps=preview.disturbs)[1]
+    return result_of(replace(decided, overlaps=preview.overlaps), dry_run=True)
 
 
 def _uninstall(

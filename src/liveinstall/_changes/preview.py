@@ -1,0 +1,56 @@
+"""Which files several distributions will bring, for a plan: of wheels that are on this disk, nothing is unpacked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from liveinstall._changes.shared_files import New, SharedFiles, in_order, staged_files
+from liveinstall._planning.overlaps import as_asked, disturbs
+from liveinstall._staging.wheel_files import files_of_wheel
+from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions.pending import PendingChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveinstall._changes.context import RequestContext
+    from liveinstall._model import Candidate
+    from liveinstall._requirements.request import Request
+    from liveinstall.results import Overlap, Plan
+
+
+class Preview:
+    """What is known of it before anything is staged; what is not here is told when it is installed."""
+
+    def __init__(
+        self, context: RequestContext, request: Request, candidates: Iterable[Candidate], decided: Plan
+    ) -> None:
+        chosen = {candidate.name: candidate for candidate in candidates}
+        changed = {change.name: change for change in decided.changes}
+        entries = {name: entry for name, entry in context.waiting.entries.items() if name in changed}
+        new: dict[str, Mapping[str, New]] = {}
+        for name, entry in entries.items():
+            if entry.swap.part:
+                new[name] = staged_files(context.target, entry.swap)
+        for name in (*as_asked(chosen, request.requirements), *sorted(request.removals)):
+            old = context.replaced(name)
+            if name in changed and not (old and not os.path.isfile(os.path.join(old.info, "RECORD"))):
+                entries.pop(name, None)
+                swap = transactions.swap_of(context.target.site, changed[name], old, "")
+                requires = list(chosen[name].requires) if name in chosen else []
+                entries[name] = PendingChange(swap, {"requires": requires})
+                found = files_of_wheel(chosen[name], context.target) if name in chosen else {}
+                new[name] = {path: New(digest, "") for path, digest in found.items()}
+        self._asked = {*chosen, *request.removals}
+        self._shared = SharedFiles.found(context.target, in_order(entries.values()), new)
+
+    @property
+    def disturbs(self) -> dict[str, frozenset[str]]:
+        """See `Situation.overlaps`."""
+        return disturbs(self._shared.settled)
+
+    @property
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """The files that would change hands because of the request."""
+        return self._shared.overlaps(self._asked)
