@@ -23,7 +23,7 @@ from liveinstall._staging.stage import (
 from liveinstall._system.cancellation import ended_by
 from liveinstall._system.presenter import presenter
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.pending import PendingChange, publish, publish_pending
+from liveinstall._transactions.pending import Handover, PendingChange, publish, publish_pending
 from liveinstall.events import Committing, Staged
 from liveinstall.results import Origin
 
@@ -190,8 +190,7 @@ class _Execution:
         entries = self._entries(parts)
         if decided.now:
             now = [entries[change.name] for change in decided.now]
-            handed = handover(target, self.owners)(self.now_id, now)
-            publish(target, self.now_id, now, self.request.asked, handover=handed)
+            publish(target, self.now_id, now, self.request.asked, handover=self._handover(self.now_id, now))
             transactions.apply(self.site, self.now_id)
         later = ""
         if decided.waiting or waiting.ids:
@@ -201,10 +200,16 @@ class _Execution:
                 *(target, waiting, left, asked),
                 transaction_id=self.later_id,
                 early=self.early,
-                handover=handover(target, self.owners),
+                handover=self._handover,
             )
         transactions.recover(self.site)
         return self.now_id if decided.now else "", later
+
+    def _handover(self, transaction_id: str, entries: Sequence[PendingChange]) -> Handover:
+        """What was found already, if it is about all changes; else it is looked at again, as the disk is then."""
+        if {entry.swap.name for entry in entries} == {swap.name for swap in self.shared.swaps}:
+            return self.shared.handover(transaction_id)
+        return handover(self.scene.target, self.owners)(transaction_id, entries)
 
     def _entries(self, parts: Mapping[str, Part]) -> dict[str, PendingChange]:
         """All that waited, with what this request changes."""

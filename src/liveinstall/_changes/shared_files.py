@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from _liveinstall_boot import codec, files, trees
 from _liveinstall_boot.layout import PART as PART_SUFFIX
 from _liveinstall_boot.layout import REPLACED, STATE
-from liveinstall._environment.claims import claims_of, overlapping
-from liveinstall._environment.installed import in_directory
+from liveinstall._environment.claims import Claims, bringing, claims_of, overlapping
+from liveinstall._environment.installed import in_directory, read_distribution
 from liveinstall._model import roots_of
 from liveinstall._planning.graph import Node, named
 from liveinstall._planning.overlaps import (
@@ -83,6 +83,8 @@ class SharedFiles:
 
     def moves(self, id: str) -> list[tuple[str, str, str, str]]:
         """The rows of a transaction `id`."""
+        if not self.settled:
+            return []
         places = _Places(self, id)
         return [
             (move.kind, move.digest, places.path(move, move.source, found), places.path(move, move.target, found))
@@ -91,8 +93,19 @@ class SharedFiles:
             if move.kind != "copy"
         ]
 
+    def handover(self, id: str) -> Handover:
+        """What the transaction `id`, which is about to be published, does with the files. Needs the lock."""
+        self.lay_copies_aside()
+        names = self.touched()
+        homes = dict.fromkeys((self.target.site, self.target.platlib)) if names else ()
+        here = [found for home in homes for found in in_directory(home) if found.name in names]
+        touched = {found.name: os.path.relpath(found.info, self.target.site) for found in here}
+        return Handover(self.moves(id), self.owners(), touched)
+
     def lay_copies_aside(self) -> None:
         """Before it is published: what is lost otherwise. Needs the lock."""
+        if not (self.settled or Aside(self.target).names):
+            return
         places = _Places(self, "")
         places.sweep()
         for found in self.settled:
@@ -132,15 +145,7 @@ def handover(
     """What a transaction that is about to be published does with files of others, by its id and its entries."""
 
     def of(id: str, entries: Iterable[PendingChange]) -> Handover:
-        shared = SharedFiles.of(target, in_order(entries), wanted)
-        touched = {
-            found.name: os.path.relpath(found.info, target.site)
-            for home in (dict.fromkeys((target.site, target.platlib)) if shared.touched() else ())
-            for found in in_directory(home)
-            if found.name in shared.touched()
-        }
-        shared.lay_copies_aside()
-        return Handover(shared.moves(id), shared.owners(), touched)
+        return SharedFiles.of(target, in_order(entries), wanted).handover(id)
 
     return of
 
@@ -157,14 +162,12 @@ class _Survey:
 
     def __init__(self, shared: SharedFiles) -> None:
         self.shared = shared
-        target, self.new = shared.target, shared.new
-        here = [found for home in dict.fromkeys((target.site, target.platlib)) for found in in_directory(home)]
-        infos = {os.path.normpath(os.path.join(target.site, swap.old_info)) for swap in shared.swaps if swap.old_info}
-        self.leaving = [found for found in here if found.info in infos]
-        self.staying = [found for found in here if found.info not in infos and not found.is_legacy]
-        self.by_name = {found.name: found for found in here}
+        site, self.new = shared.target.site, shared.new
+        infos = [os.path.normpath(os.path.join(site, swap.old_info)) for swap in shared.swaps if swap.old_info]
+        self.leaving = [found for found in map(read_distribution, infos) if found]
         self.old = claims_of(self.leaving)
-        self.aside = Aside(target)
+        self.by_name = {found.name: found for found in self.leaving}
+        self.aside = Aside(shared.target)
         self._history: list[history.HistoryEntry] | None = None
 
     def paths(self) -> Iterator[SharedPath]:
@@ -176,13 +179,27 @@ class _Survey:
         gone = set().union(*self.old.values()) if self.old else set()
         fresh = {path for path in coming if path not in gone and os.path.lexists(path)}
         unknown = set(in_the_way(fresh, gone))
-        claims = claims_of(self.staying, gone | fresh)
-        for path in sorted({*coming, *gone}):
-            before = {name: paths[path] for name, paths in {**claims, **self.old}.items() if path in paths}
-            names = {*before, *coming[path]}
+        claims = {**self._claims_of_others(gone | fresh), **self.old}
+        several = {path for path, names in coming.items() if len(names) > 1}
+        claimed = (
+            {path for paths in claims.values() for path in paths} if len(claims) > 1 or self.aside.names else set()
+        )
+        moved = {path for name, paths in self.old.items() for path in paths if set(coming.get(path, ())) - {name}}
+        for path in sorted(several | fresh | claimed | moved):
+            before = {name: paths[path] for name, paths in claims.items() if path in paths}
+            names = {*before, *coming.get(path, ())}
             nobodys = path in unknown and not before
             if len(names) > 1 or nobodys or any(self.aside.has(self.by_name[name], path) for name in before):
-                yield self._path(path, before, tuple(coming[path]))
+                yield self._path(path, before, tuple(coming.get(path, ())))
+
+    def _claims_of_others(self, paths: AbstractSet[str]) -> Claims:
+        """What of the paths those that stay bring."""
+        leaving = {found.info for found in self.leaving}
+        target = self.shared.target
+        infos = (info for home in dict.fromkeys((target.site, target.platlib)) for info in bringing(home, paths))
+        found = [each for each in map(read_distribution, infos) if each and each.info not in leaving]
+        self.by_name |= {each.name: each for each in found}
+        return claims_of(found, paths)
 
     def _path(self, path: str, before: Mapping[str, str], coming: tuple[str, ...]) -> SharedPath:
         there = digest_of(path)

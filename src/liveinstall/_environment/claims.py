@@ -32,12 +32,22 @@ def claims_of(distributions: Iterable[Distribution], paths: AbstractSet[str] | N
             text = codec.read(os.path.join(distribution.info, "RECORD"))
         except OSError:
             continue
-        if paths is None or any(word in text for word in _words(home, paths)):
-            rows = _rows(home, os.path.basename(distribution.info) + "/", text)
-            mine = {path: digest for path, digest in rows if paths is None or path in paths}
-            if mine:
-                found[distribution.name] = mine
+        rows = _rows(home, os.path.basename(distribution.info) + "/", text)
+        mine = {path: digest for path, digest in rows if paths is None or path in paths}
+        if mine:
+            found[distribution.name] = mine
     return found
+
+
+def bringing(home: str, paths: AbstractSet[str]) -> Iterator[str]:
+    """The dist-infos in `home` whose RECORD may name one of the paths: told by a look that reads no rows."""
+    words = [os.fsencode(word) for word in _words(home, paths)]
+    for name in sorted(os.listdir(home)) if words and os.path.isdir(home) else ():
+        if name.endswith(".dist-info"):
+            with suppress(OSError), open(os.path.join(home, name, "RECORD"), "rb") as stream:
+                text = stream.read()
+                if any(word in text for word in words):
+                    yield os.path.join(home, name)
 
 
 def overlapping(distributions: Iterable[Distribution]) -> dict[str, dict[str, str]]:
