@@ -122,6 +122,10 @@ def test_in_one_request_what_needs_the_other_is_last_and_else_what_was_asked_for
     assert (env.site / "y.py").read_text() == "V = 1\n"
     env.run("li.uninstall('one')")
     assert (env.site / "y.py").read_text() == "V = 2\n"
+    env.run("li.uninstall('two')")
+    engine = "E = fake_engine.FakeEngine; resolve = E.resolve; E.resolve = lambda *a, **b: resolve(*a, **b)[::-1]"
+    env.run(f"{engine}; li.install('two', 'one')")  # whatever order the engine has
+    assert (env.site / "y.py").read_text() == "V = 1\n"
 
 
 def test_a_distribution_that_is_loaded_and_loses_a_file_is_touched_and_all_waits_together(env):

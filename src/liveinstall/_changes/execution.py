@@ -28,7 +28,7 @@ from liveinstall.events import Committing, Staged
 from liveinstall.results import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from liveinstall._changes.context import RequestContext
     from liveinstall._model import Candidate
@@ -153,7 +153,7 @@ class _Execution:
     def _settle(self, parts: Mapping[str, Part], again: Callable[[Overlaps], Plan]) -> None:
         """See whose files they are, and let wait what would change those of somebody who must not see it."""
         entries = self._entries(parts)
-        swaps = in_order(entries[change.name] for change in self.decided.changes)
+        swaps = in_order(_among(entries, self.decided.changes))
         self.shared = SharedFiles.of(self.scene.target, swaps, self.owners)
         others = disturbs(self.shared.settled)
         if others:
@@ -189,13 +189,13 @@ class _Execution:
         target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
         entries = self._entries(parts)
         if decided.now:
-            now = [entries[change.name] for change in decided.now]
+            now = _among(entries, decided.now)
             publish(target, self.now_id, now, self.request.asked, handover=self._handover(self.now_id, now))
             transactions.apply(self.site, self.now_id)
         later = ""
         if decided.waiting or waiting.ids:
             asked = (*waiting.requests, *self.request.asked)
-            left = [entries[change.name] for change in decided.waiting]
+            left = _among(entries, decided.waiting)
             later = publish_pending(
                 *(target, waiting, left, asked),
                 transaction_id=self.later_id,
@@ -223,6 +223,12 @@ class _Execution:
         for name in self.removed:
             entries[name] = PendingChange(self.swaps[name], {"reason": changed[name].reason})
         return entries
+
+
+def _among(entries: Mapping[str, PendingChange], changes: Iterable[Change]) -> list[PendingChange]:
+    """Those of the entries that are among the changes, in their own order: engines have each another one."""
+    names = {change.name for change in changes}
+    return [entry for name, entry in entries.items() if name in names]
 
 
 def _about(change: Change, candidate: Candidate, source: Origin | None) -> dict[str, Any]:
