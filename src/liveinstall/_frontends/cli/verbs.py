@@ -128,6 +128,12 @@ def status_of(verb: str, value: Any) -> int:
         return ExitCode.DONE if value.ok else ExitCode.BROKEN
     if verb in ("doctor", "repair"):
         done = _repair_room().DONE
-        return ExitCode.BROKEN if any(item.mend and item.outcome not in done for item in value) else ExitCode.DONE
+        return (
+            ExitCode.BROKEN
+            if any(
+                item.mend and item.outcome not in done and (item.outcome or item.kind != "replaced") for item in value
+            )
+            else ExitCode.DONE
+        )
     waits = verb == "finalize" and isinstance(value, Result) and value.staged
     return ExitCode.WAITS if waits else ExitCode.DONE
