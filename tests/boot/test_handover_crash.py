@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import py_compile
+import shutil
 
 import pytest
 from helpers.disk_errors import ERRORS
 from helpers.environments import tree
-from helpers.in_process_site import KILLED, Place
+from helpers.in_process_site import KILLED, Place, live
 
 from _liveinstall_boot import codec
 from _liveinstall_boot.layout import REPLACED, STATE, list_transactions, record_path
+from liveinstall._transactions import history
 from liveinstall._transactions import transaction as transactions
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -210,3 +212,38 @@ def test_without_overlaps_a_transaction_is_what_it_was(tmp_path):
     place.stage(place.candidate("one", "1.0"))
     ((id, state_, tries),) = list_transactions(str(place.site))
     assert codec.read(record_path(str(place.site), id, state_, tries)).startswith("liveinstall-transaction 1\n")
+
+
+@pytest.mark.parametrize("made_by", ["liveinstall", "another tool"])
+def test_an_undo_in_a_live_process_that_is_killed_at_any_point_leaves_old_or_new(tmp_path, made_by):
+    """It gives a file back, and where another tool has put a file there once for both, it lays a copy aside first."""
+    place = Place(tmp_path / "root")
+    place.install(one(place))
+    place.install(two(place))
+    if made_by == "another tool":
+        shutil.rmtree(place.site / STATE / REPLACED)
+    before = visible(place)
+    last = history.happened(str(place.site))[0].transaction_id
+    dry = place.copy(tmp_path / "dry")
+    status, points = dry.fork(live(dry, lambda session: session.undo(last)))
+    assert (status, points > 40) == (0, True), dry.said.read_text()
+    after = visible(dry)
+    assert after != before
+    ended = set()
+    for at in range(0, points, 2):
+        copy = place.copy(tmp_path / f"kill{at}")
+        assert copy.fork(live(copy, lambda session: session.undo(last)), at=at)[0] == KILLED
+        assert copy.start()[0] == 0
+        transactions.recover(str(copy.site))
+        found = visible(copy)
+        assert found in (before, after), at
+        ended.add(found == after)
+        if found == before:
+            assert copy.fork(live(copy, lambda session: session.undo(last)))[0] == 0, copy.said.read_text()
+            assert visible(copy) == after, at
+    assert ended == {True, False}
+
+
+def visible(place: Place) -> dict[str, str]:
+    """What there is but for what is laid aside: a copy too many does no harm."""
+    return {path: content for path, content in state(place).items() if not path.startswith("replaced/")}
