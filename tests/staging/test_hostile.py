@@ -13,7 +13,7 @@ from integration.lib.hostile import KINDS, VICTIM, build, build_good
 INSTALL = """
 for line in sys.stdin:
     try:
-        told = {"notes": li.install(line.strip()).notes}
+        told = {"notes": li.install(line.strip(), overlap="refuse").notes}
     except li.LiveInstallError as error:
         about = error.details
         entry = about.get("entry") or about.get("path") or about.get("requirement")

@@ -263,7 +263,7 @@ def test_undoing_under_something_that_waits_merges_with_it(upgraded):
         last = li.history()[0].transaction
         li.install("alpha>=3", "beta", when="restart")
         li.undo(last)
-        print([str(c) for item in li.pending() for c in item.changes])
+        print(sorted(str(c) for item in li.pending() for c in item.changes))
     """)
     assert done.stdout == "['alpha 2.0 -> 1.0', 'beta 1.0']\n", done.stderr
     assert upgraded.bare("import alpha, beta; print(alpha.__version__)").stdout == "1.0\n"
