@@ -24,8 +24,9 @@ import sys
 import time
 from os.path import basename, join
 
-from .layout import HOLDS, LOCK, STATE, WAIT, list_transactions
+from .layout import HOLDS, STATE
 from .process import is_main_interpreter
+from .watcher import UNWRITABLE_SUFFIX, Watcher, loaded_names, unwatch, watch
 
 try:
     import fcntl
@@ -35,7 +36,6 @@ except ImportError:
 
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
-UNWRITABLE_SUFFIX = "!"  # ends the name of a hold that could no longer be written: its process may use anything
 LIMIT = 2**20  # bytes of a hold that are read; the process of a longer one may use anything
 SWEPT = 8  # how many other holds a process looks at when it takes its own, to remove those of dead processes
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
@@ -94,78 +94,6 @@ def _seconds(text):
     return seconds if 0 <= seconds < 10**10 else 0.0  # which nan and inf are not, either
 
 
-class Watcher:
-    """Notes in the hold what is about to be imported.
-
-    First on sys.meta_path, where it finds nothing. Another finder may come before it, sys.meta_path may be restored, a
-    module may be loaded from a file without any finder: so it is also called before the code of a module runs, and then
-    looks for modules that were put into `sys.modules` by hand.
-    """
-
-    def __init__(self, site, handle, path, known):
-        self.site = site
-        self.handle = handle
-        self.path = path
-        self.known = known
-        self.count = 0  # how many modules there are, as far as known here
-        self.is_shared = False  # whether the first interpreter of this process has made it
-
-    def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
-        if path is None:
-            self.note([name])
-
-    def before_exec(self, spec):
-        """Note what a module, whose code is about to run, belongs to."""
-        name, origin = spec.name, getattr(spec, "origin", None)
-        names = [name.partition(".")[0]]
-        if isinstance(origin, str) and not _is_named_like(name, origin):  # then any directory on the way may be the one
-            names += [part.partition(".")[0] for part in origin.replace(os.sep, "/").split("/")]
-        if len(sys.modules) != self.count:  # not only those that this function was told of
-            names += _top_names()
-        self.count = len(sys.modules) + 1
-        self.note(names)
-
-    def note(self, names):
-        """Append top-level names that are not in the hold yet, and wait for a swap that may not have seen them."""
-        new = set(names).difference(self.known, [""])
-        if new:
-            self.known |= new
-            self.append("uses", sorted(new))
-            self.wait()
-
-    def append(self, key, values):
-        """Append lines to the hold, with one write, so that no reader sees half a line."""
-        text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
-        try:
-            if text and os.write(self.handle, text) < len(text):
-                self.mark_unknown()
-        except OSError:
-            self.mark_unknown()
-
-    def mark_unknown(self):
-        """Say that this process may use anything: a full disk can still rename, and must not fail an import."""
-        if self.path.endswith(UNWRITABLE_SUFFIX):
-            return
-        try:
-            os.rename(self.path, self.path + UNWRITABLE_SUFFIX)
-            self.path += UNWRITABLE_SUFFIX
-        except OSError:
-            pass
-
-    def wait(self):
-        """Wait, at most `WAIT` seconds, for the end of a swap, which may not have seen what was just noted.
-
-        A swap that was killed has no lock any longer: nothing moves before the next start, so nothing is waited for.
-        """
-        end = time.monotonic() + WAIT
-        while any(state == "swapping" for _, state, _ in list_transactions(self.site)):
-            from .locks import is_locked, is_swapping  # which costs a guarded start more than this function
-
-            if is_swapping() or not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
-                return
-            time.sleep(0.01)
-
-
 def take_hold(site, command, sees=(), keeps=()):
     """Hold the environment as long as this process lives. Idempotent; needs no lock.
 
@@ -205,7 +133,7 @@ def take_hold(site, command, sees=(), keeps=()):
     try:
         _lock(handle)
         os.write(handle, about.encode("utf-8", "replace"))
-        loaded = _loaded()
+        loaded = loaded_names()
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
         for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
             watcher.append(key, values)
@@ -219,46 +147,9 @@ def take_hold(site, command, sees=(), keeps=()):
         atexit.unregister(_release_at_exit)
         atexit.register(_release_at_exit)
     _own[site] = watcher
-    _watch(watcher)
+    watch(watcher, _own)
     os.environ[VARIABLE] = path
     return path
-
-
-def _top_names():
-    return {name.partition(".")[0] for name in list(sys.modules) if isinstance(name, str)}
-
-
-def _is_named_like(name, origin):
-    """Whether a file is where a module of this name is expected: `a.b` in `.../a/b.py` or `.../a/b/__init__.py`."""
-    parts = origin.replace(os.sep, "/").split("/")
-    parts[-1] = parts[-1].partition(".")[0]
-    expected = name.split(".")
-    return len(parts) == 1 or expected in (parts[-len(expected) :], parts[-len(expected) - 1 : -1])
-
-
-def _watch_execution():
-    """Call each Watcher before the code of a module runs, whoever found it; returns whether that is possible here.
-
-    importlib gives every module that has a spec its attributes in one function, before it runs the module. (An audit
-    hook would hear as much, but makes each `id()` in the process three times as slow.)
-    """
-    bootstrap = sys.modules.get("_frozen_importlib")
-    inner = getattr(bootstrap, "_init_module_attrs", None)
-    if inner is None:
-        return False
-    if getattr(inner, "watches", None) is not _own:
-
-        def _init_module_attrs(spec, *args, **kwargs):
-            for watcher in list(_own.values()):
-                try:
-                    watcher.before_exec(spec)
-                except Exception:  # a spec that is none must not fail here
-                    watcher.mark_unknown()
-            return inner(spec, *args, **kwargs)
-
-        _init_module_attrs.watches = _own
-        bootstrap._init_module_attrs = _init_module_attrs  # noqa: SLF001
-    return True
 
 
 def _open_draft(site, path):
@@ -289,56 +180,29 @@ def share(site):
     os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: nobody removes another's
 
 
-def _loaded():
-    """The top-level names that this interpreter has imported, but for the standard library's."""
-    return _top_names().difference(sys.stdlib_module_names)
-
-
-def _watch(watcher):
-    if not _watch_execution():
-        watcher.mark_unknown()
-    if isinstance(sys.meta_path, list):
-        sys.meta_path.insert(0, watcher)
-    else:
-        sys.meta_path = [watcher, *(sys.meta_path or ())]
-
-
 def _join_hold(site, sees, keeps):
     """Let a subinterpreter write to the hold of its process; the path of that, or None if the process has none.
 
     The descriptor is a copy of the first interpreter's, so the hold lasts as long as either has it.
     """
+    from .subinterpreter import copy_of_descriptor
+
     for hold in live_holds(site, start="%d-" % os.getpid()):
         try:
-            handle = _copy_of_descriptor(hold.path)
+            handle = copy_of_descriptor(hold.path)
         except OSError:
             continue
-        loaded = _loaded()
+        loaded = loaded_names()
         watcher = Watcher(site, handle, hold.path, loaded.union(sys.stdlib_module_names))
         watcher.is_shared = True
         watcher.append("sees", [part for part in sees if part not in hold.sees])
         watcher.append("keeps", [key for key in keeps if key not in hold.keeps])
         watcher.append("uses", loaded if hold.uses is None else loaded.difference(hold.uses))
         _own[site] = watcher
-        _watch(watcher)
+        watch(watcher, _own)
         watcher.wait()
         return hold.path
     return None
-
-
-def _copy_of_descriptor(path):
-    wanted = os.stat(path)
-    try:
-        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        numbers = range(3, 1024)
-    for number in numbers:
-        try:
-            if os.path.samestat(os.fstat(number), wanted):
-                return os.dup(number)
-        except OSError:
-            pass
-    return os.open(path, os.O_WRONLY | os.O_APPEND)
 
 
 def own_hold(site):
@@ -355,8 +219,7 @@ def release(site):
     """End this process's hold of an environment, if it has one."""
     watcher = _own.pop(site, None)
     if watcher:
-        if any(finder is watcher for finder in sys.meta_path or ()):
-            sys.meta_path = [finder for finder in sys.meta_path if finder is not watcher]
+        unwatch(watcher)
         if not watcher.is_shared and os.environ.get(VARIABLE) == watcher.path:
             del os.environ[VARIABLE]
         os.close(watcher.handle)  # first, because Windows unlinks no open file

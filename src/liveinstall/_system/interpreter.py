@@ -14,13 +14,13 @@ import sys
 from functools import lru_cache
 
 from _liveinstall_boot.process import is_main_interpreter
+from liveinstall._system.settings import PYTHON
 from liveinstall.errors import TargetError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VARIABLE = "LIVEINSTALL_PYTHON"  # names the interpreter of a program that embeds Python
 _PYTHON = re.compile(
     r"(python|pypy|graalpy)[0-9.]*[a-z]{0,2}([-_](d|dbg|debug|real|intel64|arm64))?(\.exe)?", re.IGNORECASE
 )
@@ -78,7 +78,7 @@ def which() -> tuple[str, str]:
     Raises: TargetError where there is none, or LIVEINSTALL_PYTHON names none that is this process's.
     """
     own = sys.executable if isinstance(sys.executable, str) else ""
-    return _which(own, os.environ.get(VARIABLE, ""), sys.prefix, sys.base_prefix, bool(getattr(sys, "frozen", False)))
+    return _which(own, os.environ.get(PYTHON, ""), sys.prefix, sys.base_prefix, bool(getattr(sys, "frozen", False)))
 
 
 def base_executable() -> str:
@@ -104,11 +104,11 @@ def _which(own: str, named: str, prefix: str, base: str, frozen: bool) -> tuple[
         return own, ""
     if named:
         if not os.path.isabs(named) or not _is_program(named):
-            raise _none(f"{VARIABLE} is {named!r}, which is not the full path of a program", own)
+            raise _none(f"{PYTHON} is {named!r}, which is not the full path of a program", own)
         why = _differs(named, prefix)
         if why:
-            raise _none(f"{VARIABLE} is {named}, but {why}", own)
-        return named, f"named by {VARIABLE}"
+            raise _none(f"{PYTHON} is {named}, but {why}", own)
+        return named, f"named by {PYTHON}"
     for path in () if frozen else dict.fromkeys(_candidates(own, prefix, base)):
         if is_python(path) and _is_program(path) and not _differs(path, prefix):
             return path, f"found beside the library of this process, which runs {program() or 'no known program'}"
@@ -121,7 +121,7 @@ def _none(what: str, own: str) -> TargetError:
         what = f"this is a frozen application, {own or 'of an unknown name'}, without an environment of its own; {what}"
     return TargetError(
         f"this is a frozen or embedded Python: {what}. Nothing was started, nothing was downloaded.",
-        todo=f"Name the interpreter of the same Python and environment, by its full path: {VARIABLE}=.../python3. "
+        todo=f"Name the interpreter of the same Python and environment, by its full path: {PYTHON}=.../python3. "
         "A frozen application is changed where it is built.",
         site="",
     )

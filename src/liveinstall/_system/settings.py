@@ -12,6 +12,7 @@ from _liveinstall_boot.trial import VARIABLE as TRIAL
 from liveinstall.errors import DisabledError
 
 DISABLE = "LIVEINSTALL_DISABLE"  # whoever deploys an environment can forbid changes in every process that has it set
+PYTHON = "LIVEINSTALL_PYTHON"  # the interpreter of a program that embeds Python
 OFFLINE = "LIVEINSTALL_OFFLINE"  # no index and no network
 VERIFY = "LIVEINSTALL_VERIFY"  # what `verify=` of a request defaults to
 REMINDERS = "LIVEINSTALL_REPL"  # whether reminders at the prompt begin by themselves

@@ -1,0 +1,19 @@
+"""What only a subinterpreter needs: the hold that its process has already."""
+
+import os
+
+
+def copy_of_descriptor(path):
+    """A descriptor that shares the lock of this process on a hold. Raises OSError."""
+    wanted = os.stat(path)
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        numbers = range(3, 1024)
+    for number in numbers:
+        try:
+            if os.path.samestat(os.fstat(number), wanted):
+                return os.dup(number)
+        except OSError:
+            pass
+    return os.open(path, os.O_WRONLY | os.O_APPEND)
