@@ -30,8 +30,9 @@ def ensure(*requirements: RequirementLike, requester: str | None = None, **optio
 
     Raises: what `install()` raises.
     """
+    plain = all(isinstance(requirement, (str, Requirement)) for requirement in requirements)
     texts = [str(requirement) for requirement in requirements]
-    names = _names(texts)
+    names = _names(texts) if plain else None  # lists, paths, and what is no requirement: install() knows
     if names is not None and not _asks_for_more(options):
         with throttled_gc():
             find = finder()
