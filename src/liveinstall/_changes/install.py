@@ -12,6 +12,7 @@ from liveinstall._changes.resolution import RequestPolicy, RequestResolver
 from liveinstall._changes.summaries import result_of
 from liveinstall._environment.target import find_target
 from liveinstall._requirements.option_values import wants_verification
+from liveinstall._requirements.pip_settings import check_place, pip_says
 from liveinstall._requirements.request import parse_request
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.temporary import temporary_directory
@@ -37,7 +38,7 @@ def install(
 ) -> Result:
     """See `liveinstall.install`."""
     with reporter:
-        if dry_run:
+        if dry_run or pip_says("dry-run"):
             result = result_of(_plan(requirements, options, engine, reporter), dry_run=True)
         else:
             result = _install(requirements, options, engine, reporter)
@@ -110,8 +111,11 @@ def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[Requ
     mine = {name: options[name] for name in _POLICY if name in options}
     rest = {name: value for name, value in options.items() if name not in mine}
     request = parse_request(requirements, **rest)
+    check_place(request.engine_arguments)
+    user = request.user or pip_says("user", request.engine_arguments)
     policy = RequestPolicy(**mine)
-    return policy, replace(request, requester=policy.requester or "", verify=wants_verification(policy.verify))
+    verify = wants_verification(policy.verify)
+    return policy, replace(request, requester=policy.requester or "", verify=verify, user=user)
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:
