@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from configparser import Error, RawConfigParser
 from typing import TYPE_CHECKING
 
 from liveinstall._requirements.requirement import wrong
@@ -49,6 +48,8 @@ def _found(name: str, arguments: Sequence[str]) -> tuple[str, str]:
         return os.environ[variable].strip(), variable
     said = ("", "")
     for path in filter(os.path.isfile, _files(isolated=isolated)):
+        from configparser import Error, RawConfigParser  # only where there is such a file
+
         parser = RawConfigParser()
         try:
             parser.read(path, encoding="utf-8")
