@@ -6,6 +6,8 @@ import os
 import pytest
 from helpers.environments import make_environment
 
+from liveinstall import _redact
+
 for _switch in ("NO_COLOR", "FORCE_COLOR"):  # those who run the tests may have set them
     os.environ.pop(_switch, None)
 
@@ -23,3 +25,9 @@ def usual_threshold():
     gc.set_threshold(700, 10, 10)
     yield
     gc.set_threshold(*before)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_learnt(monkeypatch):
+    """What one test has typed as a password is no secret to the next."""
+    monkeypatch.setattr(_redact, "_learnt", set())

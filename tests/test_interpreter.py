@@ -30,7 +30,7 @@ def program(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _nothing_named(monkeypatch):
-    monkeypatch.delenv(interpreter.VARIABLE, raising=False)
+    monkeypatch.delenv("LIVEINSTALL_PYTHON", raising=False)
 
 
 def test_an_interpreter_is_its_own_and_starts_nothing(monkeypatch):
@@ -56,7 +56,7 @@ def test_a_host_is_not_started_even_if_it_is_called_like_python(monkeypatch, pro
 def test_what_the_variable_names_is_taken_for_a_host(monkeypatch, program):
     real = sys.executable
     monkeypatch.setattr(sys, "executable", str(program("host")))
-    monkeypatch.setenv(interpreter.VARIABLE, real)
+    monkeypatch.setenv("LIVEINSTALL_PYTHON", real)
     assert interpreter.which() == (real, "named by LIVEINSTALL_PYTHON")
 
 
@@ -64,7 +64,7 @@ def test_what_the_variable_names_must_be_of_this_environment(monkeypatch, progra
     monkeypatch.setattr(sys, "executable", str(program("host")))
     for wrong, why in ((sys._base_executable, "its environment is"), ("python3", "full path"), ("/bin/cat", "answer")):
         if wrong != sys._base_executable or sys.prefix != sys.base_prefix:
-            monkeypatch.setenv(interpreter.VARIABLE, wrong)
+            monkeypatch.setenv("LIVEINSTALL_PYTHON", wrong)
             with pytest.raises(TargetError, match=why):
                 interpreter.executable()
 

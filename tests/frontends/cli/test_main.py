@@ -121,7 +121,7 @@ def test_options_may_stand_among_requirements_as_for_pip(env, command):
     done = command("plan", "alpha", "--pre", "beta", "--no-deps", "--json")
     assert [change["name"] for change in envelope(done)["result"]["changes"]] == ["alpha", "beta"], done.stderr
     assert command("install", "--", "alpha").returncode == 0
-    assert envelope(command("install", "--json", "--", "-e ."))["error"]["type"] == "RequirementError"
+    assert envelope(command("install", "--json", "--", "-e /no/such/project"))["error"]["type"] == "RequirementError"
     assert command("install", "alpha", "--nonsense").returncode == 2
     refused = command("install", "beta", "--no-index", "-i", "https://h", "--json")
     assert (refused.returncode, envelope(refused)["error"]["type"]) == (2, "RequirementError")

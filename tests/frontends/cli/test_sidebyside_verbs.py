@@ -258,9 +258,9 @@ def test_a_registry_elsewhere_needs_no_lock_of_the_environment(world, tmp_path):
         from liveinstall._verbs import registry
         def never(*_, **__):
             raise AssertionError
-        registering.environment_lock = never
-        made = registering.create({str(tmp_path / "mine.txt")!r}, "alpha==1.0", quiet=True)
-        print(json.dumps(made.path), registering.remove(made.path) and "")
+        registry.environment_lock = never
+        made = registry.create({str(tmp_path / "mine.txt")!r}, "alpha==1.0", quiet=True)
+        print(json.dumps(made.path), registry.remove(made.path) and "")
     """
     assert world.json(code) == str(tmp_path / "mine.txt")
     assert not list(tmp_path.iterdir())
