@@ -1,6 +1,6 @@
 """Importers for locations outside of the environment: directories, wheels, code archives, and user-defined ones.
 
-Most programs need only `activate(location, ...)`. Subclass `VirtualOwner` to import modules from other kinds of sources.
+Most programs need only `activate(location, ...)`. Subclass `VirtualOwner` to import modules from other sources.
 To make `activate()` accept such a source as a string, register an entry point in the group `liveinstall.owners`: a
 function that takes the string and returns an `Owner`, or None if the string is not for it.
 """
