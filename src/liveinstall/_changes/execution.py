@@ -1,4 +1,4 @@
-"""Carry a plan out: stage everything, then commit, first what happens now, then what waits, each by one rename."""
+"""Executing a plan: stage everything, then commit the immediate and the pending changes, each by one rename."""
 
 from __future__ import annotations
 
@@ -31,7 +31,21 @@ if TYPE_CHECKING:
 def execute(
     scene: RequestContext, request: Request, candidates: Sequence[Candidate], decided: Plan, compiler: BytecodeCompiler
 ) -> Result:
-    """Do what was decided. On any failure before the first commit nothing is left behind."""
+    """Execute a plan. After a failure before the first commit nothing is left behind.
+
+    Args:
+        scene: The environment as the request found it.
+        request: The request.
+        candidates: The distributions that the engine chose.
+        decided: The plan.
+        compiler: Compiles the bytecode of staged modules.
+
+    Returns:
+        The result, for the user.
+
+    Raises:
+        LiveInstallError: Staging, verification or the commit failed.
+    """
     work = _Execution(scene, request, candidates, decided)
     parts = work.stage(compiler)
     now, later = work.commit(parts)
@@ -110,7 +124,7 @@ class _Execution:
         self.verified = check_imports(self.scene, self.request, self.chosen, self.decided, swaps, parts)
 
     def _loaded_places(self) -> dict[str, set[str]]:
-        """For each staged upgrade, the loaded files: of their successors the restart needs bytecode."""
+        """The loaded files for each staged upgrade: the next start needs the bytecode of their new versions."""
         names = [c.name for c in self.decided.waiting if c.name in self.chosen and self.scene.replaced(c.name)]
         files = loaded_files() if names else set()
         return dict.fromkeys(names, files)
@@ -124,7 +138,11 @@ class _Execution:
         check_conflicts(groups, lambda path: owner_of(path, self.scene.here.values()))
 
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
-        """The ids of what happened now and of what waits; empty where there is none."""
+        """Commit the staged changes.
+
+        Returns:
+            The ids of the applied and of the pending transaction; empty if there is none.
+        """
         target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
         entries = self._entries(parts)
         if decided.now:
@@ -140,7 +158,7 @@ class _Execution:
         return self.now_id if decided.now else "", later
 
     def _entries(self, parts: Mapping[str, Part]) -> dict[str, PendingChange]:
-        """All that waited, with what this request changes."""
+        """The changes that were pending before, with those of this request."""
         entries = dict(self.scene.waiting.entries)
         changed = {change.name: change for change in self.decided.changes}
         for name, candidate in self.chosen.items():
