@@ -127,7 +127,7 @@ def _make(tree: LinkTree, record: HomeRecord, place: str) -> None:
         make(tree, directory)
         flush_file_system(directory)
         check_free(place)
-        os.rename(directory, place)  # over an empty directory, or ENOTEMPTY where another one was made meanwhile
+        os.rename(directory, place)  # replaces an empty directory; ENOTEMPTY if another home was made meanwhile
         with suppress(OSError):
             os.unlink(os.path.join(place, MARK))
 
