@@ -1,4 +1,4 @@
-"""Which engine resolves a request. A further engine is registered here, and imported when it is chosen."""
+"""Selection of the engine. New engines are registered here, and imported only when they are selected."""
 
 from __future__ import annotations
 
@@ -30,9 +30,14 @@ ENGINES: dict[str, Callable[[], Engine]] = {"pip": _pip, "uv": _uv}
 
 
 def choose_engine(name: str) -> Engine:
-    """The engine of that name, or for `auto` the environment's own; RequirementError for an unknown name.
+    """Make an engine.
 
-    `auto` is uv where uv made the environment, or uv is configured, or pip is missing, if there is a uv; else pip.
+    Args:
+        name: "pip", "uv", or "auto": uv if it is available and it made the environment, it is configured or pip is
+            missing; else pip.
+
+    Raises:
+        RequirementError: There is no engine of this name.
     """
     maker = ENGINES.get(_own() if name == "auto" else name)
     if maker is None:
@@ -41,5 +46,5 @@ def choose_engine(name: str) -> Engine:
 
 
 def _own() -> str:
-    wanted = prefers_uv() or PathFinder.find_spec("pip") is None  # a plain find_spec would count as using it
+    wanted = prefers_uv() or PathFinder.find_spec("pip") is None  # importlib's find_spec() would count as using pip
     return "uv" if wanted and find_uv() else "pip"
