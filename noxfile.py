@@ -71,8 +71,8 @@ def integration(session: nox.Session) -> None:
     session.install(".")
     once = (
         *("browser", "completion", "engines", "foreign_changes", "hints", "holds", "hostile", "hosts", "left_behind"),
-        *("misbehaving_sources", "notebooks", "places", "plugins", "progress", "real_upgrades", "reliability"),
-        *("removals", "repair", "requests", "restart", "server", "terminals", "undo"),
+        *("misbehaving_sources", "notebooks", "places", "plugins", "previous_version", "progress", "real_upgrades"),
+        *("reliability", "removals", "repair", "requests", "restart", "server", "terminals", "undo"),
     )
     left = ["browser"] if session.python == NEWEST_COMMON else once  # the browser has a session of its own
     rest = [f"--ignore=integration/test_{name}.py" for name in left]
@@ -103,6 +103,15 @@ def real_wheels(session: nox.Session) -> None:
     _groups(session, "integration")
     session.install(".")
     session.run("python", "-m", "integration.reports.real_wheels", *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
+def fuzz(session: nox.Session) -> None:
+    """Starts over damaged state, for five minutes; `-- SECONDS` for longer or shorter."""
+    _groups(session, "test")
+    session.install("-e", ".")
+    seconds = session.posargs[0] if session.posargs else "300"
+    session.run("pytest", "tests/boot/test_fuzz.py", env={**CLEAN, "LIVEINSTALL_FUZZ_SECONDS": seconds})
 
 
 @nox.session(python=NEWEST_COMMON)

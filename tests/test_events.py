@@ -33,7 +33,7 @@ class Slow(fake_engine.FakeEngine):
         code = "import os, subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'"
         code += "]); time.sleep(99)"
         open(os.environ["BEGUN"], "w").close()
-        process.run([sys.executable, "-c", code + " # " + os.environ["MARK"]], timeout=k.get("timeout"))
+        child_process.run([sys.executable, "-c", code + " # " + os.environ["MARK"]], timeout=k.get("timeout"))
 fake_engine.ENGINES["slow"] = Slow
 """
 

@@ -26,7 +26,7 @@ def _liveinstall(question: dict[str, Any], answer: dict[str, Any]) -> None:
     answer["loading"] = time.perf_counter() - begin
     engine = question.get("engine", "pip")
     os.environ["UV"] = question["uv"]
-    module = importlib.import_module(f"liveinstall._engines.base.{engine}")
+    module = importlib.import_module(f"liveinstall._engines.{engine}.engine")
     kind = getattr(module, f"{engine.capitalize()}Engine")
     resolve = kind.resolve
 

@@ -115,9 +115,9 @@ def group(name: str) -> list[str]:
     return list(project["dependency-groups"][name])
 
 
-def build_wheel(directory: Path) -> Path:
-    """liveinstall's wheel, from this source tree."""
-    arguments = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(directory), str(ROOT)]
+def build_wheel(directory: Path, source: Path = ROOT) -> Path:
+    """liveinstall's wheel, from this source tree or from another."""
+    arguments = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(directory), str(source)]
     done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=user_variables())
     assert done.returncode == 0, done.stdout + done.stderr
     return next(directory.glob("liveinstall-*.whl"))

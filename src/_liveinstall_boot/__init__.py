@@ -23,11 +23,11 @@ def finalize(site):
     Args:
         site: the site directory.
     """
-    if site in _done:
-        return
-    _done.add(site)
     try:
         site = os.path.realpath(site)  # recorded paths are relative to the directory itself, not to a link to it
+        if site in _done:
+            return
+        _done.add(site)
         restore = _hold_off_sigint()
         try:
             _finalize(site)

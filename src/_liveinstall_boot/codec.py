@@ -1,12 +1,18 @@
 """The formats that a start reads: transactions, manifests and RECORD. Plain text, a magic line first, `end` last.
 
-Encoding and decoding are pure; a row of an unknown kind is ignored, anything else that does not fit is refused.
+Encoding and decoding are pure. A row of an unknown kind is ignored; anything else that does not fit is refused:
+whatever bytes a file has, the result is a value that can be used, or `StaleError`.
 """
 
-from .layout import record_path
+import errno
+import os
+import stat
+
+from .layout import PART, record_path
 
 MAGIC = "liveinstall-transaction 1"
 MANIFEST_MAGIC = "liveinstall-manifest 1"
+LIMIT = 32 * 2**20  # bytes of a text file; a longer one is not read, because a start must not take minutes
 
 
 class StaleError(Exception):
@@ -80,20 +86,56 @@ def decode_record(text):
         raise StaleError("not a whole record of this version")
     record = TransactionRecord("", [], {})
     for line in lines[1:-2]:
-        kind, *fields = line.split("\t")
-        if kind == "id":
-            (record.transaction_id,) = _count(fields, 1)
-        elif kind == "root":
-            scheme, record.roots[scheme] = _count(fields, 2)
-        elif kind == "change":
-            record.changes.append(SwapChange(*_count(fields, 6)))
-        elif kind in ("tops", "libraries") and fields:
-            getattr(record, kind)[fields[0]] = fields[1:]
-        elif kind == "about":
-            (record.about,) = _count(fields, 1)
+        decode_row(record, line)
     if not record.transaction_id or not record.changes:
         raise StaleError("a record without an id or without a change")
     return record
+
+
+def decode_row(record, line):
+    """Read one line of a transaction into `record`. Raises StaleError, and then `record` is as it was."""
+    kind, *fields = line.split("\t")
+    if kind == "id":
+        (name,) = _count(fields, 1)
+        record.transaction_id = _file_name(name)
+    elif kind == "root":
+        scheme, path = _count(fields, 2)
+        record.roots[scheme] = path
+    elif kind == "change":
+        name, old_version, new_version, old_info, old_hash, part = _count(fields, 6)
+        for text in (name, "x" + old_version, "x" + new_version):
+            _file_name(text)
+        if not _has_suffix(old_info, ".dist-info", ".egg-info") or not _is_part_of(part, stem(name, new_version)):
+            raise StaleError("the dist-info or the part of %r has another name" % name)
+        if not (old_info or part):
+            raise StaleError("a change of %r without a dist-info or a part" % name)
+        record.changes.append(SwapChange(name, old_version, new_version, old_info, old_hash, part))
+    elif kind in ("tops", "libraries") and fields:
+        getattr(record, kind)[fields[0]] = fields[1:]
+    elif kind == "about":
+        (record.about,) = _count(fields, 1)
+
+
+def _file_name(text):
+    if text in ("", os.curdir, os.pardir) or "/" in text or os.sep in text or "\0" in text:
+        raise StaleError("%r is not the name of a file" % text)
+    return text
+
+
+def _has_suffix(path, *suffixes):
+    """Whether a relative path ends in a name with one of the suffixes; the empty path is fine."""
+    return not path or (path.endswith(suffixes) and not os.path.basename(path).startswith(".") and _is_relative(path))
+
+
+def _is_part_of(path, start):
+    """Whether a path is that of a part whose name begins so; a number may follow. The empty path is fine."""
+    name = os.path.basename(path)
+    number = name[len(start) : -len(PART)].removeprefix("-")
+    return not path or (_has_suffix(path, PART) and name.startswith(start) and (not number or number.isdecimal()))
+
+
+def _is_relative(path):
+    return not path.startswith("/") and path[1:2] != ":" and "\0" not in path
 
 
 def _count(fields, wanted):
@@ -123,8 +165,32 @@ def decode_manifest(text):
     lines = text.split("\n")
     if lines[0] != MANIFEST_MAGIC or lines[-2:] != ["end", ""]:
         raise StaleError("a part's manifest is damaged")
-    rows = [line.split(" ", 3) for line in lines[lines.index("") + 1 : -2]]
-    return [(int(mode, 8), int(size), digest, path) for mode, size, digest, path in rows]
+    if "" not in lines[:-1]:
+        raise StaleError("a part's manifest is damaged")
+    return [_manifest_row(line) for line in lines[lines.index("") + 1 : -2]]
+
+
+def readable_rows(text):
+    """The rows of a damaged manifest that can still be read, as a list."""
+    rows = []
+    for line in text.split("\n"):
+        try:
+            rows.append(_manifest_row(line))
+        except StaleError:
+            pass
+    return rows
+
+
+def _manifest_row(line):
+    try:
+        mode, size, digest, path = line.split(" ", 3)
+        mode, size = int(mode, 8), int(size)
+    except ValueError:
+        raise StaleError("a part's manifest is damaged: %s" % line[:80]) from None
+    names = path.replace("\\", "/").split("/")
+    if not path or not _is_relative(path) or os.pardir in names or size < 0 or not 0 <= mode < 2**18:
+        raise StaleError("a part's manifest is damaged: %s" % line[:80])
+    return mode, size, digest, path
 
 
 def record_rows(text):
@@ -157,11 +223,44 @@ def stem(name, version):
 
 
 def read(path):
-    """The text of a file, which `encode(errors="surrogateescape")` turns back into the same bytes. Raises OSError."""
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    """The text of a file, which `encode(errors="surrogateescape")` turns back into the same bytes.
+
+    Raises:
+        OSError: it cannot be read, is not a regular file, or is longer than `LIMIT` (EFBIG).
+    """
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_regular) as stream:
+        if os.fstat(stream.fileno()).st_size > LIMIT:
+            raise OSError(errno.EFBIG, "too long to be a file of ours", path)
         return stream.read()
+
+
+def is_not_ours(error):
+    """Whether an OSError means that a file is missing, too long, or not a regular file."""
+    return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.EISDIR)
+
+
+def open_regular(path, flags):
+    """An opener for `open()` that takes regular files only: a FIFO would block for ever. Raises OSError."""
+    try:
+        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.EINVAL, "not a regular file", path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return handle
 
 
 def read_record(site, transaction_id, state, tries=0):
     """Read a transaction that `list_transactions()` has listed. Raises OSError and StaleError."""
-    return decode_record(read(record_path(site, transaction_id, state, tries)))
+    try:
+        record = decode_record(read(record_path(site, transaction_id, state, tries)))
+    except OSError as error:
+        if error.errno == errno.ENOENT or not is_not_ours(error):
+            raise
+        raise StaleError("the record is not a file that can be read") from None
+    if record.transaction_id != transaction_id:
+        raise StaleError("the record is that of another transaction")
+    return record

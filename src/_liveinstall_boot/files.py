@@ -5,6 +5,7 @@ import os
 import time
 from os.path import dirname, isdir, islink, join, lexists
 
+from .codec import open_regular
 from .layout import MANIFEST
 
 
@@ -204,5 +205,5 @@ def sha256(path):
             from _sha256 import sha256
         except ImportError:
             from hashlib import sha256
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=open_regular) as stream:
         return sha256(stream.read()).hexdigest()

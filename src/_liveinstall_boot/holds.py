@@ -17,14 +17,14 @@ looks for a swap, the swap announces itself as `swapping` and then looks for `us
 other; the process then waits, the swap gives up.
 """
 
+import atexit
 import errno
 import os
 import sys
 import time
 from os.path import basename, join
 
-from .layout import HOLDS, STATE, WAIT, list_transactions
-from .locks import is_swapping
+from .layout import HOLDS, LOCK, STATE, WAIT, list_transactions
 
 try:
     import fcntl
@@ -35,6 +35,8 @@ except ImportError:
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
 UNWRITABLE_SUFFIX = "!"  # ends the name of a hold that could no longer be written: its process may use anything
+LIMIT = 2**20  # bytes of a hold that are read; the process of a longer one may use anything
+SWEPT = 8  # how many other holds a process looks at when it takes its own, to remove those of dead processes
 _AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
 
 _own = {}  # site directory -> the Watcher of this process's hold
@@ -47,7 +49,7 @@ class Hold:
         self.path = path
         self.name = basename(path).rstrip(UNWRITABLE_SUFFIX)
         pid = self.name.partition("-")[0]
-        self.pid = int(pid) if pid.isdecimal() else 0
+        self.pid = int(pid) if pid.isdecimal() and len(pid) < 10 else 0
         self.parent = ""
         self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
         lines = text.split("\n")
@@ -59,9 +61,11 @@ class Hold:
         for line in lines[1:]:
             key, _, value = line.partition(" ")
             if key == "since":
-                self.since = float(value)
-            elif key in ("command", "parent"):
-                setattr(self, key, value)
+                self.since = _seconds(value)
+            elif key == "command":
+                self.command = "".join(letter if letter.isprintable() else "?" for letter in value)
+            elif key == "parent":
+                self.parent = value
             elif key == "sees":
                 self.sees.append(value)
             elif key == "uses" and self.uses is not None:
@@ -80,19 +84,51 @@ class Hold:
         ]
 
 
+def _seconds(text):
+    """A point in time that a calendar can show; 0 for all else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return seconds if 0 <= seconds < 10**10 else 0.0  # which nan and inf are not, either
+
+
 class Watcher:
-    """First on sys.meta_path: notes in the hold what is about to be imported. It finds nothing."""
+    """Notes in the hold what is about to be imported.
+
+    First on sys.meta_path, where it finds nothing. Another finder may come before it, sys.meta_path may be restored, a
+    module may be loaded from a file without any finder: so it is also called before the code of a module runs, and then
+    looks for modules that were put into `sys.modules` by hand.
+    """
 
     def __init__(self, site, handle, path, known):
         self.site = site
         self.handle = handle
         self.path = path
         self.known = known
+        self.count = 0  # how many modules there are, as far as known here
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
-        if path is None and name not in self.known:
-            self.known.add(name)
-            self.append("uses", [name])
+        if path is None:
+            self.note([name])
+
+    def before_exec(self, spec):
+        """Note what a module, whose code is about to run, belongs to."""
+        name, origin = spec.name, getattr(spec, "origin", None)
+        names = [name.partition(".")[0]]
+        if isinstance(origin, str) and not _is_named_like(name, origin):  # then any directory on the way may be the one
+            names += [part.partition(".")[0] for part in origin.replace(os.sep, "/").split("/")]
+        if len(sys.modules) != self.count:  # not only those that this function was told of
+            names += _top_names()
+        self.count = len(sys.modules) + 1
+        self.note(names)
+
+    def note(self, names):
+        """Append top-level names that are not in the hold yet, and wait for a swap that may not have seen them."""
+        new = set(names).difference(self.known, [""])
+        if new:
+            self.known |= new
+            self.append("uses", sorted(new))
             self.wait()
 
     def append(self, key, values):
@@ -106,6 +142,8 @@ class Watcher:
 
     def mark_unknown(self):
         """Say that this process may use anything: a full disk can still rename, and must not fail an import."""
+        if self.path.endswith(UNWRITABLE_SUFFIX):
+            return
         try:
             os.rename(self.path, self.path + UNWRITABLE_SUFFIX)
             self.path += UNWRITABLE_SUFFIX
@@ -113,10 +151,15 @@ class Watcher:
             pass
 
     def wait(self):
-        """Wait, at most `WAIT` seconds, for the end of a swap, which may not have seen what was just noted."""
+        """Wait, at most `WAIT` seconds, for the end of a swap, which may not have seen what was just noted.
+
+        A swap that was killed has no lock any longer: nothing moves before the next start, so nothing is waited for.
+        """
         end = time.monotonic() + WAIT
-        while not is_swapping() and any(state == "swapping" for _, state, _ in list_transactions(self.site)):
-            if time.monotonic() > end:
+        while any(state == "swapping" for _, state, _ in list_transactions(self.site)):
+            from .locks import is_locked, is_swapping  # which costs a guarded start more than this function
+
+            if is_swapping() or not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
                 return
             time.sleep(0.01)
 
@@ -149,14 +192,14 @@ def take_hold(site, command, sees=(), keeps=()):
         sees = [*sees, *(part for part in hold.sees if part not in sees)]
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
-    draft = path if os.name == "nt" else join(site, STATE, "hold-" + name)  # Windows renames no open file
-    parent = basename(os.environ.get(VARIABLE, ""))
+    _sweep_some(site)
+    parent = basename(os.environ.get(VARIABLE, "")).partition("\n")[0]
     about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % (MAGIC, os.getpid(), time.time(), command, parent)
-    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+    handle, draft = _open_draft(site, path)
     try:
         _lock(handle)
         os.write(handle, about.encode("utf-8", "replace"))
-        loaded = {name.partition(".")[0] for name in list(sys.modules)}.difference(sys.stdlib_module_names)
+        loaded = _top_names().difference(sys.stdlib_module_names)
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
         for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
             watcher.append(key, values)
@@ -166,10 +209,80 @@ def take_hold(site, command, sees=(), keeps=()):
         os.close(handle)
         os.unlink(draft)
         raise
+    if not _own:
+        atexit.unregister(_release_at_exit)
+        atexit.register(_release_at_exit)
     _own[site] = watcher
+    if not _watch_execution():
+        watcher.mark_unknown()
     sys.meta_path.insert(0, watcher)
     os.environ[VARIABLE] = path
     return path
+
+
+def _top_names():
+    return {name.partition(".")[0] for name in list(sys.modules) if isinstance(name, str)}
+
+
+def _is_named_like(name, origin):
+    """Whether a file is where a module of this name is expected: `a.b` in `.../a/b.py` or `.../a/b/__init__.py`."""
+    parts = origin.replace(os.sep, "/").split("/")
+    parts[-1] = parts[-1].partition(".")[0]
+    expected = name.split(".")
+    return len(parts) == 1 or expected in (parts[-len(expected) :], parts[-len(expected) - 1 : -1])
+
+
+def _watch_execution():
+    """Call each Watcher before the code of a module runs, whoever found it; returns whether that is possible here.
+
+    importlib gives every module that has a spec its attributes in one function, before it runs the module. (An audit
+    hook would hear as much, but makes each `id()` in the process three times as slow.)
+    """
+    bootstrap = sys.modules.get("_frozen_importlib")
+    inner = getattr(bootstrap, "_init_module_attrs", None)
+    if inner is None:
+        return False
+    if getattr(inner, "watches", None) is not _own:
+
+        def _init_module_attrs(spec, *args, **kwargs):
+            for watcher in list(_own.values()):
+                try:
+                    watcher.before_exec(spec)
+                except Exception:  # a spec that is none must not fail here
+                    watcher.mark_unknown()
+            return inner(spec, *args, **kwargs)
+
+        _init_module_attrs.watches = _own
+        bootstrap._init_module_attrs = _init_module_attrs  # noqa: SLF001
+    return True
+
+
+def _open_draft(site, path):
+    """Make the file of a hold under a name that nobody takes for a hold yet; its descriptor and that name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+    if os.name == "nt":  # which renames no open file
+        return os.open(path, flags, 0o644), path
+    draft = join(site, STATE, "hold-" + basename(path))
+    try:
+        handle = os.open(draft, flags, 0o644)
+    except PermissionError:  # another user's environment, where only the directory of the holds is for all
+        draft = join(site, STATE, HOLDS, ".hold-" + basename(path))
+        handle = os.open(draft, flags, 0o644)
+    os.fchmod(handle, 0o644)  # whatever the umask: others must be able to ask whether this process lives
+    return handle, draft
+
+
+def share(site):
+    """Let every user of the machine hold an environment: holds that belong to others cannot be removed or changed.
+
+    Args:
+        site: the site directory.
+
+    Raises:
+        OSError: the directory of the holds cannot be made, or is another user's.
+    """
+    os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
+    os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: nobody removes another's
 
 
 def own_hold(site):
@@ -205,23 +318,55 @@ def live_holds(site, others=False, start=""):
     Returns:
         A list of `Hold`.
     """
-    directory = join(site, STATE, HOLDS)
-    try:
-        names = sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     found = []
-    for name in names:
-        path = join(directory, name)
-        if name.startswith(start) and _is_alive(path):
-            try:
-                with open(path, encoding="utf-8", errors="replace") as stream:
-                    hold = Hold(path, stream.read())
-            except (OSError, ValueError):
-                hold = Hold(path, "")
+    for path in _paths(site, start):
+        if _is_alive(path):
+            hold = Hold(path, _text(path))
             if not (others and hold.pid == os.getpid()):
                 found.append(hold)
     return found
+
+
+def _paths(site, start=""):
+    """The paths of all holds, of dead processes too; what is not a regular file is not a hold."""
+    try:
+        with os.scandir(join(site, STATE, HOLDS)) as entries:
+            return sorted(
+                entry.path
+                for entry in entries
+                if entry.name.startswith(start) and entry.name[0] != "." and entry.is_file(follow_symlinks=False)
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _text(path):
+    from .codec import open_regular
+
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:
+            text = stream.read(LIMIT)
+            return "" if stream.read(1) else text
+    except OSError:
+        return ""
+
+
+def _sweep_some(site):
+    """Remove the holds of dead processes among a few, so that they cannot pile up where nobody looks at all of them."""
+    paths = _paths(site)
+    first = os.getpid() % len(paths) if paths else 0
+    for path in (paths[first:] + paths[:first])[:SWEPT]:
+        _is_alive(path)
+
+
+def _release_at_exit():
+    """Remove the holds of this process; if a daemon thread may still import, they end with the process instead."""
+    if len(sys._current_frames()) == 1:  # noqa: SLF001  `threading` costs a start 3 ms
+        for site in held_sites():
+            try:
+                release(site)
+            except OSError:
+                pass
 
 
 def _lock(handle, asking=False):
@@ -235,16 +380,11 @@ def _lock(handle, asking=False):
 
 
 def _is_alive(path):
+    flags = os.O_RDWR if os.name == "nt" else os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        handle = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    except PermissionError:  # another user's: assume that it lives
-        return True
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, flags)
+    except OSError as error:  # another user's: assume that it lives
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
     try:
         _lock(handle, asking=True)
     except OSError:

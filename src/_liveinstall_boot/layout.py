@@ -31,18 +31,20 @@ def list_transactions(site):
         site: the site directory.
 
     Returns:
-        A list of (transaction_id, state, tries). Files with foreign names are left out.
+        A list of (transaction_id, state, tries). Foreign names are left out, and what is not a regular file.
     """
     try:
-        names = sorted(os.listdir(join(site, STATE, TRANSACTIONS)))
+        with os.scandir(join(site, STATE, TRANSACTIONS)) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
         return []
     found = []
     for name in names:
         transaction_id, _, suffix = name.partition(".")
         state = suffix.rstrip("0123456789")
-        if state in ("pending", "swapping", "committed", "failed"):
-            found.append((transaction_id, state, int(suffix[len(state) :] or 0)))
+        tries = suffix[len(state) :]
+        if transaction_id and state in ("pending", "swapping", "committed", "failed") and tries[:1] != "0":
+            found.append((transaction_id, state, int(tries or 0)))
     return found
 
 

@@ -45,6 +45,28 @@ def try_lock(path, flags=0):
     return None
 
 
+def is_locked(path):
+    """Whether somebody has a file locked now; a lock ends with its process, however that ends.
+
+    Args:
+        path: the file.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        if fcntl:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        else:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def lock_or_wait(site):
     """Take the environment's lock; wait for a swap in progress, but for nothing else and at most `WAIT` seconds.
 

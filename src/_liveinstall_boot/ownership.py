@@ -25,7 +25,7 @@ def owned(site_dir, record_text):
         path = normpath(path).replace(os.sep, "/")
         if path.startswith(("/", "../")) or path[1:2] == ":":
             outside.append(normpath(join(site_dir, path)))
-        else:
+        elif path != os.curdir:
             inside.add(path)
     return inside, outside
 

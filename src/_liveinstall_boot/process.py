@@ -7,17 +7,77 @@ from os.path import basename
 MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm", "pipenv", "_pip_child"}
 
 
+HIDDEN = "****"  # in place of a secret
+_said = []
+
+
 def say(line):
-    """Print one line on stderr, if there is a stderr."""
+    """Print a line on stderr, if there is one; only the first in each process, since a start prints one at most."""
     try:
-        sys.stderr.write(line.replace("\n", " ") + "\n")
+        if not _said:
+            _said.append(line)
+            sys.stderr.write(" ".join(line.splitlines()) + "\n")
     except BaseException:  # closed, or None
         pass
 
 
 def command():
-    """The command line of this process for people: one line, at most 120 characters."""
-    return " ".join(sys.orig_argv).replace("\n", " ")[:120]
+    """The command line of this process for people: one line, at most 120 characters, without secrets."""
+    return without_secrets(" ".join(sys.orig_argv).replace("\n", " "))[:120]
+
+
+def without_secrets(line):
+    """A command line without what `liveinstall._redact` hides in one, as far as that needs no `re`.
+
+    Every user may read a hold. A start loads no regular expressions, so this looks at words: URLs, proxies,
+    `name=value` and `--name value`.
+    """
+    shown, is_value = [], False
+    for word in line.split(" "):
+        name, equals, value = word.partition("=")
+        if is_value and word:
+            word = HIDDEN
+        elif equals and value[:1] != "=" and _tells(name.rpartition("?")[2].rpartition("&")[2]) and "://" not in name:
+            word = name + "=" + HIDDEN
+        else:
+            word = _without_password(word)
+        is_value = word[:1] == "-" and not equals and _tells(name)
+        shown.append(word)
+    return " ".join(shown)
+
+
+def _tells(name):
+    """Whether an option, variable or field of this name has a secret."""
+    name = name.lower()
+    return any(part in name for part in ("token", "secret", "passw", "credential", "api_key", "api-key", "apikey"))
+
+
+def _without_password(word):
+    """A word without user and password in its URLs, and without secrets in a query."""
+    at = word.find(":/")
+    if at < 0:
+        head, sign, host = word.rpartition("@")
+        before, colon, _ = head.partition("=")[2].partition(":") if "=" in head else head.partition(":")
+        if sign and colon and before and "/" not in word:  # a proxy's address
+            return head[: head.find(before)] + HIDDEN + "@" + host
+        return HIDDEN if word.startswith(("ghp_", "github_pat_", "glpat-", "pypi-AgE")) else word
+    start = at + 1
+    while word[start : start + 1] == "/":
+        start += 1
+    next_one = word.find(":/", start)  # two of them in one word
+    end = word.find("/", start)
+    end = len(word) if end < 0 else end
+    sign = word.rfind("@", start, end)
+    port = word[start:end].partition(":")[2]
+    if sign < 0 and port and not port[:1].isdigit():  # a slash in a password
+        sign = word.rfind("@", start, next_one if next_one > 0 else len(word))
+    shown = word[:start] + HIDDEN if sign >= 0 else word[:start]
+    rest = word[sign:] if sign >= 0 else word[start:]
+    if ":/" in rest:
+        return shown + _without_password(rest)
+    address, question, query = rest.partition("?")
+    fields = [field.partition("=")[0] + "=" + HIDDEN if _tells(field) else field for field in query.split("&")]
+    return shown + address + question + "&".join(fields)
 
 
 def is_manager(arguments):

@@ -18,17 +18,39 @@ from .trees import part_tree, retired_tree, rows
 
 
 def recover(site):
-    """Bring every interrupted transaction to a whole state. Needs the lock. Raises OSError and StaleError."""
+    """Bring every interrupted transaction to a whole state. Needs the lock.
+
+    A transaction whose file is damaged is rolled back as far as the disk tells, and set aside.
+
+    Raises:
+        OSError: not everything could be moved; a next start goes on.
+    """
     for transaction_id, state, tries in list_transactions(site):
         if state == "swapping":
-            roll_back(site, read_record(site, transaction_id, state, tries))
-            set_state(site, transaction_id, (state, tries), after_failure(tries))
+            record, damage = _read_or_salvage(site, transaction_id, state, tries)
+            try:
+                roll_back(site, record)
+            except StaleError as error:  # some files are kept where they are
+                damage = error
+            if damage:
+                note(site, transaction_id, "it was interrupted, and rolled back as far as possible: %s" % damage)
+            set_state(site, transaction_id, (state, tries), ("failed", 0) if damage else after_failure(tries))
         elif state == "committed":
             try:
-                clean_up(site, read_record(site, transaction_id, state, tries))
+                clean_up(site, _read_or_salvage(site, transaction_id, state, tries)[0])
             except OSError as error:  # a file of it is open elsewhere; everything that matters is in place
                 note(site, transaction_id, str(error))
     sweep_companions(site)
+
+
+def _read_or_salvage(site, transaction_id, state, tries):
+    """The record of an interrupted transaction, and the error that it has been salvaged from, or None."""
+    try:
+        return read_record(site, transaction_id, state, tries), None
+    except StaleError as error:
+        from .salvage import salvage_record
+
+        return salvage_record(site, transaction_id, state, tries), error
 
 
 def roll_back(site, record):
@@ -40,7 +62,20 @@ def roll_back(site, record):
 
     Raises:
         OSError: some files could not be moved (on Windows: they are open). All others are back; a next start goes on.
+        StaleError: it is not known where some files belong: they stay in the retired tree. All others are back.
     """
+    _roll_back(site, record)
+    from .salvage import add_retired, is_anything_left
+
+    if is_anything_left(site, record.transaction_id) and add_retired(site, record):  # the record named others
+        _roll_back(site, record)
+    if is_anything_left(site, record.transaction_id):
+        kept = join(STATE, RETIRED, record.transaction_id)
+        raise StaleError("it is not known where the files in %s belong" % kept)
+    remove_tree(join(site, STATE, RETIRED, record.transaction_id))
+
+
+def _roll_back(site, record):
     touched, stuck = {}, {}
     maybe_still_old = set()
     for change in record.changes:
@@ -57,7 +92,6 @@ def roll_back(site, record):
     flush(in_order(touched))
     for error in stuck.values():
         raise error
-    remove_tree(join(site, STATE, RETIRED, record.transaction_id))
 
 
 def _not_retired(tree, info):
@@ -79,7 +113,10 @@ def _withdraw(tree, touched, maybe_still_old, stuck):
     rows = _listed(tree)
     paths = list(rows)
     for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
-        in_part, in_place = join(tree.root, path), tree.target(path)
+        try:
+            in_part, in_place = join(tree.root, path), tree.target(path)
+        except StaleError:  # of a scheme that a damaged record no longer names
+            continue
         is_gone = lexists(in_part) or not lexists(in_place)
         if not is_gone and (in_place not in maybe_still_old or sha256(in_place) == rows[path]):
             make_directories(dirname(in_part), touched)
@@ -97,7 +134,7 @@ def _restore(tree, touched, stuck):
     for name in sorted(os.listdir(tree.root), key=lambda name: name.endswith(".dist-info")):
         if name == tree.data:
             schemes = os.listdir(join(tree.root, name))
-            pairs += [(join(tree.root, name, scheme), tree.roots[scheme]) for scheme in schemes]
+            pairs += [(join(tree.root, name, scheme), tree.roots[scheme]) for scheme in schemes if scheme in tree.roots]
         else:
             pairs.append((join(tree.root, name), join(tree.site_dir, name)))
     for source, target in pairs:
@@ -112,7 +149,9 @@ def _listed(tree):
     try:
         return {path: digest for _, _, digest, path in rows(tree)}
     except (OSError, StaleError):
-        return {}  # damaged from outside: the files that it brought stay, those that it replaced come back
+        from .salvage import salvage_listing
+
+        return salvage_listing(tree)
 
 
 def clean_up(site, record):

@@ -4,7 +4,7 @@ import os
 import sys
 from os.path import basename, dirname, isdir, join, lexists
 
-from .codec import StaleError, read, read_record
+from .codec import StaleError, is_not_ours, read, read_record
 from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
 from .layout import MANIFEST, list_transactions, record_path
 from .locks import begin_swap, end_swap
@@ -50,10 +50,8 @@ def check(site, record):
         OSError: it cannot be read.
     """
     for change in record.changes:
-        if change.old_info:
-            path = join(site, change.old_info, "RECORD")
-            if not lexists(path) or sha256(path) != change.old_hash:
-                raise StaleError("%s %s was changed by something else" % (change.name, change.old_version))
+        if change.old_info and _hash_if_there(join(site, change.old_info, "RECORD")) != change.old_hash:
+            raise StaleError("%s %s was changed by something else" % (change.name, change.old_version))
         if change.part:
             tree = part_tree(site, record, change)
             _check_whole(tree)
@@ -62,6 +60,15 @@ def check(site, record):
                 foreign = not change.old_info or entry != basename(change.old_info)
                 if foreign and entry.lower().startswith(name) and entry.endswith(".dist-info"):
                     raise StaleError("%s was installed by something else" % change.name)
+
+
+def _hash_if_there(path):
+    try:
+        return sha256(path)
+    except OSError as error:
+        if not is_not_ours(error):
+            raise
+        return None
 
 
 def _check_whole(tree):
@@ -96,7 +103,7 @@ def _swap(site, record):
         for name in sorted(os.listdir(tree.root)):
             if name == tree.data:
                 for scheme in os.listdir(join(tree.root, name)):
-                    place(join(tree.root, name, scheme), tree.roots[scheme], touched)
+                    place(join(tree.root, name, scheme), tree.root_of(scheme), touched)
             elif name not in (info, MANIFEST):
                 place(join(tree.root, name), join(tree.site_dir, name), touched)
     for source, target in infos:  # last, so that no interrupted state looks installed
@@ -176,7 +183,7 @@ def finalize_all(site):
                 record, pth_files = apply(site, transaction_id, tries, held)
             except InUseError:
                 adopt_view(site, swap_blocked=True)
-            except (OSError, StaleError) as error:
+            except Exception as error:  # one of a kind that nobody knew must not keep the others from being swapped
                 _give_up(site, transaction_id, error)
             else:
                 companion = min(companion_stem(change) for change in record.changes)
@@ -188,7 +195,7 @@ def _give_up(site, transaction_id, error):
     """After a failed try: note why, and set aside a transaction that can never succeed."""
     note(site, transaction_id, str(error))
     for other, state, tries in list_transactions(site):
-        if other == transaction_id and state == "pending" and isinstance(error, StaleError):
+        if other == transaction_id and state == "pending" and not isinstance(error, OSError):
             set_state(site, transaction_id, (state, tries), ("failed", 0))
             state = "failed"
         if other == transaction_id and state == "failed":

@@ -3,7 +3,7 @@
 import os
 from os.path import basename, dirname, join, normpath, relpath
 
-from .codec import StaleError, decode_manifest, read, stem
+from .codec import StaleError, decode_manifest, is_not_ours, read, stem
 from .layout import MANIFEST, PART, RETIRED, STATE
 
 
@@ -24,12 +24,22 @@ class DistributionTree:
         self.roots = {scheme: normpath(join(site, path)) for scheme, path in roots.items()}
 
     def target(self, path):
-        """The absolute path that `path`, relative to the root of the tree, belongs at."""
+        """The absolute path that `path`, relative to the root of the tree, belongs at. Raises StaleError."""
         first, _, rest = path.partition("/")
         if first != self.data:
             return join(self.site_dir, path)
         scheme, _, rest = rest.partition("/")
-        return join(self.roots[scheme], rest)
+        return join(self.root_of(scheme), rest)
+
+    def root_of(self, scheme):
+        """The directory that a scheme of the data directory belongs in.
+
+        Raises:
+            StaleError: the record, which is damaged, does not name it.
+        """
+        if scheme not in self.roots:
+            raise StaleError("it is not known where the scheme %r belongs" % scheme)
+        return self.roots[scheme]
 
     def path_of(self, target):
         """The inverse of `target()`, for an absolute path outside of `site_dir`.
@@ -61,5 +71,7 @@ def rows(tree):
     """The manifest of a part; raises StaleError if it is missing or damaged."""
     try:
         return decode_manifest(read(join(tree.root, MANIFEST)))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if not is_not_ours(error):
+            raise
         raise StaleError("the part %s is gone or damaged" % basename(tree.root)) from None

@@ -11,7 +11,7 @@ from os.path import basename, dirname, isdir, join, normpath, realpath
 
 from .codec import StaleError, read_record
 from .holds import VARIABLE, live_holds, release, take_hold
-from .layout import list_transactions
+from .layout import PART, list_transactions
 from .process import command, is_manager
 
 
@@ -34,20 +34,20 @@ def _blocking(holds, record):
 
 
 def in_use(site, record):
-    """Who keeps a transaction from being swapped: by a hold, or with a mapped library and no hold at all.
+    """Who keeps a transaction from being swapped: by a hold, or with a mapped library.
 
     Args and result are those of `held()`.
     """
     places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
-    holds = live_holds(site, others=True)
-    said = {hold.pid for hold in holds if hold.uses is not None}
-    return _blocking(holds, record) + [(pid, [name]) for pid, name in mapped(places) if pid not in said]
+    found = held(site, record)
+    named = {(pid, name) for pid, names in found for name in names}
+    return found + [(pid, [name]) for pid, name in sorted(set(mapped(places)) - named)]
 
 
 def mapped(places):
     """Which other processes have mapped files below certain paths; only Linux says.
 
-    Such a process may have no hold. Only processes of the same user are examined.
+    Such a process may have no hold. Root sees the processes of all users, others only their own.
 
     Args:
         places: maps the name of a distribution to a list of absolute paths.
@@ -62,7 +62,7 @@ def mapped(places):
     for pid in os.listdir("/proc"):
         if pid.isdigit() and int(pid) != os.getpid():
             try:
-                if os.stat("/proc/" + pid).st_uid == me:
+                if me == 0 or os.stat("/proc/" + pid).st_uid == me:
                     with open("/proc/%s/maps" % pid, "rb", 0) as stream:
                         text = stream.read()
                     found += [(int(pid), name) for place, name in wanted if place in text]
@@ -125,7 +125,17 @@ def _ancestor(holds, pending):
     while name in holds and holds[name].pid == os.getpid():  # the guard has taken this process's own
         name = holds[name].parent
     hold = holds.get(name)
+    if hold and not _is_trusted(hold.path):
+        return None
     return hold if hold and (hold.sees or any(hold.blocks(record) for record in pending)) else None
+
+
+def _is_trusted(path):
+    """Whether a hold is this user's or root's: it says what goes on sys.path, and others may write holds, too."""
+    try:
+        return not hasattr(os, "geteuid") or os.lstat(path).st_uid in (0, os.geteuid())
+    except OSError:
+        return False
 
 
 def _show(site, sees):
@@ -133,7 +143,7 @@ def _show(site, sees):
     add = getattr(sys.modules.get("site"), "addpackage", None)
     for part in sees:
         path = normpath(join(site, part))
-        if isdir(path) and path not in sys.path:
+        if path.endswith(PART) and isdir(path) and path not in sys.path:
             positions = [number for number, entry in enumerate(sys.path) if entry and realpath(entry) == dirname(path)]
             sys.path.insert(positions[0] if positions else len(sys.path), path)
             for name in sorted(os.listdir(path)):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from liveinstall._redact import redact
+
 
 class LiveInstallError(Exception):
     """The base class of all errors of liveinstall.
 
-    The class attribute `unchanged` is a sentence that says which state was kept.
+    The class attribute `unchanged` is a sentence that says which state was kept. No attribute contains credentials:
+    they are removed from requirements and from the output of programs, because errors are displayed, logged and sent.
 
     Args:
         what: A sentence that says what failed.
@@ -22,11 +25,11 @@ class LiveInstallError(Exception):
     unchanged = "Nothing was changed."
 
     def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
-        super().__init__(what)
-        self.what = what
-        self.todo = todo
-        self.details = details
-        for name, value in details.items():
+        super().__init__(redact(what))
+        self.what = redact(what)
+        self.todo = redact(todo)
+        self.details = {name: _without_secrets(value) for name, value in details.items()}
+        for name, value in self.details.items():
             setattr(self, name, value)
 
     def __str__(self) -> str:
@@ -36,6 +39,14 @@ class LiveInstallError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with the keyword arguments, which `Exception` omits."""
         return _rebuild, (type(self), self.what, self.todo, self.details)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if type(value) is dict:
+        return {key: _without_secrets(each) for key, each in value.items()}
+    return type(value)(map(_without_secrets, value)) if type(value) in (tuple, list) else value
 
 
 def _rebuild(kind: type[LiveInstallError], what: str, todo: str, details: dict[str, Any]) -> LiveInstallError:

@@ -226,6 +226,38 @@ class VersionInUse:
         return f"{self.name} {self.version} ({'beside' if self.place else 'in'} the environment)"
 
 
+InUse = VersionInUse  # its name up to 0.1.0, for pickles
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """A version in a store, whether or not a process imports it. `place` is its directory."""
+
+    name: str
+    version: str
+    place: str
+
+    def __str__(self) -> str:
+        """`cherrypy 2.3.0 (beside the environment)`."""
+        return f"{self.name} {self.version} (beside the environment)"
+
+
+@dataclass(frozen=True)
+class RegistryLookup:
+    """Whether interpreters of an environment look for a registry when they start.
+
+    `guarded` is the same as `enabled`: the key that the JSON of 0.1.0 has.
+    """
+
+    site: str
+    enabled: bool
+    guarded: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the former key."""
+        object.__setattr__(self, "guarded", self.enabled)
+
+
 @dataclass(frozen=True)
 class Activation(Shown):
     """The versions that are active in this process in addition to the default environment.
@@ -261,7 +293,7 @@ class Registered(Shown):
 
     name: str
     path: str
-    distributions: tuple[VersionInUse, ...] = ()
+    distributions: tuple[StoredVersion, ...] = ()
     names: tuple[str, ...] = ()
     exclusive: bool = False
     problems: tuple[str, ...] = ()

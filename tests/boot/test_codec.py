@@ -18,8 +18,25 @@ from _liveinstall_boot.codec import (
 )
 
 text = st.text(st.characters(exclude_characters="\t\n", exclude_categories=("Cs",)), max_size=20)
-changes = st.lists(st.builds(SwapChange, text, text, text, text, text, text), min_size=1, max_size=4)
-records = st.builds(TransactionRecord, text.filter(bool), changes, st.dictionaries(text, text, max_size=3), text)
+names = st.text(st.characters(exclude_characters="\t\n/\\\0", exclude_categories=("Cs",)), min_size=1, max_size=20).map(
+    lambda name: "x" + name
+)
+
+
+def change(name, old_version, new_version, directory, old_hash):
+    info = f"{directory}{name}-{old_version}.dist-info" if old_version else None
+    part = f"{directory}{name.replace('-', '_')}-{new_version}.part" if new_version else None
+    return SwapChange(name, old_version, new_version, info, old_hash, part)
+
+
+versions = st.tuples(names | st.just(""), names | st.just("")).filter(any)
+directories = st.sampled_from(["", "../lib64/", "a b/"])
+changes = st.lists(
+    st.builds(lambda name, pair, *more: change(name, *pair, *more), names, versions, directories, text),
+    min_size=1,
+    max_size=4,
+)
+records = st.builds(TransactionRecord, names, changes, st.dictionaries(text, text, max_size=3), text)
 
 
 def fields(record):

@@ -13,9 +13,9 @@ from liveinstall._engines.pip import _pip_child
 from liveinstall._engines.pip.arguments import commands
 from liveinstall._engines.pip.report import _candidate, failure
 from liveinstall._engines.select import choose_engine
+from liveinstall._redact import redact
 from liveinstall._requirements.request import parse_request
 from liveinstall._system import child_process
-from liveinstall._system.redact import redact
 from liveinstall.errors import (
     BuildError,
     DownloadError,

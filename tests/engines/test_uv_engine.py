@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from liveinstall._engines.base import View
 from liveinstall._engines.select import ENGINES, choose_engine
@@ -302,6 +303,49 @@ def test_links_of_a_killed_process_are_swept_and_no_others(uv, tmp_path, monkeyp
     assert {path.name for path in memory.iterdir()} == {"liveinstall-uv-young", "somebody"}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_nothing_but_a_directory_is_opened_in_memory(tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    os.mkfifo(memory / "liveinstall-uv-fifo")
+    (memory / "liveinstall-uv-link").symlink_to(precious)
+    (memory / "liveinstall-uv-file").touch()
+    for path in (precious, *memory.iterdir()):
+        os.utime(path, (1, 1), follow_symlinks=False)
+    uv_run._sweep(str(memory))
+    assert precious.exists() and len(list(memory.iterdir())) == 3
+
+
+@pytest.mark.parametrize(("mode", "is_usable"), [(0o1777, True), (0o700, True), (0o777, False)])
+def test_memory_where_others_could_exchange_what_is_made_is_not_used(tmp_path, mode, is_usable):
+    tmp_path.chmod(mode)
+    assert uv_run._is_usable(str(tmp_path)) is is_usable and not uv_run._is_usable(str(tmp_path / "none"))
+
+
+@needs_root
+@pytest.mark.parametrize("victim", [VICTIM, 0])
+def test_what_another_user_makes_in_memory_neither_blocks_nor_is_removed_nor_followed(victim):
+    with shared_directory() as memory:
+        as_user(victim, (memory / "precious").mkdir)
+        as_user(victim, lambda: (memory / "liveinstall-uv-dead").mkdir(mode=0o700))
+
+        def attack():
+            os.mkfifo(memory / "liveinstall-uv-x", 0o666)
+            (memory / "liveinstall-uv-dir").mkdir()
+            (memory / "liveinstall-uv-link").symlink_to(memory / "precious")
+            for path in memory.glob("liveinstall-uv-*"):
+                if path.lstat().st_uid == ATTACKER:
+                    os.utime(path, (1, 1), follow_symlinks=False)
+
+        as_user(ATTACKER, attack)
+        as_user(victim, lambda: os.utime(memory / "liveinstall-uv-dead", (1, 1)))
+        as_user(victim, lambda: uv_run._sweep(str(memory)))
+        left = {path.name for path in memory.iterdir()}
+        assert left == {"precious", "liveinstall-uv-x", "liveinstall-uv-dir", "liveinstall-uv-link"}
+
+
 def test_what_began_and_was_never_asked_for_leaves_nothing(uv, typed, tmp_path):
     (uv / "sleeps").write_text("60")
     with UvEngine() as engine:
@@ -335,7 +379,8 @@ def test_uv_sees_what_waits_instead_of_what_it_replaces(uv, tmp_path):
     info(tmp_path / "gamma.part", "gamma", "2.0")
     view = View(parts=(str(tmp_path / "gamma.part"),), here=tuple(map(str, here)))
     resolve(tmp_path / "work", view=view)
-    assert json.loads((uv / "seen.json").read_text()) == [
+    seen = json.loads((uv / "seen.json").read_text())
+    assert [name for name in seen if not name.startswith(".")] == [
         "beta-1.0.dist-info",
         "big_name-3.dist-info",
         "gamma-2.0.dist-info",

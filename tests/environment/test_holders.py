@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from _liveinstall_boot.layout import HOLDS, STATE, TRANSACTIONS
+from _liveinstall_boot.layout import HOLDS, LOCK, STATE, TRANSACTIONS
+from _liveinstall_boot.locks import try_lock
 from liveinstall._environment import holders
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
@@ -104,7 +105,7 @@ def tell(process, line):
 
 def test_a_held_start_imports_nothing_that_swaps(env, staged):
     line = "import sys; print(sorted(m.partition('.')[2] for m in sys.modules if m.startswith('_liveinstall')))"
-    assert env.bare(line).stdout == "['', 'codec', 'holds', 'layout', 'locks', 'process', 'views']\n"
+    assert env.bare(line).stdout == "['', 'codec', 'holds', 'layout', 'process', 'views']\n"
 
 
 def test_children_of_the_holder_see_what_it_sees_at_any_remove(env, staged):
@@ -280,10 +281,12 @@ def test_an_import_in_a_holder_waits_for_the_swap_that_did_not_see_it(tmp_path):
         assert "alpha" in hold.uses and "os" not in hold.uses
         swapping = transactions / "1.swapping"
         swapping.touch()
+        lock = try_lock(str(tmp_path / STATE / LOCK))
         begin = time.monotonic()
         threading.Timer(0.2, swapping.unlink).start()
         watcher.find_spec("beta")
         assert time.monotonic() - begin > 0.15
+        os.close(lock)
     finally:
         boot_holds.release(site)
     assert boot_holds.live_holds(site) == [] and watcher not in sys.meta_path
@@ -348,3 +351,172 @@ def test_a_hold_loses_its_id_for_an_exec_but_not_that_it_may_use_anything_and_is
         assert os.listdir(tmp_path / STATE / HOLDS) == [before]
     finally:
         boot_holds.release(site)
+
+
+def guarded(env, code):
+    """Run code in a process that knows nothing but the guard."""
+    return subprocess.run([str(env.python), "-c", code], env=env.variables(), capture_output=True, text=True)
+
+
+def test_a_guarded_process_leaves_no_hold_behind_and_the_dead_are_swept_some_at_a_time(env):
+    env.run("li.guard('on')")
+    directory = env.site / STATE / HOLDS
+    for _ in range(3):
+        assert guarded(env, "pass").returncode == 0
+    assert os.listdir(directory) == []
+    for number in range(20):
+        (directory / f"{number}-{'0' * 8}").touch()
+    assert guarded(env, "import os; os._exit(0)").returncode == 0  # at which no handler runs
+    left = len(os.listdir(directory))
+    assert 0 < left < 20
+    for _ in range(3):
+        assert guarded(env, "pass").returncode == 0
+    assert os.listdir(directory) == []
+
+
+def test_an_exit_keeps_the_hold_that_a_forked_child_shares_and_that_of_a_daemon_thread(env):
+    env.run("li.guard('on')")
+    directory = env.site / STATE / HOLDS
+    parent = env.start("import os, sys\nif os.fork() == 0:\n    print('child', flush=True); sys.stdin.read()\n")
+    assert parent.stdout.readline() == "child\n"
+    parent.wait()
+    assert len(holders.holders(str(env.site))) == 1
+    parent.communicate()
+    assert holders.holders(str(env.site)) == () and os.listdir(directory) == []
+    thread = "import threading, time; threading.Thread(target=time.sleep, args=(9,), daemon=True).start()"
+    guarded(env, thread)
+    assert len(os.listdir(directory)) == 1
+
+
+def test_no_import_waits_for_a_swap_that_was_killed(tmp_path):
+    import time
+
+    from _liveinstall_boot import holds as boot_holds
+
+    site = str(tmp_path)
+    (tmp_path / STATE / TRANSACTIONS).mkdir(parents=True)
+    (tmp_path / STATE / LOCK).touch()
+    boot_holds.take_hold(site, "test")
+    try:
+        (tmp_path / STATE / TRANSACTIONS / "1.swapping").touch()
+        begin = time.monotonic()
+        for name in ("alpha", "beta"):
+            boot_holds.own_hold(site).find_spec(name)
+        assert time.monotonic() - begin < 1
+    finally:
+        boot_holds.release(site)
+
+
+@pytest.mark.parametrize("since", ["nan", "inf", "-inf", "1e300", "-5", "x", ""])
+def test_a_point_in_time_that_no_calendar_has_is_none(tmp_path, since):
+    from _liveinstall_boot.holds import Hold
+
+    hold = Hold(str(tmp_path / "77-x"), f"liveinstall-hold 1\nsince {since}\nuses alpha\n")
+    assert (hold.since, hold.uses) == (0.0, {"alpha"})
+
+
+def test_odd_things_among_the_holds_are_none_and_stay(tmp_path):
+    directory = tmp_path / STATE / HOLDS
+    directory.mkdir(parents=True)
+    (directory / "1-d").mkdir()
+    os.mkfifo(directory / "2-f")
+    (directory / "3-l").symlink_to(tmp_path)
+    assert holders.holders(str(tmp_path)) == ()
+    assert len(os.listdir(directory)) == 3
+
+
+def test_a_hold_without_end_may_use_anything(tmp_path):
+    import fcntl
+
+    from _liveinstall_boot.holds import LIMIT
+
+    directory = tmp_path / STATE / HOLDS
+    directory.mkdir(parents=True)
+    with (directory / "77-x").open("w") as stream:
+        stream.write("liveinstall-hold 1\n" + "uses alpha\n" * (LIMIT // 11))
+        stream.flush()
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        (found,) = holders.holders(str(tmp_path))
+    assert found.uses is None
+
+
+FINDER = """
+import importlib.machinery as machinery
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return machinery.PathFinder.find_spec(name, path)
+"""
+OWN_LOADER = """
+import importlib.machinery as machinery
+class Loader:
+    def create_module(self, spec): return None
+    def exec_module(self, module): exec(open(SITE + "/solo.py").read(), module.__dict__)
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return machinery.ModuleSpec(name, Loader()) if name == "solo" else None
+sys.meta_path.insert(0, Finder)
+"""
+FROM_FILE = """
+import importlib.util as util
+spec = util.spec_from_file_location(NAME, SITE + "/solo.py")
+module = util.module_from_spec(spec)
+"""
+WAYS = {
+    "a plain import": "import solo",
+    "a finder before ours": FINDER + "sys.meta_path.insert(0, Finder); import solo",
+    "a finder before ours with a loader of its own": OWN_LOADER + "import solo",
+    "meta_path restored": "sys.meta_path[:] = [one for one in sys.meta_path if 'Watcher' not in str(one)]; import solo",
+    "meta_path replaced": "import _frozen_importlib_external as e; sys.meta_path = [e.PathFinder]; import solo",
+    "from a file": f"NAME = 'solo'{FROM_FILE}sys.modules['solo'] = module; spec.loader.exec_module(module)",
+    "from a file, under another name": f"NAME = 'x.other'{FROM_FILE}spec.loader.exec_module(module)",
+    "by a loader": "import importlib.machinery as m; m.SourceFileLoader('other', SITE + '/solo.py').load_module()",
+    "lazily": f"NAME = 'solo'{FROM_FILE.replace('module =', 'spec.loader = util.LazyLoader(spec.loader); module =')}"
+    "sys.modules['solo'] = module; spec.loader.exec_module(module)",
+    "by import_module": "import importlib; importlib.import_module('solo')",
+    "by __import__ in a thread": "import threading; t = threading.Thread(target=__import__, args=('solo',));"
+    " t.start(); t.join()",
+    "by runpy": FINDER + "sys.meta_path.insert(0, Finder); import runpy; runpy.run_module('pack.sub')",
+    "by hand, before any other module": "import types; sys.modules['solo'] = types.ModuleType('solo')\n"
+    "exec(open(SITE + '/solo.py').read(), sys.modules['solo'].__dict__)\nimport wave",
+    "a spec from before the hold": "import importlib.util as u; EARLY.loader.exec_module(u.module_from_spec(EARLY))",
+    "by pickle": FINDER + "sys.meta_path.insert(0, Finder); import pickle; pickle.loads(b'csolo\\nV\\n.')",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_way_of_loading_a_module_escapes_the_hold(env, way):
+    (env.site / "solo.py").write_text("V = 1\n")
+    (env.site / "pack").mkdir()
+    (env.site / "pack" / "__init__.py").touch()
+    (env.site / "pack" / "sub.py").touch()
+    process = env.start(
+        f"import importlib.util, warnings; warnings.simplefilter('ignore'); SITE = {str(env.site)!r}\n"
+        "EARLY = importlib.util.spec_from_file_location('early', SITE + '/solo.py')\n"
+        "held = li.hold(); print('held', flush=True); sys.stdin.readline()\n"
+        f"{WAYS[way]}\nprint('loaded', flush=True); sys.stdin.readline()"
+    )
+    assert process.stdout.readline() == "held\n"
+    (holder,) = holders.holders(str(env.site))
+    assert not {"solo", "pack"} & set(holder.uses)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "loaded\n"
+    (holder,) = holders.holders(str(env.site))
+    assert holder.uses is not None and {"solo", "pack"} & set(holder.uses)
+    process.communicate("\n")
+
+
+def test_where_the_loading_of_modules_cannot_be_watched_a_holder_may_use_anything(tmp_path, monkeypatch):
+    import _frozen_importlib
+
+    from _liveinstall_boot import holds as boot_holds
+
+    monkeypatch.delattr(_frozen_importlib, "_init_module_attrs")
+    site = str(tmp_path)
+    boot_holds.take_hold(site, "test")
+    monkeypatch.undo()
+    (hold,) = boot_holds.live_holds(site)
+    boot_holds.release(site)
+    assert hold.uses is None

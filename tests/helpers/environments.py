@@ -174,6 +174,9 @@ class FakeEngine:
     def __exit__(self, *_):
         pass
 
+    def fresh(self):
+        return type(self)()
+
     def keep(self):
         pass
 

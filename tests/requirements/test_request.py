@@ -271,3 +271,28 @@ def test_a_password_is_not_shown_in_a_refusal():
     for text in ("ftp://me:hunter2@h/x.zip", "x @ ftp://me:hunter2@h/x.zip"):
         assert "hunter2" not in refused("installed from", text)
     assert "hunter2" not in refused("has no hash", "x @ https://me:hunter2@h/x.zip", require_hashes=True)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "options"),
+    [
+        (["alpha"], {"index_url": "https://u:12a/XXX@h/simple"}),
+        (["alpha"], {"extra_index_urls": ["https://open/simple", "https://u:a/XXX@h/simple"]}),
+        (["alpha @ git+https://u:a/XXX@h/r"], {}),
+        (["pip install -i https://u:a/XXX@h/simple alpha"], {}),
+    ],
+)
+def test_a_password_with_a_slash_is_refused_because_nobody_reads_it_as_one(requirements, options):
+    with pytest.raises(RequirementError, match="has a slash") as told:
+        parse_request(tuple(requirements), **options)
+    parse_request(("alpha @ git+ssh://git@h:8/o/r@v1", "https://h:8080/x-1-py3-none-any.whl?a=b@c"))
+    assert "%2F" in told.value.todo and "XXX" not in str(told.value) + str(vars(told.value))
+
+
+@pytest.mark.parametrize("text", ["alpha @@ https://u:aXXX@h/x.whl", "alpha; https://u:aXXX@h", "ht:/u:aXXX@h/x.whl"])
+def test_a_traceback_of_what_was_not_understood_shows_no_password(text):
+    import traceback
+
+    with pytest.raises(RequirementError) as told:
+        parse_request((text,))
+    assert "XXX" not in "".join(traceback.format_exception(told.value))

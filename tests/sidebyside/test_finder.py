@@ -314,8 +314,10 @@ def test_a_start_with_a_finder_loads_nothing_else():
     found = subprocess.run(
         [sys.executable, "-I", "-c", "import sys\n" + code.format(source=str(SOURCE))], capture_output=True, text=True
     )
-    names = ["", ".parallel", ".parallel.directory", ".parallel.finder", ".parallel.owners", ".parallel.shutting"]
-    assert set(json.loads(found.stdout)) - {"__future__"} == {f"liveinstall{name}" for name in names}
+    imports = "liveinstall._sidebyside.imports"
+    names = ["liveinstall", "liveinstall._sidebyside", imports]
+    names += [f"{imports}.{name}" for name in ("directory", "finder", "isolation", "owner")]
+    assert set(json.loads(found.stdout)) - {"__future__"} == set(names)
 
 
 def test_exclusive_shuts_the_default_environment_and_opens_it_again(place, tmp_path):

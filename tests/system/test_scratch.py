@@ -6,6 +6,7 @@ import os
 import stat
 
 import pytest
+from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from liveinstall._system import scratch as room
 from liveinstall._system.scratch import MARK, private_directory, scratch_directory, sweep
@@ -46,7 +47,8 @@ def test_another_users_directory_is_not_swept_and_no_link_is_followed(tmp_path, 
 
 
 @pytest.mark.parametrize(("mode", "is_swept"), [(0o755, True), (0o1777, True), (0o777, False), (0o775, False)])
-def test_nothing_is_swept_where_somebody_else_could_exchange_it(tmp_path, mode, is_swept):
+def test_nothing_is_swept_where_somebody_else_could_exchange_it(tmp_path, monkeypatch, mode, is_swept):
+    monkeypatch.setattr("liveinstall._system.privacy._is_alone_in", lambda _: False)  # the group has other members
     dead = left(tmp_path)
     tmp_path.chmod(mode)
     sweep(str(tmp_path), "made-")
@@ -80,3 +82,19 @@ def test_what_another_user_has_really_made_is_left_alone(tmp_path):
     os.chown(theirs, 65534, 65534)
     sweep(str(tmp_path), "made-")
     assert (theirs / MARK).exists()
+
+
+@needs_root
+def test_what_another_user_has_put_at_the_name_of_a_private_directory_is_not_used(monkeypatch):
+    with shared_directory() as place:
+        monkeypatch.setattr(room, "_temporary", lambda: str(place))
+        name = place / f"it-{VICTIM}"
+        as_user(VICTIM, lambda: (place / "mine").mkdir(mode=0o700))
+        for attack in (name.mkdir, lambda: name.symlink_to(place / "mine"), lambda: os.mkfifo(name)):
+            as_user(ATTACKER, attack)
+            assert as_user(VICTIM, lambda: private_directory("it")) == str(place)
+            if name.is_dir() and not name.is_symlink():
+                name.rmdir()
+            else:
+                name.unlink()
+        assert as_user(VICTIM, lambda: private_directory("it")) == str(name)

@@ -50,7 +50,7 @@ def test_a_companion_gets_its_name_when_its_content_is_safe(place, monkeypatch):
     """Half a line, after a power loss, would be an error at every start."""
     seen = []
     flush = flush_file_system
-    monkeypatch.setattr(companions, "flush_file_system", lambda site: seen.append(place.leftovers()) or flush(site))
+    monkeypatch.setattr(transactions, "flush_file_system", lambda site: seen.append(place.leftovers()) or flush(site))
     place.stage(place.candidate("alpha", "1.0"))
     assert seen == [["alpha-1.0.part"]]
     assert "alpha-1.0.part.pth" in place.leftovers()

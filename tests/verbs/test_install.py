@@ -436,8 +436,7 @@ def test_liveinstall_can_replace_what_it_runs_on(env):
     library = env.root / "libraries" / "filelock"
     real = library.resolve()
     library.unlink()
-    files = {f"filelock/{p.name}": p.read_bytes() for p in real.glob("*.py")}
-    files |= {f"filelock/_soft_rw/{p.name}": p.read_bytes() for p in real.glob("_soft_rw/*.py")}
+    files = {f"filelock/{p.relative_to(real)}": p.read_bytes() for p in real.rglob("*.py")}
     env.wheel("filelock", "90.0", files)
     env.wheel("filelock", "91.0", files)
     shutil.copytree(real, library)

@@ -18,8 +18,8 @@ from packaging.utils import canonicalize_name
 
 from liveinstall._planning.graph import Node
 from liveinstall._planning.satisfied import unsatisfied
+from liveinstall._redact import redact
 from liveinstall._requirements.requirement import text_of, wrong
-from liveinstall._system.redact import redact
 from liveinstall._transactions.requesters import RequesterRequirement, read_requests, write_requests
 from liveinstall.errors import ProtectedError, RequirementError, ResolutionError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveinstall._changes.requester_constraints import RequesterConstraints, check_requester_options
+from liveinstall._redact import redact
 from liveinstall._requirements.offline import ADVICE, is_offline
-from liveinstall._system.redact import redact
 from liveinstall.errors import EngineError, RequirementError, ResolutionError, WheelRefusedError
 from liveinstall.events import Planning
 
@@ -123,7 +123,10 @@ class RequestResolver:
         except ResolutionError as error:
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()
-            raise self._promises.explained(error) from error
+            explained = self._promises.explained(error)
+            if explained is error:
+                raise  # an error that is its own cause is an endless loop for code that follows causes
+            raise explained from error
         return self._promises.without_them(candidates)
 
     def check(self, decided: Plan, candidates: Iterable[Candidate]) -> Plan:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot import holds as boot_holds
 from _liveinstall_boot import ownership, views
 from liveinstall._environment.installed import record_of
+from liveinstall._redact import redact
 from liveinstall._system.command_line import command_line
-from liveinstall._system.redact import redact
 from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._system.redact import redact
+from liveinstall._redact import redact
 from liveinstall._system.settings import OFFLINE, is_on
 from liveinstall.errors import DownloadError
 

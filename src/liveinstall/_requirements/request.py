@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from liveinstall._redact import cause_of, has_slash_in_password, learn
 from liveinstall._requirements.offline import check_local, is_offline, without_network
 from liveinstall._requirements.option_values import DEFAULTS, FLAGS, names_of, value_of
 from liveinstall._requirements.requirement import (
@@ -123,6 +124,8 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
         DownloadError: LIVEINSTALL_OFFLINE is set, and a file or URL is not local.
     """
     texts, asked = _understand(requirements, options)
+    learn([texts, asked])
+    _check_passwords(texts, asked)
     _check_together({**asked, "requirements": texts})
     asked = without_network(asked) if is_offline() else asked
     locked, read = _read_sources(asked)
@@ -151,6 +154,14 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
         **{name: asked[name] for name in FLAGS if name != "deps"},
         **{name: asked[name] for name in ("index_url", "extra_index_urls", "find_links", "when", "timeout")},
     )
+
+
+def _check_passwords(texts: Sequence[Any], asked: Mapping[str, Any]) -> None:
+    """Refuse a password that nobody would read as one: what comes after its slash would be told as a path or a port."""
+    given = [*texts, *(one for value in asked.values() for one in (value if isinstance(value, tuple) else (value,)))]
+    for text in given:
+        if isinstance(text, str) and has_slash_in_password(text):
+            raise wrong(f"the password in {text} has a slash.", text, todo="Write it as %2F.")
 
 
 def _understand(
@@ -182,7 +193,7 @@ def _habit(text: str) -> dict[str, Any]:
         return parse_pip_command(shlex.split(_HABIT.sub("", text)))
     except ValueError as error:
         todo = "Use the keyword arguments of install(), such as index_url=."
-        raise wrong(f"{text!r} is not understood here: {error}.", text, todo=todo) from error
+        raise wrong(f"{text!r} is not understood here: {error}.", text, todo=todo) from cause_of(error)
 
 
 def _check_together(asked: Mapping[str, Any]) -> None:
@@ -249,7 +260,7 @@ def _constraint(text: str) -> str:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from error
+        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from cause_of(error)
     if requirement.extras:
         raise wrong(f"{text!r}: a constraint has no extras.", text)
     return text

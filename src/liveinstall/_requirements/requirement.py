@@ -11,7 +11,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from liveinstall._system.redact import redact
+from liveinstall._redact import cause_of, redact
 from liveinstall.errors import RequirementError
 
 RequirementLike = str | Requirement | os.PathLike[str]
@@ -141,7 +141,7 @@ def _without_marker(text: str) -> tuple[str, bool]:
     try:
         return bare.strip(), Marker(marker).evaluate({"extra": ""})
     except InvalidMarker as error:
-        raise wrong(f"the marker of {text!r} is none: {str(error).splitlines()[0]}.", text) from error
+        raise wrong(f"the marker of {text!r} is none: {str(error).splitlines()[0]}.", text) from cause_of(error)
 
 
 def _bare_url(text: str) -> ParsedRequirement:
@@ -154,7 +154,7 @@ def _bare_url(text: str) -> ParsedRequirement:
         try:
             name, *_ = parse_wheel_filename(bare.replace("%2B", "+").replace("%2b", "+"))
         except InvalidWheelFilename as error:
-            raise wrong(f"{bare} is not a wheel's name: {error}.", text) from error
+            raise wrong(f"{bare} is not a wheel's name: {error}.", text) from cause_of(error)
     return ParsedRequirement(text, name, text, pinned=_has_hash(text))
 
 
@@ -179,7 +179,7 @@ def _wheel(path: Path, extras: str, text: str) -> ParsedRequirement:
     try:
         name, *_ = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
-        raise wrong(f"{path.name} is not a wheel's name: {error}.", text) from error
+        raise wrong(f"{path.name} is not a wheel's name: {error}.", text) from cause_of(error)
     return ParsedRequirement(f"{path}{extras}", name)
 
 
@@ -201,7 +201,7 @@ def _named(text: str) -> ParsedRequirement | None:
             f"{text!r} is not a requirement: {str(error).splitlines()[0]}.",
             text,
             todo='A name with an optional version, such as "numpy>=2", a URL, or the path of a wheel or project.',
-        ) from error
+        ) from cause_of(error)
     if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
         return None
     url = requirement.url or ""

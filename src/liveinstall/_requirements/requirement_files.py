@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from liveinstall._redact import cause_of
 from liveinstall._requirements.requirement import wrong
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _check_python(wanted: Any, path: str, given: str) -> None:
     try:
         fits = SpecifierSet(str(wanted)).contains(version, prereleases=True)
     except InvalidSpecifier as error:
-        raise wrong(f"requires-python of {path} is not understood: {wanted!r}.", given) from error
+        raise wrong(f"requires-python of {path} is not understood: {wanted!r}.", given) from cause_of(error)
     if not fits:
         raise wrong(f"{path} requires Python {wanted}, and this is {version}.", given)
 
@@ -139,7 +140,7 @@ def read_lock(lock: str, *, extras: tuple[str, ...] = (), groups: tuple[str, ...
     except ImportError as error:
         raise wrong(
             "lock files need packaging 26.1 or newer.", lock, todo='install("packaging>=26.1"), and restart.'
-        ) from error
+        ) from cause_of(error)
     try:
         pylock = Pylock.from_dict(content)
         _check_known("extra", extras, pylock.extras or (), path, lock)
@@ -148,7 +149,7 @@ def read_lock(lock: str, *, extras: tuple[str, ...] = (), groups: tuple[str, ...
         )
         chosen = list(pylock.select(extras=extras, dependency_groups=groups))
     except (PylockValidationError, PylockSelectError) as error:
-        raise wrong(f"{path} cannot be used: {error}.", lock) from error
+        raise wrong(f"{path} cannot be used: {error}.", lock) from cause_of(error)
     if not chosen:
         raise wrong(f"{path} has nothing for this interpreter.", lock)
     home = os.path.dirname(path)
@@ -202,7 +203,7 @@ def _parsed(text: str, path: str, given: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise wrong(f"{path} is not TOML: {error}.", given) from error
+        raise wrong(f"{path} is not TOML: {error}.", given) from cause_of(error)
 
 
 def _read(path: str, kind: str, given: str) -> str:
@@ -211,4 +212,4 @@ def _read(path: str, kind: str, given: str) -> str:
     except FileNotFoundError:
         raise wrong(f"there is no {kind} at {path}.", given) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise wrong(f"the {kind} {path} cannot be read: {error}.", given) from error
+        raise wrong(f"the {kind} {path} cannot be read: {error}.", given) from cause_of(error)

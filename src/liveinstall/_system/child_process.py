@@ -11,8 +11,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from liveinstall._redact import redact
 from liveinstall._system.cancellation import ended_by
-from liveinstall._system.redact import redact
 from liveinstall.errors import EngineError, EngineTimeoutError
 
 if TYPE_CHECKING:

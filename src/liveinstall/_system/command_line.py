@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 
-from liveinstall._system.redact import redact
+from liveinstall._redact import redact
 
 
 def command_line() -> str:

@@ -6,13 +6,13 @@ Each has a file under a kernel lock, which its maker has as long as it lives, an
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.files import remove_tree
 from _liveinstall_boot.locks import try_lock
+from liveinstall._system.privacy import keeps_apart, make_private, reached, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,8 @@ def _make(parent: str, prefix: str, mode: int) -> tuple[str, int]:
 def sweep(parent: str, prefix: str) -> None:
     """Remove what dead makers of this user have left, where nobody else can put something in its place."""
     with suppress(OSError):
-        if not _is_safe(os.stat(parent)):
+        about = reached(parent)
+        if about is None or not _is_safe(about):
             return
         for entry in os.scandir(parent):
             with suppress(OSError):
@@ -83,11 +84,11 @@ def _sweep(directory: str) -> None:
 
 def _is_safe(about: os.stat_result) -> bool:
     """Whether in this directory only its owner, root or this user, can rename what this user has made."""
-    return about.st_uid in (0, _user()) and bool(about.st_mode & stat.S_ISVTX or not about.st_mode & 0o022)
+    return keeps_apart(about)
 
 
 def _user() -> int:
-    return os.geteuid() if hasattr(os, "geteuid") else 0
+    return user()
 
 
 def private_directory(name: str) -> str:
@@ -96,12 +97,11 @@ def private_directory(name: str) -> str:
     if not hasattr(os, "geteuid"):
         return temporary
     path = os.path.join(temporary, f"{name}-{_user()}")
-    with suppress(FileExistsError):
-        os.mkdir(path, 0o700)
-    about = os.lstat(path)
-    if stat.S_ISDIR(about.st_mode) and about.st_uid == _user() and not about.st_mode & 0o022:
-        return path
-    return temporary
+    try:
+        make_private(path)
+    except PermissionError:
+        return temporary
+    return temporary if os.path.islink(path) else path
 
 
 def _temporary() -> str:
@@ -112,5 +112,7 @@ def _temporary() -> str:
     chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     with suppress(OSError, AttributeError):
         if not chosen and os.access(_MEMORY, os.W_OK | os.X_OK) and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
-            return _MEMORY
+            about = reached(_MEMORY)
+            if about is not None and _is_safe(about):
+                return _MEMORY
     return tempfile.gettempdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import py_compile
+import stat
 import sys
 import zlib
 from contextlib import suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
-from _liveinstall_boot import codec, files, recover
+from _liveinstall_boot import codec, files, holds, recover
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
 from liveinstall._system.durability import flush_file_system
 
@@ -107,11 +108,19 @@ def set_guard(site: str, *, on: bool) -> None:
         draft = Path(site, STATE, "draft-guard")
         draft.write_text(f"{boot.__name__}:start_guard\n" if late else text, encoding="ascii")
         flush_file_system(site)
+        if _is_for_all_users(site):
+            holds.share(site)
         draft.replace(Path(site, GUARDS[late]))
     else:
         for name in GUARDS:
             Path(site, name).unlink(missing_ok=True)
     files.flush([site])
+
+
+def _is_for_all_users(site: str) -> bool:
+    """Whether root guards an environment that every user can run from."""
+    everybody = stat.S_IROTH | stat.S_IXOTH
+    return hasattr(os, "geteuid") and os.geteuid() == 0 and os.stat(site).st_mode & everybody == everybody
 
 
 def is_guarded(site: str) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, holds
 from liveinstall._model import roots_of
+from liveinstall._redact import redact
 from liveinstall._system.command_line import command_line
-from liveinstall._system.redact import redact
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.history import undo_metadata
 

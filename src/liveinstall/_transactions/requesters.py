@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REQUESTS = "requests"
 _MAGIC = "liveinstall-requests 1"
+_ONE_CELL = str.maketrans("\t\n", "  ")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class RequesterRequirement:
 
 def encode_requests(asked: Iterable[RequesterRequirement]) -> str:
     """The content of the file."""
-    return encode_rows(_MAGIC, ((each.who, " ".join(each.requirement.split())) for each in asked))
+    return encode_rows(_MAGIC, ((each.who, each.requirement.translate(_ONE_CELL)) for each in asked))
 
 
 def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:

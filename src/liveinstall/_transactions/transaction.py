@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _liveinstall_boot import codec, files, holds, swap, views
+from _liveinstall_boot import codec, files, holds, salvage, swap, views
 from _liveinstall_boot import recover as boot_recover
 from _liveinstall_boot.layout import (
     COMPANIONS,
@@ -77,9 +77,9 @@ def read_all(site: str) -> Iterator[Transaction]:
             record = codec.read_record(site, transaction_id, state, tries)
             try:
                 about = json.loads(record.about)
-            except ValueError:
+            except (ValueError, RecursionError):
                 about = {}
-            yield Transaction(record, about, state, tries)
+            yield Transaction(record, about if isinstance(about, dict) else {}, state, tries)
 
 
 def recover(site: str) -> None:
@@ -226,6 +226,28 @@ def unreadable(site: str) -> tuple[str, ...]:
         for transaction_id, state, tries in list_transactions(site)
         if transaction_id not in known
     )
+
+
+def discard_unreadable(site: str) -> bool:
+    """Discard what was set aside and cannot be read, unless it has the only copy of old files. Needs the lock.
+
+    Returns:
+        Whether there was anything to discard.
+    """
+    known = {item.transaction_id for item in read_all(site)}
+    damaged = [
+        transaction_id
+        for transaction_id, state, _ in list_transactions(site)
+        if state == "failed" and transaction_id not in known and not salvage.is_anything_left(site, transaction_id)
+    ]
+    for transaction_id in damaged:
+        discard(site, transaction_id)
+    return bool(damaged)
+
+
+def is_interrupted(site: str) -> bool:
+    """Whether a swap has been begun and is neither finished nor undone."""
+    return any(state in ("swapping", "committed") for _, state, _ in list_transactions(site))
 
 
 def discard(site: str, transaction_id: str) -> None:

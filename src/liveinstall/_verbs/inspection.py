@@ -12,9 +12,9 @@ from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import current_site, find_target
 from liveinstall._planning.graph import Node, edges
+from liveinstall._redact import redact
 from liveinstall._repair.diagnosis import find_damage
 from liveinstall._system.gc_throttle import throttled_gc
-from liveinstall._system.redact import redact
 from liveinstall._transactions.pending import PendingChanges
 from liveinstall.reports import Check, Listed, Listing
 

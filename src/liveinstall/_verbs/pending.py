@@ -58,9 +58,13 @@ def cancel(*names: str) -> tuple[Change, ...]:
         scene = RequestContext.of(target)
         entries = scene.waiting.entries
         dropped = _drop_failed(target, wanted)
+        damaged = not wanted and transactions.discard_unreadable(target.site)
         missing = wanted - set(entries) - {change.name for change in dropped}
-        if missing or not (entries or dropped):
-            raise NotPendingError(f"{', '.join(sorted(missing)) or 'nothing'} is not waiting for a restart.")
+        if missing or not (entries or dropped or damaged):
+            unreadable = "".join(f" This cannot be read: {path}." for path in transactions.unreadable(target.site))
+            raise NotPendingError(
+                f"{', '.join(sorted(missing)) or 'nothing'} is not waiting for a restart.{unreadable}"
+            )
         kept = kept_after_cancel(scene.waits(), scene.before, wanted) if wanted else set()
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
         left = [entry for name, entry in entries.items() if name in kept]

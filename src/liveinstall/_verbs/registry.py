@@ -23,7 +23,7 @@ from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall.errors import RegistryConflictError, RegistryError
 from liveinstall.events import Reporter
-from liveinstall.reports import Guard, Registered, VersionInUse
+from liveinstall.reports import Registered, RegistryLookup, StoredVersion
 from liveinstall.results import Rows
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]
 
 def _described(name: str, path: str, registry: Registry, site: str, problems: Sequence[str] = ()) -> Registered:
     base, store = os.path.dirname(path), layout.own_store(site)
-    pins = tuple(VersionInUse(row.name, row.version, located(row.place, base, store)) for row in registry.pins)
+    pins = tuple(StoredVersion(row.name, row.version, located(row.place, base, store)) for row in registry.pins)
     tops = tuple(dict.fromkeys(row.name for row in registry.names))
     enabled = files.is_enabled(site)
     return Registered(name, path, pins, tops, registry.exclusive, tuple(problems), enabled)
@@ -246,7 +246,7 @@ def export_pth(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(located(place, os.path.dirname(path), store) for place in registry.places))
 
 
-def enable(state: Literal["on", "off"]) -> Guard:
+def enable(state: Literal["on", "off"]) -> RegistryLookup:
     """Enable or disable registries in this environment: whether Python activates LIVEINSTALL_REGISTRY when it starts.
 
     Args:
@@ -263,4 +263,4 @@ def enable(state: Literal["on", "off"]) -> Guard:
     site = find_target().site
     with environment_lock(site, who=command_line()):
         files.enable(site, on=state == "on")
-    return Guard(site, state == "on")
+    return RegistryLookup(site, state == "on")

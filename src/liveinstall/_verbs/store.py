@@ -10,11 +10,11 @@ from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.store.store import Store
 from liveinstall._verbs.registry import registered
 from liveinstall.errors import RequirementError, StoreError
-from liveinstall.reports import VersionInUse
+from liveinstall.reports import StoredVersion
 from liveinstall.results import Rows
 
 
-class StoredVersions(Rows[VersionInUse]):
+class StoredVersions(Rows[StoredVersion]):
     """The versions in a side-by-side store."""
 
     empty = "Nothing is stored."
@@ -23,11 +23,11 @@ class StoredVersions(Rows[VersionInUse]):
 def stored() -> StoredVersions:
     """List all versions in the side-by-side store of this environment."""
     return StoredVersions(
-        VersionInUse(entry.name, entry.version, entry.path) for entry in Store.default(current_site()).entries()
+        StoredVersion(entry.name, entry.version, entry.path) for entry in Store.default(current_site()).entries()
     )
 
 
-def forget(*wanted: str) -> tuple[VersionInUse, ...]:
+def forget(*wanted: str) -> tuple[StoredVersion, ...]:
     """Remove versions from the side-by-side store.
 
     Args:
@@ -59,4 +59,4 @@ def forget(*wanted: str) -> tuple[VersionInUse, ...]:
             what = f"the registry {registry.name} names {', '.join(sorted(map(os.path.basename, both)))}."
             raise StoreError(what, todo=todo, store=store.path)
     store.remove(*entries)
-    return tuple(VersionInUse(entry.name, entry.version, entry.path) for entry in entries)
+    return tuple(StoredVersion(entry.name, entry.version, entry.path) for entry in entries)

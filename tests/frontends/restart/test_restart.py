@@ -264,7 +264,7 @@ def test_a_cell_that_runs_or_awaits_is_seen():
     async def run_cell_async():
         await asyncio.sleep(60)
 
-    async def kernel():
+    async def running_kernel():
         shell.io_loop = SimpleNamespace(asyncio_loop=asyncio.get_running_loop())
         before = kernel.is_busy(shell)
         cell = asyncio.ensure_future(run_cell_async())
@@ -274,7 +274,7 @@ def test_a_cell_that_runs_or_awaits_is_seen():
         return before, during
 
     assert run_cell() and not kernel.is_busy(shell)
-    assert asyncio.run(kernel()) == (False, True)
+    assert asyncio.run(running_kernel()) == (False, True)
 
 
 def test_a_process_is_replaced_with_the_output_that_it_was_given(monkeypatch, capfd):

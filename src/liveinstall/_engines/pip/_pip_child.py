@@ -3,7 +3,8 @@
 It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends,
 also while it works, and so does all that it has started: then the process that asked has died.
 Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...], "hidden": [...] as in `View`; "report",
-"answer": paths of files, "wheels": of a directory; "checkouts": [where resolving puts repositories, where they belong,
+"answer": paths of files, "wheels": of a directory; "variables": environment
+variables that pip and git get; "checkouts": [where resolving puts repositories, where they belong,
 a file that tells which were moved there]; "wanted": whether wheels are; "offline": why nothing may be asked of the
 network, or nothing}.
 Answer: {"phase": "resolve", "checkout", "fetch" or "build", "status": pip's exit status, "errors": [pip's own error
@@ -354,6 +355,7 @@ def main(pip):
     # Should pip be stopped, what it leaves goes with the request's own files.
     tempfile.tempdir = os.path.dirname(request_path)
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), tempfile.tempdir))
+    os.environ.update(request["variables"])
     _show_future(request["parts"], request["hidden"])
     phase, status, errors = _answer(request)
     answer = {

@@ -70,8 +70,10 @@ class PipEngine:
         names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves")
         paths = {name: os.path.join(directory, name) for name in names}
         with writing_temporary():
+            request, variables = report.without_credentials(request)
             question = {
                 **report.commands(request, paths),
+                "variables": variables,
                 "parts": list(view.parts),
                 "hidden": list(view.hidden),
                 "report": paths["report"],

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from liveinstall._engines.credentials import without_git_credentials
 from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.pip.arguments import checkouts_home, commands
 from liveinstall._model import Candidate
+from liveinstall._redact import redact, without_secret_queries
 from liveinstall._requirements.offline import ADVICE, is_offline
-from liveinstall._system.redact import redact
 from liveinstall.errors import (
     BuildError,
     DownloadError,
@@ -34,7 +36,17 @@ if TYPE_CHECKING:
     from liveinstall._requirements.request import Request
     from liveinstall.events import Event
 
-__all__ = ["Downloads", "candidates", "checkouts_home", "commands", "failure", "forbidden", "moved", "write"]
+__all__ = [
+    "Downloads",
+    "candidates",
+    "checkouts_home",
+    "commands",
+    "failure",
+    "forbidden",
+    "moved",
+    "without_credentials",
+    "write",
+]
 
 _DOWNLOAD_LINE = re.compile(r"\s*Downloading (\S+)")
 _PROGRESS_LINE = re.compile(r"Progress (\d+) of (\d+)$")
@@ -88,6 +100,13 @@ class Downloads:
 def forbidden() -> str:
     """The reason why the network must not be used, for pip's errors; empty if it may be used."""
     return ADVICE if is_offline() else ""
+
+
+def without_credentials(request: Request) -> tuple[Request, dict[str, str]]:
+    """A request whose repositories' credentials are in variables: pip would start git with them as arguments."""
+    count = len(request.requirements)
+    texts, variables = without_git_credentials([*request.requirements, *request.editables])
+    return replace(request, requirements=tuple(texts[:count]), editables=tuple(texts[count:])), variables
 
 
 def write(path: str, question: Mapping[str, Any]) -> None:
@@ -181,6 +200,7 @@ def _last_words(log: str) -> str:
 
 def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fetched: bool) -> Candidate:
     metadata, info = item["metadata"], item["download_info"]
+    info = {**info, "url": without_secret_queries(info["url"])}
     name, version = canonicalize_name(metadata["name"]), metadata["version"]
     return Candidate(
         name=name,

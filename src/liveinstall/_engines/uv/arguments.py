@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from liveinstall._engines.local_files import constraint_files
-from liveinstall._system.redact import redact
+from liveinstall._redact import redact
 from liveinstall.errors import RequirementError
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from liveinstall._engines.uv.run import QUIET, Run, early
 from liveinstall._requirements.offline import is_offline
 from liveinstall._system import child_process
 from liveinstall._system.temporary import temporary_directory, writing_temporary
+from liveinstall._system.workplace import note_elsewhere
 from liveinstall.errors import EngineError
 
 if TYPE_CHECKING:
@@ -143,4 +144,4 @@ def _variables(directory: str) -> dict[str, str]:
 def _note(directory: str, name: str, place: str) -> None:
     """Add a link to another directory, so that a sweep of `directory` after a kill removes it too."""
     with suppress(OSError):
-        os.symlink(place, os.path.join(directory, f"elsewhere-{name}"))
+        note_elsewhere(directory, name, place)

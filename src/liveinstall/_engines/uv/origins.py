@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from liveinstall._engines.credentials import without_uv_credentials
+from liveinstall._redact import redact
 from liveinstall._system.child_process import Child
-from liveinstall._system.redact import redact
 from liveinstall.errors import EngineError
 from liveinstall.results import Origin
 
@@ -35,7 +36,8 @@ class Origins:
         with open(wanted, "w", encoding="utf-8") as stream:
             stream.write("\n".join(names) + "\n")
         arguments = [*command, "--no-deps", "--format=pylock.toml", f"--output-file={self._lock}", wanted]
-        self._child = Child(arguments, env=variables)
+        words, more = without_uv_credentials(arguments, variables, directory)
+        self._child = Child(words, env={**variables, **more})
 
     def read(self) -> dict[str, Origin]:
         """Wait for the lock file: name -> origin; unknown origins are omitted. Never raises because of uv."""

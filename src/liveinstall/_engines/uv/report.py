@@ -16,8 +16,8 @@ from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.uv.origins import Origins
 from liveinstall._model import Candidate
 from liveinstall._planning.graph import Node, named
+from liveinstall._redact import redact, without_secret_queries
 from liveinstall._system.dist_info import read_fields
-from liveinstall._system.redact import redact
 from liveinstall.errors import EngineError, WheelRefusedError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _direct(info: str) -> dict[str, Any] | None:
         return None
     with open(path, encoding="utf-8") as stream:
         found: dict[str, Any] = json.load(stream)
-    return {**found, "url": _without_user(found["url"])}
+    return {**found, "url": without_secret_queries(_without_user(found["url"]))}
 
 
 def _without_user(url: str) -> str:

@@ -16,10 +16,12 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.holds import VARIABLE as HOLD
+from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._engines.uv.arguments import source_options
 from liveinstall._engines.uv.view import glance, show
 from liveinstall._requirements.sources import Sources
 from liveinstall._system.child_process import Child
+from liveinstall._system.privacy import keeps_apart, open_own, reached
 from liveinstall.errors import EngineError
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Run:
 
     def __init__(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
         self._how = _how(uv, asked, view, variables)
-        in_memory = os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK)
+        in_memory = _is_usable(_MEMORY)
         self._removal: Child | None = None
         try:
             if in_memory:
@@ -58,7 +60,9 @@ class Run:
             self._lay(spare, view, lock=False)  # the memory is full
         try:
             where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
-            self.child = Child([uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *asked], env=variables)
+            words, more = without_uv_credentials(asked, variables, spare)
+            command = [uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *words]
+            self.child = Child(command, env={**variables, **more})
         except BaseException:
             self.finish()
             raise
@@ -111,17 +115,28 @@ def _lock(handle: int) -> None:
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _is_usable(memory: str) -> bool:
+    """Whether this user can make directories there which no other user can exchange."""
+    about = reached(memory)
+    return about is not None and keeps_apart(about) and os.access(memory, os.W_OK)
+
+
 def _sweep(memory: str) -> None:
-    """Remove the directories of killed processes: they are old and not locked."""
+    """Remove the directories of killed processes: this user's, old and not locked.
+
+    Any user can create entries with such names: links, FIFOs, directories. Only this user's directories are opened, and
+    no other user can exchange them there.
+    """
     for name in os.listdir(memory):
+        if not name.startswith(_PREFIX):
+            continue
         path = os.path.join(memory, name)
         with suppress(OSError):
-            if not name.startswith(_PREFIX) or time.time() - os.stat(path).st_mtime < _OLD:
-                continue
-            handle = os.open(path, os.O_RDONLY)
+            handle = open_own(path)
             try:
-                _lock(handle)
-                rmtree(path, ignore_errors=True)
+                if time.time() - os.fstat(handle).st_mtime >= _OLD:
+                    _lock(handle)
+                    rmtree(path, ignore_errors=True)
             finally:
                 os.close(handle)
 

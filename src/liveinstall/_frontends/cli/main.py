@@ -93,8 +93,24 @@ def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool)
     """An error that has no type here. What was begun was taken back on its way, or will be at the next use."""
     what = " ".join(str(error).split()).rstrip(".") or "no more is known"
     told = LiveInstallError(f"{what}.", todo="`check` says whether all is well; --debug shows where it failed.")
-    told.unchanged = "Nothing is left half done."
+    told.unchanged = _what_is_left()
     _show_failure(verb, type(error).__name__, told, error if debug else None, as_json=as_json)
+
+
+def _what_is_left() -> str:
+    """What can be said of the environment after an unexpected error; never more than what is seen on disk."""
+    from liveinstall._environment.target import current_site
+    from liveinstall._transactions.transaction import is_interrupted
+
+    try:
+        interrupted = is_interrupted(current_site())
+    except Exception:  # noqa: BLE001  the error that is being shown may have the same cause
+        return "Whether a change was left half done is not known."
+    return (
+        "An interrupted change is left; the next start of Python goes on."
+        if interrupted
+        else "Nothing is left half done."
+    )
 
 
 def _show_failure(

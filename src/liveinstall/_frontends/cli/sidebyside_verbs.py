@@ -8,7 +8,7 @@ from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._requirements.pip_options import add_options
 from liveinstall._verbs.store import forget, stored
 from liveinstall.errors import RequirementError
-from liveinstall.reports import Guard, Registered, VersionInUse
+from liveinstall.reports import Registered, RegistryLookup, StoredVersion
 
 if TYPE_CHECKING:
     import argparse
@@ -141,12 +141,12 @@ def words_of(value: Any) -> str:
     """What a person reads: nothing where a program has spoken."""
     if isinstance(value, int):
         return ""
-    if isinstance(value, Guard):
-        seen = "look for a registry" if value.guarded else "look for no registry"
+    if isinstance(value, RegistryLookup):
+        seen = "look for a registry" if value.enabled else "look for no registry"
         return f"Starts of Python in {value.site} {seen}."
     if isinstance(value, tuple) and value and not isinstance(value[0], Registered):
         return "\n".join(
-            f"{row.name} {row.version}  {row.place}" if isinstance(row, VersionInUse) else row for row in value
+            f"{row.name} {row.version}  {row.place}" if isinstance(row, StoredVersion) else row for row in value
         )
     return str(value) if value != () else getattr(value, "empty", "")
 

@@ -31,13 +31,13 @@ import sys
 sys.path.append(home)
 try:
     from liveinstall._sidebyside.activation import spawned
-    children.pass_on()
+    spawned.pass_on()
     if wheels:
         from liveinstall._sidebyside.imports.places import enable_wheels
         enable_wheels()
     if asked:
         from liveinstall._sidebyside.activation.activate import activate
-        children.check_loaded(activate(*asked))
+        spawned.check_loaded(activate(*asked))
     for places, exclusive in more:
         from liveinstall._sidebyside.imports.places import activate
         activate(*places, exclusive=exclusive)

@@ -12,12 +12,12 @@ from packaging.version import Version
 from liveinstall._engines.base import View
 from liveinstall._engines.select import choose_engine
 from liveinstall._environment.installed import installed
+from liveinstall._redact import redact
 from liveinstall._requirements.offline import ADVICE, is_offline
 from liveinstall._requirements.request import parse_request
 from liveinstall._sidebyside.selection.candidates import CandidateProvider, usable
 from liveinstall._sidebyside.selection.resolver import ResolutionImpossible, solve
 from liveinstall._sidebyside.store.store import Stored, parse_entry
-from liveinstall._system.redact import redact
 from liveinstall._system.temporary import writing_temporary
 from liveinstall.errors import EngineError, RequirementError, ResolutionError
 from liveinstall.events import Planning, ignore_event

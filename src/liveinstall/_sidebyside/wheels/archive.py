@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.codec import record_rows
 from liveinstall._sidebyside.wheels.record import stat_of
 from liveinstall._system.dist_info import encoded
+from liveinstall._system.privacy import make_private
 from liveinstall.errors import OwnerError
 
 if TYPE_CHECKING:
@@ -90,17 +91,8 @@ def changed(path: str) -> OwnerError:
     return failed(path, "has changed since it was first used here", todo="Start Python anew.")
 
 
-def make_private(directory: str) -> None:
-    """Make a directory, and those above it that are not there, for this user only. Raises: OSError."""
-    if not os.path.isdir(directory):
-        if os.path.dirname(directory) != directory:
-            make_private(os.path.dirname(directory))
-        with suppress(FileExistsError):
-            os.mkdir(directory, 0o700)
-
-
 def write(path: str, content: bytes) -> None:
-    """Write a file aside and rename it in. Raises: OSError."""
+    """Write a file aside and rename it in, in a directory of this user's alone. Raises: OSError."""
     directory = os.path.dirname(path)
     make_private(directory)
     handle, draft = tempfile.mkstemp(dir=directory, prefix=".draft-")

@@ -24,9 +24,10 @@ from liveinstall._sidebyside.imports.virtual import index_of
 from liveinstall._sidebyside.layout import CACHE_VARIABLE
 from liveinstall._sidebyside.store.entry import entry_name
 from liveinstall._sidebyside.store.store import Store
-from liveinstall._sidebyside.wheels.archive import UNREADABLE, WheelArchive, changed, failed, make_private, write
+from liveinstall._sidebyside.wheels.archive import UNREADABLE, WheelArchive, changed, failed, write
 from liveinstall._sidebyside.wheels.record import WheelRecord, encode, record_path, stat_of
 from liveinstall._staging.policy import check_wheel
+from liveinstall._system.privacy import make_private
 from liveinstall.errors import LiveInstallError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def examine(path: str, cache: str) -> WheelRecord:
         modules=[entry for entry in index.values() if straight or "." not in entry[0]],
     )
     if cache:
-        with suppress(OSError):  # a cache that cannot be written is none
+        with suppress(OSError):  # a cache that cannot be written, or is not this user's alone, is none
+            make_private(cache)
             _keep_metadata(opened, checked, os.path.join(cache, record.key))
             write(record_path(path, cache), encode(record).encode())
     return record
@@ -134,6 +136,7 @@ def unpack(path: str, cache: str, record: WheelRecord) -> str:
     if _stat(path) != record.stat:
         raise changed(path)
     try:
+        make_private(cache)
         make_private(os.path.join(cache, record.key))
         return Store(os.path.join(cache, record.key, "tree"), compiles=False).add(path).path
     except (LiveInstallError, OSError) as error:

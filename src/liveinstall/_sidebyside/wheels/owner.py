@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import sys
 from _imp import _fix_co_filename  # type: ignore[attr-defined]  # as for a .pyc that was moved
+from stat import S_ISDIR
 
 from liveinstall._sidebyside.imports.directory import DirectoryOwner
 from liveinstall._sidebyside.imports.virtual import VirtualOwner, fingerprint
 from liveinstall._sidebyside.layout import default_cache
-from liveinstall._sidebyside.wheels.record import encode, is_private, parse, read_record
+from liveinstall._sidebyside.wheels.record import can_be_private, encode, parse, read_record
+from liveinstall._system.privacy import is_private, read_private, user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class WheelOwner(VirtualOwner):
     def __init__(self, path: str, *, cache: str | None = None, unpack: bool | None = None) -> None:
         super().__init__(os.path.abspath(path))
         wanted = default_cache() if cache is None else os.path.abspath(cache) if cache else ""
-        self.cache = wanted if wanted and is_private(wanted) else ""
+        self.cache = wanted if wanted and can_be_private(wanted) else ""
         self._unpack = unpack
         self._archive: WheelArchive | None = None
         self._tree: DirectoryOwner | None = None
@@ -56,13 +58,17 @@ class WheelOwner(VirtualOwner):
         self.on_disk, self.virtual = not self.straight, self.straight  # an unpacked one is a directory like any other
 
     def _read(self) -> WheelRecord:
-        found = read_record(self.place, self.cache) if self.cache else None
+        found = read_record(self.place, self.cache) if self._is_usable() else None
         if found is None:
             from liveinstall._sidebyside.wheels.helper import ask
 
             found = parse(ask("examine", self.place, self.cache), self.place)
         assert found is not None
         return found
+
+    def _is_usable(self) -> bool:
+        """Whether the cache is there and nobody else's: somebody may have cleaned it up and somebody else made it."""
+        return bool(self.cache) and is_private(self.cache)
 
     @property
     def straight(self) -> bool:
@@ -93,12 +99,17 @@ class WheelOwner(VirtualOwner):
             OwnerError: The wheel cannot be unpacked.
         """
         if self._tree is None:
-            path = os.path.join(self.cache, self.record.key, "tree", self.record.entry) if self.cache else ""
-            if not path or not os.path.isdir(path):
+            path = os.path.join(self.cache, self.record.key, "tree", self.record.entry) if self._is_usable() else ""
+            if not path or not _is_own_directory(path):
                 from liveinstall._sidebyside.wheels.helper import ask
 
                 path = ask("unpack", self.place, self.cache, encode(self.record))
             self._tree = DirectoryOwner(path)
+        elif not (self._is_usable() and _is_own_directory(self._tree.place)):
+            from liveinstall._sidebyside.wheels.archive import failed
+
+            what = f"was unpacked into {self._tree.place}, which is gone or no longer this user's alone"
+            raise failed(self.place, what, todo="Start Python anew.")
         return self._tree
 
     def paths(self) -> Iterable[str]:
@@ -127,11 +138,10 @@ class WheelOwner(VirtualOwner):
             OSError: The file cannot be read.
             OwnerError: Its hash is not the one in RECORD.
         """
-        if path.startswith(self.record.info + "/") and self.cache:
+        if path.startswith(self.record.info + "/") and self._is_usable():
             kept = os.path.join(self.cache, self.record.key)
             try:
-                with open(os.path.join(kept, path), "rb") as stream:
-                    return stream.read()
+                return read_private(os.path.join(kept, path))
             except OSError:
                 if os.path.exists(os.path.join(kept, self.record.info, "RECORD")):  # written last
                     raise
@@ -154,7 +164,7 @@ class WheelOwner(VirtualOwner):
         if not self.straight:
             return self.tree().code(entry)
         kept = os.path.join(self.cache, self.record.key, "code", f"{entry[0]}.{fingerprint()}") if self.cache else ""
-        code = _read_code(kept) if kept else None
+        code = _read_code(kept) if kept and self._is_usable() else None
         if code is None:
             code = super().code(entry)
             if kept and not sys.dont_write_bytecode:
@@ -176,14 +186,22 @@ class WheelOwner(VirtualOwner):
         """Do nothing: the content of an opened wheel does not change."""
 
 
+def _is_own_directory(path: str) -> bool:
+    """Whether this user has made the directory, of all that lie in a cache that is this user's alone now."""
+    try:
+        about = os.lstat(path)
+    except OSError:
+        return False
+    return S_ISDIR(about.st_mode) and about.st_uid == user()
+
+
 def _read_code(path: str) -> CodeType | None:
     """Cached code; None unless it is intact and for this interpreter."""
     import marshal
     from _frozen_importlib_external import MAGIC_NUMBER
 
     try:
-        with open(path, "rb") as stream:
-            content = stream.read()
+        content = read_private(path)
         is_ours = content[:4] == MAGIC_NUMBER
         return marshal.loads(content[4:]) if is_ours else None  # noqa: S302  in a cache that is the user's own
     except (OSError, ValueError, EOFError, TypeError):

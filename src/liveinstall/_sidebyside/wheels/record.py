@@ -14,11 +14,11 @@ the wheel are what they were; it is written by one rename.
 from __future__ import annotations
 
 import os
-from stat import S_IMODE, S_ISDIR, S_ISVTX
 from zlib import crc32
 
 from liveinstall._sidebyside.imports.owner import KINDS, ModuleEntry
 from liveinstall._sidebyside.imports.virtual import fingerprint
+from liveinstall._system.privacy import is_private, keeps_apart, reached, read_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ def record_path(path: str, cache: str) -> str:
 def read_record(path: str, cache: str) -> WheelRecord | None:
     """What is known of a wheel; None if nothing is, or if it has changed or is gone."""
     try:
-        with open(record_path(path, cache), encoding="utf-8", errors="replace", newline="") as stream:
-            text = stream.read()
+        text = read_private(record_path(path, cache)).decode("utf-8", "replace")
     except OSError:
         return None
     record = parse(text, path)
@@ -137,23 +136,16 @@ def read_record(path: str, cache: str) -> WheelRecord | None:
         return None
 
 
-def is_private(cache: str) -> bool:
-    """Whether nobody else can put code into a cache, which is one of this user's, or can be made as one.
+def can_be_private(cache: str) -> bool:
+    """Whether a cache is this user's alone, or is not there yet and can be made so: what is in it is run.
 
-    A directory that is there must be this user's, and writable by nobody else. One that is not there will be made like
-    that; what it will be made in must be so too, or keep its users apart as /tmp does.
+    That is no promise: somebody else may make it first. So whoever writes makes it and looks then, and whoever reads
+    looks again.
     """
-    if not hasattr(os, "geteuid"):
-        return True
-    user, path = os.geteuid(), cache
-    while True:
-        try:
-            about = os.stat(path)
-        except OSError:
-            path, before = os.path.dirname(path), path
-            if path == before:
-                return False
-            continue
-        if path != cache and about.st_mode & S_ISVTX and about.st_uid in (0, user):
-            return True
-        return S_ISDIR(about.st_mode) and about.st_uid == user and not S_IMODE(about.st_mode) & 0o022
+    if os.path.lexists(cache):
+        return is_private(cache)
+    above = os.path.dirname(cache)
+    while not os.path.lexists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    about = reached(above)
+    return about is not None and keeps_apart(about)
