@@ -47,6 +47,7 @@ RANK = {room: rank for rank, line in enumerate(ROOMS.split("\n")) for room in li
 # What may start child processes, each for a reason that its docstring gives.
 STARTS_CHILDREN = {
     "liveinstall/_system/child_process.py",
+    "liveinstall/_system/interpreter.py",
     "liveinstall/_system/programs.py",
     "liveinstall/_staging/bytecode.py",
     "liveinstall/_sidebyside/wheels/helper.py",
@@ -247,9 +248,7 @@ def test_environment_variables_of_ours_are_read_in_one_place(path):
 def test_the_boot_package_imports_next_to_nothing():
     allowed = {
         *("os", "sys", "errno", "time", "atexit", "os.path", "stat", "fcntl", "msvcrt"),
-        *("_sha2", "_sha256", "hashlib",
-        "stat",
-        "binascii", "_signal"),
+        *("_sha2", "_sha256", "hashlib", "stat", "binascii", "_signal"),
     }
     for path in (SOURCE / "_liveinstall_boot").glob("*.py"):
         others = {name for name in imports(path) if name.split(".")[0] != "_liveinstall_boot"}

@@ -46,7 +46,7 @@ def start():
         from .layout import list_transactions
 
         for entry in list(sys.path):
-            if entry and list_transactions(entry):
+            if isinstance(entry, str) and entry and list_transactions(entry):
                 finalize(entry)
     except BaseException:
         pass
@@ -78,7 +78,7 @@ def start_guard():
         from .layout import GUARDS
 
         for entry in list(sys.path):
-            if entry and os.path.exists(os.path.join(entry, GUARDS[1])):
+            if isinstance(entry, str) and entry and os.path.exists(os.path.join(entry, GUARDS[1])):
                 guard(entry)
     except BaseException:
         pass
@@ -88,7 +88,13 @@ def _finalize(site):
     if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
         return  # root in a user's environment: files would change hands
     from .layout import list_transactions
+    from .process import is_main_interpreter
 
+    if not is_main_interpreter():  # a process is one holder: it never swaps under its own first interpreter
+        from .views import join_view
+
+        join_view(site)
+        return
     found = list_transactions(site)
     interrupted = any(state in ("swapping", "committed") for _, state, _ in found)
     if not interrupted:
@@ -153,7 +159,10 @@ def _hold_off_sigint():
     import _signal
 
     if not hasattr(_signal, "pthread_sigmask"):
-        before = _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        try:
+            before = _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        except ValueError:  # in a subinterpreter or another thread, which no signal is delivered to
+            return lambda: None
         return lambda: _signal.signal(_signal.SIGINT, before)
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGINT])
     return lambda: _signal.pthread_sigmask(_signal.SIG_SETMASK, before)

@@ -25,6 +25,7 @@ import time
 from os.path import basename, join
 
 from .layout import HOLDS, LOCK, STATE, WAIT, list_transactions
+from .process import is_main_interpreter
 
 try:
     import fcntl
@@ -107,6 +108,7 @@ class Watcher:
         self.path = path
         self.known = known
         self.count = 0  # how many modules there are, as far as known here
+        self.is_shared = False  # whether the first interpreter of this process has made it
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
         if path is None:
@@ -186,6 +188,10 @@ def take_hold(site, command, sees=(), keeps=()):
         watcher.append("sees", sees)
         watcher.append("keeps", keeps)
         return watcher.path
+    if not is_main_interpreter():
+        path = _join_hold(site, sees, keeps)
+        if path:
+            return path
     if not os.path.isdir(join(site, STATE, HOLDS)):
         os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
     for hold in live_holds(site, start="%d-" % os.getpid()):  # taken by another copy of this module
@@ -199,7 +205,7 @@ def take_hold(site, command, sees=(), keeps=()):
     try:
         _lock(handle)
         os.write(handle, about.encode("utf-8", "replace"))
-        loaded = _top_names().difference(sys.stdlib_module_names)
+        loaded = _loaded()
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
         for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
             watcher.append(key, values)
@@ -213,9 +219,7 @@ def take_hold(site, command, sees=(), keeps=()):
         atexit.unregister(_release_at_exit)
         atexit.register(_release_at_exit)
     _own[site] = watcher
-    if not _watch_execution():
-        watcher.mark_unknown()
-    sys.meta_path.insert(0, watcher)
+    _watch(watcher)
     os.environ[VARIABLE] = path
     return path
 
@@ -285,6 +289,58 @@ def share(site):
     os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: nobody removes another's
 
 
+def _loaded():
+    """The top-level names that this interpreter has imported, but for the standard library's."""
+    return _top_names().difference(sys.stdlib_module_names)
+
+
+def _watch(watcher):
+    if not _watch_execution():
+        watcher.mark_unknown()
+    if isinstance(sys.meta_path, list):
+        sys.meta_path.insert(0, watcher)
+    else:
+        sys.meta_path = [watcher, *(sys.meta_path or ())]
+
+
+def _join_hold(site, sees, keeps):
+    """Let a subinterpreter write to the hold of its process; the path of that, or None if the process has none.
+
+    The descriptor is a copy of the first interpreter's, so the hold lasts as long as either has it.
+    """
+    for hold in live_holds(site, start="%d-" % os.getpid()):
+        try:
+            handle = _copy_of_descriptor(hold.path)
+        except OSError:
+            continue
+        loaded = _loaded()
+        watcher = Watcher(site, handle, hold.path, loaded.union(sys.stdlib_module_names))
+        watcher.is_shared = True
+        watcher.append("sees", [part for part in sees if part not in hold.sees])
+        watcher.append("keeps", [key for key in keeps if key not in hold.keeps])
+        watcher.append("uses", loaded if hold.uses is None else loaded.difference(hold.uses))
+        _own[site] = watcher
+        _watch(watcher)
+        watcher.wait()
+        return hold.path
+    return None
+
+
+def _copy_of_descriptor(path):
+    wanted = os.stat(path)
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        numbers = range(3, 1024)
+    for number in numbers:
+        try:
+            if os.path.samestat(os.fstat(number), wanted):
+                return os.dup(number)
+        except OSError:
+            pass
+    return os.open(path, os.O_WRONLY | os.O_APPEND)
+
+
 def own_hold(site):
     """The `Watcher` of this process's own hold of an environment, or None."""
     return _own.get(site)
@@ -299,9 +355,9 @@ def release(site):
     """End this process's hold of an environment, if it has one."""
     watcher = _own.pop(site, None)
     if watcher:
-        if watcher in sys.meta_path:
-            sys.meta_path.remove(watcher)
-        if os.environ.get(VARIABLE) == watcher.path:
+        if any(finder is watcher for finder in sys.meta_path or ()):
+            sys.meta_path = [finder for finder in sys.meta_path if finder is not watcher]
+        if not watcher.is_shared and os.environ.get(VARIABLE) == watcher.path:
             del os.environ[VARIABLE]
         os.close(watcher.handle)  # first, because Windows unlinks no open file
         _is_alive(watcher.path)

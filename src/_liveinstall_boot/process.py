@@ -21,6 +21,19 @@ def say(line):
         pass
 
 
+def is_main_interpreter():
+    """Whether this is the first interpreter of its process, and no subinterpreter."""
+    try:
+        import _interpreters as interpreters  # Python 3.13 and later
+    except ImportError:
+        try:
+            import _xxsubinterpreters as interpreters
+        except ImportError:
+            return True
+    this, main = interpreters.get_current(), interpreters.get_main()
+    return this[0] == main[0] if isinstance(this, tuple) else this == main
+
+
 def command():
     """The command line of this process for people: one line, at most 120 characters, without secrets."""
     return without_secrets(" ".join(sys.orig_argv).replace("\n", " "))[:120]

@@ -213,8 +213,10 @@ def refresh_imports(pth_files, site_will_run=()):
         site_will_run: the names of those that site.py is going to run by itself.
     """
     for finder in list(sys.path_importer_cache.values()):
-        if hasattr(finder, "invalidate_caches"):
+        try:
             finder.invalidate_caches()
+        except Exception:  # it has none, or is somebody else's and fails: what is in place is in place
+            pass
     add = getattr(sys.modules.get("site"), "addpackage", None)
     for directory, name in pth_files:
         if add and name not in site_will_run:

@@ -103,6 +103,23 @@ def adopt_view(site, swap_blocked=False):
     return True
 
 
+def join_view(site):
+    """Let a subinterpreter import what its process sees, and note in the process's hold what it uses.
+
+    What is pending and is not in that view must not be swapped while the process lives.
+    """
+    pending = _pending(site)
+    sees = [part for hold in live_holds(site, start="%d-" % os.getpid()) for part in hold.sees]
+    unseen = [record.transaction_id for record in pending if not set(_parts([record])) <= set(sees)]
+    if not is_manager(sys.orig_argv):
+        take_hold(site, command(), sees, unseen)
+    _show(site, sees)
+
+
+def _leads_to(entry, directory):
+    return isinstance(entry, str) and entry and realpath(entry) == directory
+
+
 def _pending(site):
     found = []
     for transaction_id, state, tries in list_transactions(site):
@@ -144,7 +161,7 @@ def _show(site, sees):
     for part in sees:
         path = normpath(join(site, part))
         if path.endswith(PART) and isdir(path) and path not in sys.path:
-            positions = [number for number, entry in enumerate(sys.path) if entry and realpath(entry) == dirname(path)]
+            positions = [number for number, entry in enumerate(sys.path) if _leads_to(entry, dirname(path))]
             sys.path.insert(positions[0] if positions else len(sys.path), path)
             for name in sorted(os.listdir(path)):
                 if add and name.endswith(".pth"):

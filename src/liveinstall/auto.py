@@ -12,15 +12,14 @@ come from setuptools' pkg_resources.
 
 from __future__ import annotations
 
-import sys
-
+from liveinstall._system.caller import attribute
 from liveinstall._verbs.require import require
 from liveinstall.errors import RequirementError
 
 
 def _wanted() -> list[str]:
     for name in ("__mp_main__", "__main__"):  # a child of multiprocessing imports the main module as __mp_main__
-        requires = getattr(sys.modules.get(name), "__requires__", None)
+        requires = attribute(name, "__requires__")
         if requires:
             return [requires] if isinstance(requires, str) else list(requires)
     raise RequirementError(

@@ -333,6 +333,8 @@ class Status(Shown):
         active: The side-by-side versions that are active in this process; None without any.
         registries: Whether registries are enabled at the start of Python.
         ignored: The registry that LIVEINSTALL_REGISTRY names although registries are not enabled; else empty.
+        python: The interpreter that child processes are started with.
+        python_from: How it was found, if this process is a program that embeds Python; else empty.
     """
 
     target: Target
@@ -344,6 +346,8 @@ class Status(Shown):
     active: Activation | None = None
     registries: bool = False
     ignored: str = ""
+    python: str = ""
+    python_from: str = ""
 
     @cached_property
     def restart_required(self) -> bool:

@@ -535,7 +535,7 @@ def test_auto_is_uv_where_uv_is_configured(plain, name):
 
 
 def test_auto_is_uv_where_there_is_no_pip(plain):
-    plain.setattr("liveinstall._engines.select.PathFinder.find_spec", lambda name: None)
+    plain.setattr("liveinstall._engines.select.place_of", lambda name: "")
     assert choose_engine("auto") == "uv"
 
 

@@ -315,7 +315,7 @@ def test_a_start_with_a_finder_loads_nothing_else():
         [sys.executable, "-I", "-c", "import sys\n" + code.format(source=str(SOURCE))], capture_output=True, text=True
     )
     imports = "liveinstall._sidebyside.imports"
-    names = ["liveinstall", "liveinstall._sidebyside", imports]
+    names = ["liveinstall", "liveinstall._sidebyside", "liveinstall._system", "liveinstall._system.caller", imports]
     names += [f"{imports}.{name}" for name in ("directory", "finder", "isolation", "owner")]
     assert set(json.loads(found.stdout)) - {"__future__"} == set(names)
 

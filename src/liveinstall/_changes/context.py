@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from liveinstall._environment.installed import check_metadata, check_replaceable
 from liveinstall._environment.loaded import disturbing, is_before, is_in, loaded_at_start
 from liveinstall._planning.graph import Node, edges
 from liveinstall._planning.plan import PendingNode, changes_for, future, make_plan
+from liveinstall._system.caller import search_path
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
@@ -218,7 +218,7 @@ class RequestContext:
         return {
             name: f"this process runs from {part}"
             for name, part in parts
-            if os.path.normpath(os.path.join(site, part)) in sys.path
+            if os.path.normpath(os.path.join(site, part)) in search_path()
         }
 
     def _users(self, removals: Collection[str], before: Mapping[str, Node]) -> Iterable[str]:
@@ -231,7 +231,8 @@ class RequestContext:
         importable = self.here.get(name)
         if importable is None or is_in(self.target, importable):
             return importable
-        return installed((self.target.site, self.target.platlib)).get(name)  # shadowed, for example by PYTHONPATH
+        shadowed = installed((self.target.site, self.target.platlib)).get(name)  # for example by PYTHONPATH
+        return shadowed if shadowed and is_in(self.target, shadowed) else None
 
     def loaded_at_start(self, names: Iterable[str]) -> set[str]:
         """Those of `names` that Python imports at start-up before a companion with an ordinary file name would run."""

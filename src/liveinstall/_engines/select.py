@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from liveinstall._engines.uv.program import find_uv, prefers_uv
+from liveinstall._system.caller import place_of
+from liveinstall._system.interpreter import check_usable
 from liveinstall.errors import RequirementError
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def choose_engine(name: str) -> Engine:
 
     Raises:
         RequirementError: There is no engine of this name.
+        TargetError: This is a subinterpreter, or Python is shutting down.
     """
+    check_usable()
     maker = ENGINES.get(_own() if name == "auto" else name)
     if maker is None:
         raise RequirementError(f"there is no engine {name!r}; there is {', '.join(ENGINES)}.", requirement="")
@@ -46,5 +49,5 @@ def choose_engine(name: str) -> Engine:
 
 
 def _own() -> str:
-    wanted = prefers_uv() or PathFinder.find_spec("pip") is None  # importlib's find_spec() would count as using pip
+    wanted = prefers_uv() or not place_of("pip")
     return "uv" if wanted and find_uv() else "pip"

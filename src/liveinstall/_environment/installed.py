@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -15,6 +15,7 @@ from _liveinstall_boot.codec import StaleError, read
 from _liveinstall_boot.layout import PART
 from _liveinstall_boot.ownership import owned
 from liveinstall._model import Distribution
+from liveinstall._system.caller import search_path
 from liveinstall._system.dist_info import read_fields
 from liveinstall.errors import DamagedError
 
@@ -36,16 +37,38 @@ def installed(path: Iterable[str] | None = None, hidden: Iterable[str] = ()) -> 
     """
     distributions: dict[str, Distribution] = {}
     hidden = set(map(os.path.realpath, hidden))
-    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
-        for distribution in in_directory(directory):
+    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or search_path())):
+        for distribution in (*in_directory(directory), *_linked(directory)):
             if distribution.info not in hidden:
                 distributions.setdefault(distribution.name, distribution)
     return distributions
 
 
+def _linked(directory: str) -> Iterator[Distribution]:
+    """What `setup.py develop` has linked: an .egg-link file names the project's directory, which has the metadata."""
+    for name in sorted(names_in(directory)):
+        if name.endswith(".egg-link"):
+            try:
+                project = os.path.realpath(os.path.join(directory, read(os.path.join(directory, name)).split("\n")[0]))
+            except (OSError, UnicodeError, ValueError):
+                continue
+            wanted = canonicalize_name(name.removesuffix(".egg-link"))
+            for distribution in in_directory(project):
+                if distribution.name == wanted and distribution.is_legacy:
+                    yield replace(distribution, project=project)
+
+
+def names_in(directory: str) -> list[str]:
+    """What lies in a directory; nothing where that cannot be read."""
+    try:
+        return os.listdir(directory)
+    except (OSError, ValueError):  # ValueError: a null byte, as an entry of sys.path may have
+        return []
+
+
 def installed_without_parts(hidden: Iterable[str] = ()) -> dict[str, Distribution]:
     """`installed()` without the staged parts on `sys.path`, from which this process may run."""
-    return installed([entry for entry in sys.path if not entry.endswith(PART)], hidden)
+    return installed([entry for entry in search_path() if not entry.endswith(PART)], hidden)
 
 
 def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | None]:
@@ -61,13 +84,12 @@ def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | 
         A function that returns the distribution of a normalized name, or None.
     """
     infos: dict[str, str] = {}
-    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or sys.path)):
-        try:
-            names = sorted(os.listdir(directory))
-        except OSError:
-            continue
-        for name in names:
-            if name.endswith((".dist-info", ".egg-info")):
+    for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or search_path())):
+        for name in sorted(names_in(directory)):
+            if is_egg(directory, name):
+                stem = os.path.basename(directory)
+                infos.setdefault(canonicalize_name(stem.partition("-")[0]), os.path.join(directory, name))
+            elif name.endswith((".dist-info", ".egg-info")):
                 stem = name.rpartition(".")[0]
                 infos.setdefault(canonicalize_name(stem.partition("-")[0]), os.path.join(directory, name))
 
@@ -90,20 +112,21 @@ def read_distribution(info: str) -> Distribution | None:
 
 def in_directory(directory: str) -> Iterator[Distribution]:
     """The distributions with metadata in one directory, sorted by file name."""
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return
-    for name in names:
+    for name in sorted(names_in(directory)):
         if name.endswith(".dist-info"):
             distribution = _read_metadata(os.path.join(directory, name), "METADATA")
-        elif name.endswith(".egg-info"):
+        elif name.endswith(".egg-info") or is_egg(directory, name):
             info = os.path.join(directory, name)
             distribution = _read_metadata(info, "PKG-INFO" if os.path.isdir(info) else "")
         else:
             continue
         if distribution:
             yield distribution
+
+
+def is_egg(directory: str, name: str) -> bool:
+    """Whether `name` is the metadata of an unpacked egg, a directory that easy_install puts on the path as it is."""
+    return name == "EGG-INFO" and directory.endswith(".egg")
 
 
 def _read_metadata(info: str, file: str, *, project: bool = True) -> Distribution | None:

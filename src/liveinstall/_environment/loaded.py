@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import read
 from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._environment.holders import users
 from liveinstall._environment.installed import record_of
+from liveinstall._system.caller import namespace_of, search_path
 from liveinstall._system.child_process import run
+from liveinstall._system.interpreter import executable
 from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import DamagedError, EngineTimeoutError
 
@@ -100,7 +103,7 @@ def is_in(target: Target, distribution: Distribution) -> bool:
 
 def is_before(target: Target, distribution: Distribution) -> bool:
     """Whether a distribution precedes the environment on `sys.path`, for example by PYTHONPATH or a .pth file."""
-    order = [os.path.realpath(entry or os.curdir) for entry in sys.path]
+    order = [os.path.realpath(entry or os.curdir) for entry in search_path()]
     indexes = [order.index(directory) for directory in (target.site, target.platlib) if directory in order]
     site_dir = os.path.dirname(distribution.info)
     return site_dir in order and order.index(site_dir) < min(indexes, default=0)
@@ -118,12 +121,14 @@ def loaded_files() -> set[str]:
 
 def _module_files(module: object) -> Iterable[str]:
     """The files of a module, from its `__dict__`: attribute access could run code of a lazy module, or raise."""
+    namespace = namespace_of(module)
+    spec = namespace.get("__spec__")
     try:
-        namespace = object.__getattribute__(module, "__dict__")
-    except AttributeError:
-        return
-    for path in (namespace.get("__file__"), getattr(namespace.get("__spec__"), "origin", None)):
-        if isinstance(path, str) and os.path.isabs(path):
+        origin = spec.origin if isinstance(spec, ModuleSpec) else namespace_of(spec).get("origin")
+    except Exception:  # noqa: BLE001  a spec of somebody's own making
+        origin = None
+    for path in (namespace.get("__file__"), origin):
+        if isinstance(path, str) and os.path.isabs(path) and "\0" not in path:
             yield path
 
 
@@ -145,7 +150,7 @@ def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str
     with temporary_directory() as directory:
         answer = os.path.join(directory, "files")
         try:
-            run([sys.executable, "-c", _FILES, answer], timeout=60)
+            run([executable(), "-c", _FILES, answer], timeout=60)
         except EngineTimeoutError:
             return {distribution.name for distribution in distributions}  # an unnecessarily early companion is harmless
         with suppress(FileNotFoundError), open(answer, encoding="utf-8", errors="surrogateescape") as stream:
@@ -156,9 +161,9 @@ def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str
 
 _FILES = """
 import sys
-files = [getattr(module, "__file__", None) for module in sys.modules.values()]
+files = [getattr(module, "__dict__", {}).get("__file__") for module in list(sys.modules.values())]
 with open(sys.argv[1], "w", encoding="utf-8", errors="surrogateescape") as stream:
-    stream.writelines(file + "\\n" for file in files if file)
+    stream.writelines(file + "\\n" for file in files if isinstance(file, str))
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall._environment.holders import top_names
 from liveinstall._environment.loaded import loaded
+from liveinstall._system.caller import attribute, module_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ def remember(here: Mapping[str, Distribution]) -> None:
     """Record once which versions are installed and imported, so that later upgrades by other tools are detected."""
     global _first  # noqa: PLW0603  it is a fact about the process
     if _first is None:
-        _first = here, frozenset(sys.modules)
+        _first = here, frozenset(module_names())
 
 
 def running(here: Mapping[str, Distribution]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def uninstalled_but_imported(here: Mapping[str, Distribution]) -> dict[str, str]
     return {
         name: was.version
         for name, was in before.items()
-        if name not in here and was.name.replace("-", "_") in modules & sys.modules.keys()
+        if name not in here and was.name.replace("-", "_") in modules & set(module_names())
     }
 
 
@@ -71,14 +71,14 @@ def _version(installed: Distribution) -> str:
     name, version = installed.name, installed.version
     if _is_ours(installed):
         return version
-    tops = {top for top in top_names(installed)[0] if getattr(sys.modules.get(top), "__file__", None)}  # no namespaces
+    tops = {top for top in top_names(installed)[0] if attribute(top, "__file__")}  # no namespaces
     if _first is not None:
         before, modules = _first
         if name in before and not tops.isdisjoint(modules) and before[name].version != version:
             return before[name].version
     if _is_newer_than_this_process(installed):
         for top in sorted(tops):
-            declared = getattr(sys.modules.get(top), "__dict__", {}).get("__version__")
+            declared = attribute(top, "__version__")
             if isinstance(declared, str) and _differ(declared, version):
                 return declared
     return version

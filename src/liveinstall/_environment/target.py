@@ -7,6 +7,7 @@ import site
 import sys
 import sysconfig
 
+from liveinstall._system.interpreter import check_usable, executable
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import ExternallyManagedError, NotWritableError, RequirementError, TargetError
 from liveinstall.results import Target
@@ -34,6 +35,7 @@ def find_target(*, for_change: bool = True, user: bool = False, break_system_pac
     """
     if for_change:
         check_permitted()
+        check_usable()
     _check_interpreter()
     target = _system_target()
     if for_change:
@@ -71,12 +73,7 @@ def current_site() -> str:
 
 
 def _check_interpreter() -> None:
-    if getattr(sys, "frozen", False) or not sys.executable or not os.path.isfile(sys.executable):
-        raise TargetError(
-            f"this is a frozen or embedded interpreter without an environment of its own. {_UNTOUCHED}",
-            todo="Install when the application is built, or start it from a virtual environment.",
-            site="",
-        )
+    executable()
     if not os.path.isfile(os.__file__):
         raise TargetError(
             f"this interpreter runs from an archive. {_UNTOUCHED}", todo="Use an unpacked Python.", site=""
@@ -89,7 +86,7 @@ def _target(kind: str, paths: dict[str, str]) -> Target:
         headers = os.path.join(paths["data"], "include", "site", f"python{sysconfig.get_python_version()}")
     names = {"site": "purelib", "platlib": "platlib", "scripts": "scripts", "data": "data"}
     scheme = {name: os.path.realpath(paths[key]) for name, key in names.items()}
-    return Target(python=sys.executable, kind=kind, headers=os.path.realpath(headers), **scheme)
+    return Target(python=executable(), kind=kind, headers=os.path.realpath(headers), **scheme)
 
 
 def _system_target() -> Target:
@@ -102,7 +99,7 @@ def _system_target() -> Target:
 def _prefix() -> str:
     """sys.prefix; with -S in a venv found by pyvenv.cfg, because until Python 3.13 only site.py reads that."""
     if sys.flags.no_site and sys.prefix == sys.base_prefix:
-        directory = os.path.dirname(os.path.abspath(sys.executable))
+        directory = os.path.dirname(os.path.abspath(executable()))
         for place in (directory, os.path.dirname(directory)):
             if os.path.isfile(os.path.join(place, "pyvenv.cfg")):
                 return os.path.dirname(directory)

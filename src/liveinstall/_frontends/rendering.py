@@ -84,6 +84,7 @@ def render_status(status: Status) -> str:
     lines += [_holder(holder) for holder in status.holders]
     lines += ["The guard is on: every interpreter holds what it uses."] if status.guarded else []
     lines += [render_activation(status.active)] if status.active else []
+    lines += [f"Python: {status.python} ({status.python_from})."] if status.python_from else []
     lines += ["Starts of Python look for a registry."] if status.registries else []
     lines += [f"LIVEINSTALL_REGISTRY={status.ignored}, but {_NOT_ENABLED}"] if status.ignored else []
     lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from liveinstall._homes.links import listed
+from liveinstall._system.interpreter import base_executable
 from liveinstall.errors import HomeError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Base:
         Raises:
             HomeError: A home cannot be made of this Python.
         """
-        python = str(getattr(sys, "_base_executable", "") or sys.executable)
+        python = base_executable()
         library = sysconfig.get_path("stdlib")
         if os.name == "nt":
             raise HomeError("a home needs symbolic links, which Windows gives to administrators only.", path=path)

@@ -19,6 +19,7 @@ from _liveinstall_boot.layout import COMPANIONS, GUARDS, MANIFEST, PART, STATE
 from _liveinstall_boot.ownership import owned, paths_to_retire
 from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
 from liveinstall._sidebyside import layout
+from liveinstall._system.interpreter import base_executable, executable
 from liveinstall.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -137,14 +138,14 @@ class Future:
         """Adapt Python and the scripts to the directory that the tree will be made in."""
         scripts = opened(self.tree, self.path(self.target.scripts))
         named = join(sys.prefix, relpath(self.target.scripts, self.target.data))
-        old = {os.path.dirname(sys.executable), self.target.scripts, named}
+        old = {os.path.dirname(executable()), self.target.scripts, named}
         new = join(directory, self.path(self.target.scripts))
         for name, node in scripts.items():
             if _PYTHON.match(name):
-                scripts[name] = _base()
+                scripts[name] = base_executable()
             elif isinstance(node, str) and os.path.isabs(node) and os.path.isfile(node):
                 scripts[name] = script(node, old, new)
-        scripts[os.path.basename(sys.executable)] = scripts["python"] = _base()
+        scripts[os.path.basename(executable())] = scripts["python"] = base_executable()
         self.tree["pyvenv.cfg"] = _configuration(self.target)
 
 
@@ -211,16 +212,12 @@ def _is_library(path: str) -> bool:
     return ".so" in path or path.endswith((".dylib", ".pyd", ".dll"))
 
 
-def _base() -> str:
-    return str(getattr(sys, "_base_executable", "") or sys.executable)
-
-
 def _configuration(target: Target) -> bytes:
     """The content of pyvenv.cfg, from the environment's own, so that its other settings are kept."""
     if target.kind == "venv":
         with open(join(target.data, "pyvenv.cfg"), "rb") as stream:
             return stream.read()
-    return f"home = {os.path.dirname(_base())}\ninclude-system-site-packages = false\n".encode()
+    return f"home = {os.path.dirname(base_executable())}\ninclude-system-site-packages = false\n".encode()
 
 
 def _logical(target: Target, scheme: str, real: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from liveinstall._homes.base_python import version
 from liveinstall._homes.create import home_of
 from liveinstall._homes.record import read
+from liveinstall._system.interpreter import base_executable
 from liveinstall._system.programs import command_of, program_of, run_captured, run_in_foreground
 from liveinstall.errors import HomeError
 from liveinstall.reports import Ran
@@ -104,7 +104,7 @@ def _check_version(home: Home) -> None:
 
     Interpreters that are started without `run()` check it themselves.
     """
-    base = getattr(sys, "_base_executable", "") or sys.executable
+    base = base_executable()
     try:
         same = os.path.samefile(home.python, base)
     except OSError as error:

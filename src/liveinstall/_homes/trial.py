@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import site as site_module
 import subprocess
-import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -93,7 +92,7 @@ def trial_environment(
             raise TrialError(f"the trial's environment could not be made: {error}.") from error
         scripts = os.path.join(directory, found.path(target.scripts))
         in_user = target.kind == "user"
-        python = sys.executable if in_user else os.path.join(scripts, os.path.basename(sys.executable))
+        python = target.python if in_user else os.path.join(scripts, os.path.basename(target.python))
         yield TrialEnvironment(directory, python, scripts, _variables(target, directory, scripts), good, notes, handle)
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from liveinstall._system.interpreter import executable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
@@ -48,7 +50,7 @@ class BytecodeCompiler:
             shares = min(os.cpu_count() or 1, _MOST)
             self._children = [
                 subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-X", "utf8", _CHILD, str(share), str(shares)],
+                    [executable(), "-I", "-S", "-X", "utf8", _CHILD, str(share), str(shares)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from contextlib import suppress
@@ -50,6 +49,8 @@ def flush_file_system(site: str) -> None:
     if sys.platform == "linux":
         handle = os.open(site, os.O_RDONLY)
         try:
+            import ctypes  # not to be had in every subinterpreter
+
             if ctypes.CDLL(None, use_errno=True).syncfs(handle) == 0:
                 return
         except AttributeError:

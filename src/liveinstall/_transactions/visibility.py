@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import site as site_module
 import sys
@@ -12,6 +11,7 @@ from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import swap
+from liveinstall._system.caller import invalidate_caches, place_last, remove_finder, search_path
 from liveinstall._system.presenter import presenter
 from liveinstall.errors import StagedImportError
 
@@ -28,20 +28,21 @@ def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
         site: The site-packages directory.
         paths: The (directory, name) of each new .pth file.
     """
-    if not any(os.path.realpath(entry) == site for entry in sys.path if entry):
+    if not any(os.path.realpath(entry) == site for entry in search_path() if entry):
         _add_site(site)
     swap.refresh_imports(list(paths))
-    importlib.invalidate_caches()
+    invalidate_caches()
 
 
 def _add_site(site: str) -> None:
     """Add a new site directory to `sys.path` in the same position as at start-up: the user's before the system's."""
-    before = list(sys.path)
+    before = search_path()
     site_module.addsitedir(site)
-    added = [entry for entry in sys.path if entry not in before]
+    odd = [entry for entry in sys.path if not isinstance(entry, str)]
+    added = [entry for entry in search_path() if entry not in before]
     system = {os.path.realpath(entry) for entry in site_module.getsitepackages()}
     index = next((at for at, entry in enumerate(before) if os.path.realpath(entry or os.curdir) in system), len(before))
-    sys.path[:] = [*before[:index], *added, *before[index:]]
+    sys.path[:] = [*before[:index], *added, *before[index:], *odd]
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def explain_staged(staged: Mapping[str, StagedDistribution]) -> None:
     """
     presenter().explain_errors()
     _finder.staged = dict(staged)
-    if _finder not in sys.meta_path:
-        sys.meta_path.append(_finder)
+    remove_finder(_finder)
+    place_last(_finder)
 
 
 def top_level_modules(part: str) -> Iterable[str]:

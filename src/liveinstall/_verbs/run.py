@@ -21,6 +21,7 @@ from liveinstall._sidebyside.registry.format import encode
 from liveinstall._sidebyside.registry.index_builder import write_tables
 from liveinstall._sidebyside.selection.choose import SelectionContext, choose, registry_for
 from liveinstall._sidebyside.store.store import Store
+from liveinstall._system.interpreter import executable
 from liveinstall._system.package import DIRECTORY
 from liveinstall._system.programs import exit_status, start_in_foreground
 from liveinstall._system.temporary import temporary_directory
@@ -62,9 +63,9 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
     """
     kind, target, arguments = _understand(program)
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
-    if is_manager([sys.executable, *program]):  # start-up recognises it by its arguments, and leaves sys.path alone
+    if is_manager([executable(), *program]):  # start-up recognises it by its arguments, and leaves sys.path alone
         variables = {name: value for name, value in os.environ.items() if name != layout.REGISTRY_VARIABLE}
-        return _wait(start_in_foreground([sys.executable, *flags, *program], variables))
+        return _wait(start_in_foreground([executable(), *flags, *program], variables))
     wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
     site = current_site()
     store = Store.default(site)
@@ -74,7 +75,7 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
         start = _START.format(home="" if is_there else f"sys.path.append({DIRECTORY!r}); ")
         if path and files.is_enabled(site):
             variables[layout.REGISTRY_VARIABLE] = path
-        command = [sys.executable, *flags, "-c", start, path, store.path, site, kind, target, *arguments]
+        command = [executable(), *flags, "-c", start, path, store.path, site, kind, target, *arguments]
         return _wait(start_in_foreground(command, variables))
 
 

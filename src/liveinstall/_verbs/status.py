@@ -8,6 +8,7 @@ from liveinstall._environment import holders as holds
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_target
 from liveinstall._sidebyside.activation import activate
+from liveinstall._system.interpreter import which
 from liveinstall._transactions import companions
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.pending import pending
@@ -36,6 +37,8 @@ def status() -> Status:
         active=current(),
         registries=registries,
         ignored=ignored(target.site),
+        python=target.python,
+        python_from=which()[1],
     )
 
 

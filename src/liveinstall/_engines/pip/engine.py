@@ -6,12 +6,12 @@ possible, and the other modules are imported meanwhile.
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from typing import TYPE_CHECKING
 
+from liveinstall._system.caller import place_of
 from liveinstall._system.child_process import Child
+from liveinstall._system.interpreter import executable
 from liveinstall.errors import EngineError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class PipEngine:
     def __enter__(self) -> Self:
         """Start the child process, which imports pip, before the request is parsed."""
         self._made: list[str] = []
-        self._child = Child([sys.executable, "-P", _CHILD, _pip_directory()])
+        self._child = Child([executable(), "-P", _CHILD, _pip_directory()])
         return self
 
     def __exit__(self, kind: object = None, *_: object) -> None:
@@ -94,7 +94,7 @@ class PipEngine:
 
 def _pip_directory() -> str:
     """The directory that contains pip, for a child process that would not find it by itself."""
-    spec = importlib.util.find_spec("pip")
-    if spec is None or not spec.origin:
+    place = place_of("pip")
+    if not place:
         raise EngineError("pip is not installed.", todo="Install it: python -m ensurepip", log="")
-    return os.path.dirname(os.path.dirname(spec.origin))
+    return place

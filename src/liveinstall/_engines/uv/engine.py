@@ -7,7 +7,6 @@ assumed, and nothing in it is changed.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from liveinstall._engines.uv.program import find_uv
 from liveinstall._engines.uv.run import QUIET, Run, early
 from liveinstall._requirements.offline import is_offline
 from liveinstall._system import child_process
+from liveinstall._system.interpreter import executable
 from liveinstall._system.temporary import temporary_directory, writing_temporary
 from liveinstall._system.workplace import note_elsewhere
 from liveinstall.errors import EngineError
@@ -105,7 +105,7 @@ class UvEngine:
                 "compile",
                 "--quiet",
                 *QUIET,
-                f"--python={sys.executable}",
+                f"--python={executable()}",
                 *source_options(request.sources),
             ]
             lock += ["--offline"]  # it was just asked for

@@ -24,7 +24,7 @@ def find_uv() -> str:
 
 def _own_places() -> Iterator[str]:
     """The directories of the executable of the package `uv`. It has a function for that, but must not be imported."""
-    yield os.path.join(os.path.dirname(sys.executable), NAME)
+    yield os.path.join(os.path.dirname(sys.executable or os.devnull), NAME)
     yield os.path.join(sysconfig.get_path("scripts"), NAME)
     yield os.path.join(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")), NAME)
     yield os.path.join(sysconfig.get_path("scripts", vars={"base": sys.base_prefix}), NAME)

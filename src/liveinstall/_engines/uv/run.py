@@ -20,7 +20,9 @@ from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._engines.uv.arguments import source_options
 from liveinstall._engines.uv.view import glance, show
 from liveinstall._requirements.sources import Sources
+from liveinstall._system.caller import search_path
 from liveinstall._system.child_process import Child
+from liveinstall._system.interpreter import executable
 from liveinstall._system.privacy import keeps_apart, open_own, reached
 from liveinstall.errors import EngineError
 
@@ -59,7 +61,7 @@ class Run:
                 raise
             self._lay(spare, view, lock=False)  # the memory is full
         try:
-            where = [f"--target={self.target}", f"--python={sys.executable}", "--link-mode=symlink"]
+            where = [f"--target={self.target}", f"--python={executable()}", "--link-mode=symlink"]
             words, more = without_uv_credentials(asked, variables, spare)
             command = [uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *words]
             self.child = Child(command, env={**variables, **more})
@@ -170,7 +172,7 @@ def early(
     given.pop("deps", None)
     asked = [*source_options(Sources(**given)), "--", *requirements]
     with suppress(EngineError, OSError, ValueError, TypeError):  # reported when the real request is resolved
-        view = glance(sys.path)
+        view = glance(search_path())
         return Run(uv, asked, view, variables, spare) if view else None
     return None
 

@@ -53,7 +53,7 @@ def glance(path: Iterable[str]) -> View | None:
         names = list(_names(directory))
         if any(name.endswith(COMPANIONS) for name in names):
             return None
-        infos = (name for name in names if name.endswith((".dist-info", ".egg-info")))
+        infos = (name for name in names if name.endswith((".dist-info", ".egg-info", "EGG-INFO")))
         found += [os.path.join(directory, name) for name in infos]
     return View(here=tuple(found))
 

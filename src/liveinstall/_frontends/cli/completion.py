@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from liveinstall._system.caller import search_path
 from liveinstall.errors import LiveInstallError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def installed_names(prefix: str = "", **_: Any) -> Iterable[str]:
     if prefix.startswith((".", "/", "~")) or os.sep in prefix:
         return _files(prefix)
     found: set[str] = set()
-    for place in dict.fromkeys(sys.path):
+    for place in dict.fromkeys(search_path()):
         try:
             entries = os.listdir(place or os.curdir)
         except OSError:

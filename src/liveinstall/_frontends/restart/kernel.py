@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from liveinstall._environment.holders import variables_for_exec
 from liveinstall._frontends.detect import ipython
 from liveinstall._frontends.jupyter.html import card
+from liveinstall._system.interpreter import executable
 from liveinstall._system.settings import RESTARTED
 
 if TYPE_CHECKING:
@@ -124,12 +125,12 @@ def _replace(shell: Any, report: str) -> None:
         here = os.getcwd()
     with suppress(Exception):
         shell.history_manager.end_session()
-    words = [word for word in sys.orig_argv[1:] if word != EXTENSION]
+    words, python = [word for word in sys.orig_argv[1:] if word != EXTENSION], executable()
     try:
         with variables_for_exec() as variables, _given_streams():
             with suppress(OSError):
                 os.chdir(shell.starting_dir)  # as the server would start it
-            os.execve(sys.executable, [sys.executable, *words, EXTENSION], {**variables, RESTARTED: report})  # noqa: S606
+            os.execve(python, [python, *words, EXTENSION], {**variables, RESTARTED: report})  # noqa: S606
     except OSError:
         with suppress(Exception):
             os.chdir(here)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from liveinstall._environment.holders import variables_for_exec
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
 from liveinstall._frontends.restart.lost_variables import lost_words
+from liveinstall._system.interpreter import executable, program
 from liveinstall._verbs.pending import pending
 from liveinstall.errors import CannotRestartError, LiveInstallError
 
@@ -69,8 +70,8 @@ def why_not(place: FrontEnd) -> str:
         return _PRESS[place]
     if os.name == "nt":
         return _AGAIN  # exec ends the process there, and the console goes on with the shell
-    if not sys.executable or not _is_terminal():
-        return _AGAIN  # the rest of a piped input would be lost
+    if program() or not _is_terminal():
+        return _AGAIN  # a program that embeds Python would open once more; of a piped input the rest would be lost
     return _PRESS[FrontEnd.SCRIPT] if _is_inside_program(place) else ""
 
 
@@ -108,7 +109,7 @@ def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
             stream.flush()
     try:
         with variables_for_exec() as variables:
-            os.execve(sys.executable, _command(), variables)  # noqa: S606  the same program again
+            os.execve(executable(), _command(), variables)  # noqa: S606  the same program again
     except OSError as error:
         what = f"Python could not be started anew: {error}."
         raise CannotRestartError(what, todo=_AGAIN, place=str(detect())) from error
@@ -120,7 +121,7 @@ def _command() -> list[str]:
     arguments = sys.orig_argv[1:]
     if sys.argv and sys.argv[0] in arguments and not os.path.exists(sys.argv[0]) and os.path.exists(script):
         arguments[arguments.index(sys.argv[0])] = script
-    return [sys.executable, *arguments]
+    return [executable(), *arguments]
 
 
 def follow_consent(result: Result, consent: str) -> Result:

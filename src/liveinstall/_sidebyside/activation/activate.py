@@ -13,6 +13,7 @@ from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.imports.directory import DirectoryOwner
 from liveinstall._sidebyside.imports.finder import Finder
 from liveinstall._sidebyside.registry import index as indexes
+from liveinstall._system.caller import search_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def start_all() -> None:
         wanted = bool(os.environ[layout.REGISTRY_VARIABLE])
     else:
         wanted = os.path.exists(os.path.join(sys.prefix, layout.PREFIX_FILE))
-    for entry in list(sys.path) if wanted else ():
+    for entry in search_path() if wanted else ():
         if os.path.exists(os.path.join(entry, layout.START_LINES[1])):
             start(entry)
 

@@ -13,6 +13,7 @@ import time
 
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry import index
+from liveinstall._system.caller import search_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Question:
         self.store = layout.store_path(self.site)
         facts = [sys.version, index.CACHE, sys.prefix, self.site, self.store, *requirements]
         newest = 0
-        for entry in (self.store, *sys.path):
+        for entry in (self.store, *search_path()):
             try:
                 changed = os.stat(entry or os.curdir).st_mtime_ns
             except OSError:

@@ -10,6 +10,7 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder
 
+from liveinstall._system.caller import attribute, place_first, remove_finder
 from liveinstall._system.package import DIRECTORY
 
 TYPE_CHECKING = False
@@ -108,11 +109,11 @@ def pass_on() -> None:
         _tell_children(sys.modules[_SPAWN])
     else:
         _leave()
-        sys.meta_path.insert(0, _watch)  # before a place that has the standard library
+        place_first(_watch)  # before a place that has the standard library
 
 
 def _leave() -> None:
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _watch]
+    remove_finder(_watch)
 
 
 def check_loaded(found: Active | None) -> None:
@@ -120,7 +121,7 @@ def check_loaded(found: Active | None) -> None:
     if found is None:
         raise ImportError("what is active in the parent process is not for this environment")
     for top, owners in found.finder.owners.items():
-        file = getattr(sys.modules.get(top), "__file__", None)
+        file = attribute(top, "__file__")
         if file and not file.startswith(tuple(owner.place + os.sep for owner in owners)):
             raise ImportError(f"{top} was imported from {file}, and the parent has it from {owners[0].place}", name=top)
 

@@ -13,10 +13,11 @@ from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import NamespaceLoader, PathFinder
 
 from liveinstall._sidebyside.imports.isolation import EnvironmentIsolation
+from liveinstall._system.caller import namespace_of, place_first, remove_finder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from importlib.metadata import Distribution, DistributionFinder
     from types import ModuleType
     from typing import Self
@@ -61,7 +62,7 @@ class Finder:
     def install(self) -> None:
         """Insert this finder at the front of `sys.meta_path`, once; loaded namespace packages are extended."""
         self._leave()
-        sys.meta_path.insert(0, self)
+        place_first(self)
         if self._shut is not None:
             self._shut.close()
         virtual = [owner for owner in self._all() if owner.virtual]
@@ -90,7 +91,7 @@ class Finder:
         self.remove()
 
     def _leave(self) -> None:
-        sys.meta_path[:] = [other for other in sys.meta_path if other is not self]
+        remove_finder(self)
 
     def find_spec(
         self,
@@ -167,7 +168,8 @@ class Finder:
             raise ModuleNotFoundError(f"No module named {name!r}: {gone[0]}, which has it, is gone", name=name)
 
     def _grow(self, name: str, module: ModuleType) -> None:
-        if hasattr(module, "__path__") and getattr(module, "__file__", None) is None:
+        inside = namespace_of(module)
+        if "__path__" in inside and inside.get("__file__") is None:
             spec = self._join(name, self.owners[name], None)
             if spec is not None and spec.loader is None and spec.submodule_search_locations is not None:
                 module.__path__ = spec.submodule_search_locations
@@ -178,9 +180,10 @@ class Finder:
         Whoever asks for a path gets what is there from Python; only places that are not on disk are answered here.
         """
         asked = vars(context) if context is not None else {}
+        convert = _converter(context)
         for owner in self._all():
             if "path" not in asked or (owner.place in asked["path"] and not os.path.exists(owner.place)):
-                yield from owner.distributions(asked.get("name"))
+                yield from map(convert, owner.distributions(asked.get("name")))
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """List the top-level modules without namespaces, for `pkgutil.iter_modules()`.
@@ -205,6 +208,23 @@ class Finder:
     def _all(self) -> list[Owner]:
         """Each owner once: a name may have several owners, and an owner several names."""
         return list({id(owner): owner for owners in self.owners.values() for owner in owners}.values())
+
+
+def _converter(context: object) -> Callable[[Distribution], Distribution]:
+    """How to make of our metadata what the asking library takes for its own.
+
+    `importlib_metadata`, the backport, and copies of it that projects carry, ask with a Context of their own.
+    """
+    library = type(context).__module__
+    if context is None or library.partition(".")[0] == "importlib":
+        return _unchanged
+    from liveinstall._sidebyside.imports.backport import converter
+
+    return converter(library)
+
+
+def _unchanged(found: Distribution) -> Distribution:
+    return found
 
 
 def _is_on_disk(owner: Owner, top: str) -> bool:

@@ -10,6 +10,8 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder
 
+from liveinstall._system.caller import defined_in, place_last, remove_finder, search_path
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,19 +35,21 @@ class EnvironmentIsolation:
         if self._places is None:
             self._places = default_places()
         places = self._places
-        taken = [path for path in sys.path if path in places]
+        taken = [path for path in search_path() if path in places]
         if taken:
             self._taken += [path for path in taken if path not in self._taken]
             sys.path[:] = [path for path in sys.path if path not in places]
-        finders = [finder for finder in sys.meta_path if str(getattr(finder, "__module__", "")).startswith(_EDITABLE)]
+        finders = [finder for finder in sys.meta_path if defined_in(finder).startswith(_EDITABLE)]
         if finders:
             self._finders += finders
-            sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in finders]
+            for finder in finders:
+                remove_finder(finder)
 
     def open(self) -> None:
         """Put it back."""
         sys.path += [path for path in self._taken if path not in sys.path]
-        sys.meta_path += self._finders  # type: ignore[arg-type]
+        for finder in self._finders:
+            place_last(finder)
         self._taken, self._finders = [], []
 
     def find_spec(self, name: str) -> ModuleSpec | None:

@@ -17,6 +17,7 @@ from liveinstall._sidebyside.imports.finder import Finder
 from liveinstall._sidebyside.imports.owner import by_name
 from liveinstall._sidebyside.imports.path_hooks import WheelsHook
 from liveinstall._sidebyside.wheels.owner import WheelOwner
+from liveinstall._system.caller import attribute, module_names
 from liveinstall.errors import OwnerError
 
 if TYPE_CHECKING:
@@ -115,12 +116,13 @@ def _check_not_loaded(owners: Mapping[str, Sequence[Owner]]) -> None:
         if _file_of(name) is not None:
             _check_origin(name, having)
             continue
-        for inner in [inner for inner in sys.modules if inner.startswith(name + ".")]:  # a namespace can be extended
+        for inner in [inner for inner in module_names() if inner.startswith(name + ".")]:  # a namespace can be extended
             _check_origin(inner, having)
 
 
 def _file_of(name: str) -> str | None:
-    return getattr(sys.modules.get(name), "__file__", None)
+    file = attribute(name, "__file__")
+    return file if isinstance(file, str) else None
 
 
 def _check_origin(name: str, having: Sequence[Owner]) -> None:

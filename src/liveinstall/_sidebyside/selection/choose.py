@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from liveinstall._sidebyside.registry.format import Registry, Row, decode, locat
 from liveinstall._sidebyside.registry.index_builder import modules_of, registry_of, tops_of
 from liveinstall._sidebyside.selection.candidates import CandidateProvider
 from liveinstall._sidebyside.selection.resolver import AvailableVersion, ResolutionImpossible, solve
+from liveinstall._system.caller import attribute, module_names
 from liveinstall.errors import ActivationError, AlreadyLoadedError, NotStoredError, RequirementError
 
 if TYPE_CHECKING:
@@ -92,18 +92,18 @@ def _replaced(
 
 def is_loaded(here: AvailableVersion, other: AvailableVersion) -> bool:
     """Whether this process has imported what `other` would bring, or the version `here` of it."""
-    if here.place and any(_is_in(module, here.place) for module in list(sys.modules.values())):
+    if here.place and any(_is_in(name, here.place) for name in module_names()):
         return True
     if here.place or not here.info:
-        modules = [sys.modules[name] for name in modules_of(other.place, other.info) if name in sys.modules]
-        return any(not _is_in(module, other.place) for module in modules if getattr(module, "__file__", None))
+        loaded_from = [name for name in modules_of(other.place, other.info) if attribute(name, "__file__")]
+        return any(not _is_in(name, other.place) for name in loaded_from)
     from liveinstall._model import Distribution
 
     return bool(loaded([Distribution(here.name, here.version, here.info)]))
 
 
-def _is_in(module: object, place: str) -> bool:
-    return str(getattr(module, "__file__", "")).startswith(place + os.sep)
+def _is_in(name: str, place: str) -> bool:
+    return str(attribute(name, "__file__") or "").startswith(place + os.sep)
 
 
 def _explained(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from liveinstall._staging.policy import NOT_ITS_OWN, refused
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._staging.writer import Writer
 from liveinstall._system.dist_info import encoded
+from liveinstall._system.interpreter import executable
 from liveinstall.errors import StoreError
 from liveinstall.results import Target
 
@@ -103,7 +103,7 @@ def _target(final: str, candidate: Candidate) -> Target:
     """The entry itself as an environment."""
     data = os.path.join(final, stem(candidate.name, candidate.version) + ".data")
     places = {scheme: os.path.join(data, scheme) for scheme in ("scripts", "headers", "data")}
-    return Target(python=sys.executable, kind="store", site=final, platlib=final, **places)
+    return Target(python=executable(), kind="store", site=final, platlib=final, **places)
 
 
 def _is_there(name: str, store: str, checked: Checked) -> bool:

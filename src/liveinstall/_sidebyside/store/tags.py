@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
+from liveinstall._system.caller import module_names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +25,7 @@ def ranks() -> dict[str, int]:
 
     found = {str(tag): rank for rank, tag in enumerate(sys_tags())}
     if not is_here:  # a program that starts may be about to get another version of it
-        for name in [name for name in sys.modules if name.partition(".")[0] == "packaging"]:
+        for name in [name for name in module_names() if name.partition(".")[0] == "packaging"]:
             del sys.modules[name]
     return found
 

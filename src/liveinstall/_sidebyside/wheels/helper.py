@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 import sys
 import time
 from _frozen_importlib_external import PathFinder
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from liveinstall import errors
 from liveinstall._sidebyside.imports.isolation import default_places
 from liveinstall._sidebyside.wheels.archive import READY, failed
+from liveinstall._system.caller import search_path
+from liveinstall._system.interpreter import executable
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 _OPTIONS = ("-I", "-S", "-X", "utf8")
 _CODE = "import sys; sys.path += sys.argv[1:]; from liveinstall._sidebyside.wheels._helper_child import main; main()"
 _NEEDED = ("liveinstall", "_liveinstall_boot", "packaging", "installer", "filelock")
-# Anything else may be a program that Python is part of: it would start once more.
-_PYTHON = re.compile(r"(python|pypy)[0-9.]*[a-z]{0,2}(\.exe)?", re.IGNORECASE)
 _READY_WITHIN, _ANSWER_WITHIN = 30.0, 600.0  # seconds
 _lock = Lock()
 _helper: subprocess.Popen[bytes] | None = None
@@ -94,7 +93,7 @@ def _started() -> subprocess.Popen[bytes] | None:
     import tempfile
 
     pipe = subprocess.PIPE
-    command = [sys.executable, *_OPTIONS, "-c", _CODE, *_paths()]
+    command = [executable(), *_OPTIONS, "-c", _CODE, *_paths()]
     try:
         _stderr = tempfile.TemporaryFile()
         _helper = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=_stderr, bufsize=0)
@@ -111,9 +110,12 @@ def _started() -> subprocess.Popen[bytes] | None:
 
 
 def _can_start() -> bool:
-    if not sys.executable or getattr(sys, "frozen", False) or sys.platform in ("emscripten", "wasi"):
+    if sys.platform in ("emscripten", "wasi"):
         return False
-    return _PYTHON.fullmatch(os.path.basename(sys.executable)) is not None
+    try:
+        return bool(executable())
+    except errors.TargetError:  # a program that Python is part of: it would start once more
+        return False
 
 
 def _line(helper: subprocess.Popen[bytes], seconds: float) -> bytes | None:
@@ -176,7 +178,7 @@ def _paths() -> list[str]:
     """Where the helper finds what it needs: in the default environment, whatever is active here."""
     found = []
     for name in _NEEDED:
-        spec = PathFinder.find_spec(name, [*sys.path, *default_places()])
+        spec = PathFinder.find_spec(name, [*search_path(), *default_places()])
         if spec is not None and spec.origin:
             found.append(os.path.dirname(os.path.dirname(spec.origin)))
     return list(dict.fromkeys(found))
