@@ -1,11 +1,13 @@
-"""`import liveinstall.auto` gives the main program what its `__requires__` says, before its first other import.
+"""`import liveinstall.auto` activates the versions that the main program's `__requires__` lists, by `require()`.
+
+It has to come before the program imports any of them:
 
     __requires__ = ["CherryPy<3"]
     import liveinstall.auto
     import cherrypy
 
-As `require()` does it, and with its errors; `__requires__` is a requirement or a list of them. (After an idea that
-setuptools' pkg_resources had, for multi-version wheels.)
+`__requires__` is a PEP 508 requirement or a list of them. The errors are those of `require()`. The name and the idea
+come from setuptools' pkg_resources.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from liveinstall.errors import RequirementError
 
 
 def _wanted() -> list[str]:
-    for name in ("__mp_main__", "__main__"):  # the first is what multiprocessing calls it while it imports it anew
-        found = attribute(name, "__requires__")
-        if found:
-            return [found] if isinstance(found, str) else list(found)
+    for name in ("__mp_main__", "__main__"):  # a child of multiprocessing imports the main module as __mp_main__
+        requires = attribute(name, "__requires__")
+        if requires:
+            return [requires] if isinstance(requires, str) else list(requires)
     raise RequirementError(
         "the main program has no __requires__.",
         todo='Set it before this import, for example: __requires__ = ["requests<3"].',

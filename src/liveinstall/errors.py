@@ -1,4 +1,4 @@
-"""Every error of liveinstall: one root, typed attributes, a message that says what failed and what is unchanged.
+"""All errors: one base class, typed attributes, and messages that say what failed and what is unchanged.
 
 Each class has a section in `docs/errors.md`, named like the class.
 """
@@ -11,11 +11,15 @@ from liveinstall._redact import redact
 
 
 class LiveInstallError(Exception):
-    """The root of all errors here.
+    """The base class of all errors of liveinstall.
 
-    Attributes: `what` failed, what one can `todo` about it, and what is `unchanged`; each a sentence or empty.
-    Keyword arguments beyond these become attributes; each subclass declares its own. None of them has a secret: what
-    somebody has asked for, and what programs have said, may have some, and errors are shown, logged and sent on.
+    The class attribute `unchanged` is a sentence that says which state was kept. No attribute contains credentials:
+    they are removed from requirements and from the output of programs, because errors are displayed, logged and sent.
+
+    Args:
+        what: A sentence that says what failed.
+        todo: A sentence that says how to proceed; may be empty.
+        **details: The attributes that a subclass declares; they become attributes of the error.
     """
 
     unchanged = "Nothing was changed."
@@ -29,11 +33,11 @@ class LiveInstallError(Exception):
             setattr(self, name, value)
 
     def __str__(self) -> str:
-        """Join what failed, what is unchanged and what to do."""
+        """Join the sentences about the failure, the unchanged state and the next step."""
         return " ".join(part for part in (self.what, self.unchanged, self.todo) if part)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle with the keyword arguments, which `Exception` would lose."""
+        """Pickle with the keyword arguments, which `Exception` omits."""
         return _rebuild, (type(self), self.what, self.todo, self.details)
 
 
@@ -50,13 +54,13 @@ def _rebuild(kind: type[LiveInstallError], what: str, todo: str, details: dict[s
 
 
 class RequirementError(LiveInstallError, ValueError):
-    """A requirement, option or combination of options that cannot be understood."""
+    """A requirement, an option or a combination of options is invalid. `requirement` is the offending text."""
 
     requirement: str
 
 
 class TargetError(LiveInstallError):
-    """The running interpreter has no environment that could be changed."""
+    """The running interpreter's environment cannot be modified. `site` is its site-packages directory, or empty."""
 
     site: str
 
@@ -66,38 +70,38 @@ class NotWritableError(TargetError):
 
 
 class ExternallyManagedError(TargetError):
-    """Another package manager owns this environment (PEP 668)."""
+    """The environment is managed by another package manager (PEP 668)."""
 
 
 class DisabledError(LiveInstallError):
-    """Changes are switched off for this process by whoever deploys it: `LIVEINSTALL_DISABLE`."""
+    """Changes are disabled for this process by the environment variable `LIVEINSTALL_DISABLE`."""
 
 
 class DeclinedError(LiveInstallError):
-    """Whoever was asked for consent said no. `plugin` is whose request it was, `plan` what would have happened."""
+    """The `consent` callback of a Host declined the request of `plugin`. `plan` has the declined changes."""
 
     plugin: str
     plan: Any
 
 
 class EngineError(LiveInstallError):
-    """The engine (pip or uv) failed. `log` is what it said, without credentials."""
+    """The engine (pip or uv) failed. `log` is its output, without credentials."""
 
     log: str = ""
 
 
 class ResolutionError(EngineError):
-    """No set of versions satisfies the request."""
+    """No set of versions satisfies the requirements."""
 
 
 class ProtectedError(ResolutionError):
-    """A request would break what another requester asked for, or what the host protects. `requesters` says who."""
+    """A request would break a requirement of the host or of another requester. `requesters` names them."""
 
     requesters: tuple[str, ...] = ()
 
 
 class DownloadError(EngineError):
-    """An index or a file could not be reached, or what came was not what was promised."""
+    """An index or a file could not be downloaded, or its hash differs from the expected one."""
 
 
 class BuildError(EngineError):
@@ -105,22 +109,22 @@ class BuildError(EngineError):
 
 
 class RequestCancelledError(LiveInstallError):
-    """The request was cancelled from another thread. Its child processes have ended."""
+    """The request was cancelled from another thread. Its child processes have exited."""
 
 
 class EngineTimeoutError(EngineError):
-    """The engine did not finish in the time that the caller allowed. It was stopped."""
+    """The engine exceeded the caller's timeout and was stopped."""
 
 
 class WheelRefusedError(LiveInstallError):
-    """A wheel breaks a rule of safe unpacking. `entry` is the offending name in it."""
+    """A wheel violates a rule of safe unpacking. `entry` is the offending member of the archive."""
 
     wheel: str
     entry: str
 
 
 class FileConflictError(LiveInstallError):
-    """A file of another distribution, or of nobody, is in the way. `owner` is the distribution or empty."""
+    """A file at `path` would be overwritten. `owner` is its distribution; empty if no RECORD lists it."""
 
     path: str
     owner: str
@@ -133,89 +137,89 @@ class DamagedError(LiveInstallError):
 
 
 class RestartRequiredError(LiveInstallError):
-    """`when="now"` was asked for, but a change would disturb what is running. `reasons`: name -> why."""
+    """The option `when="now"` was given, but a running process uses what would change. `reasons`: name -> reason."""
 
     reasons: dict[str, str]
 
 
 class StagingError(LiveInstallError):
-    """What a change needs could not be written: the disk is full, or refuses. Nothing was left behind."""
+    """The files of a change could not be written, for example because the disk is full. Nothing was left behind."""
 
 
 class CommitError(LiveInstallError):
-    """A swap failed and was rolled back."""
+    """The swap of old and new files failed and was rolled back."""
 
     unchanged = "The old versions are in place."
 
 
 class LockTimeoutError(LiveInstallError, TimeoutError):
-    """Another process is changing the environment. `holder` says which, where it is known."""
+    """Another process is changing the environment. `holder` describes it, if it is known."""
 
     holder: str
 
 
 class NotPendingError(LiveInstallError, LookupError):
-    """`cancel()` was asked for something that does not wait."""
+    """`cancel()` was called for a distribution without pending changes."""
 
 
 class UndoError(LiveInstallError):
-    """A transaction cannot be undone. `transaction` is its id, or empty."""
+    """A transaction cannot be undone. `transaction` is its id; may be empty."""
 
     transaction: str
 
 
 class NotHappenedError(UndoError, LookupError):
-    """`undo()` was asked for a transaction that has not happened: nobody knows it, or it only waits."""
+    """`undo()` was called with an unknown transaction, or with one that is still pending."""
 
 
 class MovedOnError(UndoError):
-    """What the transaction put in is no longer what is there. `name` is the distribution."""
+    """The distribution `name` has been changed since the transaction."""
 
     name: str
 
 
 class RetiredError(UndoError):
-    """The old files that undoing needs are gone or damaged. `name` is the distribution, `path` the file or empty."""
+    """The old files of the distribution `name` are missing or damaged. `path` is such a file; may be empty."""
 
     name: str
     path: str
 
 
 class CannotRestartError(LiveInstallError):
-    """`restart()` was called where nobody can restart Python from within. `place`: where."""
+    """Python cannot be restarted from within the current front end. `place` is its name."""
 
     place: str
 
 
 class OwnerError(LiveInstallError, ImportError):
-    """A place that modules come from cannot be used: a wheel that is not for this Python, an archive of another one."""
+    """A location cannot be imported from, for example a wheel for another Python. `place` is the location."""
 
     unchanged = ""
     place: str
 
 
 class TrialError(LiveInstallError):
-    """A trial could not be made, or did not end in its time. `stdout` and `stderr`: what it had said until then."""
+    """A preview could not be made or exceeded its timeout. `stdout` and `stderr` have the output until then."""
 
     stdout: str = ""
     stderr: str = ""
 
 
 class VerificationError(LiveInstallError):
-    """What was to be installed cannot be imported. `failures`: module -> the traceback of its import."""
+    """The distributions to be installed cannot be imported. `failures`: module -> traceback of the import."""
 
     unchanged = "Nothing was staged or changed."
     failures: dict[str, str]
 
 
 class HomeError(LiveInstallError):
-    """A home cannot be made, run or removed. `path` is its directory."""
+    """A home (linked environment) cannot be made, run or removed. `path` is its directory."""
 
     path: str
 
 
 class StagedImportError(LiveInstallError, ModuleNotFoundError):
-    """A module was imported that only the next start of Python will have."""
+    """The imported module is staged, and available only after Python has started again. `name` is the module."""
 
     unchanged = ""
 
@@ -225,27 +229,27 @@ class StagedImportError(LiveInstallError, ModuleNotFoundError):
 
 
 class StoreError(LiveInstallError):
-    """A store of wheels cannot be used, written to, or is none. `store` is its directory."""
+    """A directory is not a store of wheels, or cannot be read or written. `store` is its path."""
 
     store: str
 
 
 class RegistryError(LiveInstallError):
-    """A registry is not there, cannot be read, or names what is not there. `registry` is its file, or its name."""
+    """A registry is missing, unreadable, or lists missing versions. `registry` is its file or name."""
 
     registry: str
 
 
 class RegistryConflictError(RegistryError):
-    """A registry has one name in two places. `lines` are the two that contradict each other."""
+    """A registry gives two locations for one name. `lines` are the two contradicting lines."""
 
     lines: tuple[str, ...] = ()
 
 
 class ActivationError(LiveInstallError):
-    """`require()` cannot give this process what it was asked for.
+    """`require()` cannot activate the requirements in this process.
 
-    `name`: the distribution that it fails for. `chains`: for each who needs it, the requirements that lead there.
+    `name` is the distribution that it fails for. `chains` has a chain of requirements for each dependent that needs it.
     """
 
     unchanged = "Nothing was activated."
@@ -254,10 +258,10 @@ class ActivationError(LiveInstallError):
 
 
 class NotStoredError(ActivationError, LookupError):
-    """`require()` found no version that fits, in the store or in the environment. It can be fetched."""
+    """`require()` found no matching version in the store or in the environment. `install=True` fetches one."""
 
 
 class AlreadyLoadedError(ActivationError):
-    """`require()` would need another version of what this process has loaded. `running` is the version that it has."""
+    """`require()` needs another version than the one that this process has loaded. `running` is the loaded version."""
 
     running: str = ""

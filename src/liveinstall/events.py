@@ -1,4 +1,4 @@
-"""What happens during a request, told as it happens: frozen values for whoever shows progress."""
+"""Progress events of a request: the frozen values that an `on_event` callback receives."""
 
 from __future__ import annotations
 
@@ -20,19 +20,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Event:
-    """The root of all events."""
+    """The base class of all events."""
 
 
 @dataclass(frozen=True)
 class Planning(Event):
-    """The engine resolves `requests`."""
+    """The engine is resolving the requirements.
+
+    Args:
+        requests: The requirements as the caller wrote them.
+    """
 
     requests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Downloading(Event):
-    """`done` bytes of `file` are here, of `total`, which is None when nobody knows it."""
+    """Part of a file was downloaded.
+
+    Args:
+        file: The file's name.
+        done: The bytes received so far.
+        total: The size of the file in bytes; None if the server did not report it.
+    """
 
     file: str
     done: int
@@ -41,14 +51,24 @@ class Downloading(Event):
 
 @dataclass(frozen=True)
 class Planned(Event):
-    """It is decided what happens now and what waits."""
+    """The changes are known: those that are applied now, and those that will be pending.
+
+    Args:
+        plan: The planned changes, each with its timing.
+    """
 
     plan: Plan
 
 
 @dataclass(frozen=True)
 class Staging(Event):
-    """`done` of `total` distributions are unpacked and checked; `name` is the last of them, empty at the beginning."""
+    """Distributions are being unpacked and checked.
+
+    Args:
+        name: The distribution that was finished last; empty at the beginning.
+        done: The number of finished distributions.
+        total: The number of distributions to stage.
+    """
 
     name: str
     done: int
@@ -57,28 +77,44 @@ class Staging(Event):
 
 @dataclass(frozen=True)
 class Committing(Event):
-    """Everything is staged. From here on the request is carried out to its end."""
+    """Everything is staged, and the changes are about to be committed. From here on the request cannot be cancelled.
+
+    Args:
+        changes: The changes of the request.
+    """
 
     changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
 class Staged(Event):
-    """These changes wait for the next start of Python."""
+    """Changes are pending until Python starts again.
+
+    Args:
+        changes: The pending changes of this request.
+    """
 
     changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
 class Done(Event):
-    """The request has ended well."""
+    """The request succeeded.
+
+    Args:
+        result: What the verb returns.
+    """
 
     result: Result
 
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """The request has ended with `error`, which is raised next."""
+    """The request failed.
+
+    Args:
+        error: The exception that is raised next.
+    """
 
     error: BaseException
 
@@ -87,16 +123,18 @@ OnEvent: TypeAlias = "Callable[[Event], None] | None"
 
 
 def ignore_event(event: Event) -> None:
-    """Nobody is told."""
+    """Discard an event: the default of parameters that take a listener."""
 
 
 class Reporter:
-    """Hands events to `on_event`, in the thread that carries the request out. As a context it also tells a failure.
+    """Passes events to `on_event` and to the progress display, in the thread that executes the request.
 
-    Unless `quiet` is True, the front end shows progress beside; see `quiet` of `liveinstall.install()`.
+    As a context manager it emits `Failed` when its block raises. An exception that `on_event` raises ends the request
+    as Ctrl-C does, with nothing changed; after the commit has begun it becomes a RuntimeWarning.
 
-    An exception of `on_event` ends the request like Ctrl-C, nothing changed; once it is being committed, it is only a
-    RuntimeWarning.
+    Args:
+        on_event: The caller's callback. Default: none.
+        quiet: False shows progress, None only to a person at a prompt, True never; see `liveinstall.install()`.
     """
 
     def __init__(self, on_event: OnEvent = None, *, quiet: bool | None = True) -> None:
@@ -108,7 +146,14 @@ class Reporter:
         self._can_end = True
 
     def tell(self, event: Event) -> None:
-        """Tell of `event`; before the commit RequestCancelledError when the request was cancelled."""
+        """Report an event.
+
+        Args:
+            event: The event.
+
+        Raises:
+            RequestCancelledError: The request was cancelled, and its commit has not begun.
+        """
         if self._can_end:
             check()
         if isinstance(event, Committing):
@@ -132,7 +177,7 @@ class Reporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Tell of the failure, if there is one."""
+        """Report the failure, if there is one."""
         try:
             if error is not None:
                 self._can_end = False

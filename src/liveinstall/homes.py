@@ -1,4 +1,4 @@
-"""Environments made of links: to run in, for hosts that embed Python, and for trying what is staged."""
+"""Homes: virtual environments whose packages are linked from a shared store, for hosts that embed Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For applications that embed Python and have plugins: one object that asks, protects, installs and tells."""
+"""For applications with plugins that embed Python: one object for consent, protected requirements and notifications."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ __all__ = ["Host"]
 
 
 class Host:
-    """An application that installs for its plugins into the environment that it runs in.
+    """An application that installs packages for its plugins into the environment that it runs in.
 
-    Parameters: `name` of the application; it is recorded with each request. `protect`: requirements of the application
-    itself, which no plugin may break. The callbacks get the plugin's name first, and are called in the thread that does
-    the work:
-    `consent(plugin, plan)` is asked once it is known what would happen, and before anything does; unless it returns
-    True, DeclinedError is raised and nothing is changed. It is not asked when there is nothing to do.
-    `restart(plugin, result)` is called after a request of which something waits for a restart.
-    `on_event(plugin, event)` hears each of `liveinstall.events`.
-    From the first Host on errors are shown as the application shows them: they get no notes of ours.
+    The callbacks get the plugin's name first. They are called in the thread that executes the request.
+    Once a Host exists, liveinstall adds no hints to ImportErrors: the application reports errors in its own way.
 
-    Raises: RequirementError.
+    Args:
+        name: The application's name, recorded with each request as `NAME/PLUGIN`.
+        protect: PEP 508 requirements of the application itself, which no plugin's request may break. Default: none.
+        consent: Called as `consent(plugin, plan)` when the plan is known and before anything is changed. Unless it
+            returns True, DeclinedError is raised. Not called if there is nothing to do. Default: no consent is needed.
+        restart: Called as `restart(plugin, result)` after each request that leaves changes pending. Default: none.
+        on_event: Called as `on_event(plugin, event)` with each event of `liveinstall.events`. Default: none.
+
+    Raises:
+        RequirementError: The name is not a valid requester name, or an item of `protect` is not a requirement.
     """
 
     def __init__(
@@ -57,21 +60,55 @@ class Host:
         import_hints.leave_alone()
 
     def ensure(self, plugin: str, *requirements: RequirementLike, **options: Any) -> Result:
-        """Have what a plugin needs: nothing, in milliseconds, where it is there. Options are those of `install()`.
+        """Install a plugin's requirements unless they are already satisfied; the check takes a few milliseconds.
 
-        Raises: DeclinedError, ProtectedError where it would break what the host or another plugin needs, and what
-        `install()` raises; nothing was changed then.
+        Args:
+            plugin: The plugin's name.
+            *requirements: As for `liveinstall.install()`.
+            **options: Other options of `liveinstall.install()`, except `requester` and `on_event`, which the host sets.
+
+        Returns:
+            The result of the request; without changes if the requirements were satisfied.
+
+        Raises:
+            DeclinedError: `consent` did not return True.
+            ProtectedError: The request would break a requirement of the host or of another plugin.
+            LiveInstallError: As for `liveinstall.install()`. After any of these errors nothing was changed.
         """
         return self._change(ensure, plugin, requirements, **options)
 
     def install(self, plugin: str, *requirements: RequirementLike, **options: Any) -> Result:
-        """Install for a plugin, for example with `upgrade=True`; else as `ensure()`."""
+        """Install a plugin's requirements, for example with `upgrade=True`.
+
+        Args:
+            plugin: The plugin's name.
+            *requirements: As for `liveinstall.install()`.
+            **options: Other options of `liveinstall.install()`, except `requester` and `on_event`, which the host sets.
+
+        Returns:
+            The result of the request.
+
+        Raises:
+            LiveInstallError: As for `ensure()`.
+        """
         return self._change(install, plugin, requirements, **options)
 
     def remove(self, plugin: str, **options: Any) -> Result:
-        """Take out what came in for a plugin and nobody else needs, and keep nothing for it any more.
+        """Uninstall the distributions that were installed for a plugin and that nothing else needs.
 
-        Options are those of `uninstall()`. Raises: DeclinedError, and what `uninstall()` raises.
+        The plugin's recorded requirements are removed too, so that later requests no longer have to satisfy them.
+
+        Args:
+            plugin: The plugin's name.
+            **options: Options of `liveinstall.uninstall()`, except `on_event`. With `dry_run=True` the plugin's
+                requirements stay recorded.
+
+        Returns:
+            The result of the removal; without changes if no distribution was installed only for this plugin.
+
+        Raises:
+            DeclinedError: `consent` did not return True.
+            LiveInstallError: As for `liveinstall.uninstall()`.
         """
         who = self._requester(plugin)
         names = requesters.only_for(who, self.protect)
@@ -82,7 +119,11 @@ class Host:
         return result
 
     def plugins(self) -> dict[str, tuple[str, ...]]:
-        """The plugins of this host that have asked for something, with what."""
+        """List the plugins of this host that have recorded requirements.
+
+        Returns:
+            The requirements of each plugin, by the plugin's name.
+        """
         mine = [who for who in requesters.requesters() if who.startswith(self._requester(""))]
         return {who.removeprefix(self._requester("")): requesters.asked_by(who) for who in mine}
 
@@ -101,13 +142,13 @@ class Host:
             self._restart(plugin, result)
 
     def _listener(self, plugin: str, options: Mapping[str, Any]) -> Callable[[Event], None]:
-        def hear(event: Event) -> None:
+        def listen(event: Event) -> None:
             if self._on_event is not None:
                 self._on_event(plugin, event)
             if isinstance(event, Planned) and event.plan.changes and not options.get("dry_run"):
                 self._ask(plugin, event.plan)
 
-        return hear
+        return listen
 
     def _ask(self, plugin: str, plan: Plan) -> None:
         if self._consent is not None and self._consent(plugin, plan) is not True:

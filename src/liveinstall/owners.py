@@ -1,7 +1,8 @@
-"""Places to import from side by side with the environment: directories, wheels, code archives, and those of others.
+"""Importers for locations outside of the environment: directories, wheels, code archives, and user-defined ones.
 
-`activate(place, ...)` is all that most need. `VirtualOwner` is for who has modules somewhere else; an entry point of
-the group `liveinstall.owners`, a function from a place's words to an owner or None, makes `activate()` understand it.
+Most programs need only `activate(location, ...)`. Subclass `VirtualOwner` to import modules from other sources.
+To make `activate()` accept such a source as a string, register an entry point in the group `liveinstall.owners`: a
+function that takes the string and returns an `Owner`, or None if the string is not for it.
 """
 
 from liveinstall._sidebyside.imports.code_archive import ArchiveOwner

@@ -1,4 +1,4 @@
-"""Registries: named sets of versions, from which `LIVEINSTALL_REGISTRY` chooses one when Python starts."""
+"""Registries: named sets of package versions. `LIVEINSTALL_REGISTRY` selects the one to activate at start-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of an environment: frozen values for those who ask, which no change needs."""
+"""The values that read-only verbs return. Changes need none of them, so they have a module of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from liveinstall.results import Change, Holder, Origin, Overlap, Pending, Rows, 
 
 @dataclass(frozen=True)
 class Ran(Shown):
-    """How a program ended: its exit status (negative: a signal), what it said, and the `seconds` that it took."""
+    """The outcome of a program that was run to its end.
+
+    Args:
+        returncode: The exit status; negative for the number of the signal that ended it.
+        stdout: The standard output.
+        stderr: The standard error output.
+        seconds: The duration.
+    """
 
     returncode: int
     stdout: str
@@ -19,15 +26,19 @@ class Ran(Shown):
 
     @property
     def ok(self) -> bool:
-        """Whether it ended with status 0."""
+        """Whether the exit status is 0."""
         return self.returncode == 0
 
 
 @dataclass(frozen=True)
 class Trial(Ran):
-    """How it ended in the environment as it will be; the seconds are with the making.
+    """The outcome of a program in a preview of the environment after the restart.
 
-    `changes` are those that were in place, `notes` why something that waits was not.
+    The fields of `Ran` come first; `seconds` includes making the preview.
+
+    Args:
+        changes: The pending changes that were applied in the preview.
+        notes: The reasons why other pending changes were not, for people.
     """
 
     changes: tuple[Change, ...] = ()
@@ -36,9 +47,14 @@ class Trial(Ran):
 
 @dataclass(frozen=True)
 class Home(Shown):
-    """An environment made of links: its directory, its interpreter, and the exact version of Python that it is for.
+    """A virtual environment whose packages are linked from a store.
 
-    `distributions`: (name, version) of each that it has. `requests`: what was asked for.
+    Args:
+        path: Its directory, absolute.
+        python: Its interpreter, absolute.
+        version: The exact version of Python that it was made for, such as "3.12.1".
+        distributions: The (name, version) of each distribution in it.
+        requests: The requirements that it was made for.
     """
 
     path: str
@@ -50,7 +66,12 @@ class Home(Shown):
 
 @dataclass(frozen=True)
 class Guard:
-    """Whether every interpreter of an environment holds what it uses, from its start on."""
+    """Whether a setting that takes effect at each start of Python is enabled for an environment.
+
+    Args:
+        site: The site-packages directory of the environment.
+        guarded: Whether it is enabled.
+    """
 
     site: str
     guarded: bool
@@ -58,10 +79,18 @@ class Guard:
 
 @dataclass(frozen=True)
 class Past(Shown):
-    """A transaction that happened. `when` is a POSIX timestamp in seconds; `sources` tells by name whence each came.
+    """A transaction that was applied.
 
-    `why_not` says why it can no longer be undone; it is empty when it can. (Whether each of its old files is still
-    whole is only seen by undoing it.)
+    Args:
+        transaction: The transaction's id.
+        changes: The changes that it made.
+        when: When it was applied, a POSIX timestamp in seconds.
+        pid: The id of the process that requested it.
+        command: The command line of that process.
+        requests: The requests as the callers wrote them.
+        sources: The origin of each installed distribution, by name.
+        why_not: Why it can no longer be undone; empty if it can. Checksums of the kept files are verified only by
+            `undo()`.
     """
 
     transaction: str
@@ -80,19 +109,23 @@ class Past(Shown):
 
 
 class History(Rows[Past]):
-    """All that happened, newest first."""
+    """All applied transactions, newest first."""
 
     empty = "Nothing has happened."
 
 
 @dataclass(frozen=True)
 class Finding(Shown):
-    """Something that other tools, or a kill, have left broken.
+    """Damage that another tool or a killed process has left.
 
-    `kind`: duplicate, broken, missing, changed, replaced (by another distribution), left over, unowned, unreadable or
-    unfinished. `name` is the distribution, where it is known; `path` is absolute; `what` is wrong, and what a repair
-    does to `mend` it: empty if nothing.
-    `outcome` of a repair: mended, staged, or why not; empty if none was tried.
+    Args:
+        kind: duplicate, broken, missing, changed, replaced (by another distribution), left over, unowned, unreadable or
+            unfinished.
+        name: The distribution; empty if unknown.
+        path: The absolute path of the file or directory.
+        what: A description of the damage.
+        mend: What `repair()` does about it; empty if it does nothing.
+        outcome: The outcome of a repair: mended, staged, or why not; empty if none was tried.
     """
 
     kind: str
@@ -104,14 +137,20 @@ class Finding(Shown):
 
 
 class Findings(Rows[Finding]):
-    """All that is broken."""
+    """All damage that was found."""
 
     empty = "Nothing is wrong."
 
 
 @dataclass(frozen=True)
 class Stale:
-    """A distribution that this process has loaded in another version than the one that is installed."""
+    """A distribution of which this process has loaded another version than the installed one.
+
+    Args:
+        name: The distribution.
+        running: The loaded version.
+        installed: The installed version; empty if none is installed.
+    """
 
     name: str
     running: str
@@ -124,7 +163,13 @@ class Stale:
 
 @dataclass(frozen=True)
 class Check(Shown):
-    """What is wrong with an environment: requirements that do not hold, what is damaged, and what runs outdated."""
+    """The problems of an environment.
+
+    Args:
+        broken: The requirements of installed distributions that are not satisfied.
+        damaged: The files that do not match their RECORD, and other damage.
+        stale: The distributions of which this process has loaded another version than the installed one.
+    """
 
     broken: tuple[str, ...] = ()
     damaged: tuple[Finding, ...] = ()
@@ -133,16 +178,22 @@ class Check(Shown):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether no problem was found."""
         return not (self.broken or self.damaged or self.stale)
 
 
 @dataclass(frozen=True)
 class Listed(Shown):
-    """A distribution: the version that is `installed`, what this process has `loaded`, and what is `pending`.
+    """A distribution with its versions. An empty field means that there is none.
 
-    Each is empty where there is none; a pending removal is "removed". `project` is the source directory of an editable
-    install, `place` the directory that it is imported from. `overlaps`: the files that others bring too.
+    Args:
+        name: The normalized project name.
+        installed: The installed version.
+        loaded: The version that this process has loaded.
+        pending: The pending version; "removed" for a pending removal.
+        project: The source directory of an editable install.
+        place: The directory that it is installed in.
+        overlaps: The files that other distributions have too.
     """
 
     name: str
@@ -162,7 +213,13 @@ class Listing(Rows[Listed]):
 
 @dataclass(frozen=True)
 class VersionInUse:
-    """A version that a process imports. `place` is its directory in a store, empty for the default environment."""
+    """A version of a distribution and its location.
+
+    Args:
+        name: The distribution.
+        version: The version.
+        place: Its directory in a store; empty for the default environment.
+    """
 
     name: str
     version: str
@@ -207,11 +264,14 @@ class RegistryLookup:
 
 @dataclass(frozen=True)
 class Activation(Shown):
-    """What is active in this process beside the default environment, and `why`, in words.
+    """The versions that are active in this process in addition to the default environment.
 
-    `source` is the registry's file, or what stands for it. `distributions` are those that `require()` was asked for
-    and all that they need, or all of a registry. `conflicts`: requirements of the default environment that what is
-    active does not satisfy. `exclusive`: the default environment is shut out.
+    Args:
+        why: The cause of the activation, for people.
+        source: The registry's file, or the call that stands for it.
+        distributions: The distributions that `require()` activated, with their dependencies, or all of a registry.
+        conflicts: The requirements of the default environment that the active versions do not satisfy.
+        exclusive: Whether the default environment cannot be imported from.
     """
 
     why: str
@@ -223,9 +283,16 @@ class Activation(Shown):
 
 @dataclass(frozen=True)
 class Registered(Shown):
-    """A registry: its `name` and file, the distributions and top-level names that it has, and what is wrong with it.
+    """A registry: a named set of versions.
 
-    `problems` are looked for by `registry check` only. `enabled`: starts of Python look for registries.
+    Args:
+        name: Its name.
+        path: Its file, absolute.
+        distributions: The versions in it.
+        names: The top-level import names that it provides.
+        exclusive: Whether it makes everything else unimportable.
+        problems: The problems that `registries.check()` found; other functions only report an unreadable file.
+        enabled: Whether registries are enabled for this environment at the start of Python.
     """
 
     name: str
@@ -239,10 +306,14 @@ class Registered(Shown):
 
 @dataclass(frozen=True)
 class Versions(Shown):
-    """All versions of one distribution: in the `default` environment, `stored` beside it, `pending` and `active`.
+    """All versions of one distribution. An empty field means that there is none.
 
-    What there is none of is empty. `active` is what an import finds in this process, or has found already; `stored` are
-    those that this interpreter can use, the newest first.
+    Args:
+        name: The normalized project name.
+        default: The version in the default environment.
+        stored: The versions in the side-by-side store that this interpreter can use, newest first.
+        pending: The pending version; "removed" for a pending removal.
+        active: The version that this process has imported, or would import.
     """
 
     name: str
@@ -254,12 +325,20 @@ class Versions(Shown):
 
 @dataclass(frozen=True)
 class Status(Shown):
-    """An environment at a glance. `unreadable` are files of ours on disk that could not be read.
+    """A summary of an environment.
 
-    `guarded`: every interpreter of the environment holds what it uses. `active`: what is active in this process beside
-    the environment. `registries`: whether starts of Python look for a registry; `ignored`: the one that
-    LIVEINSTALL_REGISTRY names, where they do not. `python`: the interpreter that child processes are started with;
-    `python_from` says how it was found where this process is a program that embeds Python, and is empty elsewhere.
+    Args:
+        target: The environment's installation scheme.
+        pending: The pending transactions.
+        holders: The running processes that use the environment.
+        distributions: The number of installed distributions.
+        unreadable: The state files of liveinstall that could not be read and are ignored.
+        guarded: Whether every interpreter of the environment protects the packages that it uses.
+        active: The side-by-side versions that are active in this process; None without any.
+        registries: Whether registries are enabled at the start of Python.
+        ignored: The registry that LIVEINSTALL_REGISTRY names although registries are not enabled; else empty.
+        python: The interpreter that child processes are started with.
+        python_from: How it was found, if this process is a program that embeds Python; else empty.
     """
 
     target: Target
@@ -276,5 +355,5 @@ class Status(Shown):
 
     @cached_property
     def restart_required(self) -> bool:
-        """Whether something waits for a restart."""
+        """Whether any change is pending until Python starts again."""
         return any(item.state == "pending" for item in self.pending)

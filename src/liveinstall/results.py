@@ -1,7 +1,8 @@
-"""What users get: frozen values, without behaviour that touches the world.
+"""The values that the verbs return: frozen dataclasses that do no I/O.
 
-Here are those that every change needs. Those that only describe an environment are in `liveinstall.reports`, which is
-loaded when one of its names is first used here (PEP 562): a change spends no time on classes that it never uses.
+This module has the values that every change needs. Those that only describe an environment are in
+`liveinstall.reports`. They are available here too, and that module is loaded on first use (PEP 562), so that a change
+spends no time on classes that it never uses.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ T = TypeVar("T")
 
 
 class Timing(StrEnum):
-    """When a change happens."""
+    """When a change is applied: now, or when Python starts again."""
 
     NOW = "now"
     RESTART = "restart"
 
 
 class Shown:
-    """A value that shows itself as text and in notebooks, by way of the presenter."""
+    """A value with a text form and a notebook form, both made by the presenter."""
 
     def __str__(self) -> str:
-        """Summarise for a person."""
+        """Return a summary for people."""
         return presenter().text(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """One form for each MIME type; IPython calls it and chooses the form that its front end can show."""
+        """Return one form for each MIME type. IPython calls this and displays the form that its front end supports."""
         return presenter().mime_bundle(self)
 
 
 class Rows(tuple[T, ...], Shown):
-    """Values of one kind that show themselves together; in all else a tuple, equal to any with the same values."""
+    """A tuple of values of one kind that is displayed as a table; it equals any tuple with the same values."""
 
     __slots__ = ()
     empty: ClassVar[str] = "Nothing."
@@ -46,7 +47,17 @@ class Rows(tuple[T, ...], Shown):
 
 @dataclass(frozen=True)
 class Target:
-    """Where the files of an environment go. All paths are absolute; `kind` is venv, user or system."""
+    """The installation scheme of an environment. All paths are absolute.
+
+    Args:
+        python: The interpreter.
+        kind: "venv", "user" or "system".
+        site: The site-packages directory for pure Python distributions (`purelib`).
+        platlib: The site-packages directory for distributions with compiled code; often the same.
+        scripts: The directory of console scripts.
+        headers: The directory of C headers.
+        data: The directory that data files are relative to.
+    """
 
     python: str
     kind: str
@@ -57,13 +68,25 @@ class Target:
     data: str
 
     def home(self, *, purelib: bool) -> str:
-        """The directory that a wheel's root goes to."""
+        """Return the directory that a wheel's root is installed into.
+
+        Args:
+            purelib: The wheel's `Root-Is-Purelib`.
+        """
         return self.site if purelib else self.platlib
 
 
 @dataclass(frozen=True)
 class Change:
-    """One distribution's change. A version is None where there is none; `reason` is for people."""
+    """The change of one distribution.
+
+    Args:
+        name: The normalized project name.
+        old_version: The version before; None for a new distribution.
+        new_version: The version after; None for a removal.
+        timing: When the change is applied.
+        reason: Why it has this timing, for people; may be empty.
+    """
 
     name: str
     old_version: str | None
@@ -97,10 +120,13 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Plan(Shown):
-    """The changes that a request needs, each with its timing and reason.
+    """The changes that a request needs.
 
-    `unchanged` are requested distributions that already satisfy the request, `conflicts` the requirements that the
-    environment satisfied before and will not satisfy after all changes, `notes` what else a person should know.
+    Args:
+        changes: The changes, each with its timing and reason.
+        unchanged: The requested distributions that already satisfy the request.
+        conflicts: The requirements that the environment satisfies before the changes and not after them.
+        notes: Further remarks, for people.
     """
 
     changes: tuple[Change, ...] = ()
@@ -111,25 +137,35 @@ class Plan(Shown):
 
     @property
     def now(self) -> tuple[Change, ...]:
-        """What happens at once."""
+        """The changes that are applied immediately."""
         return tuple(change for change in self.changes if change.timing is Timing.NOW)
 
     @property
     def waiting(self) -> tuple[Change, ...]:
-        """What waits for the next start of Python."""
+        """The changes that will be pending until Python starts again."""
         return tuple(change for change in self.changes if change.timing is Timing.RESTART)
 
     @property
     def restart_required(self) -> bool:
-        """Whether anything waits."""
+        """Whether any change needs a restart."""
         return bool(self.waiting)
 
 
 @dataclass(frozen=True)
 class Result(Shown):
-    """What a request did. `transaction` names what waits, or else what was done now; None if nothing changed.
+    """The outcome of a request.
 
-    `parallel`: what was installed lies beside the environment, which is as it was.
+    Args:
+        installed: The distributions that were installed or upgraded immediately.
+        staged: The changes that are pending until Python starts again.
+        removed: The distributions that were removed immediately.
+        unchanged: The requested distributions that already satisfied the request.
+        transaction: The id of the pending transaction, or else of the one that was applied; None if nothing changed.
+        conflicts: The requirements that the environment satisfied before the request and does not satisfy after it.
+        notes: Further remarks, for people.
+        dry_run: Whether this is only a preview: nothing was changed.
+        parallel: Whether it was installed into the side-by-side store, with the environment unchanged.
+        seconds: The duration of each phase, in seconds.
     """
 
     installed: tuple[Change, ...] = ()
@@ -151,16 +187,23 @@ class Result(Shown):
 
     @property
     def restart_required(self) -> bool:
-        """Whether something waits for a restart."""
+        """Whether any change of this request is pending until Python starts again."""
         return bool(self.staged)
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A live process that holds the environment. `since` is a POSIX timestamp in seconds.
+    """A running process that uses the environment.
 
-    `uses`: top-level names that it has imported, None when that is not known; `sees`: parts that it runs from;
-    `distributions`: what that makes, by name. `since` is 0 for one that only the system told of (mapped libraries).
+    Args:
+        pid: The process id.
+        command: The command line.
+        since: When the process began to use the environment, a POSIX timestamp in seconds; 0 if it was found only by
+            its memory-mapped libraries.
+        mine: Whether it is the current process.
+        uses: The top-level import names that it has loaded; None if they are not known.
+        sees: The names of the parts (staged wheels) that it imports from.
+        distributions: The names of the distributions that it uses.
     """
 
     pid: int
@@ -178,7 +221,18 @@ class Holder:
 
 @dataclass(frozen=True)
 class Pending(Shown):
-    """A transaction that waits. `since` is a POSIX timestamp; `state` is pending, or failed when it was set aside."""
+    """A pending transaction.
+
+    Args:
+        transaction: The transaction's id.
+        changes: The changes that it will make.
+        since: When it was staged, a POSIX timestamp in seconds.
+        pid: The id of the process that staged it.
+        command: The command line of that process.
+        requests: The requests that it comes from, as the callers wrote them.
+        state: "pending", or "failed" if an attempt to apply it failed and it was set aside.
+        waits_for: What it is waiting for, for people; may be empty.
+    """
 
     transaction: str
     changes: tuple[Change, ...]
@@ -191,14 +245,19 @@ class Pending(Shown):
 
 
 class AllPending(Rows[Pending]):
-    """All that waits, and what was set aside."""
+    """All pending transactions, and those that were set aside."""
 
     empty = "Nothing waits."
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a distribution came from; `url` carries no credentials. Empty where it is not known."""
+    """The origin of a distribution; empty fields are unknown.
+
+    Args:
+        url: The URL of the wheel or source, without credentials.
+        sha256: The hexadecimal SHA-256 of that file.
+    """
 
     url: str = ""
     sha256: str = ""

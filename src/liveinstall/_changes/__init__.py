@@ -1,1 +1,1 @@
-"""One change, from the request to the result: the only room that uses all five stages."""
+"""One change, from the request to the result: the only package that uses all five stages."""

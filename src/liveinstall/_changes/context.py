@@ -1,4 +1,4 @@
-"""What a request meets: the environment as it is, what waits in it, and who else holds it."""
+"""The environment as one request finds it: installed distributions, pending changes, and processes that use it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def changing(target: Target, timeout: float | None = None) -> Iterator[None]:
-    """Lock the environment, recover what was interrupted, and hold it from now on."""
+    """Lock the environment for a change, recover interrupted changes, and protect the packages of this process.
+
+    Args:
+        target: The environment.
+        timeout: Seconds to wait for the lock. Default: 60.
+
+    Raises:
+        LockTimeoutError: Another process is changing the environment.
+        NotWritableError: The environment cannot be written to.
+        DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
+    """
     with environment_lock(target.site, who=command_line(), timeout=timeout):
         transactions.recover(target.site)
         holders.take_hold(target.site)
@@ -42,7 +52,7 @@ def changing(target: Target, timeout: float | None = None) -> Iterator[None]:
 
 @contextmanager
 def _beside(work: Callable[[], object] | None) -> Iterator[None]:
-    """Do `work` in a thread while the engine's child process works."""
+    """Call `work` in a thread while the engine's child process runs."""
     if work is None:
         yield
         return
@@ -56,7 +66,19 @@ def _beside(work: Callable[[], object] | None) -> Iterator[None]:
 
 @dataclass
 class RequestContext:
-    """Read once for each request; `seconds` says where its time goes, by phase."""
+    """The state of the environment, read once for each request.
+
+    Attributes:
+        target: The environment's installation scheme.
+        here: The importable distributions, by name.
+        waiting: The pending changes.
+        others: The other processes that use the environment.
+        reporter: Receives the events.
+        seconds: The duration of each finished phase, in seconds.
+        clock: When the current phase began, as of `time.perf_counter()`.
+        sources: Returns the origins of the resolved distributions, by name.
+        meanwhile: Called in a thread while packages are fetched.
+    """
 
     target: Target
     here: Mapping[str, Distribution]
@@ -72,7 +94,13 @@ class RequestContext:
     def of(
         cls, target: Target, reporter: Reporter | None = None, meanwhile: Callable[[], object] | None = None
     ) -> RequestContext:
-        """Read the environment. `reporter` gets the events; `meanwhile` runs in a thread while packages are fetched."""
+        """Read the environment.
+
+        Args:
+            target: The environment's installation scheme.
+            reporter: Receives the events. Default: they are discarded.
+            meanwhile: Called in a thread while packages are fetched. Default: nothing.
+        """
         clock = time.perf_counter()
         others = [holder for holder in holders.holders(target.site) if not holder.mine]
         here = installed_without_parts()
@@ -88,57 +116,71 @@ class RequestContext:
         )
 
     def lap(self, phase: str) -> None:
-        """Charge the time since the last lap to `phase`."""
+        """Record the time since the last call as the duration of `phase`."""
         now = time.perf_counter()
         self.seconds[phase], self.clock = now - self.clock, now
 
     @property
     def before(self) -> dict[str, Node]:
-        """What imports find now."""
-        return {name: Node(found.version, found.requires) for name, found in self.here.items()}
+        """The importable distributions, for planning."""
+        return {name: Node(each.version, each.requires) for name, each in self.here.items()}
 
     def requested(self) -> set[str]:
-        """What somebody has asked for by name, of what is here and of what waits."""
-        here = {name for name, found in self.here.items() if os.path.exists(os.path.join(found.info, "REQUESTED"))}
-        return here | {name for name, waits in self.waits().items() if waits.requested}
+        """The installed and pending distributions that a user requested by name (REQUESTED, PEP 376)."""
+        marked = {name for name, each in self.here.items() if os.path.exists(os.path.join(each.info, "REQUESTED"))}
+        return marked | {name for name, waits in self.waits().items() if waits.requested}
 
     def future(self) -> dict[str, Node]:
-        """The environment with all that waits in place."""
+        """The environment after all pending changes."""
         return future(self.before, self.waits())
 
     def after(self, request: Request, candidates: Iterable[Candidate]) -> dict[str, Node]:
-        """The environment with all that waits, and this request."""
+        """The environment after all pending changes and this request."""
         return changes_for(request, candidates, self.before, self.waits())[1]
 
     def used_versions(self) -> dict[str, str]:
-        """The distributions that live processes use: name -> version."""
+        """The distributions that running processes use: name -> version."""
         here = self.here.values()
         return {name: self.here[name].version for name in disturbing(here, self.target, self.others)}
 
     def waits(self) -> dict[str, PendingNode]:
-        """What waits, for planning."""
-        found = {}
+        """The pending changes, for planning."""
+        pending = {}
         for name, entry in self.waiting.entries.items():
             version, about = entry.swap.new_version, entry.about
             node = Node(version, tuple(about.get("requires", ()))) if version else None
-            found[name] = PendingNode(node, about.get("reason", ""), about.get("requested", True))
-        return found
+            pending[name] = PendingNode(node, about.get("reason", ""), about.get("requested", True))
+        return pending
 
     def resolve(self, request: Request, directory: str, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
-        """Ask the engine, over the environment as it will be with all that waits."""
+        """Resolve a request with an engine, for the environment after all pending changes.
+
+        Args:
+            request: The request.
+            directory: An empty directory for the engine's files.
+            engine: The engine.
+            fetch: Whether to download and build wheels too.
+
+        Returns:
+            The chosen distributions; empty if the request has no requirements.
+
+        Raises:
+            EngineError: The engine failed.
+            DamagedError: A requested distribution is installed more than once, or has no usable metadata.
+        """
         check_metadata(request.names, (self.target.site, self.target.platlib))
         hidden = self.waiting.replaced(self.target.site)
         here = installed_without_parts(hidden) if hidden else self.here
-        view = View(self.waiting.parts(self.target.site), hidden, tuple(found.info for found in here.values()))
+        view = View(self.waiting.parts(self.target.site), hidden, tuple(each.info for each in here.values()))
         self.lap("look around")
         with _beside(self.meanwhile if fetch else None):
-            found = (
+            candidates = (
                 engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asked else ()
             )
         if fetch:
             self.sources = engine.sources
         self.lap("resolve and fetch" if fetch else "resolve")
-        return found
+        return candidates
 
     def decide(
         self,
@@ -146,7 +188,16 @@ class RequestContext:
         candidates: Sequence[Candidate],
         overlaps: Mapping[str, frozenset[str]] | None = None,
     ) -> Plan:
-        """Now or at restart, over what is here, what waits and what was chosen; `overlaps`: see `Situation`."""
+        """Decide which changes are applied now and which at restart, and report the plan.
+
+        Args:
+            request: The request.
+            candidates: The distributions that the engine chose.
+            overlaps: See `Situation`.
+
+        Returns:
+            The plan for these and for all pending changes.
+        """
         before, waits = self.before, self.waits()
         changes, _ = changes_for(request, candidates, before, waits)
         touched = [self.here[change.name] for change in changes if change.name in self.here]
@@ -155,11 +206,11 @@ class RequestContext:
         busy = {**disturbing(met, self.target, self.others), **self._run_from_parts()}
         users = self._users(request.removals, before)
         decided = make_plan(request, candidates, before, waits, busy, users, overlaps)
-        sources = [f"the editable install of {found.project} is replaced" for found in touched if found.project]
+        sources = [f"the editable install of {old.project} is replaced" for old in touched if old.project]
         hidden = [
-            f"{found.name} {found.version} in {os.path.dirname(found.info)} is first on sys.path, so imports find that"
-            for found in touched
-            if is_before(self.target, found)
+            f"{old.name} {old.version} in {os.path.dirname(old.info)} is first on sys.path, so imports find that"
+            for old in touched
+            if is_before(self.target, old)
         ]
         self.lap("decide")
         decided = replace(decided, notes=(*decided.notes, *sources, *hidden))
@@ -167,7 +218,10 @@ class RequestContext:
         return decided
 
     def _run_from_parts(self) -> dict[str, str]:
-        """What this process sees in a version that is not in place yet: another one would not be found first."""
+        """The distributions that this process imports from staged parts, with the reason why they cannot change now.
+
+        Their part precedes the site directory on `sys.path`, so another version would not be found there.
+        """
         parts = ((name, entry.swap.part) for name, entry in self.waiting.entries.items() if entry.swap.part)
         site = self.target.site
         return {
@@ -177,24 +231,28 @@ class RequestContext:
         }
 
     def _users(self, removals: Collection[str], before: Mapping[str, Node]) -> Iterable[str]:
-        """What needs one of `removals` and is used by a live process."""
+        """The distributions that depend on one of `removals` and are used by a running process."""
         needing = {edge.requirer for edge in edges(before, on=removals)} if removals else ()
         return disturbing([self.here[name] for name in needing], self.target, self.others)
 
     def replaced(self, name: str) -> Distribution | None:
-        """What leaves the environment when `name` comes in; what lies elsewhere is only shadowed."""
-        found = self.here.get(name)
-        if found is None or is_in(self.target, found):
-            return found
-        shadowed = installed((self.target.site, self.target.platlib)).get(name)  # by PYTHONPATH
+        """The distribution in the environment that a new version of `name` replaces; one elsewhere is only shadowed."""
+        importable = self.here.get(name)
+        if importable is None or is_in(self.target, importable):
+            return importable
+        shadowed = installed((self.target.site, self.target.platlib)).get(name)  # for example by PYTHONPATH
         return shadowed if shadowed and is_in(self.target, shadowed) else None
 
     def loaded_at_start(self, names: Iterable[str]) -> set[str]:
-        """Which of `names` a bare start imports already, before a companion of a plain name would run."""
+        """Those of `names` that Python imports at start-up before a companion with an ordinary file name would run."""
         return loaded_at_start(filter(None, map(self.replaced, names)), self.target.site)
 
     def check_replaceable(self, decided: Plan) -> None:
-        """Raise DamagedError unless all that leaves can be removed by its RECORD."""
+        """Check that all replaced distributions can be removed by their RECORD.
+
+        Raises:
+            DamagedError: One cannot.
+        """
         for change in decided.changes:
             old = self.replaced(change.name)
             if old:

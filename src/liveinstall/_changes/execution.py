@@ -1,4 +1,4 @@
-"""Carry a plan out: stage everything, then commit, first what happens now, then what waits, each by one rename."""
+"""Executing a plan: stage everything, then commit the immediate and the pending changes, each by one rename."""
 
 from __future__ import annotations
 
@@ -51,10 +51,22 @@ def execute(
     again: Callable[[Overlaps], Plan],
     owners: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Result:
-    """Do what was decided. On any failure before the first commit nothing is left behind.
+    """Execute a plan. After a failure before the first commit nothing is left behind.
 
-    `again` decides anew once it is known which files of others there are (see `Situation.overlaps`). `owners`: whose
-    paths shall be again, by path from the site directory, for what is undone.
+    Args:
+        scene: The environment as the request found it.
+        request: The request.
+        candidates: The distributions that the engine chose.
+        decided: The plan.
+        compiler: Compiles the bytecode of staged modules.
+        again: Makes the plan again once it is known whose files it replaces (see `Situation.overlaps`).
+        owners: Whose the paths shall be again, by path from the site directory, for what is undone.
+
+    Returns:
+        The result, for the user.
+
+    Raises:
+        LiveInstallError: Staging, verification or the commit failed.
     """
     work = _Execution(scene, request, candidates, decided, owners)
     parts = work.stage(compiler, again)
@@ -145,7 +157,7 @@ class _Execution:
         self.verified = check_imports(self.scene, self.request, self.chosen, self.decided, swaps, parts, self.shared)
 
     def _loaded_places(self) -> dict[str, set[str]]:
-        """For each staged upgrade, the loaded files: of their successors the restart needs bytecode."""
+        """The loaded files for each staged upgrade: the next start needs the bytecode of their new versions."""
         names = [c.name for c in self.decided.waiting if c.name in self.chosen and self.scene.replaced(c.name)]
         files = loaded_files() if names else set()
         return dict.fromkeys(names, files)
@@ -185,7 +197,11 @@ class _Execution:
                 raise conflict(part, path, owner(path))
 
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
-        """The ids of what happened now and of what waits; empty where there is none."""
+        """Commit the staged changes.
+
+        Returns:
+            The ids of the applied and of the pending transaction; empty if there is none.
+        """
         target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
         entries = self._entries(parts)
         if decided.now:
@@ -212,7 +228,7 @@ class _Execution:
         return handover(self.scene.target, self.owners)(transaction_id, entries)
 
     def _entries(self, parts: Mapping[str, Part]) -> dict[str, PendingChange]:
-        """All that waited, with what this request changes."""
+        """The changes that were pending before, with those of this request."""
         entries = dict(self.scene.waiting.entries)
         changed = {change.name: change for change in self.decided.changes}
         for name in as_asked(self.chosen, self.request.requirements):

@@ -1,4 +1,4 @@
-"""From a request to its result."""
+"""The flow of `install()` and `plan()`, from the request to its result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,15 @@ _POLICY = ("requester", "protect", "prefer", "verify")
 def install(
     requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter, *, dry_run: bool
 ) -> Result:
-    """See `liveinstall.install`."""
+    """Execute `liveinstall.install()` with a started engine.
+
+    Args:
+        requirements: The requirements as the caller gave them.
+        options: The options that concern the request, by name.
+        engine: The engine.
+        reporter: Receives the events; entered here.
+        dry_run: Plan only.
+    """
     with reporter:
         if dry_run or pip_says("dry-run"):
             result = result_of(_plan(requirements, options, engine, reporter), dry_run=True)
@@ -47,7 +55,10 @@ def install(
 
 
 def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
-    """See `liveinstall.plan`. Wheels are not fetched: what runs at start is told of those that are on this disk."""
+    """Execute `liveinstall.plan()` with a started engine. Arguments as for `install()`.
+
+    Wheels are not fetched, so the notes on code that runs at start-up cover only wheels that are on this machine.
+    """
     with reporter:
         return _plan(requirements, options, engine, reporter)
 
@@ -80,8 +91,8 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
 
 
 def _prepare(site: str) -> None:
-    """Load and write what the rest of an install needs in any case, while the engine's child process works."""
-    with suppress(OSError, ImportError):  # it is tried again where it is needed
+    """Import modules and write the finalizer, which are needed in any case, while the engine's child process runs."""
+    with suppress(OSError, ImportError):  # repeated later, where an error is reported
         import liveinstall._changes.execution
         import liveinstall._staging.installer_adapter  # noqa: F401
 
@@ -119,7 +130,16 @@ def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[Requ
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:
-    """RestartRequiredError if `when` is now and something that was asked for waits."""
+    """Check that no requested change would be pending against the caller's will.
+
+    Args:
+        when: The option of `install()`.
+        decided: The plan.
+        asked: The names of the requested distributions.
+
+    Raises:
+        RestartRequiredError: `when` is "now", and the change of a requested distribution has to be pending.
+    """
     reasons = {change.name: change.reason for change in decided.waiting if change.name in asked}
     if when == "now" and reasons:
         raise RestartRequiredError(

@@ -1,7 +1,7 @@
-"""What others have asked for, and what the host protects: solved together with each request, and never broken by it.
+"""The requirements of other requesters and of the host, which every request has to satisfy too.
 
-An engine is given it as wheels without files that need it, one for each who asked. So it counts in the resolution,
-but is not upgraded, and the engine's own words about a conflict name who asked.
+The engine gets them as wheels without files, one for each requester, whose dependencies they are. So the resolution
+satisfies them without upgrading them, and the engine's message about a conflict names the requester.
 """
 
 from __future__ import annotations
@@ -35,9 +35,16 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: liveinstall\nRoot-Is-Purelib: true\nTag
 
 
 class RequesterConstraints:
-    """What holds in `state` and has to go on holding; `kept`: who -> requirements.
+    """The recorded and protected requirements that are satisfied and must stay so; `kept`: requester -> requirements.
 
-    `requester`'s own older requests for what it asks for now do not count.
+    A requester's own earlier requirements for the distributions of this request do not count.
+
+    Args:
+        site: The environment's site-packages directory.
+        state: The environment after all pending changes.
+        request: The request.
+        requester: The name of its requester; empty if none.
+        protect: PEP 508 requirements of the host.
     """
 
     def __init__(
@@ -63,7 +70,12 @@ class RequesterConstraints:
         self._names = {f"requested-by-{number}-{_plain(who)}": who for number, who in enumerate(self.kept, 1)}
 
     def with_them(self, request: Request, directory: str) -> Request:
-        """The request that an engine is asked: with the wheels, where it can take them."""
+        """The request for the engine, with the generated wheels if they do not change its meaning.
+
+        Args:
+            request: The request.
+            directory: The directory to write the wheels into.
+        """
         limits = [line for line in self._limits if not Requirement(line).extras and not Requirement(line).url]
         request = replace(request, constraints=(*request.constraints, *limits))
         if not self.kept or not request.asked or not _takes_more(request):
@@ -74,11 +86,11 @@ class RequesterConstraints:
         return replace(request, requirements=(*request.requirements, *wheels))
 
     def without_them(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """What the engine chose, without the wheels."""
+        """The engine's choice without the generated wheels."""
         return [candidate for candidate in candidates if candidate.name not in self._names]
 
     def explained(self, error: ResolutionError) -> ResolutionError:
-        """The engine's error with the names of those who asked in it."""
+        """The engine's error with the requesters' names in place of those of the generated wheels."""
         if not any(name in error.what + error.log for name in self._names):
             return error
         what, log = self._in_words(error.what), self._in_words(error.log)
@@ -93,7 +105,14 @@ class RequesterConstraints:
         return text
 
     def check(self, after: Mapping[str, Node]) -> None:
-        """ProtectedError if `after` breaks a promise, whatever the engine made of it."""
+        """Check the requirements against the planned state, whatever the engine chose.
+
+        Args:
+            after: The environment after the request.
+
+        Raises:
+            ProtectedError: A requirement would no longer be satisfied.
+        """
         kept = {who: list(texts) for who, texts in self.kept.items()}
         if self._limits:
             kept[HOST] = [*kept.get(HOST, ()), *(text for text in self._limits if name_of(text) in after)]
@@ -104,13 +123,13 @@ class RequesterConstraints:
             raise ProtectedError(f"{whose} would break what others need. {words}.", requesters=tuple(broken), log="")
 
     def _broken(self, text: str, after: Mapping[str, Node]) -> str:
-        """What is wrong with a promise; what was broken below it before is not this request's doing."""
+        """Why a requirement is not satisfied. Unsatisfied dependencies count only if they were satisfied before."""
         if text in self._whole or not is_satisfied_by(text, after):
             return unsatisfied([text], after.get)
         return ""
 
     def record(self) -> None:
-        """Remember what was asked for now. Needs the lock."""
+        """Record the requirements of this request. Needs the lock."""
         if self._requester:
             mine = [
                 RequesterRequirement(self._requester, shown(text))
@@ -121,14 +140,14 @@ class RequesterConstraints:
 
 
 def _takes_more(request: Request) -> bool:
-    """Whether a wheel more changes nothing but the choice; else the promises are only checked afterwards."""
+    """Whether additional wheels only affect the choice of versions; if not, the requirements are only checked later."""
     hashed = request.require_hashes or any(_has_hashes(path) for path in request.files)
     whole = request.reinstall or (request.upgrade and request.upgrade_strategy == "eager")
     return request.deps and not hashed and not whole and ":all:" not in request.no_binary
 
 
 def _has_hashes(path: str) -> bool:
-    """A file from elsewhere, or one that names another, is taken for one with hashes."""
+    """Whether a requirements file has hashes, which is assumed of remote files and of those that include others."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -138,12 +157,20 @@ def _has_hashes(path: str) -> bool:
 
 
 def shown(requirement: str) -> str:
-    """A requirement as it may be kept on disk: a URL with a secret in it is left out."""
+    """A requirement in the form that is stored on disk: a URL with credentials is omitted."""
     return requirement if redact(requirement) == requirement else requirement.partition("@")[0].strip()
 
 
 def check_requester_options(requester: str | None, protect: Sequence[str]) -> None:
-    """RequirementError for a requester without a name, or a protected requirement that cannot be understood."""
+    """Validate the options `requester` and `protect`.
+
+    Args:
+        requester: A printable name with at least one letter or digit; or None.
+        protect: PEP 508 strings or `packaging` Requirements.
+
+    Raises:
+        RequirementError: One of them is invalid.
+    """
     is_name = isinstance(requester, str) and requester.isprintable() and re.search(r"[A-Za-z0-9]", requester)
     if requester is not None and not is_name:
         raise RequirementError(f"requester={requester!r} is not a name.", requirement="")
@@ -155,21 +182,21 @@ def check_requester_options(requester: str | None, protect: Sequence[str]) -> No
 
 
 def applies(requirement: str) -> bool:
-    """Whether its marker holds here."""
+    """Whether a requirement applies to this interpreter by its environment marker (PEP 508)."""
     marker = Requirement(requirement).marker
     return marker is None or marker.evaluate()
 
 
 def is_satisfied_by(requirement: str, state: Mapping[str, Node]) -> bool:
-    """Whether what it names is there, in a version that it admits."""
+    """Whether `state` has an allowed version of the distribution, without regard to dependencies and extras."""
     node = state.get(name_of(requirement))
-    found = Requirement(requirement)
+    parsed = Requirement(requirement)
     alone = {name_of(requirement): Node(node.version)} if node else {}
-    return not unsatisfied([f"{found.name}{found.specifier}"], alone.get)
+    return not unsatisfied([f"{parsed.name}{parsed.specifier}"], alone.get)
 
 
 def name_of(requirement: str) -> str:
-    """Its canonical name; empty for what is not a requirement, such as a path."""
+    """The normalized project name of a requirement; empty for paths and the like."""
     try:
         return canonicalize_name(Requirement(requirement).name)
     except InvalidRequirement:

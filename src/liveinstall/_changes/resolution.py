@@ -1,4 +1,4 @@
-"""What to install: the engine's choice, with what others have asked for, and if wanted with what is loaded."""
+"""Resolving a request with an engine, under the requesters' constraints and the preference for loaded versions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _PREFERENCES = ("newest", "loaded")
 
 @dataclass(frozen=True)
 class RequestPolicy:
-    """What a caller wants that no engine knows of. `protect` are PEP 508 strings."""
+    """The options of `install()` that engines do not have; `protect` are PEP 508 strings.
+
+    Raises:
+        RequirementError: An option is invalid.
+    """
 
     requester: str | None = None
     protect: Sequence[str] = ()
@@ -36,7 +40,7 @@ class RequestPolicy:
     verify: bool | None = None
 
     def __post_init__(self) -> None:
-        """RequirementError for what makes no sense."""
+        """Validate the options."""
         check_requester_options(self.requester, self.protect)
         if self.prefer not in _PREFERENCES:
             raise RequirementError(f"prefer={self.prefer!r} is not one of {', '.join(_PREFERENCES)}.", requirement="")
@@ -44,9 +48,15 @@ class RequestPolicy:
 
 @dataclass
 class RequestResolver:
-    """Resolves one request with `engine`, as a context. `notes` are for the result.
+    """Resolves one request, as a context manager.
 
-    `directory` is empty and removed by the caller. `engine` becomes another of its kind if it has to be asked twice.
+    Attributes:
+        scene: The environment as the request found it.
+        request: The request.
+        wishes: The options that engines do not have.
+        engine: The engine; replaced by a fresh one of its kind if the resolution has to be repeated.
+        directory: An empty directory, which the caller removes.
+        notes: The notes for the result.
     """
 
     scene: RequestContext
@@ -71,45 +81,67 @@ class RequestResolver:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """Leave the engines that were entered here."""
+        """Exit the engines that were entered here."""
         self._engines.__exit__(*failure)  # type: ignore[arg-type]
 
     def candidates(self, *, fetch: bool) -> Sequence[Candidate]:
-        """What the engine chooses. Raises EngineError, ProtectedError."""
+        """Resolve the request.
+
+        Args:
+            fetch: Whether to download and build wheels too.
+
+        Returns:
+            The chosen distributions.
+
+        Raises:
+            EngineError: The engine failed.
+            ProtectedError: The request contradicts a requirement of the host or of another requester.
+        """
         pins = self.scene.used_versions() if self.wishes.prefer == "loaded" else {}
         if not pins:
             return self._resolve(self._asked, self.engine, fetch=fetch)
         pinned = (*self._asked.constraints, *(f"{name}=={version}" for name, version in pins.items()))
         try:
-            found = self._resolve(replace(self._asked, constraints=pinned), self.engine, fetch=fetch)
+            chosen = self._resolve(replace(self._asked, constraints=pinned), self.engine, fetch=fetch)
         except ResolutionError:
             self.notes.append("the versions that are loaded cannot satisfy this")
             self.engine = self._engines.enter_context(self.engine.fresh())
             return self._resolve(self._asked, self.engine, fetch=fetch)
         try:
             with self.engine.fresh() as another:
-                self.notes += _version_concessions(found, self._resolve(self._asked, another, fetch=False), pins)
+                self.notes += _version_concessions(chosen, self._resolve(self._asked, another, fetch=False), pins)
         except (EngineError, WheelRefusedError) as error:
             self.notes.append(f"what the newest would be is not known: {error.what.rstrip('.')}")
-        return found
+        return chosen
 
     def _resolve(self, request: Request, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
         self._times += 1
         directory = Path(self.directory, str(self._times))
         directory.mkdir()
         try:
-            found = self.scene.resolve(request, str(directory), engine, fetch=fetch)
+            candidates = self.scene.resolve(request, str(directory), engine, fetch=fetch)
         except ResolutionError as error:
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()
             explained = self._promises.explained(error)
             if explained is error:
-                raise  # an error that is its own cause is a loop for whoever follows causes
+                raise  # an error that is its own cause is an endless loop for code that follows causes
             raise explained from error
-        return self._promises.without_them(found)
+        return self._promises.without_them(candidates)
 
     def check(self, decided: Plan, candidates: Iterable[Candidate]) -> Plan:
-        """The plan with this request's notes; ProtectedError if it breaks what others need."""
+        """Check a plan against the requesters' constraints.
+
+        Args:
+            decided: The plan.
+            candidates: The chosen distributions.
+
+        Returns:
+            The plan with the notes of this request.
+
+        Raises:
+            ProtectedError: It would break a requirement of the host or of another requester.
+        """
         self._promises.check(self.scene.after(self.request, candidates))
         offer: tuple[str, ...] = ()
         if self.wishes.prefer != "loaded" and self.request.when == "auto":
@@ -120,7 +152,7 @@ class RequestResolver:
         return replace(decided, notes=(*decided.notes, *self.notes, *offer))
 
     def record(self) -> None:
-        """Remember who asked for what. Needs the lock."""
+        """Record the requester and its requirements. Needs the lock."""
         self._promises.record()
 
 

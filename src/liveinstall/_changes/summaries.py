@@ -1,4 +1,4 @@
-"""What lies on disk, as the values that users get."""
+"""Conversion of the records on disk to the public values of `results` and `reports`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 def change_of(entry: PendingChange) -> Change:
-    """A change that waits."""
+    """The public value of a pending change."""
     old, new = entry.swap.old_version, entry.swap.new_version
     return Change(entry.swap.name, old, new, Timing.RESTART, entry.about.get("reason", ""))
 
 
 def changes_of(item: transactions.Transaction) -> tuple[Change, ...]:
-    """A transaction's changes."""
+    """The public values of a transaction's changes."""
     about = item.about.get("changes", {})
     return tuple(change_of(PendingChange(change, about.get(change.name, {}))) for change in item.record.changes)
 
 
 def pending_of(target: Target, item: transactions.Transaction) -> Pending:
-    """A transaction that waits or was set aside, with what it waits for in words."""
+    """The public value of a pending or failed transaction, with a text that says what it is waiting for."""
     why = transactions.note_of(target.site, item.transaction_id)
     if item.state != "failed":
         mine = [holder for holder in holds.holders(target.site) if holder.mine]
@@ -55,16 +55,21 @@ def pending_of(target: Target, item: transactions.Transaction) -> Pending:
 
 
 def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ...]:
-    """The other live processes that keep a transaction from being swapped."""
+    """The other running processes that prevent a transaction from being applied."""
     holders = {holder.pid: holder for holder in holds.holders(target.site)}
-    found = views.in_use(target.site, item.record)
+    in_use = views.in_use(target.site, item.record)
     return tuple(
-        replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for pid, names in found
+        replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for pid, names in in_use
     )
 
 
 def past_of(item: HistoryEntry, why_not: str) -> Past:
-    """A transaction that happened. Why each change happened when it did is told, but not what it waited for."""
+    """The public value of an applied transaction.
+
+    Args:
+        item: Its entry in the history.
+        why_not: Why it can no longer be undone; empty if it can.
+    """
     from liveinstall.reports import Past
 
     about, changes = item.about, []
@@ -87,7 +92,13 @@ def past_of(item: HistoryEntry, why_not: str) -> Past:
 
 
 def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run: bool = False) -> Result:
-    """A plan, carried out. `staged`: what of it waits because of this request; else all that waits."""
+    """The result of an executed plan.
+
+    Args:
+        decided: The plan.
+        staged: The pending changes of this request. Default: all pending changes of the plan.
+        dry_run: Whether it was only planned.
+    """
     return Result(
         installed=tuple(change for change in decided.now if change.new_version),
         removed=tuple(change for change in decided.now if not change.new_version),
@@ -101,12 +112,12 @@ def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run:
 
 
 def explain_imports(target: Target) -> None:
-    """Let imports of what only waits say so."""
+    """Make imports of modules that are only staged raise StagedImportError."""
     explain_staged({top: waits for change, waits in staged_in(target.site) for top in top_level_modules(waits.part)})
 
 
 def staged_in(site: str) -> Iterator[tuple[codec.SwapChange, StagedDistribution]]:
-    """What waits to come in."""
+    """The pending changes that install a version, each with its staged distribution."""
     for item in transactions.read_all(site):
         for change in item.record.changes if item.state == "pending" else ():
             if change.part:

@@ -1,4 +1,4 @@
-"""What must be importable for a change to be accepted: what it brings, and what is loaded and needs what it changes."""
+"""The option `verify`: import the changed distributions, and the loaded ones that depend on them, before the commit."""
 
 from __future__ import annotations
 
@@ -33,12 +33,28 @@ def check_imports(
     parts: Mapping[str, Part],
     shared: SharedFiles,
 ) -> tuple[str, ...]:
-    """Raise VerificationError unless all imports work with the swaps in place; notes for the result."""
+    """Import all affected modules in a preview with the staged changes applied.
+
+    Args:
+        scene: The environment as the request found it.
+        request: The request.
+        chosen: The chosen distributions, by name.
+        decided: The plan.
+        swaps: The records of the changes.
+        parts: The staged parts, by name.
+        shared: The files that several distributions bring.
+
+    Returns:
+        Notes for the result.
+
+    Raises:
+        VerificationError: A module cannot be imported that can be imported now, or is new.
+    """
     changed = {change.name for change in decided.changes} & {*chosen, *request.removals}
-    coming = [found for part in parts.values() for found in in_directory(part.path)]
-    wanted = [Verified(found.name, _modules(found), _modules(scene.replaced(found.name))) for found in coming]
-    needing = _dependents(scene, request, chosen.values(), changed)
-    wanted += [Verified(found.name, modules, modules) for found in needing for modules in [_modules(found)]]
+    staged = [each for part in parts.values() for each in in_directory(part.path)]
+    wanted = [Verified(each.name, _modules(each), _modules(scene.replaced(each.name))) for each in staged]
+    dependents = _dependents(scene, request, chosen.values(), changed)
+    wanted += [Verified(each.name, modules, modules) for each in dependents for modules in [_modules(each)]]
     if not any(each.modules for each in wanted):
         return ()
     site = scene.target.site
@@ -53,7 +69,7 @@ def check_imports(
 def _dependents(
     scene: RequestContext, request: Request, chosen: Iterable[Candidate], changed: set[str]
 ) -> list[Distribution]:
-    """What live processes have loaded and needs, at whatever remove, what is changed; as it will be."""
+    """The distributions that running processes have loaded and that depend on a change, in their future versions."""
     state = scene.after(request, chosen)
     needing, new = set(changed), set(changed)
     while new:
@@ -61,18 +77,18 @@ def _dependents(
         needing |= new
     used = scene.used_versions().keys() & needing - changed
     waits = scene.waiting.entries
-    found: list[Distribution] = []
+    dependents: list[Distribution] = []
     for name in sorted(used & state.keys()):
         part = waits[name].swap.part if name in waits else None
         if part:
-            found += in_directory(os.path.normpath(os.path.join(scene.target.site, part)))
+            dependents += in_directory(os.path.normpath(os.path.join(scene.target.site, part)))
         else:
-            found.append(scene.here[name])
-    return found
+            dependents.append(scene.here[name])
+    return dependents
 
 
-def _modules(found: Distribution | None) -> tuple[str, ...]:
+def _modules(distribution: Distribution | None) -> tuple[str, ...]:
     try:
-        return import_names(record_of(found)[0]) if found else ()
+        return import_names(record_of(distribution)[0]) if distribution else ()
     except DamagedError:
         return ()

@@ -1,1 +1,1 @@
-"""What resolves and fetches: pip or uv, behind one protocol."""
+"""Engines, which resolve requests and fetch wheels: pip and uv, behind one protocol."""

@@ -1,4 +1,4 @@
-"""The border to what resolves, downloads and builds. An engine changes no environment."""
+"""The protocol of engines, which resolve, download and build. An engine never changes an environment."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 class View(NamedTuple):
-    """The environment as the engine shall see it: what will be installed once all that waits has happened.
+    """The environment that an engine resolves for: the distributions after all pending changes.
 
-    `parts` are directories put in front of sys.path, `hidden` metadata directories that shall not be seen. `here` are
-    those that are seen now and will be.
+    Args:
+        parts: The directories of staged parts, which precede `sys.path`.
+        hidden: The metadata directories to ignore, because they will be replaced or removed.
+        here: The metadata directories of the installed distributions that stay.
     """
 
     parts: tuple[str, ...] = ()
@@ -29,7 +31,7 @@ class View(NamedTuple):
 class Engine(Protocol):
     """Resolves a request and fetches its wheels.
 
-    Entering it as a context starts what can be started before the request is known; leaving it ends that.
+    As a context manager it starts on entry what does not depend on the request, and stops it on exit.
     """
 
     def __enter__(self) -> Self: ...
@@ -37,27 +39,43 @@ class Engine(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def fresh(self) -> Engine:
-        """Another engine of the same kind, not entered yet: each can be asked to resolve once."""
+        """Return a new engine of the same kind, not entered yet: each can resolve only once."""
         ...
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
-        """What will probably be asked, unchecked, as it was typed: an engine may begin with it. Never raises."""
+        """Announce the probable request, so that the engine can begin with it. Never raises.
+
+        Args:
+            requirements: The requirements as the caller gave them, unchecked.
+            options: The options of `install()`, unchecked.
+        """
         ...
 
     def sources(self) -> Mapping[str, Origin]:
-        """Where what was resolved came from, by name, as far as it became known only after `resolve()`."""
+        """The origins of the resolved distributions, by name, that became known only after `resolve()`."""
         ...
 
     def keep(self) -> None:
-        """What was fetched is in use now: leaving the context removes none of it."""
+        """Keep the fetched files on exit, because they are in use now."""
         ...
 
     def resolve(
         self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
     ) -> Sequence[Candidate]:
-        """What has to be installed, in the engine's order; with `fetch` each candidate's is a local file or tree.
+        """Resolve a request.
 
-        `directory`: an empty directory for files, which the caller removes. `tell` hears of downloads. Raises
-        EngineError, RequestCancelledError.
+        Args:
+            request: The request.
+            view: The environment to resolve for.
+            directory: An empty directory for files, absolute; the caller removes it.
+            fetch: Whether to fetch the wheels: then each candidate has a local file or an unpacked wheel.
+            tell: Receives `Downloading` events.
+
+        Returns:
+            The distributions to install, in the engine's order.
+
+        Raises:
+            EngineError: The engine failed.
+            RequestCancelledError: The request was cancelled.
         """
         ...

@@ -1,4 +1,4 @@
-"""Files on this disk that engines are given, or give: what is the same for all of them."""
+"""Local files in the input and output of engines: functions that all engines use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def local_wheel(url: str) -> str:
-    """The path of a wheel that is on this disk already, or nothing."""
+    """The path of a wheel on this machine, from its `file:` URL; empty for other URLs."""
     if not (url.startswith("file:") and url.endswith(".whl")):
         return ""
     from urllib.request import url2pathname
@@ -21,7 +21,12 @@ def local_wheel(url: str) -> str:
 
 
 def constraint_files(constraints: tuple[str, ...], written: str) -> Iterator[str]:
-    """Constraints are files, or requirements such as "numpy<2", which engines only take from a file: `written`."""
+    """The paths of constraints files for an engine.
+
+    Args:
+        constraints: Paths and URLs of files, or requirements such as "numpy<2".
+        written: The path of the file to write the requirements to, because engines accept only files.
+    """
     lines = [
         text for text in constraints if not (os.path.isabs(text) or text.startswith(("http://", "https://", "file:")))
     ]

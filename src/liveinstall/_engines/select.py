@@ -1,4 +1,4 @@
-"""Which engine resolves a request. A further engine is registered here, and imported when it is chosen."""
+"""Selection of the engine. New engines are registered here, and imported only when they are selected."""
 
 from __future__ import annotations
 
@@ -31,11 +31,15 @@ ENGINES: dict[str, Callable[[], Engine]] = {"pip": _pip, "uv": _uv}
 
 
 def choose_engine(name: str) -> Engine:
-    """The engine of that name, or for `auto` the environment's own; RequirementError for an unknown name.
+    """Make an engine.
 
-    Raises: TargetError in a subinterpreter, and while Python is ending.
+    Args:
+        name: "pip", "uv", or "auto": uv if it is available and it made the environment, it is configured or pip is
+            missing; else pip.
 
-    `auto` is uv where uv made the environment, or uv is configured, or pip is missing, if there is a uv; else pip.
+    Raises:
+        RequirementError: There is no engine of this name.
+        TargetError: This is a subinterpreter, or Python is shutting down.
     """
     check_usable()
     maker = ENGINES.get(_own() if name == "auto" else name)

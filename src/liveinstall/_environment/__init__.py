@@ -1,1 +1,1 @@
-"""What is here now: where files go, which distributions, what is loaded, who holds."""
+"""The current environment: its scheme, installed and loaded distributions, and the processes that use it."""

@@ -1,4 +1,4 @@
-"""Holds: a live process's claim that what it uses stays as it is. The boot module takes, reads and keeps them."""
+"""Holds: shared locks by which running processes protect the packages that they use. The boot module manages them."""
 
 from __future__ import annotations
 
@@ -23,55 +23,65 @@ if TYPE_CHECKING:
 
 
 def take_hold(site: str) -> str:
-    """Hold the environment for as long as this process lives; the hold's path. Idempotent."""
+    """Take a hold on the environment until this process exits, if it has none yet; the path of the hold."""
     return str(boot_holds.take_hold(site, command_line()))
 
 
 def holders(site: str, here: Mapping[str, Distribution] | None = None) -> tuple[Holder, ...]:
-    """The live processes that hold the environment, this one included. What the dead have left is removed.
+    """The running processes that use the environment, including this one. Holds of dead processes are removed.
 
-    `here`: say which of these distributions each of them uses.
+    Args:
+        site: The site-packages directory.
+        here: The distributions of which the used ones are listed for each process. Default: none.
     """
-    found = []
+    processes = []
     tops = {name: top_names(one)[0] for name, one in (here or {}).items()}
     own = boot_holds.own_hold(site)
     for hold in boot_holds.live_holds(site):
-        # A hold that boot took for this process is another copy's, but the same process's; a forked child shares one.
+        # Another copy of the boot module may have taken this process's hold, and a forked child shares its parent's.
         mine = hold.pid == os.getpid() or (own is not None and hold.path == own.path)
         uses = None if hold.uses is None else tuple(sorted(hold.uses))
         used = tuple(sorted(name for name, names in tops.items() if uses and not names.isdisjoint(uses)))
-        found.append(Holder(hold.pid, redact(hold.command), hold.since, mine, uses, tuple(hold.sees), used))
-    return tuple(found)
+        processes.append(Holder(hold.pid, redact(hold.command), hold.since, mine, uses, tuple(hold.sees), used))
+    return tuple(processes)
 
 
 def users(distributions: Iterable[Distribution], others: Iterable[Holder]) -> dict[str, Holder]:
-    """For each distribution that is used, one of the holders, or of the processes that have a library of it mapped."""
-    found: dict[str, Holder] = {}
+    """Find the distributions that other processes use, by their holds or by memory-mapped libraries.
+
+    Args:
+        distributions: The distributions to check.
+        others: The processes with holds.
+
+    Returns:
+        Name -> one process that uses the distribution; unused distributions are omitted.
+    """
+    users: dict[str, Holder] = {}
     places = {}
     others = list(others)
     for distribution in distributions:
         tops, libraries = top_names(distribution)
-        home = os.path.dirname(distribution.info)
-        places[distribution.name] = [os.path.join(home, path) for path in libraries]
+        site_dir = os.path.dirname(distribution.info)
+        places[distribution.name] = [os.path.join(site_dir, path) for path in libraries]
         for holder in others:
             if holder.uses is None or not tops.isdisjoint(holder.uses):
-                found.setdefault(distribution.name, holder)
+                users.setdefault(distribution.name, holder)
     for pid, name in views.mapped(places):
-        found.setdefault(name, replace(unannounced(pid), distributions=(name,)))
-    return found
+        users.setdefault(name, replace(unannounced(pid), distributions=(name,)))
+    return users
 
 
 def unannounced(pid: int) -> Holder:
-    """A process that never heard of us."""
+    """Describe a process that has no hold, because it does not use liveinstall."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+        arguments = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
     except OSError:
-        words = []
-    return Holder(pid, redact(" ".join(words).strip())[:120] or "unknown", 0.0)
+        arguments = []
+    return Holder(pid, redact(" ".join(arguments).strip())[:120] or "unknown", 0.0)
 
 
 def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
-    """The top-level import names of a distribution, and the top-level paths that hold shared libraries."""
+    """The top-level import names of a distribution, and the top-level paths that contain shared libraries."""
     try:
         names, libraries = ownership.top_names(record_of(distribution)[0])
     except DamagedError:
@@ -81,11 +91,11 @@ def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
 
 @contextmanager
 def variables_for_exec() -> Iterator[dict[str, str]]:
-    """The environment variables for a program that replaces this process within (`exec`), which ends its hold.
+    """The environment variables for a program that replaces this process by `exec`, which ends its hold.
 
-    The new one is a descendant of whatever this one descends from, and no longer of this one's hold. A forked child
-    shares the hold and may live on: so the hold loses this process's id, or the new one would take it for its own.
-    Where the `exec` fails, the hold is as it was.
+    The new program inherits the ancestors of this process, but not its hold. A forked child may share the hold and
+    continue to run: so the process id is removed from the hold's name, or the new program would take it for its own. If
+    the `exec` fails, the hold gets its name back.
     """
     variables = dict(os.environ)
     here = os.path.dirname(variables.get(boot_holds.VARIABLE, ""))
@@ -99,7 +109,7 @@ def variables_for_exec() -> Iterator[dict[str, str]]:
         variables[boot_holds.VARIABLE] = os.path.join(here, name)
     renamed = []
     for hold in own.values():
-        here, file = os.path.split(hold.path)  # the file's name also says whether its process may use anything
+        here, file = os.path.split(hold.path)  # the rest of the name says whether the process may use any package
         with suppress(OSError):
             os.rename(hold.path, anonymous := os.path.join(here, f"0-{file.partition('-')[2]}"))
             renamed.append((anonymous, hold.path))

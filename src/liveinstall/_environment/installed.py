@@ -1,4 +1,4 @@
-"""Which distributions are here: read from the metadata directories on sys.path, quickly."""
+"""The installed distributions, read quickly from the metadata directories on sys.path."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ if TYPE_CHECKING:
 
 
 def installed(path: Iterable[str] | None = None, hidden: Iterable[str] = ()) -> dict[str, Distribution]:
-    """The distributions on `path` (default: sys.path) by canonical name; as for imports, the first one wins.
+    """Find the importable distributions; as in imports, the first of each name wins.
 
-    `hidden` are metadata directories that do not count.
+    Args:
+        path: The directories to search. Default: `sys.path`.
+        hidden: The metadata directories to ignore.
+
+    Returns:
+        The distributions by normalized name.
     """
-    found: dict[str, Distribution] = {}
+    distributions: dict[str, Distribution] = {}
     hidden = set(map(os.path.realpath, hidden))
     for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or search_path())):
         for distribution in (*in_directory(directory), *_linked(directory)):
             if distribution.info not in hidden:
-                found.setdefault(distribution.name, distribution)
-    return found
+                distributions.setdefault(distribution.name, distribution)
+    return distributions
 
 
 def _linked(directory: str) -> Iterator[Distribution]:
@@ -62,15 +67,21 @@ def names_in(directory: str) -> list[str]:
 
 
 def installed_without_parts(hidden: Iterable[str] = ()) -> dict[str, Distribution]:
-    """What is in place: `installed()` without the parts that this process may run from, which only wait."""
+    """`installed()` without the staged parts on `sys.path`, from which this process may run."""
     return installed([entry for entry in search_path() if not entry.endswith(PART)], hidden)
 
 
 def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | None]:
-    """Look single distributions up by canonical name, reading no others: for few of many, or for a quick answer.
+    """Make a function that finds single distributions without reading the metadata of all others.
 
-    By the names of metadata directories; one that is not named after its distribution is not found. `project` is left
-    empty.
+    It uses the names of metadata directories; a directory that is not named after its distribution is not found. The
+    field `project` stays empty.
+
+    Args:
+        path: The directories to search. Default: `sys.path`.
+
+    Returns:
+        A function that returns the distribution of a normalized name, or None.
     """
     infos: dict[str, str] = {}
     for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in (path or search_path())):
@@ -88,19 +99,19 @@ def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | 
         if info is None:
             return None
         file = "METADATA" if info.endswith(".dist-info") else "PKG-INFO" if os.path.isdir(info) else ""
-        found = _read_metadata(info, file, project=False)
-        return found if found and found.name == name else None
+        distribution = _read_metadata(info, file, project=False)
+        return distribution if distribution and distribution.name == name else None
 
     return find
 
 
 def read_distribution(info: str) -> Distribution | None:
-    """The distribution whose metadata is the dist-info directory `info`; None without a METADATA that names it."""
+    """Read a distribution from its `.dist-info` directory; None without a METADATA file with name and version."""
     return _read_metadata(info, "METADATA")
 
 
 def in_directory(directory: str) -> Iterator[Distribution]:
-    """The distributions whose metadata lies in `directory`, sorted by file name."""
+    """The distributions with metadata in one directory, sorted by file name."""
     for name in sorted(names_in(directory)):
         if name.endswith(".dist-info"):
             distribution = _read_metadata(os.path.join(directory, name), "METADATA")
@@ -130,12 +141,12 @@ def _read_metadata(info: str, file: str, *, project: bool = True) -> Distributio
 
 
 def _project(info: str) -> str:
-    """The source directory of an editable install (PEP 610), or nothing."""
+    """The source directory of an editable install (PEP 610); empty for other installs."""
     try:
         with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as stream:
             direct = json.load(stream)
         if direct["dir_info"].get("editable"):
-            from urllib.request import url2pathname  # 15 ms
+            from urllib.request import url2pathname  # takes 15 ms
 
             return os.path.realpath(url2pathname(unquote(urlsplit(direct["url"]).path)))
     except (OSError, ValueError, KeyError, AttributeError):
@@ -144,7 +155,15 @@ def _project(info: str) -> str:
 
 
 def check_replaceable(distribution: Distribution, target: Target) -> None:
-    """Raise DamagedError unless `distribution` can be replaced by its RECORD, and only it."""
+    """Check that a distribution can be replaced safely by means of its RECORD.
+
+    Args:
+        distribution: The installed distribution.
+        target: The environment.
+
+    Raises:
+        DamagedError: It is installed twice, has no usable RECORD, or has files outside of the environment.
+    """
     name, version = distribution.name, distribution.version
     places = (target.site, target.platlib)
     twins = [
@@ -173,9 +192,13 @@ def _is_below(path: str, root: str) -> bool:
 
 
 def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
-    """What the distribution owns: paths below its site directory, and absolute paths elsewhere.
+    """The files of a distribution by its RECORD.
 
-    Raises DamagedError when its RECORD is missing or damaged.
+    Returns:
+        The paths below its site directory, relative to it and with slashes, and the absolute paths elsewhere.
+
+    Raises:
+        DamagedError: The RECORD is missing or damaged.
     """
     try:
         inside, outside = owned(os.path.dirname(distribution.info), read(os.path.join(distribution.info, "RECORD")))
@@ -201,14 +224,18 @@ def _damaged(distribution: Distribution, why: str) -> DamagedError:
 
 
 def files_of(distribution: Distribution) -> set[str]:
-    """The absolute paths that the distribution's RECORD names; DamagedError when it has no good one."""
+    """The absolute paths of a distribution's files by its RECORD.
+
+    Raises:
+        DamagedError: The RECORD is missing or damaged.
+    """
     inside, outside = record_of(distribution)
-    home = os.path.dirname(distribution.info)
-    return {os.path.join(home, *path.split("/")) for path in inside}.union(outside)
+    site_dir = os.path.dirname(distribution.info)
+    return {os.path.join(site_dir, *path.split("/")) for path in inside}.union(outside)
 
 
 def owner_of(path: str, distributions: Iterable[Distribution]) -> str:
-    """The distribution whose RECORD names `path`, or nothing."""
+    """The name of the distribution whose RECORD lists an absolute path; empty if there is none."""
     for distribution in distributions:
         try:
             if not distribution.is_legacy and path in files_of(distribution):
@@ -219,7 +246,15 @@ def owner_of(path: str, distributions: Iterable[Distribution]) -> str:
 
 
 def check_metadata(names: Iterable[str], places: Iterable[str]) -> None:
-    """Raise DamagedError if one of `names` has a dist-info without METADATA: what is installed is then unknown."""
+    """Check that the `.dist-info` directories of some distributions have a METADATA file.
+
+    Args:
+        names: The normalized names.
+        places: The site directories to search.
+
+    Raises:
+        DamagedError: One has none, so its installed version is unknown.
+    """
     wanted = set(names)
     for place in dict.fromkeys(places):
         for entry in os.listdir(place) if os.path.isdir(place) else ():

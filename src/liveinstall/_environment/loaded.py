@@ -1,4 +1,4 @@
-"""What this process has loaded, matched by RECORD against files: never by guessing names."""
+"""The distributions that this process has loaded: loaded files are matched against RECORDs, not names."""
 
 from __future__ import annotations
 
@@ -27,30 +27,36 @@ if TYPE_CHECKING:
 
 
 def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
-    """Those of `distributions` that this process has loaded: name -> the file that shows it.
+    """Find the distributions that this process has loaded.
 
-    A distribution without a usable RECORD is taken as loaded when a loaded file lies beside its metadata.
+    A distribution without a usable RECORD counts as loaded if any loaded file is in the same site directory.
+
+    Args:
+        distributions: The distributions to check.
+
+    Returns:
+        Name -> one of its loaded files.
     """
     distributions = list(distributions)
     files = loaded_files() if distributions else set()
-    tops = {home: _tops(home, files) for home in {os.path.dirname(one.info) for one in distributions}}
-    found = {}
+    tops = {site_dir: _tops(site_dir, files) for site_dir in {os.path.dirname(one.info) for one in distributions}}
+    witnesses = {}
     for distribution in distributions:
         if _may_own(distribution, tops[os.path.dirname(distribution.info)]):
             witness = _witness(distribution, files)
             if witness:
-                found[distribution.name] = witness
-    return found
+                witnesses[distribution.name] = witness
+    return witnesses
 
 
-def _tops(home: str, files: Iterable[str]) -> set[str]:
-    """The first components, below `home`, of those of `files` that lie there."""
-    start = len(home) + 1
-    return {path[start:].partition(os.sep)[0] for path in files if path.startswith(home + os.sep)}
+def _tops(site_dir: str, files: Iterable[str]) -> set[str]:
+    """The first path components, relative to `site_dir`, of the files below it."""
+    start = len(site_dir) + 1
+    return {path[start:].partition(os.sep)[0] for path in files if path.startswith(site_dir + os.sep)}
 
 
 def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
-    """A glance at RECORD that spares most distributions the long look: whether it has any of `tops`, or cannot tell."""
+    """A quick check of RECORD that rules most distributions out: whether it has any of `tops`, or cannot be read."""
     if distribution.project:
         return True
     try:
@@ -60,7 +66,7 @@ def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
     before = None
     for line in text.splitlines():
         top = line.partition("/")[0]
-        if top == before:  # as nearly always
+        if top == before:  # true for nearly all lines
             continue
         before = top
         if line.startswith(('"', ".", "/")) or top[1:2] == ":" or top.partition(",")[0] in tops:
@@ -69,13 +75,19 @@ def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
 
 
 def disturbing(distributions: Iterable[Distribution], target: Target, others: Sequence[Holder]) -> dict[str, str]:
-    """Which of `distributions` cannot be replaced or shadowed now, and why: name -> words.
+    """Find the distributions that cannot be replaced or shadowed now, because a running process uses them.
 
-    Others that are alive say what they use; of some only the system tells, by what they have mapped.
+    Args:
+        distributions: The distributions to check.
+        target: The environment.
+        others: The other processes with holds. Processes without one are found by their memory-mapped libraries.
+
+    Returns:
+        Name -> reason, for people.
     """
     distributions = list(distributions)
     reasons = {}
-    for name, user in users((found for found in distributions if is_in(target, found)), others).items():
+    for name, user in users((each for each in distributions if is_in(target, each)), others).items():
         reasons[name] = f"{user} {'may use' if user.uses is None and not user.distributions else 'uses'} {name}"
     here = {distribution.name: distribution for distribution in distributions}
     for name in loaded(distributions):
@@ -85,30 +97,30 @@ def disturbing(distributions: Iterable[Distribution], target: Target, others: Se
 
 
 def is_in(target: Target, distribution: Distribution) -> bool:
-    """Whether a distribution lies in the environment that is changed; else it can only be shadowed."""
+    """Whether a distribution is in the environment that is changed; otherwise it can only be shadowed."""
     return os.path.dirname(distribution.info) in (target.site, target.platlib)
 
 
 def is_before(target: Target, distribution: Distribution) -> bool:
-    """Whether imports find a distribution before anything in the environment: PYTHONPATH, a path line, a script's."""
+    """Whether a distribution precedes the environment on `sys.path`, for example by PYTHONPATH or a .pth file."""
     order = [os.path.realpath(entry or os.curdir) for entry in search_path()]
-    places = [order.index(home) for home in (target.site, target.platlib) if home in order]
-    home = os.path.dirname(distribution.info)
-    return home in order and order.index(home) < min(places, default=0)
+    indexes = [order.index(directory) for directory in (target.site, target.platlib) if directory in order]
+    site_dir = os.path.dirname(distribution.info)
+    return site_dir in order and order.index(site_dir) < min(indexes, default=0)
 
 
 def loaded_files() -> set[str]:
-    """The real paths of the files behind sys.modules, and of the shared libraries that are mapped."""
+    """The real paths of the files of all loaded modules, and of the memory-mapped shared libraries."""
     files = {os.path.normpath(path) for module in list(sys.modules.values()) for path in _module_files(module)}
-    homes = {directory: os.path.realpath(directory) for directory in set(map(os.path.dirname, files))}
+    real_parents = {directory: os.path.realpath(directory) for directory in set(map(os.path.dirname, files))}
     for path in list(files):
-        real = os.path.join(homes[os.path.dirname(path)], os.path.basename(path))
+        real = os.path.join(real_parents[os.path.dirname(path)], os.path.basename(path))
         files.add(os.path.realpath(real) if os.path.islink(real) else real)
     return files | mapped_files()
 
 
 def _module_files(module: object) -> Iterable[str]:
-    """Asked of the namespace and not of the module: a lazy module would import something, or raise anything."""
+    """The files of a module, from its `__dict__`: attribute access could run code of a lazy module, or raise."""
     namespace = namespace_of(module)
     spec = namespace.get("__spec__")
     try:
@@ -121,9 +133,16 @@ def _module_files(module: object) -> Iterable[str]:
 
 
 def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str]:
-    """Which of `distributions` a bare start of this interpreter imports already, by a .pth file of whomever.
+    """Find the distributions that this interpreter imports at start-up already, because of some .pth file.
 
-    It is asked of a bare start, and only where a .pth file has an import line.
+    An interpreter is started for that, but only if a .pth file has an import line.
+
+    Args:
+        distributions: The distributions to check.
+        site: The site-packages directory.
+
+    Returns:
+        Their names; all of them if the interpreter does not finish in time.
     """
     distributions = list(distributions)
     if not distributions or not _has_import_lines(site):
@@ -133,7 +152,7 @@ def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str
         try:
             run([executable(), "-c", _FILES, answer], timeout=60)
         except EngineTimeoutError:
-            return {distribution.name for distribution in distributions}  # earlier than needed does no harm
+            return {distribution.name for distribution in distributions}  # an unnecessarily early companion is harmless
         with suppress(FileNotFoundError), open(answer, encoding="utf-8", errors="surrogateescape") as stream:
             files = {os.path.realpath(line.rstrip("\n")) for line in stream}
             return {distribution.name for distribution in distributions if _witness(distribution, files)}
@@ -158,7 +177,7 @@ def _has_import_lines(site: str) -> bool:
 
 
 def mapped_files() -> set[str]:
-    """The files that are mapped into this process. Only Linux tells without further rights; elsewhere: none."""
+    """The files that are mapped into this process, on Linux; empty on systems that require privileges for that."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as stream:
             return {line[line.index("/") :].rstrip("\n") for line in stream if "/" in line and "x" in line.split()[1]}
@@ -167,19 +186,19 @@ def mapped_files() -> set[str]:
 
 
 def _witness(distribution: Distribution, files: set[str]) -> str:
-    home = os.path.dirname(distribution.info)
+    site_dir = os.path.dirname(distribution.info)
     if distribution.project:
         return next((path for path in files if path.startswith(distribution.project + os.sep)), "")
     try:
         inside, outside = record_of(distribution)
     except DamagedError:
-        return next((path for path in files if path.startswith(home + os.sep)), "")
-    for path in inside & _below(home, files):
-        return os.path.join(home, *path.split("/"))
+        return next((path for path in files if path.startswith(site_dir + os.sep)), "")
+    for path in inside & _below(site_dir, files):
+        return os.path.join(site_dir, *path.split("/"))
     return next((path for path in outside if path in files), "")
 
 
-def _below(home: str, files: set[str]) -> set[str]:
-    """Those of `files` that lie below `home`, as a RECORD writes them."""
-    start = len(home) + 1
-    return {path[start:].replace(os.sep, "/") for path in files if path.startswith(home + os.sep)}
+def _below(site_dir: str, files: set[str]) -> set[str]:
+    """The files below `site_dir`, as relative paths with slashes, as in a RECORD."""
+    start = len(site_dir) + 1
+    return {path[start:].replace(os.sep, "/") for path in files if path.startswith(site_dir + os.sep)}

@@ -1,4 +1,4 @@
-"""Which version of a loaded distribution this process really runs: not always the one that is installed by now."""
+"""The loaded version of each distribution, which is not always the installed one."""
 
 from __future__ import annotations
 
@@ -22,23 +22,29 @@ _first: tuple[Mapping[str, Distribution], frozenset[str]] | None = None
 
 
 def remember(here: Mapping[str, Distribution]) -> None:
-    """Note, once, what is installed and imported, so that a foreign upgrade later is noticed for certain."""
-    global _first  # noqa: PLW0603  it is about the process
+    """Record once which versions are installed and imported, so that later upgrades by other tools are detected."""
+    global _first  # noqa: PLW0603  it is a fact about the process
     if _first is None:
         _first = here, frozenset(module_names())
 
 
 def running(here: Mapping[str, Distribution]) -> dict[str, str]:
-    """The loaded ones of `here`: name -> the version that runs.
+    """Find the loaded versions.
 
-    That is the installed one, unless there is proof that it was replaced since: it was noted before, or its metadata
-    is newer than this process and its module says another `__version__`.
+    The loaded version is the installed one, unless there is proof that it was replaced since: another version was
+    recorded by `remember()`, or the metadata is newer than this process and the module has another `__version__`.
+
+    Args:
+        here: The installed distributions, by name.
+
+    Returns:
+        Name -> loaded version; distributions that are not loaded are omitted.
     """
     return {name: _version(here[name]) for name in loaded(here.values())}
 
 
 def uninstalled_but_imported(here: Mapping[str, Distribution]) -> dict[str, str]:
-    """What was noted, is imported and is no longer installed: name -> version."""
+    """The imported distributions that are no longer installed: name -> version."""
     if _first is None:
         return {}
     before, modules = _first
@@ -50,7 +56,7 @@ def uninstalled_but_imported(here: Mapping[str, Distribution]) -> dict[str, str]
 
 
 def outdated(here: Mapping[str, Distribution]) -> tuple[Stale, ...]:
-    """What runs in another version than is installed, by name."""
+    """The distributions of which another version is loaded than installed, by name."""
     from liveinstall.reports import Stale
 
     runs = {**running(here), **uninstalled_but_imported(here)}
@@ -61,26 +67,27 @@ def outdated(here: Mapping[str, Distribution]) -> tuple[Stale, ...]:
     )
 
 
-def _version(found: Distribution) -> str:
-    if _is_ours(found):
-        return found.version
-    tops = {top for top in top_names(found)[0] if attribute(top, "__file__")}  # no namespaces
+def _version(installed: Distribution) -> str:
+    name, version = installed.name, installed.version
+    if _is_ours(installed):
+        return version
+    tops = {top for top in top_names(installed)[0] if attribute(top, "__file__")}  # no namespaces
     if _first is not None:
         before, modules = _first
-        if found.name in before and not tops.isdisjoint(modules) and before[found.name].version != found.version:
-            return before[found.name].version
-    if _is_newer_than_this_process(found):
+        if name in before and not tops.isdisjoint(modules) and before[name].version != version:
+            return before[name].version
+    if _is_newer_than_this_process(installed):
         for top in sorted(tops):
-            told = attribute(top, "__version__")
-            if isinstance(told, str) and _differ(told, found.version):
-                return told
-    return found.version
+            declared = attribute(top, "__version__")
+            if isinstance(declared, str) and _differ(declared, version):
+                return declared
+    return version
 
 
-def _is_ours(found: Distribution) -> bool:
-    """Whether liveinstall put it there: it replaces nothing that is loaded."""
+def _is_ours(installed: Distribution) -> bool:
+    """Whether liveinstall installed it, which never replaces a loaded version."""
     try:
-        with open(os.path.join(found.info, "INSTALLER"), encoding="utf-8") as stream:
+        with open(os.path.join(installed.info, "INSTALLER"), encoding="utf-8") as stream:
             return stream.read().strip() == "liveinstall"
     except (OSError, UnicodeDecodeError):
         return False
@@ -93,15 +100,15 @@ def _differ(one: str, other: str) -> bool:
         return False
 
 
-def _is_newer_than_this_process(found: Distribution) -> bool:
+def _is_newer_than_this_process(installed: Distribution) -> bool:
     try:
-        return os.stat(found.info).st_ctime > _begin()
+        return os.stat(installed.info).st_ctime > _begin()
     except OSError:
         return False
 
 
 def _begin() -> float:
-    """When this process began, as a POSIX timestamp; where the system does not tell, a moment before this import."""
+    """When this process was started, a POSIX timestamp; without /proc, when this module was imported."""
     try:
         with open("/proc/self/stat", encoding="utf-8") as stream:
             ticks = int(stream.read().rpartition(")")[2].split()[19])

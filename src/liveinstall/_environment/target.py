@@ -1,4 +1,4 @@
-"""Where the files of the running interpreter's environment go, by pip's own rules."""
+"""The installation scheme of the running interpreter's environment, by pip's rules."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ _UNTOUCHED = "Nothing was downloaded."
 def find_target(*, for_change: bool = True, user: bool = False, break_system_packages: bool = False) -> Target:
     """Find the running interpreter's environment.
 
-    `for_change` checks that it may and can be changed; without it, only that it exists. `user` chooses the user's own
-    site-packages, `break_system_packages` does not ask who else manages it.
+    Args:
+        for_change: Whether to check that it can and may be changed. False checks only that it exists.
+        user: Whether to use the user's site-packages directory.
+        break_system_packages: Whether to ignore that another package manager manages it (PEP 668).
 
-    Raises: DisabledError, TargetError (frozen, zipped, `-S`, embedded), ExternallyManagedError (PEP 668),
-    NotWritableError; RequirementError where this interpreter does not see the user's site-packages.
+    Returns:
+        Its installation scheme. Without `user` it is the user's, too, if the system's cannot be written to, as in pip.
+
+    Raises:
+        DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
+        TargetError: The interpreter is frozen, zipped or embedded, or runs with `-S`.
+        ExternallyManagedError: Another package manager manages the environment (PEP 668).
+        NotWritableError: It cannot be written to.
+        RequirementError: `user` is given, but the user's site-packages directory is disabled.
     """
     if for_change:
         check_permitted()
@@ -73,11 +82,11 @@ def _check_interpreter() -> None:
 
 def _target(kind: str, paths: dict[str, str]) -> Target:
     headers = paths["include"]
-    if kind == "venv":  # as pip does: headers of distributions are kept apart from Python's own
+    if kind == "venv":  # as in pip: the headers of distributions are separate from Python's own
         headers = os.path.join(paths["data"], "include", "site", f"python{sysconfig.get_python_version()}")
     names = {"site": "purelib", "platlib": "platlib", "scripts": "scripts", "data": "data"}
-    found = {name: os.path.realpath(paths[key]) for name, key in names.items()}
-    return Target(python=executable(), kind=kind, headers=os.path.realpath(headers), **found)
+    scheme = {name: os.path.realpath(paths[key]) for name, key in names.items()}
+    return Target(python=executable(), kind=kind, headers=os.path.realpath(headers), **scheme)
 
 
 def _system_target() -> Target:
@@ -88,7 +97,7 @@ def _system_target() -> Target:
 
 
 def _prefix() -> str:
-    """sys.prefix, which under -S is the base's even in a venv: site.py is what looks for pyvenv.cfg (up to 3.13)."""
+    """sys.prefix; with -S in a venv found by pyvenv.cfg, because until Python 3.13 only site.py reads that."""
     if sys.flags.no_site and sys.prefix == sys.base_prefix:
         directory = os.path.dirname(os.path.abspath(executable()))
         for place in (directory, os.path.dirname(directory)):
@@ -115,14 +124,14 @@ def _is_writable(target: Target) -> bool:
 
 
 def _existing(path: str) -> str:
-    """The nearest directory that exists: a user site may not have been made yet."""
+    """The nearest existing parent directory: a user site directory may not exist yet."""
     while not os.path.isdir(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     return path
 
 
 def _check_externally_managed(target: Target) -> None:
-    """PEP 668. pip's own switch for it is honoured: PIP_BREAK_SYSTEM_PACKAGES."""
+    """Check PEP 668, unless pip's environment variable PIP_BREAK_SYSTEM_PACKAGES allows changes."""
     marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     allowed = os.environ.get("PIP_BREAK_SYSTEM_PACKAGES", "").lower() in ("1", "true", "yes", "on", "y", "t")
     if target.kind == "venv" or allowed or not os.path.isfile(marker):
@@ -141,7 +150,7 @@ def _check_externally_managed(target: Target) -> None:
 
 
 def _check_one_file_system(target: Target) -> None:
-    """A swap renames and never copies, so everything must lie on one file system."""
+    """Check that the environment is on one file system: a swap renames files and never copies them."""
     device = os.stat(_existing(target.site)).st_dev
     for path in (target.platlib, target.scripts):
         if os.stat(_existing(path)).st_dev != device:

@@ -1,7 +1,7 @@
-"""`liveinstall.repl()`: at a prompt, one reminder of each transaction that newly waits. Never in scripts.
+"""`liveinstall.repl()`: at a prompt, one reminder of each new pending transaction. Never in scripts.
 
-The user's own prompt and hooks are wrapped and not replaced: Python's prompt by a string that writes the reminder when
-it is shown, IPython by its event after each cell, ptpython around its reading of a line.
+The user's own prompt and hooks are wrapped, not replaced: Python's prompt by a string that writes the reminder when it
+is displayed, IPython by its event after each cell, ptpython by a wrapper of the function that reads a line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PROMPTS = (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON, FrontEnd.PTPYTHON
 
 
 class _Reminder:
-    """What is in place in this process. `told`: the transactions that were reminded of, as they were then."""
+    """The state of the reminders in this process. `told`: the reported transactions, with their timestamps."""
 
     restore: Callable[[], None] | None = None
     refused = False
@@ -31,10 +31,16 @@ class _Reminder:
 
 
 def repl(on: bool = True) -> bool:
-    """Remind at the prompt, once, of each transaction that newly waits; `repl(False)` ends that and puts all back.
+    """Enable or disable reminders: at the prompt, each new pending transaction is reported once.
 
-    After the first staging at a prompt it begins by itself, unless it was ended so, or the environment variable
-    LIVEINSTALL_REPL is 0. Returns whether it reminds now: never in scripts, nor in notebooks, which show cards.
+    They are enabled automatically when a request at a prompt leaves changes pending, unless they were disabled by this
+    function or the environment variable LIVEINSTALL_REPL is 0.
+
+    Args:
+        on: False disables reminders and restores the prompt.
+
+    Returns:
+        Whether reminders are enabled now; never in scripts, nor in notebooks, which display results as cards.
     """
     _Reminder.refused = not on
     if not on:
@@ -47,14 +53,14 @@ def repl(on: bool = True) -> bool:
 
 
 def begin() -> None:
-    """After a staging: begin by itself, if nobody minds. Never raises: what is staged is staged."""
+    """Enable reminders after a staging, unless the user disabled them. Never raises: the staging has succeeded."""
     with suppress(Exception):
         if _Reminder.restore is None and not _Reminder.refused and is_on(REMINDERS, default=True):
             _Reminder.restore = _wrap(detect())
 
 
 def remind() -> None:
-    """Write what newly waits on stderr, once. Never raises: a prompt must come."""
+    """Write new pending changes to stderr, once. Never raises: the prompt must be displayed."""
     with suppress(Exception):
         text = news()
         if text:
@@ -63,7 +69,10 @@ def remind() -> None:
 
 
 def news() -> str:
-    """What waits and was not told yet; empty if nothing. Looks at the names in one directory, unless there is news."""
+    """The reminder of pending changes that were not yet reported; empty if there are none.
+
+    Unless there are any, it only lists one directory.
+    """
     site = current_site()
     waits = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
     marks = {f"{transaction_id} {_stamp(site, transaction_id)}" for transaction_id in waits}
@@ -79,20 +88,20 @@ def news() -> str:
 
 
 def _stamp(site: str, transaction_id: str) -> int:
-    """When a transaction that waits was last changed: a later request is merged into it."""
+    """When a pending transaction was last changed, in nanoseconds: a later request is merged into it."""
     tries = next((tries for one, _, tries in list_transactions(site) if one == transaction_id), 0)
     return os.stat(record_path(site, transaction_id, "pending", tries)).st_mtime_ns
 
 
 def _is_here(name: str, new: str | None) -> bool:
-    """Whether this process runs on it already, from its part."""
+    """Whether this process already uses the new version, from its staged part."""
     from liveinstall._frontends.restart.kernel_report import version_of
 
     return new is not None and version_of(name) == new
 
 
 def _wrap(place: FrontEnd) -> Callable[[], None] | None:
-    """Put the reminder before the prompt of this place; the function that puts back what was there."""
+    """Add the reminder to the prompt of this front end; the function that restores the prompt."""
     if place not in _PROMPTS:
         return None
     if place is FrontEnd.IPYTHON:
@@ -103,7 +112,7 @@ def _wrap(place: FrontEnd) -> Callable[[], None] | None:
 
 
 class _Prompt(str):
-    """The user's own prompt, which reminds when it is shown. A string: the prompt from 3.13 on looks into it."""
+    """The user's own prompt, which reminds when it is displayed. A str, because Python 3.13 inspects its content."""
 
     __slots__ = ("own",)
     own: Any

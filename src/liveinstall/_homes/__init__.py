@@ -1,1 +1,1 @@
-"""Environments made of links: to run in, to embed, and for trials of pending changes."""
+"""Linked environments: homes, and previews of the environment after the pending changes."""

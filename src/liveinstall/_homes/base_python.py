@@ -1,4 +1,4 @@
-"""The Python that a home is for: this one, or what this virtual environment was made from; and links to its library."""
+"""The base Python of a home (the running one, or that of this virtual environment), and links to its library."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from liveinstall.errors import HomeError
 if TYPE_CHECKING:
     from liveinstall._homes.links import LinkTree
 
-# Not of the library: what is installed beside it, and who may do so.
+# Entries of the library directory that are not of the library: installed packages, and the marker of PEP 668.
 _LEFT_OUT = {"site-packages", "dist-packages", "EXTERNALLY-MANAGED", "__pycache__"}
 PACKAGES = "site-packages"
-DEBIAN = "dist-packages"  # what its interpreters look for unless they are a virtual environment's
+DEBIAN = "dist-packages"  # used by Debian's interpreters outside of virtual environments
 
 
 @dataclass(frozen=True)
 class Base:
-    """`python` is its executable, `version` exact, `library` its standard library; `name` is "python3.11"."""
+    """A base Python: its executable `python`, exact `version`, standard `library`, and `name`, such as "python3.11"."""
 
     python: str
     version: str
@@ -32,7 +32,14 @@ class Base:
 
     @classmethod
     def here(cls, path: str) -> Base:
-        """The base of the running interpreter, for a home at `path`; HomeError where none can be made of it."""
+        """The base Python of the running interpreter.
+
+        Args:
+            path: The path of the home, for the error.
+
+        Raises:
+            HomeError: A home cannot be made of this Python.
+        """
         python = base_executable()
         library = sysconfig.get_path("stdlib")
         if os.name == "nt":
@@ -45,13 +52,13 @@ class Base:
 
     @property
     def packages(self) -> str:
-        """Where a home has its site-packages."""
+        """The path of site-packages in a home."""
         return f"lib/{self.name}/{PACKAGES}"
 
     def tree(self) -> LinkTree:
-        """A home without packages, for both who may choose the executable and who can only say PYTHONHOME.
+        """The tree of a home without packages, usable by its own executable and by PYTHONHOME.
 
-        Each child of the library is a link of its own: with one for all of it, Python would find the way back.
+        Each entry of the library is linked separately: through one link Python would resolve the base's own directory.
         """
         entries = listed(self.library)
         library: LinkTree = {name: os.path.join(self.library, name) for name in entries if name not in _LEFT_OUT}
@@ -71,7 +78,7 @@ class Base:
         return {"python": self.python, "python3": "python", self.name: "python"}
 
 
-# No other interpreter looks there. A virtual environment's of Debian has site-packages on its path already.
+# Other interpreters do not use it. Those of Debian's virtual environments have site-packages on sys.path already.
 _DEBIANS = """\
 import os, site, sys; p = os.path.join(os.path.dirname(sitedir), 'site-packages'); p in sys.path or site.addsitedir(p)
 """

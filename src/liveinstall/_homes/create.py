@@ -1,4 +1,4 @@
-"""Making a home: thought out as a tree, made aside, and renamed to its place."""
+"""Creating a home: planned as a tree, made in a scratch directory, and renamed to its path."""
 
 from __future__ import annotations
 
@@ -41,15 +41,27 @@ def create(
     quiet: bool | None = None,
     **options: Any,
 ) -> Home:
-    """Make an environment of links at `path`: Python's library without its packages, and what `requirements` need.
+    """Create a linked environment: Python's standard library, and `requirements` with their dependencies.
 
-    Packages come from `store` (a directory; default: this environment's store), by link; what it has not is fetched
-    into it first. It is for this exact version of Python. A virtual environment's home is its base Python's.
-    `options` are those of `install()` that say what is wanted and where it comes from.
+    The files are links to a store of unpacked wheels, into which missing wheels are fetched first. The environment is
+    for this exact version of the base Python. If this process is killed, nothing is left at `path`.
 
-    The place must be free, or an empty directory. A kill before its end leaves nothing there.
+    Args:
+        path: The directory to create; it must not exist, or be empty. Relative to the current directory.
+        *requirements: As for `liveinstall.install()`. Default: none.
+        store: The directory of the store, relative to the current directory. Default: this environment's store.
+        on_event: As for `liveinstall.install()`.
+        quiet: As for `liveinstall.install()`.
+        **options: Options of `liveinstall.install()` that say what to install, and from where.
 
-    Raises: HomeError, FileConflictError (two distributions have the same file), and what fetching raises.
+    Returns:
+        The new environment.
+
+    Raises:
+        HomeError: There is something at `path`, or it cannot be written.
+        FileConflictError: Two distributions have the same file.
+        DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
+        LiveInstallError: As for `liveinstall.install()`.
     """
     check_permitted()
     place = os.path.abspath(path)
@@ -71,14 +83,23 @@ def create(
 
 
 def home_of(place: str, record: HomeRecord) -> Home:
-    """A home as a value."""
+    """Describe a home as a value.
+
+    Args:
+        place: Its directory, absolute.
+        record: The content of its record file.
+    """
     python = os.path.join(place, "bin", "python")
     has = tuple((name, version) for name, version, _ in record.has)
     return Home(place, python, record.python, has, tuple(record.asked))
 
 
 def check_free(place: str) -> None:
-    """Raise HomeError unless nothing is there, or an empty directory."""
+    """Check that a path is free or an empty directory.
+
+    Raises:
+        HomeError: It is neither.
+    """
     if os.path.isfile(os.path.join(place, records.NAME)):
         raise HomeError(f"{place} is a home already.", todo="Remove that one first.", path=place)
     if os.path.lexists(place) and (os.path.islink(place) or not os.path.isdir(place) or os.listdir(place)):
@@ -97,7 +118,7 @@ def _tree(base: Base, place: str, entries: Sequence[Stored]) -> LinkTree:
 
 
 def _make(tree: LinkTree, record: HomeRecord, place: str) -> None:
-    """On disk before: nothing; the commit point is the rename. Killed before it: what the next maker sweeps."""
+    """Write the tree. The commit point is the rename; after a kill before it the next call sweeps the directory."""
     parent, name = os.path.split(place)
     os.makedirs(parent, exist_ok=True)
     _list(tree, "", record)
@@ -106,13 +127,13 @@ def _make(tree: LinkTree, record: HomeRecord, place: str) -> None:
         make(tree, directory)
         flush_file_system(directory)
         check_free(place)
-        os.rename(directory, place)  # over an empty directory, or ENOTEMPTY where another one was made meanwhile
+        os.rename(directory, place)  # replaces an empty directory; ENOTEMPTY if another home was made meanwhile
         with suppress(OSError):
             os.unlink(os.path.join(place, MARK))
 
 
 def _list(tree: LinkTree, at: str, record: HomeRecord) -> None:
-    """Note all that will be made."""
+    """Add all files, links and hard links of a tree to the record."""
     for name, node in tree.items():
         path = f"{at}/{name}" if at else name
         if isinstance(node, dict):
@@ -126,10 +147,10 @@ def _list(tree: LinkTree, at: str, record: HomeRecord) -> None:
 
 
 def _check_line(version: str, place: str) -> str:
-    """One line, so that each interpreter that starts in the home looks whether it is the one that it was made for.
+    """The line of a .pth file by which each interpreter checks at start-up that it has the home's version of Python.
 
-    The home's own executable refuses to go on. A host that was told of the home by PYTHONHOME is somebody's server:
-    it hears of it, and goes on.
+    The home's own executable exits if not. An application that uses the home through PYTHONHOME only prints the message
+    and continues: it may be somebody's server.
     """
     code = f"""
 if sys.version.split()[0] != {version!r}:

@@ -1,6 +1,6 @@
-"""The environment exactly as it will be once what waits is in place, as a tree of links: nothing is moved or written.
+"""The environment after all pending changes, as a tree of links: nothing is moved or written.
 
-What goes and what comes is asked of the swap's own functions, so that a trial cannot differ from the restart.
+The removed and new files come from the functions of the swap itself, so that a preview cannot differ from the restart.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from liveinstall.results import Target
 
 _PYTHON = re.compile(r"python(\d+(\.\d+)?t?)?$")
-_BESIDE = (layout.STORE, layout.REGISTRIES)  # of the state directory, what no change of the environment concerns
-_HEAD = 2**10  # bytes of a script in which its interpreter is named
+_BESIDE = (layout.STORE, layout.REGISTRIES)  # in the state directory, and never affected by changes
+_HEAD = 2**10  # bytes at the beginning of a script that name its interpreter
 
 
 class Future:
-    """The tree of an environment's prefix (of the user's base, for a user's), and where its real paths are in it."""
+    """The tree of an environment's prefix (the user base, for a user environment), with a mapping of real paths."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -49,7 +49,7 @@ class Future:
                 self._places[real] = logical
 
     def path(self, real: str) -> str:
-        """Where a file of the environment is in the tree."""
+        """The path in the tree of a file of the environment."""
         for place in sorted(self._places, key=len, reverse=True):
             inner = relpath(real, place)
             if not inner.startswith(os.pardir):
@@ -57,7 +57,12 @@ class Future:
         raise codec.StaleError(f"{real} lies outside of the environment")
 
     def apply(self, record: codec.TransactionRecord) -> None:
-        """Put a transaction in place, as the swap would. Raises Stale or OSError where that would."""
+        """Apply a transaction to the tree, as the swap would.
+
+        Raises:
+            StaleError: The swap would set the transaction aside.
+            OSError: A file cannot be read.
+        """
         site, native = self.target.site, False
         shared = handover.contested(site, record)
         ends = [(kind, *(os.path.normpath(join(site, path)) for path in both)) for kind, _, *both in record.moves]
@@ -83,7 +88,7 @@ class Future:
             self._free_dependents({change.name for change in record.changes})
 
     def _retire(self, tree: trees.DistributionTree, info: str, shared: AbstractSet[str]) -> bool:
-        """Whether it had shared libraries. What several distributions bring is left to their moves."""
+        """Remove the files of an old version, but not shared ones; whether it had shared libraries."""
         inside, outside = owned(tree.site_dir, codec.read(join(tree.site_dir, info, "RECORD")))
         if shared:
             inside = set(handover.without(inside, tree.site_dir, shared))
@@ -105,9 +110,9 @@ class Future:
                 lay(self.tree, self.path(join(tree.site_dir, name)), join(tree.root, name), under)
 
     def _free_libraries(self, paths: Iterable[str]) -> bool:
-        """Let these shared libraries lie in directories of the tree's own; whether there are any.
+        """Put shared libraries into real directories of the tree; whether there are any.
 
-        They find others by paths relative to their own ($ORIGIN/../..), which must not lead to where a link leads.
+        They load others by paths relative to their own ($ORIGIN/../..), which must not lead through a link.
         """
         directories = set(map(os.path.dirname, paths))
         for directory in directories:
@@ -115,7 +120,7 @@ class Future:
         return bool(directories)
 
     def _free_dependents(self, changed: set[str]) -> None:
-        """The same for what stays, and needs something of what does not."""
+        """Do the same for unchanged distributions that depend on changed ones."""
         from liveinstall._environment.installed import files_of, in_directory  # 40 ms, for `packaging`
         from liveinstall._planning.graph import Node, named
 
@@ -132,7 +137,7 @@ class Future:
                     self._free_libraries(path for path in libraries if os.path.lexists(path))
 
     def hide_ours(self) -> None:
-        """Leave out what waits, and what only a real environment has."""
+        """Remove staged parts, and files that only a real environment has."""
         for home in {self.target.site, self.target.platlib}:
             tree = opened(self.tree, self.path(home))
             for name in list(tree):
@@ -144,7 +149,7 @@ class Future:
                 tree[STATE] = beside
 
     def carry(self, directory: str) -> None:
-        """Let Python and the scripts be those of `directory`, which this will be made in."""
+        """Adapt Python and the scripts to the directory that the tree will be made in."""
         scripts = opened(self.tree, self.path(self.target.scripts))
         named = join(sys.prefix, relpath(self.target.scripts, self.target.data))
         old = {os.path.dirname(executable()), self.target.scripts, named}
@@ -161,9 +166,15 @@ class Future:
 def future(
     target: Target, records: Iterable[codec.TransactionRecord], *, checked: bool = True
 ) -> tuple[Future, list[str], list[codec.TransactionRecord]]:
-    """The environment with these transactions in place, why some would be set aside instead, and those that would not.
+    """Compute the environment after transactions.
 
-    `checked`: ask as the swap does whether the environment is still the one that their plans saw.
+    Args:
+        target: The environment.
+        records: The transactions.
+        checked: Whether to omit those that the swap would set aside, because the environment has changed since.
+
+    Returns:
+        The tree, the reasons for the omitted transactions, and the applied ones.
     """
     notes: list[str] = []
     good: Sequence[codec.TransactionRecord] = list(records)
@@ -186,7 +197,16 @@ def future(
 
 
 def script(path: str, old: Iterable[str], new: str) -> str | bytes:
-    """A script whose Python is in one of the directories `old`, with that of `new`; a link to what is none."""
+    """Adapt a script to another directory of the interpreter.
+
+    Args:
+        path: The script.
+        old: The directories of the interpreters that are replaced.
+        new: The new directory.
+
+    Returns:
+        The new content; for any other file its path, to be linked.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         head = os.read(handle, _HEAD)
@@ -207,7 +227,7 @@ def _is_library(path: str) -> bool:
 
 
 def _configuration(target: Target) -> bytes:
-    """pyvenv.cfg: the environment's own, so that all else in it is as it is there."""
+    """The content of pyvenv.cfg, from the environment's own, so that its other settings are kept."""
     if target.kind == "venv":
         with open(join(target.data, "pyvenv.cfg"), "rb") as stream:
             return stream.read()
@@ -215,7 +235,7 @@ def _configuration(target: Target) -> bytes:
 
 
 def _logical(target: Target, scheme: str, real: str) -> str:
-    """Where the trial's interpreter looks for what lies in `real`, relative to its prefix."""
+    """The directory of a scheme for the preview's interpreter, relative to its prefix."""
     if target.kind == "system":
         base = {"base": target.data, "platbase": target.data}
         return _slashed(relpath(sysconfig.get_path(scheme, "venv", base), target.data))

@@ -1,4 +1,4 @@
-"""Importing, in a trial, what a change brings and what is loaded and needs it, before the change is accepted."""
+"""Importing the changed distributions, and loaded ones that depend on them, in a preview before the commit."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 TIMEOUT = 600.0  # seconds for all imports together
 _SUFFIXES = sorted(importlib.machinery.all_suffixes(), key=len, reverse=True)
-# Directories that wheels bring by accident: they are nobody's namespace.
+# Directories that wheels contain by accident, and that are not namespace packages.
 _ACCIDENTS = {"tests", "test", "docs", "doc", "examples", "example", "benchmarks", "scripts", "bin", "tools"}
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What of a distribution is imported; `old`: the modules that what it replaces has, or what stays."""
+    """The modules of a distribution to import; `old`: those of the replaced or unchanged version."""
 
     name: str
     modules: tuple[str, ...]
@@ -37,7 +37,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a module could not be imported; `missing` is the module that was not found, or empty."""
+    """Why a module could not be imported; `missing` is the module that was not found; may be empty."""
 
     module: str
     traceback: str
@@ -50,13 +50,23 @@ def verify(
     after: codec.TransactionRecord,
     wanted: Sequence[Verified],
 ) -> tuple[str, ...]:
-    """Import all of `wanted` with `after` in place; what is to be told of it, a sentence each.
+    """Import modules in a preview of the environment after a change.
 
-    `before`: what waits without this change. A module that cannot be imported does not count if it could not be
-    imported before either, being there; or if it is new, needs something that nobody requires, and its distribution
-    has other modules that work.
+    A module that cannot be imported is ignored if it existed before and could not be imported then either; or if it is
+    new, lacks a module that no distribution requires, and its distribution has other modules that work.
 
-    Raises: VerificationError, TrialError.
+    Args:
+        target: The environment.
+        before: The pending transactions without this change.
+        after: The change, together with all pending ones.
+        wanted: The modules to import.
+
+    Returns:
+        Notes for the result, a sentence each.
+
+    Raises:
+        VerificationError: A module cannot be imported.
+        TrialError: The preview cannot be made, or exceeded its timeout.
     """
     modules = list(dict.fromkeys(module for each in wanted for module in each.modules))
     failures = _failures(target, [after], modules, checked=False)
@@ -78,7 +88,14 @@ def verify(
 
 
 def import_names(paths: Iterable[str]) -> tuple[str, ...]:
-    """The modules at the top of what a RECORD lists; of a namespace, which is nobody's, the packages in it."""
+    """The top-level modules of a distribution.
+
+    Args:
+        paths: The paths in its RECORD.
+
+    Returns:
+        Their names; of a namespace package, which belongs to no distribution, the names of the packages in it.
+    """
     modules: dict[str, bool] = {}
     for path in paths:
         name = _module(path)
@@ -105,7 +122,7 @@ def import_names(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def _module(path: str) -> tuple[str, bool] | None:
-    """The name of a module's file, and whether it is a package's; None for what is no module."""
+    """The name of the module in a file, and whether it is a package; None if the file is not a module."""
     suffix = next((suffix for suffix in _SUFFIXES if path.endswith(suffix)), "")
     parts = path.removesuffix(suffix).split("/")
     if not suffix or "__pycache__" in parts or not all(part.isidentifier() for part in parts):
@@ -120,7 +137,7 @@ def _is_old(module: str, wanted: Iterable[Verified]) -> bool:
 
 
 def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Sequence[Verified]) -> bool:
-    """Whether a new module only lacks what nothing requires, while others of each distribution that has it work."""
+    """Whether a new module only lacks a module that no distribution requires, while other modules of its own work."""
     failed = {each.module for each in failures}
     owners = [each for each in wanted if failure.module in each.modules]
     tops = {module.partition(".")[0] for own in owners for module in own.modules}
@@ -142,7 +159,7 @@ def _failures(
 
 
 def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
-    """Import modules, one after the other in one process; again without those that ended it."""
+    """Import modules one after the other in one process; if one ends the process, continue without it in another."""
     failures: list[_Failure] = []
     left = list(modules)
     while left:
@@ -153,13 +170,13 @@ def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
             if answer["traceback"]
         ]
         left = left[len(answers) :]
-        if left:  # this one has ended the process, or has taken all the time
+        if left:  # the first of these has ended the process, or has used up the time
             failures.append(_Failure(left.pop(0), said))
     return failures
 
 
 def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, Mapping[str, str]], str]:
-    """What became of each module, as far as the process came, and how it ended."""
+    """The outcome of each module until the process ended, and how it ended."""
     with temporary_directory() as directory:
         answer = os.path.join(directory, "answer")
         words = made.command(["-c", _IMPORT, answer, *modules])
@@ -176,7 +193,7 @@ def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, M
     return {line["module"]: line for line in lines}, how.strip()
 
 
-# One line for each module, written at once, so that those before a crash are known.
+# One line for each module, written immediately, so that those before a crash are known.
 _IMPORT = """
 import sys
 if sys.path[0] == "" and not getattr(sys.flags, "safe_path", False) and not sys.flags.isolated:

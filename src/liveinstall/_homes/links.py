@@ -1,7 +1,7 @@
-"""Trees of links that are thought out before anything is made, and opened only where something differs.
+"""Trees of links, computed before anything is made, and with real directories only where something differs.
 
-A tree is a dict: name -> the text of a link (an absolute path, or one relative to where the link lies), the bytes of a
-file, a `Hard` link, or a tree. What is linked as a whole costs one link, however much lies below it.
+A tree is a dict: name -> the target of a symbolic link (an absolute path, or one relative to the link), the bytes of a
+file, a `Hard` link, or a tree. A directory that is linked as a whole takes only one link.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ LinkTree = dict[str, Any]
 
 
 class Hard(str):
-    """The path of a file that is linked hard where that can be done, and else by a symbolic link; and its inode."""
+    """The path and inode of a file to hard-link, or to link symbolically if that is not possible."""
 
     __slots__ = ("inode",)
     inode: int
 
     @classmethod
     def at(cls, entry: os.DirEntry[str]) -> Hard:
-        """A file that was just found."""
+        """A link to a file of a directory listing."""
         made = cls(entry.path)
         made.inode = entry.inode()
         return made
 
 
 def listed(directory: str) -> LinkTree:
-    """A directory's entries, each to be linked. Relative links that stay inside are kept as they are."""
+    """The tree of a directory with a link for each entry. Relative links that stay inside are kept unchanged."""
     tree: LinkTree = {}
     with os.scandir(directory) as entries:
         for entry in entries:
@@ -40,7 +40,15 @@ def listed(directory: str) -> LinkTree:
 
 
 def opened(tree: LinkTree, path: str) -> LinkTree:
-    """The tree at `path` ("a/b"; empty for all), which is a directory of its own from now on."""
+    """Replace the link at a path by a tree with links to its entries.
+
+    Args:
+        tree: The tree.
+        path: The path in it, "a/b"; empty for the tree itself.
+
+    Returns:
+        The subtree.
+    """
     for name in filter(None, path.split("/")):
         found = tree.setdefault(name, {})
         if isinstance(found, str):
@@ -50,7 +58,7 @@ def opened(tree: LinkTree, path: str) -> LinkTree:
 
 
 def drop(tree: LinkTree, path: str) -> None:
-    """Leave `path` out, and the directories that this leaves empty."""
+    """Remove `path` from the tree, with the directories that become empty."""
     head, _, name = path.rpartition("/")
     names = head.split("/") if head else []
     above = [tree]
@@ -65,9 +73,16 @@ def drop(tree: LinkTree, path: str) -> None:
 
 
 def lay(tree: LinkTree, path: str, source: str, under: AbstractSet[str] = frozenset()) -> None:
-    """Put a file or directory at `path`, merged with a directory that is there; FileExistsError for a file.
+    """Add a link to a file or directory; an existing directory is merged with it.
 
-    `under`: sources that stay behind what is there.
+    Args:
+        tree: The tree.
+        path: The path in it, with slashes.
+        source: The absolute path of the file or directory.
+        under: Sources that do not replace an existing file.
+
+    Raises:
+        FileExistsError: There is a file at `path`.
     """
     head, _, name = path.rpartition("/")
     parent = opened(tree, head)
@@ -85,12 +100,12 @@ def lay(tree: LinkTree, path: str, source: str, under: AbstractSet[str] = frozen
 
 
 def is_directory(node: Any) -> bool:
-    """Whether a node is a tree, or the link to a directory."""
+    """Whether a node is a tree or a link to a directory."""
     return isinstance(node, dict) or (isinstance(node, str) and os.path.isabs(node) and os.path.isdir(node))
 
 
 def make(tree: LinkTree, directory: str) -> None:
-    """Make a tree in a directory that is there. Scripts become executable."""
+    """Write a tree into an existing directory. Scripts become executable."""
     for name, node in tree.items():
         path = directory + os.sep + name
         if isinstance(node, Hard):
@@ -107,10 +122,10 @@ def make(tree: LinkTree, directory: str) -> None:
 
 
 def _link(source: str, path: str) -> None:
-    """A hard link needs no inode of its own, and is the file wherever somebody asks for its real path."""
+    """Hard-link a file if possible: it needs no further inode, and its real path stays in the new directory."""
     try:
         os.link(source, path)
     except FileNotFoundError:
         raise
-    except OSError:  # another file system, too many links, somebody else's file
+    except OSError:  # another file system, too many links, another user's file
         os.symlink(source, path)

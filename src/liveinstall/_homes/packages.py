@@ -1,7 +1,7 @@
-"""What a home has of a store's entries: a link for each file, and the scripts of the home's own Python.
+"""The packages of a home: a link for each file of the store's entries, and scripts for the home's own Python.
 
-A link for each directory would be fewer; but who installs into the home, pip or uv, would then remove and write
-through them, in the store. Hard links are the cheapest there are, and real paths stay in the home.
+Links to directories would be fewer, but pip or uv in the home would then remove and write files in the store through
+them. Hard links are the cheapest, and real paths stay in the home.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST = 127 - len("#!\n")
 
 
 def _first_line(python: bytes) -> bytes:
-    """As `installer` writes it for entry points: a kernel reads no spaces in it, and not more than 127 bytes."""
+    """The first line of a script, as `installer` writes it: kernels allow no spaces in it, and at most 127 bytes."""
     if b" " in python or len(python) > _LONGEST:
         return b"#!/bin/sh\n'''exec' \"" + python + b'" "$0" "$@"\n\' \'\'\'\n'
     return b"#!" + python + b"\n"
@@ -38,17 +38,21 @@ def _entries(directory: str) -> list[os.DirEntry[str]]:
 
 
 class Packages:
-    """Puts entries of a store into a home's tree. `packages`: where its site-packages are in it."""
+    """Adds entries of a store to a home's tree. `packages` is the path of site-packages in it."""
 
     def __init__(self, tree: LinkTree, packages: str, home: str) -> None:
         self.tree = tree
         self.packages = packages
         self.home = home
         self.python = join(home, "bin", "python")
-        self._scripts: dict[str, str] = {}  # whose each one is
+        self._scripts: dict[str, str] = {}  # script -> its distribution
 
     def add(self, entry: Stored) -> None:
-        """Link an entry's files. Raises FileConflictError where another one has a file of the same name."""
+        """Link the files of an entry.
+
+        Raises:
+            FileConflictError: Another entry has a file of the same name.
+        """
         info, found = "", []
         for one in _entries(entry.path):
             if one.name.endswith(".data"):
@@ -76,7 +80,7 @@ class Packages:
             tree[name] = Hard.at(found)
             return
         other = tree[name]
-        if name.endswith(".pyc"):  # it may tell where its source lies
+        if name.endswith(".pyc"):  # it may contain the path of its source
             return
         if not (isinstance(other, Hard) and filecmp.cmp(other, found.path, shallow=False)):
             raise self._conflict(entry, found.path, other)
@@ -91,7 +95,7 @@ class Packages:
         )
 
     def _add_data(self, entry: Stored, data: str) -> None:
-        """What a wheel brings for other places than site-packages."""
+        """Add the files of a wheel's `.data` directory."""
         for scheme in _entries(data):
             for one in _entries(scheme.path):
                 if scheme.name == "scripts":
@@ -121,7 +125,7 @@ class Packages:
             self._put(entry, file_name, content)
 
     def _put(self, entry: Stored, name: str, script: Hard | bytes) -> None:
-        """Of one distribution's scripts of a name the first counts; of two's they must be the same."""
+        """Add a script: of one distribution's scripts with the same name the first wins; those of two must be equal."""
         scripts = opened(self.tree, "bin")
         other = scripts.setdefault(name, script)
         if self._scripts.setdefault(name, entry.path if other is script else "") == entry.path or other == script:

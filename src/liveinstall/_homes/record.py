@@ -1,4 +1,4 @@
-"""What a home says of itself: for which Python it is, what is in it, and each thing that was made, so that it can go.
+"""The record of a home: its Python, its distributions, and every file and link in it, so that it can be removed.
 
     liveinstall-home 1
     python  3.11.7                                          the exact version; another one is refused
@@ -12,7 +12,7 @@
     hard    bin/alpha  /store/alpha-1.0/other  4712         the same, where the names differ
     end
 
-Fields are separated by tabs. A row of an unknown kind is ignored, all else that does not fit is refused.
+Fields are separated by tabs. A row of an unknown kind is ignored; any other deviation is refused.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _MAGIC = "liveinstall-home 1"
 
 @dataclass
 class HomeRecord:
-    """`links`: path -> text, `files`: path -> sha256; paths are relative to the home. `has`: (name, version, place).
+    """The content of a record. Paths are relative to the home.
 
-    `hard`: path -> what it is linked to, and its inode; it may have become a symbolic link.
+    `links`: path -> target; `files`: path -> SHA-256; `has`: (name, version, directory in the store). `hard`: path ->
+    the source of the hard link and its inode; it may be a symbolic link, if the file system did not allow a hard link.
     """
 
     python: str = ""
@@ -43,7 +44,7 @@ class HomeRecord:
     hard: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def paths(self) -> tuple[str, ...]:
-        """All that was made, without directories."""
+        """All files and links that were made."""
         return (*self.links, *self.files, *self.hard)
 
     def directories(self) -> set[str]:
@@ -56,7 +57,11 @@ class HomeRecord:
 
 
 def encode(record: HomeRecord) -> str:
-    """The text of a record. ValueError for a path that cannot be written down."""
+    """Encode a record.
+
+    Raises:
+        ValueError: A path has a tab or a line break in it.
+    """
     rows: list[tuple[str, ...]] = [("python", record.python), ("base", record.base)]
     rows += [("asked", text) for text in record.asked]
     rows += [("has", *each) for each in record.has]
@@ -79,7 +84,7 @@ def encode(record: HomeRecord) -> str:
 
 
 def _same_end(path: str, text: str) -> tuple[str, str]:
-    """Where a link's source and the link are, without the path that both end with."""
+    """The directories of a link's source and of the link, without the trailing path that both have in common."""
     one, other = text.split("/"), path.split("/")
     same = 0
     while same < min(len(one), len(other)) and one[-same - 1] == other[-same - 1]:
@@ -88,7 +93,11 @@ def _same_end(path: str, text: str) -> tuple[str, str]:
 
 
 def decode(text: str) -> HomeRecord:
-    """The record; ValueError for anything but a whole one of this version."""
+    """Parse a record.
+
+    Raises:
+        ValueError: It is incomplete, damaged or of another version.
+    """
     record, source, place = HomeRecord(), "", ""
     for cells in decode_rows(_MAGIC, text):
         match cells:
@@ -119,14 +128,21 @@ def decode(text: str) -> HomeRecord:
 
 
 def _inside(path: str) -> str:
-    """A path in a record, which must not lead out of the home."""
+    """Check that a path in a record does not lead out of the home."""
     if path.startswith("/") or not set(path.split("/")).isdisjoint(("", ".", "..")):
         raise ValueError(f"{path} is no path in a home")
     return path
 
 
 def read(place: str) -> HomeRecord:
-    """The record of the home at `place`, an absolute path. Raises HomeError where there is none that can be read."""
+    """Read the record of a home.
+
+    Args:
+        place: The home's directory, absolute.
+
+    Raises:
+        HomeError: There is no readable record.
+    """
     try:
         with open(os.path.join(place, NAME), encoding="utf-8", errors="surrogateescape", newline="") as stream:
             return decode(stream.read())

@@ -1,4 +1,4 @@
-"""Removing a home: only what was made there goes."""
+"""Removing a home: only the files that `create()` made are removed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     from liveinstall._homes.record import HomeRecord
 
 
-_REMOVED_FIRST = ("pyvenv.cfg", "bin/python", "bin/python3")  # without these it starts no more
+_REMOVED_FIRST = ("pyvenv.cfg", "bin/python", "bin/python3")  # without these it can no longer be started
 
 
 def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Remove the home at `path`, but only what was made there, and bytecode of it; the paths that stay, relative to it.
+    """Remove a home: the files that `create()` made, and their bytecode. Added or changed files stay.
 
-    Killed in the middle, it is removed by the next call. Raises: HomeError.
+    If this process is killed, another call completes the removal.
+
+    Args:
+        path: The home's directory, relative to the current directory.
+
+    Returns:
+        The remaining paths, relative to `path`; if there are none, the directory is removed too.
+
+    Raises:
+        HomeError: `path` is not a home, or a file cannot be removed.
+        DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
     """
     check_permitted()
     place = os.path.abspath(path)
@@ -36,7 +46,7 @@ def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def _remove(place: str, record: HomeRecord) -> tuple[str, ...]:
-    """What lets it start goes first and its record last, so that a kill leaves what is removed by another call."""
+    """Remove the files that start-up needs first and the record last, so that a removal can be resumed after a kill."""
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(place, MARK))
     order = sorted(record.paths(), key=lambda path: path not in _REMOVED_FIRST)
@@ -57,7 +67,7 @@ def _remove(place: str, record: HomeRecord) -> tuple[str, ...]:
 
 
 def _is_reached_by_link(place: str, path: str) -> bool:
-    """Whether somebody has put a link in the place of a directory on the way."""
+    """Whether a parent directory of `path` has been replaced by a symbolic link."""
     parts = path.split("/")[:-1]
     return any(os.path.islink(os.path.join(place, *parts[:depth])) for depth in range(1, len(parts) + 1))
 
@@ -74,7 +84,7 @@ def _is_as_made(full: str, record: HomeRecord, path: str) -> bool:
 
 
 def _remove_bytecode(place: str, path: str) -> None:
-    """What Python has written for modules that were ours: their sources are gone."""
+    """Remove the bytecode of modules that were removed: .pyc files without a source."""
     cache = path if path.endswith("__pycache__") else f"{path}/__pycache__"
     full = os.path.join(place, cache)
     if not os.path.isdir(full) or _is_reached_by_link(place, f"{cache}/x"):
@@ -88,11 +98,11 @@ def _remove_bytecode(place: str, path: str) -> None:
 
 
 def _left(place: str) -> tuple[str, ...]:
-    found = []
+    left = []
     for directory, names, files in os.walk(place):
-        here = os.path.relpath(directory, place)
+        relative = os.path.relpath(directory, place)
         links = [name for name in names if os.path.islink(os.path.join(directory, name))]
-        found += [os.path.normpath(os.path.join(here, name)) for name in (*files, *links)]
-        if not names and not files and here != os.curdir:
-            found.append(here)
-    return tuple(sorted(set(found) - {records.NAME}))
+        left += [os.path.normpath(os.path.join(relative, name)) for name in (*files, *links)]
+        if not names and not files and relative != os.curdir:
+            left.append(relative)
+    return tuple(sorted(set(left) - {records.NAME}))

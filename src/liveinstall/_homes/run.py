@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 
 def look(path: str | os.PathLike[str]) -> Home:
-    """The home at `path`. Raises: HomeError."""
+    """Read the record of a home.
+
+    Args:
+        path: The home's directory, relative to the current directory.
+
+    Returns:
+        The home.
+
+    Raises:
+        HomeError: `path` is not a home, or its record is unreadable.
+    """
     place = os.path.abspath(path)
     return home_of(place, read(place))
 
@@ -38,20 +48,44 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Ran:
-    """Run a program in the home at `path`, and hear what it says. The arguments are those of `liveinstall.trial()`.
+    """Run a program in a home, and capture its output. Exactly one of `code`, `module` and `script` is needed.
 
-    Raises: HomeError where it is no home, or for another version than its Python has by now; RequirementError,
-    TrialError (it cannot be started, or did not end in `timeout` seconds).
+    Args:
+        path: The home's directory, relative to the current directory.
+        code: Python code, as for `python -c`.
+        module: The name of a module, as for `python -m`.
+        script: The path of a script, or the name of a console script of the home.
+        arguments: The program's arguments.
+        stdin: The program's standard input.
+        timeout: Seconds after which the program and its child processes are killed. Default: no limit.
+        env: Additional environment variables.
+        cwd: The working directory. Default: the current one.
+
+    Returns:
+        The exit status and the output.
+
+    Raises:
+        HomeError: `path` is not a home, or its base Python has been upgraded since it was created.
+        RequirementError: Not exactly one program is given, or the script does not exist.
+        TrialError: The program cannot be started, or exceeded `timeout`.
     """
     program = program_of(code, module, script, arguments)
     begin = time.perf_counter()
-    words, variables = _prepared(path, program)
-    ended = run_captured(words, {**variables, **(env or {})}, stdin=stdin, timeout=timeout, cwd=cwd)
+    command, variables = _prepared(path, program)
+    ended = run_captured(command, {**variables, **(env or {})}, stdin=stdin, timeout=timeout, cwd=cwd)
     return Ran(*ended, time.perf_counter() - begin)
 
 
 def run_program(path: str | os.PathLike[str], program: Sequence[str]) -> int:
-    """Run interpreter's arguments in a home with this process's own streams; the exit status."""
+    """Run a program in a home with this process's standard streams.
+
+    Args:
+        path: The home's directory, relative to the current directory.
+        program: The arguments of the interpreter; none start a prompt.
+
+    Returns:
+        The program's exit status.
+    """
     return run_in_foreground(*_prepared(path, program))
 
 
@@ -66,10 +100,13 @@ def _prepared(path: str | os.PathLike[str], program: Sequence[str]) -> tuple[lis
 
 
 def _check_version(home: Home) -> None:
-    """A library of another patch version works, until it does not. (Each interpreter looks itself, too)."""
-    here = base_executable()
+    """Check that the base Python still has the home's version: a library of another patch version may fail later.
+
+    Interpreters that are started without `run()` check it themselves.
+    """
+    base = base_executable()
     try:
-        same = os.path.samefile(home.python, here)
+        same = os.path.samefile(home.python, base)
     except OSError as error:
         raise HomeError(f"the Python of {home.path} is gone: {error}.", todo="Make it anew.", path=home.path) from error
     if same and home.version != version():

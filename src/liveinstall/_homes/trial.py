@@ -1,4 +1,4 @@
-"""A throw-away environment made of links, in which the restart can be tried before it comes."""
+"""A temporary linked environment: a preview of the environment after the restart."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ except Exception:\\n pass\\nelse:\\n begin({site}, {sees}, {before}, {after})\\n
 
 @dataclass(frozen=True)
 class TrialEnvironment:
-    """What a trial runs in: its directory, interpreter, scripts, variables for a child, and what is in place in it."""
+    """A preview: its directory, interpreter, scripts, environment variables, and the transactions applied in it."""
 
     directory: str
     python: str
@@ -46,9 +46,13 @@ class TrialEnvironment:
     handle: int = field(repr=False)
 
     def command(self, program: Sequence[str]) -> list[str]:
-        """The words that run `program`, interpreter's arguments, as this process was started; or a script by its name.
+        """The command line for a program, with the interpreter options of this process.
 
-        Raises: TrialError for an executable that changes packages.
+        Args:
+            program: The arguments of the interpreter, or the name of a script and its arguments.
+
+        Raises:
+            TrialError: The program is a package manager.
         """
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
         python = [self.python, *(["-B"] if "-B" not in flags else []), *flags]
@@ -62,11 +66,16 @@ class TrialEnvironment:
 def trial_environment(
     target: Target, records: Iterable[codec.TransactionRecord], *, checked: bool = True, held: bool = True
 ) -> Iterator[TrialEnvironment]:
-    """Make the environment with these transactions in place. The real one is not touched.
+    """Make a preview of the environment after transactions. The environment itself is not changed.
 
-    `checked`: leave out what the swap would set aside. `held`: what runs in it holds what it runs from.
+    Args:
+        target: The environment.
+        records: The transactions.
+        checked: Whether to omit those that the swap would set aside.
+        held: Whether processes in the preview protect the files that they use.
 
-    Raises: TrialError where links cannot be had.
+    Raises:
+        TrialError: The file system does not support links.
     """
     if os.name == "nt":
         raise TrialError("a trial needs symbolic links, which Windows gives to administrators only.")
@@ -102,7 +111,7 @@ def _make(found: Future, directory: str, sees: Sequence[str] | None) -> None:
 
 
 def _begin(found: Future, directory: str, sees: Sequence[str] | None) -> None:
-    """The line that each interpreter of the trial begins with."""
+    """Write the .pth file that runs first in each interpreter of the preview."""
     target = found.target
     site = "" if sees is None else target.site
     words = {"home": os.path.join(directory, ".boot"), "site": site, "sees": sees or [], **_others(target)}
@@ -112,7 +121,7 @@ def _begin(found: Future, directory: str, sees: Sequence[str] | None) -> None:
 
 
 def _others(target: Target) -> dict[str, list[str]]:
-    """The further site directories of a Python that is no virtual environment; of one, pyvenv.cfg tells."""
+    """The additional site directories of a Python that is not a virtual environment; otherwise pyvenv.cfg has them."""
     if target.kind != "system":
         return {"before": [], "after": []}
     user = [site_module.getusersitepackages()] if site_module.ENABLE_USER_SITE else []
@@ -131,5 +140,5 @@ def _variables(target: Target, directory: str, scripts: str) -> dict[str, str]:
         **mine,
         boot_trial.VARIABLE: directory,
         "PATH": os.pathsep.join(scripts if os.path.realpath(entry) == target.scripts else entry for entry in path),
-        "PYTHONDONTWRITEBYTECODE": "1",  # it would be written through the links
+        "PYTHONDONTWRITEBYTECODE": "1",  # bytecode would be written through the links
     }

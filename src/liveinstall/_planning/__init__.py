@@ -1,1 +1,1 @@
-"""What to do: requests, the engine that resolves them, and the decision now or at restart."""
+"""Planning: which changes are applied now and which at restart. Pure functions on values, without I/O."""

@@ -1,4 +1,4 @@
-"""The decision: which changes happen now, and which wait for the next start of Python. Values in, values out."""
+"""The decision: which changes are applied now, and which when Python next starts. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 class Situation:
     """Everything that the decision depends on.
 
-    `before` is what imports find now, by name; `after` what it shall be. `disturbing` says of each change that would
-    touch what a live process has loaded why it must wait; `waiting` are changes that wait already. `extras` are those
-    that were asked for. `used` are distributions that a live process uses and that need something that shall go.
-    `overlaps`: the distributions whose files a change would replace or bring; `disturbing` tells of those too.
+    Args:
+        before: The importable distributions, by name.
+        after: The distributions after all changes, by name.
+        disturbing: The changes that would disturb a running process: name -> reason.
+        waiting: The changes that are pending already: name -> reason.
+        extras: The requested extras, by name.
+        used: The distributions that a running process uses and that depend on a removed one.
+        overlaps: The distributions whose files a change would replace or bring; `disturbing` has them too.
     """
 
     before: Mapping[str, Node]
@@ -32,12 +36,19 @@ class Situation:
 
 
 def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, ...]:
-    """Give each change its timing and the reason in words.
+    """Decide when each change is applied.
 
-    Invariants: nothing that disturbs a live process happens now; every requirement that is satisfied before is
-    satisfied after what happens now, but for what needs something that shall go for good and that nobody uses; a change
-    happens now only if what it needs is there without what waits. The changes that wait only grow, so this ends after
-    at most as many rounds as there are changes.
+    Invariants: no change that disturbs a running process is applied now. Every requirement that is satisfied before is
+    satisfied after the immediate changes, except those of unused distributions on removed ones. A change is applied now
+    only if its requirements are satisfied without the pending changes. The set of pending changes only grows, so the
+    loop ends after at most as many rounds as there are changes.
+
+    Args:
+        changes: The changes, without timing.
+        situation: What the decision depends on.
+
+    Returns:
+        The changes with timing and reason, in the same order.
     """
     reasons = {c.name: situation.waiting[c.name] for c in changes if c.name in situation.waiting}
     reasons |= {c.name: situation.disturbing[c.name] for c in changes if c.name in situation.disturbing}
@@ -62,7 +73,7 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
 
 
 def conflicts(changes: tuple[Change, ...], situation: Situation) -> tuple[str, ...]:
-    """The requirements that hold before and no longer after all changes, in words."""
+    """The requirements that are satisfied before all changes and not after them, as texts for people."""
     names = frozenset(change.name for change in changes)
     broken = {edge for edge in edges(situation.before, on=names) if not edge.is_satisfied(situation.before)}
     return tuple(
@@ -85,7 +96,7 @@ def _timed(change: Change, reasons: Mapping[str, str]) -> Change:
 
 
 def _state(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: Situation) -> dict[str, Node]:
-    """What is there once everything but `waiting` has happened."""
+    """The environment after all changes except `waiting`."""
     state = dict(situation.before)
     for change in changes:
         if change.name in waiting:
@@ -104,7 +115,7 @@ def _needing(
     needs: list[Edge],
     situation: Situation,
 ) -> dict[str, str]:
-    """Changes whose own requirements only hold together with something that waits."""
+    """The changes whose requirements are satisfied only together with a pending change: name -> reason."""
     now = {change.name for change in changes if change.name not in waiting and change.new_version}
     return {
         edge.requirer: f"it needs {edge.name} {situation.after[edge.name].version}, which waits"
@@ -117,10 +128,10 @@ def _needing(
 
 
 def _accompanying(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: Situation) -> dict[str, str]:
-    """Replacements of what a waiting distribution's old version names among its requirements, extras included.
+    """The replacements of distributions that the old version of a pending one requires, even for extras only.
 
-    The old version goes on running and may import it late; both are replaced together because they belong together
-    (starlette imports httpx only in its test client, and names it only for an extra).
+    The old version keeps running and may import them later, so all are replaced together. (starlette imports httpx only
+    in its test client, and requires it only for an extra.)
     """
     replaced = {change.name for change in changes if change.old_version and change.name not in waiting}
     return {
@@ -146,7 +157,7 @@ def _overlapping(changes: tuple[Change, ...], waiting: Mapping[str, str], situat
 def _breaking(
     waiting: Mapping[str, str], state: Mapping[str, Node], held: list[Edge], situation: Situation
 ) -> dict[str, str]:
-    """Changes that would now break a requirement of something that stays as it is until the restart."""
+    """The changes that would break a requirement of a distribution that does not change until the restart."""
     return {
         edge.name: f"{edge}" + (", and that waits" if edge.requirer in waiting else "")
         for edge in held

@@ -1,4 +1,4 @@
-"""Who requires what: the edges between distributions that a decision looks at. Values in, values out."""
+"""The dependency graph: the requirements between distributions. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 
 @dataclass(frozen=True)
 class Node:
-    """A distribution as the graph sees it: one version and its Requires-Dist lines."""
+    """A distribution in the graph: its version and its Requires-Dist lines."""
 
     version: str
     requires: tuple[str, ...] = ()
@@ -27,7 +27,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """`requirer` at `version` needs `name` with a version that `text` (a PEP 508 requirement) admits."""
+    """A requirement of one distribution on another.
+
+    Args:
+        requirer: The name of the dependent distribution.
+        version: Its version.
+        name: The name of the required distribution.
+        text: The requirement (PEP 508).
+    """
 
     requirer: str
     version: str
@@ -35,7 +42,7 @@ class Edge:
     text: str
 
     def is_satisfied(self, state: Mapping[str, Node]) -> bool:
-        """Whether `state` has a fitting version."""
+        """Whether `state` has an allowed version."""
         node = state.get(self.name)
         if node is None:
             return False
@@ -51,7 +58,7 @@ def _admits(text: str, version: str) -> bool:
     try:
         return _parsed(text).specifier.contains(version, prereleases=True)
     except InvalidVersion:
-        return True  # a version from before PEP 440 proves nothing
+        return True  # a version that PEP 440 does not define cannot be compared
 
 
 @lru_cache(maxsize=4096)
@@ -66,14 +73,17 @@ def edges(
     on: Iterable[str] | None = None,
     extras: Mapping[str, frozenset[str]] | None = None,
 ) -> list[Edge]:
-    """The requirements in `state`, markers evaluated for this interpreter.
+    """The requirements between distributions, with markers evaluated for this interpreter.
 
-    `of`, `on`: only requirements of these names, on these names. `extras`: what was asked for, by name; extras that
-    one distribution asks of another are followed.
+    Args:
+        state: The distributions, by name.
+        of: Only the requirements of these distributions. Default: of all.
+        on: Only the requirements on these distributions. Default: on all.
+        extras: The requested extras, by name. Extras that one distribution requires of another are added.
     """
     of, on = (None if names is None else frozenset(names) for names in (of, on))
-    asked = {name: set(names) for name, names in (extras or {}).items()}
-    found: dict[Edge, None] = {}
+    active = {name: set(names) for name, names in (extras or {}).items()}
+    required: dict[Edge, None] = {}
     queue = list(state)
     while queue:
         requirer = queue.pop()
@@ -82,27 +92,27 @@ def edges(
             match = _NAME.match(line)
             name = canonicalize_name(match[1]) if match else ""
             wanted = (of is None or requirer in of) and (on is None or name in on)
-            # Parsing is what costs: only what is wanted, and what may ask for an extra, is looked at closely.
-            requirement = _applies(line, frozenset(asked.get(requirer, ()))) if wanted or "[" in line else None
+            # Parsing is slow: only the selected requirements, and those that may have an extra, are parsed.
+            requirement = _applies(line, frozenset(active.get(requirer, ()))) if wanted or "[" in line else None
             if node is None or requirement is None:
                 continue
             if wanted:
-                found.setdefault(Edge(requirer, node.version, name, line))
-            new = requirement.extras - asked.setdefault(name, set())
+                required.setdefault(Edge(requirer, node.version, name, line))
+            new = requirement.extras - active.setdefault(name, set())
             if new:
-                asked[name] |= new
+                active[name] |= new
                 queue.append(name)
-    return list(found)
+    return list(required)
 
 
 def named(node: Node) -> set[str]:
-    """Every distribution that the requirements name, whatever their markers say."""
+    """The names in all requirements of a distribution, regardless of their markers."""
     return {canonicalize_name(match[1]) for match in map(_NAME.match, node.requires) if match}
 
 
 @lru_cache(maxsize=16384)
 def _applies(line: str, extras: frozenset[str]) -> Requirement | None:
-    """The requirement, if its marker holds for this interpreter and one of the extras."""
+    """The parsed requirement if its marker applies to this interpreter and one of the extras, else None."""
     try:
         requirement = _parsed(line)
     except InvalidRequirement:

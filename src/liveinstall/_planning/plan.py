@@ -1,4 +1,4 @@
-"""From what the engine chose to a plan, over what is here and what waits already. Values in, values out."""
+"""From the engine's choice, the installed distributions and the pending changes to a plan. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PendingNode:
-    """A change that waits already. `node` is what will be there, None for a removal."""
+    """A change that is pending already.
+
+    Args:
+        node: The future version; None for a removal.
+        reason: Why it is pending, for people.
+        requested: Whether a user requested the distribution by name.
+    """
 
     node: Node | None
     reason: str = ""
@@ -26,7 +32,12 @@ class PendingNode:
 
 
 def future(before: Mapping[str, Node], waiting: Mapping[str, PendingNode]) -> dict[str, Node]:
-    """The environment with all that waits in place."""
+    """The environment after all pending changes.
+
+    Args:
+        before: The importable distributions, by name.
+        waiting: The pending changes, by name.
+    """
     state = dict(before)
     for name, waits in waiting.items():
         state.pop(name, None)
@@ -38,10 +49,19 @@ def future(before: Mapping[str, Node], waiting: Mapping[str, PendingNode]) -> di
 def changes_for(
     request: Request, candidates: Iterable[Candidate], before: Mapping[str, Node], waiting: Mapping[str, PendingNode]
 ) -> tuple[tuple[Change, ...], dict[str, Node]]:
-    """What has to change on disk for this request and all that waits together, and the state after it.
+    """Compute the changes for a request together with all pending changes.
 
-    A request that goes back to the version on disk takes the waiting change of that distribution away; but the same
-    version from an address of its own need not be what is on disk.
+    A request for the version on disk cancels the pending change of that distribution, except a request with a direct
+    URL: the same version from another source may differ from the one on disk.
+
+    Args:
+        request: The request.
+        candidates: The distributions that the engine chose.
+        before: The importable distributions, by name.
+        waiting: The pending changes, by name.
+
+    Returns:
+        The changes without timing, and the environment after them.
     """
     after = future(before, waiting)
     chosen = {candidate.name: candidate for candidate in candidates}
@@ -66,7 +86,17 @@ def make_plan(
     used: Iterable[str] = (),
     overlaps: Mapping[str, frozenset[str]] | None = None,
 ) -> Plan:
-    """Decide what happens now and what waits. `disturbing`, `used`, `overlaps`: see `Situation`."""
+    """Make the plan for a request.
+
+    Args:
+        request: The request.
+        candidates: The distributions that the engine chose.
+        before: The importable distributions, by name.
+        waiting: The pending changes, by name.
+        disturbing: See `Situation`.
+        used: See `Situation`.
+        overlaps: See `Situation`.
+    """
     candidates = list(candidates)
     chosen = {candidate.name: candidate for candidate in candidates}
     changes, after = changes_for(request, candidates, before, waiting)
@@ -106,7 +136,12 @@ def _asked_to_wait(change: Change) -> Change:
 
 
 def defer_together(decided: Plan, names: Container[str]) -> Plan:
-    """Let all changes of `names` wait if one of them does, so that they happen as one transaction, or not at all."""
+    """Make all changes of `names` pending if one of them is, so that they are applied in one transaction or not at all.
+
+    Args:
+        decided: The plan.
+        names: The distributions that belong together.
+    """
     first = next((change.name for change in decided.waiting if change.name in names), None)
     if first is None:
         return decided
@@ -122,10 +157,15 @@ def defer_together(decided: Plan, names: Container[str]) -> Plan:
 
 
 def kept_after_cancel(waiting: Mapping[str, PendingNode], before: Mapping[str, Node], names: Iterable[str]) -> set[str]:
-    """What still waits once `names` are cancelled.
+    """The names whose changes are still pending after others were cancelled.
 
-    With them goes what needs them, and what was only staged because something that is gone needed it. What is left
-    satisfies, together with what is on disk, every requirement that it would have satisfied with all of it.
+    The changes that depend on a cancelled one are cancelled too, and those that were staged only as its dependencies.
+    The remaining ones satisfy, together with the versions on disk, every requirement that all would have satisfied.
+
+    Args:
+        waiting: The pending changes, by name.
+        before: The importable distributions, by name.
+        names: The cancelled names.
     """
     kept = set(waiting) - set(names)
     whole = future(before, waiting)

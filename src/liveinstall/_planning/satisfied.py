@@ -1,4 +1,4 @@
-"""Whether requirements hold, with their extras and all that they need in turn. Values in, values out."""
+"""Whether requirements are satisfied, including extras and all dependencies. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,20 +18,27 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(
     r"([A-Za-z0-9._-]+)\s*\(?\s*(>=|==)?\s*([0-9][0-9.]*)?\s*\)?\s*"
-)  # most requirements are that simple
+)  # most requirements are as simple as this
 
 
 def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distribution | None]) -> str:
-    """The first requirement that does not hold, in words; empty if all do, directly and in turn.
+    """Check requirements, including all dependencies.
 
-    `find(name)`: what there is of a canonical name. Pre-releases count, as what is installed always does for pip.
+    Pre-releases are accepted, as pip accepts installed pre-releases.
+
+    Args:
+        requirements: PEP 508 strings.
+        find: Returns the distribution of a normalized name, or None.
+
+    Returns:
+        A text about the first unsatisfied requirement; empty if all are satisfied.
     """
     queue: list[tuple[str, str, frozenset[str]]] = [("", line, frozenset()) for line in requirements]
     seen: dict[str, set[str]] = {}
     while queue:
         requirer, line, asked = queue.pop()
         if requirer and "extra" in line and not asked and ";" in line:
-            continue  # parsing is what takes time, and nobody has asked for an extra
+            continue  # parsing is slow, and no extra was requested
         name, extras, admits = parse_line(line, asked)
         if admits is None:
             continue
@@ -49,7 +56,16 @@ def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distri
 
 @lru_cache(maxsize=16384)
 def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], Callable[[str], bool] | None]:
-    """(canonical name, extras, whether a version is admitted); no such function where its marker does not hold."""
+    """Parse a requirement.
+
+    Args:
+        line: A PEP 508 string.
+        asked: The requested extras of the distribution that has this requirement.
+
+    Returns:
+        The normalized name, the extras, and a function that says whether a version is allowed; None instead of the
+        function if the marker does not apply or the line is invalid.
+    """
     plain = _PLAIN.fullmatch(line)
     if plain and plain[2] != "==" and bool(plain[2]) == bool(plain[3]):
         least = plain[3]
@@ -57,7 +73,7 @@ def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], C
     try:
         requirement = Requirement(line)
     except InvalidRequirement:
-        return "", frozenset(), None  # what a distribution says and nobody understands is nobody's requirement
+        return "", frozenset(), None  # an invalid requirement of an installed distribution is ignored
     marker = requirement.marker
     if marker and not any(marker.evaluate({"extra": extra}) for extra in ("", *asked)):
         return "", frozenset(), None

@@ -1,4 +1,4 @@
-"""The way back from transactions that happened: what has to come in and go out again. Values in, values out."""
+"""Planning an undo: which old versions have to be restored, and which new ones removed. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UndoneChange:
-    """What a transaction did to the distribution `name`: the sha256 of the RECORD that it `put` in, and of what `was`.
+    """What a transaction did to one distribution.
 
-    Empty where nothing came in, or nothing was. `kept`: the old files are still there.
+    Args:
+        name: The distribution.
+        put: The SHA-256 of the RECORD that it installed; empty for a removal.
+        was: The SHA-256 of the RECORD that it replaced; empty for a new distribution.
+        kept: Whether the old files are still kept.
     """
 
     name: str
@@ -26,7 +30,7 @@ class UndoneChange:
 
 @dataclass(frozen=True)
 class UndoneTransaction:
-    """A transaction that happened, as the way back sees it."""
+    """An applied transaction, as the planning of an undo needs it."""
 
     transaction_id: str
     steps: tuple[UndoneChange, ...]
@@ -35,22 +39,30 @@ class UndoneTransaction:
 def plan_undo(
     deeds: Iterable[UndoneTransaction], present: Mapping[str, str], since: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Where each distribution comes back from once `deeds`, newest first, are undone: name -> the deed's id.
+    """Plan the undo of transactions.
 
-    What is as it was already is left out. `present`: the sha256 of each RECORD that is here. `since`: name -> a later
-    transaction that is not undone, for the message.
+    Args:
+        deeds: The transactions, newest first.
+        present: The SHA-256 of the RECORD of each installed distribution, by name.
+        since: Name -> the id of a later transaction that is not undone, for the error message.
 
-    Raises: MovedOnError when the environment is not what these deeds have left, RetiredError.
+    Returns:
+        Name -> the id of the transaction whose old version is restored. Distributions that already have their old
+        version are omitted.
+
+    Raises:
+        MovedOnError: A distribution has been changed since these transactions.
+        RetiredError: The old files are no longer kept.
     """
     state = dict(present)
-    found: dict[str, tuple[UndoneTransaction, UndoneChange]] = {}
+    undone: dict[str, tuple[UndoneTransaction, UndoneChange]] = {}
     for deed in deeds:
         for step in deed.steps:
             if state.get(step.name, "") != step.put:
                 raise _moved_on(deed, step, (since or {}).get(step.name, ""))
             state[step.name] = step.was
-            found[step.name] = deed, step
-    changed = {name: place for name, place in found.items() if state[name] != present.get(name, "")}
+            undone[step.name] = deed, step
+    changed = {name: steps for name, steps in undone.items() if state[name] != present.get(name, "")}
     for deed, step in changed.values():
         if step.was and not step.kept:
             raise RetiredError(

@@ -1,4 +1,4 @@
-"""What nobody needs any more once something goes. Values in, values out."""
+"""Dependencies that become unused when distributions are removed. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 
 def unused_without(removed: AbstractSet[str], state: Mapping[str, Node], requested: AbstractSet[str]) -> set[str]:
-    """What `removed` needed, directly or not, that nobody asked for and nobody else needs.
+    """The direct and indirect dependencies of removed distributions that become unused.
 
-    `state` still has what is removed. Whoever names a distribution in any requirement, whatever its marker or extra,
-    needs it: something is rather left than missed.
+    A distribution counts as used if any requirement names it, regardless of markers and extras: it is better to keep
+    too much than to remove too much.
+
+    Args:
+        removed: The removed names.
+        state: The distributions before the removal, by name.
+        requested: The names that a user requested.
     """
     needed_by: dict[str, set[str]] = {}
     for edge in edges(state):
@@ -32,7 +37,13 @@ def unused_without(removed: AbstractSet[str], state: Mapping[str, Node], request
 
 
 def unneeded(names: AbstractSet[str], state: Mapping[str, Node], removed: AbstractSet[str] = frozenset()) -> set[str]:
-    """Those of `names` that nothing in `state` needs but `removed` and they themselves."""
+    """Those of `names` that no other distribution needs.
+
+    Args:
+        names: The names to check.
+        state: All distributions, by name.
+        removed: The names whose requirements do not count.
+    """
     unused = set(names)
     while True:
         needed = {name for keeper in state.keys() - removed - unused for name in named(state[keeper])} & unused

@@ -1,1 +1,1 @@
-"""What other tools or a kill have broken, and how it is repaired."""
+"""Damage that other tools or a kill have left: its diagnosis, and the journal of repairs."""

@@ -1,4 +1,4 @@
-"""What other tools have left broken, found by reading only, and what a repair would do about each."""
+"""Diagnosis of damage that other tools have left, by reading only, and what a repair would do about it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,20 @@ _NOBODYS = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.
 _MODULES = (".py", ".so", ".pyd")
 _FAMILY = codec.MAGIC.rpartition(" ")[0]
 _ROW = 3  # path, hash, size
-_NAMED = 3  # files that a sentence names
+_NAMED = 3  # the number of files that a message lists
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A finding, and what mends it: absolute paths to move away, then a requirement to reinstall.
+    """A finding, with its repair.
 
-    `finishes`: the directory of an interrupted repair. `live`: whether running processes may use what is moved.
-    `owner`: the dist-info whose files may all be on this disk, since other distributions have replaced some.
+    Args:
+        finding: The public value.
+        moves: The absolute paths to move away.
+        reinstall: The requirement to install afterwards; empty if none.
+        finishes: The directory of the interrupted repair that this completes; empty if none.
+        live: Whether running processes may use the moved files.
+        owner: The dist-info whose files other distributions have replaced, and whose own may all be on this disk.
     """
 
     finding: Finding
@@ -55,7 +60,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class _Info:
-    """A dist-info as it lies there. `rows` are RECORD's (path, hash, size), None without a readable one."""
+    """A `.dist-info` directory. `rows` are the (path, hash, size) of its RECORD; None if it cannot be read."""
 
     path: str
     name: str
@@ -77,7 +82,7 @@ class _Info:
 
     @property
     def rank(self) -> tuple[bool, int, Version]:
-        """The best of several is the last one: whole, then fitting the disk, then the newest."""
+        """The sort key of several for one distribution; the best is last: complete, fewest differences, newest."""
         try:
             version = Version(self.version)
         except InvalidVersion:
@@ -88,23 +93,29 @@ class _Info:
 def find_damage(
     target: Target, names: Iterable[str] = (), *, hashes: bool = True, known: Iterable[Distribution] = ()
 ) -> list[Damage]:
-    """Everything that is wrong with an environment, or with the distributions `names` in it.
+    """Find the damage in an environment.
 
-    Without `hashes` files are compared with their RECORDs by their sizes only, which reads none of them. `known`: whose
-    metadata was just read.
+    Args:
+        target: The environment.
+        names: Only the damage of these distributions. Default: all damage.
+        hashes: Whether to compare file contents with RECORD. False compares only sizes, without reading the files.
+        known: Distributions whose metadata has just been read, to save time.
+
+    Returns:
+        The damage, each with its repair.
     """
-    read = {found.info: found for found in known}
+    read = {distribution.info: distribution for distribution in known}
     places = dict.fromkeys((target.site, target.platlib))
     infos = [info for place in places for info in _infos(place, read, hashes=hashes)]
     stashed = [info for info in infos if os.path.basename(info.path).startswith("~")]
     here = [info for info in infos if info not in stashed]
     _find_owners(here)
     owned = _owned(here)
-    found = [*_left_overs(target, stashed, here, owned), *_distributions(here, stashed, owned)]
-    found += [*_unowned(target, owned), *_ours(target.site)]
+    damages = [*_left_overs(target, stashed, here, owned), *_distributions(here, stashed, owned)]
+    damages += [*_unowned(target, owned), *_ours(target.site)]
     wanted = {canonicalize_name(name) for name in names}
-    found += [_replaced(info) for info in here if info.replaced and info.name in wanted]
-    return [damage for damage in found if not wanted or damage.finding.name in wanted]
+    damages += [_replaced(info) for info in here if info.replaced and info.name in wanted]
+    return [damage for damage in damages if not wanted or damage.finding.name in wanted]
 
 
 def _find_owners(here: Sequence[_Info]) -> None:
@@ -142,7 +153,7 @@ def _replaced(info: _Info) -> Damage:
 def _infos(place: str, known: Mapping[str, Distribution], *, hashes: bool) -> Iterator[_Info]:
     if not os.path.isdir(place):
         return
-    # From an open directory a file is found a fifth faster, and there are tens of thousands.
+    # Relative to an open directory, stat() is a fifth faster, and there are tens of thousands of files.
     handle = os.open(place, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
     try:
         for entry in sorted(os.listdir(place)):
@@ -199,7 +210,7 @@ def _compare(info: _Info, file: str, hashed: str, size: str, home: int | None) -
 
 
 def _owned(infos: Iterable[_Info]) -> set[str]:
-    """What RECORDs name at the top level of their site directory; of what lies elsewhere, all."""
+    """The owned paths: top-level entries of the site directories, and all paths of RECORDs that are outside of them."""
     owned: set[str] = set()
     for info in infos:
         files = [row[0] for row in info.rows or ()]
@@ -213,7 +224,7 @@ def _owned(infos: Iterable[_Info]) -> set[str]:
 
 
 def _place(home: str, file: str) -> str:
-    """A RECORD's path as an absolute one; hardly any needs the slow way, and there are tens of thousands."""
+    """The absolute path of a RECORD entry. Most need no normpath(), which is slow for tens of thousands."""
     if os.pardir in file or os.sep != "/" or file.startswith("/"):
         return os.path.normpath(os.path.join(home, file))
     return f"{home}/{file}"
@@ -262,7 +273,7 @@ def _moved(paths: Sequence[str]) -> str:
 
 
 def _code(info: _Info, stashed: Sequence[_Info], owned: set[str]) -> Iterator[str]:
-    """What an interrupted tool has unpacked of a distribution, as far as it belongs to nobody."""
+    """The files of a distribution that an interrupted tool has unpacked and that no RECORD lists."""
     tops = {info.name.replace("-", "_"), info.name.replace("-", "_") + ".py"}
     for other in (info, *(stash for stash in stashed if stash.name == info.name)):
         tops |= {row[0].partition("/")[0] for row in other.rows or ()}
@@ -280,7 +291,7 @@ def _is_nobodys(path: str, owned: set[str]) -> bool:
 
 
 def _left_overs(target: Target, stashed: Sequence[_Info], here: Sequence[_Info], owned: set[str]) -> Iterator[Damage]:
-    """Pip renames what it removes to ~..., and forgets it when it is killed."""
+    """The directories that pip renamed to ~... before it was killed."""
     known = {info.name for info in here}
     for info in (info for info in stashed if info.has_metadata):
         what = f"pip was interrupted while it replaced {info.name} {info.version}"
@@ -303,7 +314,7 @@ def _left_overs(target: Target, stashed: Sequence[_Info], here: Sequence[_Info],
 def _unowned(target: Target, owned: set[str]) -> Iterator[Damage]:
     entries = sorted(os.scandir(target.site), key=lambda entry: entry.name) if os.path.isdir(target.site) else []
     if any(entry.name.endswith(".egg-info") for entry in entries):
-        return  # what has no RECORD may own anything
+        return  # an .egg-info has no RECORD, so its distribution may own any file
     for entry in entries:
         if entry.name in _NOBODYS or not _is_nobodys(entry.path, owned):
             continue

@@ -1,7 +1,7 @@
-"""Move away what a repair replaces: nothing is deleted, and a repair that is killed is found again.
+"""The journal of repairs: replaced files are moved, not deleted, and an interrupted repair can be completed.
 
-`.liveinstall/repaired/<id>/` has what was moved, numbered, and `todo` until the repair is done. `todo` is written
-first, by one rename; so whatever was moved, it says from where, and what is still to be installed.
+`.liveinstall/repaired/<id>/` has the moved files, numbered, and the file `todo` until the repair is complete. `todo` is
+written first, by one rename; it lists the original paths, and the requirement that is still to be installed.
 """
 
 from __future__ import annotations
@@ -28,19 +28,28 @@ _KEPT = 5
 
 @dataclass(frozen=True)
 class Todo:
-    """What a repair is about to do: `paths` (relative to the site directory) go, `reinstall` comes, if not empty."""
+    """The steps of a repair.
+
+    Args:
+        reinstall: The requirement to install; empty if none.
+        paths: The paths to move away, relative to the site directory.
+    """
 
     reinstall: str
     paths: tuple[str, ...]
 
 
 def encode_todo(todo: Todo) -> str:
-    """The text of a journal. ValueError for a path with a tab or a line break in it."""
+    """Encode a journal.
+
+    Raises:
+        ValueError: A path has a tab or a line break in it.
+    """
     return encode_rows(_MAGIC, [("reinstall", todo.reinstall), *(("moved", path) for path in todo.paths)])
 
 
 def decode_todo(text: str) -> Todo | None:
-    """None for anything but a whole record of this version."""
+    """Parse a journal; None unless it is complete and of this version."""
     try:
         rows = [(key, "\t".join(values)) for key, *values in decode_rows(_MAGIC, text)]
     except ValueError:
@@ -50,7 +59,19 @@ def decode_todo(text: str) -> Todo | None:
 
 
 def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
-    """Move absolute `paths` away; the directory that has them, with its `todo`. Needs the lock."""
+    """Begin a repair by moving files away. Needs the lock.
+
+    Args:
+        site: The site-packages directory.
+        paths: The absolute paths to move.
+        reinstall: The requirement to install afterwards; empty if none.
+
+    Returns:
+        The directory of the repair.
+
+    Raises:
+        CommitError: A path cannot be written to the journal.
+    """
     directory = os.path.join(site, STATE, REPAIRED, new_id())
     todo = Todo(reinstall, tuple(os.path.relpath(path, site) for path in paths))
     try:
@@ -68,7 +89,7 @@ def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
 
 
 def put_back(site: str, directory: str) -> None:
-    """Undo `move_aside()`, but for what something else has taken the place of. Needs the lock."""
+    """Undo `move_aside()`, except for paths that have been created again since. Needs the lock."""
     todo = read_todo(directory)
     touched: dict[str, int] = {}
     for number, path in enumerate(todo.paths if todo else ()):
@@ -80,20 +101,20 @@ def put_back(site: str, directory: str) -> None:
 
 
 def finish(directory: str) -> None:
-    """Say that a repair is done; what was moved is kept for the newest repairs. Needs the lock."""
+    """Mark a repair as complete. Only the moved files of the newest repairs are kept. Needs the lock."""
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(directory, "todo"))
     with suppress(OSError):
-        os.rmdir(directory)  # where nothing was moved
-    home = os.path.dirname(directory)
-    files.flush([directory, home])
-    done = [name for name in sorted(os.listdir(home)) if not os.path.exists(os.path.join(home, name, "todo"))]
+        os.rmdir(directory)  # if nothing was moved
+    parent = os.path.dirname(directory)
+    files.flush([directory, parent])
+    done = [name for name in sorted(os.listdir(parent)) if not os.path.exists(os.path.join(parent, name, "todo"))]
     for name in done[:-_KEPT]:
-        files.remove_tree(os.path.join(home, name))
+        files.remove_tree(os.path.join(parent, name))
 
 
 def read_todo(directory: str) -> Todo | None:
-    """What a repair was about to do, if it is not done."""
+    """The steps of an incomplete repair; None if it is complete."""
     try:
         return decode_todo(codec.read(os.path.join(directory, "todo")))
     except OSError:
@@ -101,9 +122,9 @@ def read_todo(directory: str) -> Todo | None:
 
 
 def unfinished(site: str) -> Iterator[tuple[str, Todo]]:
-    """The repairs that were interrupted: their directories, and what they were about to do."""
-    home = os.path.join(site, STATE, REPAIRED)
-    for name in sorted(os.listdir(home)) if os.path.isdir(home) else ():
-        todo = read_todo(os.path.join(home, name))
+    """The interrupted repairs: their directories and steps."""
+    parent = os.path.join(site, STATE, REPAIRED)
+    for name in sorted(os.listdir(parent)) if os.path.isdir(parent) else ():
+        todo = read_todo(os.path.join(parent, name))
         if todo:
-            yield os.path.join(home, name), todo
+            yield os.path.join(parent, name), todo

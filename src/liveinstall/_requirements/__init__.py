@@ -1,1 +1,1 @@
-"""The first stage: what was requested."""
+"""The first stage: the requirements and options of a request."""

@@ -1,4 +1,4 @@
-"""`LIVEINSTALL_OFFLINE`: no index and no network; only what is on this disk counts, for every engine."""
+"""`LIVEINSTALL_OFFLINE`: no index and no network for any engine; only local files are used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from liveinstall.errors import DownloadError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_URL = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters at least: C: is a disk
+_URL = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # at least two letters: C: is a drive
 _LOCAL = re.compile(r"^(?:[a-z]+\+)?file:", re.IGNORECASE)
 ADVICE = f"{OFFLINE} is set, so only what is on this disk counts."
 
@@ -23,9 +23,13 @@ def is_offline() -> bool:
 
 
 def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they are offline: no index, and of the places for archives only those on this disk.
+    """The options for offline use: no index, and only the local entries of `find_links`.
 
-    Raises DownloadError for a file that lies elsewhere.
+    Args:
+        asked: The options of `install()`, by name.
+
+    Raises:
+        DownloadError: A requirements or constraints file is not local.
     """
     files = [path for name in ("requirement_files", "constraints") for path in asked[name]]
     check_local(files)
@@ -34,7 +38,11 @@ def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_local(addresses: Iterable[str]) -> None:
-    """Raise DownloadError for an address that is not on this disk."""
+    """Check that paths and URLs are local.
+
+    Raises:
+        DownloadError: One is not.
+    """
     for address in addresses:
         if not _is_local(address):
             raise DownloadError(f"{redact(address)} is not on this disk.", todo=ADVICE, log="")

@@ -1,4 +1,4 @@
-"""Each option of a request by itself: its default, and whether a value is of its kind."""
+"""The options of a request: their defaults, and the validation of each value by itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,18 @@ DEFAULTS: dict[str, Any] = {
 
 
 def value_of(name: str, value: Any) -> Any:
-    """A value of the kind that this option takes. A single text is accepted where several are meant."""
+    """Validate the value of an option; a single string is accepted for a list.
+
+    Args:
+        name: The option of `install()`.
+        value: The value that the caller gave.
+
+    Returns:
+        The value in its normal form; lists as tuples of strings.
+
+    Raises:
+        RequirementError: The value has the wrong type, or is not one of the choices.
+    """
     if name in FLAGS and not isinstance(value, bool):
         raise wrong(f"{name}={value!r} must be a bool.", name)
     if name in _LISTS:
@@ -73,7 +84,7 @@ def _filled(name: str, values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _settings(value: Any) -> tuple[tuple[str, str], ...]:
-    """{"key": "value"} or {"key": ["several", "values"]}, or KEY=VALUE as on a command line."""
+    """Pairs from {"key": "value"}, {"key": ["several", "values"]}, or KEY=VALUE as on the command line."""
     pairs: list[Any]
     if isinstance(value, Mapping):
         pairs = [(key, each) for key, many in value.items() for each in _listed(many)]
@@ -92,16 +103,28 @@ def _listed(value: Any) -> Sequence[Any]:
 
 
 def names_of(option: str, values: Sequence[str]) -> tuple[str, ...]:
-    """Canonical names, also from `a,b`; `:all:` and `:none:` are pip's words for all and for none."""
-    words = [word.strip() for value in values for word in value.split(",")]
-    for word in words:
-        if word not in (":all:", ":none:") and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", word):
-            raise wrong(f"{option}: {word!r} is not the name of a project.", word)
-    return tuple(word if word.startswith(":") else canonicalize_name(word) for word in words)
+    """The normalized names in the value of `only_binary` or `no_binary`.
+
+    Args:
+        option: The name of the option, for the error message.
+        values: Names, several separated by commas, or pip's `:all:` and `:none:`.
+
+    Raises:
+        RequirementError: A value is not a project name.
+    """
+    names = [name.strip() for value in values for name in value.split(",")]
+    for name in names:
+        if name not in (":all:", ":none:") and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+            raise wrong(f"{option}: {name!r} is not the name of a project.", name)
+    return tuple(name if name.startswith(":") else canonicalize_name(name) for name in names)
 
 
 def wants_verification(asked: Any) -> bool:
-    """What `verify=` says; without it (None), whether LIVEINSTALL_VERIFY is on."""
+    """The value of the option `verify`; for None whether the environment variable LIVEINSTALL_VERIFY is on.
+
+    Raises:
+        RequirementError: The value is neither a bool nor None.
+    """
     if asked is None:
         return is_on(VERIFY)
     if not isinstance(asked, bool):

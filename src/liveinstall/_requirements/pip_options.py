@@ -1,6 +1,6 @@
-"""What one can ask for on a command line, in pip's own spellings: one table for our commands and for habits.
+"""Command line options in pip's spelling: one table for our own commands and for pasted `pip install` commands.
 
-The names on the left are the keyword arguments of `liveinstall.install()`.
+The first field of each row is the keyword argument of `liveinstall.install()`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Option:
-    """One option. With a `metavar` it takes a value; `many` collects; a flag gives `value`."""
+    """One command line option.
+
+    Args:
+        keyword: The keyword argument of `install()`.
+        spellings: The option's spellings, as in pip.
+        help: Its help text.
+        metavar: The placeholder of its value in the help text; empty for a flag.
+        many: Whether it can be repeated.
+        value: The value that a flag sets.
+        choices: The allowed values; None for any.
+    """
 
     keyword: str
     spellings: tuple[str, ...]
@@ -67,14 +77,14 @@ OPTIONS = (
         "pip_arguments", ("--pip-argument",), "a further argument for pip, given as it is", metavar="ARG", many=True
     ),
 )
-# Where a group of options begins in the table, and its title in a help text.
+# The first option of each group in the table, and the group's title in the help text.
 _TITLES = {
     "upgrade": "how far it goes",
     "requirement_files": "what is wanted, besides REQUIREMENT",
     "index_url": "where it comes from",
     "user": "rarely needed",
 }
-# Handed to pip as they are: with a value, and without one.
+# Options that are passed to pip unchanged: with a value, and without one.
 PASSED = (
     *("--trusted-host", "--proxy", "--cert", "--client-cert", "--retries", "--cache-dir", "--build-constraint"),
     *("--keyring-provider", "--use-feature", "--use-deprecated", "--exists-action", "--global-option", "--log"),
@@ -96,7 +106,7 @@ _IGNORED_PIP_FLAGS = ("-q", "--quiet", "-v", "--verbose", "-y", "--yes")
 
 
 class _Pass(argparse.Action):
-    """Collects an option, with its value as it was typed, for pip."""
+    """Collects an option with its value, unchanged, for pip."""
 
     def __call__(
         self, _: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
@@ -106,7 +116,7 @@ class _Pass(argparse.Action):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a parser understand all of it. What was not given is not set."""
+    """Add all options to a parser. Options that are not given are not set in the namespace."""
     parser.add_argument("requirements", nargs="*", metavar="REQUIREMENT", help='rich, "numpy>=2", a path or a URL')
     group: argparse._ActionsContainer = parser
     for option in OPTIONS:
@@ -133,9 +143,16 @@ def add_idle(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
-    """What was typed, by keyword: options may stand among requirements, and after `--` all are requirements.
+    """Parse arguments with options among the requirements; after `--` all are requirements.
 
-    argparse forgets where `--` was when it parses them intermixed.
+    `--` is handled here because argparse loses its position in `parse_intermixed_args()`.
+
+    Args:
+        parser: A parser with these options.
+        words: The arguments.
+
+    Returns:
+        The keyword arguments of `install()`.
     """
     end = list(words).index("--") if "--" in words else len(words)
     found = vars(parser.parse_intermixed_args(words[:end]))
@@ -149,7 +166,17 @@ class _PipCommandParser(argparse.ArgumentParser):
 
 
 def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
-    """What follows a literal `pip install`, as keyword arguments; ValueError says what is not understood."""
+    """Parse the arguments of a literal `pip install` command.
+
+    Args:
+        words: The arguments after `install`.
+
+    Returns:
+        The keyword arguments of `install()`.
+
+    Raises:
+        ValueError: An option is unknown or has no value.
+    """
     parser = _PipCommandParser(add_help=False, allow_abbrev=False)
     add_options(parser)
     parser.add_argument("--timeout", action=_Pass, default=argparse.SUPPRESS)
@@ -175,11 +202,15 @@ _REFUSED = {
 
 
 def check_pip_arguments(arguments: Sequence[str]) -> None:
-    """RequirementError for what would change where or what is installed, or is no option at all.
+    """Check the option `pip_arguments`. pip accepts abbreviated options, so abbreviations of refused ones are refused.
 
-    pip understands beginnings of options, so those of what is refused are refused too.
+    Args:
+        arguments: The arguments for pip.
+
+    Raises:
+        RequirementError: An argument is not a long option, or changes what is installed or where.
     """
-    values = 0  # how many words belong to the option before
+    values = 0  # the number of arguments that belong to the previous option
     for argument in arguments:
         if values:
             values = 0

@@ -1,4 +1,4 @@
-"""What was asked for: requirements as people type them, and options that make sense together, before any work."""
+"""A request: its requirements and options, parsed and checked for contradictions before any work begins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Request", "RequirementLike", "parse_request"]
 
 _REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
-# What cannot be asked for together, and why not.
+# Options that exclude each other, and why.
 _CONTRADICTIONS = (
     *(("no_index", other, "there is no index to ask") for other in ("index_url", "extra_index_urls")),
     ("require_hashes", "editable", "a project that is used where it lies has no hash"),
@@ -42,7 +42,7 @@ _CONTRADICTIONS = (
         )
     ),
 )
-# What makes no sense without another.
+# Options that require another one, and why.
 _NEEDS = (
     ("upgrade_strategy", "upgrade", "it says how far an upgrade goes"),
     ("extras", "pylock", "the extras of anything else are in brackets: name[extra]"),
@@ -51,17 +51,24 @@ _NEEDS = (
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request, as every engine is asked it.
+    """A checked request, in the form that every engine gets. Fields that are not listed are options of `install()`.
 
-    `requirements` are PEP 508 strings, URLs, or absolute paths of wheels, source archives and projects, with extras;
-    `editables` absolute paths or URLs of projects; `files` requirement files. `groups` is empty: groups, scripts and
-    lock files have been read, and their requirements are among the others.
-    `names` are those that are known before anything is resolved. `removals` are the names of what shall go.
-    `indexed` are names whose URL is an index's choice that a lock file wrote down, and no direct one (PEP 610).
-    `constraints` are files or requirements. `upgrade_strategy` is only-if-needed or eager. `config_settings` are
-    (key, value) pairs. `engine_arguments` are handed on as they are. `timeout` is in seconds.
-    `requester`: who asks, or empty. `verify`: import what changes, in a trial, before it is accepted. `overlap`: allow,
-    or refuse what brings a file of another distribution.
+    Args:
+        requirements: PEP 508 strings, URLs, or absolute paths of wheels, source archives and projects, with extras.
+        names: The normalized names that are known before the resolution.
+        removals: The normalized names of the distributions to remove.
+        editables: Absolute paths or URLs of projects to install in editable mode.
+        files: Absolute paths or URLs of requirements files.
+        groups: Always empty: groups, scripts and lock files have been read, and are among the requirements.
+        indexed: The names whose URL in a lock file comes from an index, so that it is not a direct URL (PEP 610).
+        upgrade_strategy: "only-if-needed" or "eager".
+        constraints: Absolute paths or URLs of constraints files, or requirement strings.
+        config_settings: (key, value) pairs.
+        engine_arguments: Arguments for the engine, passed unchanged.
+        timeout: In seconds; None for the defaults.
+        requester: The requester's name; empty if none.
+        verify: Whether to import the changed distributions in a preview before the commit.
+        overlap: "allow", or "refuse" what brings a file of another distribution.
     """
 
     requirements: tuple[str, ...]
@@ -101,20 +108,29 @@ class Request:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """What shall be there, for the history: `rich`, `-e /src/x`, `-r /src/requirements.txt (for a-plugin)`."""
+        """The requirements as texts for the history: `rich`, `-e /src/x`, `-r /src/requirements.txt (for a-plugin)`."""
         lines = (*self.requirements, *(f"-e {path}" for path in self.editables), *(f"-r {path}" for path in self.files))
         return tuple(f"{line} (for {self.requester})" if self.requester else line for line in lines)
 
 
 def parse_request(requirements: tuple[RequirementLike, ...], **options: object) -> Request:
-    """Check a request; RequirementError says which part of it cannot be understood, or contradicts another."""
+    """Parse and check a request.
+
+    Args:
+        requirements: The requirements as the caller gave them; a string may be a literal `pip install` command.
+        **options: The options of `install()` that concern the request.
+
+    Raises:
+        RequirementError: A requirement or an option is invalid, or options contradict each other.
+        DownloadError: LIVEINSTALL_OFFLINE is set, and a file or URL is not local.
+    """
     texts, asked = _understand(requirements, options)
     learn([texts, asked])
     _check_passwords(texts, asked)
     _check_together({**asked, "requirements": texts})
     asked = without_network(asked) if is_offline() else asked
     locked, read = _read_sources(asked)
-    parsed = [found for found in map(parse_requirement, [*texts, *read]) if found]
+    parsed = [requirement for requirement in map(parse_requirement, [*texts, *read]) if requirement]
     editables = [
         *map(parse_editable, asked["editable"]),
         *(ParsedRequirement(path) for path in (locked.editables if locked else ())),
@@ -122,11 +138,11 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
     files = tuple(_file(path, "requirements") for path in asked["requirement_files"])
     _check_hashes(asked, parsed, files)
     if is_offline():
-        check_local(found.url for found in (*parsed, *editables))
+        check_local(each.url for each in (*parsed, *editables))
     return Request(
-        requirements=tuple(found.text for found in parsed),
-        names=frozenset(found.name for found in (*parsed, *editables) if found.name),
-        editables=tuple(found.text for found in editables),
+        requirements=tuple(requirement.text for requirement in parsed),
+        names=frozenset(each.name for each in (*parsed, *editables) if each.name),
+        editables=tuple(editable.text for editable in editables),
         files=files,
         indexed=locked.indexed if locked else frozenset(),
         deps=asked["deps"] and not locked,
@@ -153,7 +169,7 @@ def _check_passwords(texts: Sequence[Any], asked: Mapping[str, Any]) -> None:
 def _understand(
     requirements: tuple[RequirementLike, ...], options: Mapping[str, object]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The requirements, and every option with a value of its kind. A literal "pip install -U x" is taken apart."""
+    """The requirements, and all options with valid values. A literal "pip install -U x" is split into both."""
     unknown = sorted(set(options) - set(DEFAULTS))
     if unknown:
         raise wrong(f"install() has no option {unknown[0]!r}.", unknown[0])
@@ -166,7 +182,7 @@ def _understand(
 
 
 def _check_together(asked: Mapping[str, Any]) -> None:
-    """Refuse combinations that contradict each other, and a request for nothing."""
+    """Refuse contradicting options, and a request without any requirement."""
     given = {name for name, value in asked.items() if value != DEFAULTS.get(name, ()) and value != []}
     for one, other, why in _CONTRADICTIONS:
         if {one, other} <= given:
@@ -189,7 +205,7 @@ def _check_together(asked: Mapping[str, Any]) -> None:
 
 
 def _read_sources(asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
-    """The lock file's choice, if there is one, and the requirements of lock file, groups and script."""
+    """The content of the lock file, or None, and the requirements of the lock file, the groups and the script."""
     if not (asked["pylock"] or asked["groups"] or asked["script"]):
         return None, []
     from liveinstall._requirements import requirement_files  # tomllib, only where it is needed
@@ -202,16 +218,16 @@ def _read_sources(asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
 
 
 def _check_hashes(asked: Mapping[str, Any], parsed: Sequence[ParsedRequirement], files: tuple[str, ...]) -> None:
-    for found in parsed if asked["require_hashes"] else ():
-        if found.is_vcs:
-            raise wrong(f"require_hashes=True, and {found.text!r} comes from version control, without one.", found.text)
-        if not (found.pinned or files):
+    for each in parsed if asked["require_hashes"] else ():
+        if each.is_vcs:
+            raise wrong(f"require_hashes=True, and {each.text!r} comes from version control, without one.", each.text)
+        if not (each.pinned or files):
             todo = "Give it in a requirements file, or as #sha256=... of a URL."
-            raise wrong(f"require_hashes=True, and {found.text!r} has no hash.", found.text, todo=todo)
+            raise wrong(f"require_hashes=True, and {each.text!r} has no hash.", each.text, todo=todo)
 
 
 def _file(path: str, kind: str) -> str:
-    """A file as an absolute path; a URL stays as it is."""
+    """The absolute path of a file; a URL is returned unchanged."""
     if _REMOTE.match(path):
         return path
     full = os.path.abspath(os.path.expanduser(path))
@@ -223,7 +239,7 @@ def _file(path: str, kind: str) -> str:
 
 
 def _constraint(text: str) -> str:
-    """Constraints are files, their URLs, or requirements such as "numpy<2"."""
+    """A constraint: the path or URL of a file, or a requirement such as "numpy<2"."""
     if _REMOTE.match(text) or os.path.isfile(text) or text.endswith((".txt", ".in", ".cfg")):
         return _file(text, "constraints")
     try:

@@ -1,4 +1,4 @@
-"""One requirement as people type it: a name, a URL, or something on this disk; checked, and made absolute."""
+"""Parsing one requirement: a PEP 508 string, a URL or a local path, checked and with an absolute path."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ _PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
 @dataclass(frozen=True)
 class ParsedRequirement:
-    """A checked requirement: what an engine is given, and its canonical name where that is known already.
+    """A checked requirement.
 
-    `url` is its direct URL, or empty; `pinned` says that a hash is part of it.
+    Args:
+        text: The requirement for the engine.
+        name: The normalized project name; empty if it is not known before a build.
+        url: The direct URL; empty if there is none.
+        pinned: Whether the URL has a hash.
     """
 
     text: str
@@ -39,24 +43,39 @@ class ParsedRequirement:
 
     @property
     def is_vcs(self) -> bool:
-        """Whether it comes from version control."""
+        """Whether the URL is one of a version control system."""
         return bool(_VCS.match(self.url))
 
 
 def text_of(value: object) -> str:
-    """A path, Requirement or string as a string."""
+    """Convert a path, a Requirement or a string to a string."""
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
 def wrong(what: str, text: object, *, todo: str = "") -> RequirementError:
-    """The error for something that was asked for. A password in it is not shown."""
+    """Make a RequirementError, without credentials in its texts.
+
+    Args:
+        what: What is wrong.
+        text: The offending requirement or option.
+        todo: How to proceed.
+    """
     return RequirementError(redact(what), todo=redact(todo), requirement=redact(text_of(text)))
 
 
 def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
-    """Check one requirement; None where its marker does not apply here. RequirementError says what is wrong.
+    """Parse one requirement.
 
-    A path is one if it has a separator or begins with a dot, or ends as an archive does: as pip reads it.
+    As in pip, a string is a path if it has a separator, begins with a dot, or ends like an archive.
+
+    Args:
+        given: A PEP 508 string, a Requirement, a URL or a path.
+
+    Returns:
+        The requirement; None if its marker does not apply to this interpreter.
+
+    Raises:
+        RequirementError: It is invalid, or the path does not exist.
     """
     text = text_of(given).strip()
     if isinstance(given, os.PathLike):
@@ -71,7 +90,14 @@ def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
 
 
 def parse_editable(given: RequirementLike) -> ParsedRequirement:
-    """Check a project that shall be installed in place: a directory, its file: URL, or a repository with a name."""
+    """Parse an editable requirement.
+
+    Args:
+        given: A directory, its `file:` URL, or the URL of a repository with a name.
+
+    Raises:
+        RequirementError: It is none of these.
+    """
     text = text_of(given).strip()
     named = _NAMED.match(text)
     url = named[3] if named else text
@@ -94,7 +120,7 @@ def parse_editable(given: RequirementLike) -> ParsedRequirement:
 
 
 def split_extras(text: str) -> tuple[str, str]:
-    """`./x[a,b]` as its path and its extras; extras keep their brackets."""
+    """Split `./x[a,b]` into the path and the extras, with their brackets."""
     match = _EXTRAS.match(text)
     return (match[1], match[2]) if match else (text, "")
 
@@ -108,7 +134,7 @@ def _looks_like_a_path(text: str) -> bool:
 
 
 def _without_marker(text: str) -> tuple[str, bool]:
-    """The text without its marker, and whether that applies. A semicolon in a URL is no marker without a blank."""
+    """The text without its marker, and whether the marker applies. In a URL a marker needs a space after `;`."""
     bare, semicolon, marker = text.rpartition("; " if _URL.match(text) else ";")
     if not semicolon:
         return text, True
@@ -158,7 +184,7 @@ def _wheel(path: Path, extras: str, text: str) -> ParsedRequirement:
 
 
 def _project(path: str, text: str) -> str:
-    """The absolute path of a directory that can be built, with links as they are."""
+    """The absolute path of a project directory; symbolic links are not resolved."""
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.isdir(full):
         raise wrong(f"there is no project at {full}.", text, todo="A directory with a pyproject.toml or a setup.py.")

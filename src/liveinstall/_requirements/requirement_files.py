@@ -1,6 +1,6 @@
-"""Files that say what is wanted: a project's groups (PEP 735), a script's block (PEP 723), a lock file (PEP 751).
+"""Files with requirements: dependency groups (PEP 735), inline script metadata (PEP 723), lock files (PEP 751).
 
-They are read here and not by an engine, so that it need not be a new one.
+They are read here instead of by the engine, so that older engines work too.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ _STRONG = ("sha256", "sha384", "sha512")
 
 @dataclass(frozen=True)
 class Locked:
-    """What a lock file chose: requirements with URLs and hashes, projects to be used in place.
+    """The packages that a lock file selects for this interpreter.
 
-    `indexed`: canonical names of those that came from an index, so that their URL is not a direct one (PEP 610).
+    Args:
+        requirements: Direct references (PEP 508) with hashes.
+        editables: The absolute paths of projects to install in editable mode.
+        indexed: The normalized names of packages from an index, whose URL is therefore not a direct one (PEP 610).
     """
 
     requirements: tuple[str, ...]
@@ -39,9 +42,16 @@ class Locked:
 
 
 def read_group(spelled: str) -> tuple[str, ...]:
-    """The requirements of a dependency group, `NAME` or `PATH/pyproject.toml:NAME`, with what it includes.
+    """Read a dependency group (PEP 735), with the groups that it includes.
 
-    Raises: RequirementError.
+    Args:
+        spelled: `NAME`, for the pyproject.toml of the current directory, or `PATH/pyproject.toml:NAME`.
+
+    Returns:
+        The requirements.
+
+    Raises:
+        RequirementError: The file or the group is missing or invalid.
     """
     path, colon, name = spelled.rpartition(":")
     path = os.path.abspath(os.path.expanduser(path if colon else "pyproject.toml"))
@@ -65,22 +75,29 @@ def _members(name: str, groups: Mapping[str, Any], path: str, spelled: str, trai
         raise wrong(f"the groups of {path} include each other: {' -> '.join((*trail, name))}.", spelled)
     if not isinstance(groups[name], list):
         raise wrong(f"the group {name!r} of {path} is no list.", spelled)
-    found = []
+    requirements = []
     for entry in groups[name]:
         if isinstance(entry, str):
-            found.append(entry)
+            requirements.append(entry)
         elif isinstance(entry, dict) and set(entry) == {"include-group"} and isinstance(entry["include-group"], str):
             included = canonicalize_name(entry["include-group"])
-            found += _members(included, groups, path, spelled, (*trail, name))
+            requirements += _members(included, groups, path, spelled, (*trail, name))
         else:
             raise wrong(f"the group {name!r} of {path} has an entry that is not understood: {entry!r}.", spelled)
-    return found
+    return requirements
 
 
 def read_script(script: str) -> tuple[str, ...]:
-    """The requirements in a script's block. Whether this Python fits is checked.
+    """Read the requirements in a script's inline metadata (PEP 723).
 
-    Raises: RequirementError.
+    Args:
+        script: The path of the script.
+
+    Returns:
+        The requirements.
+
+    Raises:
+        RequirementError: The script is missing, has no valid metadata, or requires another version of Python.
     """
     path = os.path.abspath(os.path.expanduser(script))
     blocks = [match["content"] for match in _BLOCK.finditer(_read(path, "script", script)) if match["type"] == "script"]
@@ -96,19 +113,25 @@ def read_script(script: str) -> tuple[str, ...]:
 
 
 def _check_python(wanted: Any, path: str, given: str) -> None:
-    here = platform.python_version()
+    version = platform.python_version()
     try:
-        fits = SpecifierSet(str(wanted)).contains(here, prereleases=True)
+        fits = SpecifierSet(str(wanted)).contains(version, prereleases=True)
     except InvalidSpecifier as error:
         raise wrong(f"requires-python of {path} is not understood: {wanted!r}.", given) from cause_of(error)
     if not fits:
-        raise wrong(f"{path} requires Python {wanted}, and this is {here}.", given)
+        raise wrong(f"{path} requires Python {wanted}, and this is {version}.", given)
 
 
 def read_lock(lock: str, *, extras: tuple[str, ...] = (), groups: tuple[str, ...] | None = None) -> Locked:
-    """What a lock file chooses for this interpreter; without `groups` its default ones.
+    """Read a lock file (PEP 751), and select its packages for this interpreter.
 
-    Raises: RequirementError, also when it does not apply here, or offers a file without a good hash.
+    Args:
+        lock: The path of the lock file.
+        extras: The extras to select.
+        groups: The dependency groups to select. Default: the file's default groups.
+
+    Raises:
+        RequirementError: The file is invalid or not for this interpreter, or a file in it has no strong hash.
     """
     path = os.path.abspath(os.path.expanduser(lock))
     content = _toml(path, "lock file", lock)
@@ -119,12 +142,12 @@ def read_lock(lock: str, *, extras: tuple[str, ...] = (), groups: tuple[str, ...
             "lock files need packaging 26.1 or newer.", lock, todo='install("packaging>=26.1"), and restart.'
         ) from cause_of(error)
     try:
-        found = Pylock.from_dict(content)
-        _check_known("extra", extras, found.extras or (), path, lock)
+        pylock = Pylock.from_dict(content)
+        _check_known("extra", extras, pylock.extras or (), path, lock)
         _check_known(
-            "group", groups or (), [*(found.dependency_groups or ()), *(found.default_groups or ())], path, lock
+            "group", groups or (), [*(pylock.dependency_groups or ()), *(pylock.default_groups or ())], path, lock
         )
-        chosen = list(found.select(extras=extras, dependency_groups=groups))
+        chosen = list(pylock.select(extras=extras, dependency_groups=groups))
     except (PylockValidationError, PylockSelectError) as error:
         raise wrong(f"{path} cannot be used: {error}.", lock) from cause_of(error)
     if not chosen:
@@ -155,7 +178,7 @@ def _project_of(what: Any, home: str) -> str:
 
 
 def _url(what: Any, home: str, lock: str) -> str:
-    """Where a locked package comes from; its hash or commit is part of it. A path counts from the lock file."""
+    """The URL of a locked package, with its hash or commit. Paths are relative to the lock file."""
     path = os.path.normpath(os.path.join(home, what.path)) if what.path else ""
     local = bool(path) and (not getattr(what, "url", None) or os.path.exists(path))
     url = Path(path).as_uri() if local else what.url

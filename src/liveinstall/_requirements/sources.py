@@ -1,4 +1,4 @@
-"""Where packages may come from: the part of a request that an engine can use before the rest is known."""
+"""The sources of packages: the part of a request that an engine can use before the rest is parsed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Sources(NamedTuple):
-    """Indexes and directories, as in `liveinstall.install()`, and which projects come as wheels or archives."""
+    """The options of `liveinstall.install()` that say where packages come from, and in which format."""
 
     no_index: bool = False
     index_url: str | None = None

@@ -1,1 +1,1 @@
-"""Wheels become parts: checked, unpacked beside their place, compiled."""
+"""Staging: wheels are checked, unpacked into parts next to their final location, and compiled."""

@@ -1,12 +1,12 @@
-"""Runs in child processes: `python -I -S _compile_child.py SHARE SHARES` compiles what stdin announces.
+"""A child process, `python -I -S _compile_child.py SHARE SHARES`, that compiles the sources announced on its stdin.
 
-A line: kind, part, home and path in the part, separated by tabs; home is the final place, for which it is compiled.
-Kinds: `must` is compiled; `seed` is compiled, and what it imports at its top level, as far as that is announced too;
-`more` is only announced. What a package's own module imports within its functions is likely to be needed; it is done
-while nothing else is to be done. Each of the SHARES children is told the same and follows the same imports, and does
-what falls to it: nothing needs to be agreed upon. After a line `end` what is wanted is still compiled, but nothing that
-is only likely. The end of stdin means that nobody wants it any more, or that whoever did has died: then the child ends
-at once, because what it compiles may be removed. A failure is none: the import will say it.
+A line has the kind, the part, the home and the path in the part, separated by tabs; the home is the final directory,
+for which the source is compiled. Kinds: `must` is compiled; `seed` is compiled, together with the announced modules
+that it imports at its top level; `more` is only announced. Modules that a package imports within functions are likely
+to be needed, and are compiled while there is nothing else to do. All SHARES children get the same lines and follow the
+same imports, and each compiles its share, so they need not communicate. After a line `end` the wanted modules are still
+compiled, but not the likely ones. The end of stdin means that the result is no longer needed, or that the parent has
+died: the child exits at once, because the files may be removed. Failures are ignored: the import will report them.
 """
 
 import collections
@@ -20,13 +20,13 @@ from py_compile import compile as compile_file
 
 _IMPORT = re.compile(r"\s+(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n]*)|import[ \t]+([^\n]+))")
 _TRY = re.compile(r"\ntry:[^\n]*\n(?:(?:[ \t][^\n]*)?\n)+")
-# How a line begins, each text of which is found a hundred times as fast as an expression.
+# The beginnings of import lines: searching for a string is a hundred times as fast as for a regular expression.
 _AT_ONCE = ("\nfrom ", "\nimport ")
 _WITHIN = ("\n    from ", "\n    import ")  # a `try`, not deeper
 
 
 class Compiler:
-    """What is announced, wanted or likely to be, and what is to be compiled next; paths are relative to their part."""
+    """The announced, wanted and likely modules, and the queues of those to compile, by paths relative to the part."""
 
     def __init__(self, share=0, shares=1):
         self.share, self.shares = share, shares
@@ -89,13 +89,13 @@ class Compiler:
 
 
 def is_top(path):
-    """Whether it is what a top-level name imports."""
+    """Whether a path is a top-level module or the `__init__` of a top-level package."""
     package, _, module = path.rpartition("/")
     return not package or ("/" not in package and module == "__init__.py")
 
 
 def matches(pattern, text, starts):
-    """Where the pattern matches at one of the starts."""
+    """The matches of the pattern at the given beginnings of lines."""
     for start in starts:
         place = text.find(start)
         while place >= 0:
@@ -106,7 +106,7 @@ def matches(pattern, text, starts):
 
 
 def imports(text, path, starts):
-    """The modules that a source may import in lines that begin so, as paths without a suffix, parents first."""
+    """The modules that a source may import in lines with these beginnings, as paths without a suffix, parents first."""
     package = path.split("/")[:-1]
     for found in matches(_IMPORT, text, starts):
         start, names, plain = found.groups("")

@@ -1,10 +1,10 @@
-"""Compile, beside the unpacking, what the next import will need.
+"""Compile bytecode for the next import, in parallel with the unpacking.
 
-Compiling everything is most of pip's time, for modules that nobody imports; compiling nothing leaves it to the first
-import, on one core. Of what is new, what was asked for by name gets what its packages import at their top level, and
-what that imports in turn, also of what came with it, on all cores; and what its packages import within their functions,
-as far as there is time until all is unpacked. What replaces something loaded gets the modules that are loaded, because
-the restart imports them. The code is compiled for its final place.
+Compiling everything takes most of pip's time, for modules that are never imported; compiling nothing leaves it to the
+first import, on one core. Of the new distributions those that were requested by name get bytecode for the modules that
+their packages import at the top level, directly or indirectly, even from dependencies, on all cores; and while the
+unpacking lasts, for modules that their packages import within functions. The replacement of a loaded distribution gets
+bytecode for the loaded modules, because the restart imports them. The code is compiled for its final location.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _AT_ONCE = 8  # lines: to write each by itself takes longer than to link a file
 
 
 class BytecodeCompiler:
-    """A context with child processes that compile what is announced. Their failures are none.
+    """A context manager with child processes that compile announced sources. Their failures are ignored.
 
-    They start when it is entered, to be ready when the engine is. On leaving it, they are stopped; they also end when
-    this process dies.
+    The processes start on entry, so that they are ready when the engine is. They are stopped on exit, and exit by
+    themselves if this process dies.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class BytecodeCompiler:
         self._told = 0
 
     def __enter__(self) -> Self:
-        """Start one child for each core, unless this interpreter writes no bytecode."""
+        """Start one child process for each core, unless this interpreter does not write bytecode."""
         if sys.implementation.cache_tag and not sys.dont_write_bytecode:
             shares = min(os.cpu_count() or 1, _MOST)
             self._children = [
@@ -60,15 +60,26 @@ class BytecodeCompiler:
         return self
 
     def only(self, loaded: Mapping[str, AbstractSet[str]]) -> None:
-        """Of these distributions compile only what is loaded: name -> the final places of its loaded modules."""
+        """Compile only the loaded modules of some distributions.
+
+        Args:
+            loaded: The name of each of these distributions -> the final paths of the loaded modules.
+        """
         self._loaded = loaded
 
     def start_with(self, names: AbstractSet[str]) -> None:
-        """Follow imports from the packages of these distributions; of the others only what those import is wanted."""
+        """Compile the packages of these distributions, and of other distributions only the modules that they import."""
         self._first = names
 
     def announce(self, name: str, part: str, home: str, path: str) -> None:
-        """Tell of a source that is now whole: `path` in the part of distribution `name`."""
+        """Announce a source file that is completely written.
+
+        Args:
+            name: Its distribution.
+            part: The absolute path of the part.
+            home: The final directory.
+            path: Its path relative to the part.
+        """
         if not path.endswith(".py") or "\t" in path or "\n" in path:
             return
         line = f"{self._kind(name, home, path)}\t{part}\t{home}\t{path}\n".encode("utf-8", "surrogateescape")
@@ -90,7 +101,7 @@ class BytecodeCompiler:
         return "seed" if not package or ("/" not in package and module == "__init__.py") else "more"
 
     def finish(self) -> None:
-        """Wait until what is wanted is compiled."""
+        """Wait until all wanted modules are compiled."""
         for child in self._children:
             with suppress(OSError):
                 assert child.stdin is not None
@@ -101,7 +112,7 @@ class BytecodeCompiler:
         self.cancel()
 
     def cancel(self) -> None:
-        """Stop at once; for before what is being compiled is removed."""
+        """Stop at once, before the files are removed."""
         with self._lock:
             children, self._children = self._children, []
         for child in children:
@@ -111,5 +122,5 @@ class BytecodeCompiler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave no child behind."""
+        """Stop the child processes."""
         self.cancel()

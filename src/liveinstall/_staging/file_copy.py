@@ -1,4 +1,4 @@
-"""Files of a part are written: read once, hashed on the way, whole or an error."""
+"""Writing the files of a part: each is read once, hashed on the way, and complete unless an error is raised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGE = 2**20  # bytes of a file, and of its pieces
 
 
 class Rejoined(io.RawIOBase):
-    """A stream whose beginning has been read already."""
+    """A stream whose beginning has been read already, and is prepended again."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._head = head
@@ -30,7 +30,17 @@ class Rejoined(io.RawIOBase):
 
 
 def copy(stream: BinaryIO, out: io.FileIO | None, hashes: Iterable[hashlib._Hash], *, large: bool) -> int:
-    """Read all of `stream` into `hashes` and `out`; its size. Of a large file a piece is written beside reading on."""
+    """Copy a stream into a file and into hashes.
+
+    Args:
+        stream: The source.
+        out: The file; None to compute only the hashes.
+        hashes: The hash objects to update.
+        large: Whether to write in a thread while the next chunk is read.
+
+    Returns:
+        The size in bytes.
+    """
 
     def take(chunk: bytes) -> int:
         for each in hashes:
@@ -51,14 +61,14 @@ def copy(stream: BinaryIO, out: io.FileIO | None, hashes: Iterable[hashlib._Hash
 
 
 def _write_all(out: io.FileIO, chunk: bytes) -> None:
-    """An unbuffered write may take less than all of it, on a disk that is just filling up."""
+    """Write a whole chunk: an unbuffered write may be partial if the disk is nearly full."""
     view = memoryview(chunk)
     while view:
         view = view[out.write(view) :]
 
 
 def finish(out: io.FileIO, *, executable: bool) -> int:
-    """Its mode: executable for whoever may read it, under any umask."""
+    """Set and return the mode of a file: executable by everybody who may read it, under any umask."""
     mode = os.fstat(out.fileno()).st_mode & 0o777
     if executable:
         mode |= (mode & 0o444) >> 2

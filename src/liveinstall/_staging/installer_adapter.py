@@ -1,6 +1,6 @@
-"""`installer` reads a checked wheel and writes into a part: its schemes, scripts and launchers.
+"""The adapter of the `installer` package, which reads a checked wheel and writes its files, scripts and launchers.
 
-Loaded only where there is something to be unpacked or made.
+It is imported only if a wheel has to be unpacked or launchers have to be made.
 """
 
 from __future__ import annotations
@@ -48,7 +48,17 @@ _MAX_SCRIPT = 2**24  # bytes of a script whose first line is rewritten
 
 
 def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: Mapping[str, bytes]) -> None:
-    """Let `installer` write what the writer has not linked yet. Raises: WheelRefusedError, OSError."""
+    """Write all files that are not linked yet, by `installer`.
+
+    Args:
+        archive: The wheel.
+        writer: Writes into the part.
+        metadata: Additional files of the `.dist-info` directory: name -> content.
+
+    Raises:
+        WheelRefusedError: A file is not what RECORD says.
+        OSError: A file cannot be written.
+    """
     try:
         installer.install(
             CheckedWheelSource(archive, writer.checked, writer.linked), PartDestination(writer), dict(metadata)
@@ -58,7 +68,7 @@ def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: 
 
 
 class PartDestination(WheelDestination):
-    """Hands each file to a writer. `installer` gets entries without a hash back: the writer has the rows."""
+    """Passes each file to a writer. The entries for `installer` have no hash: the writer has the RECORD rows."""
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
@@ -69,7 +79,7 @@ class PartDestination(WheelDestination):
     def write_file(
         self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
     ) -> RecordEntry:
-        """Write one file of the wheel, or of the metadata that is added to it."""
+        """Write one file of the wheel, or of the additional metadata."""
         path, writer, record = os.fspath(path), self.writer, self.writer.checked.record
         source = path if scheme == writer.root and path in record else f"{writer.checked.data}/{scheme}/{path}"
         expected = None if path in writer.added else record.get(source)
@@ -85,7 +95,7 @@ class PartDestination(WheelDestination):
         return self._add(path, written)
 
     def _script(self, stream: BinaryIO, source: str, expected: Expected) -> tuple[BinaryIO, Expected]:
-        """A script, and what it is to be compared with; with a first line that names the interpreter, if it asks so."""
+        """A script and its RECORD row, with the interpreter in its first line if that is `#!python`."""
         head = stream.read(CHUNK)
         if not head.startswith(b"#!python"):
             return Rejoined(head, stream), expected  # type: ignore[return-value]
@@ -98,7 +108,7 @@ class PartDestination(WheelDestination):
             return io.BytesIO(fixed.read()), None
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
-        """Write the launcher of an entry point, if there shall be any."""
+        """Write the launcher of an entry point, unless launchers are disabled."""
         if not self.writer.launchers:
             return RecordEntry("", None, None)
         file_name, data = Script(name, module, attr, section).generate(self.writer.python, get_launcher_kind())
@@ -119,29 +129,35 @@ class PartDestination(WheelDestination):
 
 
 class CheckedWheelSource(WheelFile):
-    """A checked wheel: one spelling of its directories, one reading of WHEEL, and only what is to be written."""
+    """A checked wheel as a source for `installer`, restricted to the files that have to be written."""
 
     def __init__(self, archive: zipfile.ZipFile | UnpackedWheel, checked: Checked, done: Container[str] = ()) -> None:
-        """`done`: entries that are there already."""
+        """Open a checked wheel.
+
+        Args:
+            archive: The wheel.
+            checked: The result of its check.
+            done: The entries that are written already.
+        """
         super().__init__(cast("zipfile.ZipFile", archive))
         self._checked = checked
         self._done = done
 
     @property
     def data_dir(self) -> str:
-        """Its .data directory, which need not be spelled as the file name is."""
+        """Its `.data` directory, whose spelling may differ from the file name's."""
         return self._checked.data
 
     def read_dist_info(self, filename: str) -> str:
-        """The text of a file of the dist-info."""
+        """The text of a file of the `.dist-info` directory."""
         if filename == "WHEEL":
             return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(self._checked.purelib).lower()}\n"
         return super().read_dist_info(filename)
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """Yield what is to be written, sources first: not bytecode, and not what the policy leaves out.
+        """Yield the files to write, sources first, without bytecode and without files that the policy omits.
 
-        `installer` would read RECORD once more, and stumble over blank lines in it.
+        The method of `installer` would read RECORD again, and fail at blank lines in it.
         """
         for info in sorted(self._zipfile.infolist(), key=lambda info: write_order(info.filename)):
             name = info.filename

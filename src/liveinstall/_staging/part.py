@@ -1,4 +1,4 @@
-"""A wheel becomes a part: unpacked or linked into `<name>-<version>.part/`, ready to be renamed into place."""
+"""Making a part of a wheel: unpacked or linked into `<name>-<version>.part/`, from where files are only renamed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A staged distribution. `path` is absolute; `files` are where its files will be, absolute."""
+    """A staged distribution. `path` is the absolute path of the part; `files` are the final absolute paths."""
 
     name: str
     version: str
@@ -41,11 +41,20 @@ class Part:
 def stage(
     candidate: Candidate, target: Target, transaction: str, *, replaces: str = "", compiler: BytecodeCompiler
 ) -> Part:
-    """Unpack a candidate's wheel, or link an unpacked one, beside its place. Leaves nothing behind when it raises.
+    """Stage a candidate: unpack its wheel, or link an unpacked one, next to its final location.
 
-    `replaces`: sha256 of the RECORD of the version that goes, for the manifest.
+    If it raises, nothing is left behind.
 
-    Raises: WheelRefusedError, StagingError.
+    Args:
+        candidate: The chosen distribution.
+        target: The environment.
+        transaction: The id of the transaction, for the manifest.
+        replaces: The SHA-256 of the RECORD of the replaced version, for the manifest; empty if there is none.
+        compiler: Compiles the announced sources.
+
+    Raises:
+        WheelRefusedError: The wheel violates a rule of safe unpacking.
+        StagingError: A file cannot be written.
     """
     with reading(candidate) as (archive, checked):
         path = free_path(target.home(purelib=checked.purelib), candidate.name, candidate.version)
@@ -56,9 +65,11 @@ def stage(
 
 @contextmanager
 def reading(candidate: Candidate) -> Iterator[tuple[zipfile.ZipFile | UnpackedWheel, Checked]]:
-    """Open a candidate's wheel and check it by the policy; what goes wrong within is told as its own failure.
+    """Open and check a candidate's wheel. Errors in the block are reported as failures of this wheel.
 
-    Raises: WheelRefusedError, StagingError.
+    Raises:
+        WheelRefusedError: The wheel violates a rule of safe unpacking.
+        StagingError: A file cannot be read or written.
     """
     file_name = os.path.basename(candidate.wheel)
     try:
@@ -86,22 +97,28 @@ def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transactio
     path, checked = writer.path, writer.checked
     try:
         os.makedirs(path)
-        write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it tells a sweep that the directory is ours
+        write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but a sweep recognises the directory by it
         fill(archive, writer)
         write_manifest(path, encode_manifest(writer.rows, transaction, replaces))
     except BaseException:
-        writer.compiler.cancel()  # or it would write into what is removed
+        writer.compiler.cancel()  # otherwise it would write into a removed directory
         remove_tree(path)
         raise
     return Part(checked.name, writer.candidate.version, path, tuple(writer.targets), checked.notes)
 
 
 def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
-    """Write a checked wheel, and what says who installed it, into a directory that exists.
+    """Write a checked wheel, with INSTALLER and the like, into an existing directory.
 
-    What is unpacked already is linked; `installer` writes the rest, if there is any.
+    The files of an unpacked wheel are linked; `installer` writes the rest, if there is any.
 
-    Raises: WheelRefusedError, OSError.
+    Args:
+        archive: The wheel.
+        writer: Writes into the directory.
+
+    Raises:
+        WheelRefusedError: A file is not what RECORD says.
+        OSError: A file cannot be written.
     """
     metadata = _metadata(writer.candidate)
     if isinstance(archive, UnpackedWheel) and writer.candidate.shared:
@@ -115,13 +132,13 @@ def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
 
 
 def write_manifest(path: str, text: str) -> None:
-    """Write a part's manifest; the magic line alone says that it is unfinished, and ours."""
+    """Write the manifest of a part. A manifest of only the magic line marks the part as unfinished, and as ours."""
     with open(os.path.join(path, MANIFEST), "w", encoding="utf-8", newline="") as stream:
         stream.write(text)
 
 
 def free_path(home: str, name: str, version: str) -> str:
-    """Where a new part goes; numbered when the same version is staged already."""
+    """The path for a new part, with a number if the same version is staged already."""
     base = os.path.join(home, stem(name, version))
     path, number = base + PART, 1
     while os.path.lexists(path):

@@ -1,6 +1,6 @@
-"""What a wheel must be before anything of it is unpacked (design: security). Values in, an error or notes out.
+"""The rules that a wheel has to satisfy before it is unpacked; the result is an error, or notes for the user.
 
-`installer` and pip check less: pip accepts wrong RECORD hashes, both overwrite other distributions' files.
+`installer` and pip check less: pip accepts wrong RECORD hashes, and both overwrite files of other distributions.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # who installed it,
 
 @dataclass(frozen=True)
 class Checked:
-    """A wheel that passed: its RECORD (path -> (algorithm, hash, size or None)) and what a person should know.
+    """A wheel that satisfies the rules: its RECORD (path -> (algorithm, hash, size or None)) and notes for the user.
 
-    `left_out`: entries that are not unpacked, because the installer writes such files itself. `commands`: the launchers
-    that its entry points ask for.
+    `left_out` are the entries that are not unpacked, because the installing tool writes such files itself. `commands`
+    are the names of the launchers for its entry points.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Checked:
     notes: tuple[str, ...]
 
     def is_left_out(self, path: str) -> bool:
-        """Whether an entry is not unpacked: bytecode, and what is left out."""
+        """Whether an entry is not unpacked: bytecode, and entries of `left_out`."""
         return path in self.left_out or "__pycache__" in path.split("/")
 
 
@@ -85,13 +85,28 @@ class _WheelPolicy:
 
 
 def refused(wheel: str, entry: str, why: str) -> WheelRefusedError:
-    """The error for a wheel, which names the entry that breaks a rule."""
+    """Make the error for a wheel.
+
+    Args:
+        wheel: The wheel's file name.
+        entry: The offending entry; may be empty.
+        why: The violated rule.
+    """
     todo = "Tell the project, or take another version."
     return WheelRefusedError(f"{wheel} is refused: {entry!r} {why}.", todo=todo, wheel=wheel, entry=entry)
 
 
 def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, size: int) -> Checked:
-    """Check a wheel of `size` bytes, or an unpacked one; WheelRefusedError names the entry that breaks a rule."""
+    """Check a wheel.
+
+    Args:
+        archive: The archive, or an unpacked wheel.
+        file_name: The wheel's file name (PEP 427).
+        size: The archive's size in bytes.
+
+    Raises:
+        WheelRefusedError: An entry violates a rule.
+    """
     check = _WheelPolicy(archive, file_name)
     if isinstance(archive, UnpackedWheel):
         check_tree(archive, check.refuse)
@@ -118,12 +133,12 @@ def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, siz
 
 
 def start_notes(name: str, wheel: str) -> tuple[str, ...]:
-    """What of a wheel will run at every start of Python, for a plan; nothing of one that is not here."""
+    """Notes on the code of a wheel that runs at every start of Python; empty if the wheel is not on this machine."""
     try:
         with UnpackedWheel(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
             paths = [path for path in archive.namelist() if _AT_START.fullmatch(_IN_SITE.sub("", path))]
     except (OSError, zipfile.BadZipFile):
-        return ()  # staging it will say why
+        return ()  # staging will report the error
     return tuple(f"{name}: {path} {_RUNS}" for path in paths)
 
 
@@ -172,7 +187,7 @@ def _dist_info(check: _WheelPolicy, names: Iterable[str]) -> str:
 
 
 def _check_identity(check: _WheelPolicy, dist_info: str) -> tuple[str, str]:
-    """File name, dist-info and METADATA must name the same distribution."""
+    """Check that the file name, the `.dist-info` directory and METADATA name the same distribution."""
     try:
         name, version, *_ = parse_wheel_filename(check.file_name)
     except InvalidWheelFilename as error:
@@ -197,9 +212,9 @@ def _check_identity(check: _WheelPolicy, dist_info: str) -> tuple[str, str]:
 
 
 def read_head(text: str) -> Mapping[str, Sequence[str]]:
-    """The headers of a METADATA or WHEEL file as `email` reads them, by their names in lower case.
+    """The headers of a METADATA or WHEEL file, as `email` reads them, by their names in lower case.
 
-    That is asked only about what is written in an unusual way: it takes long to load, and reads descriptions too.
+    `email` itself is used only for files with unusual syntax: it is slow to import, and parses descriptions too.
     """
     end = _HEAD_ENDS.search(text)
     head = text[: end.end()] if end else text
@@ -216,7 +231,7 @@ def read_head(text: str) -> Mapping[str, Sequence[str]]:
 
 
 def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, data: str) -> list[str]:
-    """Where files would go; notes of what a person should know."""
+    """Check the final locations of all files; notes for the user."""
     for name in (f"{dist_info}/METADATA", f"{dist_info}/WHEEL", f"{dist_info}/RECORD"):
         if name not in names:
             check.refuse(name, "is missing")
@@ -235,7 +250,7 @@ def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, dat
 
 
 def _place(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
-    """Where an entry would lie: in site (site-packages), scripts, headers or data, and its path there."""
+    """The scheme of an entry (site, scripts, headers or data), and its path in it."""
     top, _, rest = name.partition("/")
     if not top.lower().endswith(".data"):
         return "site", name
@@ -265,7 +280,7 @@ def _check_site(check: _WheelPolicy, name: str, inner: str, dist_info: str) -> N
 
 
 def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> dict[str, tuple[str, str, int | None]]:
-    """RECORD and archive must be a bijection, with sha256 or stronger."""
+    """Check that RECORD and archive list the same files, with SHA-256 or a stronger hash."""
     own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}
     record: dict[str, tuple[str, str, int | None]] = {}
     for row in _rows(check, f"{dist_info}/RECORD"):
@@ -290,7 +305,7 @@ def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> 
 
 
 def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
-    """The rows of RECORD; blank ones, which some tools write, do not count."""
+    """The rows of RECORD without blank ones, which some tools write."""
     try:
         yield from filter(None, csv.reader(io.StringIO(_text(check, name, 4 * MAX_TEXT), newline="")))
     except csv.Error as error:
@@ -298,7 +313,7 @@ def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
 
 
 def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
-    """Read as `installer` will, [DEFAULT] and all, so that no script is made that was not looked at; their names."""
+    """Check the entry points, parsed as `installer` does it, so that no unchecked script is made; their names."""
     from configparser import ConfigParser, Error
 
     parser = ConfigParser(delimiters="=")

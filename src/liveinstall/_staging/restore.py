@@ -1,8 +1,8 @@
-"""Old files become a part: brought back from where a swap has retired them, verified against their own RECORD.
+"""Making a part of retired files, to undo a transaction: they are verified against their own RECORD.
 
-The retired files stay as they are, whatever happens. What is small is copied, because people edit the sources in
-site-packages and a link would change what is kept as well; what is big (libraries, models) is linked where the file
-system can, which costs no time and no room. Bytecode has no hash, so it is not brought back but compiled.
+The retired files are never changed. Small files are copied, because people edit sources in site-packages, which would
+change a linked file too. Large files (libraries, models) are hard-linked if the file system supports it, which takes no
+time and no space. Bytecode has no hash, so it is compiled again.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
     from liveinstall._staging.bytecode import BytecodeCompiler
     from liveinstall.results import Target
 
-LINKED_FROM = 2**20  # bytes; what is smaller is copied
+LINKED_FROM = 2**20  # bytes; smaller files are copied
 _Row = tuple[int, int, str, str]
 
 
 def restore(
     candidate: Candidate, target: Target, transaction: str, *, replaces: str, compiler: BytecodeCompiler
 ) -> Part:
-    """Make a part of a candidate's retired files. Leaves nothing behind when it raises.
+    """Make a part of a candidate's retired files. If it raises, nothing is left behind.
 
-    `replaces`: see `stage()`.
+    The arguments are those of `stage()`.
 
-    Raises: RetiredError, StagingError.
+    Raises:
+        RetiredError: A retired file is missing, or its hash is not the one in RECORD.
+        StagingError: A file cannot be written.
     """
     assert candidate.retired
     work = _Restoration(candidate, candidate.retired, target)
@@ -51,7 +53,7 @@ def restore(
             rows.append(row)
         write_manifest(work.path, encode_manifest(rows, transaction, replaces))
     except BaseException as error:
-        compiler.cancel()  # or it would write into what is removed
+        compiler.cancel()  # otherwise it would write into a removed directory
         remove_tree(work.path)
         if isinstance(error, OSError):
             raise StagingError(
@@ -62,7 +64,7 @@ def restore(
 
 
 class _Restoration:
-    """One distribution's way back. The places may have been others when its files were retired."""
+    """Restores one distribution. The scheme's directories may have changed since its files were retired."""
 
     def __init__(self, candidate: Candidate, kept: Retired, target: Target) -> None:
         name, version = candidate.name, candidate.version
@@ -75,7 +77,7 @@ class _Restoration:
         self.targets: list[str] = []
 
     def bring(self) -> Iterator[_Row]:
-        """Bring each file that the RECORD names; the manifest's rows."""
+        """Restore each file in RECORD; the rows of the manifest."""
         for inner, hash in self._recorded().items():
             target = os.path.normpath(os.path.join(self.home, inner))
             outside = inner.startswith("../") or os.path.isabs(inner)
@@ -89,7 +91,7 @@ class _Restoration:
                 yield self._bring(source, path, hash)
 
     def _recorded(self) -> dict[str, str]:
-        """Path -> hash of each file that the retired RECORD names, without bytecode that nobody can verify."""
+        """Path -> hash of each file in the retired RECORD, without bytecode, which cannot be verified."""
         record = os.path.join(self.kept.root, os.path.basename(self.kept.info), "RECORD")
         if not os.path.lexists(record):
             record = os.path.join(self.kept.info, "RECORD")  # the distribution is installed, and gets back its own
@@ -128,7 +130,7 @@ class _Restoration:
 
 
 def _digest(path: str, algorithm: str) -> bytes:
-    """The hash of a file; empty, which is no file's, for an algorithm that nobody knows here."""
+    """The hash of a file; empty for an unknown algorithm, so that the comparison fails."""
     with open(path, "rb") as stream:
         try:
             return hashlib.file_digest(stream, algorithm).digest()

@@ -1,4 +1,4 @@
-"""Stage all that a plan brings, or nothing."""
+"""Staging all new distributions of a plan, or none."""
 
 from __future__ import annotations
 
@@ -28,10 +28,22 @@ def stage_all(
     compiler: BytecodeCompiler,
     tell: Callable[[Event], None] = ignore_event,
 ) -> dict[str, Part]:
-    """Make the candidates' parts in parallel; on any failure remove what was made and raise the first error.
+    """Stage candidates in parallel. After a failure all parts are removed and the first error is raised.
 
-    `label(name)`: the transaction that a part belongs to, and the sha256 of the RECORD that it replaces.
-    `compiler` is told of each source that is whole, and stopped before anything is removed; `tell` of each part.
+    Args:
+        candidates: The chosen distributions.
+        target: The environment.
+        label: Returns, for a name, the id of the part's transaction and the SHA-256 of the RECORD that it replaces.
+        compiler: Compiles the written sources; it is stopped before anything is removed.
+        tell: Receives a `Staging` event for each part. Default: events are discarded.
+
+    Returns:
+        The parts, by name.
+
+    Raises:
+        WheelRefusedError: A wheel violates a rule of safe unpacking.
+        StagingError: A file cannot be written.
+        RetiredError: The old files of an undo are missing or damaged.
     """
 
     def one(candidate: Candidate) -> Part:
@@ -50,7 +62,7 @@ def stage_all(
             for job in jobs:
                 failure = job.exception()
                 if failure:
-                    failures.append(failure)  # the others are waited for, and their parts removed
+                    failures.append(failure)  # the others are completed first, then all parts are removed
                     continue
                 made = job.result()
                 parts[made.name] = made
@@ -68,23 +80,27 @@ def stage_all(
 
 
 def _size(candidate: Candidate) -> int:
-    """How much work a candidate is, compared with others of its kind; unreadable ones fail when their turn comes."""
+    """The relative amount of work for a candidate; unreadable ones fail when they are staged."""
     name = f"{candidate.name.replace('-', '_')}-{candidate.version}.dist-info"
     path = candidate.wheel or (candidate.unpacked and os.path.join(candidate.unpacked, name, "RECORD"))
     return os.path.getsize(path) if path and os.path.isfile(path) else 0
 
 
 def remove_parts(parts: Iterable[Part]) -> None:
-    """Remove staged parts that no transaction has."""
+    """Remove staged parts that belong to no transaction yet."""
     for part in parts:
         remove_tree(part.path)
 
 
 def check_conflicts(groups: Iterable[tuple[Iterable[Part], AbstractSet[str]]], owner: Callable[[str], str]) -> None:
-    """No file of another distribution, or of nobody, may be in a part's way; FileConflictError.
+    """Check that no part would overwrite a file of another distribution, or one that no RECORD lists.
 
-    `groups`: the parts that are swapped together, and the absolute paths that go out in the same swap.
-    `owner(path)`: who has a file, or empty.
+    Args:
+        groups: For each swap its parts, and the absolute paths that the same swap removes.
+        owner: Returns the distribution of a path, or an empty string.
+
+    Raises:
+        FileConflictError: A part would overwrite a file.
     """
     seen: dict[str, str] = {}
     for parts, leaving in groups:

@@ -1,6 +1,6 @@
-"""An unpacked wheel in an engine's cache, read as if it were the archive, so that all rules for wheels hold for it.
+"""An unpacked wheel in an engine's cache, with the interface of an archive, so that all rules for wheels apply to it.
 
-What only the archive could tell (entries that are hidden, doubled or encrypted) whoever unpacked it has decided.
+Rules that only apply to archives (hidden, duplicate or encrypted entries) were the responsibility of the engine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Row = tuple[str, str, int | None]  # algorithm, digest (base64, without padding)
 
 
 class FileEntry(NamedTuple):
-    """A file or directory of the tree, in the words of `zipfile.ZipInfo`: a directory's name ends with a slash."""
+    """A file or directory of the tree, with the fields of `zipfile.ZipInfo`: a directory's name ends with a slash."""
 
     filename: str
     file_size: int
@@ -35,7 +35,7 @@ class FileEntry(NamedTuple):
 
     @property
     def external_attr(self) -> int:
-        """Its mode, where zip has it."""
+        """Its mode, in the bits where `zipfile.ZipInfo` has it."""
         return self.mode << 16
 
     def is_dir(self) -> bool:
@@ -44,20 +44,29 @@ class FileEntry(NamedTuple):
 
 
 class UnpackedWheel:
-    """Read like a `zipfile.ZipFile`. `filename` is what the wheel's name could have been."""
+    """An unpacked wheel with the interface of `zipfile.ZipFile`. `filename` is a possible name of the wheel."""
 
     def __init__(self, root: str, name: str, version: str) -> None:
-        """List the tree; OSError when it is gone."""
+        """List the tree.
+
+        Args:
+            root: The directory, absolute.
+            name: The project name.
+            version: The version.
+
+        Raises:
+            OSError: The directory does not exist.
+        """
         self.root = root
         self.filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
         self._entries = {entry.filename: entry for entry in sorted(_walk(root))}
 
     def __enter__(self) -> Self:
-        """Nothing is open."""
+        """Return itself: nothing has to be opened."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is to be closed."""
+        """Do nothing: nothing has to be closed."""
 
     def infolist(self) -> list[FileEntry]:
         """All entries."""
@@ -68,7 +77,11 @@ class UnpackedWheel:
         return list(self._entries)
 
     def getinfo(self, name: str) -> FileEntry:
-        """One of them; KeyError if it is not there."""
+        """One entry.
+
+        Raises:
+            KeyError: There is no such entry.
+        """
         return self._entries[name]
 
     def read(self, entry: FileEntry | str) -> bytes:
@@ -77,13 +90,13 @@ class UnpackedWheel:
             return stream.read()
 
     def open(self, entry: FileEntry | str) -> io.FileIO:
-        """A file that knows where it lies, for a link to it."""
+        """Open a file as a raw stream with a name, so that it can be linked."""
         name = entry if isinstance(entry, str) else entry.filename
         return io.FileIO(os.path.join(self.root, *name.split("/")))
 
 
 def _walk(root: str) -> Iterator[FileEntry]:
-    """All that lies below `root`, a directory before what it has."""
+    """All entries below `root`, each directory before its content."""
     left = [""]
     while left:
         inner = left.pop()
@@ -97,7 +110,12 @@ def _walk(root: str) -> Iterator[FileEntry]:
 
 
 def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
-    """What holds for a tree as for an archive; `refuse(entry, why)` is called for the first thing that is wrong."""
+    """Check the rules that apply to trees as well as archives.
+
+    Args:
+        tree: The unpacked wheel.
+        refuse: Called as `refuse(entry, why)` for the first violation; it raises.
+    """
     entries = tree.infolist()
     if len(entries) > MAX_FILES:
         refuse(entries[MAX_FILES].filename, f"is one of more than {MAX_FILES} files")
@@ -110,7 +128,7 @@ def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
 
 @dataclass(frozen=True)
 class Link:
-    """A file that was compared with its row in RECORD and linked: its path in tree and part, mode, size and sha256."""
+    """A verified and linked file: its path in the tree and in the part, mode, size and SHA-256."""
 
     path: str
     mode: int
@@ -119,10 +137,18 @@ class Link:
 
 
 def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refuse: Refuse) -> Iterator[Link]:
-    """Link the files of `tree` that `listed` names to the same paths in `part`: path -> its row in the wheel's RECORD.
+    """Hard-link files of an unpacked wheel to the same paths in a part.
 
-    What cannot be linked, or has no sha256 there, is left to whoever copies. `refuse` is called for a file that is not
-    what its row says.
+    Files that cannot be linked, or have no SHA-256 in RECORD, are skipped; they have to be copied.
+
+    Args:
+        tree: The unpacked wheel.
+        listed: The files: path -> its row in the wheel's RECORD.
+        part: The directory of the part, absolute.
+        refuse: Called as `refuse(entry, why)` for a file that is not what its row says; it raises.
+
+    Returns:
+        The linked files.
     """
     made = {""}
     for path, (algorithm, digest, length) in listed.items() if os.name != "nt" else ():
@@ -140,11 +166,11 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
 
 
 def _read(path: str) -> tuple[int | None, int, bytes]:
-    """Mode, size and sha256; no mode where a link would not be as good as a copy."""
+    """The mode, size and SHA-256 of a file; None as the mode if the file has to be copied."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         about, sha256, size = os.fstat(handle), hashlib.sha256(), 0
-        # No longer than it was found to be: a larger buffer, or one read more, would cost as much as all the rest.
+        # A buffer of exactly the file's size: a larger one, or another read, would take as long as all the rest.
         while size < about.st_size and (chunk := os.read(handle, min(about.st_size - size, _CHUNK))):
             sha256.update(chunk)
             size += len(chunk)
@@ -156,13 +182,13 @@ def _read(path: str) -> tuple[int | None, int, bytes]:
 def _make_directory(part: str, path: str, made: set[str]) -> None:
     if path not in made:
         _make_directory(part, os.path.dirname(path), made)
-        with suppress(FileExistsError):  # under another case of its name
+        with suppress(FileExistsError):  # a name that differs only in case
             os.mkdir(os.path.join(part, path))
         made.add(path)
 
 
 def _mode(about: os.stat_result, *, executable: bool) -> int | None:
-    """A file's mode; None where a link would not be as good as a copy, because it shares mode and owner."""
+    """A file's mode; None if it has to be copied, because a link shares an unsuitable mode or owner."""
     mode = stat.S_IMODE(about.st_mode)
     if about.st_uid != os.geteuid() or mode & 0o7000 or (executable and (mode & 0o444) >> 2 & ~mode):
         return None
@@ -170,10 +196,18 @@ def _mode(about: os.stat_result, *, executable: bool) -> int | None:
 
 
 def linked(stream: object, path: str, *, executable: bool) -> int | None:
-    """Link the file that `stream` reads to `path`, and its mode; None where a link would not be as good as a copy.
+    """Hard-link the file of a stream.
 
-    A link shares its mode and owner with the cache, and nobody may write to it. On Windows a library that another
-    environment runs could not be removed here.
+    A link shares its mode and owner with the file in the cache, which must not be writable by others. On Windows
+    nothing is linked: a library that another environment has loaded could not be removed here.
+
+    Args:
+        stream: The opened file.
+        path: The path of the new link.
+        executable: Whether it has to be executable.
+
+    Returns:
+        The file's mode; None if it was not linked and has to be copied.
     """
     if not isinstance(stream, io.FileIO) or os.name == "nt":
         return None

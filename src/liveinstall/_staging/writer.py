@@ -1,4 +1,4 @@
-"""Files go into a part: linked or copied, hashed on the way, compared with the wheel's own RECORD."""
+"""Writing a wheel's files into a part: linked or copied, hashed on the way, compared with the wheel's RECORD."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Writes a wheel's files into a directory, `path`, whose final place is `target`.
+    """Writes a wheel's files into the directory `path`, for the environment `target`.
 
-    `rows` and `targets`: what a manifest tells of each file, and where each will be.
+    `rows` are the manifest's rows of the written files, and `targets` their final paths.
     """
 
-    launchers = True  # whether there are any, and the first line of a script names the interpreter
+    launchers = True  # whether launchers are made, and the first line of scripts is rewritten for the interpreter
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class Writer:
         self.targets: list[str] = []
         self.linked: dict[str, str] = {}  # path -> its line in RECORD
         self.added = {f"{checked.dist_info}/{name}" for name in NOT_ITS_OWN}
-        self._data = stem(candidate.name, candidate.version) + ".data"  # as the transaction spells them
+        self._data = stem(candidate.name, candidate.version) + ".data"  # the spelling in the transaction
         self._directories: set[str] = set()
         self._seen: set[str] = set()
 
     def link(self, tree: UnpackedWheel) -> None:
-        """Link what goes to the root and can be linked, at once: through `installer` it takes twice as long."""
+        """Link all files of the wheel's root that can be linked. It is twice as fast as through `installer`."""
         checked, home = self.checked, self.home + os.sep
         listed = {
             path: row
@@ -90,14 +90,18 @@ class Writer:
             self.compiler.announce(checked.name, self.path, self.home, path)
 
     def is_complete(self, archive: zipfile.ZipFile | UnpackedWheel) -> bool:
-        """Whether all is linked that is to be written, and nothing is to be made."""
+        """Whether all files are linked, and no launchers have to be made."""
         if self.launchers and self.checked.commands:
             return False
         names = (info.filename for info in archive.infolist() if not info.is_dir())
         return all(name in self.linked or self.checked.is_left_out(name) for name in names)
 
     def complete(self, metadata: Mapping[str, bytes]) -> None:
-        """Add files to the metadata, and RECORD."""
+        """Add files to the `.dist-info` directory, and write RECORD.
+
+        Args:
+            metadata: Name -> content.
+        """
         info = self.checked.dist_info
         written = [
             self.write(self.root, f"{info}/{name}", io.BytesIO(content), executable=False)
@@ -107,12 +111,17 @@ class Writer:
         self.record(record, [*written, (record, "", "")])
 
     def record(self, path: str, rows: Iterable[Written]) -> None:
-        """Write RECORD as it will be right at the final place: of what is linked, and these rows."""
+        """Write RECORD for the final location, with the rows of the linked files and these rows.
+
+        Args:
+            path: The path of RECORD in the part.
+            rows: The rows of the written files.
+        """
         text = "".join(self.linked.values()) + "".join(map(_line, rows))
         self.write(self.root, path, io.BytesIO(text.encode()), executable=False)
 
     def prefix(self, scheme: str) -> str:
-        """What comes before a path of a scheme in RECORD."""
+        """The prefix of a scheme's paths in RECORD."""
         if self.places[scheme] == self.home:
             return ""
         place = self.places[scheme]
@@ -130,7 +139,22 @@ class Writer:
         source: str = "",
         expected: Expected = None,
     ) -> Written:
-        """Write one file; `source` is its name in the wheel."""
+        """Write one file.
+
+        Args:
+            scheme: Its scheme: purelib, platlib, scripts, headers or data.
+            path: Its path in the scheme, with slashes.
+            stream: Its content.
+            executable: Whether it becomes executable.
+            source: Its name in the wheel; empty for generated files.
+            expected: Its row in the wheel's RECORD; None for generated files.
+
+        Returns:
+            Its row in the new RECORD.
+
+        Raises:
+            WheelRefusedError: The content is not what its row says, or another entry has the same path.
+        """
         inner, target = self._inner(scheme, path), self._target(scheme, path, source)
         full = os.path.join(self.path, *inner.split("/"))
         directory = os.path.dirname(full)
@@ -154,13 +178,13 @@ class Writer:
         return self.prefix(scheme) + path, f"sha256={encoded(sha256.digest())}", str(size)
 
     def _inner(self, scheme: str, path: str) -> str:
-        """Where a file lies in the part."""
+        """The path of a file in the part."""
         if self.places[scheme] == self.home:
             return path
         return f"{self._data}/{scheme}/{self.checked.name + '/' if scheme == 'headers' else ''}{path}"
 
     def _target(self, scheme: str, path: str, source: str) -> str:
-        """Where a file will be. Two entries may get there by two ways, of which the last would win."""
+        """The final path of a file. Two entries with the same final path are refused."""
         target = os.path.normpath(os.path.join(self.home, self.prefix(scheme), path))
         if target in self._seen:
             raise refused(self.file_name, source or path, "would be written twice")
@@ -168,13 +192,17 @@ class Writer:
         return target
 
     def compare(self, source: str, expected: Expected, size: int, digest: bytes) -> None:
-        """Raise WheelRefusedError unless a file is what its row in the wheel's RECORD says."""
+        """Compare a file with its row in the wheel's RECORD.
+
+        Raises:
+            WheelRefusedError: They differ.
+        """
         if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != encoded(digest)):
             raise refused(self.file_name, source, "is not what its RECORD says")
 
 
 def write_order(path: str) -> tuple[bool, int]:
-    """In which order to write: sources first, from the top, because they are compiled beside all that follows."""
+    """The sort key for writing: sources first, top-level ones before others, because they are compiled meanwhile."""
     return not path.endswith(".py"), path.count("/")
 
 

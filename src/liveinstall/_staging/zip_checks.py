@@ -1,7 +1,7 @@
-"""What a wheel's zip archive must be before its content counts: the same files to every reader, and no bomb.
+"""The rules for a wheel's zip archive: every reader has to find the same files, and it must not be a zip bomb.
 
-`zipfile` believes the archive's directory; others read each file's own header, or the last directory that they find.
-So a wheel is refused unless both say the same and nothing lies between them (APPNOTE 4.3, and PyPI's ZIP advisory).
+`zipfile` uses the central directory; other readers use each file's local header, or the last directory that they find.
+So a wheel is refused unless both agree and there is nothing between the entries (APPNOTE 4.3, PyPI's ZIP advisory).
 """
 
 from __future__ import annotations
@@ -38,7 +38,14 @@ _ZIP64, _UNICODE_PATH = 1, 0x7075
 
 
 def check_archive(archive: zipfile.ZipFile, size: int, refuse: Refuse, file_name: str) -> None:
-    """Check an archive of `size` bytes; `refuse(entry, why)` is called for the first thing that is wrong."""
+    """Check an archive.
+
+    Args:
+        archive: The archive.
+        size: Its size in bytes.
+        refuse: Called as `refuse(entry, why)` for the first violation; it raises.
+        file_name: The wheel's file name.
+    """
     infos = archive.infolist()
     if len(infos) > MAX_FILES:
         refuse(infos[MAX_FILES].filename, f"is one of more than {MAX_FILES} files")
@@ -81,7 +88,7 @@ def _check_entry(info: zipfile.ZipInfo, refuse: Refuse) -> None:
 
 
 def _check_header(stream: IO[bytes], info: zipfile.ZipInfo, refuse: Refuse) -> int:
-    """Compare a file's own header with the directory; how many bytes the file takes in the archive."""
+    """Compare a file's local header with the central directory; the bytes that the file takes in the archive."""
     stream.seek(info.header_offset)
     head = stream.read(_HEADER.size)
     if len(head) != _HEADER.size or not head.startswith(b"PK\3\4"):
@@ -106,7 +113,7 @@ def _check_header(stream: IO[bytes], info: zipfile.ZipInfo, refuse: Refuse) -> i
 
 
 def _descriptor_size(found: bytes, known: tuple[int, int, int]) -> int:
-    """The sizes may follow the data, in 64 or 32 bits, with or without a mark. 0 if they do not."""
+    """The size of a data descriptor after the data, in 64 or 32 bits, with or without a signature; 0 without one."""
     for form in (_SIZES_AFTER_64, _SIZES_AFTER):
         if form is _SIZES_AFTER_64 or max(known) <= _BIG:
             sizes = form.pack(*known)
@@ -122,7 +129,7 @@ def _encoded(info: zipfile.ZipInfo) -> bytes:
 
 
 def _fields(extra: bytes) -> dict[int, bytes]:
-    """The fields of an extra field: id -> content."""
+    """The parts of an extra field: id -> content."""
     found = {}
     while len(extra) >= _FIELD.size:
         id, length = _FIELD.unpack_from(extra)
@@ -136,7 +143,7 @@ def _directory_size(info: zipfile.ZipInfo) -> int:
 
 
 def _is_true_end(tail: bytes, archive: zipfile.ZipFile, directory: int) -> bool:
-    """Whether `tail`, what follows a directory of `directory` bytes, is its end, says what is true, and is all."""
+    """Whether `tail` is only the correct end record of a central directory of `directory` bytes."""
     count, comment = len(archive.infolist()), archive.comment
     known = [count, count, directory, archive.start_dir]
     at = len(tail) - _END.size - len(comment)

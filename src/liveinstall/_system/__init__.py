@@ -1,1 +1,1 @@
-"""What every room may use, and what depends on no room."""
+"""The base package: modules that every other package may import, and that import no other."""

@@ -1,4 +1,4 @@
-"""A request that another thread may end: what it has begun is taken back, and its child processes end."""
+"""Cancellation of a request from another thread: its work is reverted, and its child processes are killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _current: ContextVar[Cancellation | None] = ContextVar("liveinstall_cancellation
 
 
 class Cancellation:
-    """Ends the request of the context that it is set in."""
+    """Cancels the request of the context (PEP 567) in which it is set."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -24,11 +24,11 @@ class Cancellation:
         self.is_cancelled = False
 
     def set(self) -> None:
-        """Let it end what this context begins from now on."""
+        """Make requests that begin in this context cancellable by this object."""
         _current.set(self)
 
     def cancel(self) -> None:
-        """End the request at its next step, and at once what it waits for. Safe from any thread, also twice."""
+        """Cancel the request at its next step, and stop what it is waiting for. Thread-safe and idempotent."""
         with self._lock:
             self.is_cancelled = True
             ends, self._ends = self._ends, []
@@ -36,7 +36,7 @@ class Cancellation:
             end()
 
     def add(self, end: Callable[[], None]) -> None:
-        """Call `end` on cancelling, which may have happened already."""
+        """Call `end` when the request is cancelled, at once if it is cancelled already."""
         with self._lock:
             if not self.is_cancelled:
                 self._ends.append(end)
@@ -44,19 +44,23 @@ class Cancellation:
         end()
 
     def remove(self, end: Callable[[], None]) -> None:
-        """Forget `end`."""
+        """Do not call `end` any more."""
         with self._lock:
             if end in self._ends:
                 self._ends.remove(end)
 
 
 def too_late() -> None:
-    """From here on nothing ends this context's request."""
+    """Make this context's request uncancellable from now on."""
     _current.set(None)
 
 
 def check() -> None:
-    """RequestCancelledError if this context's request was cancelled."""
+    """Check whether this context's request was cancelled.
+
+    Raises:
+        RequestCancelledError: It was.
+    """
     current = _current.get()
     if current is not None and current.is_cancelled:
         raise RequestCancelledError("the request was cancelled.")
@@ -64,7 +68,7 @@ def check() -> None:
 
 @contextmanager
 def ended_by(end: Callable[[], None]) -> Iterator[None]:
-    """Wait inside for something that `end` ends, also from another thread; then `check()`."""
+    """Call `end` if the request is cancelled during the block, in which the caller waits; then `check()`."""
     current = _current.get()
     if current is None:
         yield

@@ -19,30 +19,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-_GRACE = 1.0  # seconds: how often it is looked whether the child has ended although its pipe has not
+_GRACE = 1.0  # seconds between checks whether the child has exited while its pipe is still open
 
 
 def run(arguments: Sequence[str], *, timeout: float | None, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run a child to its end: its exit status, and what it printed, redacted.
+    """Run a child process until it exits.
 
-    The child and what it has started are stopped when `timeout` (seconds) is over, on cancelling, and on any exception
-    here, Ctrl-C included.
+    The child and its descendants are killed on a timeout, on cancellation, and on any exception here, even Ctrl-C.
 
-    Raises: EngineTimeoutError, RequestCancelledError.
+    Args:
+        arguments: The command line.
+        timeout: In seconds; None for no limit.
+        env: The environment variables. Default: those of this process.
+
+    Returns:
+        The exit status, and the output without credentials.
+
+    Raises:
+        EngineTimeoutError: The child did not exit in time.
+        RequestCancelledError: The request was cancelled.
     """
     child = Child(arguments, env=env)
     return child.ask("", timeout=timeout)
 
 
 def _silent(line: str) -> None:
-    """Nobody listens."""
+    """Discard a line of output."""
 
 
 class Child:
-    """A child process that starts, and loads what it needs, before it is known what to ask it.
+    """A child process that is started, and imports its modules, before its request is known.
 
-    It is the first of a session of its own (POSIX): so it cannot ask questions at the terminal, and what it starts in
-    turn ends with it.
+    It is the leader of a new session (POSIX), so that it cannot prompt at the terminal, and is killed with all its
+    descendants.
     """
 
     def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
@@ -56,10 +65,21 @@ class Child:
             raise EngineError(f"{arguments[0]} could not be started: {error}.", log="") from error
 
     def ask(self, question: str, *, timeout: float | None, hear: Callable[[str], None] = _silent) -> tuple[int, str]:
-        """Write `question`, a line, to its standard input, and see the child to its end, as `run()` does.
+        """Send a request to the child and wait until it exits, as `run()` does.
 
-        Its standard input stays open until then, so that it can notice when this process dies; without a question it
-        is closed at once. `hear` is told of each line that it prints, in this thread.
+        Its standard input stays open until then, so that it can detect the death of this process.
+
+        Args:
+            question: A line for its standard input; empty to close that at once.
+            timeout: In seconds; None for no limit.
+            hear: Called in this thread with each line of its output. Default: nothing.
+
+        Returns:
+            The exit status, and the output without credentials.
+
+        Raises:
+            EngineTimeoutError: The child did not exit in time.
+            RequestCancelledError: The request was cancelled.
         """
         try:
             with ended_by(self.kill):
@@ -79,11 +99,11 @@ class Child:
         if not question:
             stdin.close()
             return
-        with suppress(OSError):  # it has died, and will have said why
-            os.write(stdin.fileno(), os.fsencode(question + "\n"))  # a path: shorter than what is written at once
+        with suppress(OSError):  # it has died, and its output says why
+            os.write(stdin.fileno(), os.fsencode(question + "\n"))  # a path, which is short enough for one write
 
     def _listen(self, timeout: float | None, hear: Callable[[str], None]) -> str:
-        """What it prints until its end. Read by a thread, because a pipe cannot be waited for everywhere."""
+        """Its output until it exits, read in a thread, because not every system can wait for a pipe with a timeout."""
         lines: SimpleQueue[str | None] = SimpleQueue()
         self._is_read = True
         Thread(target=self._read, args=(lines,), daemon=True).start()
@@ -95,7 +115,7 @@ class Child:
                 line = lines.get(timeout=left)
             except Empty:
                 if self._process.poll() is not None:
-                    return "".join(heard)  # what it has started goes on, and has the pipe
+                    return "".join(heard)  # a descendant continues to run, and has the pipe open
                 if deadline is None or time.monotonic() < deadline:
                     continue
                 raise EngineTimeoutError(
@@ -108,7 +128,7 @@ class Child:
             hear(line)
 
     def _read(self, lines: SimpleQueue[str | None]) -> None:
-        """Nobody else closes the pipe: that would wait for whoever still has its other end."""
+        """Read and close the pipe in this thread; closing it in another would block while a process has it open."""
         assert self._process.stdout is not None
         with suppress(OSError, ValueError), self._process.stdout as stream:
             for line in stream:
@@ -122,7 +142,7 @@ class Child:
         self._process.wait()
 
     def kill(self) -> None:
-        """End the child, and on POSIX all that it has started."""
+        """Kill the child, and on POSIX all its descendants."""
         with suppress(OSError):
             if os.name == "posix":
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -130,7 +150,7 @@ class Child:
                 self._process.kill()
 
     def stop(self) -> None:
-        """End the child, if it still runs."""
+        """Kill the child if it is still running."""
         if self._process.poll() is None:
             self.kill()
         self._close()

@@ -1,4 +1,4 @@
-"""What a METADATA file says (core metadata), read as far as it is needed."""
+"""Reading fields of METADATA files (core metadata specification), and encoding hashes for RECORD."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 
 def read_fields(path: str, *names: str) -> dict[str, list[str]]:
-    """The values of these fields (lower case) in a METADATA file. Raises: OSError.
+    """Read header fields of a METADATA file.
 
-    Of the headers only: parsing 300 whole messages with `email` takes longer than pip's start.
+    The body is skipped: parsing 300 whole files with `email` takes longer than starting pip.
+
+    Args:
+        path: The file.
+        *names: The names of the fields, in lower case.
+
+    Returns:
+        Each name -> its values; an empty list if there are none.
+
+    Raises:
+        OSError: The file cannot be read.
     """
     fields: dict[str, list[str]] = {name: [] for name in names}
     with open(path, encoding="utf-8", errors="replace") as stream:
@@ -22,7 +32,7 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
 
 
 def encoded(digest: bytes) -> str:
-    """A hash as RECORD has it: in base64, without padding."""
+    """Encode a hash for RECORD: URL-safe base64 without padding."""
     return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 

@@ -1,4 +1,4 @@
-"""Making files durable: whole or not at all, also after a kill or a power loss."""
+"""Durable files: complete or not at all, even after a kill or a power loss."""
 
 from __future__ import annotations
 

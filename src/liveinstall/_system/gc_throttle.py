@@ -1,26 +1,26 @@
-"""Collect garbage more rarely while much is loaded or decided: it makes many objects, and hardly any garbage.
+"""Less frequent garbage collection during imports and planning, which make many objects and hardly any garbage.
 
-Python looks for garbage cycles whenever 700 objects more were made than deleted (2,000 from 3.13 on). That is a fifth
-of the time of loading many modules, and more in a process that has many objects.
+Python searches for garbage cycles whenever 700 more objects were created than deleted (2,000 from 3.13 on). That takes
+a fifth of the time for importing many modules, and more in a process with many objects.
 """
 
 import gc
 from _frozen_importlib import ModuleSpec
 
-THRESHOLD = 10_007  # nobody else's
+THRESHOLD = 10_007  # a prime, so that our own setting is recognised on exit
 
 
 class throttled_gc:  # noqa: N801  it is called like a function
-    """A context within which that happens after THRESHOLD objects, unless somebody has chosen more, or never.
+    """A context manager that raises the threshold to THRESHOLD, unless it is higher or collection is disabled.
 
-    It can be used again, also within itself. A threshold that somebody chooses meanwhile stays.
+    It is reusable and reentrant. A threshold that is set during the block is kept.
     """
 
     _before: tuple[int, int, int] | None = None
     _ours: tuple[int, int, int] | None = None
 
     def __enter__(self) -> None:
-        """Collect more rarely from here on."""
+        """Raise the threshold."""
         first, second, third = usual = gc.get_threshold()
         if 0 < first < THRESHOLD:
             self._before = usual
@@ -28,7 +28,7 @@ class throttled_gc:  # noqa: N801  it is called like a function
             self._ours = gc.get_threshold()
 
     def __exit__(self, *_: object) -> None:
-        """Go on at the usual rate, if it was changed here."""
+        """Restore the threshold, if it was changed here."""
         if self._before and gc.get_threshold() == self._ours:
             gc.set_threshold(*self._before)
         self._before = None

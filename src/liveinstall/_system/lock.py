@@ -1,4 +1,4 @@
-"""One writer an environment: filelock here, flock in the boot module, on the same permanent file."""
+"""The lock of an environment, for one writer: filelock here, flock in the boot module, on the same permanent file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,18 @@ _SLICE = 0.5  # seconds
 
 @contextmanager
 def environment_lock(site: str, *, who: str, timeout: float | None = None) -> Iterator[None]:
-    """Hold the environment's lock. `who` is what another process is told that waits in vain.
+    """Hold the environment's lock during a block. Every change takes it, so it also checks LIVEINSTALL_DISABLE.
 
-    Raises: LockTimeoutError naming the holder after `timeout` seconds (default 60), NotWritableError,
-    RequestCancelledError; DisabledError where changes are switched off: every change comes here.
+    Args:
+        site: The site-packages directory.
+        who: The description of this process for the errors of other processes.
+        timeout: In seconds. Default: 60.
+
+    Raises:
+        LockTimeoutError: Another process has the lock.
+        NotWritableError: The lock file cannot be written.
+        RequestCancelledError: The request was cancelled while waiting.
+        DisabledError: Changes are disabled.
     """
     check_permitted()
     state = os.path.join(site, STATE)
@@ -59,7 +67,16 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
 
 
 def lock_file(path: str, seconds: float) -> BaseFileLock:
-    """Lock a permanent, empty file; whoever gets the lock releases it. Raises Timeout, OSError."""
+    """Lock a permanent, empty file. The caller releases the lock.
+
+    Args:
+        path: The file.
+        seconds: The timeout.
+
+    Raises:
+        Timeout: Another process has the lock.
+        OSError: The file cannot be opened.
+    """
     lock = _file_lock(path)
     _acquire(lock, seconds)
     return lock
@@ -74,7 +91,11 @@ def _file_lock(path: str) -> BaseFileLock:
 
 
 def _acquire(lock: BaseFileLock, seconds: float) -> None:
-    """Wait in slices, because only newer filelocks can be told to stop waiting. Raises Timeout."""
+    """Wait in short slices, because only newer filelocks can be cancelled.
+
+    Raises:
+        Timeout: The time is over.
+    """
     deadline = time.monotonic() + seconds
     while True:
         check()

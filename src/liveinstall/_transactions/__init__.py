@@ -1,1 +1,1 @@
-"""The lock, the transactions on disk, and the swap through the boot module."""
+"""Transactions on disk: publish, apply, discard, recover; their history, and the files that run at start-up."""

@@ -1,4 +1,4 @@
-"""What runs our code at a start: companions, the guard's line, and the copy of the boot module that they import."""
+"""The files that run our code at start-up: companions, the guard's .pth file, and the copy of the boot module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ except Exception:\\n pass\\nelse:\\n {call}(sitedir)\\nfinally:\\n sys.path.remo
 
 
 def finalizer_name() -> str:
-    """The import name of the copy of the boot module; it tells the content."""
+    """The import name of the copy of the boot module; it contains a checksum of the content."""
     return _name(_texts())
 
 
@@ -40,7 +40,7 @@ def _name(texts: dict[str, bytes]) -> str:
 
 
 def install_finalizer(site: str) -> str:
-    """Put a copy of the boot module into the state directory; its import name, which tells the content."""
+    """Copy the boot module into the state directory, unless it is there already; its import name."""
     texts = _texts()
     module = _name(texts)
     final = Path(site, STATE, module)
@@ -56,17 +56,24 @@ def install_finalizer(site: str) -> str:
 
 
 def _compile(draft: Path, final: Path) -> None:
-    """So that no start has to, not even one that may not write here."""
+    """Compile the bytecode now, so that no start of Python has to, not even one without write permission."""
     for path in draft.glob("*.py"):
         with suppress(py_compile.PyCompileError, OSError):
             py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
 
 
 def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -> list[str]:
-    """Write the companions of a transaction into the state directory; their paths.
+    """Write drafts of the companions of a transaction into the state directory.
 
-    One ASCII line each (PEP 829: from 3.18 on, and only there, an entry point in a .start file). `first`: the names
-    whose companion must run before other .pth files.
+    A companion is a .pth file of one ASCII line; from Python 3.18 on a .start file with an entry point (PEP 829).
+
+    Args:
+        site: The site-packages directory.
+        record: The transaction.
+        first: The distributions whose companion has to run before other .pth files.
+
+    Returns:
+        The paths of the drafts.
     """
     suffix, text = companion(install_finalizer(site))
     drafts = []
@@ -78,14 +85,22 @@ def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -
 
 
 def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
-    """The suffix and text of a companion for a version of Python."""
+    """The companion for a version of Python.
+
+    Args:
+        module: The import name of the copy of the boot module.
+        version: The major and minor version of Python.
+
+    Returns:
+        The suffix and the content of the file.
+    """
     if version >= (3, 18):
         return COMPANIONS[1], f"{boot.__name__}:start\n"
     return COMPANIONS[0], _LINE.format(module=module, state=STATE, call="finalize")
 
 
 def set_guard(site: str, *, on: bool) -> None:
-    """Put the guard's line into the environment, by one rename, or take it out."""
+    """Write the guard's file into the site directory, by one rename, or remove it."""
     late = sys.version_info >= (3, 18)
     if on:
         module = install_finalizer(site)
@@ -109,5 +124,5 @@ def _is_for_all_users(site: str) -> bool:
 
 
 def is_guarded(site: str) -> bool:
-    """Whether interpreters of this environment hold it from their start on."""
+    """Whether interpreters of this environment protect the packages that they use from their start on."""
     return any(os.path.exists(os.path.join(site, name)) for name in GUARDS)

@@ -1,7 +1,7 @@
-"""What happened: the records that a swap leaves in `history/`, and the old files that it leaves in `retired/`.
+"""The history: the records of applied transactions in `history/`, and their old files in `retired/`.
 
-Old files are kept for undo under the limits below; what is removed first loses its RECORDs, so that a removal that is
-killed never leaves anything that looks as if it could be brought back. The next sweep finishes it.
+Old files are kept for undo within the limits below. A removal begins with their RECORD files, so that after a kill the
+rest cannot be mistaken for a version that can be restored. The next sweep completes the removal.
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ from _liveinstall_boot.layout import HISTORY, RETIRED, STATE, list_transactions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-KEPT_TRANSACTIONS = 5  # the newest, whose old files stay
+KEPT_TRANSACTIONS = 5  # the number of newest transactions whose old files are kept
 KEPT_DAYS = 90.0
-KEPT_BYTES = 4 * 2**30  # of all old files together, as their RECORDs tell it
-SPARED = 1  # the newest, which stay however old or big: the last change can always be undone
+KEPT_BYTES = 4 * 2**30  # of all old files together, by the sizes in their RECORDs
+SPARED = 1  # the number of newest transactions that are kept regardless of age and size: the last can always be undone
 
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """A transaction that happened: the boot module's record, what is kept for people, and when (POSIX, seconds)."""
+    """An applied transaction.
+
+    Args:
+        record: The boot module's record.
+        about: The facts that are recorded for people and for undo.
+        when: When it was applied, a POSIX timestamp in seconds.
+    """
 
     record: codec.TransactionRecord
     about: dict[str, Any]
@@ -35,17 +41,17 @@ class HistoryEntry:
 
     @property
     def transaction_id(self) -> str:
-        """The transaction's name."""
+        """The transaction's id."""
         return str(self.record.transaction_id)
 
     def about_change(self, name: str) -> dict[str, Any]:
-        """What is kept of one distribution's change; see `Entry`."""
+        """The recorded facts about one distribution's change; see `PendingChange.about`."""
         return dict(self.about.get("changes", {}).get(name, {}))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What of the old files stays: at most so many transactions, days and bytes; None is no limit."""
+    """The limits for old files: numbers of transactions, days and bytes; None is no limit."""
 
     keep: int | None = None
     days: float | None = None
@@ -53,13 +59,13 @@ class Limits:
 
 
 def happened(site: str) -> list[HistoryEntry]:
-    """Every transaction that happened, newest first. A record that cannot be read is left out and left alone."""
-    found = [done for name in _names(site).values() if (done := _read(site, name))]
-    return sorted(found, key=lambda done: (done.when, done.transaction_id), reverse=True)
+    """All applied transactions, newest first. Unreadable records are omitted, and left as they are."""
+    entries = [done for name in _names(site).values() if (done := _read(site, name))]
+    return sorted(entries, key=lambda done: (done.when, done.transaction_id), reverse=True)
 
 
 def _names(site: str) -> dict[str, str]:
-    """The records' file names by transaction."""
+    """The file names of the records, by transaction id."""
     try:
         names = os.listdir(os.path.join(site, STATE, HISTORY))
     except (FileNotFoundError, NotADirectoryError):
@@ -78,21 +84,28 @@ def _read(site: str, name: str) -> HistoryEntry | None:
 
 
 def is_kept(site: str, done: HistoryEntry, change: codec.SwapChange) -> bool:
-    """Whether the old files that a change has retired are still there; that they are whole is for their user to see."""
+    """Whether the old files of a change are still kept; their checksums are verified only when they are used."""
     return os.path.lexists(os.path.join(retired_info(site, done, change), "RECORD"))
 
 
 def retired_info(site: str, done: HistoryEntry, change: codec.SwapChange) -> str:
-    """Where the metadata of what a change took out lies now."""
+    """The path of the kept `.dist-info` directory of the version that a change replaced."""
     return os.path.join(trees.retired_tree(site, done.record, change).root, os.path.basename(str(change.old_info)))
 
 
 def prune(site: str, limits: Limits, *, spare: int = 0) -> list[str]:
-    """Remove the old files that exceed a limit, the oldest first; the ids of their transactions. Needs the lock.
+    """Remove the old files that exceed a limit, the oldest first. Needs the lock.
 
-    What somebody still runs from cannot be removed on Windows or NFS; it goes with a later call.
+    Files that a process still uses cannot be removed on Windows and NFS; a later call removes them. Transactions that
+    are unreadable or being applied are left alone.
 
-    `spare`: so many of the newest stay in any case. What cannot be read, or is being swapped, is left alone.
+    Args:
+        site: The site-packages directory.
+        limits: The limits.
+        spare: The number of newest transactions that are kept in any case.
+
+    Returns:
+        The ids of the transactions whose old files were removed.
     """
     retired = os.path.join(site, STATE, RETIRED)
     active = {transaction_id for transaction_id, _, _ in list_transactions(site)}
@@ -105,7 +118,7 @@ def prune(site: str, limits: Limits, *, spare: int = 0) -> list[str]:
         whole = done and all(is_kept(site, done, change) for change in done.record.changes if change.old_info)
         if done and whole:
             kept.append(done)
-        else:  # a removal that was interrupted, or a record that somebody has deleted
+        else:  # an interrupted removal, or a deleted record
             surplus.append(transaction_id)
     kept.sort(key=lambda done: (done.when, done.transaction_id), reverse=True)
     surplus += [done.transaction_id for done in _over(kept, limits, spare=spare)]
@@ -113,7 +126,7 @@ def prune(site: str, limits: Limits, *, spare: int = 0) -> list[str]:
 
 
 def _over(kept: Iterable[HistoryEntry], limits: Limits, *, spare: int) -> Iterator[HistoryEntry]:
-    """Which of `kept`, newest first, exceed a limit: each, and all that is older."""
+    """The first of `kept`, newest first, that exceeds a limit, and all older ones."""
     size, over = 0, False
     for number, done in enumerate(kept):
         size += sum(done.about_change(change.name).get("retires", 0) for change in done.record.changes)
@@ -140,14 +153,14 @@ def _remove(path: str) -> bool:
 
 
 def undo_metadata(site: str, change: codec.SwapChange) -> dict[str, Any]:
-    """What undo will ask about a change that is being staged: the RECORD that comes in, the bytes that go out."""
-    found: dict[str, Any] = {"record": "", "retires": 0}
+    """The facts that undo needs of a staged change: the SHA-256 of the new RECORD, and the size of the old files."""
+    facts: dict[str, Any] = {"record": "", "retires": 0}
     if change.part:
         part = os.path.join(site, change.part)
         info = next((name for name in os.listdir(part) if name.endswith(".dist-info")), "")
-        found["record"] = files.sha256(os.path.join(part, info, "RECORD"))
-    with suppress(OSError, codec.StaleError):  # it may have gone since; the swap will say so
+        facts["record"] = files.sha256(os.path.join(part, info, "RECORD"))
+    with suppress(OSError, codec.StaleError):  # if it has been removed since, the swap reports that
         if change.old_info:
             rows = codec.record_rows(codec.read(os.path.join(site, change.old_info, "RECORD")))
-            found["retires"] = sum(int(size) for _, _, size in rows if size.isdecimal())
-    return found
+            facts["retires"] = sum(int(size) for _, _, size in rows if size.isdecimal())
+    return facts

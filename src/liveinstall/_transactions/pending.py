@@ -1,4 +1,4 @@
-"""What waits, as one merged set: however many requests, all that waits is one transaction and ends as one swap."""
+"""All pending changes, merged into one transaction and applied by one swap, however many requests they come from."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PendingChange:
-    """One change that waits: the boot module's record of it, and what is kept for planning and for people.
+    """One pending change.
 
-    `about`: {"reason": str, "requested": bool, "requires": [Requires-Dist lines], "url": str, "sha256": str,
-    "record": sha256 of the RECORD that comes in, "retires": bytes that go out}.
+    Args:
+        swap: The boot module's record of it.
+        about: The facts for planning and for people: {"reason": str, "requested": bool, "requires": [Requires-Dist
+            lines], "url": str, "sha256": str, "record": SHA-256 of the new RECORD, "retires": bytes of the old files}.
     """
 
     swap: codec.SwapChange
@@ -47,7 +49,7 @@ class Handover:
 
 @dataclass(frozen=True)
 class PendingChanges:
-    """The entries by name, the requests that led to them, and the ids of their transactions, oldest first."""
+    """The pending changes by name, the requests they come from, and the ids of their transactions, oldest first."""
 
     entries: Mapping[str, PendingChange]
     requests: tuple[str, ...]
@@ -55,7 +57,7 @@ class PendingChanges:
 
     @classmethod
     def read(cls, site: str) -> PendingChanges:
-        """What waits on disk; what was set aside does not."""
+        """Read the pending changes from disk, without the transactions that were set aside."""
         entries: dict[str, PendingChange] = {}
         requests: list[str] = []
         ids = []
@@ -70,11 +72,11 @@ class PendingChanges:
         return cls(entries, tuple(dict.fromkeys(requests)), tuple(ids))
 
     def parts(self, site: str) -> tuple[str, ...]:
-        """The absolute paths of the parts."""
+        """The absolute paths of the staged parts."""
         return tuple(os.path.normpath(os.path.join(site, e.swap.part)) for e in self.entries.values() if e.swap.part)
 
     def replaced(self, site: str) -> tuple[str, ...]:
-        """The absolute paths of the dist-infos that go."""
+        """The absolute paths of the `.dist-info` directories that will be replaced or removed."""
         paths = (entry.swap.old_info for entry in self.entries.values())
         return tuple(os.path.normpath(os.path.join(site, path)) for path in paths if path)
 
@@ -89,15 +91,24 @@ def publish_pending(
     early: Iterable[str] = (),
     handover: Callable[[str, Sequence[PendingChange]], Handover],
 ) -> str:
-    """Make `entries` all that waits, in place of `before`, by one rename; the transaction's id, empty if none is left.
+    """Replace all pending changes, by one rename.
 
-    `id`: its name if nothing waited before. `early`: see `transactions.publish`. `handover` is asked for what several
-    distributions bring, by the id and the entries.
+    Args:
+        target: The environment.
+        before: The previous pending changes.
+        entries: The new pending changes; may be empty.
+        requests: The requests that they come from.
+        transaction_id: The id of the transaction if nothing was pending before.
+        handover: What happens to the files that several distributions bring, from the id and the changes.
+        early: The distributions whose companion has to run before other .pth files.
+
+    Returns:
+        The id of the pending transaction; empty if nothing is pending.
     """
     entries = list(entries)
     transaction_id = (before.ids[0] if before.ids else transaction_id) if entries else ""
     if entries:
-        # For whoever stages it the old stays, even what was not imported yet.
+        # The staging process keeps using the old versions, even those that it has not imported yet.
         holds.take_hold(target.site, command_line(), keeps=[transaction_id])
         publish(target, transaction_id, entries, requests, early=early, handover=handover(transaction_id, entries))
     for old in before.ids:
@@ -115,7 +126,16 @@ def publish(
     early: Iterable[str] = (),
     handover: Handover | None = None,
 ) -> None:
-    """Publish one transaction with all that boot and people need to know of it."""
+    """Publish one transaction with all facts that the start-up code and people need.
+
+    Args:
+        target: The environment.
+        transaction_id: Its id.
+        entries: Its changes.
+        requests: The requests that they come from; credentials are removed.
+        early: The distributions whose companion has to run before other .pth files.
+        handover: What happens to the files that several distributions bring.
+    """
     entries = list(entries)
     about = {
         "created": time.time(),
@@ -132,5 +152,5 @@ def publish(
 
 
 def _complete(site: str, entry: PendingChange) -> dict[str, Any]:
-    """What is kept of a change, with what undo will ask; what was staged before has it already."""
+    """The recorded facts about a change, completed with those that undo needs unless it has them already."""
     return {**({} if "record" in entry.about else undo_metadata(site, entry.swap)), **entry.about}

@@ -1,6 +1,6 @@
-"""Who asked for what: `.liveinstall/requests`, so that what one plugin needs is kept when another asks for more.
+"""The requirements of each requester, in `.liveinstall/requests`: later requests have to satisfy them too.
 
-It is replaced by one rename under the lock. A file that cannot be read counts as empty: it keeps no one from anything.
+The file is replaced by one rename under the lock. An unreadable file counts as empty, so that it blocks no request.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _ONE_CELL = str.maketrans("\t\n", "  ")
 
 @dataclass(frozen=True)
 class RequesterRequirement:
-    """`who` asked for `requirement`, a PEP 508 string."""
+    """A recorded requirement: the requester's name, and a PEP 508 string."""
 
     who: str
     requirement: str
 
 
 def encode_requests(asked: Iterable[RequesterRequirement]) -> str:
-    """The text of the file."""
+    """The content of the file."""
     return encode_rows(_MAGIC, ((each.who, each.requirement.translate(_ONE_CELL)) for each in asked))
 
 
 def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:
-    """Nothing for anything but a whole file of this version."""
+    """Parse the content of the file; empty unless it is complete and of this version."""
     try:
         rows = decode_rows(_MAGIC, text)
     except ValueError:
@@ -46,7 +46,7 @@ def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:
 
 
 def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
-    """What was asked for in the environment of `site`, in order."""
+    """The recorded requirements of the environment, in the order of the requests."""
     try:
         with open(os.path.join(site, STATE, REQUESTS), encoding="utf-8", newline="") as stream:
             return decode_requests(stream.read())
@@ -55,6 +55,6 @@ def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
 
 
 def write_requests(site: str, asked: Iterable[RequesterRequirement]) -> None:
-    """Replace the file. Needs the lock. It is not flushed: what is lost is recorded again by the next request."""
+    """Replace the file. Needs the lock. It is not flushed: a lost requirement is recorded again by the next request."""
     with suppress(OSError):
         write_atomically(os.path.join(site, STATE, REQUESTS), encode_requests(asked), flush=False)

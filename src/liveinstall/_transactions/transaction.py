@@ -1,4 +1,4 @@
-"""Publish, replace, drop and apply transactions: only this and the boot module touch what is importable.
+"""Publish, replace, discard and apply transactions: only this module and the boot module change importable files.
 
 Staging ends with `publish()`: parts are flushed, then companions, then one rename of the record to `<id>.pending`.
 Companions come before the record, because several parts need one commit point; without a record they do nothing.
@@ -45,7 +45,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Transaction:
-    """A transaction on disk: the boot module's record, what is kept for people, and its state."""
+    """A transaction on disk.
+
+    Args:
+        record: The boot module's record.
+        about: The facts that are recorded for people and for undo.
+        state: pending, swapping or failed.
+        tries: The number of failed attempts to apply it.
+    """
 
     record: codec.TransactionRecord
     about: dict[str, Any]
@@ -54,17 +61,17 @@ class Transaction:
 
     @property
     def transaction_id(self) -> str:
-        """Sorts by the time of its making."""
+        """The id; ids sort by creation time."""
         return str(self.record.transaction_id)
 
 
 def new_id() -> str:
-    """A name for a transaction, sorted by time."""
+    """A new transaction id; ids sort by creation time."""
     return time.strftime("%Y%m%dT%H%M%S-", time.gmtime()) + os.urandom(4).hex()
 
 
 def read_all(site: str) -> Iterator[Transaction]:
-    """What waits or was set aside, oldest first. What cannot be read is left alone; `status` names it."""
+    """The pending and failed transactions, oldest first. Unreadable ones are left alone; `status()` lists them."""
     for transaction_id, state, tries in list_transactions(site):
         with suppress(OSError, codec.StaleError):
             record = codec.read_record(site, transaction_id, state, tries)
@@ -76,7 +83,11 @@ def read_all(site: str) -> Iterator[Transaction]:
 
 
 def recover(site: str) -> None:
-    """Finish or undo what was interrupted, and sweep what no transaction has. Needs the lock."""
+    """Complete or roll back an interrupted swap, and remove files that no transaction uses. Needs the lock.
+
+    Raises:
+        CommitError: The interrupted swap can be neither completed nor rolled back.
+    """
     try:
         boot_recover.recover(site)
     except codec.StaleError as error:
@@ -86,7 +97,7 @@ def recover(site: str) -> None:
 
 
 def _sweep(site: str) -> None:
-    """Remove what no transaction has. While one of them cannot be read nothing is swept: it may have it."""
+    """Remove the parts that no transaction uses; nothing if a transaction is unreadable, because it may use them."""
     readable = list(read_all(site))
     if len(readable) != len(list_transactions(site)):
         return
@@ -94,9 +105,9 @@ def _sweep(site: str) -> None:
     parts += [part for hold in holds.live_holds(site) for part in hold.sees]
     paths = {os.path.join(site, part) for part in parts}
     known = {os.path.normpath(path) for path in paths}
-    for home in {site, *map(os.path.dirname, known)}:
-        for name in os.listdir(home):
-            path = os.path.join(home, name)
+    for directory in {site, *map(os.path.dirname, known)}:
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
             if name.endswith(PART) and path not in known and _is_ours(path):
                 files.remove_tree(path)
     limits = history.Limits(history.KEPT_TRANSACTIONS, history.KEPT_DAYS, history.KEPT_BYTES)
@@ -105,9 +116,11 @@ def _sweep(site: str) -> None:
 
 
 def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
-    """Remove what an interrupted staging left in the state directory, and finalizers that no companion names.
+    """Remove the rest of an interrupted staging from the state directory, and finalizers that no companion imports.
 
-    `ids`: the transactions that are not history.
+    Args:
+        site: The site-packages directory.
+        ids: The transactions that are not in the history.
     """
     state = os.path.join(site, STATE)
     finalizer = companions.finalizer_name()
@@ -127,7 +140,7 @@ def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
 
 
 def _is_ours(path: str) -> bool:
-    """A part has its manifest from the beginning; a kill may come before that."""
+    """Whether a directory is a part: it has a manifest, or is empty because its creation was killed."""
     return os.path.isdir(path) and (os.path.isfile(os.path.join(path, MANIFEST)) or not os.listdir(path))
 
 
@@ -138,18 +151,24 @@ def publish(
     first: Iterable[str] = (),
     touched: Mapping[str, str] | None = None,
 ) -> None:
-    """Make a staged transaction known: the staging commit point is the rename at the end.
+    """Publish a staged transaction. The commit point of the staging is the rename of the record at the end.
 
-    Before it the parts are inert; after it the next start swaps them. A pending transaction of the same id is
-    replaced by the same rename. `first`: names whose companion must run before other .pth files. `touched`: the
-    dist-infos of distributions that stay, and one of whose paths gets another content, by name.
+    Before it the parts have no effect; after it the next start of Python applies them. A pending transaction of the
+    same id is replaced by the same rename.
+
+    Args:
+        site: The site-packages directory.
+        record: The boot module's record; `about` and the old versions' names are filled in here.
+        about: The facts for people and for undo, as JSON values.
+        first: The distributions whose companion has to run before other .pth files.
+        touched: The dist-infos of distributions that stay, but one of whose paths gets other content; by name.
     """
     record.about = json.dumps(about, sort_keys=True)
     _name_what_goes(site, record, touched or {})
     text = codec.encode_record(record)
     directory = os.path.join(site, STATE, TRANSACTIONS)
     drafts = companions.draft(site, record, set(first))
-    # Before companions get their names: half a line would be an error at every start.
+    # Flushed before the companions get their final names: an incomplete line would be an error at every start.
     flush_file_system(site)
     for path in drafts:
         os.replace(path, os.path.join(site, os.path.basename(path)))
@@ -163,7 +182,7 @@ def publish(
 
 
 def _name_what_goes(site: str, record: codec.TransactionRecord, touched: Mapping[str, str]) -> None:
-    """Say which names the old versions have, so that a start need not read their RECORDs to know who uses them."""
+    """Record the old versions' top-level names and libraries, so that start-up need not read their RECORD files."""
     infos = {**touched, **{change.name: change.old_info for change in record.changes if change.old_info}}
     for name, info in infos.items():
         home = os.path.dirname(info)
@@ -174,13 +193,20 @@ def _name_what_goes(site: str, record: codec.TransactionRecord, touched: Mapping
 
 
 def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = False) -> None:
-    """Swap a pending transaction at once and let this process see it; on failure roll back and raise.
+    """Apply a pending transaction now, and make the changes importable in this process.
 
-    A transaction that fails is dropped, unless `keep`. `force`: although others use what is moved. Raises: CommitError.
+    Args:
+        site: The site-packages directory.
+        transaction_id: The transaction.
+        keep: Whether the transaction stays pending after a failure. Default: it is discarded.
+        force: Apply it even if other processes use the affected files.
+
+    Raises:
+        CommitError: The swap failed and was rolled back.
     """
-    tries = next(tries for found, _, tries in list_transactions(site) if found == transaction_id)
+    tries = next(tries for each, _, tries in list_transactions(site) if each == transaction_id)
     with suppress(OSError):
-        os.unlink(os.path.join(site, STATE, OWNER))  # from here on a start waits for the end of this
+        os.unlink(os.path.join(site, STATE, OWNER))  # from now on a starting interpreter waits until this has ended
     try:
         _, paths = swap.apply(site, transaction_id, tries, None if force else views.held)
     except (OSError, codec.StaleError, swap.InUseError) as error:
@@ -193,14 +219,14 @@ def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = F
 
 
 def retry(site: str) -> None:
-    """Let what was set aside, or failed before, be tried anew. Needs the lock."""
+    """Make failed transactions pending again. Needs the lock."""
     for transaction_id, state, tries in list_transactions(site):
         if state in ("pending", "failed") and (state, tries) != ("pending", 0):
             boot_recover.set_state(site, transaction_id, (state, tries), ("pending", 0))
 
 
 def unreadable(site: str) -> tuple[str, ...]:
-    """The files of transactions that cannot be read: damaged, or of a newer version. They are left alone."""
+    """The files of unreadable transactions, which are damaged or of a newer version. They are left alone."""
     known = {item.transaction_id for item in read_all(site)}
     return tuple(
         record_path(site, transaction_id, state, tries)
@@ -232,12 +258,12 @@ def is_interrupted(site: str) -> bool:
 
 
 def discard(site: str, transaction_id: str) -> None:
-    """Drop a transaction: one unlink, then its parts and companions are swept. Needs the lock.
+    """Discard a transaction: one unlink, after which its parts and companions are swept. Needs the lock.
 
-    One that is interrupted in the middle of its swap stays: only recovery may end it.
+    A transaction whose swap was interrupted stays: only `recover()` can complete it or roll it back.
     """
-    for found, state, tries in list_transactions(site):
-        if found == transaction_id and state in ("pending", "failed"):
+    for each, state, tries in list_transactions(site):
+        if each == transaction_id and state in ("pending", "failed"):
             os.unlink(record_path(site, transaction_id, state, tries))
     for suffix in (".note", ".told"):
         with suppress(OSError):
@@ -248,22 +274,22 @@ def discard(site: str, transaction_id: str) -> None:
 
 
 def take_unreported_failures(site: str) -> list[str]:
-    """Why transactions were set aside, each told once; `status` goes on telling."""
-    told = []
+    """The reasons why transactions were set aside, each returned only once; `status()` continues to list them."""
+    failures = []
     for item in read_all(site):
         mark = Path(site, STATE, TRANSACTIONS, item.transaction_id + ".told")
         if item.state == "failed" and not mark.exists():
             names = ", ".join(f"{c.name} {c.new_version or 'removal'}" for c in item.record.changes)
-            told.append(
+            failures.append(
                 f"{names} was set aside at a start and the old version stays: {note_of(site, item.transaction_id)}"
             )
             with suppress(OSError):
                 mark.touch()
-    return told
+    return failures
 
 
 def note_of(site: str, transaction_id: str) -> str:
-    """Why a transaction waits or was set aside, as the boot module noted it."""
+    """Why a transaction is still pending or was set aside, as noted by the boot module; empty if there is no note."""
     try:
         path = Path(site, STATE, TRANSACTIONS, transaction_id + ".note")
         return path.read_text(encoding="utf-8", errors="replace").strip()
@@ -272,7 +298,14 @@ def note_of(site: str, transaction_id: str) -> str:
 
 
 def swap_of(site: str, change: Change, old: Distribution | None, part: str) -> codec.SwapChange:
-    """A change as the boot module records it. `old` leaves the environment, `part` is an absolute path or empty."""
+    """The boot module's record of a change.
+
+    Args:
+        site: The site-packages directory.
+        change: The change.
+        old: The replaced or removed distribution; None if there is none.
+        part: The absolute path of the staged part; empty for a removal.
+    """
     info = os.path.relpath(old.info, site) if old else ""
     old_hash = files.sha256(os.path.join(old.info, "RECORD")) if old else ""
     path = os.path.relpath(part, site) if part else ""

@@ -1,4 +1,4 @@
-"""After a change in the running process: what came in imports at once, what only waits says so."""
+"""Imports in the running process after a change: new modules are importable, and staged ones raise a helpful error."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 
 def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
-    """Let this process import what came in: caches forgotten, new .pth files run, the site directory on sys.path.
+    """Make new distributions importable in this process: update `sys.path`, run new .pth files, invalidate caches.
 
-    `paths`: the (directory, name) of each new .pth file.
+    Args:
+        site: The site-packages directory.
+        paths: The (directory, name) of each new .pth file.
     """
     if not any(os.path.realpath(entry) == site for entry in search_path() if entry):
         _add_site(site)
@@ -33,19 +35,25 @@ def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
 
 
 def _add_site(site: str) -> None:
-    """Put a site directory that was not there yet where a start will have it: the user's before the system's."""
+    """Add a new site directory to `sys.path` in the same position as at start-up: the user's before the system's."""
     before = search_path()
     site_module.addsitedir(site)
     odd = [entry for entry in sys.path if not isinstance(entry, str)]
     added = [entry for entry in search_path() if entry not in before]
     system = {os.path.realpath(entry) for entry in site_module.getsitepackages()}
-    place = next((at for at, entry in enumerate(before) if os.path.realpath(entry or os.curdir) in system), len(before))
-    sys.path[:] = [*before[:place], *added, *before[place:], *odd]
+    index = next((at for at, entry in enumerate(before) if os.path.realpath(entry or os.curdir) in system), len(before))
+    sys.path[:] = [*before[:index], *added, *before[index:], *odd]
 
 
 @dataclass(frozen=True)
 class StagedDistribution:
-    """A distribution that waits, "pandas 2.3.3": since when (a POSIX timestamp, or 0), and the path of its part."""
+    """A staged distribution.
+
+    Args:
+        distribution: Its name and version, "pandas 2.3.3".
+        since: When it was staged, a POSIX timestamp in seconds; 0 if unknown.
+        part: The path of its staged part.
+    """
 
     distribution: str
     since: float = 0.0
@@ -58,7 +66,7 @@ class StagedDistribution:
 
 
 class StagedFinder:
-    """Last on sys.meta_path: explains an import that fails only because its distribution waits for a restart.
+    """The last finder on sys.meta_path: explains an import that fails because its distribution is only staged.
 
     An import that succeeds never gets here.
     """
@@ -72,10 +80,13 @@ class StagedFinder:
         path: Sequence[str] | None = None,  # noqa: ARG002  the protocol of sys.meta_path
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """Raise StagedImportError for `import name` of a module that only a part has; find nothing, ever.
+        """Raise StagedImportError for the import of a module that only a staged part has. It never finds a module.
 
-        importlib.util.find_spec() also comes here and must get None, because programs ask it what is installed: so
-        the caller's caller is looked at, which is the import system itself only for a real import.
+        importlib.util.find_spec() calls it too and must get None, because programs use it to check what is installed.
+        Therefore the caller's caller is inspected, which is the import system itself only in a real import.
+
+        Raises:
+            StagedImportError: The module is available only after a restart.
         """
         waiting = self.staged.get(name.partition(".")[0])
         if waiting and _has(waiting.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
@@ -91,13 +102,17 @@ _finder = StagedFinder()
 
 
 def _has(part: str, name: str) -> bool:
-    """Whether a part has a module. A top-level one is known to be there."""
+    """Whether a part has a module. Top-level modules are known to exist."""
     parents = name.split(".")[:-1]
     return not parents or PathFinder.find_spec(name, [os.path.join(part, *parents)]) is not None
 
 
 def explain_staged(staged: Mapping[str, StagedDistribution]) -> None:
-    """From now on explain failing imports of these top-level modules, and of what is below them."""
+    """Explain failing imports of these top-level modules and their submodules from now on.
+
+    Args:
+        staged: Top-level module -> its staged distribution. It replaces the mapping of the previous call.
+    """
     presenter().explain_errors()
     _finder.staged = dict(staged)
     remove_finder(_finder)
@@ -105,7 +120,7 @@ def explain_staged(staged: Mapping[str, StagedDistribution]) -> None:
 
 
 def top_level_modules(part: str) -> Iterable[str]:
-    """The names that a part will make importable, from its top level."""
+    """The top-level import names of a staged part."""
     for entry in os.scandir(part) if os.path.isdir(part) else ():
         stem, dot, suffix = entry.name.partition(".")
         if stem.isidentifier() and (entry.is_dir() if not dot else suffix.endswith(("py", "so", "pyd"))):

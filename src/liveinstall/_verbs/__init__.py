@@ -1,1 +1,1 @@
-"""What users call: one file for each verb or family of verbs, named like it."""
+"""The verbs, which users call: one module for each verb or group of verbs, named after it."""

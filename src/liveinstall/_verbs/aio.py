@@ -1,4 +1,4 @@
-"""The verbs that take their time, for event loops: each runs in a thread, and a cancelled task takes it back."""
+"""Asynchronous forms of the verbs that take long: each runs in a thread, and cancelling the task reverts it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _asynchronous(verb: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
             options["on_event"] = partial(loop.call_soon_threadsafe, on_event)
         consent: Any = options.get("restart")
         if consent in ("ask", "auto"):
-            options["restart"] = "never"  # in the thread: a restart has to end what runs here
+            options["restart"] = "never"  # a restart replaces the process, so the event loop's thread has to do it
         cancellation, context = Cancellation(), copy_context()
         context.run(cancellation.set)
         work = loop.run_in_executor(None, partial(context.run, verb, *arguments, **options))
@@ -40,22 +40,33 @@ def _asynchronous(verb: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
         return presenter().after_request(result, consent) if consent in ("ask", "auto") else result
 
     run.__name__ = run.__qualname__ = f"a{verb.__name__}"
-    run.__doc__ = f"""`{verb.__name__}()` for event loops: it runs in a thread, and `on_event` is called in the loop.
+    run.__doc__ = f"""Run `{verb.__name__}()` in a thread, for use in event loops; `on_event` is called in the loop.
 
-    Cancelling the task, also by a timeout, ends what it waits for and takes back what it has begun, unless it is being
-    committed already: then it is carried out. Either way it has ended when CancelledError is raised.
+    Cancelling the task, even by a timeout, stops the request and reverts what it has begun. If the commit has begun,
+    the request is completed instead. In either case it has ended when CancelledError is raised.
+
+    Args:
+        *arguments: As for `{verb.__name__}()`.
+        **options: As for `{verb.__name__}()`.
+
+    Returns:
+        What `{verb.__name__}()` returns.
+
+    Raises:
+        CancelledError: The task was cancelled.
+        LiveInstallError: As for `{verb.__name__}()`.
     """
     return run
 
 
 async def _end(work: asyncio.Future[Any]) -> None:
-    """Wait until `work` has ended, however often this is cancelled too."""
+    """Wait until `work` has ended, even if the wait itself is cancelled."""
     while not work.done():
         try:
             await asyncio.wait([work])
         except asyncio.CancelledError:
             continue
-    work.exception()  # so that nobody complains that it was never looked at
+    work.exception()  # otherwise asyncio logs that the exception was never retrieved
 
 
 ainstall = _asynchronous(install.install)

@@ -1,4 +1,4 @@
-"""Do nothing, fast, where there is nothing to do; else install."""
+"""`ensure()`: a quick check whether requirements are satisfied, and an installation only if they are not."""
 
 from __future__ import annotations
 
@@ -23,12 +23,21 @@ if TYPE_CHECKING:
 
 
 def ensure(*requirements: RequirementLike, requester: str | None = None, **options: Any) -> Result:
-    """Install what is missing; do nothing, without an engine or a lock, when the environment has it already.
+    """Install requirements unless the environment satisfies them already, which is checked in a few milliseconds.
 
-    It has it when what imports find now, and what they will find once all that waits is in place, satisfies the
-    requirements with their extras, and in turn all that these need. Options are those of `install()`.
+    The requirements count as satisfied if they, their extras and all dependencies are satisfied both by the importable
+    distributions and by those after all pending changes. Then neither an engine nor the lock is used.
 
-    Raises: what `install()` raises.
+    Args:
+        *requirements: As for `install()`.
+        requester: As for `install()`.
+        **options: Other options of `install()`.
+
+    Returns:
+        The result of the request; without changes if the requirements were satisfied.
+
+    Raises:
+        LiveInstallError: As for `install()`.
     """
     plain = all(isinstance(requirement, (str, Requirement)) for requirement in requirements)
     texts = [str(requirement) for requirement in requirements]
@@ -37,17 +46,18 @@ def ensure(*requirements: RequirementLike, requester: str | None = None, **optio
         with throttled_gc():
             find = finder()
             if not unsatisfied(texts, find) and _is_settled(texts, requester):
-                found = [each for name in names if (each := find(name))]
-                return Result(unchanged=tuple(map(_unchanged, found)))
+                distributions = [each for name in names if (each := find(name))]
+                return Result(unchanged=tuple(map(_unchanged, distributions)))
     return install(*requirements, requester=requester, **options)
 
 
-def _unchanged(found: Distribution) -> Change:
-    return Change(found.name, found.version, found.version, reason="it satisfies the request")
+def _unchanged(distribution: Distribution) -> Change:
+    version = distribution.version
+    return Change(distribution.name, version, version, reason="it satisfies the request")
 
 
 def _names(texts: list[str]) -> list[str] | None:
-    """The canonical names; None if something is not simply a requirement: only an engine knows what that needs."""
+    """The normalized names; None for URLs, paths and the like, which only an engine can resolve."""
     try:
         parsed = [Requirement(text) for text in texts]
     except InvalidRequirement:
@@ -58,7 +68,7 @@ def _names(texts: list[str]) -> list[str] | None:
 
 
 def _asks_for_more(options: dict[str, Any]) -> bool:
-    """Whether an option may want a change although the requirements hold."""
+    """Whether an option may require a change even if the requirements are satisfied."""
     harmless = ("index_url", "extra_index_urls", "find_links", "no_index", "timeout", "engine", "when", "prefer")
     return any(
         value and name not in (*harmless, "protect", "on_event", "quiet", "deps", "restart", "verify", "overlap")
@@ -67,14 +77,14 @@ def _asks_for_more(options: dict[str, Any]) -> bool:
 
 
 def _is_settled(texts: list[str], requester: str | None) -> bool:
-    """Whether it also holds once all that waits is in place, and the requester is known to need it."""
+    """Whether the requirements are recorded for the requester, and are still satisfied after all pending changes."""
     target = find_target(for_change=False)
     if requester is not None:
-        known = {asked.requirement for asked in read_requests(target.site) if asked.who == requester}
-        if not known.issuperset(found.text for found in map(parse_requirement, texts) if found):
+        recorded = {each.requirement for each in read_requests(target.site) if each.who == requester}
+        if not recorded.issuperset(parsed.text for parsed in map(parse_requirement, texts) if parsed):
             return False
     if not any(True for _ in list_transactions(target.site)):
         return True
-    from liveinstall._changes.context import RequestContext  # 10 ms
+    from liveinstall._changes.context import RequestContext  # takes 10 ms, so only if changes are pending
 
     return not unsatisfied(texts, RequestContext.of(target).future().get)

@@ -1,4 +1,4 @@
-"""What a process asks for itself: that what it uses stays as it is."""
+"""Protecting the packages that are in use: `hold()` for the current process, `guard()` for all of an environment."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a function
-    """Keep what this process uses as it is: for the process's life, or as a context for the context's.
+    """Protect the packages that this process uses: until it exits, or as a context manager, until the block ends.
 
-    What it has imported, and what it goes on to import, is not replaced on disk before it ends. A process that changes
-    the environment through liveinstall holds it anyway, and then the end of the context ends nothing.
+    The packages that it has imported or will import are not replaced on disk in that time. A process that changes the
+    environment through liveinstall is protected anyway; then the end of the block does not end the protection.
 
-    Raises: TargetError, NotWritableError.
+    Raises:
+        TargetError: The interpreter has no environment that liveinstall supports.
+        NotWritableError: The lock file cannot be written.
     """
 
     def __init__(self) -> None:
@@ -37,33 +39,45 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
             raise NotWritableError(f"{self._site} cannot be held: {error}.", site=self._site) from error
 
     def all(self) -> None:
-        """Hold everything from now on, as long as it holds: who knows what the children use."""
+        """Protect the whole environment for the rest of the hold: child processes may use any package."""
         holds.own_hold(self._site).mark_unknown()
 
     def handles(self) -> tuple[int, ...]:
-        """What a child has to inherit to hold on should this process die before it; nothing on Windows.
+        """The handles that a child process has to inherit so that the hold outlives this process.
 
-        The lock lives as long as any copy of the handle.
+        The lock is held while any copy of its handle is open.
+
+        Returns:
+            File descriptors for `pass_fds` of subprocess; empty on Windows.
         """
         return () if os.name == "nt" else (holds.own_hold(self._site).handle,)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the hold, unless this process had it before."""
+        """End the hold, unless this process had one before."""
         if self._new:
             holds.release(self._site)
 
 
 def hold_while(program: Sequence[str]) -> int:
-    """Run a program, and until it has ended replace nothing in the environment, whatever it uses; its exit status.
+    """Run a program, and protect the whole environment until the program exits.
 
-    On POSIX the hold is the program's too: it outlives this process, and also what the program leaves running keeps it.
-    A program that was ended by a signal has 128 and the signal's number, as in shells. Ctrl-C is the program's.
+    On POSIX the program inherits the hold: it outlives this process, and processes that the program leaves running keep
+    it. Ctrl-C is delivered to the program.
 
-    Raises: RequirementError where it cannot be started, TargetError, NotWritableError.
+    Args:
+        program: The command and its arguments.
+
+    Returns:
+        The program's exit status; 128 plus the signal's number if a signal ended it, as in shells.
+
+    Raises:
+        RequirementError: The program cannot be started.
+        TargetError: The interpreter has no environment that liveinstall supports.
+        NotWritableError: The lock file cannot be written.
     """
-    from liveinstall._system.programs import exit_status, start_in_foreground  # a hold itself needs nothing of it
+    from liveinstall._system.programs import exit_status, start_in_foreground  # hold() itself does not need it
 
     with hold() as held:
         held.all()
@@ -75,11 +89,21 @@ def hold_while(program: Sequence[str]) -> int:
 
 
 def guard(state: Literal["on", "off"]) -> Guard:
-    """Make every interpreter of this environment hold what it uses, from its start on; or no longer.
+    """Enable or disable the protection of every interpreter of this environment from its start on.
 
-    So even processes that know nothing of liveinstall are safe. It costs each start of Python about a millisecond.
+    It protects even processes that do not import liveinstall. Each start of Python takes about a millisecond longer.
 
-    Raises: LockTimeoutError, NotWritableError, ExternallyManagedError.
+    Args:
+        state: "on" or "off".
+
+    Returns:
+        The environment and its new state.
+
+    Raises:
+        RequirementError: `state` is neither "on" nor "off".
+        LockTimeoutError: Another process is changing the environment.
+        NotWritableError: The environment cannot be written to.
+        ExternallyManagedError: The environment is managed by another package manager (PEP 668).
     """
     if state not in ("on", "off"):
         raise RequirementError(f"the guard is on or off, not {state!r}.", requirement="")

@@ -1,4 +1,4 @@
-"""What is here, and what is wrong with it. Nothing is changed."""
+"""`list()`, `freeze()` and `check()`: installed distributions and their problems. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -29,15 +29,21 @@ _TOOLS = {"pip"} if sys.version_info >= (3, 12) else {"pip", "setuptools", "whee
 
 
 def check() -> Check:
-    """What is wrong here: requirements, files, and what runs outdated.
+    """Check the environment for problems, without changing anything.
 
-    Requirements of installed distributions that do not hold; files that are not as their RECORD says, by their sizes
-    (`doctor()` compares the content); and what this process has loaded in another version than is installed.
+    Files are compared with their RECORD by size only; `doctor()` compares the content.
+
+    Returns:
+        Unsatisfied requirements of installed distributions, damaged files, and distributions of which this process has
+        loaded another version than the installed one.
+
+    Raises:
+        TargetError: The interpreter has no environment that liveinstall supports.
     """
     target = find_target(for_change=False)
     with throttled_gc():
         here = installed()
-        state = {name: Node(found.version, found.requires) for name, found in here.items()}
+        state = {name: Node(distribution.version, distribution.requires) for name, distribution in here.items()}
         broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
         damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
         return Check(tuple(sorted(broken)), tuple(damaged), running_versions.outdated(here), overlaps_here(target))
@@ -48,7 +54,11 @@ def _found(name: str, state: dict[str, Node]) -> str:
 
 
 def list() -> Listing:
-    """Every distribution that imports find, or that waits: installed, loaded and pending versions, by name."""
+    """List all distributions that are importable, loaded or pending.
+
+    Returns:
+        Each distribution with its installed, loaded and pending version, sorted by name.
+    """
     site = current_site()
     here = installed()
     runs = {**running_versions.running(here), **running_versions.uninstalled_but_imported(here)}
@@ -68,13 +78,19 @@ def _listed(name: str, found: Distribution | None, runs: str, waits: str, shared
 
 
 def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:
-    """The installed distributions as requirements, in pip's form.
+    """List the installed distributions as requirements, in the format of `pip freeze`.
 
-    `pending`: as they will be once all that waits is in place. `tools`: with pip itself (and, before Python 3.12,
-    setuptools and wheel), which `pip freeze` leaves out too.
+    Args:
+        pending: List the versions after all pending changes. Default: the installed ones.
+        tools: Include pip and, before Python 3.12, setuptools and wheel, which `pip freeze` omits too. Default: omit
+            them.
+
+    Returns:
+        The lines of a requirements file, sorted by name. Direct URLs are as recorded in `direct_url.json` (PEP 610),
+        without credentials.
     """
     here = installed()
-    lines = {name: _line(found) for name, found in here.items()}
+    lines = {name: _line(distribution) for name, distribution in here.items()}
     if pending:
         for name, entry in PendingChanges.read(current_site()).entries.items():
             lines.pop(name, None)
@@ -83,18 +99,18 @@ def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:
     return tuple(lines[name] for name in sorted(lines) if tools or name not in _TOOLS)
 
 
-def _line(found: Distribution) -> str:
-    if found.project:
-        return f"-e {found.project}"
+def _line(distribution: Distribution) -> str:
+    if distribution.project:
+        return f"-e {distribution.project}"
     try:
-        with open(os.path.join(found.info, "direct_url.json"), encoding="utf-8") as stream:
-            return f"{found.name} @ {_url(json.load(stream))}"
+        with open(os.path.join(distribution.info, "direct_url.json"), encoding="utf-8") as stream:
+            return f"{distribution.name} @ {_url(json.load(stream))}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"{found.name}=={found.version}"
+        return f"{distribution.name}=={distribution.version}"
 
 
 def _url(direct: dict[str, Any]) -> str:
-    """The URL of a direct_url.json as a requirement has it (PEP 610)."""
+    """The URL of a direct_url.json (PEP 610) in the form of a direct reference (PEP 440)."""
     url = redact(direct["url"])
     fragments = []
     if "vcs_info" in direct:

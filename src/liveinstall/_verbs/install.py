@@ -1,6 +1,7 @@
-"""What a user calls: plan -> stage -> commit, under the environment's lock, and nothing else.
+"""`install()` and `plan()`: plan -> stage -> commit, under the environment's lock.
 
-Loading what a request needs takes as long as starting pip: so the engine is started first, and all else while it loads.
+Importing the modules that a request needs takes as long as starting pip. So the engine is started first, and they are
+imported while it starts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     When = Literal["auto", "now", "restart"]
     Paths = Sequence[str | os.PathLike[str]] | os.PathLike[str]
 
-_NOT_FOR_THE_ENGINE = ("requirements", "dry_run", "engine", "on_event", "restart", "quiet", "parallel")  # of the engine
+_NOT_FOR_THE_ENGINE = ("requirements", "dry_run", "engine", "on_event", "restart", "quiet", "parallel")
 
 
 def install(
@@ -68,33 +69,76 @@ def install(
 ) -> Result:
     """Install into the running environment without breaking what is running.
 
-    What is new, or what nobody has loaded, is there on the next line; what would disturb a live process is staged
-    and swapped in when Python next starts.
+    New distributions, and those that no running process uses, can be imported on the next line. Changes that would
+    disturb a running process are staged, and applied when Python next starts. Relative paths are relative to the
+    current directory. Options that are not explained in full are pip's options of the same name, and pip's
+    configuration applies.
 
-    Parameters: `requirements` are PEP 508 strings, `packaging` Requirements, URLs, or paths of wheels, source archives
-    and projects. `requirement_files`, `groups` (`NAME` or `PATH/pyproject.toml:NAME`), a `script` with its metadata and
-    a `pylock` file (with `extras` and `groups` of it) say it too; `editable` projects are used where they lie.
-    `constraints` are files or requirement strings. The other options are pip's, and pip's own configuration is
-    honoured; `pip_arguments` are handed to it, except for what would change where or what is installed.
-    `when="now"` refuses to wait (RestartRequiredError, nothing changed), `"restart"` makes everything wait.
-    Where two distributions bring a file with different contents, the one that is installed last has it, the result's
-    `overlaps` names it, and the other's is kept; `overlap="refuse"` refuses any file of another (FileConflictError).
-    `dry_run` decides and changes nothing. `timeout`: seconds for the lock, and again for the engine.
-    `prefer="loaded"` tries first to do with the versions that live processes have loaded, so that nothing has to wait,
-    and says what was given up for that. `requester` names who asks, for hosts with plugins: it is recorded, and what
-    requesters have asked for is solved together with each later request. `protect`: requirements of the host that this
-    request may not break; both are refused with ProtectedError, which says who asked for what.
-    `verify` imports every top-level module of what changes, and of what is loaded and needs it, in a trial, before
-    anything is accepted; without it the environment variable LIVEINSTALL_VERIFY decides.
-    `on_event` is called with each of `liveinstall.events` as it happens, in this thread.
-    `restart` says whether Python is restarted when something waits: `"ask"` asks first; where that cannot be done from
-    within, a note says so.
-    `quiet`: where a person is at a prompt, what takes longer than half a second shows its progress. True shows nothing,
-    False shows it also in scripts, on stderr.
-    `parallel` puts all of it, with what it needs, beside the environment instead, which stays as it is: `require()` and
-    registries choose from there.
+    Args:
+        *requirements: PEP 508 strings, `packaging` Requirements, URLs, or paths of wheels, source archives and
+            projects.
+        upgrade: Upgrade the named distributions to the newest allowed version. Default: keep satisfying versions.
+        upgrade_strategy: Which dependencies `upgrade` upgrades: "only-if-needed" (the default) or all ("eager").
+        reinstall: Install distributions again even if they are up to date (pip's `--force-reinstall`).
+        deps: Install dependencies too. False is pip's `--no-deps`.
+        pre: Allow pre-release and development versions.
+        requirement_files: Paths of requirements files.
+        editable: Paths of projects to install in editable mode (PEP 660).
+        groups: Dependency groups (PEP 735), `NAME` or `PATH/pyproject.toml:NAME`; with `pylock` the groups of that
+            file.
+        script: The path of a script whose inline metadata (PEP 723) lists requirements.
+        pylock: The path of a lock file (PEP 751) to install from.
+        extras: Extras of the `pylock` file to install.
+        constraints: Paths of constraints files, or requirement strings.
+        index_url: The URL of the package index. Default: the configured one, else PyPI.
+        extra_index_urls: URLs of additional package indexes.
+        find_links: Directories, or URLs of pages, in which to look for archives.
+        no_index: Use no package index, only `find_links`.
+        only_binary: Names of distributions that may only be installed from wheels; ":all:" for all.
+        no_binary: Names of distributions that may only be built from source; ":all:" for all.
+        require_hashes: Require a hash for every requirement.
+        user: Install into the user site-packages directory.
+        break_system_packages: Allow changes of an environment that another package manager manages (PEP 668).
+        config_settings: Settings for build backends (PEP 517): a mapping, or strings of the form `KEY=VALUE`.
+        pip_arguments: Further command line arguments for pip, except those that change what is installed, or where.
+        when: "now" raises RestartRequiredError if a change would have to be pending, "restart" makes all changes
+            pending, "auto" (the default) decides for each change.
+        overlap: What happens if two distributions have a file with different contents: "allow" (the default): the one
+            that is installed last has it, `overlaps` of the result names it, and the other file is kept; "refuse":
+            FileConflictError for any file of another distribution.
+        dry_run: Plan only, and change nothing.
+        timeout: Seconds to wait for the lock, and again for the engine. Default: 60 for the lock, no limit for the
+            engine.
+        engine: The resolver: "pip", "uv", or "auto" (the default): uv if it made the environment, if it is configured,
+            or if pip is missing; else pip.
+        prefer: "loaded" first tries to keep the versions that running processes have loaded, so that no change has to
+            be pending; notes list the newer versions that were not chosen. Default: "newest".
+        requester: The name of the plugin or other requester. Its requirements are recorded, and every later request has
+            to satisfy them, too. Default: none.
+        protect: Requirements of the host application that this request may not break.
+        verify: Import each top-level module of the changed distributions, and of loaded ones that depend on them, in a
+            preview before anything is changed. Default: the environment variable LIVEINSTALL_VERIFY.
+        on_event: Called in this thread with each event of `liveinstall.events`.
+        restart: Whether to restart Python if changes are pending: "never" (the default), "ask" the user, or "auto". If
+            the front end does not support that, a note of the result says so.
+        quiet: True shows no progress, False shows it even in scripts, on stderr. Default: at a prompt, if the request
+            takes longer than half a second.
+        parallel: Install into the side-by-side store, for `require()` and registries, and leave the environment as is.
 
-    Raises: LiveInstallError, with the environment unchanged.
+    Returns:
+        The changes that were made, those that are pending, and notes.
+
+    Raises:
+        RequirementError: A requirement or an option is invalid.
+        TargetError: The environment cannot be modified; NotWritableError and ExternallyManagedError say why.
+        DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
+        ResolutionError: No set of versions satisfies the requirements.
+        ProtectedError: The request would break a requirement of `protect` or of another requester.
+        EngineError: The engine failed; DownloadError, BuildError and EngineTimeoutError say how.
+        RestartRequiredError: `when="now"` is given, and a change would disturb a running process.
+        VerificationError: A module cannot be imported in the preview.
+        LockTimeoutError: Another process is changing the environment.
+        LiveInstallError: Any other failure; the base class of the above. The environment is unchanged in every case.
     """
     options = {name: value for name, value in locals().items() if name not in _NOT_FOR_THE_ENGINE}
     if not dry_run:
@@ -138,7 +182,22 @@ def plan(
     quiet: bool | None = None,
     **options: Any,
 ) -> Plan:
-    """Decide as `install()` would, with the same options, and change nothing: no lock, no hold, no restart."""
+    """Plan what `install()` would do with the same options, and change nothing: no lock, no hold, no restart.
+
+    Args:
+        *requirements: As for `install()`.
+        engine: As for `install()`.
+        when: As for `install()`.
+        on_event: As for `install()`.
+        quiet: As for `install()`.
+        **options: Other options of `install()`; `restart` is ignored.
+
+    Returns:
+        The changes with their timing.
+
+    Raises:
+        LiveInstallError: As for `install()`.
+    """
     options.pop("restart", None)
     with throttled_gc(), choose_engine(engine) as started:
         started.expect(requirements, options)

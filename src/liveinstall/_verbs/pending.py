@@ -1,4 +1,4 @@
-"""What waits: shown, taken back, or swapped now."""
+"""Pending changes: list them, cancel them, or apply them now."""
 
 from __future__ import annotations
 
@@ -28,17 +28,30 @@ if TYPE_CHECKING:
 
 
 def pending() -> AllPending:
-    """What waits for the next start of Python, and what was set aside, with the reasons."""
+    """List the pending transactions, and those that were set aside after a failure, with the reasons.
+
+    Returns:
+        The transactions, oldest first.
+
+    Raises:
+        TargetError: The interpreter has no environment that liveinstall supports.
+    """
     target = find_target(for_change=False)
     return AllPending(pending_of(target, item) for item in transactions.read_all(target.site))
 
 
 def cancel(*names: str) -> tuple[Change, ...]:
-    """Take staged changes back: of these distributions, of what needs them, and of what only they needed.
+    """Cancel pending changes of distributions, of their dependents, and of dependencies that nothing else needs.
 
-    Without names everything that waits, and what was set aside. Returns what no longer waits.
+    Args:
+        *names: The distributions. Default: all pending changes, and those that were set aside.
 
-    Raises: NotPendingError, LockTimeoutError.
+    Returns:
+        The cancelled changes.
+
+    Raises:
+        NotPendingError: A name has no pending change, or without names nothing is pending.
+        LockTimeoutError: Another process is changing the environment.
     """
     target = find_target()
     wanted: set[str] = {canonicalize_name(name) for name in names}
@@ -64,12 +77,20 @@ def cancel(*names: str) -> tuple[Change, ...]:
 
 
 def finalize(*, force: bool = False) -> Result:
-    """Swap what waits, where no live process is disturbed; what still waits comes back as staged.
+    """Apply pending changes now if no running process uses the affected distributions.
 
-    For interpreters that never run `site` (-S, embedded). What was set aside is tried again. `force` swaps although
-    other processes hold the environment, but never what this process itself has loaded.
+    For interpreters that never run `site` (`-S`, embedded). Transactions that were set aside are tried again.
 
-    Raises: CommitError, LockTimeoutError.
+    Args:
+        force: Apply changes even if other processes use the distributions. Those that this process has loaded are never
+            replaced.
+
+    Returns:
+        The applied changes, and those that are still pending as `staged`, with the reasons.
+
+    Raises:
+        CommitError: The swap failed and was rolled back.
+        LockTimeoutError: Another process is changing the environment.
     """
     target = find_target(for_change=False)
     done: list[Change] = []
@@ -99,7 +120,7 @@ def _why_not_now(names: Iterable[str], others: Sequence[Holder]) -> str:
 
 
 def _drop_failed(target: Target, names: set[str]) -> list[Change]:
-    """Discard what was set aside and has one of `names`, or all that was set aside."""
+    """Discard the failed transactions that change one of `names`, or all failed ones without names."""
     dropped: list[Change] = []
     for item in list(transactions.read_all(target.site)):
         changes = changes_of(item)

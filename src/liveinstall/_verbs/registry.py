@@ -1,4 +1,4 @@
-"""Registries of the environment: made, shown, merged, checked, removed, exported, and looked for by starts or not."""
+"""Registries of the environment: create, show, merge, check, remove, export, enable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Registrations(Rows[Registered]):
-    """Registries by name."""
+    """Registries, sorted by name."""
 
     empty = "There is no registry."
 
@@ -49,10 +49,25 @@ def create(
     quiet: bool | None = None,
     **options: Any,
 ) -> Registered:
-    """Make a registry of versions that satisfy `requirements`, with all that they need; what is missing is fetched.
+    """Create a registry of versions that satisfy `requirements`, with all their dependencies, or replace it.
 
-    An older one of that name is replaced. `exclusive`: what is not in it cannot be imported. `options` are those of
-    `install(parallel=True)`. Raises: RegistryError, and what `install()` raises.
+    Versions that are not in the side-by-side store are fetched into it.
+
+    Args:
+        name: The registry's name, or the path of its file.
+        *requirements: As for `liveinstall.install()`.
+        exclusive: Whether packages that are not in the registry cannot be imported while it is active. Default: they
+            are imported from the environment.
+        on_event: As for `liveinstall.install()`.
+        quiet: As for `liveinstall.install()`.
+        **options: Other options of `liveinstall.install(parallel=True)`.
+
+    Returns:
+        The registry.
+
+    Raises:
+        RegistryError: The name is invalid, or the file cannot be written.
+        LiveInstallError: As for `liveinstall.install()`.
     """
     from liveinstall._sidebyside.selection.fetch import fetch  # engines, only where something is fetched
 
@@ -70,7 +85,7 @@ def create(
 
 def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]) -> Registered:
     check_rows(registry)
-    inside = files.is_inside(target.site, name)  # a file of one's own needs no environment that can be written to
+    inside = files.is_inside(target.site, name)  # a file elsewhere can be written even if the environment cannot
     with environment_lock(target.site, who=command_line()) if inside else nullcontext():
         path = files.write(target.site, name, registry, remarks)
     return _described(name, path, registry, target.site)
@@ -85,14 +100,28 @@ def _described(name: str, path: str, registry: Registry, site: str, problems: Se
 
 
 def show(name: str) -> Registered:
-    """One registry, by its name or its file. Raises: RegistryError."""
+    """Read one registry.
+
+    Args:
+        name: Its name, or the path of its file.
+
+    Returns:
+        The registry; its versions are not checked.
+
+    Raises:
+        RegistryError: The registry is missing or unreadable.
+    """
     site = current_site()
     path, registry = files.read(site, name)
     return _described(name, path, registry, site)
 
 
 def registered() -> Registrations:
-    """All registries of this environment; of one that cannot be read, why."""
+    """List all registries of this environment.
+
+    Returns:
+        The registries, by name. For an unreadable one `problems` has the reason.
+    """
     return Registrations(_shown(name) for name in files.known_names(current_site()))
 
 
@@ -104,9 +133,18 @@ def _shown(name: str) -> Registered:
 
 
 def merge(name: str, *others: str) -> Registered:
-    """Make a registry of all that others have; they are given by name or file.
+    """Create a registry with the versions of several others, or replace it.
 
-    Raises: RegistryError, RegistryConflictError for what two of them have differently.
+    Args:
+        name: The name of the new registry, or the path of its file.
+        *others: The names of the others, or the paths of their files.
+
+    Returns:
+        The new registry.
+
+    Raises:
+        RegistryError: A registry is missing or unreadable, or the new one cannot be written.
+        RegistryConflictError: Two of them have different versions of one distribution.
     """
     target = find_target(for_change=False)
     store = layout.own_store(target.site)
@@ -118,10 +156,16 @@ def merge(name: str, *others: str) -> Registered:
 
 
 def check(name: str) -> Registered:
-    """What is wrong with a registry: rows that contradict each other or lead nowhere, versions that are not there.
+    """Check a registry: contradicting rows, missing versions, versions for another Python, unsatisfied requirements.
 
-    Also entries that this Python cannot use, and requirements that do not hold. Raises: RegistryError if it is not
-    there, or no registry.
+    Args:
+        name: Its name, or the path of its file.
+
+    Returns:
+        The registry, with the problems found in `problems`.
+
+    Raises:
+        RegistryError: The registry is missing or unreadable.
     """
     site = current_site()
     path, registry = files.read(site, name)
@@ -165,7 +209,17 @@ def _unmet(registry: Registry, base: str, store: str) -> list[str]:
 
 
 def remove(name: str) -> Registered:
-    """Remove a registry; what it names stays in the store. Raises: RegistryError."""
+    """Remove a registry. The versions that it lists stay in the store.
+
+    Args:
+        name: Its name, or the path of its file.
+
+    Returns:
+        The registry as it was.
+
+    Raises:
+        RegistryError: The registry is missing, unreadable, or cannot be removed.
+    """
     target = find_target(for_change=False)
     before = show(name)
     inside = files.is_inside(target.site, name)
@@ -175,7 +229,17 @@ def remove(name: str) -> Registered:
 
 
 def export_pth(name: str) -> tuple[str, ...]:
-    """The directories of a registry, one line each: for a .pth file that type checkers and editors understand."""
+    """List the directories of a registry as the lines of a `.pth` file, for type checkers and editors.
+
+    Args:
+        name: Its name, or the path of its file.
+
+    Returns:
+        The absolute directories.
+
+    Raises:
+        RegistryError: The registry is missing or unreadable.
+    """
     site = current_site()
     path, registry = files.read(site, name)
     store = layout.own_store(site)
@@ -183,9 +247,18 @@ def export_pth(name: str) -> tuple[str, ...]:
 
 
 def enable(state: Literal["on", "off"]) -> RegistryLookup:
-    """Let starts of Python in this environment look for a registry, or no longer.
+    """Enable or disable registries in this environment: whether Python activates LIVEINSTALL_REGISTRY when it starts.
 
-    Raises: LockTimeoutError, NotWritableError, ExternallyManagedError.
+    Args:
+        state: "on" or "off".
+
+    Returns:
+        The environment and its new state.
+
+    Raises:
+        LockTimeoutError: Another process is changing the environment.
+        NotWritableError: The environment cannot be written to.
+        ExternallyManagedError: The environment is managed by another package manager (PEP 668).
     """
     site = find_target().site
     with environment_lock(site, who=command_line()):

@@ -1,7 +1,8 @@
-"""Find and mend what other tools have left broken: `doctor()` only reads, `repair()` says first what it will do.
+"""Find and repair damage that other tools have left: `doctor()` only reads; `repair(dry_run=True)` previews the repair.
 
-Nothing is deleted: what is in the way is moved to `.liveinstall/repaired/`, then the same version is installed again
-through `install()`, staged where a live process has it loaded. If that fails, what was moved is put back.
+No file is deleted: files that block the repair are moved to `.liveinstall/repaired/`, then the same version is
+installed again through `install()`; the change is pending if a running process has it loaded. If that fails, the files
+are moved back.
 """
 
 from __future__ import annotations
@@ -42,34 +43,53 @@ DONE = ("mended", "staged for the next start of Python")
 
 
 def doctor(*names: str) -> Findings:
-    """Report what is wrong with the environment, or with these distributions in it. Changes nothing."""
+    """Report damage, without changing anything.
+
+    Args:
+        *names: The distributions to check. Default: the whole environment.
+
+    Returns:
+        The findings; empty if there is no damage.
+
+    Raises:
+        TargetError: The interpreter has no environment that liveinstall supports.
+    """
     return Findings(damage.finding for damage in find_damage(find_target(for_change=False), names))
 
 
 def repair(*names: str, dry_run: bool = False) -> Findings:
-    """Mend what `doctor()` reports, or with `dry_run` only say so; each finding with its outcome.
+    """Repair the damage that `doctor()` reports.
 
-    Distributions are installed again in the version that they have, from the index that pip is configured for. What
-    cannot be mended says why, and is as it was. A distribution that is named gets back its files that others have
-    replaced; those are kept then, in turn.
+    Damaged distributions are installed again in their version, from the index that pip is configured for. Damage that
+    cannot be repaired is left as it is, and its outcome says why. A distribution that is named gets back its files that
+    others have replaced; those are kept then, in turn.
 
-    Raises: TargetError, LockTimeoutError.
+    Args:
+        *names: The distributions to repair. Default: the whole environment.
+        dry_run: Only report what would be repaired.
+
+    Returns:
+        The findings, each with the outcome of its repair.
+
+    Raises:
+        TargetError: The environment cannot be modified.
+        LockTimeoutError: Another process is changing the environment.
     """
     target = find_target(for_change=not dry_run)
-    found = find_damage(target, names)
+    damages = find_damage(target, names)
     if dry_run:
-        return Findings(damage.finding for damage in found)
+        return Findings(damage.finding for damage in damages)
     with _lock(target):
         transactions.recover(target.site)
-    return Findings(replace(damage.finding, outcome=_mend(target, damage)) for damage in found)
+    return Findings(replace(damage.finding, outcome=_repair(target, damage)) for damage in damages)
 
 
 def _lock(target: Target) -> AbstractContextManager[None]:
     return environment_lock(target.site, who=command_line())
 
 
-def _mend(target: Target, damage: Damage) -> str:
-    """Move away, install, and say that it is done; on failure put back what was moved."""
+def _repair(target: Target, damage: Damage) -> str:
+    """Move the damaged files away and install again; on failure move them back. The outcome, for people."""
     if not (damage.moves or damage.reinstall or damage.finishes):
         return ""
     why = _in_use(target, damage)
@@ -122,7 +142,7 @@ def _give_back(target: Target, info: str) -> Result:
 
 
 def _in_use(target: Target, damage: Damage) -> str:
-    """Why what would be moved must stay: a live process may have it loaded. install() sees to the rest itself."""
+    """Why the files must stay: a running process may have them loaded. install() protects all other files."""
     if not (damage.live and damage.moves):
         return ""
     below = tuple(os.path.realpath(path) + os.sep for path in damage.moves)

@@ -1,4 +1,4 @@
-"""A requester goes: what came in for it, and what nobody else needs."""
+"""Requesters: their recorded requirements, and the distributions to remove together with a requester."""
 
 from __future__ import annotations
 
@@ -21,40 +21,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-_FOR = re.compile(r"(.*) \(for (.+)\)$")  # how a request is written that has a requester
+_FOR = re.compile(r"(.*) \(for (.+)\)$")  # the text of a request with a requester, as the history records it
 
 
 def asked_by(requester: str) -> tuple[str, ...]:
-    """What a requester has asked for, as it is recorded."""
+    """The recorded requirements of a requester."""
     site = current_site()
-    return tuple(asked.requirement for asked in read_requests(site) if asked.who == requester)
+    return tuple(each.requirement for each in read_requests(site) if each.who == requester)
 
 
 def requesters() -> tuple[str, ...]:
-    """Everybody who is recorded to have asked for something."""
+    """The names of all requesters with recorded requirements."""
     site = current_site()
-    return tuple(dict.fromkeys(asked.who for asked in read_requests(site)))
+    return tuple(dict.fromkeys(each.who for each in read_requests(site)))
 
 
 def only_for(requester: str, protect: Iterable[str] = ()) -> tuple[str, ...]:
-    """The distributions that were not there before this requester asked, and that nobody else asked for or needs.
+    """The distributions that were installed for one requester, and that nothing else needs.
 
-    What was there before, or came in by another tool, is not its own and does not count.
+    Distributions that were installed before, or by another tool, do not count.
+
+    Args:
+        requester: The requester's name.
+        protect: Requirements whose distributions are kept in any case.
+
+    Returns:
+        The normalized names, sorted.
     """
     target = find_target(for_change=False)
     state = RequestContext.of(target).future()
-    others = [asked.requirement for asked in read_requests(target.site) if asked.who != requester]
+    others = [each.requirement for each in read_requests(target.site) if each.who != requester]
     kept = {name_of(text) for text in (*others, *protect)}
     return tuple(sorted(unneeded((_brought_in(target.site, requester) & state.keys()) - kept, state)))
 
 
 def _brought_in(site: str, requester: str) -> set[str]:
-    """What came in for a requester, or for one that is gone, and nobody has asked for since without a requester.
+    """The distributions first installed for this requester, or for a removed one, and not requested without one since.
 
-    Of each name the newest transaction that made it new counts, whether it has happened or waits. What cannot be told,
-    because a request names a file or a path, is not theirs.
+    For each name the newest transaction counts that installed it new, whether applied or pending. If a request names a
+    file or a path, so that its distributions are unknown, none of its new distributions count.
     """
-    others = {asked.who for asked in read_requests(site)} - {requester}
+    others = {each.who for each in read_requests(site)} - {requester}
     items: list[Any] = [*reversed(history.happened(site)), *transactions.read_all(site)]
     theirs: dict[str, bool] = {}
     for item in items:
@@ -74,13 +81,18 @@ def _brought_in(site: str, requester: str) -> set[str]:
 
 
 def forget(requester: str) -> None:
-    """Nothing is kept for this requester any more.
+    """Remove the recorded requirements of a requester.
 
-    Raises: LockTimeoutError, DisabledError.
+    Args:
+        requester: The requester's name.
+
+    Raises:
+        LockTimeoutError: Another process is changing the environment.
+        DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
     """
     target = find_target()
     with environment_lock(target.site, who=command_line()):
-        asked = read_requests(target.site)
-        left = [each for each in asked if each.who != requester]
-        if len(left) < len(asked):
+        recorded = read_requests(target.site)
+        left = [each for each in recorded if each.who != requester]
+        if len(left) < len(recorded):
             write_requests(target.site, left)

@@ -1,6 +1,6 @@
-"""`require()`: what was resolved before, and still holds, is activated without loading what resolves.
+"""`require()`: a cached resolution that is still valid is activated without importing the resolver.
 
-This file and what it imports is all that a process loads whose request is answered already.
+In that case a process loads only this module and its imports.
 """
 
 from __future__ import annotations
@@ -27,15 +27,28 @@ def require(
     quiet: bool | None = None,
     **options: Any,
 ) -> Activation:
-    """Let this process import versions that satisfy `requirements`, and all that they need in turn.
+    """Make versions that satisfy `requirements`, with their dependencies, importable in this process.
 
-    What the default environment has is used where it fits; else what was installed with `parallel=True`. Nothing on
-    disk changes. It has to come before the first import of what it is about: a process has one version of a
-    distribution, and two calls that contradict each other are refused. `install=True` fetches what is missing, with the
-    `options` of `install()`.
+    Versions of the default environment are used if they match, else those that were installed with `parallel=True`.
+    Nothing on disk is changed. Call it before the first import of the distributions: a process has one version of each,
+    and calls that contradict earlier ones are refused.
 
-    Raises: NotStoredError, AlreadyLoadedError, ActivationError (with the chain of who required what), RequirementError;
-    with `install` what `install()` raises. Nothing was activated then.
+    Args:
+        *requirements: PEP 508 strings, or `packaging` Requirements.
+        install: Whether to fetch missing versions into the side-by-side store. Default: raise NotStoredError.
+        on_event: As for `install()`.
+        quiet: As for `install()`.
+        **options: With `install=True`: other options of `install()`.
+
+    Returns:
+        The active versions.
+
+    Raises:
+        NotStoredError: No stored or installed version matches, and `install` is False.
+        AlreadyLoadedError: The process has loaded another version.
+        ActivationError: The requirements contradict each other or those of an earlier call; `chains` says which.
+        RequirementError: A requirement or an option is invalid.
+        LiveInstallError: With `install=True`: as for `install()`. Nothing was activated in any of these cases.
     """
     texts = [str(requirement) for requirement in requirements]
     with _ONE_AT_A_TIME:

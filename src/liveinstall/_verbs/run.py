@@ -1,4 +1,4 @@
-"""Run a program in a child process, with other versions than those of the default environment."""
+"""`run()`: run a program in a child process with other versions than those of the default environment."""
 
 from __future__ import annotations
 
@@ -41,18 +41,29 @@ _KINDS = {"-m": "module", "-c": "code"}
 
 
 def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool | None = None, **options: Any) -> int:
-    """Run `program` with versions that satisfy `requirements`, fetching what is missing; its exit status.
+    """Run a program with versions that satisfy requirements, and fetch missing versions into the side-by-side store.
 
-    `program` is a script with its arguments, `-m MODULE ...` or `-c CODE ...`. The requirements in a script's block
-    (PEP 723) count too. What the default environment has is used where it fits. `options` are those of `install()`
-    that say where packages come from. A package manager gets none of this: it changes what is on disk. A program that
-    was ended by a signal has 128 and the signal's number.
+    Versions of the default environment are used if they match. A package manager is run without any of this, because
+    it has to work on the environment on disk.
 
-    Raises: RequirementError, ActivationError, and what `install()` raises.
+    Args:
+        program: A script with its arguments, `-m MODULE ...` or `-c CODE ...`. The requirements in a script's inline
+            metadata (PEP 723) are added.
+        requirements: PEP 508 strings. Default: none.
+        quiet: As for `install()`.
+        **options: Options of `install()` that say where packages come from.
+
+    Returns:
+        The program's exit status; 128 plus the signal's number if a signal ended it.
+
+    Raises:
+        RequirementError: The program is missing, or a requirement is invalid.
+        ActivationError: The requirements contradict each other.
+        LiveInstallError: As for `install()`.
     """
     kind, target, arguments = _understand(program)
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
-    if is_manager([executable(), *program]):  # it is shown the environment as it is on disk, by its own arguments
+    if is_manager([executable(), *program]):  # start-up recognises it by its arguments, and leaves sys.path alone
         variables = {name: value for name, value in os.environ.items() if name != layout.REGISTRY_VARIABLE}
         return _wait(start_in_foreground([executable(), *flags, *program], variables))
     wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
@@ -69,7 +80,7 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
-    """The child's exit status. Ctrl-C is the program's, and so is a request to end."""
+    """The child's exit status. Ctrl-C and requests to terminate are left to the child."""
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
@@ -89,7 +100,7 @@ def _understand(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
 
 
 def _in_script(path: str) -> tuple[str, ...]:
-    """The requirements in a script's block, if it has one."""
+    """The requirements in a script's inline metadata (PEP 723), if it has any."""
     if not os.path.isfile(path):
         return ()
     with open(path, encoding="utf-8", errors="replace") as stream:
@@ -102,7 +113,7 @@ def _in_script(path: str) -> tuple[str, ...]:
 
 @contextmanager
 def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: dict[str, Any]) -> Iterator[str]:
-    """The path of a registry that satisfies what is wanted, over what is active here; empty if nothing is needed."""
+    """The path of a registry that satisfies `wanted` on top of the active versions; empty if none is needed."""
     scene = SelectionContext(store, finder(), activate.active())
     chosen = {}
     if wanted:
@@ -110,7 +121,7 @@ def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: 
             chosen = choose(wanted, scene, for_child=True)
         except ActivationError as error:
             if len(error.chains) > 1 and all(len(chain) == 1 for chain in error.chains):
-                raise  # the request itself contradicts itself: nothing that is fetched helps
+                raise  # the requirements contradict each other, so fetching cannot help
             from liveinstall._sidebyside.selection.fetch import fetch  # engines, only where something is fetched
 
             with Reporter(quiet=quiet) as reporter:

@@ -1,4 +1,4 @@
-"""`status()`: the environment at a glance."""
+"""`status()`: a summary of the environment."""
 
 from __future__ import annotations
 
@@ -16,19 +16,26 @@ from liveinstall.reports import Activation, Status, VersionInUse
 
 
 def status() -> Status:
-    """The environment at a glance: where it is, what waits and for whom, who holds it."""
+    """Summarise the environment: its location, pending changes, and the processes that use it.
+
+    Returns:
+        The summary.
+
+    Raises:
+        TargetError: The interpreter has no environment that liveinstall supports.
+    """
     target = find_target(for_change=False)
     here = installed()
     holders = holds.holders(target.site, here)
     unreadable = transactions.unreadable(target.site)
     from liveinstall._sidebyside.registry.files import ignored, is_enabled
 
-    guarded, looked_for = companions.is_guarded(target.site), is_enabled(target.site)
+    guarded, registries = companions.is_guarded(target.site), is_enabled(target.site)
     return Status(
         *(target, pending(), holders, len(here), unreadable),
         guarded=guarded,
         active=current(),
-        registries=looked_for,
+        registries=registries,
         ignored=ignored(target.site),
         python=target.python,
         python_from=which()[1],
@@ -36,9 +43,10 @@ def status() -> Status:
 
 
 def current() -> Activation | None:
-    """What is active in this process, for `status()`."""
-    found = activate.active()
-    if found is None:
+    """The side-by-side versions that are active in this process; None without any."""
+    activation = activate.active()
+    if activation is None:
         return None
-    used = tuple(VersionInUse(canonicalize_name(name), version, place) for name, version, place in found.index.pins)
-    return Activation(found.why, found.source, used, exclusive=found.index.exclusive)
+    index = activation.index
+    used = tuple(VersionInUse(canonicalize_name(name), version, place) for name, version, place in index.pins)
+    return Activation(activation.why, activation.source, used, exclusive=index.exclusive)

@@ -1,4 +1,4 @@
-"""The store of versions beside the environment: what it has, and removing from it."""
+"""The side-by-side store: list its versions, and remove some."""
 
 from __future__ import annotations
 
@@ -15,22 +15,30 @@ from liveinstall.results import Rows
 
 
 class StoredVersions(Rows[StoredVersion]):
-    """What lies beside an environment."""
+    """The versions in a side-by-side store."""
 
     empty = "Nothing is stored."
 
 
 def stored() -> StoredVersions:
-    """All that the store of this environment has."""
+    """List all versions in the side-by-side store of this environment."""
     return StoredVersions(
         StoredVersion(entry.name, entry.version, entry.path) for entry in Store.default(current_site()).entries()
     )
 
 
 def forget(*wanted: str) -> tuple[StoredVersion, ...]:
-    """Remove versions (`NAME`, `NAME==VERSION`) from the store; what was removed.
+    """Remove versions from the side-by-side store.
 
-    Raises: StoreError for what is not there, what a registry of this environment names, and what a live process uses.
+    Args:
+        *wanted: `NAME==VERSION`, or `NAME` for all its versions.
+
+    Returns:
+        The removed versions.
+
+    Raises:
+        RequirementError: An argument has "==" without a version.
+        StoreError: A version is not in the store, is listed in a registry of this environment, or is in use.
     """
     site = current_site()
     store = Store.default(site)
@@ -39,16 +47,16 @@ def forget(*wanted: str) -> tuple[StoredVersion, ...]:
         name, pinned, version = text.partition("==")
         if pinned and not version:
             raise RequirementError(f"{text} says no version.", requirement=text)
-        found = [entry for entry in store.find(canonicalize_name(name)) if version in ("", entry.version)]
-        if not found:
+        matching = [entry for entry in store.find(canonicalize_name(name)) if version in ("", entry.version)]
+        if not matching:
             raise StoreError(f"there is no {text} in {store.path}.", store=store.path)
-        entries += found
-    places = {os.path.realpath(entry.path) for entry in entries}
-    for known in registered():
-        both = places & {os.path.realpath(each.place) for each in known.distributions}
+        entries += matching
+    paths = {os.path.realpath(entry.path) for entry in entries}
+    for registry in registered():
+        both = paths & {os.path.realpath(each.place) for each in registry.distributions}
         if both:
-            todo = f"Remove that first: python -m liveinstall registry remove {known.name}"
-            what = f"the registry {known.name} names {', '.join(sorted(map(os.path.basename, both)))}."
+            todo = f"Remove that first: python -m liveinstall registry remove {registry.name}"
+            what = f"the registry {registry.name} names {', '.join(sorted(map(os.path.basename, both)))}."
             raise StoreError(what, todo=todo, store=store.path)
     store.remove(*entries)
     return tuple(StoredVersion(entry.name, entry.version, entry.path) for entry in entries)

@@ -1,4 +1,4 @@
-"""Trying the restart before it comes: a program in the environment exactly as it will be."""
+"""`trial()`: run a program in a preview of the environment after the restart."""
 
 from __future__ import annotations
 
@@ -34,16 +34,29 @@ def trial(
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Trial:
-    """Run a program in the environment exactly as it will be after the restart; nothing here changes.
+    """Run a program in a preview of the environment after the restart; the environment itself is not changed.
 
-    What waits is in place: upgrades, removals, scripts. Where nothing waits, it is the environment as it is. It is a
-    Python of its own, started as this one was (`-X`, `-W`, `-O` ...), and so are its children.
+    In the preview all pending changes are applied: upgrades, removals, scripts. The program runs in a new Python
+    process with this process's interpreter options (`-X`, `-W`, `-O` ...), and so do its child processes. Exactly one
+    of `code`, `module` and `script` is needed.
 
-    `code`, `module` (as `-m`) or `script` (a file, or the name of a script of the environment) says what runs, with
-    `arguments`; `stdin` is what it reads. `timeout` is in seconds; it and what it has started are then ended. `env`
-    are further variables, `cwd` is its working directory.
+    Args:
+        code: Python code, as for `python -c`.
+        module: The name of a module, as for `python -m`.
+        script: The path of a script, or the name of a console script of the environment.
+        arguments: The program's arguments.
+        stdin: The program's standard input.
+        timeout: Seconds after which the program and its child processes are killed. Default: no limit.
+        env: Additional environment variables.
+        cwd: The working directory. Default: the current one.
 
-    Raises: RequirementError, TrialError (no links here, or it did not end in its time), TargetError.
+    Returns:
+        The exit status and the output of the program, and the changes that were applied in the preview.
+
+    Raises:
+        RequirementError: Not exactly one program is given, or the script does not exist.
+        TrialError: The file system does not support links, or the program exceeded `timeout`.
+        TargetError: The interpreter has no environment that liveinstall supports.
     """
     program = program_of(code, module, script, arguments)
     begin = time.perf_counter()
@@ -65,7 +78,14 @@ def trial(
 
 
 def try_program(program: Sequence[str]) -> int:
-    """Run interpreter's arguments in a trial with this process's own streams (none: a prompt); the exit status."""
+    """Run a program in a preview of the environment after the restart, with this process's standard streams.
+
+    Args:
+        program: The arguments of the interpreter; none start a prompt.
+
+    Returns:
+        The program's exit status.
+    """
     with _made() as made:
         for note in made.notes:
             with suppress(OSError):
@@ -75,7 +95,7 @@ def try_program(program: Sequence[str]) -> int:
 
 @contextmanager
 def _made() -> Iterator[TrialEnvironment]:
-    """The environment after the restart, seen at one moment: what changes meanwhile is looked at again."""
+    """A consistent preview: made again if the environment changes while it is being made."""
     target = find_target(for_change=False)
     for last in (False, False, True):
         _wait_for_a_swap(target.site)
@@ -93,7 +113,11 @@ def _moment(target: Target) -> Any:
 
 
 def _wait_for_a_swap(site: str) -> None:
-    """One that was interrupted has nobody who has the lock."""
+    """Wait until no transaction is being applied.
+
+    Raises:
+        TrialError: The swap was interrupted (the lock is free), or takes too long.
+    """
     end = time.monotonic() + WAIT
     while _is_swapped(site):
         handle, stuck = try_lock(os.path.join(site, STATE, LOCK)), False

@@ -1,4 +1,4 @@
-"""What happened, and back again: a transaction's old files are staged and committed like any other change."""
+"""`history()`, `undo()` and `prune()`: to undo, a transaction's old files are staged and committed like any change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 
 def history() -> History:
-    """Every transaction that happened, newest first, and whether it can still be undone."""
+    """List all applied transactions, and whether each can still be undone.
+
+    Returns:
+        The transactions, newest first.
+
+    Raises:
+        TargetError: The interpreter has no environment that liveinstall supports.
+    """
     target = find_target(for_change=False)
     done = past.happened(target.site)
     present = _present(target, done)
@@ -48,16 +55,26 @@ def history() -> History:
 
 
 def undo(transaction: str | None = None, *, to: str | None = None, verify: bool | None = None) -> Result:
-    """Undo the last transaction, the one that is named, or everything that happened after `to`.
+    """Undo the last transaction, a given one, or all after a given one.
 
-    Old versions come back from the files that are kept, without a network: at once, or, where a live process would be
-    disturbed, all of it at the next start of Python. It is one transaction itself, so it can be undone. What only
-    waits is taken back by `cancel()`.
+    The old versions are restored from kept files, without the network: at once, or all of them at the next start of
+    Python if a running process would be disturbed. That is a transaction itself, so it can be undone. Use `cancel()`
+    for pending changes.
 
-    `transaction` is an id, as `Result.transaction` and `history()` have it; a result that changed nothing has none.
-    `verify` is as for `install()`.
+    Args:
+        transaction: The id of the transaction to undo, from `Result.transaction` or `history()`. Default: the last one.
+        to: The id of a transaction; all later ones are undone.
+        verify: As for `install()`.
 
-    Raises: NotHappenedError, MovedOnError, RetiredError, and what `install()` raises; nothing was changed then.
+    Returns:
+        The changes that were made, and those that are pending.
+
+    Raises:
+        RequirementError: Both `transaction` and `to` are given.
+        NotHappenedError: The transaction is unknown or still pending.
+        MovedOnError: A distribution has been changed since the transaction.
+        RetiredError: Old files are missing or damaged.
+        LiveInstallError: As for `install()`. Nothing was changed in any of these cases.
     """
     if transaction is not None and to is not None:
         raise RequirementError("undo() takes one transaction or to=, not both.", requirement="")
@@ -72,12 +89,19 @@ def undo(transaction: str | None = None, *, to: str | None = None, verify: bool 
 
 
 def prune(*, keep: int | None = None, days: float | None = None, bytes: int | None = None) -> tuple[Past, ...]:
-    """Remove old files that are kept for undo: all of them, or what exceeds a limit, the oldest first.
+    """Remove the old files that are kept for undo: all of them, or the oldest that exceed a limit.
 
-    `keep`: so many of the newest transactions stay. `days`: what is older goes. `bytes`: the newest stay that fit.
-    Returns the transactions that can no longer be undone.
+    Args:
+        keep: The number of transactions to keep undoable. Default: no limit of number.
+        days: Remove the files of transactions that are older. Default: no limit of age.
+        bytes: The total size of the files to keep. Default: no limit of size. Without any limit all files are removed.
 
-    Raises: RequirementError, LockTimeoutError.
+    Returns:
+        The transactions that can no longer be undone because of this call.
+
+    Raises:
+        RequirementError: A limit is not a number, or is negative.
+        LockTimeoutError: Another process is changing the environment.
     """
     for name, value in (("keep", keep), ("days", days), ("bytes", bytes)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
@@ -92,7 +116,7 @@ def prune(*, keep: int | None = None, days: float | None = None, bytes: int | No
 
 
 def _after(done: Sequence[past.HistoryEntry], to: str | None, scene: RequestContext) -> Sequence[past.HistoryEntry]:
-    """What happened after `to`, or the last of all. What waits is newer than that, and has to be taken back first."""
+    """The transactions after `to`, or the last one. Pending changes are newer and have to be cancelled first."""
     if scene.waiting.ids:
         raise _waits(scene.waiting.ids[0])
     if to is None:
@@ -177,24 +201,24 @@ def _deed(site: str, item: past.HistoryEntry) -> UndoneTransaction:
 
 
 def _present(target: Target, done: Iterable[past.HistoryEntry]) -> Mapping[str, str]:
-    """The sha256 of the RECORD of each distribution here that a transaction has changed; without one, like no other."""
-    here = installed((target.site, target.platlib))
+    """The SHA-256 of the RECORD of each installed distribution that a transaction changed; "none" without a RECORD."""
+    present = installed((target.site, target.platlib))
     names = {change.name for item in done for change in item.record.changes}
-    found = {}
-    for name in names & here.keys():
-        record = os.path.join(here[name].info, "RECORD")
-        found[name] = sha256(record) if os.path.isfile(record) else "none"
-    return found
+    hashes = {}
+    for name in names & present.keys():
+        record = os.path.join(present[name].info, "RECORD")
+        hashes[name] = sha256(record) if os.path.isfile(record) else "none"
+    return hashes
 
 
 def _candidate(site: str, item: past.HistoryEntry, name: str, done: Iterable[past.HistoryEntry]) -> Candidate | None:
-    """What a transaction has taken out, to be brought in again; None where nothing was."""
+    """The version that a transaction removed or replaced, as a candidate; None if it replaced nothing."""
     change = next(change for change in item.record.changes if change.name == name)
     if not change.old_info:
         return None
     info = past.retired_info(site, item, change)
     root = os.path.dirname(info)
-    old = next((found for found in in_directory(root) if found.name == name), None)
+    old = next((distribution for distribution in in_directory(root) if distribution.name == name), None)
     if old is None:
         raise RetiredError(
             f"the metadata of {name} {change.old_version} is gone from {root}.",
@@ -218,7 +242,7 @@ def _candidate(site: str, item: past.HistoryEntry, name: str, done: Iterable[pas
 
 
 def _source(name: str, record: str, done: Iterable[past.HistoryEntry]) -> Origin:
-    """Where what has this RECORD came from, if a transaction put it in."""
+    """The origin of the distribution with this RECORD hash, if a transaction installed it."""
     for item in done:
         about = item.about_change(name)
         if about.get("record") == record:

@@ -1,4 +1,4 @@
-"""Taking distributions out: a removal is a change like any other, now or at the next start, and undoable."""
+"""`uninstall()`: a removal is a change like any other: applied now or at the next start, and undoable."""
 
 from __future__ import annotations
 
@@ -40,14 +40,31 @@ def uninstall(
     on_event: OnEvent = None,
     quiet: bool | None = None,
 ) -> Result:
-    """Remove distributions: at once where nobody has them loaded, else when Python next starts.
+    """Remove distributions: at once if no running process has them loaded, else when Python next starts.
 
-    What still needs them is told in `conflicts`. What only they needed stays and is named in the notes, or goes with
-    them when `with_unused` is set. What only waits to be installed no longer does. A name that is not installed is a
-    note, as it is for pip. `when`, `dry_run`, `timeout`, `verify`, `on_event` and `quiet` are as for `install()`.
+    Pending installations of them are cancelled. `conflicts` of the result lists requirements that are no longer
+    satisfied. A name that is not installed only adds a note, as it does in pip.
 
-    Raises: RequirementError, DamagedError (no usable RECORD), TargetError (it lies outside of the environment),
-    RestartRequiredError, LockTimeoutError; nothing was changed then.
+    Args:
+        *names: The project names.
+        with_unused: Remove dependencies too that nothing else needs. Default: keep them, and list them in the notes.
+        when: As for `install()`.
+        dry_run: As for `install()`.
+        timeout: Seconds to wait for the lock. Default: 60.
+        verify: As for `install()`.
+        on_event: As for `install()`.
+        quiet: As for `install()`.
+
+    Returns:
+        The removals that were made, and those that are pending.
+
+    Raises:
+        RequirementError: A name or an option is invalid, or there is no name.
+        DamagedError: A distribution has no usable RECORD.
+        TargetError: A distribution is outside of the environment, or the environment cannot be modified.
+        RestartRequiredError: `when="now"` is given, and a running process uses a distribution.
+        VerificationError: A module cannot be imported in the preview.
+        LockTimeoutError: Another process is changing the environment. Nothing was changed in any of these cases.
     """
     wanted = _canonical(names)
     value_of("when", when)
@@ -97,7 +114,7 @@ def _uninstall(
 
 def _canonical(names: Iterable[object]) -> frozenset[str]:
     """Names as texts or lists of texts, in their canonical form."""
-    found = set()
+    normalized: set[str] = set()
     several = (list, tuple, set, frozenset)
     for name in (each for given in names for each in (given if isinstance(given, several) else (given,))):
         canonical = canonicalize_name(name) if isinstance(name, str) else ""
@@ -107,10 +124,10 @@ def _canonical(names: Iterable[object]) -> frozenset[str]:
                 todo="A removal takes names only, without versions or extras.",
                 requirement=str(name),
             )
-        found.add(str(canonical))
-    if not found:
+        normalized.add(str(canonical))
+    if not normalized:
         raise RequirementError("no name was given.", todo='For example: uninstall("requests").', requirement="")
-    return frozenset(found)
+    return frozenset(normalized)
 
 
 def _decide(
@@ -142,16 +159,16 @@ def _decide(
 
 
 def _is_inside(scene: RequestContext, name: str) -> bool:
-    """Whether it lies in the environment, or waits to."""
+    """Whether a distribution is installed in the environment, or pending there."""
     return name not in scene.here or scene.replaced(name) is not None or name in scene.waiting.entries
 
 
 def _check_inside(scene: RequestContext, removals: Iterable[str]) -> None:
     for name in sorted(removals):
         if not _is_inside(scene, name):
-            home = os.path.dirname(scene.here[name].info)
+            site = os.path.dirname(scene.here[name].info)
             raise TargetError(
-                f"{name} lies in {home}, outside of this environment.",
+                f"{name} lies in {site}, outside of this environment.",
                 todo="Remove it with the tool and in the environment that it belongs to.",
-                site=home,
+                site=site,
             )

@@ -15,7 +15,14 @@ from liveinstall.reports import Versions
 
 
 def versions(name: str) -> Versions:
-    """All versions of a distribution: in the default environment, stored beside it, pending, and active."""
+    """List all versions of a distribution: installed, in the side-by-side store, pending, and active.
+
+    Args:
+        name: The project name, normalized or not.
+
+    Returns:
+        The versions; empty fields if there are none.
+    """
     name = canonicalize_name(name)
     site = current_site()
     here = installed()

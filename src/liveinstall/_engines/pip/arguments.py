@@ -1,4 +1,4 @@
-"""A request as pip's arguments: to resolve it, to fetch what was chosen, and to build what is used where it lies."""
+"""A request as arguments of pip: to resolve it, to fetch the chosen distributions, and to build editable projects."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ _INSTALL_ONLY = ("--only-deps", "--compile", "--no-compile", "--no-warn", "--roo
 
 
 def commands(request: Request, paths: Mapping[str, str]) -> dict[str, list[str]]:
-    """Pip's commands by their purpose. To the last two the child adds what was chosen.
+    """The arguments of pip's commands. The child process adds the chosen distributions to the last two.
 
-    `paths`: where the `report`, the `wheels`, a `target` that stays empty, the checkouts (`src`) and `constraints` go.
+    Args:
+        request: The request.
+        paths: The paths of `report`, `wheels`, `target` (stays empty), `src` (checkouts) and `constraints`.
+
+    Returns:
+        The arguments, by purpose: resolve, fetch, build.
     """
     shared = [*_QUIET, *_sources(request)]
     files = [word for path in request.files for word in ("--requirement", path)]
@@ -30,7 +35,7 @@ def commands(request: Request, paths: Mapping[str, str]) -> dict[str, list[str]]
             *("--", *request.requirements),
         ],
         "fetch": ["wheel", "--no-deps", "--wheel-dir", paths["wheels"], *shared, *files, *_for_fetch(request)],
-        # With --target: should pip ever get as far as installing, it would not be the environment that it changes.
+        # With --target, so that the environment would stay unchanged even if pip installed something.
         "build": [
             *("install", "--no-deps", "--ignore-installed", "--no-user", "--use-pep517", "--target", paths["target"]),
             *(*shared, *files, *_for_fetch(request)),
@@ -39,7 +44,7 @@ def commands(request: Request, paths: Mapping[str, str]) -> dict[str, list[str]]
 
 
 def checkouts_home() -> str:
-    """Where repositories that are used in place lie, as for pip."""
+    """The directory of the checkouts of editable repositories, as in pip."""
     return os.path.join(sys.prefix if sys.prefix != sys.base_prefix else os.getcwd(), "src")
 
 
@@ -68,7 +73,7 @@ def _for_fetch(request: Request) -> Iterator[str]:
 
 
 def _sources(request: Request) -> Iterator[str]:
-    """What counts for every download, and for the build of every project."""
+    """The arguments for all downloads and builds."""
     if request.no_index:
         yield "--no-index"
     if request.index_url:

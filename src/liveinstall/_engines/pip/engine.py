@@ -1,7 +1,7 @@
 """pip as the engine: `pip install --dry-run --report` resolves, `pip wheel` fetches what the report names.
 
-Its child process loads pip for longer than all else takes to load here. So it is started with as little as possible,
-and the rest is loaded meanwhile.
+Importing pip in the child process takes longer than all imports in this process. So the child is started as early as
+possible, and the other modules are imported meanwhile.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class PipEngine:
     """pip in a child process of the running interpreter."""
 
     def __enter__(self) -> Self:
-        """Start the child, which loads pip, so that this is done when the request is known."""
+        """Start the child process, which imports pip, before the request is parsed."""
         self._made: list[str] = []
         self._child = Child([executable(), "-P", _CHILD, _pip_directory()])
         return self
 
     def __exit__(self, kind: object = None, *_: object) -> None:
-        """Stop the child, if it has not been asked or not answered. After a failure its checkouts go too."""
+        """Stop the child process if it still runs. After a failure its checkouts are removed too."""
         self._child.stop()
         if kind and self._made:
             from shutil import rmtree
@@ -46,18 +46,18 @@ class PipEngine:
                 rmtree(path, ignore_errors=True)
 
     def expect(self, requirements: object, options: object) -> None:
-        """See `Engine.expect`: the child loads pip already."""
+        """See `Engine.expect`. Nothing to do: the child process imports pip already."""
 
     def fresh(self) -> PipEngine:
         """See `Engine.fresh`."""
         return PipEngine()
 
     def sources(self) -> Mapping[str, Origin]:
-        """Pip's report has told it."""
+        """See `Engine.sources`. Empty: pip's report has the origins already."""
         return {}
 
     def keep(self) -> None:
-        """What was fetched is in use now."""
+        """See `Engine.keep`."""
         self._made = []
 
     def resolve(
@@ -93,7 +93,7 @@ class PipEngine:
 
 
 def _pip_directory() -> str:
-    """Where pip lies, for a child that would not find it by itself."""
+    """The directory that contains pip, for a child process that would not find it by itself."""
     place = place_of("pip")
     if not place:
         raise EngineError("pip is not installed.", todo="Install it: python -m ensurepip", log="")

@@ -1,4 +1,4 @@
-"""What pip is asked, and what it has done, as values: loaded while pip is.
+"""The request to pip's child process and its answer, as values; imported while the child imports pip.
 
 Report format: https://pip.pypa.io/en/stable/reference/installation-report/ (version 1).
 """
@@ -50,7 +50,7 @@ __all__ = [
 
 _DOWNLOAD_LINE = re.compile(r"\s*Downloading (\S+)")
 _PROGRESS_LINE = re.compile(r"Progress (\d+) of (\d+)$")
-# Class names of pip's own exceptions; an exception's base classes count too.
+# Class names of pip's exceptions; the base classes of an exception are matched too.
 _BUILD = {
     "InstallationSubprocessError",
     "MetadataGenerationFailed",
@@ -77,9 +77,9 @@ _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 
 
 class Downloads:
-    """Tells of the downloads that pip prints: "Downloading NAME (SIZE)", then lines "Progress BYTES of BYTES".
+    """Reports downloads from pip's output: "Downloading NAME (SIZE)", then lines "Progress BYTES of BYTES".
 
-    That is for people and for progress only; nothing is decided by it.
+    The output is used for the progress display only; no decision depends on it.
     """
 
     def __init__(self, tell: Callable[[Event], None]) -> None:
@@ -87,18 +87,18 @@ class Downloads:
         self._file = ""
 
     def hear(self, line: str) -> None:
-        """Take one line."""
+        """Process one line of output."""
         found = _DOWNLOAD_LINE.match(line)
         if found:
             self._file = redact(found[1].rpartition("/")[2])
         progress = _PROGRESS_LINE.match(line)
         if progress and self._file and not self._file.endswith(".metadata"):
-            total = int(progress[2])  # 0 where the server does not say
+            total = int(progress[2])  # 0 if the server does not report it
             self._tell(Downloading(self._file, int(progress[1]), total or None))
 
 
 def forbidden() -> str:
-    """What pip says where the network is not to be used; empty where it is."""
+    """The reason why the network must not be used, for pip's errors; empty if it may be used."""
     return ADVICE if is_offline() else ""
 
 
@@ -110,12 +110,30 @@ def without_credentials(request: Request) -> tuple[Request, dict[str, str]]:
 
 
 def write(path: str, question: Mapping[str, Any]) -> None:
-    """Write down what the child is asked. Raises: OSError."""
+    """Write the request file for the child process.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     Path(path).write_text(json.dumps(question), encoding="utf-8")
 
 
 def candidates(paths: Mapping[str, str], status: int, log: str, request: Request, *, fetched: bool) -> list[Candidate]:
-    """What pip has chosen. Raises: EngineError: it has failed."""
+    """Read pip's answer.
+
+    Args:
+        paths: The paths of its files, by purpose.
+        status: The exit status of the child process.
+        log: Its output, without credentials.
+        request: The request.
+        fetched: Whether wheels were fetched.
+
+    Returns:
+        The chosen distributions.
+
+    Raises:
+        EngineError: pip failed.
+    """
     try:
         answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -127,7 +145,7 @@ def candidates(paths: Mapping[str, str], status: int, log: str, request: Request
 
 
 def moved(note: str) -> list[str]:
-    """The checkouts that the child has put where they belong."""
+    """The checkouts that the child process has moved to their final directories."""
     try:
         found: list[str] = json.loads(Path(note).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -136,7 +154,12 @@ def moved(note: str) -> list[str]:
 
 
 def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
-    """The typed error for what ended pip; the words are pip's own."""
+    """The typed error for a failure of pip, with pip's message.
+
+    Args:
+        answer: The answer of the child process.
+        log: Its output, without credentials.
+    """
     words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_words(log.strip())]
     words = [word for word in words if not word.startswith("Ignored the following")] or words
     message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()).rstrip(".") for word in words if word))))
@@ -167,7 +190,7 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
 
 
 def _shorten(message: str) -> str:
-    """Pip names every version that there is; the newest few tell as much. The whole is in the error's `log`."""
+    """Shorten pip's list of all existing versions to the newest few. The full message is in the error's `log`."""
     return re.sub(r"((?:[^,;()]+, ){3})?(?:[^,;()]+, ){10,}(?=(?:[^,;()]+, ){4})", "..., ", message)
 
 
@@ -194,7 +217,7 @@ def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fe
 
 
 def _sha256(archive: dict[str, Any]) -> str:
-    """From `hashes`, or from `hash`, which is all that pip 22 writes."""
+    """The SHA-256 from `hashes`, or from `hash`, the only field that pip 22 writes."""
     algorithm, _, digest = str(archive.get("hash", "")).partition("=")
     return str(archive.get("hashes", {}).get("sha256") or (digest if algorithm == "sha256" else ""))
 

@@ -1,4 +1,4 @@
-"""A request in uv's words. What uv has no words for is refused, by name."""
+"""A request as arguments of uv. Options that uv does not support are refused."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ _OURS = ("--target", "-t", "--prefix", "--python", "-p", "--system", "--user", "
 
 
 def arguments(request: Request, directory: str) -> Iterator[str]:
-    """The arguments of `uv pip install` for a request; files that it needs are written into `directory`.
+    """The arguments of `uv pip install` for a request.
 
-    Raises RequirementError for what uv cannot do.
+    Args:
+        request: The request.
+        directory: The directory to write constraints files into.
+
+    Raises:
+        RequirementError: uv does not support an option or a requirement.
     """
     _check(request)
     yield from _upgrades(request)
@@ -46,7 +51,7 @@ def arguments(request: Request, directory: str) -> Iterator[str]:
 
 
 def source_options(sources: Sources) -> Iterator[str]:
-    """Where packages may come from, and whether as wheels or as source archives."""
+    """The arguments for the sources of packages, and for wheels or source archives."""
     if sources.no_index:
         yield "--no-index"
     if sources.index_url:
@@ -58,7 +63,7 @@ def source_options(sources: Sources) -> Iterator[str]:
 
 
 def _upgrades(request: Request) -> Iterator[str]:
-    """Pip upgrades what was named, and else only what it must; `uv --upgrade` upgrades all, as pip's eager does."""
+    """The arguments for pip's upgrade strategies; `uv --upgrade` alone upgrades everything, as pip's "eager" does."""
     if request.upgrade and request.upgrade_strategy == "eager":
         yield "--upgrade"
     elif request.upgrade:

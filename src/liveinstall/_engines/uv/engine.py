@@ -1,7 +1,7 @@
-"""uv as the engine: one `uv pip install` into a directory of its own resolves, downloads, builds and unpacks.
+"""uv as the engine: one `uv pip install` into a temporary directory resolves, downloads, builds and unpacks.
 
-It links from its cache by name, so the links tell where in the cache the unpacked wheels lie. Nothing else of the cache
-is known here, and nothing in it is changed.
+uv makes symbolic links to its cache, whose targets are the unpacked wheels. Nothing else about the cache's layout is
+assumed, and nothing in it is changed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class UvEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop what nobody waits for any more."""
+        """Stop the processes that are still running."""
         if self._run:
             self._end(self._run)
         if self._origins:
@@ -68,7 +68,7 @@ class UvEngine:
         return UvEngine()
 
     def keep(self) -> None:
-        """Nothing that was fetched lies outside of the cache."""
+        """See `Engine.keep`. Nothing to do: all fetched files are in uv's cache."""
 
     def resolve(
         self,
@@ -79,9 +79,9 @@ class UvEngine:
         fetch: bool,
         tell: object = None,  # noqa: ARG002
     ) -> Sequence[Candidate]:
-        """See `Engine.resolve`. uv does not say how far a download is, so `tell` hears nothing.
+        """See `Engine.resolve`. uv does not report download progress, so `tell` is not called.
 
-        Without `fetch` uv fetches all the same: nothing else tells what a wheel needs.
+        Wheels are fetched even without `fetch`, because uv does not report their dependencies in another way.
         """
         variables = _variables(self._own.name)  # with the hold that this process has by now
         with writing_temporary():
@@ -114,7 +114,7 @@ class UvEngine:
         return found
 
     def _started(self, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:
-        """The run that began early, if it is the right one, or else a new one."""
+        """The run that was started early, if it matches the request, else a new one."""
         how = (self._uv, asked, view, variables)
         if self._run and not self._run.is_for(*how):
             self._end(self._run)
@@ -127,21 +127,21 @@ class UvEngine:
         run.stop()
 
     def sources(self) -> Mapping[str, Origin]:
-        """Where what came from an index came from, by name, as far as uv knows."""
+        """See `Engine.sources`: the origins of distributions from an index, as far as uv reports them."""
         return self._origins.read() if self._origins else {}
 
 
 def _variables(directory: str) -> dict[str, str]:
-    """The child's variables. A cache that uv would remove at its end is made in `directory` instead."""
+    """The child's environment variables. A cache that uv would remove on exit is made in `directory` instead."""
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     if is_offline():
-        kept["UV_OFFLINE"] = "1"  # uv.toml may name pages
+        kept["UV_OFFLINE"] = "1"  # uv.toml may have URLs
     if os.environ.get("UV_NO_CACHE", "").lower() in ("1", "true", "yes", "on", "y", "t"):
         kept["UV_CACHE_DIR"] = os.path.join(directory, "cache")
     return kept
 
 
 def _note(directory: str, name: str, place: str) -> None:
-    """Let whoever cleans `directory` up after a kill find another one."""
+    """Add a link to another directory, so that a sweep of `directory` after a kill removes it too."""
     with suppress(OSError):
         note_elsewhere(directory, name, place)

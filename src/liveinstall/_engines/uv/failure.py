@@ -1,4 +1,4 @@
-"""What ended uv, as a typed error in uv's own words. uv tells it only in words, so they decide the type."""
+"""The typed error for a failure of uv. uv reports failures only as text, so the text decides the type."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ _NO_SOLUTION = re.compile(r"No solution found|Requirements contain|not found in 
 
 
 def failure(log: str, version: str) -> LiveInstallError:
-    """The error for what uv said before it failed. `version`: uv's own, for what it did not understand."""
+    """The typed error for a failure of uv, with uv's message.
+
+    Args:
+        log: uv's output, without credentials.
+        version: uv's version, for the message about an unsupported option.
+    """
     words = _shorten(said(log))
     if _USAGE.search(words):
         return EngineError(
@@ -59,7 +64,7 @@ def failure(log: str, version: str) -> LiveInstallError:
 
 
 def said(log: str) -> str:
-    """What uv said of its failure, on one line, without progress and decoration."""
+    """The message of uv about its failure, on one line, without progress and decoration."""
     lines = [_DECORATION.sub("", line).strip() for line in log.splitlines()]
     kept = [line.removeprefix("error: ") for line in lines if line and not _NOISE.match(line)]
     return " ".join(" ".join(kept).split()).rstrip(".") or _NOTHING

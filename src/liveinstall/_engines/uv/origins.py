@@ -1,6 +1,6 @@
-"""Where packages came from: uv's lock of them, pylock.toml (PEP 751), has the addresses and hashes.
+"""The origins of packages, from a lock file that uv makes of them, pylock.toml (PEP 751), with URLs and hashes.
 
-`uv pip install` does not say it. Asking takes a tenth of a second, so it is done while the rest goes on.
+`uv pip install` does not report them. Making the lock file takes a tenth of a second, so it is done in the background.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Origins:
-    """A lock that uv makes in the background of `names` (`name==version`)."""
+    """A lock file that uv makes in the background of `names` (`name==version`)."""
 
     def __init__(
         self, command: Sequence[str], names: Sequence[str], directory: str, variables: Mapping[str, str]
@@ -40,7 +40,7 @@ class Origins:
         self._child = Child(words, env={**variables, **more})
 
     def read(self) -> dict[str, Origin]:
-        """Name -> where it came from; without what uv could not say, which is no reason to fail."""
+        """Wait for the lock file: name -> origin; unknown origins are omitted. Never raises because of uv."""
         try:
             self._child.ask("", timeout=10)
             with open(self._lock, "rb") as stream:
@@ -53,7 +53,7 @@ class Origins:
         }
 
     def stop(self) -> None:
-        """Nobody wants to know any more."""
+        """Stop uv: the result is no longer needed."""
         self._child.stop()
 
 
@@ -63,12 +63,12 @@ def _sha256(file: Mapping[str, Any]) -> str:
 
 @cache
 def _ranks() -> Mapping[Tag, int]:
-    """How well each tag fits this interpreter: there are a thousand."""
+    """The rank of each compatibility tag for this interpreter; there are about a thousand."""
     return {tag: rank for rank, tag in enumerate(sys_tags())}
 
 
 def _file(package: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The wheel that fits this interpreter best, or the source distribution."""
+    """The best wheel for this interpreter, or the source distribution."""
     ranks = _ranks()
     best: tuple[int, Mapping[str, Any]] | None = None
     for wheel in package.get("wheels", ()):

@@ -1,4 +1,4 @@
-"""Which uv there is, and whether an environment is uv's. Light: it runs before anything else is loaded."""
+"""The uv executable, and whether uv manages the environment. It has few imports, because it runs before all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "uv.exe" if os.name == "nt" else "uv"
-# What says from where uv takes packages. UV itself is set by `uv run` for what it runs.
+# Variables that say where uv gets packages. UV itself is set by `uv run` for its child processes.
 _CONFIGURED = ("UV", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 
 
@@ -23,7 +23,7 @@ def find_uv() -> str:
 
 
 def _own_places() -> Iterator[str]:
-    """Where the package `uv` puts its program. It would tell, but importing it would count as using it."""
+    """The directories of the executable of the package `uv`. It has a function for that, but must not be imported."""
     yield os.path.join(os.path.dirname(sys.executable or os.devnull), NAME)
     yield os.path.join(sysconfig.get_path("scripts"), NAME)
     yield os.path.join(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")), NAME)
@@ -31,7 +31,7 @@ def _own_places() -> Iterator[str]:
 
 
 def prefers_uv() -> bool:
-    """Whether uv made this environment, or is configured by variables."""
+    """Whether uv made this environment, or is configured by environment variables."""
     return any(os.environ.get(name) for name in _CONFIGURED) or _is_made_by_uv()
 
 

@@ -1,4 +1,4 @@
-"""What uv has done, as values: loaded while it works."""
+"""The result of a run of uv, as values; imported while uv runs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,23 @@ __all__ = ["Origins", "candidates"]
 
 
 def candidates(target: str, request: Request, log: str) -> list[Candidate]:
-    """What uv has put into `target`, by name."""
+    """Read the result of a run.
+
+    Args:
+        target: The directory that uv has installed into.
+        request: The request.
+        log: uv's output.
+
+    Returns:
+        The chosen distributions, sorted by name.
+    """
     warned = yanked(log)
     found = [_candidate(info, request, warned) for info in _new(target)]
     return [replace(one, requested=_is_requested(one, found, request)) for one in found]
 
 
 def _is_requested(one: Candidate, found: Iterable[Candidate], request: Request) -> bool:
-    """Whether somebody asked for it. uv marks all alike, so what only a file names is what nobody needs."""
+    """Whether a distribution was requested by name. uv marks all alike; of those in files, the ones that none needs."""
     if one.name in request.names:
         return True
     unnamed = request.files or request.groups or request.editables or len(request.names) < len(request.requirements)
@@ -44,15 +53,15 @@ def _is_requested(one: Candidate, found: Iterable[Candidate], request: Request) 
 
 
 def _new(target: str) -> Iterator[str]:
-    """The metadata directories that uv has put in: only there is an INSTALLER, and RECORD is a file of uv's own.
+    """The metadata directories that uv has installed: they have an INSTALLER, and a RECORD that uv has written.
 
-    Where RECORD is a link, a wheel brings the metadata of another distribution among its data.
+    If RECORD is a link, it is the metadata of another distribution among the data files of a wheel.
     """
     for name in sorted(os.listdir(target)):
         info = os.path.join(target, name)
         metadata, installer, record = (os.path.join(info, part) for part in ("METADATA", "INSTALLER", "RECORD"))
         if not name.endswith(".dist-info") or not (os.path.islink(metadata) or os.path.lexists(installer)):
-            continue  # it was here before
+            continue  # it was installed before
         if os.path.islink(record) or not os.path.isfile(record):
             raise WheelRefusedError(
                 f"a wheel brings {name}, which would register another distribution.",
@@ -84,7 +93,7 @@ def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candid
 
 
 def _tree(info: str) -> str:
-    """The unpacked wheel in uv's cache: what METADATA links to lies two levels below it."""
+    """The unpacked wheel in uv's cache: the target of METADATA is two levels below it."""
     try:
         return os.path.dirname(os.path.dirname(os.readlink(os.path.join(info, "METADATA"))))
     except OSError as error:
@@ -101,7 +110,7 @@ def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _direct(info: str) -> dict[str, Any] | None:
-    """direct_url.json (PEP 610) of what came from no index. A link is the wheel's own, which has no say."""
+    """The direct_url.json (PEP 610) of a distribution that is not from an index. A link is the wheel's, and ignored."""
     path = os.path.join(info, "direct_url.json")
     if os.path.islink(path) or not os.path.isfile(path):
         return None
@@ -124,6 +133,6 @@ def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
 
 
 def yanked(log: str) -> dict[str, str]:
-    """What uv warned of: name==version -> why it was yanked."""
+    """The yanked versions that uv warned about: name==version -> reason."""
     found = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
     return {spec: reason or "yanked" for spec, reason in found}

@@ -1,7 +1,7 @@
-"""One run of uv: into a directory of links, over what it shall see. It can begin before all of a request is known.
+"""One run of uv, which installs links into a temporary directory. It can be started before the request is parsed.
 
-Loading what a request needs takes as long as uv's whole work on a small one. So uv begins on what is most probably
-asked; that run counts only if, once everything is known, it would be started in exactly the same way.
+Importing the modules that a request needs takes as long as uv takes for a small one. So uv is started early with the
+most probable arguments; the result is used only if the parsed request has exactly the same ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, for everybody
 _PREFIX = "liveinstall-uv-"
-_OLD = 60  # seconds, after which a directory that nobody has locked is nobody's
+_OLD = 60  # seconds, after which an unlocked directory counts as abandoned
 _ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lzma", ".zst")
 QUIET = ("--no-progress", "--color=never")
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
@@ -42,10 +42,10 @@ _WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify", "overlap"
 
 
 class Run:
-    """`uv pip install` of `asked`, its arguments, over `view`; `target` is where its links are when it has ended.
+    """`uv pip install` with the arguments `asked` for the environment `view`; `target` is the directory of the links.
 
-    The links are made in memory where that is possible: on a disk thousands of them take longer than all the rest. What
-    a killed process has left there, the next one removes.
+    The links are made in memory if possible: on a disk thousands of them take longer than everything else. The
+    directories of killed processes are removed by the next run.
     """
 
     def __init__(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
@@ -59,7 +59,7 @@ class Run:
         except OSError:
             if not in_memory:
                 raise
-            self._lay(spare, view, lock=False)  # that memory is full
+            self._lay(spare, view, lock=False)  # the memory is full
         try:
             where = [f"--target={self.target}", f"--python={executable()}", "--link-mode=symlink"]
             words, more = without_uv_credentials(asked, variables, spare)
@@ -70,7 +70,7 @@ class Run:
             raise
 
     def _lay(self, directory: str, view: View, *, lock: bool) -> None:
-        """Make a target there that shows what is here."""
+        """Make the target directory, with the metadata of the installed distributions."""
         self.target = mkdtemp(prefix=_PREFIX, dir=directory)
         self._handle = os.open(self.target, os.O_RDONLY) if lock else None
         try:
@@ -82,17 +82,17 @@ class Run:
             raise
 
     def is_for(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> bool:
-        """Whether it was started as it would be now."""
+        """Whether it was started with exactly these arguments."""
         return self._how == _how(uv, asked, view, variables)
 
     def stop(self) -> None:
-        """End it, and begin to remove its links: for thousands of them another program is quicker, beside all else."""
+        """Stop it, and begin to remove its links, in a child process, which is faster for thousands of them."""
         self.child.stop()
         with suppress(EngineError):
             self._removal = self._removal or Child(["rm", "-rf", "--", self.target])
 
     def finish(self) -> None:
-        """See its links gone, all of them."""
+        """Wait until all its links are removed."""
         if self._removal:
             self._removal.stop()
         rmtree(self.target, ignore_errors=True)
@@ -102,7 +102,7 @@ class Run:
 
 
 def _how(uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> tuple[object, ...]:
-    """All that a run depends on. A hold that was taken meanwhile changes nothing for it, where nothing waits."""
+    """Everything that a run depends on. A hold that was taken since does not matter while nothing is pending."""
     stamps = []
     for info in view.here:
         with suppress(OSError):  # the same version may have been installed again, from elsewhere
@@ -124,10 +124,10 @@ def _is_usable(memory: str) -> bool:
 
 
 def _sweep(memory: str) -> None:
-    """Remove the directories of processes that were killed: this user's, old, and nobody has them locked.
+    """Remove the directories of killed processes: this user's, old and not locked.
 
-    Anybody can make something there under such a name: a link, a FIFO, a directory. Only this user's directories are
-    opened; where they lie nobody else can exchange them.
+    Any user can create entries with such names: links, FIFOs, directories. Only this user's directories are opened, and
+    no other user can exchange them there.
     """
     for name in os.listdir(memory):
         if not name.startswith(_PREFIX):
@@ -146,7 +146,18 @@ def _sweep(memory: str) -> None:
 def early(
     uv: str, requirements: Sequence[Any], options: Mapping[str, Any], variables: Mapping[str, str], spare: str
 ) -> Run | None:
-    """Begin on what is probably asked, or None where that cannot be told from the request as it was typed."""
+    """Start a run with the probable arguments.
+
+    Args:
+        uv: The uv executable.
+        requirements: The requirements as the caller gave them, unchecked.
+        options: The options of `install()`, unchecked.
+        variables: The environment variables.
+        spare: The directory to use if the links cannot be made in memory.
+
+    Returns:
+        The run; None if the arguments cannot be derived without parsing the request.
+    """
     given = {name: value for name, value in options.items() if value and name not in _WITHOUT_EFFECT}
     usual = options.get("deps", True) is True and given.pop("prefer", "newest") == "newest"
     usual = usual and options.get("when", "auto") in ("auto", "now", "restart") and sys.prefix != sys.base_prefix
@@ -160,19 +171,19 @@ def early(
         return None
     given.pop("deps", None)
     asked = [*source_options(Sources(**given)), "--", *requirements]
-    with suppress(EngineError, OSError, ValueError, TypeError):  # it will be said when it is really asked
+    with suppress(EngineError, OSError, ValueError, TypeError):  # reported when the real request is resolved
         view = glance(search_path())
         return Run(uv, asked, view, variables, spare) if view else None
     return None
 
 
 def _is_plain(text: Any) -> bool:
-    """Whether it is a name, with extras and a version perhaps, and no file."""
+    """Whether a requirement is a name with optional extras and version, not a file or URL."""
     return isinstance(text, str) and bool(_PLAIN.fullmatch(text)) and not text.lower().endswith(_ARCHIVES)
 
 
 def _fit(given: Mapping[str, Any]) -> bool:
-    """Whether sources are of a kind, and together, as they must be."""
+    """Whether the source options have valid types and do not contradict each other."""
     links = given.get("find_links", ())
     lists = isinstance(links, (list, tuple)) and all(isinstance(link, str) for link in links)
     index = isinstance(given.get("index_url", ""), str) and "extra_index_urls" not in given

@@ -1,8 +1,8 @@
-"""What uv shall see: a directory with the metadata of all that is installed once what waits has happened.
+"""The environment for uv: a directory with the metadata of all distributions after the pending changes.
 
-uv takes a `--target` directory for an environment: what its metadata directories say counts as installed. So it
-resolves over any environment, this one or one that does not exist yet, while nothing of it can be touched: what lies
-here are copies, of the metadata only.
+uv treats a `--target` directory as an environment: distributions with metadata in it count as installed. So it can
+resolve for any environment, this one or a future one, without access to the environment itself: the directory contains
+only copies of the metadata.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(rb"(?im)^(name|version):[ \t]*(.*?)[ \t]*\r?$")
-# From where it came: uv compares it with what is asked.
+# The origin, which uv compares with the requirement.
 _COMPARED = ("direct_url.json", "uv_cache.json", "uv_build.json")
 
 
 def show(view: View, directory: str) -> None:
-    """Write the metadata that `view` shows into an empty `directory`; of two with the same name the first counts."""
+    """Write the metadata of a view into an empty directory; of two distributions with the same name the first wins."""
     seen = set()
     for info in _infos(view):
         head = _head(info)
@@ -39,9 +39,14 @@ def show(view: View, directory: str) -> None:
 
 
 def glance(path: Iterable[str]) -> View | None:
-    """What is installed on a path like sys.path, in the order in which `installed()` finds it; None if something waits.
+    """The view of the distributions on a path, in the order of `installed()`, without reading their metadata.
 
-    An interpreter that uv starts would put in place what waits, unless this process holds the environment by then.
+    Args:
+        path: The directories, as on `sys.path`.
+
+    Returns:
+        The view; None if changes are pending: an interpreter that uv starts would apply them, unless this process has a
+        hold by then.
     """
     found = []
     for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in path):
@@ -54,7 +59,7 @@ def glance(path: Iterable[str]) -> View | None:
 
 
 def _canonical(name: str) -> str:
-    """As `packaging.utils` has it, which takes longer to load than all of this."""
+    """The normalized name, as of `packaging.utils`, whose import takes longer than this whole module."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -72,7 +77,7 @@ def _names(directory: str) -> Iterable[str]:
 
 
 def _head(info: str) -> bytes:
-    """The header of METADATA, or of what was its like; empty where there is none."""
+    """The header of METADATA or of its older equivalents; empty if there is none."""
     for path in (os.path.join(info, "METADATA"), os.path.join(info, "PKG-INFO"), info):
         try:
             with open(path, "rb") as stream:
@@ -83,7 +88,7 @@ def _head(info: str) -> bytes:
 
 
 def _is_version(text: str) -> bool:
-    """What has a version from before PEP 440 is not shown: uv could not read it."""
+    """Whether a version conforms to PEP 440; uv cannot parse others, so their distributions are omitted."""
     try:
         Version(text)
     except InvalidVersion:
@@ -92,7 +97,7 @@ def _is_version(text: str) -> bool:
 
 
 def _write(path: str, head: bytes, info: str) -> None:
-    """One metadata directory. Its RECORD names only what lies here, so uv can take it away."""
+    """Write one metadata directory. Its RECORD lists only these files, so that uv can remove it."""
     os.mkdir(path)
     base, names = os.path.basename(path), ["METADATA", "RECORD"]
     with open(os.path.join(path, "METADATA"), "xb") as stream:

@@ -1,6 +1,6 @@
-"""`%load_ext liveinstall`: `%liveinstall VERB ...` and `%%liveinstall`, with completion; `%pip` only when asked for.
+"""`%load_ext liveinstall`: `%liveinstall VERB ...` and `%%liveinstall`, with completion; `%pip` only on request.
 
-IPython itself expands `{expression}` and `$name` in the line, as it does for `%pip`; a cell's body is left as it is.
+IPython expands `{expression}` and `$name` in the line, as it does for `%pip`; the body of a cell is not expanded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from liveinstall.errors import LiveInstallError, RequirementError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_OWN = ("restart",)  # verbs that only a session has
+_OWN = ("restart",)  # verbs that the command line does not have
 _NESTED = re.compile(
     r"^(\s*(?:(?:-r|-c)[ =]?|(?:--requirement|--constraint)[ =])\s*)(?![/\\=]|[a-zA-Z][a-zA-Z+]*:)(\S+)", re.MULTILINE
 )
@@ -28,7 +28,11 @@ _KEYS = ("%liveinstall", "%%liveinstall")
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Register `%liveinstall` and `%%liveinstall`."""
+    """Register `%liveinstall` and `%%liveinstall`; IPython calls it for `%load_ext liveinstall`.
+
+    Args:
+        shell: The InteractiveShell.
+    """
     shell.register_magic_function(line_magic, "line", "liveinstall")
     shell.register_magic_function(cell_magic, "cell", "liveinstall")
     _forget_completion(shell)
@@ -37,7 +41,11 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take the magics away; `%pip` is given back too."""
+    """Unregister the magics and restore `%pip`; IPython calls it for `%unload_ext liveinstall`.
+
+    Args:
+        shell: The InteractiveShell.
+    """
     give_back_pip()
     _forget_completion(shell)
     for kind in ("line", "cell"):
@@ -45,12 +53,12 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def line_magic(line: str) -> Any:
-    """`%liveinstall VERB ...`: every verb of the command line, and `restart`."""
+    """Execute `%liveinstall VERB ...`: any verb of the command line, or `restart`."""
     return _readable(lambda: _run(_words(line) or ["--help"]))
 
 
 def cell_magic(line: str, body: str) -> Any:
-    """`%%liveinstall [install] [OPTION ...]`: the cell is a requirements file."""
+    """Execute `%%liveinstall [install] [OPTION ...]`, with the cell as a requirements file."""
     return _readable(lambda: _run_cell(_words(line), body))
 
 
@@ -70,9 +78,10 @@ def _run_cell(words: list[str], body: str) -> Any:
 
 
 def _words(line: str) -> list[str]:
-    """A line as a shell would split it: a comment begins at a word's beginning, outside of quotes.
+    """Split a line as a shell does; a `#` at the beginning of a word, outside of quotes, begins a comment.
 
-    Raises: RequirementError for a quote that is not closed.
+    Raises:
+        RequirementError: A quote is not closed.
     """
     problem = None
     for end in (*(match.start() for match in re.finditer(r"(?<!\S)#", line)), len(line)):
@@ -84,7 +93,7 @@ def _words(line: str) -> list[str]:
 
 
 def plain_requirements(body: str) -> list[str]:
-    """The lines of a cell without their comments; none if one of them is more than a requirement."""
+    """The lines of a cell without comments; none if a line is not a plain requirement, for example an option."""
     lines = [re.sub(r"(^|\s+)#.*", "", line).strip() for line in body.splitlines()]
     if any(re.match("-", line) or re.search(r"\s-|\\$|\$\{", line) for line in lines):
         return []
@@ -92,7 +101,7 @@ def plain_requirements(body: str) -> list[str]:
 
 
 def _absolute(match: re.Match[str]) -> str:
-    """A nested file is meant relative to where one is, not to the temporary file."""
+    """Make the path of a nested file absolute: it is relative to the working directory, not to the temporary file."""
     return match[1] + os.path.abspath(match[2])
 
 
@@ -105,7 +114,7 @@ def _run(words: Sequence[str]) -> Any:
 
 
 def _readable(action: Callable[[], Any]) -> Any:
-    """Let IPython show an error of ours by its message alone: a traceback of a command says nothing."""
+    """Run an action; IPython shows our errors by their message alone, because tracebacks of a command do not help."""
     try:
         return action()
     except LiveInstallError as error:
@@ -118,7 +127,7 @@ def _readable(action: Callable[[], Any]) -> Any:
 
 
 def _forget_completion(shell: Any) -> None:
-    """Take away what a former load has registered: IPython would keep both."""
+    """Unregister the completers of an earlier load, which IPython would keep as well."""
     dispatch = getattr(shell, "strdispatchers", {}).get("complete_command")
     for key in _KEYS:
         if dispatch is not None:
@@ -126,12 +135,12 @@ def _forget_completion(shell: Any) -> None:
 
 
 def _complete(_: Any, event: Any) -> list[str]:
-    """What may stand at the cursor."""
+    """The completions at the cursor."""
     return candidates(event.line[: getattr(event, "cursor", None) or len(event.line)].split(" ")[1:-1])
 
 
 def candidates(words: Sequence[str]) -> list[str]:
-    """What may follow `words`, which come after `%liveinstall`: a verb, its options, and names that it can take."""
+    """The completions after `words`, which follow `%liveinstall`: verbs, options, and names of distributions."""
     verbs = parsers()
     verb = next((word for word in words if not word.startswith("-")), "")
     if not verb:
@@ -178,9 +187,12 @@ _pip: list[Any] = []  # IPython's own %pip, while it is taken over
 
 
 def take_over_pip() -> Callable[[], None]:
-    """Let `%pip install` in this session go through `install()`; other verbs of `%pip` go on to pip.
+    """Make `%pip install` in this IPython session call `install()`; other verbs of `%pip` still run pip.
 
-    Returns `give_back_pip`. Does nothing where there is no `%pip`.
+    It does nothing if there is no `%pip`.
+
+    Returns:
+        The function `give_back_pip()`.
     """
     shell = ipython()
     own = shell.find_line_magic("pip") if shell is not None and not _pip else None
@@ -191,12 +203,12 @@ def take_over_pip() -> Callable[[], None]:
 
 
 def give_back_pip() -> None:
-    """Let `%pip` be IPython's own again."""
+    """Restore IPython's own `%pip`."""
     shell = ipython()
     if _pip:
         original = _pip.pop()
         lines = shell.magics_manager.magics["line"] if shell else {}
-        if lines.get("pip") is _pip_magic:  # else somebody has replaced it since
+        if lines.get("pip") is _pip_magic:  # otherwise another extension has replaced it since
             lines["pip"] = original
 
 
@@ -216,9 +228,10 @@ def _pip_or_install(line: str) -> Any:
 
 
 def _global_options(words: Sequence[str]) -> list[str]:
-    """What stands before the verb of a call of pip. `install` is among the words.
+    """The options before the verb of a pip command line, in which `install` occurs.
 
-    Raises: RequirementError where it cannot be told which word is the verb.
+    Raises:
+        RequirementError: The verb cannot be determined, because an option is unknown.
     """
     at = 0
     while at < len(words) and words[at].startswith("-"):

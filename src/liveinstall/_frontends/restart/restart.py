@@ -1,7 +1,7 @@
-"""`liveinstall.restart()`: the cleanest restart for where one is, or what to press there.
+"""`liveinstall.restart()`: restart Python by the means of the current front end, or report how to do it by hand.
 
-A prompt in a terminal is replaced by a new one of the same process id (`exec`), with its history written first. What a
-kernel does is in `restart_kernel`. Everywhere else nothing happens, and the error says what to do.
+A prompt in a terminal is replaced by a new one with the same process id (`exec`), after its history has been written.
+Kernels are restarted in `kernel`. In every other front end nothing happens, and the error says what to do.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ _PRESS = {
 
 
 def restart() -> None:
-    """Start Python anew, here: a kernel, or the prompt of a terminal. What waits is in place then.
+    """Restart Python in place, in a Jupyter kernel or at the prompt of a terminal. Pending changes are applied then.
 
-    Variables are lost; it says so, and names big ones. Queued cells of a notebook are dropped. It restarts also when
-    nothing waits. Where nobody can restart from within it does nothing.
+    Variables are lost: a message says so, and names large ones. Queued cells of a notebook are dropped. It restarts
+    even if nothing is pending.
 
-    Raises: CannotRestartError, which says what to press.
+    Raises:
+        CannotRestartError: The front end cannot restart Python from within. The error says how to do it by hand.
     """
     place = detect()
     reason = why_not(place)
@@ -60,7 +61,7 @@ def restart() -> None:
 
 
 def why_not(place: FrontEnd) -> str:
-    """What to do instead of restarting here; empty where `restart()` works."""
+    """How to restart by hand in a front end; empty if `restart()` works there."""
     if place.is_kernel:
         from liveinstall._frontends.restart.kernel import is_ours
 
@@ -75,10 +76,10 @@ def why_not(place: FrontEnd) -> str:
 
 
 def waiting() -> tuple[Change, ...]:
-    """What the next start of Python puts in place."""
+    """The pending changes, which the next start of Python applies."""
     try:
         return tuple(change for item in pending() if item.state == "pending" for change in item.changes)
-    except LiveInstallError:  # no environment that could be changed; one can start anew all the same
+    except LiveInstallError:  # an unsupported environment has no pending changes, but can be restarted all the same
         return ()
 
 
@@ -87,7 +88,7 @@ def _is_terminal() -> bool:
 
 
 def _is_inside_program(place: FrontEnd) -> bool:
-    """Whether a program has opened this prompt in its middle: a new start would run the program again."""
+    """Whether a running program has opened this prompt: a restart would run the program again."""
     if place is FrontEnd.IPYTHON:
         return type(ipython()).__name__ == "InteractiveShellEmbed"
     if place is FrontEnd.PTPYTHON:
@@ -115,16 +116,24 @@ def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
 
 
 def _command() -> list[str]:
-    """The interpreter's own command line; a script by its full path, because the directory may have changed."""
+    """The interpreter's command line, with the script's full path: the working directory may have changed."""
     script = getattr(sys.modules["__main__"], "__file__", None) or ""
-    words = sys.orig_argv[1:]
-    if sys.argv and sys.argv[0] in words and not os.path.exists(sys.argv[0]) and os.path.exists(script):
-        words[words.index(sys.argv[0])] = script
-    return [executable(), *words]
+    arguments = sys.orig_argv[1:]
+    if sys.argv and sys.argv[0] in arguments and not os.path.exists(sys.argv[0]) and os.path.exists(script):
+        arguments[arguments.index(sys.argv[0])] = script
+    return [executable(), *arguments]
 
 
 def follow_consent(result: Result, consent: str) -> Result:
-    """Restart when the caller of a request consents (`auto`) or a person does (`ask`); else a note says why not."""
+    """Restart Python after a request, if that is possible and there is consent.
+
+    Args:
+        result: The result of the request.
+        consent: "auto" for the caller's consent, "ask" to ask the user.
+
+    Returns:
+        The result with a note that says why Python was not restarted. Otherwise this function does not return.
+    """
     reason = why_not(detect())
     if reason:
         return replace(

@@ -4,11 +4,11 @@
     code, code, ...                                                       marshalled
     tables                                     marshalled: one for each top-level name, and one of these
 
-It answers from its tables where Python would list directories, and reads code from memory where Python would open a
-.pyc. It is never stale: a module counts only while its source has the size and time that it had, else Python loads it
-from its source; in a directory that can change, only while the directory has the time that it had. What is imported
-has the `__file__` that it has without the archive, so sources, data and tracebacks are as ever.
-`archiving` makes archives.
+Its tables replace the directory listings of Python's own finder, and code is read from memory instead of a .pyc file.
+It is never stale: a module is used only while its source has the recorded size and modification time, and in a
+directory that can change only while the directory has the recorded modification time; otherwise Python loads it from
+its source. Imported modules have the same `__file__` as without the archive, so sources, data and tracebacks work as
+usual. `code_archive_writer` makes archives.
 """
 
 from __future__ import annotations
@@ -41,10 +41,16 @@ _LONGEST = 200  # bytes of the first line
 
 
 class ArchiveOwner:
-    """Owns the modules whose code is in an archive; `place` is its path.
+    """The owner of the modules in a code archive.
 
-    `directories`: what it was made of. Those on `sys.path`, such as the standard library, keep their turn there: what
-    comes before them on it goes before. Raises: OwnerError: it is none, damaged, or made by another Python.
+    The attribute `directories` lists the archived directories. Those on `sys.path`, such as the standard library, keep
+    their precedence: entries before them on `sys.path` are searched first.
+
+    Args:
+        path: The archive, relative to the current directory.
+
+    Raises:
+        OwnerError: The file is not an archive, is damaged, or was made by another Python.
     """
 
     on_disk = False
@@ -85,7 +91,7 @@ class ArchiveOwner:
         raise OwnerError(f"{self.place} cannot be used: {error}.", todo=todo, place=self.place) from error
 
     def _table(self, top: str) -> Table:
-        """The modules of a top-level name, read when it is first asked for."""
+        """The modules of a top-level name, read on first use."""
         found = self._read.get(top)
         if found is None:
             start, length, mark = self._tables.get(top, (0, 0, 0))
@@ -100,12 +106,12 @@ class ArchiveOwner:
         return self._tables
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        """Whether a top-level name is a package; None for a namespace package and for an unknown name."""
         row = self._table(name).get(name)
         return None if row is None else row[2].rpartition(os.sep)[2].startswith("__init__.")
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """How to load a module; None where Python must look itself, because something has changed there."""
+        """The spec of a module; None for an unknown name, and if Python has to search because a directory changed."""
         top, dot, _ = name.partition(".")
         row = self._table(top).get(name)
         if row is None:
@@ -127,7 +133,7 @@ class ArchiveOwner:
         return located(name, path, loader, search, LoadingSpec)
 
     def _namespace(self, name: str) -> ModuleSpec | None:
-        """The portions of a namespace, without those that Python finds by itself."""
+        """The portions of a namespace package, without those on `sys.path`, which Python finds itself."""
         found = [
             self.directories[number] + os.sep + inner
             for number, inner in self._namespaces[name]
@@ -138,12 +144,12 @@ class ArchiveOwner:
         return spec if found else None
 
     def _look(self, name: str) -> ModuleSpec | None:
-        """Look for a top-level name in the directories that are not on `sys.path`, as if there were no archive."""
+        """Search the directories that are not on `sys.path` for a top-level name, as without an archive."""
         specs = (owner.find_spec(name) for owner in self._metadata if owner.place not in sys.path)
         return next((spec for spec in specs if spec is not None), None)
 
     def _still_true(self, number: int, path: str) -> bool:
-        """Whether nothing came into the directory of a module, or went. Asked once, until caches are invalidated."""
+        """Whether no file was added to or removed from a module's directory; cached until `invalidate_caches()`."""
         directory = path.rpartition(os.sep)[0]
         known = self._checked.get(directory)
         if known is None:
@@ -156,7 +162,7 @@ class ArchiveOwner:
 
     @staticmethod
     def _comes_late(name: str, place: str) -> bool:
-        """Whether something on `sys.path` before the place has a module of this name: a script's own directory may."""
+        """Whether an earlier entry of `sys.path` has a module of this name, such as the directory of the script."""
         earlier = sys.path[: sys.path.index(place)]
         found = PathFinder.find_spec(name, earlier) if earlier else None
         return found is not None and found.loader is not None
@@ -168,11 +174,11 @@ class ArchiveOwner:
         return {**spaces, **found}
 
     def rows(self) -> Table:
-        """All that is known of each module."""
+        """The recorded facts about each module."""
         return {name: row for top in self._tables for name, row in self._table(top).items()}
 
     def is_good(self, row: Row) -> bool:
-        """Whether what is known of a module is still true."""
+        """Whether the recorded facts about a module are still true."""
         _, number, inner, time, size, _, length = row
         path = f"{self.directories[number]}{os.sep}{inner}"
         try:
@@ -201,11 +207,11 @@ class ArchiveOwner:
         raise FileNotFoundError(2, "in none of the directories", path)
 
     def native(self, entry: ModuleEntry) -> str:
-        """Where an extension module lies."""
+        """The absolute path of an extension module."""
         return self.directories[self._table(entry[0].partition(".")[0])[entry[0]][1]] + os.sep + entry[2]
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
-        """The metadata of those directories that are not on `sys.path`: Python finds the others' itself."""
+        """The metadata in the directories that are not on `sys.path`; Python finds the others itself."""
         for owner in self._metadata:
             if owner.place not in sys.path:
                 yield from owner.distributions(name)
@@ -217,14 +223,14 @@ class ArchiveOwner:
         return get(name) if get else None
 
     def invalidate_caches(self) -> None:
-        """Look again whether directories have changed."""
+        """Check again whether directories have changed."""
         self._checked.clear()
         for owner in self._metadata:
             owner.invalidate_caches()
 
 
 class ArchivedLoader(SourceFileLoader):
-    """Loads a source as Python does, but takes its code from an archive while the source is what it was."""
+    """Loads a source file as Python does, but takes its code from an archive while the source is unchanged."""
 
     def __init__(self, name: str, path: str, row: Row, memory: memoryview) -> None:
         self.name = name
@@ -233,7 +239,12 @@ class ArchivedLoader(SourceFileLoader):
         self._memory = memory
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """The code. Raises: ImportError, SyntaxError."""
+        """The code of the module.
+
+        Raises:
+            ImportError: The source cannot be read.
+            SyntaxError: The source cannot be compiled.
+        """
         _, _, _, time, size, start, length = self._row
         try:
             about = os.stat(self.path)
@@ -248,7 +259,11 @@ class ArchivedLoader(SourceFileLoader):
 
 
 def _unpacked(content: memoryview, mark: int) -> Any:
-    """What a table has. Raises: ValueError unless it is what was written."""
+    """The content of a table.
+
+    Raises:
+        ValueError: Its CRC-32 is not `mark`.
+    """
     from zlib import crc32
 
     if crc32(content) != mark:
@@ -257,12 +272,29 @@ def _unpacked(content: memoryview, mark: int) -> Any:
 
 
 def head(table: int, size: int, mark: int) -> bytes:
-    """The first line of an archive of `size` bytes whose table begins at byte `table` and has the CRC-32 `mark`."""
+    """The first line of an archive.
+
+    Args:
+        table: The offset of the table, in bytes.
+        size: The size of the archive, in bytes.
+        mark: The CRC-32 of the table.
+    """
     return f"{MAGIC} {fingerprint()} {MAGIC_NUMBER.hex()} {table:020} {size:020} {mark:010}\n".encode("ascii")
 
 
 def parse_head(line: bytes, size: int) -> tuple[int, int]:
-    """Where the table begins and its CRC-32, by the first line of a file of `size` bytes. Raises: ValueError."""
+    """Parse the first line of an archive.
+
+    Args:
+        line: The line.
+        size: The size of the file, in bytes.
+
+    Returns:
+        The offset of the table in bytes, and its CRC-32.
+
+    Raises:
+        ValueError: It is not the first line of an archive of this size for this Python.
+    """
     words = line.decode("ascii", "replace").rstrip("\n").split(" ")
     if " ".join(words[:2]) != MAGIC or not line.endswith(b"\n") or len(words) != 7:  # noqa: PLR2004  its words
         raise ValueError("it is no code archive of this version")

@@ -1,4 +1,4 @@
-"""Making a code archive of directories, and saying whether one is still good."""
+"""Creating a code archive of directories, and checking whether one is up to date."""
 
 from __future__ import annotations
 
@@ -29,9 +29,13 @@ _NOT_ARCHIVED = ("test", "idlelib", "lib2to3", "turtledemo")  # of the standard 
 
 @dataclass(frozen=True)
 class Archived:
-    """What was made: the archive's `path`, how many `modules` have code in it, and its `size` in bytes.
+    """A new code archive.
 
-    `left_out`: modules that could not be compiled, or have no source; Python loads them as ever.
+    Args:
+        path: Its absolute path.
+        modules: The number of modules with code in it.
+        size: Its size in bytes.
+        left_out: The modules that could not be compiled, or have no source; Python loads them as usual.
     """
 
     path: str
@@ -41,10 +45,20 @@ class Archived:
 
 
 def create(path: str | os.PathLike[str], *directories: str | os.PathLike[str], stdlib: bool = False) -> Archived:
-    """Archive the code of all modules in directories laid out as site-packages is, the first having precedence.
+    """Create a code archive of directories that are laid out like site-packages.
 
-    `stdlib`: also of the standard library of this interpreter. The file is written aside and renamed in: a running
-    process keeps what it has mapped. Raises: OwnerError when a directory cannot be read or the file not be written.
+    The file is written under another name and renamed: a running process keeps the file that it has mapped.
+
+    Args:
+        path: The archive, relative to the current directory; an existing one is replaced.
+        *directories: The directories, in the order of precedence, relative to the current directory.
+        stdlib: Whether to add the standard library of this interpreter. Default: only `directories`.
+
+    Returns:
+        The archive.
+
+    Raises:
+        OwnerError: A directory cannot be read, or the archive cannot be written.
     """
     path = os.path.abspath(path)
     places = [os.path.abspath(directory) for directory in directories] + (_stdlib() if stdlib else [])
@@ -56,13 +70,13 @@ def create(path: str | os.PathLike[str], *directories: str | os.PathLike[str], s
 
 
 def _stdlib() -> list[str]:
-    """The directories of the standard library, as they stand on `sys.path`."""
+    """The directories of the standard library, in the order of `sys.path`."""
     home = os.path.normcase(sysconfig.get_path("stdlib"))
     return [entry for entry in sys.path if os.path.normcase(entry) in (home, os.path.join(home, "lib-dynload"))]
 
 
 class _aside:  # noqa: N801  used like a function
-    """A file that is there, whole, when its block has ended."""
+    """A draft of the archive, renamed to its path when the block has succeeded, and else removed."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -113,7 +127,7 @@ class _aside:  # noqa: N801  used like a function
         return start, len(content)
 
     def _add(self, number: int, place: str, entry: ModuleEntry) -> bool:
-        """Add one module, unless a place before this one has it; whether code was written."""
+        """Add one module, unless an earlier directory has it; whether code was written."""
         name, kind, inner = entry
         table = self._tables.setdefault(name.partition(".")[0], {})
         path = os.path.join(place, inner)
@@ -135,7 +149,7 @@ class _aside:  # noqa: N801  used like a function
 
 
 def _make_pycache(directory: str) -> None:
-    """Python would make it at some import, and the directory would have another time from then on."""
+    """Create `__pycache__` now: if Python created it later, the directory's modification time would change."""
     if not sys.dont_write_bytecode and sys.pycache_prefix is None:
         with suppress(OSError):
             os.mkdir(os.path.join(directory, "__pycache__"))
@@ -164,7 +178,13 @@ def _of_place(place: str) -> Iterator[ModuleEntry]:
 
 @dataclass(frozen=True)
 class ArchiveCheck:
-    """What of an archive no longer counts: `stale` modules, whose sources Python reads instead."""
+    """The state of a code archive.
+
+    Args:
+        path: Its absolute path.
+        modules: The number of modules with code in it.
+        stale: The modules that have changed since it was made; Python loads their sources instead.
+    """
 
     path: str
     modules: int
@@ -172,12 +192,22 @@ class ArchiveCheck:
 
     @property
     def good(self) -> bool:
-        """Whether everything in it counts."""
+        """Whether no module is stale."""
         return not self.stale
 
 
 def check(path: str | os.PathLike[str]) -> ArchiveCheck:
-    """Compare an archive with its directories. Raises: OwnerError when it cannot be used at all."""
+    """Compare a code archive with its directories.
+
+    Args:
+        path: The archive, relative to the current directory.
+
+    Returns:
+        The number of modules, and the stale ones.
+
+    Raises:
+        OwnerError: The file is not an archive, is damaged, or was made by another Python.
+    """
     owner = ArchiveOwner(os.fspath(path))
     rows = owner.rows()
     stale = [name for name, row in rows.items() if not owner.is_good(row)]
@@ -185,7 +215,12 @@ def check(path: str | os.PathLike[str]) -> ArchiveCheck:
 
 
 def directories_of(places: Iterable[str]) -> list[str]:
-    """The directories behind places: a wheel is unpacked. Raises: OwnerError, WheelRefusedError."""
+    """The directories of locations; a wheel is unpacked.
+
+    Raises:
+        OwnerError: A wheel cannot be used.
+        WheelRefusedError: A wheel violates a rule of safe unpacking.
+    """
     from liveinstall._sidebyside.wheels.owner import WheelOwner
 
     return [WheelOwner(place).tree().place if place.endswith(".whl") else place for place in places]

@@ -1,7 +1,7 @@
-"""The owner of a directory that is laid out as site-packages is: a distribution in the store, or any other.
+"""The owner of a directory that is laid out like site-packages: a distribution in the store, or any other.
 
-Without an index a top-level name is looked up as Python does it, and what is below a package is left to Python. With an
-index (full name -> entry, for a directory that does not change) nothing is looked for at all, only opened.
+Without an index a top-level name is searched for as Python does it, and submodules are left to Python. With an index
+(full name -> entry, for a directory that does not change) no directory is searched; files are only opened.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ _PYC = cache_from_source("x.py").rpartition(os.sep)[2][1:]
 
 
 class DirectoryOwner:
-    """The modules, data and metadata of a directory, absolute path `place`.
+    """The owner of a directory.
 
-    `index`: all modules, or a function that gives them, called once and only when something of here is imported. It
-    must be whole, and true for as long as the directory is used.
+    Args:
+        place: The directory, absolute.
+        index: All its modules (full name -> entry), or a function that returns them, called once, at the first import.
+            It must be complete, and stay valid while the directory is used. Default: search the directory.
     """
 
     virtual = False
@@ -61,12 +63,12 @@ class DirectoryOwner:
         return sorted(names - {""})
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        """Whether a top-level name is a package; None for a namespace package and for an unknown name."""
         spec = self.find_spec(name)
         return None if spec is None or spec.loader is None else spec.submodule_search_locations is not None
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """How to load a module; without a loader for a portion of a namespace; None if it is not here."""
+        """The spec of a module; without a loader for a portion of a namespace package; None for an unknown name."""
         if self._index is None:
             inner = name.rpartition(".")[0].replace(".", os.sep)
             spec = PathFinder.find_spec(name, [os.path.join(self.place, inner) if inner else self.place])
@@ -75,7 +77,7 @@ class DirectoryOwner:
         return None if entry is None else spec_on_disk(entry, self.place)
 
     def index(self) -> Index:
-        """All modules. Without an index that was given it is made by walking the directory."""
+        """All modules: the given index, or else one made by walking the directory."""
         if self._index is None:
             return {entry.name: entry for entry in walk(self.place)}
         if callable(self._index):
@@ -83,7 +85,7 @@ class DirectoryOwner:
         return self._index
 
     def code(self, entry: ModuleEntry) -> CodeType:
-        """The code of a module, from its .pyc if that is good."""
+        """The code of a module, from its .pyc file if that is valid."""
         code = _loader(entry[0], os.path.join(self.place, entry[2])).get_code(entry[0])
         if code is None:
             raise ImportError(f"{entry[0]} has no code", name=entry[0])
@@ -95,11 +97,11 @@ class DirectoryOwner:
             return stream.read()
 
     def native(self, entry: ModuleEntry) -> str:
-        """Where an extension module lies."""
+        """The absolute path of an extension module."""
         return os.path.join(self.place, entry[2])
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
-        """The metadata of what is here. The list of what is here is read once."""
+        """The metadata of the distributions in the directory, which is listed once."""
         if self._infos is None:
             try:
                 self._infos = [item for item in os.listdir(self.place) if item.endswith(_INFO)]
@@ -119,12 +121,12 @@ class DirectoryOwner:
         return get(name) if get else None
 
     def invalidate_caches(self) -> None:
-        """Look again for metadata; Python does the same for its own caches."""
+        """List the metadata again at the next use, as Python does with its own caches."""
         self._infos = None
 
 
 def spec_on_disk(entry: ModuleEntry, place: str) -> ModuleSpec:
-    """The spec of an entry that lies in the directory `place`, without looking at the disk."""
+    """The spec of an entry of the directory `place`, without access to the disk."""
     name, kind, path = entry
     path = os.path.join(place, path.replace("/", os.sep)) if os.sep != "/" else f"{place}/{path}"
     if kind == "namespace":
@@ -154,7 +156,7 @@ def located(
 
 
 def _portion(name: str, found: ModuleSpec) -> ModuleSpec:
-    """A portion of a namespace with a plain list: Python's own would be computed anew from sys.path."""
+    """A portion of a namespace package with a plain list as its path; Python would compute it again from sys.path."""
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = list(found.submodule_search_locations or ())
     return spec

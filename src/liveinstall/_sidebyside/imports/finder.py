@@ -1,7 +1,8 @@
-"""The one finder of what lies side by side: first on `sys.meta_path`, it asks the owners of each top-level name.
+"""The finder of side-by-side packages: first on `sys.meta_path`, it delegates to the owners of each top-level name.
 
-What nobody owns is left to Python, unless the finder is `exclusive`. Namespaces are joined over all owners and the
-default environment. This file runs at starts of Python: it loads nothing but what Python itself has loaded.
+Names without an owner are left to Python's finders, unless this finder is `exclusive`. Namespace packages are merged
+over all owners and the default environment. This module runs when Python starts, so it imports only modules that Python
+has loaded anyway.
 """
 
 from __future__ import annotations
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 
 
 class Finder:
-    """Finds modules and metadata in places of `owners`: top-level name -> who has it, the first wins.
+    """A meta path finder (`importlib.abc.MetaPathFinder`) for the modules and metadata of owners.
 
-    Several owners of one name share a package: each directory of it is searched, as if all lay in one site-packages.
-    `exclusive`: nothing of the default environment can be imported but what is owned; as a set, but these names.
-    `hidden`: top-level names that cannot be imported, because they belong to a version that an owned one replaces.
+    If several owners have the same package, all its directories are searched, as if they were in one site-packages
+    directory. As a context manager it removes itself from `sys.meta_path` at the end of the block.
+
+    Args:
+        owners: Top-level name -> its owners; the first one wins.
+        exclusive: Whether modules without an owner cannot be imported from the default environment; or the set of
+            top-level names that can. Default: all can be imported.
+        hidden: Top-level names that cannot be imported, because they belong to replaced versions.
     """
 
     def __init__(
@@ -50,11 +56,11 @@ class Finder:
 
     @property
     def places(self) -> list[str]:
-        """The places of all owners, in order."""
+        """The locations of all owners, in order."""
         return [owner.place for owner in self._all()]
 
     def install(self) -> None:
-        """Be the first on `sys.meta_path`; again is the same as once. Namespaces that are loaded grow."""
+        """Insert this finder at the front of `sys.meta_path`, once; loaded namespace packages are extended."""
         self._leave()
         place_first(self)
         if self._shut is not None:
@@ -71,7 +77,7 @@ class Finder:
                 self._grow(name, sys.modules[name])
 
     def remove(self) -> None:
-        """Be gone from `sys.meta_path`. What was imported stays."""
+        """Remove this finder from `sys.meta_path`. Imported modules stay."""
         self._leave()
         if self._shut is not None:
             self._shut.open()
@@ -121,7 +127,7 @@ class Finder:
         return None if self._shut is None else self._shut.find_spec(name)
 
     def _join(self, name: str, owners: Sequence[Owner], path: Sequence[str] | None) -> ModuleSpec | None:
-        """What owners and the default environment have of a name: the first regular one, searched in all places."""
+        """The spec of a name over all owners and the default environment: the first regular package or module wins."""
         chosen, portions = None, []
         for owner in owners:
             spec = owner.find_spec(name)
@@ -149,7 +155,7 @@ class Finder:
         return spec
 
     def _portions(self, name: str, path: Sequence[str]) -> ModuleSpec | None:
-        """The spec of a namespace with a plain list, for when the path of its parent has changed."""
+        """The spec of a namespace package with a plain list as its path, needed after its parent's path has changed."""
         spec = self._join(name, self.owners[name.partition(".")[0]], path if "." in name else None)
         if spec is not None and spec.loader is None:
             spec.submodule_search_locations = list(spec.submodule_search_locations or ())
@@ -180,7 +186,14 @@ class Finder:
                 yield from map(convert, owner.distributions(asked.get("name")))
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
-        """The top-level modules but namespaces, and whether each is a package; `pkgutil.iter_modules()` asks for it."""
+        """List the top-level modules without namespaces, for `pkgutil.iter_modules()`.
+
+        Args:
+            prefix: Prepended to each name.
+
+        Returns:
+            Pairs of the name and whether it is a package.
+        """
         for name, owners in self.owners.items():
             kinds = (owner.is_package(name) for owner in owners)
             is_package = next((kind for kind in kinds if kind is not None), None)
@@ -188,12 +201,12 @@ class Finder:
                 yield prefix + name, is_package
 
     def invalidate_caches(self) -> None:
-        """Let each owner look again."""
+        """Invalidate the caches of all owners."""
         for owner in self._all():
             owner.invalidate_caches()
 
     def _all(self) -> list[Owner]:
-        """Each owner once; several may own one name, and one may own several."""
+        """Each owner once: a name may have several owners, and an owner several names."""
         return list({id(owner): owner for owners in self.owners.values() for owner in owners}.values())
 
 
@@ -215,7 +228,7 @@ def _unchanged(found: Distribution) -> Distribution:
 
 
 def _is_on_disk(owner: Owner, top: str) -> bool:
-    """Whether Python finds what is below `top` by its path; others may have portions of a namespace."""
+    """Whether Python finds the submodules of `top` by its `__path__`; other owners may have portions of a namespace."""
     return owner.on_disk and getattr(sys.modules.get(top), "__file__", None) is not None
 
 

@@ -1,7 +1,8 @@
-"""What an owner is: whoever manages one concrete place that modules come from (after Gordon McMillan's `iu`).
+"""The protocol of owners: importers that manage one location each (modelled on Gordon McMillan's `iu`).
 
-A place is a directory, a wheel file, a code archive, or what a third party makes of it. The finder asks the owners of a
-top-level name, in order; an owner answers with a spec or with None. This file runs at starts: it loads nothing.
+A location ("place") is a directory, a wheel file, a code archive, or any source that a third party defines. The finder
+calls the owners of a top-level name in order; each returns a spec or None. This module runs when Python starts, so it
+imports nothing.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ KINDS = ("package", "module", "native", "namespace")
 
 
 class ModuleEntry(tuple[str, str, str]):
-    """One module of a place: full `name`, `kind`, and `path` inside the place, with slashes.
+    """One module of a location.
 
-    The path of a package is that of its `__init__` file, the path of a namespace is its directory. It is a tuple, so
-    that an index can be read with `marshal`: wherever an Entry is taken, a plain tuple of the same three is taken too.
+    It is a tuple, so that an index can be read with `marshal`: a plain tuple of the same three values is accepted
+    wherever an Entry is.
+
+    Args:
+        name: The full name of the module.
+        kind: "package", "module", "native" (an extension module) or "namespace".
+        path: Its path inside the location, with slashes: of a package that of its `__init__` file, of a namespace
+            package its directory.
     """
 
     __slots__ = ()
@@ -41,12 +48,12 @@ class ModuleEntry(tuple[str, str, str]):
 
     @property
     def kind(self) -> str:
-        """One of KINDS."""
+        """The kind: one of KINDS."""
         return self[1]
 
     @property
     def path(self) -> str:
-        """Where it lies in its place."""
+        """The path inside the location, with slashes."""
         return self[2]
 
     def __repr__(self) -> str:
@@ -57,11 +64,14 @@ class ModuleEntry(tuple[str, str, str]):
 
 
 class Owner(Protocol):
-    """One concrete place. `place` names it: a path, or whatever words its owner understands.
+    """An importer of one location.
 
-    `on_disk`: what is below a package is found by the path that its spec has, without asking the owner again.
-    `virtual`: those paths are no directories; the finder tells Python how to list them.
-    `VirtualOwner` makes all of this from two methods, `paths()` and `data()`; most owners are better made from it.
+    `VirtualOwner` implements all of this from two methods, `paths()` and `data()`; most owners should derive from it.
+
+    Attributes:
+        place: The location: a path, or any string that the owner understands.
+        on_disk: Whether Python finds submodules by the path in a package's spec, without calling the owner again.
+        virtual: Whether these paths are not directories, so that the finder has to list them for Python.
     """
 
     place: str
@@ -69,47 +79,101 @@ class Owner(Protocol):
     virtual: bool
 
     def names(self) -> Iterable[str]:
-        """The top-level names that can be imported from here."""
+        """The top-level import names of this location."""
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        """Whether a module is a package.
+
+        Args:
+            name: A top-level name.
+
+        Returns:
+            True or False; None for a namespace package and for an unknown name.
+        """
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """How to load a module; a spec without a loader for a portion of a namespace; None if it is not here."""
+        """Find a module.
+
+        Args:
+            name: Its full name.
+
+        Returns:
+            Its spec; a spec without a loader for a portion of a namespace package; None for an unknown name.
+        """
 
     def index(self) -> Mapping[str, ModuleEntry]:
-        """All modules: full name -> entry. May take long."""
+        """All modules of the location, which may take long to list: full name -> entry."""
 
     def code(self, entry: ModuleEntry) -> CodeType:
-        """The code of a module or package. Raises: ImportError, SyntaxError."""
+        """The code of a module or package.
+
+        Args:
+            entry: Its entry in the index.
+
+        Raises:
+            ImportError: There is no code for this interpreter.
+            SyntaxError: Its source cannot be compiled.
+        """
 
     def data(self, path: str) -> bytes:
-        """A file's content, by its path inside the place. Raises: OSError."""
+        """The content of a file.
+
+        Args:
+            path: Its path inside the location, with slashes.
+
+        Raises:
+            OSError: There is no such file, or it cannot be read.
+        """
 
     def native(self, entry: ModuleEntry) -> str:
-        """Where an extension module lies on disk, with the libraries that it is linked to. Raises: ImportError."""
+        """The absolute path of an extension module on disk, next to the libraries that it is linked to.
+
+        Args:
+            entry: Its entry in the index.
+
+        Raises:
+            ImportError: It cannot be written to disk.
+        """
 
     def distributions(self, name: str | None = None) -> Iterable[Distribution]:
-        """The metadata of what is here, or only of the distribution that is called `name` (normalised or not)."""
+        """The metadata of the distributions of this location.
+
+        Args:
+            name: Only the distribution of this name, normalized or not. Default: all.
+        """
 
     def reader(self, name: str) -> TraversableResources | None:
-        """The resources of a package; None if it is no package of this place."""
+        """The resources of a package, for `importlib.resources`.
+
+        Args:
+            name: Its full name.
+
+        Returns:
+            The reader; None if it is not a package of this location.
+        """
 
     def invalidate_caches(self) -> None:
-        """Forget what was seen of a place that can change."""
+        """Discard what is cached about a location that can change."""
 
 
 def by_name(owners: Iterable[Owner]) -> dict[str, list[Owner]]:
-    """The owners of each top-level name, in the order in which they are given."""
-    found: dict[str, list[Owner]] = {}
+    """Group owners by their top-level names.
+
+    Args:
+        owners: The owners, in the order of precedence.
+
+    Returns:
+        Top-level name -> its owners, in the same order.
+    """
+    grouped: dict[str, list[Owner]] = {}
     for owner in owners:
         for name in owner.names():
-            found.setdefault(name, []).append(owner)
-    return found
+            grouped.setdefault(name, []).append(owner)
+    return grouped
 
 
 def normalized(name: str) -> str:
-    """A distribution's name as directories of metadata spell it: lower case, one underscore for a run of -_. signs."""
+    """A distribution's name as in `.dist-info` directories: lower case, one `_` for a run of `-`, `_` and `.`."""
     joined = name.lower().replace("-", "_").replace(".", "_")
     while "__" in joined:
         joined = joined.replace("__", "_")

@@ -1,7 +1,7 @@
-"""The import manager: which owner a place has, what is active, and owners that others register.
+"""The import manager: the owner of a location, the active finders, and owners that third parties register.
 
-After `iu`: a manager asks directors, which stand on `sys.meta_path`; a director asks owners, of which each manages one
-concrete place. Here the director is the Finder, and others stand beside it as Python's rules say.
+Modelled on `iu`: a manager has directors, which are on `sys.meta_path`; a director has owners, each of which manages
+one location. Here the director is the Finder; other finders on `sys.meta_path` work by Python's rules.
 """
 
 from __future__ import annotations
@@ -29,18 +29,27 @@ GROUP = "liveinstall.owners"  # entry points: functions that make an owner of a 
 
 
 def open_place(place: str | os.PathLike[str]) -> Owner:
-    """The owner of a directory, a wheel, a code archive, or of what an entry point of `liveinstall.owners` knows.
+    """Make the owner of a location.
 
-    Raises: OwnerError when nobody knows the place, or it cannot be used; WheelRefusedError.
+    Args:
+        place: The path of a directory, a wheel or a code archive, relative to the current directory; or any string that
+            an entry point of the group `liveinstall.owners` accepts.
+
+    Returns:
+        The owner.
+
+    Raises:
+        OwnerError: The location is unknown or cannot be used.
+        WheelRefusedError: A wheel violates a rule of safe unpacking.
     """
-    words = os.fspath(place)
-    if os.path.isdir(words):
-        return DirectoryOwner(os.path.abspath(words))
-    if words.endswith(".whl"):
-        return WheelOwner(words)
-    if _is_archive(words):
-        return ArchiveOwner(words)
-    return _registered(words)
+    location = os.fspath(place)
+    if os.path.isdir(location):
+        return DirectoryOwner(os.path.abspath(location))
+    if location.endswith(".whl"):
+        return WheelOwner(location)
+    if _is_archive(location):
+        return ArchiveOwner(location)
+    return _registered(location)
 
 
 def _is_archive(path: str) -> bool:
@@ -56,30 +65,39 @@ def _registered(place: str) -> Owner:
 
     for point in entry_points(group=GROUP):
         try:
-            found: Owner | None = point.load()(place)
+            owner: Owner | None = point.load()(place)
         except OwnerError:
             raise
         except Exception as error:
             raise OwnerError(
                 f"{place}: the owner {point.name} ({point.value}) failed: {error}.", place=place
             ) from error
-        if found is not None:
-            return found
+        if owner is not None:
+            return owner
     todo = f"It is no directory, wheel or code archive, and no entry point of {GROUP} knows it."
     raise OwnerError(f"nobody can import from {place}.", todo=todo, place=place)
 
 
 def activate(*places: str | os.PathLike[str] | Owner, exclusive: bool = False) -> Finder:
-    """Import from these places before all others, in this process, in their order, until the finder is removed.
+    """Import from these locations first in this process, until the returned finder is removed.
 
-    It is a context manager, too. Children of `multiprocessing` open the same places. `exclusive`: nothing else of the
-    default environment can be imported.
-    Raises: OwnerError, WheelRefusedError; also when a module in question was imported from elsewhere already.
+    Child processes of `multiprocessing` activate the same locations.
+
+    Args:
+        *places: Owners, or arguments of `open_place()`, in the order of precedence.
+        exclusive: Whether nothing else of the default environment can be imported. Default: everything can.
+
+    Returns:
+        The finder; its `remove()`, or its use as a context manager, ends the activation.
+
+    Raises:
+        OwnerError: A location is unknown or cannot be used, or a module of it was already imported from elsewhere.
+        WheelRefusedError: A wheel violates a rule of safe unpacking.
     """
     owners = [open_place(place) if isinstance(place, (str, os.PathLike)) else place for place in places]
-    found = by_name(owners)
-    _check_not_loaded(found)
-    finder = Finder(found, exclusive=exclusive)
+    grouped = by_name(owners)
+    _check_not_loaded(grouped)
+    finder = Finder(grouped, exclusive=exclusive)
     finder.install()
     spawned.places_of.append((finder, [owner.place for owner in owners], exclusive))
     spawned.pass_on()
@@ -87,7 +105,7 @@ def activate(*places: str | os.PathLike[str] | Owner, exclusive: bool = False) -
 
 
 def active() -> tuple[Finder, ...]:
-    """The finders of this process, the first of `sys.meta_path` first."""
+    """List the active finders of this process, in the order of `sys.meta_path`."""
     return tuple(finder for finder in sys.meta_path if isinstance(finder, Finder))
 
 
@@ -98,7 +116,7 @@ def _check_not_loaded(owners: Mapping[str, Sequence[Owner]]) -> None:
         if _file_of(name) is not None:
             _check_origin(name, having)
             continue
-        for inner in [inner for inner in module_names() if inner.startswith(name + ".")]:  # a namespace, which grows
+        for inner in [inner for inner in module_names() if inner.startswith(name + ".")]:  # a namespace can be extended
             _check_origin(inner, having)
 
 
@@ -108,7 +126,11 @@ def _file_of(name: str) -> str | None:
 
 
 def _check_origin(name: str, having: Sequence[Owner]) -> None:
-    """Raises: OwnerError if a module was imported, and not from where these owners have it."""
+    """Check that a module was not imported from elsewhere.
+
+    Raises:
+        OwnerError: It was imported, and not from the location of one of these owners.
+    """
     loaded = _file_of(name)
     if loaded is None:
         return
@@ -128,10 +150,10 @@ _wheels = WheelsHook(WheelOwner)
 
 
 def enable_wheels() -> None:
-    """Let wheels on `sys.path` be imported from as by their owners; Python itself takes them for zip files.
+    """Import from wheels on `sys.path` by a `WheelOwner`; Python itself treats them as zip files.
 
-    A wheel that is refused is warned of, once, and nothing is imported from it. It holds for children of
-    `multiprocessing`, too.
+    An invalid wheel causes one warning, and nothing is imported from it. Child processes of `multiprocessing` do the
+    same.
     """
     if _wheels not in sys.path_hooks:
         sys.path_hooks.insert(0, _wheels)
@@ -141,7 +163,7 @@ def enable_wheels() -> None:
 
 
 def disable_wheels() -> None:
-    """Leave wheels on `sys.path` to Python again. What was imported stays."""
+    """Leave wheels on `sys.path` to Python again. Imported modules stay."""
     spawned.wheels = False
     if _wheels in sys.path_hooks:
         sys.path_hooks.remove(_wheels)

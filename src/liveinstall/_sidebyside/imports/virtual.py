@@ -1,7 +1,8 @@
-"""An owner of files that need not lie on disk: made from a list of paths and a way to read them.
+"""An owner of files that need not be on disk: made from a list of paths and a function that reads them.
 
-Subclass `VirtualOwner`, give it `paths()` and `data()`, and all else follows: packages, modules, namespaces, metadata,
-entry points, resources, sources for tracebacks and `inspect`. Override `code()` where modules are not kept as sources.
+Subclass `VirtualOwner` and implement `paths()` and `data()`. Everything else is derived from them: packages, modules,
+namespaces, metadata, entry points, resources, and sources for tracebacks and `inspect`. Override `code()` if modules
+are not stored as sources.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ _INFO = ".dist-info"
 
 
 class VirtualOwner:
-    """Owns the files of `place`, which is any words; a module's `__file__` is the place, a slash, and its path.
+    """The base class of owners whose files are not on disk.
 
-    Where the place is no absolute path the file cannot exist, and Python asks the loader for sources and data.
+    The `__file__` of a module is the location, a slash, and its path. Unless the location is an absolute path, that
+    file cannot exist, and Python gets sources and data from the loader.
+
+    Args:
+        place: The location: any string.
     """
 
     on_disk = False
@@ -47,35 +52,61 @@ class VirtualOwner:
     # --- what a subclass gives --------------------------------------------------------------------------------------
 
     def paths(self) -> Iterable[str]:
-        """The paths of all files, with slashes, laid out as in site-packages."""
+        """The paths of all files, with slashes, laid out as in site-packages. A subclass has to implement it."""
         raise NotImplementedError
 
     def data(self, path: str) -> bytes:
-        """A file's content. Raises: OSError, FileNotFoundError among them."""
+        """The content of a file. A subclass has to implement it.
+
+        Args:
+            path: One of `paths()`.
+
+        Raises:
+            OSError: The file cannot be read; FileNotFoundError if it does not exist.
+        """
         raise NotImplementedError
 
     # --- what follows from it ---------------------------------------------------------------------------------------
 
     def source(self, entry: ModuleEntry) -> str | None:
-        """The source of a module, for `inspect` and tracebacks; None where there is none to show."""
+        """The source of a module, for `inspect` and tracebacks; None if it is not available.
+
+        Args:
+            entry: The module's entry in the index.
+        """
         return decode_source(self.data(entry[2])) if entry[2].endswith(".py") else None
 
     def code(self, entry: ModuleEntry) -> CodeType:
-        """The code of a module: compiled each time. Raises: ImportError, SyntaxError."""
+        """The code of a module, compiled on each call.
+
+        Args:
+            entry: The module's entry in the index.
+
+        Raises:
+            ImportError: There is no code for this interpreter.
+            SyntaxError: Its source cannot be compiled.
+        """
         if entry[2].endswith(".pyc"):
             return _without_source(entry[0], self.data(entry[2]))
         return compile(self.data(entry[2]), self.locate(entry[2]), "exec", dont_inherit=True)
 
     def native(self, entry: ModuleEntry) -> str:
-        """Where an extension module lies on disk. Raises: ImportError: this owner has no directory for it."""
+        """The absolute path of an extension module on disk.
+
+        Args:
+            entry: The module's entry in the index.
+
+        Raises:
+            ImportError: Always, unless a subclass overrides it: this owner has no directory.
+        """
         raise ImportError(f"{entry[0]} is an extension module, which {self!r} cannot load", name=entry[0])
 
     def locate(self, path: str) -> str:
-        """What a file of this place is called outside of it."""
+        """The name of a file of this location outside of it, for `__file__`."""
         return f"{self.place}{os.sep}{path.replace('/', os.sep)}"
 
     def index(self) -> Mapping[str, ModuleEntry]:
-        """All modules, as Python would find them in a directory with these files."""
+        """All modules, as Python would find them in a directory with these files: full name -> entry."""
         if self._index is None:
             self._index = index_of(self.paths())
         return self._index
@@ -85,14 +116,14 @@ class VirtualOwner:
         return [name for name in self.index() if "." not in name]
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; None for a namespace, and for what is not here."""
+        """Whether a top-level name is a package; None for a namespace package and for an unknown name."""
         entry = self.index().get(name)
         if entry is None or entry[1] == "namespace":
             return None
         return entry[2].rpartition("/")[2].startswith("__init__.")
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """How to load a module; without a loader for a portion of a namespace; None if it is not here."""
+        """The spec of a module; without a loader for a portion of a namespace package; None for an unknown name."""
         entry = self.index().get(name)
         return None if entry is None else self.spec_of(entry)
 
@@ -133,7 +164,7 @@ class VirtualOwner:
         return VirtualReader(self, entry[2].rpartition("/")[0])
 
     def listing(self) -> dict[str, list[str]]:
-        """What is in each directory: its path -> names; the top has the path ''."""
+        """The names in each directory: path -> names; the path of the top directory is ''."""
         if self._listed is None:
             found: dict[str, set[str]] = {"": set()}
             for path in self.paths():
@@ -144,12 +175,12 @@ class VirtualOwner:
         return self._listed
 
     def invalidate_caches(self) -> None:
-        """Read the list of paths again."""
+        """Discard the index, so that `paths()` is called again."""
         self._index = self._listed = None
 
 
 class VirtualLoader:
-    """Loads one module of an owner; answers `runpy`, `inspect`, `linecache`, `pkgutil` and `importlib.resources`."""
+    """Loads one module of an owner; supports `runpy`, `inspect`, `linecache`, `pkgutil` and `importlib.resources`."""
 
     def __init__(self, owner: VirtualOwner, entry: ModuleEntry) -> None:
         self.owner = owner
@@ -163,10 +194,10 @@ class VirtualLoader:
         return hash((self.owner, self.entry))
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Let Python make the module."""
+        """Use Python's default module creation."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run its code in it."""
+        """Execute the module's code."""
         exec(self.owner.code(self.entry), module.__dict__)  # noqa: S102  that is what a loader does
 
     def get_code(self, name: str) -> CodeType:
@@ -174,7 +205,11 @@ class VirtualLoader:
         return self.owner.code(self._mine(name))
 
     def get_source(self, name: str) -> str | None:
-        """Its source; ImportError where it cannot be read."""
+        """Its source.
+
+        Raises:
+            ImportError: The source cannot be read.
+        """
         try:
             return self.owner.source(self._mine(name))
         except OSError as error:
@@ -189,7 +224,7 @@ class VirtualLoader:
         return self._mine(name)[2].rpartition("/")[2].startswith("__init__.")
 
     def get_data(self, path: str) -> bytes:
-        """A file by the path that `__file__` has led to."""
+        """The content of a file, by a path derived from `__file__`."""
         start = self.owner.place + os.sep
         if not path.startswith(start):
             raise FileNotFoundError(2, "not in this place", path)
@@ -206,7 +241,7 @@ class VirtualLoader:
 
 
 def index_of(paths: Iterable[str]) -> dict[str, ModuleEntry]:
-    """The modules among paths: a package goes before a module, an extension module before a source, a .pyc last."""
+    """The modules among paths; packages precede modules, extension modules precede sources, and .pyc files are last."""
     found: dict[str, tuple[int, ModuleEntry]] = {}
     directories: dict[str, str] = {}
     for path in paths:
@@ -237,10 +272,10 @@ def _without_source(name: str, content: bytes) -> CodeType:
 
     if content[:4] != MAGIC_NUMBER:
         raise ImportError(f"{name} was compiled by another Python", name=name)
-    return marshal.loads(content[16:])  # type: ignore[no-any-return]  # noqa: S302  it is the place's own code
+    return marshal.loads(content[16:])  # type: ignore[no-any-return]  # noqa: S302  the location is trusted to run code
 
 
 def fingerprint() -> str:
-    """What code of this interpreter cannot be shared with another one: the tag in the names of .pyc files, and -O."""
+    """A key for compiled code, which differs between interpreters: the tag in the names of .pyc files, and `-O`."""
     level = sys.flags.optimize
     return f"{sys.implementation.cache_tag}{f'.opt-{level}' if level else ''}"

@@ -1,10 +1,10 @@
 """The owner of a wheel file: modules, data and metadata are imported from a `.whl` as it is.
 
-A wheel is looked at once, by the policy that holds for all wheels, and what was found out is kept beside it in a cache
-directory (`wheelcache`). A wheel of nothing but modules that never ask where they lie is imported *straight*: sources
-stay in it, code is compiled when it is first imported and kept. Any other is *unpacked* as a whole before its first
-import, into a directory that nothing changes from then on: extension modules need their libraries beside them, and
-packages list the directory of their `__file__`. Either way a warm import neither opens nor compiles the wheel.
+A wheel is examined once, by the policy for all wheels, and the result is stored in a cache directory. A wheel of pure
+Python modules that do not use their location is imported *straight*: its sources stay in the wheel, and its code is
+compiled at the first import and cached. Any other wheel is *unpacked* as a whole before its first import, into a
+directory that is never changed afterwards: extension modules need their libraries next to them, and packages list the
+directory of their `__file__`. In both cases later imports neither open the wheel nor compile anything.
 """
 
 from __future__ import annotations
@@ -33,12 +33,18 @@ if TYPE_CHECKING:
 
 
 class WheelOwner(VirtualOwner):
-    """Owns what a wheel would install, less its scripts, headers and data files outside of packages.
+    """The owner of a wheel: of all its files except scripts, headers and data files outside of packages.
 
-    `cache`: a directory for code and unpacked wheels, default `default_cache()`; empty for none: then nothing is
-    written, each import compiles, and what must be unpacked is refused. One that others can write to is none.
-    `unpack`: True or False instead of what is found out.
-    Raises: OwnerError when it cannot be read, is not for this interpreter, or is damaged; WheelRefusedError.
+    Args:
+        path: The wheel, relative to the current directory.
+        cache: The directory for compiled code and unpacked wheels. Default: the user's cache directory. Empty for none:
+            then nothing is written, each import compiles, and a wheel that has to be unpacked is refused. A directory
+            that other users can write to is not used.
+        unpack: Whether to unpack the wheel. Default: only if it is necessary.
+
+    Raises:
+        OwnerError: The wheel cannot be read, is damaged, or is not for this interpreter.
+        WheelRefusedError: The wheel violates a rule of safe unpacking.
     """
 
     def __init__(self, path: str, *, cache: str | None = None, unpack: bool | None = None) -> None:
@@ -66,7 +72,7 @@ class WheelOwner(VirtualOwner):
 
     @property
     def straight(self) -> bool:
-        """Whether modules come from the wheel itself, and not from where it is unpacked."""
+        """Whether modules are imported from the wheel itself, not from the directory that it is unpacked into."""
         return self.record.straight if self._unpack is None else not self._unpack
 
     def names(self) -> Iterable[str]:
@@ -81,13 +87,17 @@ class WheelOwner(VirtualOwner):
         return entry[2].rpartition("/")[2].startswith("__init__.")
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """How to load a module: from where the wheel is unpacked, which it is at the first call, or straight."""
+        """The spec of a module; the first call unpacks the wheel if that is necessary."""
         if name.partition(".")[0] not in self.record.names:
             return None  # a wheel on sys.path is asked for everything
         return super().find_spec(name) if self.straight else self.tree().find_spec(name)
 
     def tree(self) -> DirectoryOwner:
-        """The directory that the wheel is unpacked in; now, if it was not before. Raises: OwnerError."""
+        """The owner of the directory that the wheel is unpacked into, which is done now if necessary.
+
+        Raises:
+            OwnerError: The wheel cannot be unpacked.
+        """
         if self._tree is None:
             path = os.path.join(self.cache, self.record.key, "tree", self.record.entry) if self._is_usable() else ""
             if not path or not _is_own_directory(path):
@@ -103,7 +113,7 @@ class WheelOwner(VirtualOwner):
         return self._tree
 
     def paths(self) -> Iterable[str]:
-        """All files, as they would lie in site-packages."""
+        """The paths of all files, relative to site-packages, with slashes."""
         return self._opened().files
 
     def index(self) -> Mapping[str, ModuleEntry]:
@@ -119,7 +129,15 @@ class WheelOwner(VirtualOwner):
         return [self.record.info]
 
     def data(self, path: str) -> bytes:
-        """A file's content, compared with its RECORD; of metadata, what was kept. Raises: OSError, OwnerError."""
+        """The content of a file, checked against RECORD; metadata comes from the cache.
+
+        Args:
+            path: One of `paths()`.
+
+        Raises:
+            OSError: The file cannot be read.
+            OwnerError: Its hash is not the one in RECORD.
+        """
         if path.startswith(self.record.info + "/") and self._is_usable():
             kept = os.path.join(self.cache, self.record.key)
             try:
@@ -130,11 +148,11 @@ class WheelOwner(VirtualOwner):
         return self._opened().read(path)
 
     def native(self, entry: ModuleEntry) -> str:
-        """Where an extension module lies when all of the wheel is unpacked, with the libraries that it is linked to."""
+        """The absolute path of an extension module in the unpacked wheel, next to the libraries that it needs."""
         return self.tree().native(entry)
 
     def locate(self, path: str) -> str:
-        """Where a file is: in the unpacked tree, or as if the wheel were a directory."""
+        """The path of a file in the unpacked wheel, or else as if the wheel were a directory."""
         return super().locate(path) if self.straight else os.path.join(self.tree().place, *path.split("/"))
 
     def reader(self, name: str) -> TraversableResources | None:
@@ -142,7 +160,7 @@ class WheelOwner(VirtualOwner):
         return super().reader(name) if self.straight else self.tree().reader(name)
 
     def code(self, entry: ModuleEntry) -> CodeType:
-        """A module's code: kept from the first import on, for this wheel's content, path and kind of interpreter."""
+        """The code of a module, cached at the first import for this wheel's content, path and kind of interpreter."""
         if not self.straight:
             return self.tree().code(entry)
         kept = os.path.join(self.cache, self.record.key, "code", f"{entry[0]}.{fingerprint()}") if self.cache else ""
@@ -165,7 +183,7 @@ class WheelOwner(VirtualOwner):
         return self._archive
 
     def invalidate_caches(self) -> None:
-        """Nothing: a wheel that was opened stays what it was."""
+        """Do nothing: the content of an opened wheel does not change."""
 
 
 def _is_own_directory(path: str) -> bool:
@@ -178,7 +196,7 @@ def _is_own_directory(path: str) -> bool:
 
 
 def _read_code(path: str) -> CodeType | None:
-    """Code that was kept; None if there is none that is whole and of this interpreter."""
+    """Cached code; None unless it is intact and for this interpreter."""
     import marshal
     from _frozen_importlib_external import MAGIC_NUMBER
 
