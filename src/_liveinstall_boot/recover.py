@@ -114,13 +114,16 @@ def _not_retired(tree, info):
 
 def _withdraw(tree, touched, maybe_still_old, stuck, shared):
     """Move a part's files back into it, METADATA first; where an old file may still be, only if this is the new one."""
-    rows = {path: digest for path, digest in _listed(tree).items() if normpath(tree.target(path)) not in shared}
+    rows = {}
+    for path, digest in _listed(tree).items():
+        try:
+            if normpath(tree.target(path)) not in shared:
+                rows[path] = digest
+        except StaleError:  # of a scheme that a damaged record no longer names
+            pass
     paths = list(rows)
     for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
-        try:
-            in_part, in_place = join(tree.root, path), tree.target(path)
-        except StaleError:  # of a scheme that a damaged record no longer names
-            continue
+        in_part, in_place = join(tree.root, path), tree.target(path)
         is_gone = lexists(in_part) or not lexists(in_place)
         if not is_gone and (in_place not in maybe_still_old or sha256(in_place) == rows[path]):
             make_directories(dirname(in_part), touched)

@@ -18,9 +18,9 @@ from _liveinstall_boot.codec import (
 )
 
 text = st.text(st.characters(exclude_characters="\t\n", exclude_categories=("Cs",)), max_size=20)
-names = st.text(st.characters(exclude_characters="\t\n/\\\0:", exclude_categories=("Cs",)), min_size=1, max_size=20).map(
-    lambda name: "x" + name
-)
+names = st.text(
+    st.characters(exclude_characters="\t\n/\\\0:", exclude_categories=("Cs",)), min_size=1, max_size=20
+).map(lambda name: "x" + name)
 
 
 def change(name, old_version, new_version, directory, old_hash):

@@ -96,7 +96,7 @@ def test_two_calls_add_up_and_are_one_activation(world):
         li.require("alpha==1.0")
         a = li.require("old")
         import alpha, old
-        ours = [type(f).__name__ for f in sys.meta_path].count("_Finder")
+        ours = [type(f).__name__ for f in sys.meta_path].count("_RegistryFinder")
         used = [d.version for d in a.distributions if d.name == "alpha"]
         print(json.dumps([alpha.V, old.V, used, ours, li.status().active.why]))
     """
@@ -138,11 +138,11 @@ def test_calls_of_several_threads_add_up(world):
     code = """
         import threading, time
         from liveinstall._sidebyside import require
-        activate = parallel.apply
+        activate = require.apply
         def slow(*args):
             time.sleep(0.3)
             return activate(*args)
-        parallel.apply = slow
+        require.apply = slow
         calls = [threading.Thread(target=li.require, args=(text,)) for text in ("alpha<2", "far")]
         [call.start() for call in calls]
         [call.join() for call in calls]
