@@ -178,7 +178,7 @@ _URL = "https://example.org/simple"
         ((), {}, "no requirement was given"),
         (("numpy>>2",), {}, "is not a requirement"),
         (("",), {}, "is not a requirement"),
-        (("-e .",), {}, "is not a project"),
+        (("-e .",), {}, "is not a requirement"),
         (("nothing.whl",), {}, "there is no wheel"),
         (("nothing-1.tar.gz",), {}, "there is no archive"),
         (("./nothing",), {}, "there is no project"),
@@ -296,34 +296,3 @@ def test_a_traceback_of_what_was_not_understood_shows_no_password(text):
     with pytest.raises(RequirementError) as told:
         parse_request((text,))
     assert "XXX" not in "".join(traceback.format_exception(told.value))
-
-
-@pytest.mark.parametrize("given", [None, 0, 1.5, b"rich", {"rich": "1"}, object(), ["rich", None]])
-def test_what_is_no_requirement_is_refused_and_not_made_the_name_of_somebodys_project(given):
-    refused("is not a requirement", given)
-
-
-@pytest.mark.parametrize(
-    "given", [["rich", "idna"], ("rich", "idna"), [["rich"], "idna"], "rich\nidna", "rich # a\n\n#b\nidna\n"]
-)
-def test_lists_and_lines_are_several_requirements(given):
-    assert parse(given).requirements == ("rich", "idna")
-
-
-def test_each_line_may_be_a_command_or_options():
-    assert parse("pip install idna\npip install -U six").names == {"idna", "six"}
-    assert parse("pip install \\\n  idna six").names == {"idna", "six"}
-    assert parse("--upgrade rich").upgrade
-    assert parse(["--upgrade", "rich"]).upgrade
-
-
-def test_the_options_of_a_text_may_name_a_file(project):
-    (project.parent / "reqs.txt").write_text("rich\n")
-    assert parse(f"-r {project.parent / 'reqs.txt'}").files
-    assert parse("-r", str(project.parent / "reqs.txt")).files
-
-
-def test_several_words_are_refused_with_the_call_that_was_meant():
-    assert 'install("rich", "idna")' in refused("not one requirement", "rich idna")
-    assert 'install("rich==14.0")' in refused("not one requirement", "rich 14.0")
-    assert 'install("rich", "idna")' in refused("not one requirement", "pip install 'rich idna'")

@@ -189,31 +189,3 @@ def test_headers_are_read_as_email_reads_them(pieces):
 
 def test_headers_of_spaces_are_read_in_time():
     assert len(read_head("a:   \n" * 100_000 + "bad\n")["a"]) == 100_000
-
-
-@pytest.mark.parametrize(
-    ("version", "passes"), [("0.1", True), ("0.9", True), ("1.9", True), ("2.0", False), ("x", False)]
-)
-def test_a_wheel_of_an_older_format_passes_as_it_does_with_pip(tmp_path, version, passes):
-    import re
-    import zipfile
-
-    path = make_wheel(tmp_path, "older", "1.0")
-    rewritten = tmp_path / "new" / path.name
-    rewritten.parent.mkdir()
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(rewritten, "w") as new:
-        record = next(name for name in old.namelist() if name.endswith("/RECORD"))
-        for name in old.namelist():
-            content = old.read(name)
-            if name.endswith("/WHEEL"):
-                content = content.replace(b"Wheel-Version: 1.0", f"Wheel-Version: {version}".encode())
-            if name == record:
-                content = re.sub(rb"(/WHEEL,sha256=[^,]*),\d*", rb"\1,", content)
-            new.writestr(name, content)
-        new.writestr("older/odd./", b"")
-    with zipfile.ZipFile(rewritten) as archive:
-        if passes:
-            assert check_wheel(archive, path.name, size=rewritten.stat().st_size).name == "older"
-        else:
-            with pytest.raises(WheelRefusedError, match="unknown version"):
-                check_wheel(archive, path.name, size=rewritten.stat().st_size)

@@ -142,7 +142,7 @@ def test_a_dry_run_changes_nothing(family):
     [
         ("li.uninstall()", "RequirementError", "no name was given"),
         ("li.uninstall('alpha>=1')", "RequirementError", "names only"),
-        ("li.uninstall([0])", "RequirementError", "names only"),
+        ("li.uninstall(['alpha'])", "RequirementError", "names only"),
         ("li.uninstall('alpha', when='soon')", "RequirementError", "when='soon'"),
         ("import alpha; li.uninstall('alpha', when='now')", "RestartRequiredError", "alpha is imported here"),
         ("li.uninstall('filelock')", "TargetError", "outside of this environment"),

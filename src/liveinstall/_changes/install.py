@@ -12,7 +12,6 @@ from liveinstall._changes.resolution import RequestPolicy, RequestResolver
 from liveinstall._changes.summaries import result_of
 from liveinstall._environment.target import find_target
 from liveinstall._requirements.option_values import wants_verification
-from liveinstall._requirements.pip_settings import check_place, pip_says
 from liveinstall._requirements.request import parse_request
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.temporary import temporary_directory
@@ -46,7 +45,7 @@ def install(
         dry_run: Plan only.
     """
     with reporter:
-        if dry_run or pip_says("dry-run"):
+        if dry_run:
             result = result_of(_plan(requirements, options, engine, reporter), dry_run=True)
         else:
             result = _install(requirements, options, engine, reporter)
@@ -122,11 +121,8 @@ def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[Requ
     mine = {name: options[name] for name in _POLICY if name in options}
     rest = {name: value for name, value in options.items() if name not in mine}
     request = parse_request(requirements, **rest)
-    check_place(request.engine_arguments)
-    user = request.user or pip_says("user", request.engine_arguments)
     policy = RequestPolicy(**mine)
-    verify = wants_verification(policy.verify)
-    return policy, replace(request, requester=policy.requester or "", verify=verify, user=user)
+    return policy, replace(request, requester=policy.requester or "", verify=wants_verification(policy.verify))
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:

@@ -93,16 +93,8 @@ PASSED_FLAGS = (
     *("--no-cache-dir", "--no-build-isolation", "--prefer-binary", "--ignore-requires-python", "--use-pep517"),
     *("--check-build-dependencies", "--no-clean", "--no-warn-conflicts", "--no-warn-script-location"),
 )
-# What is typed along and changes nothing here: nothing is asked, and bytecode is always made. Some only of a habit.
-_IDLE_FLAGS = (
-    "--no-input",
-    "--disable-pip-version-check",
-    "--no-color",
-    "--compile",
-    "--no-compile",
-)
-_IDLE_VALUES = ("--progress-bar", "--root-user-action")
-_IGNORED_PIP_FLAGS = ("-q", "--quiet", "-v", "--verbose", "-y", "--yes")
+# Only of a habit: what is typed along and changes nothing here, and pip's own --timeout.
+_IGNORED_PIP_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--no-input", "--disable-pip-version-check", "--no-color")
 
 
 class _Pass(argparse.Action):
@@ -132,14 +124,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(spelling, action=_Pass, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     for spelling in PASSED_FLAGS:
         parser.add_argument(spelling, action=_Pass, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    add_idle(parser)
-
-
-def add_idle(parser: argparse.ArgumentParser) -> None:
-    """Let a parser take what pip takes and what changes nothing here."""
-    idle: dict[str, Any] = {"dest": "_idle", "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-    parser.add_argument(*_IDLE_FLAGS, action="count", **idle)
-    parser.add_argument(*_IDLE_VALUES, **idle)
 
 
 def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
@@ -156,7 +140,6 @@ def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[s
     """
     end = list(words).index("--") if "--" in words else len(words)
     found = vars(parser.parse_intermixed_args(words[:end]))
-    found.pop("_idle", None)
     return {**found, "requirements": [*found["requirements"], *words[end + 1 :]]}
 
 
@@ -180,8 +163,11 @@ def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
     parser = _PipCommandParser(add_help=False, allow_abbrev=False)
     add_options(parser)
     parser.add_argument("--timeout", action=_Pass, default=argparse.SUPPRESS)
+    parser.add_argument("--progress-bar", "--root-user-action", dest="_idle", default=argparse.SUPPRESS)
     parser.add_argument(*_IGNORED_PIP_FLAGS, dest="_idle", action="count", default=argparse.SUPPRESS)
-    return parse_words(parser, words)
+    found = parse_words(parser, words)
+    found.pop("_idle", None)
+    return found
 
 
 _ELSEWHERE = "it would change another place than the running environment"

@@ -155,8 +155,8 @@ def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterabl
         while parent and parent not in above:
             above[parent] = name
             parent = parent.rpartition("/")[0]
-    for name in directories:  # they are not unpacked: what is in them has been checked with its whole path
-        _check_name(check, name, portable=False)
+    for name in directories:
+        _check_name(check, name)
         above.setdefault(_folded(name), f"{name}/")
     for folded in files.keys() & above.keys():
         check.refuse(files[folded], f"is a file and also a directory, with {above[folded]!r}")
@@ -166,13 +166,13 @@ def _folded(name: str) -> str:
     return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
-def _check_name(check: _WheelPolicy, name: str, *, portable: bool = True) -> None:
+def _check_name(check: _WheelPolicy, name: str) -> None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "" in parts or "." in parts:
         check.refuse(name, "leaves the directory that it belongs in")
     if _ILLEGAL.search(name):
         check.refuse(name, "has a character that not every system allows in a name")
-    if portable and _WINDOWS.search(name):
+    if _WINDOWS.search(name):
         check.refuse(name, "is a name that Windows does not allow")
     encoded = len(name.encode())
     if encoded > MAX_PATH or (encoded > MAX_PART and any(len(part.encode()) > MAX_PART for part in parts)):
@@ -336,7 +336,7 @@ def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
 def _is_purelib(check: _WheelPolicy, dist_info: str) -> bool:
     wheel = read_head(_text(check, f"{dist_info}/WHEEL"))
     version = next(iter(wheel.get("wheel-version", ())), None)
-    if not re.fullmatch(r"[01](\.[0-9]+)*", (version or "").strip()):  # pip takes what is not newer than it knows, too
+    if not (version or "").startswith("1."):
         check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {version}")
     return next(iter(wheel.get("root-is-purelib", ())), "").strip().lower() == "true"
 

@@ -39,9 +39,8 @@ def ensure(*requirements: RequirementLike, requester: str | None = None, **optio
     Raises:
         LiveInstallError: As for `install()`.
     """
-    plain = all(isinstance(requirement, (str, Requirement)) for requirement in requirements)
     texts = [str(requirement) for requirement in requirements]
-    names = _names(texts) if plain else None  # lists, paths, and what is no requirement: install() knows
+    names = _names(texts)
     if names is not None and not _asks_for_more(options):
         with throttled_gc():
             find = finder()

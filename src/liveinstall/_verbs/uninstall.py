@@ -112,11 +112,9 @@ def _uninstall(
         return execute(scene, replace(request, verify=verify), (), decided, compiler, again=again)
 
 
-def _canonical(names: Iterable[object]) -> frozenset[str]:
-    """Names as texts or lists of texts, in their canonical form."""
+def _canonical(names: Iterable[str]) -> frozenset[str]:
     normalized: set[str] = set()
-    several = (list, tuple, set, frozenset)
-    for name in (each for given in names for each in (given if isinstance(given, several) else (given,))):
+    for name in names:
         canonical = canonicalize_name(name) if isinstance(name, str) else ""
         if not is_normalized_name(canonical):
             raise RequirementError(

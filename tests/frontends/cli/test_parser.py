@@ -105,21 +105,3 @@ def test_nothing_escapes_but_a_status(capsys):
     told = capsys.readouterr()
     assert told.out == f"liveinstall {liveinstall.__version__}\n"
     assert "did you mean install?" in told.err and "Traceback" not in told.err
-
-
-@pytest.mark.parametrize(
-    "idle",
-    [
-        "--no-input",
-        "--disable-pip-version-check",
-        "--no-color",
-        "--no-compile",
-        "--progress-bar off",
-        "--root-user-action=ignore",
-    ],
-)
-@pytest.mark.parametrize("verb", ["install", "uninstall"])
-def test_what_every_dockerfile_has_is_taken_and_changes_nothing(verb, idle):
-    plain, given = parse([verb, "rich"]), parse([verb, *idle.split(), "rich"])
-    given.pop("_idle", None)
-    assert given == plain

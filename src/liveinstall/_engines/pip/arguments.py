@@ -83,14 +83,9 @@ def _sources(request: Request) -> Iterator[str]:
     for option, values in (
         ("--extra-index-url", request.extra_index_urls),
         ("--find-links", request.find_links),
-        *_binary(request),
+        ("--only-binary", request.only_binary),
+        ("--no-binary", request.no_binary),
         ("--config-settings", ("=".join(pair) for pair in request.config_settings)),
     ):
         for value in values:
             yield from (option, value)
-
-
-def _binary(request: Request) -> list[tuple[str, tuple[str, ...]]]:
-    """The order counts for pip: `:all:` clears what was named before it, so names come after it."""
-    options = [("--only-binary", request.only_binary), ("--no-binary", request.no_binary)]
-    return sorted(options, key=lambda option: ":all:" not in option[1])

@@ -44,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: dict[str, Any]) -> int:
     """Run what was parsed."""
     verb, as_json, debug = options.pop("verb"), options.pop("json"), options.pop("debug")
-    for idle in ("_yes", "_idle"):
-        options.pop(idle, None)
+    options.pop("_yes", None)
     if "program" in options:
         options["as_json"] = as_json
     if "quiet" in options:

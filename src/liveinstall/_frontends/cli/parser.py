@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from liveinstall._frontends.cli import archive_verbs, home_verbs, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import MEANINGS
-from liveinstall._requirements.pip_options import add_idle, add_options, parse_words
+from liveinstall._requirements.pip_options import add_options, parse_words
 from liveinstall._system.package import __version__
 
 if TYPE_CHECKING:
@@ -157,7 +157,6 @@ def _add_changes(verbs: Any) -> None:
     _add_quiet(parser)
     # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
     parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
-    add_idle(parser)
 
 
 def _add_looks(verbs: Any) -> None:
