@@ -9,8 +9,10 @@ from helpers.environments import make_wheel
 from packaging.requirements import Requirement
 
 from liveinstall import install
+from liveinstall._requirements.habits import removals
 from liveinstall._requirements.pip_options import OPTIONS, PASSED, PASSED_FLAGS, add_options
 from liveinstall._requirements.request import Request, parse_request
+from liveinstall._requirements.requirement_files import read_names
 from liveinstall.errors import RequirementError
 
 
@@ -178,7 +180,7 @@ _URL = "https://example.org/simple"
         ((), {}, "no requirement was given"),
         (("numpy>>2",), {}, "is not a requirement"),
         (("",), {}, "is not a requirement"),
-        (("-e .",), {}, "is not a requirement"),
+        (("-e .",), {}, "is not a project"),
         (("nothing.whl",), {}, "there is no wheel"),
         (("nothing-1.tar.gz",), {}, "there is no archive"),
         (("./nothing",), {}, "there is no project"),
@@ -296,3 +298,73 @@ def test_a_traceback_of_what_was_not_understood_shows_no_password(text):
     with pytest.raises(RequirementError) as told:
         parse_request((text,))
     assert "XXX" not in "".join(traceback.format_exception(told.value))
+
+
+@pytest.mark.parametrize("given", [None, 0, 1.5, b"rich", {"rich": "1"}, object(), ["rich", None]])
+def test_what_is_no_requirement_is_refused_and_not_made_the_name_of_somebodys_project(given):
+    refused("is not a requirement", given)
+
+
+@pytest.mark.parametrize(
+    "given", [["rich", "idna"], ("rich", "idna"), [["rich"], "idna"], "rich\nidna", "rich # a\n\n#b\nidna\n"]
+)
+def test_lists_and_lines_are_several_requirements(given):
+    assert parse(given).requirements == ("rich", "idna")
+
+
+def test_each_line_may_be_a_command_or_options():
+    assert parse("pip install idna\npip install -U six").names == {"idna", "six"}
+    assert parse("pip install \\\n  idna six").names == {"idna", "six"}
+    assert parse("--upgrade rich").upgrade
+    assert parse(["--upgrade", "rich"]).upgrade
+
+
+def test_the_options_of_a_text_may_name_a_file(project):
+    (project.parent / "reqs.txt").write_text("rich\n")
+    assert parse(f"-r {project.parent / 'reqs.txt'}").files
+    assert parse("-r", str(project.parent / "reqs.txt")).files
+
+
+def test_several_words_are_refused_with_the_call_that_was_meant():
+    assert 'install("rich", "idna")' in refused("not one requirement", "rich idna")
+    assert 'install("rich==14.0")' in refused("not one requirement", "rich 14.0")
+    assert 'install("rich", "idna")' in refused("not one requirement", "pip install 'rich idna'")
+
+
+def test_an_option_may_be_followed_by_a_path(project):
+    file = project.parent / "reqs.txt"
+    file.write_text("rich\n")
+    assert parse("-r", file).files == (str(file),)
+    assert parse("-U", project).requirements == (str(project),)
+
+
+def test_another_command_is_refused_with_the_call_that_was_meant():
+    assert "uninstall(...)" in refused("is another command", "pip uninstall rich")
+    assert "freeze()" in refused("is another command", "pip install rich\npip freeze")
+
+
+def test_removals_are_read_from_lists_lines_and_commands():
+    assert removals(["a", ["b"], "c\nd"]) == (["a", "b", "c", "d"], [])
+    assert removals(["pip uninstall -y a b\npython -m pip uninstall -r x.txt"]) == (["a", "b"], ["x.txt"])
+    assert removals(["-y", "a", "-r", Path("x.txt")]) == (["a"], ["x.txt"])
+    for given, match in (
+        ("a b", r'uninstall\("a", "b"\)'),
+        ("pip install a", r"install\(...\)"),
+        ("pip uninstall --target x a", "--target"),
+        (None, "is not a requirement"),
+        ([0], "is not a requirement"),
+    ):
+        with pytest.raises(RequirementError, match=match):
+            removals([given])
+
+
+def test_a_requirements_file_names_what_is_to_be_removed(tmp_path):
+    (tmp_path / "more.txt").write_text("-r main.txt\nidna\n")
+    (tmp_path / "main.txt").write_text(
+        "# comment\n-i https://h/simple\n--no-index\nRich[x]>=1 # why\nattrs==1 \\\n  --hash=sha256:00\n-r more.txt\n"
+        "six ; python_version < '3'\n-e git+https://h/x#egg=x\nzed @ https://h/z.zip\nhttps://h/w-1-py3-none-any.whl\n./p\n"
+    )
+    found = read_names(str(tmp_path / "main.txt"))
+    assert found == ("Rich", "attrs", "idna", "six", "x", "zed", "w")
+    with pytest.raises(RequirementError, match="there is no requirements file"):
+        read_names(str(tmp_path / "nothing.txt"))

@@ -206,3 +206,10 @@ def test_a_request_that_had_to_wait_offers_it(choice):
     seen = choice.json(SHOW + "import core\nshow(li.install('tool'))")
     assert seen["notes"] == ['prefer="loaded" would first try the versions that are loaded, which need no restart']
     assert choice.json(SHOW + "import core\nshow(li.install('core>=2'))")["notes"] == []
+
+
+def test_lists_are_several_requirements_and_nothing_else_is_one(family):
+    assert family.json(QUIET + "show(li.ensure(['alpha', 'beta']))")["unchanged"] == ["alpha", "beta"]
+    for given in ("None", "0", "['alpha', None]"):
+        for verb in ("ensure", "install", "plan", "require", "uninstall"):
+            assert "RequirementError" in family.run(f"li.{verb}({given})").stderr, (verb, given)

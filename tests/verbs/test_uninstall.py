@@ -36,6 +36,14 @@ def test_what_nobody_uses_goes_at_once_and_what_only_it_needed_is_named(family):
     assert not (family.site / "alpha").exists() and not (family.python.parent / "alpha-run").exists()
 
 
+def test_names_may_be_lists_commands_and_files(family):
+    (family.root / "gone.txt").write_text("gamma>=1  # no longer\n")
+    code = (
+        f"show(li.uninstall(['alpha'], 'pip uninstall -y beta', requirement_files={str(family.root / 'gone.txt')!r}))"
+    )
+    assert family.json(SHOW + code)["removed"] == ["alpha 1.0 removed", "beta 1.0 removed", "gamma 1.0 removed"]
+
+
 def test_with_unused_goes_all_that_nobody_needs(family):
     seen = family.json(SHOW + "show(li.uninstall('alpha', with_unused=True))")
     assert seen["removed"] == ["alpha 1.0 removed", "beta 1.0 removed", "gamma 1.0 removed"]
@@ -142,7 +150,8 @@ def test_a_dry_run_changes_nothing(family):
     [
         ("li.uninstall()", "RequirementError", "no name was given"),
         ("li.uninstall('alpha>=1')", "RequirementError", "names only"),
-        ("li.uninstall(['alpha'])", "RequirementError", "names only"),
+        ("li.uninstall([0])", "RequirementError", "is not a requirement"),
+        ("li.uninstall('alpha beta')", "RequirementError", 'uninstall("alpha", "beta")'),
         ("li.uninstall('alpha', when='soon')", "RequirementError", "when='soon'"),
         ("import alpha; li.uninstall('alpha', when='now')", "RestartRequiredError", "alpha is imported here"),
         ("li.uninstall('filelock')", "TargetError", "outside of this environment"),

@@ -13,6 +13,8 @@ from liveinstall._homes.base_python import Base
 from liveinstall._homes.links import Hard, make, opened
 from liveinstall._homes.packages import Packages
 from liveinstall._homes.record import HomeRecord
+from liveinstall._requirements.habits import flat
+from liveinstall._requirements.requirement import text_of
 from liveinstall._sidebyside.selection.fetch import fetch
 from liveinstall._sidebyside.store.store import Store
 from liveinstall._system.durability import flush_file_system
@@ -72,7 +74,7 @@ def create(
         if requirements or options.get("requirement_files"):
             where = Store.default(current_site()) if store is None else Store.at(store)
             entries = fetch(requirements, where, tell=reporter.tell, **options)
-    record = HomeRecord(base.version, base.python, [str(text) for text in requirements])
+    record = HomeRecord(base.version, base.python, [text_of(each) for each in flat(requirements)])
     record.has = sorted((entry.name, entry.version, entry.path) for entry in entries)
     try:
         tree = _tree(base, place, entries)

@@ -170,6 +170,17 @@ def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def parse_pip_removal(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names and requirement files of a literal `pip uninstall`; ValueError says what is not understood."""
+    parser = _PipCommandParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("-r", "--requirement", dest="files", action="append", default=[])
+    parser.add_argument("--root-user-action", dest="_idle")
+    parser.add_argument("-y", "--yes", "--break-system-packages", *_IGNORED_PIP_FLAGS, dest="_idle", action="count")
+    found = parser.parse_intermixed_args(words)
+    return found.names, found.files
+
+
 _ELSEWHERE = "it would change another place than the running environment"
 _OURS = "liveinstall gives it itself"
 _OTHER = "it chooses files for another interpreter than this one"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from liveinstall._redact import cause_of, has_slash_in_password, learn
+from liveinstall._requirements.habits import take_apart
 from liveinstall._requirements.offline import check_local, is_offline, without_network
 from liveinstall._requirements.option_values import DEFAULTS, FLAGS, names_of, value_of
 from liveinstall._requirements.requirement import (
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "RequirementLike", "parse_request"]
 
-_HABIT = re.compile(r"^\s*[!%]?\s*(?:python3?\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+", re.IGNORECASE)
 _REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
 # Options that exclude each other, and why.
 _CONTRADICTIONS = (
@@ -175,28 +174,11 @@ def _understand(
     if unknown:
         raise wrong(f"install() has no option {unknown[0]!r}.", unknown[0])
     asked = {name: value_of(name, options.get(name, default)) for name, default in DEFAULTS.items()}
-    texts: list[Any] = []
-    for requirement in requirements:
-        if not isinstance(requirement, str) or not _HABIT.match(requirement):
-            texts.append(requirement)
-            continue
-        for name, value in _habit(requirement).items():
-            checked = value_of(name, value) if name != "requirements" else value
-            if name == "requirements":
-                texts += checked
-            else:
-                asked[name] = (*asked[name], *checked) if isinstance(checked, tuple) else checked
+    texts, said = take_apart(requirements)
+    for name, value in (pair for each in said for pair in each.items()):
+        checked = value_of(name, value)
+        asked[name] = (*asked[name], *checked) if isinstance(checked, tuple) else checked
     return texts, asked
-
-
-def _habit(text: str) -> dict[str, Any]:
-    from liveinstall._requirements.pip_options import parse_pip_command  # argparse, only where it is needed
-
-    try:
-        return parse_pip_command(shlex.split(_HABIT.sub("", text)))
-    except ValueError as error:
-        todo = "Use the keyword arguments of install(), such as index_url=."
-        raise wrong(f"{text!r} is not understood here: {error}.", text, todo=todo) from cause_of(error)
 
 
 def _check_together(asked: Mapping[str, Any]) -> None:

@@ -25,6 +25,9 @@ _ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", "
 _PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
+_LIKE = "A text, a packaging Requirement or a path; several are several arguments."
+
+
 @dataclass(frozen=True)
 class ParsedRequirement:
     """A checked requirement.
@@ -52,6 +55,13 @@ def text_of(value: object) -> str:
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
+def checked_text(value: object) -> str:
+    """See `text_of()`; RequirementError for a value of any other kind: its text may be the name of a project."""
+    if not isinstance(value, (str, os.PathLike, Requirement)):
+        raise wrong(f"{value!r} is not a requirement.", repr(value), todo=_LIKE)
+    return text_of(value)
+
+
 def wrong(what: str, text: object, *, todo: str = "") -> RequirementError:
     """Make a RequirementError, without credentials in its texts.
 
@@ -77,7 +87,7 @@ def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
     Raises:
         RequirementError: It is invalid, or the path does not exist.
     """
-    text = text_of(given).strip()
+    text = checked_text(given).strip()
     if isinstance(given, os.PathLike):
         return _path(text)
     if _URL.match(text) and not _NAMED.match(text):

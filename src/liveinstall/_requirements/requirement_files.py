@@ -87,6 +87,29 @@ def _members(name: str, groups: Mapping[str, Any], path: str, spelled: str, trai
     return requirements
 
 
+def read_names(path: str, seen: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The names of what a requirements file lists, as `pip uninstall -r` reads it; of a path alone none is known.
+
+    Raises: RequirementError.
+    """
+    full = os.path.abspath(os.path.expanduser(path))
+    if full in seen:
+        return ()
+    text = re.sub(r"\\\r?\n", "", _read(full, "requirements file", path))
+    names: list[str] = []
+    for line in (re.sub(r"(^|\s+)#.*$", "", line).strip() for line in text.splitlines()):
+        more = re.match(r"(?:-r|--requirement)[\s=]*(.+)", line)
+        name = re.match(r"(?:(?:-e|--editable)[\s=]*)?([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:[\[;@=<>!~( ]|$)", line)
+        egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", line)
+        if more:
+            names += read_names(os.path.join(os.path.dirname(full), more[1].strip()), seen | {full})
+        elif egg or (name and not line.startswith("--")):
+            names.append((egg or name)[1])  # type: ignore[index]
+        elif line.partition("#")[0].endswith(".whl"):
+            names.append(os.path.basename(line.partition("#")[0]).partition("-")[0])
+    return tuple(dict.fromkeys(names))
+
+
 def read_script(script: str) -> tuple[str, ...]:
     """Read the requirements in a script's inline metadata (PEP 723).
 

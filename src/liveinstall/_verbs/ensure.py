@@ -11,6 +11,7 @@ from _liveinstall_boot.layout import list_transactions
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import find_target
 from liveinstall._planning.satisfied import unsatisfied
+from liveinstall._requirements.habits import flat
 from liveinstall._requirements.requirement import parse_requirement
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._transactions.requesters import read_requests
@@ -39,8 +40,10 @@ def ensure(*requirements: RequirementLike, requester: str | None = None, **optio
     Raises:
         LiveInstallError: As for `install()`.
     """
-    texts = [str(requirement) for requirement in requirements]
-    names = _names(texts)
+    given = tuple(flat(requirements))
+    plain = all(isinstance(requirement, (str, Requirement)) for requirement in given)
+    texts = [str(requirement) for requirement in given]
+    names = _names(texts) if plain else None
     if names is not None and not _asks_for_more(options):
         with throttled_gc():
             find = finder()

@@ -50,7 +50,7 @@ def require(
         RequirementError: A requirement or an option is invalid.
         LiveInstallError: With `install=True`: as for `install()`. Nothing was activated in any of these cases.
     """
-    texts = [str(requirement) for requirement in requirements]
+    texts = [each if isinstance(each, str) else _text(each) for each in requirements]
     with _ONE_AT_A_TIME:
         question = None if activate.active() or asked or options else Question(texts)
         answer = question.answer() if question else None
@@ -59,3 +59,10 @@ def require(
         from liveinstall._sidebyside.require import require_anew
 
         return require_anew(texts, install=install, on_event=on_event, quiet=quiet, options=options, question=question)
+
+
+def _text(requirement: object) -> str:
+    """A Requirement or a path as a text; RequirementError for anything else, which may be the name of a project."""
+    from liveinstall._requirements.requirement import checked_text
+
+    return checked_text(requirement)

@@ -16,6 +16,7 @@ from liveinstall._environment.installed import check_metadata
 from liveinstall._environment.target import find_target
 from liveinstall._planning.plan import future
 from liveinstall._planning.unused import unused_without
+from liveinstall._requirements.habits import removals
 from liveinstall._requirements.option_values import value_of, wants_verification
 from liveinstall._requirements.request import Request
 from liveinstall._staging.bytecode import BytecodeCompiler
@@ -26,12 +27,14 @@ from liveinstall.events import Done, Reporter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from liveinstall._verbs.install import Paths
     from liveinstall.events import OnEvent
     from liveinstall.results import Plan, Result
 
 
 def uninstall(
-    *names: str,
+    *names: str | Iterable[str],
+    requirement_files: Paths = (),
     with_unused: bool = False,
     when: Literal["auto", "now", "restart"] = "auto",
     dry_run: bool = False,
@@ -46,7 +49,8 @@ def uninstall(
     satisfied. A name that is not installed only adds a note, as it does in pip.
 
     Args:
-        *names: The project names.
+        *names: The project names; lists of them count as several.
+        requirement_files: Paths of requirements files that name more.
         with_unused: Remove dependencies too that nothing else needs. Default: keep them, and list them in the notes.
         when: As for `install()`.
         dry_run: As for `install()`.
@@ -66,7 +70,7 @@ def uninstall(
         VerificationError: A module cannot be imported in the preview.
         LockTimeoutError: Another process is changing the environment. Nothing was changed in any of these cases.
     """
-    wanted = _canonical(names)
+    wanted = _canonical(*_named(names, value_of("requirement_files", requirement_files)))
     value_of("when", when)
     value_of("timeout", timeout)
     verified = wants_verification(verify)
@@ -112,20 +116,32 @@ def _uninstall(
         return execute(scene, replace(request, verify=verify), (), decided, compiler, again=again)
 
 
-def _canonical(names: Iterable[str]) -> frozenset[str]:
-    normalized: set[str] = set()
+def _named(names: Iterable[object], files: Iterable[str]) -> tuple[list[str], list[str]]:
+    found, listed = removals(names)
+    listed += files
+    if not listed:
+        return found, []
+    from liveinstall._requirements.requirement_files import read_names  # tomllib, only where it is needed
+
+    return found + [name for path in listed for name in read_names(path)], listed
+
+
+def _canonical(names: Iterable[str], files: Iterable[str] = ()) -> frozenset[str]:
+    found = set()
     for name in names:
-        canonical = canonicalize_name(name) if isinstance(name, str) else ""
+        canonical = canonicalize_name(name)
         if not is_normalized_name(canonical):
             raise RequirementError(
                 f"{name!r} is not the name of a distribution.",
                 todo="A removal takes names only, without versions or extras.",
-                requirement=str(name),
+                requirement=name,
             )
-        normalized.add(str(canonical))
-    if not normalized:
+        found.add(str(canonical))
+    if not found and files:
+        raise RequirementError(f"{', '.join(files)} names no distribution.", requirement="")
+    if not found:
         raise RequirementError("no name was given.", todo='For example: uninstall("requests").', requirement="")
-    return frozenset(normalized)
+    return frozenset(found)
 
 
 def _decide(
