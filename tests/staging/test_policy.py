@@ -71,6 +71,11 @@ FINE = {
     "a vendored dist-info": add("good/_vendor/other-1.0.dist-info/METADATA"),
     "names of other languages": add("good/\u4f60\u597d.txt"),
     "data at ordinary places": add("good-1.0.data/data/etc/good/good.conf"),
+    "empty directories with odd names, of which none is made": lambda c: c.update(
+        {"good/odd./": b"", "good/nul/": b"", "good/a:b/": b"", f"{INFO}/RECORD": c[f"{INFO}/RECORD"] + b"\n"}
+    ),
+    "an old format": edit(f"{INFO}/WHEEL", b"Wheel-Version: 1.0", b"Wheel-Version: 0.1"),
+    "a format of one number": edit(f"{INFO}/WHEEL", b"Wheel-Version: 1.0", b"Wheel-Version: 1"),
     "an unusual spelling of Root-Is-Purelib": edit(f"{INFO}/WHEEL", b"true", b"True"),
 }
 
@@ -83,6 +88,22 @@ def test_what_is_unusual_but_harmless_passes(tmp_path, place, kind):
     rewrite(path, FINE[kind])
     part = stage_good(path, place)
     assert any(file.endswith("good/late.py") for file in part.files)
+
+
+@pytest.mark.parametrize("name", ["../", "good/../../x/", "/x/"])
+def test_a_directory_outside_is_refused_even_if_it_is_empty(tmp_path, place, name):
+    path = make_wheel(tmp_path, "good", "1.0")
+    rewrite(path, lambda c: c.update({name: b"", f"{INFO}/RECORD": c[f"{INFO}/RECORD"] + b"\n"}))
+    with pytest.raises(WheelRefusedError, match="leaves the directory"):
+        stage_good(path, place)
+
+
+@pytest.mark.parametrize("version", ["2.0", "1.x", "10.0", ""])
+def test_a_format_that_nobody_knows_is_refused(tmp_path, place, version):
+    path = make_wheel(tmp_path, "good", "1.0")
+    rewrite(path, edit(f"{INFO}/WHEEL", b"Wheel-Version: 1.0", b"Wheel-Version: " + version.encode()))
+    with pytest.raises(WheelRefusedError, match="unknown version"):
+        stage_good(path, place)
 
 
 def test_sizes_after_the_data_are_understood(tmp_path, place):

@@ -11,6 +11,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
+from liveinstall._redact import cause_of
 from liveinstall._requirements.requirement import checked_text, text_of, wrong
 
 _PIP = r"^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*\s+-m\s+)?(?:uv\s+)?(?:pip[0-9.]*|liveinstall)\s+"
@@ -87,7 +88,7 @@ def _words(line: str, command: re.Pattern[str] = _COMMAND) -> list[str] | None:
     try:
         return shlex.split(command.sub("", line), posix=os.name != "nt")
     except ValueError as error:
-        raise _not_understood(line, error) from error
+        raise _not_understood(line, error) from cause_of(error)
 
 
 def _read(words: list[str], line: str) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _read(words: list[str], line: str) -> dict[str, Any]:
     try:
         found = parse_pip_command(words)
     except ValueError as error:
-        raise _not_understood(line, error) from error
+        raise _not_understood(line, error) from cause_of(error)
     return {**found, "requirements": [_single(text) for text in found["requirements"]]}
 
 
@@ -136,7 +137,7 @@ def _read_removal(words: list[str], line: str, names: list[str], files: list[str
         more, listed = parse_pip_removal(words)
     except ValueError as error:
         todo = 'For example: uninstall("requests", requirement_files="requirements.txt").'
-        raise wrong(f"{line!r} is not understood here: {error}.", line, todo=todo) from error
+        raise wrong(f"{line!r} is not understood here: {error}.", line, todo=todo) from cause_of(error)
     names += map(_one_name, more)
     files += listed
 

@@ -30,6 +30,7 @@ MAX_TEXT = 8 * 2**20  # bytes of a file of the dist-info that is read as a whole
 MAX_PART, MAX_PATH = 255, 1024  # bytes of a name and of a whole path that every file system takes
 # What `zipfile` raises over a damaged archive; NotImplementedError and UnicodeDecodeError are among them.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, struct.error)
+_KNOWN_FORMAT = re.compile(r"[01](\.[0-9]+)*")  # of WHEEL: old builders wrote 0.x, which pip reads as 1.x
 _ROW = 3  # path, hash, size
 _HASHES = {"sha256", "sha384", "sha512"}
 _NUMBER = re.compile(r"[0-9]{0,15}")
@@ -156,7 +157,7 @@ def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterabl
             above[parent] = name
             parent = parent.rpartition("/")[0]
     for name in directories:
-        _check_name(check, name)
+        _check_inside(check, name)  # none is made of an entry alone, so how it is spelled disturbs nobody, as for pip
         above.setdefault(_folded(name), f"{name}/")
     for folded in files.keys() & above.keys():
         check.refuse(files[folded], f"is a file and also a directory, with {above[folded]!r}")
@@ -166,16 +167,20 @@ def _folded(name: str) -> str:
     return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
-def _check_name(check: _WheelPolicy, name: str) -> None:
+def _check_inside(check: _WheelPolicy, name: str) -> None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "" in parts or "." in parts:
         check.refuse(name, "leaves the directory that it belongs in")
+
+
+def _check_name(check: _WheelPolicy, name: str) -> None:
+    _check_inside(check, name)
     if _ILLEGAL.search(name):
         check.refuse(name, "has a character that not every system allows in a name")
     if _WINDOWS.search(name):
         check.refuse(name, "is a name that Windows does not allow")
     encoded = len(name.encode())
-    if encoded > MAX_PATH or (encoded > MAX_PART and any(len(part.encode()) > MAX_PART for part in parts)):
+    if encoded > MAX_PATH or (encoded > MAX_PART and any(len(part.encode()) > MAX_PART for part in name.split("/"))):
         check.refuse(name, "is a name that is too long for some file systems")
 
 
@@ -336,7 +341,7 @@ def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
 def _is_purelib(check: _WheelPolicy, dist_info: str) -> bool:
     wheel = read_head(_text(check, f"{dist_info}/WHEEL"))
     version = next(iter(wheel.get("wheel-version", ())), None)
-    if not (version or "").startswith("1."):
+    if not _KNOWN_FORMAT.fullmatch((version or "").strip()):
         check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {version}")
     return next(iter(wheel.get("root-is-purelib", ())), "").strip().lower() == "true"
 
