@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -23,6 +24,7 @@ from liveinstall.errors import (
     EngineTimeoutError,
     FileConflictError,
     LiveInstallError,
+    RequirementError,
     ResolutionError,
     WheelRefusedError,
 )
@@ -80,6 +82,46 @@ def test_credentials_are_never_shown(secret):
 def commands_of(*requirements, tmp_path, **options):
     names = ("report", "wheels", "target", "src", "constraints")
     return commands(parse_request(requirements, **options), {name: str(tmp_path / name) for name in names})
+
+
+def test_all_comes_before_its_exceptions(tmp_path):
+    for one, other in (("only", "no"), ("no", "only")):
+        told = commands_of("x", tmp_path=tmp_path, **{f"{one}_binary": ":all:", f"{other}_binary": ["a", "b"]})
+        words = " ".join(told["resolve"])
+        assert f"--{one}-binary :all: --{other}-binary a --{other}-binary b" in words
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "named"),
+    [
+        ({"PIP_USER": "1"}, {}, "PIP_USER in the environment"),
+        ({"PIP_TARGET": "/x"}, {}, "PIP_TARGET in the environment"),
+        (
+            {"PIP_PREFIX": "/x", "PIP_ROOT": "/y"},
+            {},
+            "PIP_ROOT in the environment are not",
+        ),
+        ({"PIP_DRY_RUN": "true"}, {}, "PIP_DRY_RUN in the environment"),
+        ({"PIP_PLATFORM": "any"}, {}, "PIP_PLATFORM in the environment"),
+        ({"PIP_CONFIG_FILE": "pip.conf"}, {}, "user in pip.conf and target in pip.conf"),
+        ({"PIP_USER": "0", "PIP_DRY_RUN": "no"}, {}, ""),
+        ({"PIP_USER": "1"}, {"user": True}, ""),
+        ({"PIP_USER": "1"}, {"pip_arguments": ["--isolated"]}, ""),
+    ],
+)
+def test_what_would_divert_a_change_is_refused_by_name(tmp_path, monkeypatch, variables, options, named):
+    (tmp_path / "pip.conf").write_text("[global]\nuser = yes\n[install]\ntarget = /x\n")
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"PIP_CONFIG_FILE": os.devnull, **variables}.items():
+        monkeypatch.setenv(name, value)
+    arguments = commands_of("x", tmp_path=tmp_path, **options)["resolve"]
+    assert "dry-run" not in _pip_child._diverted(arguments, wanted=False)  # a plan is one
+    diverted = _pip_child._diverted(arguments, wanted=True)
+    if not named:
+        assert diverted == []
+        return
+    error = failure(answer(phase="configuration", errors=diverted), "")
+    assert isinstance(error, RequirementError) and named in str(error) and "Nothing was changed." in str(error)
 
 
 def test_everything_that_was_asked_for_is_said_to_pip(tmp_path):

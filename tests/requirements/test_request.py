@@ -368,3 +368,19 @@ def test_a_requirements_file_names_what_is_to_be_removed(tmp_path):
     assert found == ("Rich", "attrs", "idna", "six", "x", "zed", "w")
     with pytest.raises(RequirementError, match="there is no requirements file"):
         read_names(str(tmp_path / "nothing.txt"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "only", "no"),
+    [
+        ("--no-binary :all: --only-binary a,b", ("a", "b"), (":all:",)),
+        ("--only-binary a --no-binary=:all:", (":none:",), (":all:",)),
+        ("--only-binary=A --no-binary a", (), ("a",)),
+        ("--no-binary a --only-binary a --no-binary b", ("a",), ("b",)),
+        ("--no-binary :none: --no-binary a", (), (":none:", "a")),
+        ("--no-binary a --no-binary :none:", (), (":none:",)),
+    ],
+)
+def test_the_order_of_binary_options_counts_as_for_pip(typed, only, no):
+    request = parse(f"pip install x {typed}")
+    assert (request.only_binary, request.no_binary) == (only, no)

@@ -9,6 +9,8 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from packaging.utils import canonicalize_name
+
 from liveinstall._requirements.requirement import wrong
 
 if TYPE_CHECKING:
@@ -139,8 +141,35 @@ def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[s
         The keyword arguments of `install()`.
     """
     end = list(words).index("--") if "--" in words else len(words)
-    found = vars(parser.parse_intermixed_args(words[:end]))
+    found = vars(parser.parse_intermixed_args(_with_binaries_settled(words[:end])))
     return {**found, "requirements": [*found["requirements"], *words[end + 1 :]]}
+
+
+def _with_binaries_settled(words: Sequence[str]) -> list[str]:
+    """The words with what `--no-binary` and `--only-binary` come to in their order, which argparse does not keep.
+
+    As for pip: the later one counts for a name, `:all:` undoes all that was said before it, `:none:` what its own
+    option said.
+    """
+    settled: dict[str, list[str]] = {"--no-binary": [], "--only-binary": []}
+    kept: list[str] = []
+    left = iter(words)
+    for word in left:
+        option, equals, value = word.partition("=")
+        value = value if equals or option not in settled else next(left, "")
+        if option not in settled or not value or value.startswith("-"):
+            kept += [word, value] if value and not equals else [word]  # argparse says what is wrong
+            continue
+        other = next(name for name in settled if name != option)
+        for name in value.split(","):
+            if name == ":all:":
+                settled[other] = [":none:"] if settled[other] else []
+            if name in (":all:", ":none:"):
+                settled[option] = [name]
+            else:
+                settled[other] = [each for each in settled[other] if canonicalize_name(each) != canonicalize_name(name)]
+                settled[option] = [*settled[option], name]
+    return [*kept, *(f"{option}={name}" for option, names in settled.items() for name in names)]
 
 
 class _PipCommandParser(argparse.ArgumentParser):

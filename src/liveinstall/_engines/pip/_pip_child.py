@@ -7,9 +7,9 @@ Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...],
 variables that pip and git get; "checkouts": [where resolving puts repositories, where they belong,
 a file that tells which were moved there]; "wanted": whether wheels are; "offline": why nothing may be asked of the
 network, or nothing}.
-Answer: {"phase": "resolve", "checkout", "fetch" or "build", "status": pip's exit status, "errors": [pip's own error
-messages], "kinds": [class names of the exception that ended pip, most derived first], "unreachable": [what could not be
-fetched]}.
+Answer: {"phase": "configuration" (its "errors" are options), "resolve", "checkout", "fetch" or "build", "status": pip's
+exit status, "errors": [pip's own error messages], "kinds": [class names of the exception that ended pip, most derived
+first], "unreachable": [what could not be fetched]}.
 
 All pip commands run in this one process, because starting pip takes longer than most of its work.
 """
@@ -31,6 +31,11 @@ import tempfile
 import threading
 import urllib.parse
 import urllib.request
+
+# Where pip's parser keeps an option that would divert an install: its name.
+_DIVERTING = {"use_user_site": "user", "target_dir": "target", "prefix_path": "prefix", "root_path": "root"}
+_DIVERTING.update(dry_run="dry-run", platforms="platform", abis="abi")
+_DIVERTING.update(python_version="python-version", implementation="implementation")
 
 
 class _Listener(logging.Handler):
@@ -263,8 +268,26 @@ def _fetch(request, items, credentials):
     return "build", _pip([*request["build"], *(word for link in links for word in ("--editable", link))])
 
 
+def _diverted(arguments, wanted):
+    """What pip's configuration or PIP_* say that would send an install elsewhere, or not let it happen, by their names.
+
+    The command's own parser is asked, which knows every file, section and variable.
+    """
+    from pip._internal.commands import create_command
+
+    with contextlib.suppress(SystemExit, Exception):  # what is wrong with it pip will say itself
+        parser = create_command("install", isolated="--isolated" in arguments).parser
+        values = vars(parser.get_default_values())
+        asked = {"user": "--user" in arguments, "dry-run": not wanted}
+        return [name for dest, name in _DIVERTING.items() if values.get(dest) and not asked.get(name)]
+    return []
+
+
 def _answer(request):
     """(phase, status, errors)."""
+    diverted = _diverted(request["resolve"], request["wanted"])
+    if diverted:
+        return "configuration", 1, diverted
     if request["offline"]:
         _stay_offline(request["offline"])
     credentials = _remember_credentials()

@@ -83,9 +83,13 @@ def _sources(request: Request) -> Iterator[str]:
     for option, values in (
         ("--extra-index-url", request.extra_index_urls),
         ("--find-links", request.find_links),
-        ("--only-binary", request.only_binary),
-        ("--no-binary", request.no_binary),
+        # `:all:` first: what pip reads after it is the exception to it.
+        *sorted((("--only-binary", request.only_binary), ("--no-binary", request.no_binary)), key=_is_particular),
         ("--config-settings", ("=".join(pair) for pair in request.config_settings)),
     ):
         for value in values:
             yield from (option, value)
+
+
+def _is_particular(option: tuple[str, tuple[str, ...]]) -> bool:
+    return ":all:" not in option[1]

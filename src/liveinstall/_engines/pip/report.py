@@ -6,6 +6,7 @@ Report format: https://pip.pypa.io/en/stable/reference/installation-report/ (ver
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +26,14 @@ from liveinstall.errors import (
     EngineError,
     FileConflictError,
     LiveInstallError,
+    RequirementError,
     ResolutionError,
     WheelRefusedError,
 )
 from liveinstall.events import Downloading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from liveinstall._requirements.request import Request
     from liveinstall.events import Event
@@ -72,6 +74,12 @@ _DOWNLOAD = {
     "SSLMissingError",
     "SSLVerificationError",
     "ProxyConnectionError",
+}
+# What to do about an option of pip's configuration that would divert a change.
+_INSTEAD = {
+    "user": "Ask for user=True (--user), or unset it.",
+    "dry-run": "Ask for dry_run=True (--dry-run), or unset it.",
+    **dict.fromkeys(("target", "prefix", "root"), "Unset it: only the running environment can be changed."),
 }
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 
@@ -169,6 +177,8 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
         return EngineError(f"pip itself failed: {message}.", **details)
     if "InvalidWheel" in kinds:
         return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
+    if answer["phase"] == "configuration":
+        return _diverted(answer["errors"])
     if answer["phase"] == "checkout":
         return FileConflictError(
             f"{answer['errors'][-1]} is there already.",
@@ -187,6 +197,18 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     if kinds & _RESOLUTION:
         return ResolutionError(f"pip found no solution: {message}.", **details)
     return EngineError(f"pip stopped: {message}.", **details)
+
+
+def _diverted(names: Sequence[str]) -> RequirementError:
+    """The error for what pip's configuration says of another place, or of no change at all."""
+    said = []
+    for name in names:
+        variable = f"PIP_{name.upper().replace('-', '_')}"
+        said.append(f"{variable} in the environment" if variable in os.environ else f"{name} in pip.conf")
+    plural = "are" if len(said) > 1 else "is"
+    other = "Unset it: only files for this interpreter make sense."
+    todo = " ".join(dict.fromkeys(_INSTEAD.get(name, other) for name in names))
+    return RequirementError(f"{' and '.join(said)} {plural} not followed here.", todo=todo, requirement=names[0])
 
 
 def _shorten(message: str) -> str:
