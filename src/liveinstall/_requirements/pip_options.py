@@ -6,6 +6,7 @@ The first field of each row is the keyword argument of `liveinstall.install()`.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +16,9 @@ from liveinstall._requirements.requirement import wrong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+IDLE = "_idle"  # where a parser puts what changes nothing
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,30 @@ PASSED = (
 )
 PASSED_FLAGS = (
     *("--no-cache-dir", "--no-build-isolation", "--prefer-binary", "--ignore-requires-python", "--use-pep517"),
-    *("--check-build-dependencies", "--no-clean", "--no-warn-conflicts", "--no-warn-script-location"),
+    *("--isolated", "--check-build-dependencies", "--no-clean", "--no-warn-conflicts", "--no-warn-script-location"),
 )
-# Only of a habit: what is typed along and changes nothing here, and pip's own --timeout.
-_IGNORED_PIP_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--no-input", "--disable-pip-version-check", "--no-color")
+# Accepted because every Dockerfile has them; none changes anything here: with a value, and without one.
+_IDLE = ("--progress-bar", "--root-user-action")
+_IDLE_FLAGS = ("--no-input", "--disable-pip-version-check", "--no-color", "--no-python-version-warning")
+_IDLE_INSTALL_FLAGS = ("-y", "--yes", "--compile", "--no-compile", "--no-user")
+# Only of a habit: the command line has its own.
+_HABIT_FLAGS = ("-q", "--quiet", "-v", "--verbose")
+# What cannot be done here, and what to use instead: with a value, and without one.
+_INSTEAD = {
+    (
+        "-t",
+        "--target",
+    ): "that would change another directory; `home create PATH` makes an environment there",
+    ("--prefix",): "that would change another place; run the liveinstall of that environment",
+    ("--root",): "that would change another place; run the liveinstall of that environment",
+    ("--platform",): "only files for this interpreter can be used; for others `pip download` fetches them",
+    ("--python-version",): "only files for this interpreter can be used; run the liveinstall of the other Python",
+    ("--implementation",): "only files for this interpreter can be used; run the liveinstall of the other Python",
+    ("--abi",): "only files for this interpreter can be used; run the liveinstall of the other Python",
+    ("--python",): "another environment is changed by its own liveinstall: PATH/TO/python -m liveinstall",
+    ("--report",): "`--dry-run --json` has what would happen",
+}
+_FLAGS_INSTEAD = {("-I", "--ignore-installed"): "nothing is installed over another; --force-reinstall replaces it"}
 
 
 class _Pass(argparse.Action):
@@ -107,6 +131,37 @@ class _Pass(argparse.Action):
     ) -> None:
         joined = option if self.nargs == 0 else f"{option}={values}"
         namespace.pip_arguments = [*getattr(namespace, "pip_arguments", ()), joined]
+
+
+class _Refuse(argparse.Action):
+    """Says what to use instead."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, __: Any, option: str | None = None) -> None:
+        parser.error(f"{option} is not possible here: {self.const}")
+
+
+class _RequireVirtualenv(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, __: Any, option: str | None = None) -> None:
+        if sys.prefix == sys.base_prefix:
+            parser.error(f"{option}: {sys.prefix} is not a virtual environment")
+
+
+def add_idle_options(parser: argparse.ArgumentParser, *more: str) -> None:
+    """Let a parser accept what changes nothing here: pip's common options, and the flags in `more`."""
+    nothing: dict[str, Any] = {"dest": IDLE, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    parser.add_argument(*_IDLE, **nothing)
+    parser.add_argument(*_IDLE_FLAGS, *more, action="store_true", **nothing)
+    parser.add_argument("--require-virtualenv", "--require-venv", action=_RequireVirtualenv, nargs=0, **nothing)
+
+
+def _add_pips_own(parser: argparse.ArgumentParser) -> None:
+    """What is accepted without effect, and what is refused with advice."""
+    add_idle_options(parser, *_IDLE_INSTALL_FLAGS)
+    for spellings, why in (*_INSTEAD.items(), *_FLAGS_INSTEAD.items()):
+        nargs = 0 if spellings in _FLAGS_INSTEAD else None
+        parser.add_argument(
+            *spellings, action=_Refuse, nargs=nargs, const=why, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +181,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(spelling, action=_Pass, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     for spelling in PASSED_FLAGS:
         parser.add_argument(spelling, action=_Pass, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    _add_pips_own(parser)
 
 
 def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
@@ -142,6 +198,7 @@ def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[s
     """
     end = list(words).index("--") if "--" in words else len(words)
     found = vars(parser.parse_intermixed_args(_with_binaries_settled(words[:end])))
+    found.pop(IDLE, None)
     return {**found, "requirements": [*found["requirements"], *words[end + 1 :]]}
 
 
@@ -192,11 +249,8 @@ def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
     parser = _PipCommandParser(add_help=False, allow_abbrev=False)
     add_options(parser)
     parser.add_argument("--timeout", action=_Pass, default=argparse.SUPPRESS)
-    parser.add_argument("--progress-bar", "--root-user-action", dest="_idle", default=argparse.SUPPRESS)
-    parser.add_argument(*_IGNORED_PIP_FLAGS, dest="_idle", action="count", default=argparse.SUPPRESS)
-    found = parse_words(parser, words)
-    found.pop("_idle", None)
-    return found
+    parser.add_argument(*_HABIT_FLAGS, dest=IDLE, action="count", default=argparse.SUPPRESS)
+    return parse_words(parser, words)
 
 
 def parse_pip_removal(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -204,8 +258,7 @@ def parse_pip_removal(words: Sequence[str]) -> tuple[list[str], list[str]]:
     parser = _PipCommandParser(add_help=False, allow_abbrev=False)
     parser.add_argument("names", nargs="*")
     parser.add_argument("-r", "--requirement", dest="files", action="append", default=[])
-    parser.add_argument("--root-user-action", dest="_idle")
-    parser.add_argument("-y", "--yes", "--break-system-packages", *_IGNORED_PIP_FLAGS, dest="_idle", action="count")
+    add_idle_options(parser, "-y", "--yes", "--break-system-packages", *_HABIT_FLAGS)
     found = parser.parse_intermixed_args(words)
     return found.names, found.files
 

@@ -13,8 +13,9 @@ import pytest
 import liveinstall
 from liveinstall._frontends.cli.exit_codes import MEANINGS
 from liveinstall._frontends.cli.main import main
-from liveinstall._frontends.cli.parser import build_parser, parse, verbs_of
+from liveinstall._frontends.cli.parser import UsageError, build_parser, parse, verbs_of
 from liveinstall._frontends.cli.verbs import VERBS
+from liveinstall._requirements.pip_options import parse_pip_command
 
 DOCS = Path(__file__).parents[3] / "docs"
 # Those for event loops are for Python only.
@@ -105,3 +106,74 @@ def test_nothing_escapes_but_a_status(capsys):
     told = capsys.readouterr()
     assert told.out == f"liveinstall {liveinstall.__version__}\n"
     assert "did you mean install?" in told.err and "Traceback" not in told.err
+
+
+DOCKERFILE = (
+    "--no-input --disable-pip-version-check --root-user-action=ignore --root-user-action ignore --progress-bar off "
+    "--no-color --no-compile --compile -y --no-python-version-warning"
+)
+
+
+@pytest.mark.parametrize("verb", ["install", "plan", "ensure"])
+def test_what_every_dockerfile_has_is_accepted_and_changes_nothing(verb):
+    assert parse([verb, *DOCKERFILE.split(), "rich"]) == parse([verb, "rich"])
+    assert parse_pip_command([*DOCKERFILE.split(), "rich"]) == {"requirements": ["rich"]}
+
+
+def test_what_pip_understands_is_handed_to_it():
+    words = [
+        "--isolated",
+        "--no-cache-dir",
+        "--retries",
+        "3",
+        "--trusted-host=h",
+        "--cert",
+        "c.pem",
+        "--proxy",
+        "p",
+        "--cache-dir",
+        "d",
+    ]
+    passed = ["--isolated", "--no-cache-dir", "--retries=3", "--trusted-host=h", "--cert=c.pem", "--proxy=p"]
+    assert parse(["install", *words, "rich"])["pip_arguments"] == [*passed, "--cache-dir=d"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("-t x", "--target=x", "--prefix /x", "--root /x", "--platform any", "--python-version 3.9", "--abi x"),
+        *("--implementation cp", "--python x", "--report -", "-I", "--ignore-installed"),
+    ],
+)
+def test_what_is_not_possible_is_refused_with_what_to_use_instead(words):
+    option = words.partition("=")[0].split()[0]
+    with pytest.raises(UsageError, match=f"^{option} is not possible here: .{{20}}"):
+        parse(["install", *words.split(), "rich"])
+    with pytest.raises(ValueError, match=f"^{option} is not possible here: "):
+        parse_pip_command([*words.split(), "rich"])
+
+
+def test_a_virtual_environment_can_be_required(monkeypatch):
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    for words in (["install", "--require-virtualenv", "x"], ["uninstall", "--require-virtualenv", "x"]):
+        with pytest.raises(UsageError, match="is not a virtual environment"):
+            parse(words)
+    monkeypatch.setattr(sys, "prefix", "/venv")
+    assert parse(["install", "--require-virtualenv", "x"]) == parse(["install", "x"])
+
+
+def test_a_removal_takes_files_and_what_pip_takes():
+    words = [
+        "uninstall",
+        "-y",
+        "-r",
+        "a.txt",
+        "--requirement=b.txt",
+        "--break-system-packages",
+        "--root-user-action=ignore",
+    ]
+    found = parse(words)
+    assert (found["names"], found["requirement_files"]) == ([], ["a.txt", "b.txt"]) and "_idle" not in found
+    assert parse(["uninstall", "x", "-r", "a.txt"])["names"] == ["x"]
+    with pytest.raises(UsageError, match="NAME"):
+        parse(["uninstall", "-y"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from liveinstall._frontends.cli import archive_verbs, home_verbs, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import MEANINGS
-from liveinstall._requirements.pip_options import add_options, parse_words
+from liveinstall._requirements.pip_options import IDLE, add_idle_options, add_options, parse_words
 from liveinstall._system.package import __version__
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _EXAMPLES = {
     "install": ("install rich 'numpy>=2'", "install -U pandas", "install -r requirements.txt -c limits.txt -e ."),
     "plan": ("plan -U pandas", "plan --prefer loaded scikit-learn"),
     "ensure": ("ensure 'rich>=13' 'httpx[http2]'", "ensure --requester my-plugin --protect 'numpy<3' scikit-image"),
-    "uninstall": ("uninstall pandas", "uninstall --with-unused pandas"),
+    "uninstall": ("uninstall pandas", "uninstall -y -r requirements.txt", "uninstall --with-unused pandas"),
     "list": ("list", "list --json"),
     "freeze": ("freeze > requirements.txt", "freeze --pending"),
     "check": ("check",),
@@ -85,7 +85,10 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     if creates or words[:1] in (["install"], ["plan"], ["ensure"]):
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
+        if words[:1] == ["uninstall"] and any(word.startswith(("-r", "--req")) for word in words):
+            verbs["uninstall"]._positionals._group_actions[0].nargs = "*"  # noqa: SLF001  the file has names
         found = vars(parser.parse_args(words))
+    found.pop(IDLE, None)
     if program is not None:
         found["program"] = program
     if found["verb"] == "hold":
@@ -157,6 +160,17 @@ def _add_changes(verbs: Any) -> None:
     _add_quiet(parser)
     # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
     parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add(
+        "-r",
+        "--requirement",
+        dest="requirement_files",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="what it names",
+    )
+    add_idle_options(parser, "--break-system-packages")
 
 
 def _add_looks(verbs: Any) -> None:
