@@ -199,6 +199,9 @@ def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[s
     end = list(words).index("--") if "--" in words else len(words)
     found = vars(parser.parse_intermixed_args(_with_binaries_settled(words[:end])))
     found.pop(IDLE, None)
+    for word in words[end + 1 :]:
+        if word.startswith("-"):
+            parser.error(f"{word!r} is not a requirement")
     return {**found, "requirements": [*found["requirements"], *words[end + 1 :]]}
 
 

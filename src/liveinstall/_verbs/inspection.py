@@ -9,6 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.shared_files import overlaps_here
+from packaging.utils import canonicalize_name
+
 from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import current_site, find_target
@@ -20,7 +22,7 @@ from liveinstall._transactions.pending import PendingChanges
 from liveinstall.reports import Check, Listed, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from liveinstall._model import Distribution
     from liveinstall.results import Overlap
@@ -77,13 +79,14 @@ def _listed(name: str, found: Distribution | None, runs: str, waits: str, shared
     return Listed(name, found.version, runs, waits, found.project, os.path.dirname(found.info), mine)
 
 
-def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:
+def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str] = ()) -> tuple[str, ...]:
     """List the installed distributions as requirements, in the format of `pip freeze`.
 
     Args:
         pending: List the versions after all pending changes. Default: the installed ones.
         tools: Include pip and, before Python 3.12, setuptools and wheel, which `pip freeze` omits too. Default: omit
             them.
+        exclude: Names of distributions to omit.
 
     Returns:
         The lines of a requirements file, sorted by name. Direct URLs are as recorded in `direct_url.json` (PEP 610),
@@ -96,7 +99,8 @@ def freeze(*, pending: bool = False, tools: bool = False) -> tuple[str, ...]:
             lines.pop(name, None)
             if entry.swap.new_version:
                 lines[name] = f"{name}=={entry.swap.new_version}"
-    return tuple(lines[name] for name in sorted(lines) if tools or name not in _TOOLS)
+    without = {canonicalize_name(name) for name in exclude} | (set() if tools else _TOOLS)
+    return tuple(lines[name] for name in sorted(lines) if name not in without)
 
 
 def _line(distribution: Distribution) -> str:

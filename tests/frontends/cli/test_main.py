@@ -121,7 +121,7 @@ def test_options_may_stand_among_requirements_as_for_pip(env, command):
     done = command("plan", "alpha", "--pre", "beta", "--no-deps", "--json")
     assert [change["name"] for change in envelope(done)["result"]["changes"]] == ["alpha", "beta"], done.stderr
     assert command("install", "--", "alpha").returncode == 0
-    assert envelope(command("install", "--json", "--", "-e /no/such/project"))["error"]["type"] == "RequirementError"
+    assert envelope(command("install", "--json", "--", "-e ."))["error"]["type"] == "UsageError"
     assert command("install", "alpha", "--nonsense").returncode == 2
     refused = command("install", "beta", "--no-index", "-i", "https://h", "--json")
     assert (refused.returncode, envelope(refused)["error"]["type"]) == (2, "RequirementError")
@@ -239,3 +239,21 @@ def test_a_hold_needs_a_program_that_can_be_started(env, command):
     assert done.returncode == 2 and "could not be started" in done.stderr
     assert command("hold", env.python, "-c", "import os; os.kill(os.getpid(), 9)").returncode == 137
     assert envelope(command("hold", "--json", env.python, "-c", "raise SystemExit(3)"))["result"] == 3
+
+
+def test_list_freeze_and_show_take_pips_options(env, command):
+    env.wheel("alpha", "1.0", requires=("beta",))
+    env.wheel("beta", "1.0")
+    command("install", "alpha")
+    assert command("list", "--format=freeze", "-l").stdout == "alpha==1.0\nbeta==1.0\n"
+    assert command("list", "--format", "columns", "-l").stdout.splitlines()[:3] == [
+        *("Package Version", "------- -------", "alpha   1.0")
+    ]
+    named = command("list", "--not-required", "--format=json", "--local", "--no-input")
+    assert json.loads(named.stdout) == [{"name": "alpha", "version": "1.0"}]
+    assert command("freeze", "-l", "--exclude", "Alpha").stdout == "beta==1.0\n"
+    shown = command("show", "Beta").stdout.splitlines()
+    assert shown[0] == "Name: beta" and f"Location: {env.site}" in shown and "Required-by: alpha" in shown
+    assert "Requires: beta" in command("show", "alpha", "beta").stdout.partition("---")[0]
+    missing = command("show", "nothing")
+    assert missing.returncode == 2 and "nothing: not installed" in missing.stderr

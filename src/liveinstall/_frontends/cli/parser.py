@@ -8,7 +8,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from liveinstall._frontends.cli import archive_verbs, home_verbs, sidebyside_verbs
+from liveinstall._frontends.cli import archive_verbs, home_verbs, listings, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import MEANINGS
 from liveinstall._requirements.pip_options import IDLE, add_idle_options, add_options, parse_words
 from liveinstall._system.package import __version__
@@ -30,8 +30,9 @@ _EXAMPLES = {
     "plan": ("plan -U pandas", "plan --prefer loaded scikit-learn"),
     "ensure": ("ensure 'rich>=13' 'httpx[http2]'", "ensure --requester my-plugin --protect 'numpy<3' scikit-image"),
     "uninstall": ("uninstall pandas", "uninstall -y -r requirements.txt", "uninstall --with-unused pandas"),
-    "list": ("list", "list --json"),
-    "freeze": ("freeze > requirements.txt", "freeze --pending"),
+    "list": ("list", "list --json", "list --not-required --format=freeze"),
+    "show": ("show requests",),
+    "freeze": ("freeze > requirements.txt", "freeze --pending", "freeze --exclude pip"),
     "check": ("check",),
     "status": ("status", "status --json"),
     "pending": ("pending",),
@@ -174,10 +175,13 @@ def _add_changes(verbs: Any) -> None:
 
 
 def _add_looks(verbs: Any) -> None:
-    _verb(verbs, "list", "show every distribution: installed, loaded, pending")
+    listing = _verb(verbs, "list", "show every distribution: installed, loaded, pending")
+    listings.add_list_options(listing)
+    _add_names(_verb(verbs, "show", "show what is known of an installed distribution, and who needs it"), "+")
     freeze = _verb(verbs, "freeze", "show the installed distributions as requirements")
     freeze.add_argument("--pending", action="store_true", help="as they will be once all that waits is in place")
     freeze.add_argument("--all", dest="tools", action="store_true", help="with pip itself")
+    listings.add_choice(freeze)
     _verb(verbs, "check", "report requirements that do not hold, and files that are not as RECORD says")
     _verb(verbs, "status", "show what waits, for whom, and who holds the environment")
     _verb(verbs, "pending", "show what waits, and what was set aside, with the reasons")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._frontends.cli import archive_verbs, home_verbs, sidebyside_verbs
+from liveinstall._frontends.cli import archive_verbs, home_verbs, listings, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._frontends.rendering import render_listed, show
 from liveinstall._verbs import hold, inspection, pending, uninstall
@@ -43,8 +43,9 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "plan": lambda options: plan(*options.pop("requirements"), **options),
     "ensure": _ensure,
     "uninstall": lambda options: uninstall.uninstall(*options.pop("names"), **options),
-    "list": lambda _: inspection.list(),
-    "freeze": lambda options: inspection.freeze(**options),
+    "list": listings.listing,
+    "show": lambda options: listings.show(options["names"]),
+    "freeze": listings.frozen,
     "check": lambda _: inspection.check(),
     "status": lambda _: status(),
     "pending": lambda _: pending.pending(),
@@ -73,7 +74,9 @@ def _group(verb: str) -> ModuleType | None:
 def describe(verb: str, value: Any) -> str:
     """What a person reads."""
     if verb == "list":
-        return render_listed(value)
+        return value if isinstance(value, str) else render_listed(value)
+    if verb == "show":
+        return "\n---\n".join(map(str, value))
     group = _group(verb)
     if group:
         return str(group.words_of(value))

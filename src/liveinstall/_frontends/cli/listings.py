@@ -1,0 +1,114 @@
+"""`list`, `freeze` and `show` with pip's options: what is chosen of the installed distributions, and in which form."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from liveinstall._environment.installed import installed
+from liveinstall._planning.graph import Node, edges
+from liveinstall._requirements.pip_options import add_idle_options
+from liveinstall._verbs import inspection
+from liveinstall.errors import RequirementError
+from liveinstall.reports import Listing
+
+if TYPE_CHECKING:
+    import argparse
+
+    from liveinstall._model import Distribution
+
+
+@dataclass(frozen=True)
+class Details:
+    """What `show` tells of one distribution. `required_by`: those that are installed and need it."""
+
+    name: str
+    version: str
+    summary: str
+    location: str
+    requires: tuple[str, ...]
+    required_by: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The lines that `pip show` has."""
+        rows = {"Name": self.name, "Version": self.version, "Summary": self.summary, "Location": self.location}
+        rows |= {"Requires": ", ".join(self.requires), "Required-by": ", ".join(self.required_by)}
+        return "\n".join(f"{title}: {text}".rstrip() for title, text in rows.items())
+
+
+def add_list_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `list`."""
+    parser.add_argument("--format", choices=("columns", "freeze", "json"), help="only names and versions, as pip's")
+    parser.add_argument("--not-required", action="store_true", help="only what no other distribution needs")
+    add_choice(parser)
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add what `list` and `freeze` share."""
+    parser.add_argument("--exclude", action="append", default=[], metavar="NAME", help="without this one")
+    parser.add_argument("-l", "--local", action="store_true", help="only what lies in this environment itself")
+    add_idle_options(parser)
+
+
+def listing(options: dict[str, Any]) -> Any:
+    """What `list` prints: the listing, or a text in one of pip's formats."""
+    needed = {name for names in _needed_by().values() for name in names} if options["not_required"] else set()
+    out: set[str] = needed | set(map(canonicalize_name, options["exclude"]))
+    rows = [row for row in inspection.list() if row.name not in out and (not options["local"] or is_local(row.place))]
+    if options["format"] is None:
+        return Listing(rows)
+    pairs = [(row.name, row.installed) for row in rows if row.installed]
+    if options["format"] == "json":
+        return json.dumps([{"name": name, "version": version} for name, version in pairs])
+    if options["format"] == "freeze":
+        return "\n".join(f"{name}=={version}" for name, version in pairs)
+    table = [("Package", "Version"), *pairs]
+    wide, other = (max(map(len, column)) for column in zip(*table, strict=True))
+    lines = [f"{name:<{wide}} {version}" for name, version in table]
+    return "\n".join([lines[0], f"{'-' * wide} {'-' * other}", *lines[1:]])
+
+
+def frozen(options: dict[str, Any]) -> tuple[str, ...]:
+    """What `freeze` prints."""
+    out: set[str] = set(map(canonicalize_name, options.pop("exclude")))
+    if options.pop("local"):
+        out |= {name for name, found in installed().items() if not is_local(found.info)}
+    return inspection.freeze(**options, exclude=tuple(out))
+
+
+def show(names: list[str]) -> tuple[Details, ...]:
+    """What is known of these distributions. Raises: RequirementError for a name that is not installed."""
+    here = installed()
+    wanted = dict.fromkeys(map(canonicalize_name, names))
+    missing = [name for name in wanted if name not in here]
+    if missing:
+        raise RequirementError(f"{', '.join(missing)}: not installed.", todo="`list` has all.", requirement=missing[0])
+    needed = _needed_by()
+    return tuple(_details(here[name], needed) for name in wanted)
+
+
+def is_local(path: str) -> bool:
+    """Whether it lies in the running environment, and not in the Python below it or with the user."""
+    return os.path.realpath(path).startswith(os.path.realpath(sys.prefix) + os.sep)
+
+
+def _needed_by() -> dict[str, list[str]]:
+    """Each installed distribution, and which ones it needs here."""
+    found: dict[str, list[str]] = {}
+    for edge in edges({name: Node(each.version, each.requires) for name, each in installed().items()}):
+        found.setdefault(edge.requirer, []).append(edge.name)
+    return found
+
+
+def _details(found: Distribution, needed: dict[str, list[str]]) -> Details:
+    from importlib.metadata import Distribution as Metadata  # 10 ms
+
+    summary = (Metadata.at(found.info).metadata.get_all("Summary") or [""])[0]
+    by = sorted(name for name, names in needed.items() if found.name in names)
+    requires = tuple(sorted(set(needed.get(found.name, ()))))
+    return Details(found.name, found.version, summary, os.path.dirname(found.info), requires, tuple(by))
