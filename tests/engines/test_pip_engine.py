@@ -84,6 +84,24 @@ def commands_of(*requirements, tmp_path, **options):
     return commands(parse_request(requirements, **options), {name: str(tmp_path / name) for name in names})
 
 
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        (
+            "Use 'scikit-learn'\n      rather than 'sklearn'\n\n      Here is how",
+            "Use 'scikit-learn' rather than 'sklearn'.",
+        ),
+        ("Traceback (most recent call last):\n      ImportError: no numpy", "ImportError: no numpy."),
+        ("", "it said so."),
+    ],
+)
+def test_a_failed_build_shows_what_the_project_printed_and_where_the_whole_is(printed, reason):
+    log = f"  egg_info did not run\n  ╰─> [3 lines of output]\n      {printed}\n      [end of output]\n  note: x\n"
+    error = failure(answer("MetadataGenerationFailed", "InstallationError"), log)
+    assert isinstance(error, BuildError) and error.log == log
+    assert reason in str(error) and "--debug" in str(error)
+
+
 def test_all_comes_before_its_exceptions(tmp_path):
     for one, other in (("only", "no"), ("no", "only")):
         told = commands_of("x", tmp_path=tmp_path, **{f"{one}_binary": ":all:", f"{other}_binary": ["a", "b"]})

@@ -81,6 +81,10 @@ _INSTEAD = {
     "dry-run": "Ask for dry_run=True (--dry-run), or unset it.",
     **dict.fromkeys(("target", "prefix", "root"), "Unset it: only the running environment can be changed."),
 }
+_BUILD_OUTPUT = re.compile(r"\[\d+ lines? of output\]\n(.*?)\n\s*[│|]?\s*\[end of output\]", re.DOTALL)
+_RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: \S")
+_LONGEST_REASON = 400  # characters
+_WHOLE_LOG = "All that was printed is in the error's `log`; a command shows it with --debug."
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 
 
@@ -188,7 +192,9 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
             **details,
         )
     if kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message:  # pip has no type for that
-        return BuildError(f"a source distribution could not be built: {message}.", **details)
+        reason = _build_reason(log)
+        said = f"{message}: {reason}" if reason and reason not in message else message
+        return BuildError(f"a source distribution could not be built: {said}.", todo=_WHOLE_LOG, **details)
     if "DistributionNotFound" in kinds and answer["unreachable"]:
         seen = redact(" ".join(answer["unreachable"][-1].split()))
         return DownloadError(f"the index could not be reached: {seen}", todo="Check the network and retry.", **details)
@@ -209,6 +215,17 @@ def _diverted(names: Sequence[str]) -> RequirementError:
     other = "Unset it: only files for this interpreter make sense."
     todo = " ".join(dict.fromkeys(_INSTEAD.get(name, other) for name in names))
     return RequirementError(f"{' and '.join(said)} {plural} not followed here.", todo=todo, requirement=names[0])
+
+
+def _build_reason(log: str) -> str:
+    """What the project itself printed of why, for people: the exception of a traceback, or else the first paragraph."""
+    blocks = _BUILD_OUTPUT.findall(log)
+    lines = [line.strip(" │|") for line in blocks[-1].splitlines()] if blocks else []
+    raised = [line for line in lines if _RAISED.match(line)]
+    if raised:
+        return redact(raised[-1]).rstrip(".")
+    text = "\n".join(lines).strip().partition("\n\n")[0]
+    return redact(" ".join(text.split()))[:_LONGEST_REASON].rstrip(".")
 
 
 def _shorten(message: str) -> str:
