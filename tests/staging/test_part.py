@@ -168,3 +168,15 @@ def test_two_parts_may_not_bring_the_same_file(place):
     )
     with pytest.raises(FileConflictError):
         check_conflicts([(parts.values(), set())], lambda path: "")
+
+
+def test_pip_keeps_its_script_with_the_version_of_python(place):
+    place.install(
+        place.candidate("pip", "1.0", {"pip/__init__.py": ""}, scripts={"pip": "alpha:run", "pip3": "alpha:run"})
+    )
+    place.install(place.candidate("alpha", "1.0", {"a.py": ""}, scripts={"a": "a:run"}))
+    alias = f"pip{sys.version_info[0]}.{sys.version_info[1]}"
+    scripts = Path(place.target.scripts)
+    assert sorted(path.name for path in scripts.iterdir() if path.name[0] in "ap") == ["a", "pip", "pip3", alias]
+    record = (Path(place.target.site) / "pip-1.0.dist-info" / "RECORD").read_text()
+    assert f"/{alias},sha256=" in record

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 import hashlib
 import io
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import installer
@@ -111,8 +112,18 @@ class PartDestination(WheelDestination):
         """Write the launcher of an entry point, unless launchers are disabled."""
         if not self.writer.launchers:
             return RecordEntry("", None, None)
-        file_name, data = Script(name, module, attr, section).generate(self.writer.python, get_launcher_kind())
-        return self._add(file_name, self.writer.write("scripts", file_name, io.BytesIO(data), executable=True))
+        entries = []
+        for each in (name, *self._aliases(name)):
+            file_name, data = Script(each, module, attr, section).generate(self.writer.python, get_launcher_kind())
+            written = self.writer.write("scripts", file_name, io.BytesIO(data), executable=True)
+            entries.append(self._add(file_name, written))
+        return entries[0]
+
+    def _aliases(self, name: str) -> tuple[str, ...]:
+        """Of pip, pipX.Y: its wheel does not name it, and whoever installs pip writes it."""
+        alias = f"pip{sys.version_info[0]}.{sys.version_info[1]}"
+        checked = self.writer.checked
+        return (alias,) if checked.name == name == "pip" and alias not in checked.commands else ()
 
     def _add(self, path: str, written: Written) -> RecordEntry:
         self._written.append(written)
