@@ -8,9 +8,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._changes.shared_files import overlaps_here
 from packaging.utils import canonicalize_name
 
+from liveinstall._changes.shared_files import overlaps_here
 from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import current_site, find_target
