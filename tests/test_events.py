@@ -248,7 +248,9 @@ def test_pips_child_ends_with_the_process_that_asked(tmp_path):
         f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99) # {mark}'])\ntime.sleep(99)\n"
     )
     request = tmp_path / "request"
-    request.write_text('{"parts": [], "hidden": [], "offline": "", "resolve": ["install"]}')
+    request.write_text(
+        '{"parts": [], "hidden": [], "offline": "", "resolve": ["install"], "variables": {}, "wanted": true}'
+    )
     child = SOURCE / "liveinstall" / "_engines" / "pip" / "_pip_child.py"
     asker = (
         "import sys; from liveinstall._system.child_process import Child; "

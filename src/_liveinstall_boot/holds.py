@@ -143,7 +143,7 @@ def take_hold(site, command, sees=(), keeps=()):
         os.close(handle)
         os.unlink(draft)
         raise
-    if not _own:
+    if not _own and is_main_interpreter():  # the end of another interpreter is not the end of the process
         atexit.unregister(_release_at_exit)
         atexit.register(_release_at_exit)
     _own[site] = watcher

@@ -214,9 +214,10 @@ def test_a_child_that_outlives_its_stager_keeps_the_old_version_until_it_ends(en
     env.wheel("alpha", "2.0")
     child = "import alpha; print(alpha.__version__, flush=True); input(); import alpha.late; print(alpha.late.V)"
     stager = env.start(f"""
-        import alpha, subprocess
+        import alpha, subprocess, time
         li.install("alpha>=2")
         subprocess.Popen([sys.executable, "-c", {child!r}])
+        time.sleep(2)  # until the child has begun: what starts after the end of its parent sees the newest
     """)
     assert stager.stdout.readline() == "1.0\n"
     stager.wait()

@@ -3,10 +3,9 @@
 It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends,
 also while it works, and so does all that it has started: then the process that asked has died.
 Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...], "hidden": [...] as in `View`; "report",
-"answer": paths of files, "wheels": of a directory; "variables": environment
-variables that pip and git get; "checkouts": [where resolving puts repositories, where they belong,
-a file that tells which were moved there]; "wanted": whether wheels are; "offline": why nothing may be asked of the
-network, or nothing}.
+"answer": paths of files, "wheels": of a directory; "variables": environment variables that pip and git get;
+"checkouts": [where resolving puts repositories, where they belong, a file that tells which were moved there];
+"wanted": whether wheels are; "offline": why nothing may be asked of the network, or nothing}.
 Answer: {"phase": "configuration" (its "errors" are options), "resolve", "checkout", "fetch" or "build", "status": pip's
 exit status, "errors": [pip's own error messages], "kinds": [class names of the exception that ended pip, most derived
 first], "unreachable": [what could not be fetched]}.
@@ -273,9 +272,9 @@ def _diverted(arguments, wanted):
 
     The command's own parser is asked, which knows every file, section and variable.
     """
-    from pip._internal.commands import create_command
-
     with contextlib.suppress(SystemExit, Exception):  # what is wrong with it pip will say itself
+        from pip._internal.commands import create_command
+
         parser = create_command("install", isolated="--isolated" in arguments).parser
         values = vars(parser.get_default_values())
         asked = {"user": "--user" in arguments, "dry-run": not wanted}
