@@ -1,7 +1,7 @@
 """Hostile wheels, made to order: `KINDS` is what there is, `build()` makes one. Only the standard library is needed.
 
 Each kind is a good wheel with one thing wrong, named for that, so that kinds never meet in an environment. The same
-wheels are held against liveinstall (tests/staging/test_hostile.py) and against other installers (hostile_table.py).
+wheels are tried with liveinstall (tests/staging/test_hostile.py) and other installers (integration/reports/).
 """
 
 from __future__ import annotations

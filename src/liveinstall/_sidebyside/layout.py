@@ -8,9 +8,9 @@ STORE = "store"  # in the state directory: the default store
 STORE_VARIABLE = "LIVEINSTALL_STORE"
 MARK, MAGIC = "liveinstall-store", "liveinstall-store 1\n"  # a file in a store, and all that it has in it
 LOCK = "lock"  # in a store; permanent and empty
-WORK = "work"  # in a store, while somebody fetches: where (`commit/workplace.py`)
+WORK = "work"  # in a store, while somebody fetches: where (`_system/workplace.py`)
 DRAFT = ".draft-"  # what is written, or goes: whoever has the lock may remove it
-INDEXES = ".indexes"  # in a store: what is derived from registries and entries (`index.py`)
+INDEXES = ".indexes"  # in a store: what is derived from registries and entries (`registry/index.py`)
 PARTS = (5, 6)  # of an entry's name: name, version, perhaps a build, and three tags
 
 REGISTRIES = "registries"  # in the state directory: NAME.txt each

@@ -1,7 +1,7 @@
 """Answers of `require()` that are remembered, so that the next process need not resolve anew: that takes most of it.
 
 An answer's name is a digest of all that it depends on: the request, each directory of `sys.path` and the store with the
-time of their last change, and the interpreter. It lies among the store's indexes (`index.py`).
+time of their last change, and the interpreter. It lies among the store's indexes (`registry/index.py`).
 """
 
 from __future__ import annotations
