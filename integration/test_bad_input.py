@@ -32,11 +32,14 @@ def test_index_that_has_no_such_version(environment: Environment, requirements: 
     environment.remove()
 
 
-@pytest.mark.parametrize(
-    "text", ["alpha=1", "alpha>>1", "../alpha", "alpha 2", "a b c", "-e .", "nothing-here.whl", ""]
-)
+@pytest.mark.parametrize("text", ["alpha=1", "alpha>>1", "../alpha", "alpha 2", "a b c", "nothing-here.whl", ""])
 def test_requirement_that_is_none(environment: Environment, text: str) -> None:
     refuse(environment, "RequirementError", "--", text, status=2)
+    environment.remove()
+
+
+def test_option_after_the_end_of_options(environment: Environment) -> None:
+    refuse(environment, "UsageError", "--", "-e .", status=2)
     environment.remove()
 
 

@@ -106,7 +106,7 @@ def test_files_without_their_dist_info_are_not_overwritten(environment: Environm
 
 def test_file_of_another_distribution_is_not_overwritten(environment: Environment, tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path / "wheels", "delta", "1.0", files={"alpha/late.py": "MINE = True\n"})
-    told = refuse(environment, "FileConflictError", wheel, "--no-index")
+    told = refuse(environment, "FileConflictError", wheel, "--no-index", "--overlap", "refuse")
     assert told["owner"] == "alpha"
     environment.remove()
 

@@ -395,7 +395,8 @@ def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environm
         for line in sys.stdin:
             name, links = json.loads(line)
             try:
-                liveinstall.install(name, no_index=True, find_links=[links], engine="uv", deps=False)
+                liveinstall.install(
+                    name, no_index=True, find_links=[links], engine="uv", deps=False, overlap="refuse")
                 print("accepted", flush=True)
             except liveinstall.LiveInstallError as error:
                 print(type(error).__name__, flush=True)"""

@@ -31,7 +31,7 @@ def newer_self(directory: Path) -> Path:
     shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    door = copy / "src/liveinstall/__init__.py"
+    door = copy / "src/liveinstall/_system/package.py"
     text = door.read_text(encoding="utf-8")
     assert '__version__ = "' in text
     door.write_text(text.replace('__version__ = "', '__version__ = "99.', 1), encoding="utf-8")

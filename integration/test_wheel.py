@@ -15,7 +15,7 @@ def test_wheel_has_exactly_the_sources_and_its_metadata(wheel: Path) -> None:
     sources = {
         str(path.relative_to(ROOT / "src"))
         for path in (ROOT / "src").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in (".py", ".pyi") or path.name == "py.typed"
     }
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

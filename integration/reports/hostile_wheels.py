@@ -94,7 +94,7 @@ def try_kind(kind: str, tool: str, template: Path, place: Path) -> str:
 def _install(tool: str, environment: Environment, wheel: Path) -> subprocess.CompletedProcess[str]:
     python, uv = str(environment.python), find_uv() or "uv"
     commands = {
-        "liveinstall": [python, "-m", "liveinstall", "install", "--json", "--no-index", str(wheel)],
+        "liveinstall": [python, "-m", "liveinstall", "install", "--json", "--no-index", "--overlap=refuse", str(wheel)],
         "pip": [python, "-m", "pip", "install", "--no-index", "--no-deps", "--disable-pip-version-check", str(wheel)],
         "uv": [uv, "pip", "install", "--no-cache", "--no-index", "--no-deps", "--python", python, str(wheel)],
         "installer": [python, "-m", "installer", str(wheel)],

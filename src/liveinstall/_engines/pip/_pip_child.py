@@ -195,19 +195,21 @@ def _stay_offline(why):
     PipSession.request, VersionControl.obtain = refusing, obtaining
 
 
-def _remember_credentials():
-    """The report has none: by host, those of what was asked for by its URL."""
+def _remember_credentials(words):
+    """The report has none: by host, those of the requested URLs, or else the only ones among pip's arguments."""
     from pip._internal.cli.req_command import RequirementCommand
 
-    get_requirements, known = RequirementCommand.get_requirements, {}
+    def netlocs(urls):
+        return [tuple(urllib.parse.urlsplit(url).netloc.rpartition("@")[::2]) for url in urls if "://" in url]
+
+    given = set(netlocs(words))
+    get_requirements = RequirementCommand.get_requirements
+    known = {host: user for user, host in given if user and [each for _, each in given].count(host) == 1}
 
     def remembering(self, *arguments):
         found = get_requirements(self, *arguments)
-        for requirement in found:
-            netloc = urllib.parse.urlsplit(requirement.link.url).netloc if requirement.link else ""
-            user, at, host = netloc.rpartition("@")
-            if at:
-                known[host] = user
+        links = [requirement.link.url for requirement in found if requirement.link]
+        known.update({host: user for user, host in netlocs(links) if user})
         return found
 
     RequirementCommand.get_requirements = remembering
@@ -268,10 +270,7 @@ def _fetch(request, items, credentials):
 
 
 def _diverted(arguments, wanted):
-    """What pip's configuration or PIP_* say that would send an install elsewhere, or not let it happen, by their names.
-
-    The command's own parser is asked, which knows every file, section and variable.
-    """
+    """The names of settings in pip's configuration or PIP_* that would divert or prevent an install, by pip's parser."""
     with contextlib.suppress(SystemExit, Exception):  # what is wrong with it pip will say itself
         from pip._internal.commands import create_command
 
@@ -289,7 +288,7 @@ def _answer(request):
         return "configuration", 1, diverted
     if request["offline"]:
         _stay_offline(request["offline"])
-    credentials = _remember_credentials()
+    credentials = _remember_credentials(request["resolve"])
     status = _pip(request["resolve"])
     if status:
         return "resolve", status, []
