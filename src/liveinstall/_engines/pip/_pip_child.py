@@ -270,7 +270,7 @@ def _fetch(request, items, credentials):
 
 
 def _diverted(arguments, wanted):
-    """The names of settings in pip's configuration or PIP_* that would divert or prevent an install, by pip's parser."""
+    """Settings in pip's configuration or PIP_* that would divert or prevent an install, by pip's own parser."""
     with contextlib.suppress(SystemExit, Exception):  # what is wrong with it pip will say itself
         from pip._internal.commands import create_command
 
