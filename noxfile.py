@@ -72,7 +72,18 @@ def integration(session: nox.Session) -> None:
     once = (
         *("browser", "completion", "engines", "foreign_changes", "hints", "holds", "hostile", "hosts", "left_behind"),
         *("misbehaving_sources", "notebooks", "places", "plugins", "previous_version", "progress", "real_upgrades"),
-        *("reliability", "removals", "repair", "requests", "restart", "server", "terminals", "undo"),
+        *(
+            "overlaps",
+            "reliability",
+            "removals",
+            "repair",
+            "requests",
+            "restart",
+            "secrets",
+            "server",
+            "terminals",
+            "undo",
+        ),
     )
     left = ["browser"] if session.python == NEWEST_COMMON else once  # the browser has a session of its own
     rest = [f"--ignore=integration/test_{name}.py" for name in left]
