@@ -202,9 +202,9 @@ def _remember_credentials(words):
     def netlocs(urls):
         return [tuple(urllib.parse.urlsplit(url).netloc.rpartition("@")[::2]) for url in urls if "://" in url]
 
-    given = set(netlocs(words))
+    given = {(user, host) for user, host in netlocs(words) if user}
     get_requirements = RequirementCommand.get_requirements
-    known = {host: user for user, host in given if user and [each for _, each in given].count(host) == 1}
+    known = {host: user for user, host in given if [each for _, each in given].count(host) == 1}
 
     def remembering(self, *arguments):
         found = get_requirements(self, *arguments)
