@@ -62,17 +62,37 @@ def check_moves(site, record):
 
 
 def move_out(site, record, touched):
+    """Move files out of their place, to the retired trees and to `replaced/`.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+    """
     _forget(site, record, touched)
     sources = _move(site, record, "out", touched)
     _remove_empty(site, record, sources, touched)
 
 
 def move_in(site, record, touched):
+    """Move files into their place, from the parts and from `replaced/`.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+    """
     _move(site, record, "in", touched)
 
 
 def settle(site, record, touched):
-    """Remove stale bytecode after the parts are in place, so that none belongs to another distribution's file."""
+    """Remove stale bytecode after the parts are in place, so that none belongs to another distribution's file.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+    """
     _forget(site, record, touched)
 
 
@@ -97,7 +117,7 @@ def move_back(site, record, touched, stuck):
     Args:
         site: the site directory.
         record: the transaction.
-        touched: collects the directories that were changed.
+        touched: the directories to flush are added here.
         stuck: maps absolute paths that cannot be moved back to the OSError; failures are added.
     """
     for kind, digest, source, target in reversed(record.moves):
@@ -125,7 +145,7 @@ def tidy(site, record, touched):
     Args:
         site: the site directory.
         record: the transaction.
-        touched: collects the directories that were changed.
+        touched: the directories to flush are added here.
     """
     paths = [join(site, path) for _, _, *ends in record.moves for path in ends]
     _remove_empty(site, record, paths, touched)

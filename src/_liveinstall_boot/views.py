@@ -36,7 +36,12 @@ def _blocking(holds, record):
 def in_use(site, record):
     """List the processes that block the swap of a transaction with a hold or a mapped library.
 
-    Args and result are those of `held()`.
+    Args:
+        site: the site directory.
+        record: the transaction.
+
+    Returns:
+        A list like that of `held()`.
     """
     places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
     found = held(site, record)

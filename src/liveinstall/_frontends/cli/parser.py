@@ -148,7 +148,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
 
 
 def _row(status: int, meaning: str) -> str:
-    """One line, or several, of at most 80 columns."""
+    """A row of the help, wrapped to at most 80 columns."""
     return textwrap.fill(meaning.replace("`", ""), 78, initial_indent=f"  {status:<5}", subsequent_indent=" " * 7)
 
 

@@ -117,5 +117,5 @@ class _Api(APIHandler):
 
 
 async def _aside(look: Any) -> Any:
-    """Reading a large environment takes a moment, and a server serves others meanwhile."""
+    """Run a call in a thread: reading a large environment takes time, and the server must stay responsive."""
     return await asyncio.get_running_loop().run_in_executor(None, look)
