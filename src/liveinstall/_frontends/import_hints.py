@@ -104,7 +104,7 @@ def _shown_by_ipython(words: tuple[Any, ...]) -> BaseException | None:
 def notes_on(error: BaseException | None) -> Iterator[str]:
     """Yield what the user should know about an error in addition to its message.
 
-    Only for import errors and for attributes that a module lacks. It reads the disk: errors are rarely displayed.
+    Only for import errors and missing attributes of modules. It may read the disk, because errors are rarely displayed.
     """
     if isinstance(error, StagedImportError):
         return  # its message already says so

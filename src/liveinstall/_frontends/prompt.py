@@ -64,14 +64,14 @@ def remind() -> None:
     with suppress(Exception):
         text = news()
         if text:
-            # The prompt from 3.13 on has its terminal in raw mode by now, where a line feed does not return.
+            # From 3.13 on the terminal is in raw mode by now, in which a line feed does not return to column 1.
             print(text, end="\r\n" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
 
 def news() -> str:
-    """The reminder of pending changes that were not yet reported; empty if there are none.
+    """Return the reminder of pending changes that were not yet reported; empty if there are none.
 
-    Unless there are any, it only lists one directory.
+    If nothing is pending, it only lists one directory.
     """
     site = current_site()
     waits = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}

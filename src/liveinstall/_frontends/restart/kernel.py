@@ -47,7 +47,7 @@ def is_ours() -> bool:
 
 
 def leave(changes: Iterable[Change], lost: str) -> None:
-    """Show the card, schedule the replacement of the process, and end the cell; outside of a cell, return.
+    """Show the card, schedule the replacement of the process for when no cell runs, and end the cell, if there is one.
 
     Args:
         changes: The pending changes that the restart applies.

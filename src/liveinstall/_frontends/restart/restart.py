@@ -61,7 +61,7 @@ def restart() -> None:
 
 
 def why_not(place: FrontEnd) -> str:
-    """How to restart by hand in a front end; empty if `restart()` works there."""
+    """Return how to restart by hand in a front end; empty if `restart()` works there."""
     if place.is_kernel:
         from liveinstall._frontends.restart.kernel import is_ours
 
@@ -76,7 +76,7 @@ def why_not(place: FrontEnd) -> str:
 
 
 def waiting() -> tuple[Change, ...]:
-    """The pending changes, which the next start of Python applies."""
+    """Return the pending changes, which the next start of Python applies."""
     try:
         return tuple(change for item in pending() if item.state == "pending" for change in item.changes)
     except LiveInstallError:  # an unsupported environment has no pending changes, but can be restarted all the same
