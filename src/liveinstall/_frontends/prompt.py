@@ -71,7 +71,7 @@ def remind() -> None:
 def news() -> str:
     """Return the reminder of pending changes that were not yet reported; empty if there are none.
 
-    If nothing is pending, it only lists one directory.
+    If there are none, it only lists one directory.
     """
     site = current_site()
     waits = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
