@@ -1,14 +1,14 @@
-"""Files that several distributions bring: a transaction lists each move of one, as it was planned at staging.
+"""Files that several distributions install: a transaction lists each move of such a file, as planned at staging.
 
-A path has the file of one distribution in place; those of the others lie in `replaced/<name>-<version>.part/`, laid out
-like a part. So a swap, which writes nothing, has a file to put back, and what goes out is whole. In the order of their
-execution (paths are relative to the site directory, sha256 is that of the file that moves):
+At each path the file of one distribution is in place; those of the others are in `replaced/<name>-<version>.part/`,
+which has the layout of a part. So a swap, which writes nothing, has a file to restore, and retired distributions are
+complete. In the order of their execution (paths are relative to the site directory, sha256 is that of the moved file):
 
-    out   sha256  path or replaced  ->  retired or replaced     done when the target is there
-    in    sha256  part or replaced  ->  path or replaced        done when the source is gone
-    stay  sha256  path                                          another distribution's file of the same content
+    out   sha256  path or replaced  ->  retired or replaced     done if the target exists
+    in    sha256  part or replaced  ->  path or replaced        done if the source no longer exists
+    stay  sha256  path                                          another distribution's file with the same content
 
-`out` comes first. Rolling back goes the other way round. All other files of a transaction are none of these.
+`out` comes first. A roll-back is in reverse order. All other files of a transaction have no such rows.
 """
 
 import errno
@@ -21,17 +21,36 @@ from .ownership import forget_bytecode
 
 
 def contested(site, record):
-    """The absolute paths that a transaction's own moves see to."""
+    """Return the absolute paths that a transaction's own moves handle.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+    """
     return {normpath(join(site, path)) for path in record.owners}
 
 
 def without(paths, home, shared):
-    """Paths of a RECORD, relative to `home` or absolute, but for those in `shared`."""
+    """Return paths without the shared ones.
+
+    Args:
+        paths: paths of a RECORD, relative to `home` or absolute.
+        home: the directory that they are relative to.
+        shared: the absolute paths to omit.
+    """
     return [path for path in paths if normpath(join(home, path)) not in shared]
 
 
 def check_moves(site, record):
-    """Raise StaleError unless each file that is to move, or to stay, is the one that the plan saw."""
+    """Check that each file to move or to keep is unchanged since staging.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+
+    Raises:
+        StaleError: a file was changed or removed, or the target of a file that moves out exists.
+    """
     for kind, digest, source, target in record.moves:
         path = join(site, source)
         try:
@@ -43,17 +62,37 @@ def check_moves(site, record):
 
 
 def move_out(site, record, touched):
+    """Move files out of their place, to the retired trees and to `replaced/`.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+    """
     _forget(site, record, touched)
     sources = _move(site, record, "out", touched)
     _remove_empty(site, record, sources, touched)
 
 
 def move_in(site, record, touched):
+    """Move files into their place, from the parts and from `replaced/`.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+    """
     _move(site, record, "in", touched)
 
 
 def settle(site, record, touched):
-    """After the parts are in place: no bytecode of one distribution's file beside another's."""
+    """Remove stale bytecode after the parts are in place, so that none belongs to another distribution's file.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+    """
     _forget(site, record, touched)
 
 
@@ -71,7 +110,16 @@ def _move(site, record, wanted, touched):
 
 
 def move_back(site, record, touched, stuck):
-    """Undo what of the moves is observed on disk. A power loss may keep a later one of two: contents tell."""
+    """Undo the moves that are observed on disk.
+
+    After a power loss a later move may be on disk without an earlier one, so the content of files is compared.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+        stuck: maps absolute paths that cannot be moved back to the OSError; failures are added.
+    """
     for kind, digest, source, target in reversed(record.moves):
         source, target = normpath(join(site, source)), normpath(join(site, target))
         if kind == "stay" or not lexists(target):
@@ -92,7 +140,13 @@ def _back(here, away, touched, stuck):
 
 
 def tidy(site, record, touched):
-    """Remove the directories that moves have left empty."""
+    """Remove the directories that are empty after the moves.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+        touched: the directories to flush are added here.
+    """
     paths = [join(site, path) for _, _, *ends in record.moves for path in ends]
     _remove_empty(site, record, paths, touched)
 
@@ -109,7 +163,7 @@ def _forget(site, record, touched):
 
 
 def _below(site, record, paths):
-    """The site directories, each with those of the paths that lie below it, as a RECORD writes them."""
+    """The site directories, each with the paths below it, in the form of a RECORD."""
     for home in {normpath(join(site, record.roots.get(scheme, "."))) for scheme in ("purelib", "platlib")}:
         inner = [relpath(path, home).replace(os.sep, "/") for path in paths]
         yield home, [path for path in inner if not path.startswith("../")]

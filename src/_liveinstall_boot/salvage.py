@@ -1,6 +1,6 @@
-"""What the disk tells of an interrupted swap whose own files are damaged: what can still be restored is restored.
+"""Recovery of an interrupted swap whose own files are damaged: whatever the rest of the disk allows is restored.
 
-Imported only when something is damaged, or left over after a roll-back.
+Imported only if something is damaged, or left over after a roll-back.
 """
 
 import os
@@ -21,16 +21,16 @@ from .layout import HISTORY, MANIFEST, PART, RETIRED, STATE, list_transactions, 
 
 
 def salvage_record(site, transaction_id, state, tries):
-    """A transaction whose file is damaged, from the rows that are whole, the retired trees and the parts.
+    """Reconstruct a transaction whose record is damaged, from its intact rows, the retired trees and the parts.
 
     Args:
         site: the site directory.
-        transaction_id: the transaction.
+        transaction_id: the id of the transaction.
         state: its state.
-        tries: how often it has failed.
+        tries: the number of failed swaps.
 
     Returns:
-        A `TransactionRecord`, which may lack changes that have left no trace.
+        A `TransactionRecord`, which may lack changes without a trace on disk.
     """
     record = TransactionRecord("", [], {})
     for line in _text(record_path(site, transaction_id, state, tries)).split("\n"):
@@ -46,7 +46,15 @@ def salvage_record(site, transaction_id, state, tries):
 
 
 def add_retired(site, record):
-    """Add to a record each retired tree that no change of it explains; returns whether there was one."""
+    """Add to a record a change for each retired tree that belongs to none of its changes.
+
+    Args:
+        site: the site directory.
+        record: the transaction; its changes are extended.
+
+    Returns:
+        Whether there was such a tree.
+    """
     directory = join(site, STATE, RETIRED, record.transaction_id)
     known = {stem(change.name, change.old_version) + PART for change in record.changes if change.old_info}
     new = [name for name in _names(directory) if name.endswith(PART) and name not in known]
@@ -60,7 +68,7 @@ def add_retired(site, record):
 
 
 def _add_parts(site, record):
-    """Add the parts of the transaction, by what their manifests say, that no change of the record names."""
+    """Add the parts whose manifest names the transaction, and which no change of the record lists."""
     known = {change.part for change in record.changes}
     for directory in {"", _site_dir(record)}:
         for name in _names(join(site, directory)):
@@ -74,13 +82,13 @@ def _add_parts(site, record):
 
 
 def _site_dir(record):
-    """Where the files of a transaction most likely belong, relative to the site directory."""
+    """The most likely directory of a transaction's files, relative to the site directory."""
     paths = [change.old_info or change.part for change in record.changes]
     return dirname(paths[0]) if paths else ""
 
 
 def _roots_of_others(site):
-    """The directories of a wheel's schemes, which are the same for each transaction of an environment."""
+    """The directories of a wheel's schemes, from another transaction: they are the same for a whole environment."""
     directory = join(site, STATE, HISTORY)
     for name in reversed(_names(directory)):
         roots = _read_roots(join(directory, name))
@@ -106,13 +114,13 @@ def _read_roots(path):
 
 
 def salvage_listing(tree):
-    """What a part with a damaged manifest brings, from the rows that are whole and from the RECORD.
+    """List the files of a part with a damaged manifest, from the intact rows and from the RECORD.
 
     Args:
         tree: the part, as a `DistributionTree`.
 
     Returns:
-        A dictionary of paths in the tree to their sha256, which is None where it is not known.
+        A dictionary that maps paths in the tree to their sha256, or None if it is not known.
     """
     listed = {}
     info = tree.data[: -len(".data")] + ".dist-info"
@@ -130,7 +138,7 @@ def salvage_listing(tree):
 
 
 def _hexadecimal(digest):
-    """A hash of RECORD as a manifest has it."""
+    """Convert a hash of a RECORD to the format of a manifest."""
     from binascii import a2b_base64
 
     try:
@@ -142,7 +150,12 @@ def _hexadecimal(digest):
 
 
 def is_anything_left(site, transaction_id):
-    """Whether a retired tree still has files that could not be put back; bytecode does not count."""
+    """Return whether a retired tree still has files that could not be restored; bytecode does not count.
+
+    Args:
+        site: the site directory.
+        transaction_id: the id of the transaction.
+    """
     for _, _, names in os.walk(join(site, STATE, RETIRED, transaction_id)):
         if any(not name.endswith(".pyc") for name in names):
             return True

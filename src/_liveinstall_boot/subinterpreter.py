@@ -1,10 +1,17 @@
-"""What only a subinterpreter needs: the hold that its process has already."""
+"""For subinterpreters only: access to the hold that the process already has."""
 
 import os
 
 
 def copy_of_descriptor(path):
-    """A descriptor that shares the lock of this process on a hold. Raises OSError."""
+    """Open a descriptor that shares the lock of this process on a hold.
+
+    Args:
+        path: the absolute path of the hold.
+
+    Raises:
+        OSError: the hold cannot be opened.
+    """
     wanted = os.stat(path)
     try:
         numbers = [int(name) for name in os.listdir("/proc/self/fd")]

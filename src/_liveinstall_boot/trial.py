@@ -1,6 +1,6 @@
-"""What an interpreter of a trial does at its start: hold the files it runs from, and refuse to change packages.
+"""The start of an interpreter in a trial: it takes a hold on the files that it uses, and refuses to change packages.
 
-A trial's directory is made of links into the real environment: pip would remove and write through them.
+A trial's directory consists of links into the real environment: pip would remove and write files through them.
 """
 
 import os
@@ -11,18 +11,18 @@ from .layout import STATE
 from .process import MANAGERS, command, program, say
 
 VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
-_OURS = {"liveinstall", "_pip_child"}  # these check for themselves whether they may run
+_OURS = {"liveinstall", "_pip_child"}  # these do their own checks
 _KNOWN = (MANAGERS - _OURS) | {"easy_install"}
-# These do much else: only commands that are known to change something are refused.
+# These have many other uses: only commands that are known to change something are refused.
 _MORE = {"uv", "pipx", "rye", "hatch"}
 _READ = {"list", "freeze", "show", "check", "debug", "inspect", "help", "hash", "index", "cache", "info", "config"}
 _WRITE = {"install", "uninstall", "sync", "add", "remove", "update", "upgrade", "create", "run", "inject"}
-# A program that imports these, also from `-c`, is about to change packages.
+# A program that imports these, even one from `-c`, is about to change packages.
 _COMMANDS = {"pip._internal.commands.install", "pip._internal.commands.uninstall"}
 
 
 class _Refusal:
-    """On sys.meta_path: keeps those of pip's commands that change something from being imported."""
+    """A finder on sys.meta_path that prevents the import of those pip commands that change something."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):  # noqa: ARG004  the protocol of sys.meta_path
@@ -40,7 +40,7 @@ def begin(site, sees, before, after):
         after: the same, for the places after it.
     """
     try:
-        sys.dont_write_bytecode = True  # it would be written through the links, by children that ignore the variable
+        sys.dont_write_bytecode = True  # children that ignore the variable would write bytecode through the links
         if changes_packages(sys.orig_argv):
             say("liveinstall: a trial changes no packages; this was not run: " + command())
             os._exit(1)
@@ -63,7 +63,7 @@ def begin(site, sees, before, after):
 
 
 def changes_packages(arguments):
-    """Whether an interpreter with these arguments runs a package manager that would change something.
+    """Return whether an interpreter with these arguments runs a package manager that would change something.
 
     Args:
         arguments: a command line as in `sys.orig_argv`.

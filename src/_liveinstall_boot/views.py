@@ -1,8 +1,8 @@
-"""Which versions a starting interpreter imports while a live process still uses the files that a swap would move.
+"""The versions that a starting interpreter imports while a live process still uses the files that a swap would move.
 
-The versions of its nearest ancestor with a hold. Without one, or if the ancestor uses none of those files, the newest:
-then the parts themselves go on its sys.path, and it holds them. Package managers see the files on disk: with a part on
-its path, pip would empty the part.
+They are those of its nearest ancestor with a hold. Without one, or if the ancestor uses none of those files, they are
+the newest: the parts themselves are added to its sys.path, and it takes a hold on them. Package managers use the files
+on disk instead: with a part on its path, pip would empty the part.
 """
 
 import os
@@ -16,7 +16,7 @@ from .process import command, is_manager
 
 
 def held(site, record):
-    """Who keeps a transaction from being swapped by a hold.
+    """List the processes whose holds block the swap of a transaction.
 
     Args:
         site: the site directory.
@@ -34,9 +34,14 @@ def _blocking(holds, record):
 
 
 def in_use(site, record):
-    """Who keeps a transaction from being swapped: by a hold, or with a mapped library.
+    """List the processes that block the swap of a transaction with a hold or a mapped library.
 
-    Args and result are those of `held()`.
+    Args:
+        site: the site directory.
+        record: the transaction.
+
+    Returns:
+        A list like that of `held()`.
     """
     places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
     found = held(site, record)
@@ -45,9 +50,9 @@ def in_use(site, record):
 
 
 def mapped(places):
-    """Which other processes have mapped files below certain paths; only Linux says.
+    """List the other processes that have mapped files below certain paths; on Linux only.
 
-    Such a process may have no hold. Root sees the processes of all users, others only their own.
+    Such a process may have no hold. Root gets the processes of all users, other users only their own.
 
     Args:
         places: maps the name of a distribution to a list of absolute paths.
@@ -67,7 +72,7 @@ def mapped(places):
                         text = stream.read()
                     found += [(int(pid), name) for place, name in wanted if place in text]
             except OSError:
-                pass  # it has ended, or is none of ours
+                pass  # it has exited, or belongs to another user
     return found
 
 
@@ -76,11 +81,11 @@ def adopt_view(site, swap_blocked=False):
 
     Args:
         site: the site directory.
-        swap_blocked: something other than a hold, such as a mapped library, is in the way. (To examine the mapped files
-            of all processes takes longer than everything here: only a process that is about to swap does it.)
+        swap_blocked: something other than a hold, such as a mapped library, blocks the swap. (Examining the mapped
+            files of all processes takes longer than everything here: only a process that is about to swap does it.)
 
     Returns:
-        Whether a view was adopted; if not, no hold is in the way of a swap.
+        Whether a view was adopted; if not, no hold blocks a swap.
     """
     pending, holds = _pending(site), live_holds(site)
     ancestor = _ancestor(holds, pending)
@@ -97,16 +102,19 @@ def adopt_view(site, swap_blocked=False):
         sees = _parts(pending)
         take_hold(site, command(), sees)
         if _parts(_pending(site)) != sees:
-            release(site)  # it was swapped, changed or cancelled just now
+            release(site)  # the transaction was swapped, changed or cancelled just now
             return adopt_view(site, swap_blocked)
     _show(site, sees)
     return True
 
 
 def join_view(site):
-    """Let a subinterpreter import what its process sees, and note in the process's hold what it uses.
+    """Let a subinterpreter import the versions of its process, and record in the process's hold what it uses.
 
-    What is pending and is not in that view must not be swapped while the process lives.
+    Pending transactions outside of that view must not be swapped while the process lives.
+
+    Args:
+        site: the site directory.
     """
     pending = _pending(site)
     sees = [part for hold in live_holds(site, start="%d-" % os.getpid()) for part in hold.sees]
@@ -136,10 +144,10 @@ def _parts(records):
 
 
 def _ancestor(holds, pending):
-    """The hold of the nearest ancestor, if that has a view of its own: sees a part, or uses what a swap would move."""
+    """The hold of the nearest ancestor, if it has a view of its own: it uses a part or files that a swap would move."""
     holds = {hold.name: hold for hold in holds}
     name = basename(os.environ.get(VARIABLE, ""))
-    while name in holds and holds[name].pid == os.getpid():  # the guard has taken this process's own
+    while name in holds and holds[name].pid == os.getpid():  # this process's own hold, taken by the guard
         name = holds[name].parent
     hold = holds.get(name)
     if hold and not _is_trusted(hold.path):
@@ -148,7 +156,7 @@ def _ancestor(holds, pending):
 
 
 def _is_trusted(path):
-    """Whether a hold is this user's or root's: it says what goes on sys.path, and others may write holds, too."""
+    """Whether a hold is owned by this user or root: it determines sys.path entries, and other users may write holds."""
     try:
         return not hasattr(os, "geteuid") or os.lstat(path).st_uid in (0, os.geteuid())
     except OSError:
@@ -156,7 +164,7 @@ def _is_trusted(path):
 
 
 def _show(site, sees):
-    """Put parts on sys.path, each in front of the directory that it will be swapped into, and run their .pth files."""
+    """Add parts to sys.path, each before the directory that it will be swapped into, and run their .pth files."""
     add = getattr(sys.modules.get("site"), "addpackage", None)
     for part in sees:
         path = normpath(join(site, part))

@@ -1,4 +1,4 @@
-"""Noting in a hold what this interpreter is about to import, whichever way a module gets loaded."""
+"""Recording in a hold what this interpreter is about to import, however a module is loaded."""
 
 import os
 import sys
@@ -7,15 +7,15 @@ from os.path import join
 
 from .layout import LOCK, STATE, WAIT, list_transactions
 
-UNWRITABLE_SUFFIX = "!"  # ends the name of a hold that could no longer be written: its process may use anything
+UNWRITABLE_SUFFIX = "!"  # of a hold that could no longer be written: its process may use anything
 
 
 class Watcher:
-    """Notes in the hold what is about to be imported.
+    """Records in the hold what is about to be imported.
 
-    First on sys.meta_path, where it finds nothing. Another finder may come before it, sys.meta_path may be restored, a
-    module may be loaded from a file without any finder: so it is also called before the code of a module runs, and then
-    looks for modules that were put into `sys.modules` by hand.
+    It is the first finder on sys.meta_path, and finds nothing. Another finder may be inserted before it, sys.meta_path
+    may be restored, and a module may be loaded from a file without a finder: so it is also called before the code of a
+    module runs, and then looks for modules that were added to `sys.modules` manually.
     """
 
     def __init__(self, site, handle, path, known):
@@ -23,26 +23,26 @@ class Watcher:
         self.handle = handle
         self.path = path
         self.known = known
-        self.count = 0  # how many modules there are, as far as known here
-        self.is_shared = False  # whether the first interpreter of this process has made it
+        self.count = 0  # the last known number of modules
+        self.is_shared = False  # whether the hold was created by the first interpreter of this process
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
         if path is None:
             self.note([name])
 
     def before_exec(self, spec):
-        """Note what a module, whose code is about to run, belongs to."""
+        """Record the top-level names of a module whose code is about to run; `spec` is its ModuleSpec."""
         name, origin = spec.name, getattr(spec, "origin", None)
         names = [name.partition(".")[0]]
-        if isinstance(origin, str) and not _is_named_like(name, origin):  # then any directory on the way may be the one
+        if isinstance(origin, str) and not _is_named_like(name, origin):  # any directory of the path may be the package
             names += [part.partition(".")[0] for part in origin.replace(os.sep, "/").split("/")]
-        if len(sys.modules) != self.count:  # not only those that this function was told of
+        if len(sys.modules) != self.count:  # there are modules that did not come through this function
             names += top_names_in_sys_modules()
         self.count = len(sys.modules) + 1
         self.note(names)
 
     def note(self, names):
-        """Append top-level names that are not in the hold yet, and wait for a swap that may not have seen them."""
+        """Append top-level names that are not in the hold yet, and wait for a swap that may have missed them."""
         new = set(names).difference(self.known, [""])
         if new:
             self.known |= new
@@ -50,7 +50,12 @@ class Watcher:
             self.wait()
 
     def append(self, key, values):
-        """Append lines to the hold, with one write, so that no reader sees half a line."""
+        """Append lines to the hold with one write, so that no reader gets a partial line.
+
+        Args:
+            key: the first word of each line.
+            values: the rest of each line; values with a line feed are omitted.
+        """
         text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
         try:
             if text and os.write(self.handle, text) < len(text):
@@ -59,7 +64,7 @@ class Watcher:
             self.mark_unknown()
 
     def mark_unknown(self):
-        """Say that this process may use anything: a full disk can still rename, and must not fail an import."""
+        """Mark this process as one that may use anything, by a rename, which even a full disk allows. Never raises."""
         if self.path.endswith(UNWRITABLE_SUFFIX):
             return
         try:
@@ -69,13 +74,13 @@ class Watcher:
             pass
 
     def wait(self):
-        """Wait, at most `WAIT` seconds, for the end of a swap, which may not have seen what was just noted.
+        """Wait, at most `WAIT` seconds, for the end of a swap, which may have missed the names recorded just now.
 
-        A swap that was killed has no lock any longer: nothing moves before the next start, so nothing is waited for.
+        A killed swap no longer has the lock: nothing moves before the next start, so there is no need to wait.
         """
         end = time.monotonic() + WAIT
         while any(state == "swapping" for _, state, _ in list_transactions(self.site)):
-            from .locks import is_locked, is_swapping  # which costs a guarded start more than this function
+            from .locks import is_locked, is_swapping  # this import costs a guarded start more than this function
 
             if is_swapping() or not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
                 return
@@ -83,12 +88,12 @@ class Watcher:
 
 
 def top_names_in_sys_modules():
-    """The top-level names of all modules that this interpreter has, the standard library's too."""
+    """Return the top-level names of all modules of this interpreter, including the standard library's."""
     return {name.partition(".")[0] for name in list(sys.modules) if isinstance(name, str)}
 
 
 def _is_named_like(name, origin):
-    """Whether a file is where a module of this name is expected: `a.b` in `.../a/b.py` or `.../a/b/__init__.py`."""
+    """Whether a file has the expected path of a module: `.../a/b.py` or `.../a/b/__init__.py` for `a.b`."""
     parts = origin.replace(os.sep, "/").split("/")
     parts[-1] = parts[-1].partition(".")[0]
     expected = name.split(".")
@@ -96,10 +101,10 @@ def _is_named_like(name, origin):
 
 
 def _watch_execution(watchers):
-    """Call each Watcher before the code of a module runs, whoever found it; returns whether that is possible here.
+    """Call each Watcher before the code of a module runs, whatever its finder; returns whether that is possible here.
 
-    importlib gives every module that has a spec its attributes in one function, before it runs the module. (An audit
-    hook would hear as much, but makes each `id()` in the process three times as slow.)
+    importlib sets the attributes of every module with a spec in one function, before it runs the module. (An audit hook
+    would do as well, but makes each `id()` in the process three times as slow.)
     """
     bootstrap = sys.modules.get("_frozen_importlib")
     inner = getattr(bootstrap, "_init_module_attrs", None)
@@ -111,7 +116,7 @@ def _watch_execution(watchers):
             for watcher in list(watchers.values()):
                 try:
                     watcher.before_exec(spec)
-                except Exception:  # a spec that is none must not fail here
+                except Exception:  # an invalid spec must not fail here
                     watcher.mark_unknown()
             return inner(spec, *args, **kwargs)
 
@@ -121,12 +126,17 @@ def _watch_execution(watchers):
 
 
 def loaded_names():
-    """The top-level names that this interpreter has imported, but for the standard library's."""
+    """Return the top-level names that this interpreter has imported, without the standard library's."""
     return top_names_in_sys_modules().difference(sys.stdlib_module_names)
 
 
 def watch(watcher, watchers):
-    """Let a `Watcher` note imports from now on. `watchers`: site directory -> `Watcher`, of all holds."""
+    """Start recording imports.
+
+    Args:
+        watcher: the `Watcher` to start.
+        watchers: maps the site directory of each hold of this process to its `Watcher`.
+    """
     if not _watch_execution(watchers):
         watcher.mark_unknown()
     if isinstance(sys.meta_path, list):
@@ -136,6 +146,6 @@ def watch(watcher, watchers):
 
 
 def unwatch(watcher):
-    """End `watch()`; a list that others have put in the place of sys.meta_path is changed, not replaced."""
+    """Stop recording imports with a `Watcher`; sys.meta_path is changed in place, even if it was replaced since."""
     if isinstance(sys.meta_path, list):
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not watcher]

@@ -1,1 +1,1 @@
-"""Where people are: what values look like, progress, prompts, notebooks and the command line."""
+"""The front ends: rendering, progress, prompts, notebooks and the command line."""

@@ -1,4 +1,4 @@
-"""Where a person is: which front end this process talks to. Looks only at what is loaded, and imports nothing."""
+"""Detection of the front end that this process runs in. Inspects loaded modules only, and imports nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class FrontEnd(StrEnum):
-    """The kinds of places that differ in what can be shown there and in how one restarts."""
+    """The front ends, which differ in what they can display and in how they are restarted."""
 
-    SCRIPT = "script"  # nobody is at a prompt
+    SCRIPT = "script"  # not interactive
     REPL = "repl"
     INSPECT = "inspect"  # python -i: the script runs again after a restart
     PTPYTHON = "ptpython"
@@ -32,7 +32,7 @@ class FrontEnd(StrEnum):
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a person is there who reads what is shown and types what comes next."""
+        """Whether a user reads the output and types the input."""
         return self not in (FrontEnd.SCRIPT, FrontEnd.RUNNER)
 
 
@@ -43,14 +43,14 @@ _KERNELS = {
 
 
 def ipython() -> Any:
-    """The IPython shell of this process, or None."""
+    """Return the IPython shell of this process, or None."""
     module = sys.modules.get("IPython")
     get = getattr(module, "get_ipython", None)
     return get() if get else None
 
 
 def detect() -> FrontEnd:
-    """Which front end this process talks to."""
+    """Detect the front end that this process runs in."""
     shell = ipython()
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:

@@ -1,7 +1,7 @@
-"""Errors that nobody caught get a note (PEP 678) where a version that waits, or was replaced, is the reason.
+"""Notes (PEP 678) on uncaught errors whose reason is a pending or a replaced version.
 
-It is added when the error is shown, by Python or by IPython: an import that succeeds costs nothing, and what a program
-catches is as it was. From the first change that this process makes; never in an application that has a Host.
+A note is added when Python or IPython displays the error: successful imports cost nothing, and errors that a program
+catches are unchanged. Active from the first change that this process makes; never in an application that has a Host.
 """
 
 from __future__ import annotations
@@ -38,10 +38,7 @@ _hosts: list[bool] = []  # not empty in an application
 
 
 def explain(error: BaseException | None) -> None:
-    """Add the notes that `error` does not have yet, and leave our own frames out of its traceback.
-
-    It never fails: the error itself is what counts.
-    """
+    """Add the notes that `error` does not have yet, and omit our own frames from its traceback. Never raises."""
     if error is None or not isinstance(error, (ImportError, AttributeError)):
         return
     try:
@@ -50,12 +47,12 @@ def explain(error: BaseException | None) -> None:
         for note in notes_on(error):
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
-    except Exception:  # noqa: BLE001, S110  a hint must not hide what it is about
+    except Exception:  # noqa: BLE001, S110  a hint must not hide the error itself
         pass
 
 
 def watch() -> None:
-    """Explain errors where they are shown, by IPython or by Python's hook; each is wrapped once and not replaced."""
+    """Explain errors when IPython or Python's hook displays them; each hook is wrapped once and not replaced."""
     if _hosts:
         return
     shell = ipython()
@@ -67,7 +64,7 @@ def watch() -> None:
 
 
 def leave_alone() -> None:
-    """Explain nothing from now on, because this is an application, and give Python's and IPython's hooks back."""
+    """Stop explaining errors, because this is an application, and restore the hooks of Python and IPython."""
     _hosts.append(True)
     sys.excepthook = getattr(sys.excepthook, _MARK, sys.excepthook)
     shell = ipython()
@@ -76,9 +73,10 @@ def leave_alone() -> None:
 
 
 def _may_wrap(place: FrontEnd) -> bool:
-    """Whether the hook is Python's own to show errors with: at its prompts, and in scripts that show none themselves.
+    """Whether errors are displayed by Python's own hook: at its prompts, and in scripts without a display of their own.
 
-    `code`'s consoles write errors elsewhere only while the hook is the default, so programs that have one keep it.
+    Consoles of the `code` module write errors elsewhere only while the hook is the default, so programs with such a
+    console keep the default.
     """
     if place is FrontEnd.SCRIPT:
         return sys.excepthook is sys.__excepthook__ and "code" not in sys.modules
@@ -97,19 +95,19 @@ def _explaining(show: Callable[..., Any], error_of: Callable[[tuple[Any, ...]], 
 
 
 def _shown_by_ipython(words: tuple[Any, ...]) -> BaseException | None:
-    """IPython is given the error, or shows the one that is handled."""
+    """The error that IPython displays: the one passed to it, or the one being handled."""
     given = words[0] if words else None
     error = given[1] if given else sys.exc_info()[1]
     return error if isinstance(error, BaseException) else None
 
 
 def notes_on(error: BaseException | None) -> Iterator[str]:
-    """What a person should know who sees this error, besides what it says.
+    """Yield what the user should know about an error in addition to its message.
 
-    Only of errors of imports, and of attributes that a module lacks. It reads the disk: an error is shown rarely.
+    Only for import errors and missing attributes of modules. It may read the disk, because errors are rarely displayed.
     """
     if isinstance(error, StagedImportError):
-        return  # it says so itself
+        return  # its message already says so
     if isinstance(error, ImportError):
         named, near = _top(error.name), set(map(_top, _modules_of(error.__traceback__)))
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
@@ -123,14 +121,14 @@ def notes_on(error: BaseException | None) -> Iterator[str]:
             yield f"{stale}. {presenter().restart_advice()}"
     for change, waits in staged_in(current_site()):
         runs = here[change.name].version if change.name in here else ""
-        if change.name in replaced or runs == change.new_version:  # it is told already, or this process has it
+        if change.name in replaced or runs == change.new_version:  # already reported, or already used by this process
             continue
         if named in _tops(change.name, here) or named in top_level_modules(waits.part):
             yield f"{f'running {change.name} {runs}; ' if runs else ''}{waits}. {presenter().restart_advice()}"
 
 
 def without_finder(error: BaseException) -> None:
-    """Cut the frame of the finder that raised a StagedImportError off: the import is what a person wants to see."""
+    """Remove the frame of the finder that raised a StagedImportError, so that the traceback ends at the import."""
     trace = error.__traceback__ if isinstance(error, StagedImportError) else None
     while trace and trace.tb_next:
         if trace.tb_next.tb_frame.f_code is StagedFinder.find_spec.__code__:
@@ -147,7 +145,7 @@ def _tops(name: str, here: Mapping[str, Distribution]) -> set[str]:
 
 
 def _modules_of(trace: TracebackType | None) -> Iterator[str]:
-    """The modules whose code an error came through."""
+    """Yield the modules whose code appears in a traceback."""
     while trace:
         name = trace.tb_frame.f_globals.get("__name__")
         yield name if isinstance(name, str) else ""

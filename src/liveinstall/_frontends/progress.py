@@ -1,8 +1,8 @@
-"""How far a request is, for a person who waits: told by `liveinstall.events` alone, and shown after half a second.
+"""The progress of a request: derived from `liveinstall.events` alone, and displayed after half a second.
 
-A kernel gets one output that is updated and ends as a sentence, because a saved notebook keeps what was there last
-(widgets do not survive that: tqdm freezes at 0 %, rich becomes "Output()"). A terminal gets one line that is written
-over; whatever else reads stderr gets one line a step.
+A kernel gets one output that is updated and ends as a sentence, because a saved notebook keeps the last state of an
+output (widgets do not survive saving: tqdm freezes at 0 %, rich becomes "Output()"). A terminal gets one line that is
+overwritten; any other stderr gets one line per step.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from liveinstall.results import Result
 
-_DELAY = 0.5  # seconds; what takes less needs no progress
-_PAUSE = 0.1  # seconds between two looks at the same step
+_DELAY = 0.5  # seconds; shorter requests need no progress
+_PAUSE = 0.1  # seconds between two updates of the same step
 
 
 @dataclass(frozen=True)
 class Progression:
-    """What is being done: a `step`, what changes `about` it, and the `share` of it, 0 to 1, where it is known."""
+    """The current `step`, the part of its text that changes (`about`), and the `share` done, 0 to 1, if it is known."""
 
     step: str = "Starting"
     about: str = ""
@@ -43,14 +43,19 @@ class Progression:
 
 
 class Screen(Protocol):
-    """Where progress is drawn. `last`: nothing comes after it."""
+    """A place where progress can be drawn."""
 
     def draw(self, state: Progression, *, last: bool) -> None:
-        """Show `state` in place of what is there."""
+        """Replace the displayed state.
+
+        Args:
+            state: The new state.
+            last: Whether it is the final one.
+        """
 
 
 class Story:
-    """What events mean for somebody who waits. Pure, but for the clock."""
+    """Translates events into progress. Pure, except for the clock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._begin = clock, clock()
@@ -58,7 +63,7 @@ class Story:
         self.state = Progression()
 
     def hear(self, event: events.Event) -> Progression:
-        """The state after `event`."""
+        """Return the state after `event`."""
         match event:
             case events.Planning(requests):
                 self.state = Progression("Resolving", ", ".join(requests))
@@ -104,40 +109,40 @@ def _distributions(count: int) -> str:
 
 
 def _what(file: str) -> str:
-    """`numpy 2.0.2` of its wheel's long name; other files as they are."""
+    """Shorten the file name of a wheel to `numpy 2.0.2`; other names are unchanged."""
     return " ".join(file.split("-")[:2]) if file.endswith(".whl") else file
 
 
 def _amount(done: int, total: int | None) -> str:
-    """Bytes for people, in the unit of the larger."""
+    """Format byte counts, both in the unit of the larger."""
     most = max(done, total or 0)
     unit, size = next(((u, s) for u, s in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if most >= s), ("bytes", 1))
     if total and not done:
-        done, total = total, None  # nothing is here yet: how much will be
+        done, total = total, None  # nothing was received yet: only the expected amount
     of = f" of {total / size:.{int(size > 1)}f}" if total else ""
     return f"{done / size:.{int(size > 1)}f}{of} {unit}"
 
 
 class Progress:
-    """Shows a request's events on a screen, if it takes longer than `delay` seconds. What the screen raises ends it."""
+    """Displays a request's events on a screen if it takes longer than `delay` seconds; stops if the screen raises."""
 
     def __init__(self, screen: Screen, delay: float = _DELAY) -> None:
         self._screen, self._story, self._lock = screen, Story(), Lock()
         self._shows, self._drawn, self._at = False, "", 0.0
-        # In this context, because a kernel finds the cell that output belongs to in it.
+        # With a copy of this context, in which a kernel finds the cell that output belongs to.
         self._timer = Timer(delay, copy_context().run, (self._begin,))
         self._timer.daemon = True
         self._timer.start()
 
     def __call__(self, event: events.Event) -> None:
-        """Hear of an event."""
+        """Process an event."""
         with self._lock:
             state = self._story.hear(event)
             if self._shows and (state.step != self._drawn or time.monotonic() - self._at >= _PAUSE):
                 self._draw(state)
 
     def close(self) -> None:
-        """The request has ended: leave its end standing, if anything was shown."""
+        """End the display: the final state remains, if anything was displayed."""
         self._timer.cancel()
         with self._lock:
             if self._shows:
@@ -146,7 +151,7 @@ class Progress:
 
     def _begin(self) -> None:
         with self._lock:
-            if not self._timer.finished.is_set():  # closed in this moment
+            if not self._timer.finished.is_set():  # otherwise it was closed just now
                 self._shows = True
                 self._draw(self._story.state)
 
@@ -154,12 +159,12 @@ class Progress:
         self._drawn, self._at = state.step, time.monotonic()
         try:
             self._screen.draw(state, last=last)
-        except Exception:  # noqa: BLE001  nothing that is only shown may fail a request, or be told on a dead screen
+        except Exception:  # noqa: BLE001  the display may not fail a request, and a broken screen is not used again
             self._shows = False
 
 
 class Cell:
-    """One output of a notebook's cell, updated. `publish` is that of IPython's display publisher."""
+    """An output of a notebook cell that is updated. `publish` is the method of IPython's display publisher."""
 
     def __init__(self, publish: Callable[..., None]) -> None:
         self._publish = publish
@@ -167,7 +172,7 @@ class Cell:
         self._begun = False
 
     def draw(self, state: Progression, *, last: bool) -> None:
-        """Show or update the output; at its end it has no bar, which a saved notebook would keep for ever."""
+        """Show or update the output; the final state has no bar, because a saved notebook would keep it."""
         from html import escape
 
         share = "" if state.share is None else f' value="{min(state.share, 1):.3f}"'
@@ -180,24 +185,24 @@ class Cell:
 
 
 class Line:
-    """One line of a terminal, written over."""
+    """A terminal line that is overwritten."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._width = stream, 0
 
     def draw(self, state: Progression, *, last: bool) -> None:
-        """Write over what is there; the end stays and has a line of its own."""
+        """Overwrite the line; the final state remains on a line of its own."""
         bar = "" if last or state.share is None else f"[{'#' * int(state.share * 20):<20}] "
         text = f"{bar}{state}"
         if not last:
-            text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be written over
+            text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be overwritten
         self._stream.write(f"\r{text:<{self._width}}" + ("\n" if last else ""))
         self._stream.flush()
         self._width = len(text)
 
 
 class Log:
-    """One line a step, for whatever is not a terminal."""
+    """One line per step, for streams that are not a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -205,7 +210,7 @@ class Log:
         self._told = Progression()
 
     def draw(self, state: Progression, *, last: bool) -> None:
-        """Tell of a step that is new, and of the end."""
+        """Write a line for each new step and for the final state."""
         if state.step not in self._steps or (last and state != self._told):
             self._stream.write(f"{state}\n")
             self._stream.flush()
@@ -214,7 +219,14 @@ class Log:
 
 
 def display(quiet: bool | None) -> Progress | None:
-    """What shows a request's progress here: nothing if `quiet`, or if it is None and nobody is at a prompt."""
+    """Create the progress display of a request for the current front end.
+
+    Args:
+        quiet: True for no progress; None for progress only in interactive front ends.
+
+    Returns:
+        The display; None if no progress is shown.
+    """
     place = detect()
     if quiet or (quiet is None and not place.is_interactive):
         return None
@@ -224,10 +236,10 @@ def display(quiet: bool | None) -> Progress | None:
 
 def _screen(place: FrontEnd) -> Screen | None:
     shell: Any = ipython()
-    if place.is_kernel and place is not FrontEnd.CONSOLE:  # which prints updates not at all
+    if place.is_kernel and place is not FrontEnd.CONSOLE:  # a console does not print updates
         return Cell(shell.display_pub.publish)
     stream: TextIO | None = sys.stderr
     if stream is None:
         return None
-    # IDLE says that it is a terminal, and writes nothing over.
+    # IDLE claims to be a terminal, but cannot overwrite a line.
     return Line(stream) if stream.isatty() and place is not FrontEnd.IDLE else Log(stream)

@@ -1,4 +1,4 @@
-"""`liveinstall.repl()`: at a prompt, one reminder of each new pending transaction. Never in scripts.
+"""`liveinstall.repl()`: one reminder of each new pending transaction at an interactive prompt; never in scripts.
 
 The user's own prompt and hooks are wrapped, not replaced: Python's prompt by a string that writes the reminder when it
 is displayed, IPython by its event after each cell, ptpython by a wrapper of the function that reads a line.
@@ -64,14 +64,14 @@ def remind() -> None:
     with suppress(Exception):
         text = news()
         if text:
-            # The prompt from 3.13 on has its terminal in raw mode by now, where a line feed does not return.
+            # From 3.13 on the terminal is in raw mode by now, in which a line feed does not return to column 1.
             print(text, end="\r\n" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
 
 def news() -> str:
-    """The reminder of pending changes that were not yet reported; empty if there are none.
+    """Return the reminder of pending changes that were not yet reported; empty if there are none.
 
-    Unless there are any, it only lists one directory.
+    If there are none, it only lists one directory.
     """
     site = current_site()
     waits = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
@@ -88,7 +88,7 @@ def news() -> str:
 
 
 def _stamp(site: str, transaction_id: str) -> int:
-    """When a pending transaction was last changed, in nanoseconds: a later request is merged into it."""
+    """The time of a pending transaction's last change, in nanoseconds: later requests are merged into it."""
     tries = next((tries for one, _, tries in list_transactions(site) if one == transaction_id), 0)
     return os.stat(record_path(site, transaction_id, "pending", tries)).st_mtime_ns
 
@@ -112,7 +112,7 @@ def _wrap(place: FrontEnd) -> Callable[[], None] | None:
 
 
 class _Prompt(str):
-    """The user's own prompt, which reminds when it is displayed. A str, because Python 3.13 inspects its content."""
+    """The user's own prompt; displaying it triggers the reminder. A str, because Python 3.13 inspects its content."""
 
     __slots__ = ("own",)
     own: Any
@@ -122,13 +122,13 @@ class _Prompt(str):
         return str(self.own)
 
     def find(self, *arguments: Any) -> int:
-        """Remind too: the prompt from 3.13 on, where it shows no colours, takes the string and searches it."""
+        """Trigger the reminder too: from 3.13 on, a prompt without colours uses the string itself and searches it."""
         remind()
         return super().find(*arguments)
 
 
 def _wrap_at_prompt() -> Callable[[], None]:
-    """Where a script still runs and a prompt follows: `sys.ps1` says that one is there, so it must not be set yet.
+    """Wrap the prompt that will follow a script (`python -i`): `sys.ps1` marks an open prompt and must not be set yet.
 
     Python calls `sys.__interactivehook__` just before its first prompt.
     """
@@ -158,13 +158,13 @@ def _wrap_at_prompt() -> Callable[[], None]:
 
 
 def _wrap_ps1() -> Callable[[], None]:
-    own: Any = getattr(sys, "ps1", ">>> ")  # Python sets it only once, when it is not there
+    own: Any = getattr(sys, "ps1", ">>> ")  # Python sets it only if it does not exist
     prompt = _Prompt(own)
     prompt.own = own
     sys.ps1 = prompt
 
     def restore() -> None:
-        if getattr(sys, "ps1", None) is prompt:  # else the user has set another one since
+        if getattr(sys, "ps1", None) is prompt:  # otherwise the user has set another one since
             sys.ps1 = own
 
     return restore

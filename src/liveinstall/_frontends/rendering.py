@@ -1,4 +1,4 @@
-"""What a person reads. Plain text; every value shows itself through one function here."""
+"""Plain-text output: one function here for each kind of value."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ KEEPS = "This process keeps what it has loaded."
 
 
 def render_plan(plan: Plan) -> str:
-    """A plan: what would happen now, what would wait and why."""
+    """Render a plan: what would change immediately, what would be pending, and why."""
     lines = [line for title, changes in sections(plan) for line in _block(f"{title}:", changes)]
     return "\n".join([*lines, *remarks(plan)]) or "Nothing to do."
 
 
 def render_result(result: Result) -> str:
-    """A result: what happened, what waits and why, what to do."""
+    """Render a result: what changed, what is pending and why, and what to do."""
     lines = [line for title, changes in sections(result) for line in _block(f"{title}:", changes)]
     lines += remarks(result)
     if result.staged and not result.dry_run:
@@ -49,7 +49,7 @@ def render_result(result: Result) -> str:
 
 
 def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
-    """The changes under their titles: what is new, what goes, what waits."""
+    """Return the changes of a plan or result as (title, changes): new, removed and pending ones."""
     if isinstance(value, Plan):
         new, gone = [c for c in value.now if c.new_version], [c for c in value.now if not c.new_version]
         return [*zip(_WOULD, (new, gone, value.waiting), strict=True)]
@@ -59,7 +59,7 @@ def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
 
 
 def render_pending(pending: Pending) -> str:
-    """A transaction that waits or was set aside."""
+    """Render a transaction that is pending or was set aside."""
     head = "Set aside" if pending.state == "failed" else "Waits"
     lines = _block(
         f"{head} since {moment(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes
@@ -69,7 +69,7 @@ def render_pending(pending: Pending) -> str:
 
 
 def render_past(past: Past) -> str:
-    """A transaction that happened: when, who asked for what, what changed, and whether it can be undone."""
+    """Render a past transaction: when, who requested what, what changed, and whether it can be undone."""
     asked = f", asked for {', '.join(past.requests)}" if past.requests else ""
     head = f"{past.transaction}  {moment(past.when)}, by pid {past.pid} ({past.command}){asked}:"
     rows = [(str(change), past.sources.get(change.name, Origin()).url) for change in past.changes]
@@ -78,7 +78,7 @@ def render_past(past: Past) -> str:
 
 
 def render_status(status: Status) -> str:
-    """An environment at a glance."""
+    """Render the status of an environment."""
     lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
     lines += [render_pending(item) for item in status.pending] or ["Nothing waits."]
     lines += [_holder(holder) for holder in status.holders]
@@ -92,7 +92,7 @@ def render_status(status: Status) -> str:
 
 
 def render_activation(found: Activation) -> str:
-    """What is active beside the default environment, and why."""
+    """Render the side-by-side versions that are active, and why."""
     rows = [(f"{each.name} {each.version}", each.place or "in the environment") for each in found.distributions]
     shut = ", and nothing else of the environment" if found.exclusive else ""
     lines = _table(f"Active in this process{shut}, because of {found.why}:", rows)
@@ -100,7 +100,7 @@ def render_activation(found: Activation) -> str:
 
 
 def render_versions(found: Versions) -> str:
-    """All versions of a distribution."""
+    """Render all versions of a distribution."""
     rows = (
         ("default", found.default),
         ("stored", ", ".join(found.stored)),
@@ -111,7 +111,7 @@ def render_versions(found: Versions) -> str:
 
 
 def render_registered(found: Registered) -> str:
-    """A registry."""
+    """Render a registry."""
     shut = ", exclusive" if found.exclusive else ""
     rows = [(f"{each.name} {each.version}", each.place) for each in found.distributions]
     lines = _table(f"{found.name} ({found.path}{shut}):", rows) or [f"{found.name} ({found.path}{shut})"]
@@ -128,21 +128,21 @@ def _holder(holder: Holder) -> str:
 
 
 def use(holder: Holder) -> str:
-    """What a holder uses, in words."""
+    """Describe what a holder uses."""
     uses = ", ".join(holder.distributions) or "nothing of it yet"
     sees = f", sees {', '.join(holder.sees)}" if holder.sees else ""
     return "what it uses is not known" if holder.uses is None else f"uses {uses}{sees}"
 
 
 def render_finding(finding: Finding) -> str:
-    """Something broken: what is wrong, and what a repair has done or would do."""
+    """Render a finding: what is broken, and what a repair did or would do."""
     head = f"{finding.kind}: {finding.name or finding.path}: {finding.what}."
     mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
     return f"{head}\n  {finding.outcome or mend}"
 
 
 def render_check(check: Check) -> str:
-    """What is wrong with an environment."""
+    """Render the problems of an environment."""
     lines = [f"Broken: {text}." for text in check.broken]
     lines += [render_finding(finding) for finding in check.damaged]
     lines += [f"Outdated: {stale}. {restart_advice()}" for stale in check.stale]
@@ -151,13 +151,13 @@ def render_check(check: Check) -> str:
 
 
 def render_home(home: Home) -> str:
-    """A home: where it is, for what, and with what."""
+    """Render a home: its location, purpose and content."""
     has = [f"  {name} {version}" for name, version in home.distributions]
     return "\n".join([f"{home.path}, for Python {home.version}:", *(has or ["  no distributions"])])
 
 
 def render_ran(ran: Ran) -> str:
-    """A program: what it said, and how it ended."""
+    """Render a program that was run: its output and exit status."""
     status = ran.returncode
     how = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
     said = [text.rstrip("\n") for text in (ran.stdout, ran.stderr) if text.strip()]
@@ -166,7 +166,7 @@ def render_ran(ran: Ran) -> str:
 
 
 def render_listed(rows: Sequence[Listed]) -> str:
-    """Distributions as a table."""
+    """Render distributions as a table."""
     table = [("name", "installed", "loaded", "pending", "editable project")]
     table += [(row.name, row.installed, row.loaded, row.pending, row.project) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -176,7 +176,7 @@ def render_listed(rows: Sequence[Listed]) -> str:
 
 
 def restart_advice() -> str:
-    """How to restart, where one is."""
+    """Return how to restart in the current front end."""
     place = detect()
     if place is FrontEnd.NOTEBOOK:
         return "Restart the kernel to switch: liveinstall.restart()"
@@ -199,7 +199,7 @@ def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def remarks(value: Plan | Result) -> list[str]:
-    """What else a person should know, a sentence each."""
+    """Return further remarks on a plan or result, one sentence each."""
     return [
         *(f"Unchanged: {c.name} {c.old_version}, {c.reason}." for c in value.unchanged),
         *(f"Conflict: {text}." for text in value.conflicts),
@@ -209,7 +209,7 @@ def remarks(value: Plan | Result) -> list[str]:
 
 
 def handovers(overlaps: Iterable[Overlap]) -> list[str]:
-    """Whose files are whose now, a sentence for all that have the same owners."""
+    """Describe which distribution's files are in place now, in one sentence for all files with the same owners."""
     groups: dict[tuple[Any, ...], list[str]] = {}
     for each in overlaps:
         groups.setdefault((each.owner, each.others, each.kept, each.before), []).append(each.path)
@@ -226,16 +226,16 @@ def _handover(paths: Sequence[str], owner: str, others: Sequence[str], kept: Seq
     return words + (f"; {' and '.join(lost)} has lost its own" if lost else "")
 
 
-_FILES = 3  # that a sentence names
+_FILES = 3  # the most that a sentence names
 
 
 def moment(stamp: float) -> str:
-    """A POSIX timestamp in local time."""
+    """Format a POSIX timestamp in local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp)) if stamp else "an unknown time"
 
 
 def show(value: Any) -> str:
-    """Any value of the model, for a person."""
+    """Render any value of the model as plain text."""
     match value:
         case Plan():
             return render_plan(value)

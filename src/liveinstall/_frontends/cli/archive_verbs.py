@@ -1,4 +1,4 @@
-"""The verb of code archives: `archive create`, `archive check`."""
+"""The command for code archives: `archive create`, `archive check`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ EXAMPLES = {
 
 
 def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add it to the grammar; `verb` adds one."""
+    """Add `archive` to the command-line parser.
+
+    Args:
+        verbs: The subparsers of the command line.
+        verb: The function that adds one command to them.
+    """
     archive = verb(verbs, "archive", "keep the code of directories and wheels in one file, which imports faster")
     archive.add_argument("action", choices=("create", "check"))
     archive.add_argument("path", metavar="FILE", help="the archive")
@@ -39,7 +44,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"archive": _archive}
 
 
 def words_of(value: Any) -> str:
-    """What a person reads."""
+    """Return the plain-text output for a value."""
     if hasattr(value, "stale"):
         lines = [f"{value.path}: {value.modules} modules, {len(value.stale)} of them no longer count."]
         return "\n".join([*lines, *(f"  {name}" for name in value.stale)])
@@ -48,5 +53,5 @@ def words_of(value: Any) -> str:
 
 
 def status_of(value: Any) -> int:
-    """The exit status."""
+    """Return the exit status for a value."""
     return ExitCode.BROKEN if getattr(value, "stale", ()) else ExitCode.DONE

@@ -1,7 +1,7 @@
-"""Colours on a terminal, and only there. They repeat what the words say; without them nothing is lost.
+"""Colours, on terminals only. They repeat what the text says; without them no information is lost.
 
-NO_COLOR (https://no-color.org) switches them off and FORCE_COLOR (https://force-color.org) on, each when it is set to
-anything but nothing. NO_COLOR counts more.
+NO_COLOR (https://no-color.org) disables them and FORCE_COLOR (https://force-color.org) enables them, each if it is set
+and not empty. NO_COLOR takes precedence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RED, GREEN, YELLOW = "31", "32", "33"
-# How lines begin that say what is done, what waits and what is wrong.
+# How lines begin that report changes, pending changes and problems.
 _BEGINNINGS = {
     GREEN: ("Installed, ready to import:", "Removed:", "Nothing is wrong."),
     YELLOW: (
@@ -22,7 +22,7 @@ _BEGINNINGS = {
     ),
     RED: ("Set aside since", "Conflict:", "Broken:", "Cannot be read"),
 }
-# A finding begins with its kind.
+# The line of a finding begins with its kind.
 _KINDS = ("missing", "changed", "broken", "duplicate", "left over", "unreadable", "unfinished", "unowned")
 _SCHEMES: Mapping[str, str] = {
     **{beginning: colour for colour, beginnings in _BEGINNINGS.items() for beginning in beginnings},
@@ -34,7 +34,15 @@ _SCHEMES: Mapping[str, str] = {
 
 
 def wants_colour(stream: TextIO | Any, variables: Mapping[str, str] | None = None) -> bool:
-    """Whether what goes to `stream` may be coloured: it is a terminal that can, or the person says so."""
+    """Return whether output to a stream may be coloured.
+
+    Args:
+        stream: The stream; it may be closed or missing.
+        variables: The environment variables, by default those of this process.
+
+    Returns:
+        True if the stream is a terminal with colours, unless the environment variables say otherwise.
+    """
     variables = os.environ if variables is None else variables
     if variables.get("NO_COLOR"):
         return False
@@ -49,12 +57,12 @@ def wants_colour(stream: TextIO | Any, variables: Mapping[str, str] | None = Non
 
 
 def paint(text: str, colour: str) -> str:
-    """`text` in a colour."""
+    """Return `text` in a colour."""
     return f"\033[{colour}m{text}\033[0m"
 
 
 def paint_lines(text: str) -> str:
-    """What a value shows of itself: lines that say what is done green, what waits yellow, what is wrong red."""
+    """Colour the plain text of a value: lines about changes green, about pending changes yellow, about problems red."""
     return "\n".join(_paint_line(line) for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""The verbs of the command line as values, for those who show them in their own way."""
+"""The commands of the command line as functions that return values, for callers with their own display."""
 
 from __future__ import annotations
 
@@ -15,20 +15,27 @@ if TYPE_CHECKING:
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """The parser of each verb."""
+    """Return the parser of each command, by name."""
     return parser.verbs_of(parser.build_parser())
 
 
 def evaluate(typed: Sequence[str]) -> Any:
-    """Carry one command out: its value where that shows itself, else what a person reads of it; None after help.
+    """Execute one command.
 
-    Raises: RequirementError for a command that makes no sense, and what the verb raises.
+    Args:
+        typed: The command and its arguments.
+
+    Returns:
+        The value if it has a display of its own, otherwise its plain text; None after the help.
+
+    Raises:
+        RequirementError: The command line is invalid. Errors of the command itself are raised as they are.
     """
     try:
         options = parser.parse(typed)
     except parser.UsageError as error:
         raise RequirementError(f"{error}.", todo="See %liveinstall --help.", requirement="") from error
-    except SystemExit:  # it has shown its help
+    except SystemExit:  # the help was shown
         return None
     if options["json"] or options["debug"]:
         main.run(options)
@@ -37,7 +44,7 @@ def evaluate(typed: Sequence[str]) -> Any:
     for name in ("verb", "json", "debug", "_yes"):
         options.pop(name, None)
     if "program" in options:
-        options["as_json"] = True  # here are no streams that a program could have for itself
+        options["as_json"] = True  # there are no streams here that a program could use directly
     value = VERBS[verb](options)
     if isinstance(value, Shown):
         return value

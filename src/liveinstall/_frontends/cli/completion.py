@@ -1,4 +1,4 @@
-"""Completion in shells, by argcomplete (`liveinstall[completion]`): verbs, options, and names that are there."""
+"""Shell completion with argcomplete (`liveinstall[completion]`): commands, options, and names of distributions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ _MISSING = "argcomplete, which completes in shells, is not installed here."
 
 
 def script(shell: str) -> str:
-    """What a shell has to run to complete `liveinstall`. LiveInstallError where argcomplete is missing."""
+    """Return the shell code that enables completion of `liveinstall`.
+
+    Args:
+        shell: The name of the shell.
+
+    Raises:
+        LiveInstallError: argcomplete is not installed.
+    """
     try:
         from argcomplete.shell_integration import shellcode
     except ImportError as error:
@@ -27,7 +34,7 @@ def script(shell: str) -> str:
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Tell the shell that asks (`_ARGCOMPLETE` is set) what may stand at the cursor, and end the process."""
+    """Write the completions for the calling shell (`_ARGCOMPLETE` is set) and exit; without argcomplete, return."""
     try:
         from argcomplete import autocomplete
     except ImportError:
@@ -37,7 +44,7 @@ def answer(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_completers(parser: argparse.ArgumentParser) -> None:
-    for action in parser._actions:  # noqa: SLF001  argparse has no other way to ask for them
+    for action in parser._actions:  # noqa: SLF001  argparse has no public access to them
         if isinstance(action.choices, dict):
             for verb in dict.fromkeys(action.choices.values()):
                 _add_completers(verb)
@@ -46,7 +53,11 @@ def _add_completers(parser: argparse.ArgumentParser) -> None:
 
 
 def installed_names(prefix: str = "", **_: Any) -> Iterable[str]:
-    """The canonical names of what is installed, by the names of metadata directories; paths where one is begun."""
+    """Return the canonical names of the installed distributions, from the names of their metadata directories.
+
+    Args:
+        prefix: The text to complete; if it begins a path, paths are returned instead.
+    """
     if prefix.startswith((".", "/", "~")) or os.sep in prefix:
         return _files(prefix)
     found: set[str] = set()

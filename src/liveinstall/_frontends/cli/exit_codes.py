@@ -1,4 +1,4 @@
-"""Exit statuses of the command line: for `--help`, for the docs and for programs."""
+"""Exit statuses of the command line: for `--help`, the documentation and programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """The exit status of a command."""
 
     DONE = 0
     FAILED = 1

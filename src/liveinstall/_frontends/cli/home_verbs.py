@@ -1,4 +1,4 @@
-"""The verbs that run a program in another environment than this one: `try`, and `home`."""
+"""The commands that run a program in an environment other than this one: `try` and `home`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ _OWN = ("--json", "--debug", "-v", "--verbose", "-h", "--help")
 
 
 def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add them to the grammar; `verb` adds one."""
+    """Add the commands to the command-line parser.
+
+    Args:
+        verbs: The subparsers of the command line.
+        verb: The function that adds one command to them.
+    """
     tried = verb(verbs, "try", "run a program in the environment as it will be after the restart")
     tried.usage = f"{tried.prog} {_PROGRAM}"
     tried.add_argument("program", nargs="*", help="none: a prompt; its exit status")
@@ -44,7 +49,7 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
-    """Let a verb that changes something prove first that it can be imported."""
+    """Add the option that checks, before a change, that the changed packages can be imported."""
     for option, value, text in (
         ("--verify", True, "first import, in a trial, what changes and what is loaded and needs it"),
         ("--no-verify", False, "do not, although LIVEINSTALL_VERIFY is set"),
@@ -53,11 +58,18 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """What argparse shall read of a command line, and the program that it runs: that one's options are its own."""
+    """Split a command line into the words for argparse and the program to run, whose options are not ours.
+
+    Args:
+        words: The command line.
+
+    Returns:
+        The words for argparse, and the program with its arguments, or None.
+    """
     words = list(words)
     said = [at for at, word in enumerate(words) if word not in _OWN]
     first = [words[at] for at in said[:2]]
-    before = 1 if first[:1] == ["try"] else 3 if first == ["home", "run"] else 0  # words of ours
+    before = 1 if first[:1] == ["try"] else 3 if first == ["home", "run"] else 0  # the number of our own words
     if not before:
         return words, None
     end = said[before] if len(said) > before else len(words)
@@ -75,7 +87,7 @@ def _try(options: dict[str, Any]) -> Any:
 
 
 def keywords(program: Sequence[str]) -> dict[str, Any]:
-    """The interpreter's arguments as keyword arguments."""
+    """Return the interpreter's arguments as keyword arguments."""
     kind = {"-c": "code", "-m": "module"}.get(program[0] if program else "", "script")
     rest = program[kind != "script" :]
     return {kind: rest[0] if rest else None, "arguments": rest[1:]}
@@ -101,7 +113,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"try": _try, "home": _home}
 
 
 def words_of(value: Any) -> str:
-    """What a person reads: nothing where a program has spoken."""
+    """Return the plain-text output for a value; empty if a program wrote its own output."""
     if isinstance(value, int):
         return ""
     if isinstance(value, tuple):
@@ -110,6 +122,6 @@ def words_of(value: Any) -> str:
 
 
 def status_of(value: Any) -> int:
-    """The exit status: the program's."""
+    """Return the exit status for a value: that of the program."""
     status = value if isinstance(value, int) else getattr(value, "returncode", ExitCode.DONE)
     return int(128 - status if status < 0 else status)

@@ -1,4 +1,4 @@
-"""`list`, `freeze` and `show` with pip's options: what is chosen of the installed distributions, and in which form."""
+"""`list`, `freeze` and `show` with pip's options: the selection of installed distributions and the output format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Details:
-    """What `show` tells of one distribution. `required_by`: those that are installed and need it."""
+    """The output of `show` for one distribution. `required_by`: the installed distributions that depend on it."""
 
     name: str
     version: str
@@ -35,7 +35,7 @@ class Details:
     required_by: tuple[str, ...]
 
     def __str__(self) -> str:
-        """The lines that `pip show` has."""
+        """Format the same lines as `pip show`."""
         rows = {"Name": self.name, "Version": self.version, "Summary": self.summary, "Location": self.location}
         rows |= {"Requires": ", ".join(self.requires), "Required-by": ", ".join(self.required_by)}
         return "\n".join(f"{title}: {text}".rstrip() for title, text in rows.items())
@@ -49,14 +49,14 @@ def add_list_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add what `list` and `freeze` share."""
+    """Add the options that `list` and `freeze` have in common."""
     parser.add_argument("--exclude", action="append", default=[], metavar="NAME", help="without this one")
     parser.add_argument("-l", "--local", action="store_true", help="only what lies in this environment itself")
     add_idle_options(parser)
 
 
 def listing(options: dict[str, Any]) -> Any:
-    """What `list` prints: the listing, or a text in one of pip's formats."""
+    """Return the output of `list`: the listing, or a text in one of pip's formats."""
     needed = {name for names in _needed_by().values() for name in names} if options["not_required"] else set()
     out: set[str] = needed | set(map(canonicalize_name, options["exclude"]))
     rows = [row for row in inspection.list() if row.name not in out and (not options["local"] or is_local(row.place))]
@@ -74,7 +74,7 @@ def listing(options: dict[str, Any]) -> Any:
 
 
 def frozen(options: dict[str, Any]) -> tuple[str, ...]:
-    """What `freeze` prints."""
+    """Return the output of `freeze`."""
     out: set[str] = set(map(canonicalize_name, options.pop("exclude")))
     if options.pop("local"):
         out |= {name for name, found in installed().items() if not is_local(found.info)}
@@ -82,7 +82,14 @@ def frozen(options: dict[str, Any]) -> tuple[str, ...]:
 
 
 def show(names: list[str]) -> tuple[Details, ...]:
-    """What is known of these distributions. Raises: RequirementError for a name that is not installed."""
+    """Return the details of distributions.
+
+    Args:
+        names: The names of the distributions.
+
+    Raises:
+        RequirementError: One of them is not installed.
+    """
     here = installed()
     wanted = dict.fromkeys(map(canonicalize_name, names))
     missing = [name for name in wanted if name not in here]
@@ -93,12 +100,12 @@ def show(names: list[str]) -> tuple[Details, ...]:
 
 
 def is_local(path: str) -> bool:
-    """Whether it lies in the running environment, and not in the Python below it or with the user."""
+    """Return whether a path is in the running environment, not in the base Python or in the user's site directory."""
     return os.path.realpath(path).startswith(os.path.realpath(sys.prefix) + os.sep)
 
 
 def _needed_by() -> dict[str, list[str]]:
-    """Each installed distribution, and which ones it needs here."""
+    """The dependencies of each installed distribution in this environment."""
     found: dict[str, list[str]] = {}
     for edge in edges({name: Node(each.version, each.requires) for name, each in installed().items()}):
         found.setdefault(edge.requirer, []).append(edge.name)

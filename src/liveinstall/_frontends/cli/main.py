@@ -1,6 +1,6 @@
-"""`python -m liveinstall`, `liveinstall`: each verb of the API, `--json` for programs, an honest exit status.
+"""`python -m liveinstall`, `liveinstall`: every function of the API as a command, with `--json` and exit statuses.
 
-The statuses are in `statuses.py`.
+The exit statuses are in `exit_codes.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ _FORMAT = 1  # of the --json envelope
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status. Nothing is raised, so that others can run commands too."""
+    """Run one command. Never raises, so that other programs can run commands too.
+
+    Args:
+        arguments: The command line without the program, by default that of this process.
+
+    Returns:
+        The exit status.
+    """
     if arguments is None and "_ARGCOMPLETE" in os.environ:
         from liveinstall._frontends.cli.completion import answer
 
@@ -34,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         _show_misuse(error, as_json="--json" in words)
         return ExitCode.MISUSED
-    except SystemExit as error:  # it has shown its help, or the version
+    except SystemExit as error:  # the help or the version was shown
         return int(error.code or 0)
     if arguments is None:
         _warn_of_another_environment()
@@ -42,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: dict[str, Any]) -> int:
-    """Run what was parsed."""
+    """Run a parsed command line and return its exit status."""
     verb, as_json, debug = options.pop("verb"), options.pop("json"), options.pop("debug")
     options.pop("_yes", None)
     if "program" in options:
@@ -62,7 +69,7 @@ def run(options: dict[str, Any]) -> int:
         interrupted = LiveInstallError("Interrupted.")
         _show_failure(verb, "KeyboardInterrupt", interrupted, error if debug else None, as_json=as_json)
         return ExitCode.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  a person gets a line, with --debug the traceback
+    except Exception as error:  # noqa: BLE001  shown as one line, with --debug as a traceback
         _show_unexpected(verb, error, as_json=as_json, debug=debug)
         return ExitCode.UNEXPECTED
     if text:
@@ -75,11 +82,11 @@ def _envelope(verb: str | None, **more: Any) -> dict[str, Any]:
 
 
 def _tell(text: str) -> None:
-    """Print; whoever reads may have heard enough (`history | head`), and what was done is done."""
+    """Print; the reader may close the pipe early (`history | head`), which does not undo what was done."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python fails again at exit
 
 
 def _show_error(verb: str, error: LiveInstallError, *, as_json: bool, debug: bool) -> None:
@@ -90,7 +97,7 @@ def _show_error(verb: str, error: LiveInstallError, *, as_json: bool, debug: boo
 
 
 def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool) -> None:
-    """An error that has no type here. What was begun was taken back on its way, or will be at the next use."""
+    """Show an error of an unexpected type. An unfinished change was rolled back, or will be at the next use."""
     what = " ".join(str(error).split()).rstrip(".") or "no more is known"
     told = LiveInstallError(f"{what}.", todo="`check` says whether all is well; --debug shows where it failed.")
     told.unchanged = _what_is_left()
@@ -98,13 +105,13 @@ def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool)
 
 
 def _what_is_left() -> str:
-    """What can be said of the environment after an unexpected error; never more than what is seen on disk."""
+    """Describe the environment after an unexpected error, only from what is on disk."""
     from liveinstall._environment.target import current_site
     from liveinstall._transactions.transaction import is_interrupted
 
     try:
         interrupted = is_interrupted(current_site())
-    except Exception:  # noqa: BLE001  the error that is being shown may have the same cause
+    except Exception:  # noqa: BLE001  the cause may be that of the error being shown
         return "Whether a change was left half done is not known."
     return (
         "An interrupted change is left; the next start of Python goes on."
@@ -116,7 +123,7 @@ def _what_is_left() -> str:
 def _show_failure(
     verb: str | None, kind: str, error: LiveInstallError, cause: BaseException | None, *, as_json: bool
 ) -> None:
-    """One line, or one object; before it the traceback of `cause`."""
+    """Show an error as one line or one JSON object, after the traceback of `cause`."""
     if cause is not None:
         traceback.print_exception(cause)
     if as_json:
@@ -141,7 +148,7 @@ def _show_misuse(error: UsageError, *, as_json: bool) -> None:
 
 
 def _warn_of_another_environment() -> None:
-    """A script on PATH may be that of another environment than the one that is activated."""
+    """Warn if the script on PATH belongs to an environment other than the activated one."""
     active = os.environ.get("VIRTUAL_ENV", "")
     if sys.argv[0].endswith("__main__.py") or not active or os.path.realpath(active) == os.path.realpath(sys.prefix):
         return

@@ -1,4 +1,4 @@
-"""The command line's grammar and its help. What pip has an option for is spelt as pip spells it."""
+"""The parser of the command line and its help. Options that pip has, too, are spelled as in pip."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ COMMON = ("--json", "--debug", "-v", "--verbose")
 
 
 class UsageError(Exception):
-    """A command line that makes no sense; `usage` says which would."""
+    """An invalid command line; `usage` describes the valid ones."""
 
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
@@ -70,9 +70,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(words: Sequence[str]) -> dict[str, Any]:
-    """What was typed, by keyword. Where requirements may stand, options may stand among them, as for pip.
+    """Parse a command line. Options and requirements may be mixed, as in pip.
 
-    Raises UsageError; SystemExit after it has shown help or the version.
+    Args:
+        words: The command line without the program.
+
+    Returns:
+        The options by name.
+
+    Raises:
+        UsageError: The command line is invalid.
+        SystemExit: The help or the version was shown.
     """
     parser = build_parser()
     words = list(words)
@@ -87,7 +95,7 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
         found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         if words[:1] == ["uninstall"] and any(word.startswith(("-r", "--req")) for word in words):
-            verbs["uninstall"]._positionals._group_actions[0].nargs = "*"  # noqa: SLF001  the file has names
+            verbs["uninstall"]._positionals._group_actions[0].nargs = "*"  # noqa: SLF001  the file contains the names
         found = vars(parser.parse_args(words))
     found.pop(IDLE, None)
     if program is not None:
@@ -100,7 +108,7 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
 
 
 def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parser of each verb."""
+    """Return the parser of each command, by name."""
     verbs = next(action for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
     return cast("dict[str, argparse.ArgumentParser]", verbs.choices)
 
@@ -111,7 +119,11 @@ def _unknown(word: str, verbs: Sequence[str] | dict[str, Any]) -> str:
 
 
 def build_parser(prog: str = "") -> argparse.ArgumentParser:
-    """The whole grammar. `prog`: what was typed to get here."""
+    """Create the parser of the whole command line.
+
+    Args:
+        prog: The program as the user typed it; by default derived from `sys.argv`.
+    """
     rows = "\n".join(_row(status.value, meaning) for status, meaning in MEANINGS.items())
     parser = _Parser(
         prog=prog or _called(),
@@ -136,7 +148,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
 
 
 def _row(status: int, meaning: str) -> str:
-    """One line, or several, of at most 80 columns."""
+    """A row of the help, wrapped to at most 80 columns."""
     return textwrap.fill(meaning.replace("`", ""), 78, initial_indent=f"  {status:<5}", subsequent_indent=" " * 7)
 
 
@@ -159,7 +171,7 @@ def _add_changes(verbs: Any) -> None:
     _add_when(parser)
     home_verbs.add_verify(parser)
     _add_quiet(parser)
-    # pip asks before it removes; here a removal can be undone, so the question is not asked and -y means nothing.
+    # pip asks for confirmation; a removal can be undone here, so there is no confirmation and -y has no effect.
     parser.add_argument("-y", "--yes", action="store_true", dest="_yes", help=argparse.SUPPRESS)
     add = parser.add_argument
     add(
@@ -220,7 +232,7 @@ def _add_mending(verbs: Any) -> None:
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
-    called = verbs._prog_prefix  # noqa: SLF001  the examples are typed as this help was asked for
+    called = verbs._prog_prefix  # noqa: SLF001  the examples use the program name that the user typed
     examples = "".join(f"  {line if '$(' in line else f'{called} {line}'}\n" for line in _EXAMPLES[name])
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
@@ -234,7 +246,7 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    nothing = argparse.SUPPRESS  # or a verb's default would win over what was said before the verb
+    nothing = argparse.SUPPRESS  # otherwise a command's default would override an option before the command
     parser.add_argument("--json", action="store_true", default=nothing, help="print one JSON object for programs")
     parser.add_argument(
         *("-v", "--verbose", "--debug"), dest="debug", action="store_true", default=nothing, help="tracebacks and logs"

@@ -1,4 +1,4 @@
-"""The verbs of what lies side by side: `run --with`, `versions`, `registry`, `store`."""
+"""The commands for side-by-side versions: `run --with`, `versions`, `registry`, `store`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXAMPLES = {
     "store": ("store list", "store remove numpy==1.26.4"),
 }
 _PROGRAM = "(SCRIPT | -m MODULE | -c CODE) [ARGUMENT ...]"
-_REGISTRY = {  # action -> how many NAMEs follow it
+_REGISTRY = {  # action -> the number of NAMEs after it
     "create": (1, None),
     "show": (1, 1),
     "list": (0, 0),
@@ -46,7 +46,12 @@ _REGISTRY = {  # action -> how many NAMEs follow it
 
 
 def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add them to the grammar; `verb` adds one."""
+    """Add the commands to the command-line parser.
+
+    Args:
+        verbs: The subparsers of the command line.
+        verb: The function that adds one command to them.
+    """
     run = verb(verbs, "run", "run a program with other versions than the environment has, which stays as it is")
     run.usage = f"{run.prog} [--with REQUIREMENT] ... {_PROGRAM}"
     run.add_argument("program", nargs="*", help="its exit status; a script's block of metadata (PEP 723) counts")
@@ -73,7 +78,14 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """What argparse shall read of `run ...`, and the program: that one's options are its own."""
+    """Split `run ...` into the words for argparse and the program to run, whose options are not ours.
+
+    Args:
+        words: The command line.
+
+    Returns:
+        The words for argparse, and the program with its arguments, or None.
+    """
     at = 1
     while at < len(words):
         word = words[at]
@@ -138,7 +150,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def words_of(value: Any) -> str:
-    """What a person reads: nothing where a program has spoken."""
+    """Return the plain-text output for a value; empty if a program wrote its own output."""
     if isinstance(value, int):
         return ""
     if isinstance(value, RegistryLookup):
@@ -152,7 +164,7 @@ def words_of(value: Any) -> str:
 
 
 def status_of(value: Any) -> int:
-    """The exit status: the program's, or whether `registry check` has found something."""
+    """Return the exit status for a value: that of the program, or whether `registry check` found problems."""
     if isinstance(value, int):
         return int(value)
     return ExitCode.BROKEN if getattr(value, "problems", ()) else ExitCode.DONE

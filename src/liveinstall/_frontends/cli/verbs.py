@@ -1,4 +1,4 @@
-"""Each verb of the command line: what it calls, what a person reads of it, what a program gets, and its status."""
+"""The commands of the command line: the function that each calls, its plain text, its JSON and its exit status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _ensure(options: dict[str, Any]) -> Any:
 
 
 def _repair_room() -> Any:
-    """Imported only when it is asked for: no other verb needs what it needs."""
+    """The room that repairs; imported only when needed, because no other command needs its imports."""
     from liveinstall._verbs import repair
 
     return repair
@@ -67,12 +67,17 @@ _GROUPS = (home_verbs, archive_verbs, sidebyside_verbs)
 
 
 def _group(verb: str) -> ModuleType | None:
-    """The module that has a verb with others of its kind, and tells what such a one says and ends with."""
+    """The module of a group of commands, which defines their text and exit status; None for other commands."""
     return next((module for module in _GROUPS if verb in module.VERBS), None)
 
 
 def describe(verb: str, value: Any) -> str:
-    """What a person reads."""
+    """Return the plain-text output of a command.
+
+    Args:
+        verb: The command.
+        value: The value that it returned.
+    """
     if verb == "list":
         return value if isinstance(value, str) else render_listed(value)
     if verb == "show":
@@ -81,7 +86,7 @@ def describe(verb: str, value: Any) -> str:
     if group:
         return str(group.words_of(value))
     if verb == "hold":
-        return ""  # the program has spoken
+        return ""  # the program wrote its own output
     if verb == "freeze":
         return "\n".join(value)
     if verb == "completion":
@@ -108,7 +113,7 @@ _NOTHING = {
 
 
 def plain(value: Any) -> Any:
-    """A value for JSON: its fields, and what can be told from them."""
+    """Convert a value for JSON: its fields, and the properties that are derived from them."""
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if isinstance(value, (str, int)):
@@ -121,7 +126,12 @@ def plain(value: Any) -> Any:
 
 
 def status_of(verb: str, value: Any) -> int:
-    """The exit status of a verb that has ended well; of `hold` it is the program's."""
+    """Return the exit status of a command that raised no error; for `hold` it is that of the program.
+
+    Args:
+        verb: The command.
+        value: The value that it returned.
+    """
     group = _group(verb)
     if group:
         return int(group.status_of(value))

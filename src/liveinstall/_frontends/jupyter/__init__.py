@@ -1,1 +1,1 @@
-"""Notebooks: cards, magics and the extension of the Jupyter server."""
+"""Notebooks: cards, magics and the Jupyter server extension."""

@@ -1,9 +1,9 @@
-"""How values show themselves in a notebook: cards of HTML, with the plain text beside.
+"""How values are displayed in a notebook: HTML cards, together with the plain text.
 
-Whoever shows them takes something away: an untrusted notebook every declaration with var() and every <style>, a
-sanitised page most attributes and even <p>. So each card is plain lines in divs, says in words what its colour says,
-and has only inline styles. Colours are JupyterLab's own, so that they follow its theme, with a fallback for all others
-that can be read on white and on black.
+Every front end removes something: an untrusted notebook each declaration with var() and each <style>, a sanitised page
+most attributes and even <p>. So a card consists of plain lines in divs, repeats the meaning of its colour in words, and
+uses only inline styles. The colours are JupyterLab's own, so that they follow its theme; the fallback for other front
+ends is readable on white and on black.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ _GOOD = "var(--jp-success-color1, #2e8b57)"
 _WAITS = "var(--jp-warn-color1, #c77700)"
 _BAD = "var(--jp-error-color1, #d04437)"
 _PLAIN = "var(--jp-border-color1, #8a8a8a)"
-_MANY = 4  # names are not repeated in advice
+_MANY = 4  # from this number on, names are not repeated in advice
 _COLAB = "application/vnd.colab-display-data+json"
 
 
 def bundle(value: Any) -> dict[str, Any]:
-    """A value of the model by MIME type. Never raises: what cannot be rendered is left out."""
+    """Render a value of the model by MIME type. Never raises: a representation that fails is omitted."""
     try:
         found: dict[str, Any] = {"text/plain": show(value)}
-    except Exception:  # noqa: BLE001  a notebook would show a traceback in place of what happened
+    except Exception:  # noqa: BLE001  a notebook would show a traceback instead of the result
         found = {"text/plain": object.__repr__(value)}
     with suppress(Exception):
         found["text/html"] = render(value)
     with suppress(Exception):
         names = _imported(value) if detect() is FrontEnd.COLAB else []
-        if names:  # Colab shows them in a warning of its own, with a button that restarts
+        if names:  # Colab shows them in a warning of its own, with a restart button
             found[_COLAB] = {"pip_warning": {"packages": names}}
     return found
 
 
 def render(value: Any) -> str:
-    """Any value of the model as one element of HTML."""
+    """Render any value of the model as one HTML element."""
     match value:
         case Plan() | Result():
             return _request(value)
@@ -123,7 +123,7 @@ def _status(status: Status) -> str:
 
 
 def _holder(holder: Holder) -> str:
-    """What it uses in full is for programs: a server has a hundred distributions loaded."""
+    """A short form, because a server may use a hundred distributions; the full list is for programs."""
     more = len(holder.distributions) - _MANY * 3
     few = replace(holder, distributions=(*holder.distributions[: _MANY * 3], f"{more} more")) if more > 0 else holder
     who = f"pid {holder.pid}, this process" if holder.mine else f"pid {holder.pid}"
@@ -162,7 +162,7 @@ def _rows(rows: Rows[Any]) -> str:
 
 
 def _imported(value: Any) -> list[str]:
-    """The import names that wait for a restart, if a value tells of a change that does."""
+    """The imported top-level modules whose changes are pending until a restart, if the value is a Result."""
     from liveinstall._environment.holders import top_names
     from liveinstall._environment.installed import installed
 
@@ -174,13 +174,13 @@ def _imported(value: Any) -> list[str]:
 
 
 def _short(url: str) -> str:
-    """`https://host/.../name` of a long address; the plain text has all of it."""
+    """Shorten a long URL to `https://host/.../name`; the plain text has all of it."""
     start, _, name = url.rpartition("/")
     host = "/".join(start.split("/")[:3])
     return url if host == start else f"{host}/.../{name}"
 
 
-# The blocks of a card. Whatever they are given is escaped, or was.
+# The blocks of a card. They escape their arguments, except for those that are HTML already.
 
 _LINE = "margin: 4px 0; overflow-wrap: anywhere"
 
@@ -216,7 +216,7 @@ def _changes(changes: Iterable[Change]) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    """A name, and more cells of HTML. No <table>: nbconvert's sanitiser prints the <tbody> that it implies."""
+    """Rows of a name and HTML cells. Not a <table>: nbconvert's sanitiser prints the <tbody> that it implies."""
     width = max((len(row[0]) for row in rows), default=0) + 2
     name = f"display: inline-block; min-width: {width}ch"
     lines = [f"<b style='{name}'>{escape(first)}</b> {' '.join(filter(None, rest))}" for first, *rest in rows]
@@ -230,6 +230,11 @@ _STYLE = (
 
 
 def card(heading: str, text: str) -> dict[str, str]:
-    """A mime bundle."""
+    """Create the MIME bundle of a card.
+
+    Args:
+        heading: The title.
+        text: The plain text after it.
+    """
     html = f'<div style="{_STYLE}"><b>{escape(heading)}</b> {escape(text)}</div>'
     return {"text/plain": f"{heading} {text}".rstrip(), "text/html": html}

@@ -93,7 +93,7 @@ def _words(line: str) -> list[str]:
 
 
 def plain_requirements(body: str) -> list[str]:
-    """The lines of a cell without comments; none if a line is not a plain requirement, for example an option."""
+    """Return the lines of a cell without comments; none if a line is not a plain requirement, for example an option."""
     lines = [re.sub(r"(^|\s+)#.*", "", line).strip() for line in body.splitlines()]
     if any(re.match("-", line) or re.search(r"\s-|\\$|\$\{", line) for line in lines):
         return []
@@ -140,7 +140,7 @@ def _complete(_: Any, event: Any) -> list[str]:
 
 
 def candidates(words: Sequence[str]) -> list[str]:
-    """The completions after `words`, which follow `%liveinstall`: verbs, options, and names of distributions."""
+    """Return the completions after `words`, which follow `%liveinstall`: verbs, options, names of distributions."""
     verbs = parsers()
     verb = next((word for word in words if not word.startswith("-")), "")
     if not verb:

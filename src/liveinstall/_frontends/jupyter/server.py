@@ -1,8 +1,8 @@
-"""What a Jupyter server does for itself: it holds what it uses, and says what waits.
+"""The Jupyter server extension: it protects the distributions that the server uses, and reports pending changes.
 
-A file in our wheel enables this in every server of the environment, so that a kernel which upgrades tornado, traitlets
-or pyzmq does not replace them under the server that runs it. JupyterLab lists nothing of its own accord, so what waits
-is told where a server can tell it without a front end of ours: on a page, to programs, and in the server's log.
+A file in our wheel enables it in every server of the environment, so that a kernel that upgrades tornado, traitlets or
+pyzmq does not replace them while the server that runs the kernel uses them. JupyterLab cannot list pending changes
+without a front-end extension, so the server reports them itself: on a page, in an API for programs, and in its log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from liveinstall.errors import LiveInstallError
 if TYPE_CHECKING:
     from liveinstall.results import Pending
 
-_LOOK = 20_000  # milliseconds between two looks for what the log has not told
+_LOOK = 20_000  # milliseconds between two checks for pending changes that are not in the log yet
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>liveinstall</title>
 <style>body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2em }} th {{ font-weight: normal }}</style></head>
@@ -38,12 +38,12 @@ when the server is started again. <a href="api/pending">The same for programs</a
 
 
 def points() -> list[dict[str, str]]:
-    """What `_jupyter_server_extension_points` of a package is to return."""
+    """Return the value for a package's `_jupyter_server_extension_points`."""
     return [{"module": __name__, "name": "liveinstall"}]
 
 
 def _load_jupyter_server_extension(app: Any) -> None:
-    """Hold, and serve `/liveinstall/`. What cannot be had is logged; the server starts in any case."""
+    """Take the server's hold, and serve `/liveinstall/`. Failures are logged; the server starts in any case."""
     base = url_path_join(app.web_app.settings["base_url"], "liveinstall")
     app.web_app.add_handlers(
         ".*$",
@@ -63,21 +63,21 @@ def _load_jupyter_server_extension(app: Any) -> None:
 
 
 class _PendingWatch:
-    """Tells the log of each transaction that waits, once."""
+    """Writes each pending transaction to the log once."""
 
     def __init__(self, log: Any) -> None:
         self._log = log
-        self._told: set[tuple[str, str, str]] = set()  # who it waits for may change while it waits
+        self._told: set[tuple[str, str, str]] = set()  # the processes that a transaction waits for may change
 
     async def start(self) -> None:
         await self.look()
         PeriodicCallback(self.look, _LOOK).start()
 
     async def look(self) -> None:
-        """What fails is tried again at the next look, and told only to who debugs."""
+        """Log new pending transactions. A failure is logged at debug level only, and the next check tries again."""
         try:
             found = await _aside(pending)
-        except Exception as error:  # noqa: BLE001  a server has better things to do
+        except Exception as error:  # noqa: BLE001  the server must go on
             self._log.debug("liveinstall cannot read what waits: %r", error)
             return
         for item in found:
@@ -93,7 +93,7 @@ class _PendingWatch:
 
 
 class _Page(JupyterHandler):
-    """The environment at a glance, for people."""
+    """The status of the environment as a page."""
 
     auth_resource = "liveinstall"
 
@@ -104,7 +104,7 @@ class _Page(JupyterHandler):
 
 
 class _Api(APIHandler):
-    """The environment at a glance, for programs, in the envelope of the command line."""
+    """The status of the environment as JSON, in the envelope of the command line."""
 
     auth_resource = "liveinstall"
 
@@ -117,5 +117,5 @@ class _Api(APIHandler):
 
 
 async def _aside(look: Any) -> Any:
-    """Reading a large environment takes a moment, and a server serves others meanwhile."""
+    """Run a call in a thread: reading a large environment takes time, and the server must stay responsive."""
     return await asyncio.get_running_loop().run_in_executor(None, look)

@@ -1,8 +1,8 @@
-"""Restart an IPython kernel from within one of its cells, without a dialog and without running what is queued.
+"""Restart an IPython kernel from within one of its cells, without a dialog and without running the queued cells.
 
-The cell ends with an exception that is shown to nobody: an error makes the kernel drop the queued cells. When no cell
-runs and the answer is out, the process is replaced by a new kernel with the same arguments, ports and connection file,
-which reports back through the card's display id (`restarted`). Measured and rejected: a shutdown and `exit()` let
+The cell ends with an exception that is not displayed: an error makes the kernel drop the queued cells. When no cell
+runs and the reply is sent, the process is replaced by a new kernel with the same arguments, ports and connection file,
+which reports through the card's display id (`kernel_report`). Measured and rejected: a shutdown and `exit()` let
 queued cells run in the old process, and end in "The kernel appears to have died"; exec within the cell leaves it stuck.
 """
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from liveinstall.results import Change
 
 EXTENSION = "--ext=liveinstall._frontends.restart.kernel_report"
-_DELAY = 0.5  # seconds without a cell: the last one's answer must be out before the process is replaced
-_STEP = 0.05  # seconds between two looks
+_DELAY = 0.5  # seconds without a running cell: the last reply must be sent before the process is replaced
+_STEP = 0.05  # seconds between two checks
 _LAUNCHERS = ("ipykernel_launcher", "ipykernel")
 
 
@@ -42,12 +42,17 @@ class _Leave(BaseException):  # nothing failed, and `except Exception` in a cell
 
 
 def is_ours() -> bool:
-    """Whether this process is a kernel that ipykernel has launched, and nothing else."""
+    """Return whether this process is only a kernel, launched by ipykernel."""
     return any(one == "-m" and module in _LAUNCHERS for one, module in pairwise(sys.orig_argv))
 
 
 def leave(changes: Iterable[Change], lost: str) -> None:
-    """Show the card, have the process replaced as soon as no cell runs, and end the cell; outside of one it returns."""
+    """Show the card, schedule the replacement of the process for when no cell runs, and end the cell, if there is one.
+
+    Args:
+        changes: The pending changes that the restart applies.
+        lost: The sentence about the variables that will be lost.
+    """
     display = import_module("IPython.display").display
 
     shell = ipython()
@@ -67,7 +72,7 @@ def leave(changes: Iterable[Change], lost: str) -> None:
 
 
 def _plain(header: dict[str, Any]) -> dict[str, Any]:
-    """What of a message a reply to it refers to."""
+    """The part of a message's header that a reply refers to."""
     return {"header": header.get("header", {}), "metadata": {}, "content": {}}
 
 
@@ -76,12 +81,12 @@ def _runs_cell(shell: Any) -> bool:
 
 
 def _end_cell(shell: Any) -> None:
-    """Raise what is shown to nobody; the user's own handler of exceptions is put back."""
+    """Raise an exception that is not displayed; the user's own exception handler is restored."""
     before, handler = shell.custom_exceptions, shell.CustomTB
 
     def show_nothing(shell: Any, *_: Any, **__: Any) -> list[str]:
         shell.custom_exceptions, shell.CustomTB = before, handler
-        shell._last_traceback = []  # noqa: SLF001  the kernel's answer has it, and may find none otherwise
+        shell._last_traceback = []  # noqa: SLF001  the kernel's reply includes it, and it may not exist otherwise
         return []
 
     shell.set_custom_exc((_Leave,), show_nothing)
@@ -89,7 +94,7 @@ def _end_cell(shell: Any) -> None:
 
 
 def _replace_when_idle(shell: Any, report: dict[str, Any]) -> None:
-    """Wait for the end of whatever runs: a `finally:` of this cell, or another cell."""
+    """Replace the process once nothing runs: neither a `finally:` of this cell nor another cell."""
     idle = 0.0
     while idle < _DELAY:
         time.sleep(_STEP)
@@ -101,7 +106,7 @@ def _replace_when_idle(shell: Any, report: dict[str, Any]) -> None:
 
 
 def is_busy(shell: Any) -> bool:
-    """Whether a cell runs: in some thread, or as a task that awaits something."""
+    """Return whether a cell runs: in some thread, or as a task that awaits something."""
     names = {"run_cell", "run_cell_async"}
     for frame in sys._current_frames().values():  # noqa: SLF001
         if any(one.f_code.co_name in names for one, _ in walk_stack(frame)):
@@ -113,13 +118,19 @@ def is_busy(shell: Any) -> bool:
 
 
 def update(kernel: Any, report: dict[str, Any], data: dict[str, str]) -> None:
-    """Turn the card of a restart into another one."""
+    """Replace the content of a restart's card.
+
+    Args:
+        kernel: The IPython kernel.
+        report: What identifies the card: its display id and the message that it belongs to.
+        data: The new content by MIME type.
+    """
     content = {"data": data, "metadata": {}, "transient": {"display_id": report["display_id"]}}
     kernel.session.send(kernel.iopub_socket, "update_display_data", content, parent=report["parent"])
 
 
 def _replace(shell: Any, report: str) -> None:
-    """Become a new kernel. Raises OSError, and then this one goes on."""
+    """Replace the process by a new kernel; after an OSError this kernel continues."""
     here = ""
     with suppress(OSError):
         here = os.getcwd()
@@ -129,7 +140,7 @@ def _replace(shell: Any, report: str) -> None:
     try:
         with variables_for_exec() as variables, _given_streams():
             with suppress(OSError):
-                os.chdir(shell.starting_dir)  # as the server would start it
+                os.chdir(shell.starting_dir)  # where the server would start it
             os.execve(python, [python, *words, EXTENSION], {**variables, RESTARTED: report})  # noqa: S606
     except OSError:
         with suppress(Exception):
@@ -140,7 +151,7 @@ def _replace(shell: Any, report: str) -> None:
 
 @contextmanager
 def _given_streams() -> Iterator[None]:
-    """Within, the process's own output goes where it went at its start, not into ipykernel's pipes, which end here."""
+    """Restore the original output streams of the process: ipykernel's pipes do not survive the replacement."""
     kept = []
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):

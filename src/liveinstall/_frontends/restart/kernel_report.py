@@ -1,6 +1,7 @@
-"""The other end of `restart_kernel`: an IPython extension by which a new kernel says that it is there.
+"""The counterpart of `kernel`: an IPython extension with which the new kernel reports the restart.
 
-It turns the card of the old kernel's cell into what is in place now, and tells the front end that the kernel is idle.
+It updates the card in the old kernel's cell to the versions that are installed now, and sends the front end the idle
+status of the kernel.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from liveinstall._system.settings import RESTARTED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_DELAY = 1.0  # seconds until the front end listens again
+_DELAY = 1.0  # seconds until the front end receives messages again
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Report soon, once."""
+    """Schedule the report, once; IPython calls it at the start of the new kernel.
+
+    Args:
+        shell: The InteractiveShell.
+    """
     text = os.environ.pop(RESTARTED, "")
     kernel = getattr(shell, "kernel", None)
     if text and kernel is not None:
@@ -39,7 +44,14 @@ def _report(kernel: Any, report: dict[str, Any]) -> None:
 
 
 def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
-    """The card: which of `changes` (name, new version or None for a removal) are in place in this process."""
+    """Create the card that says which changes this process uses.
+
+    Args:
+        changes: Pairs of a name and its new version, or None for a removal.
+
+    Returns:
+        The card by MIME type.
+    """
     invalidate_caches()
     done, not_done = [], []
     for name, new in changes:
@@ -54,7 +66,7 @@ def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
 
 
 def version_of(name: str) -> str | None:
-    """The version that imports find in this process."""
+    """Return the version of a distribution that imports find in this process, or None."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -62,7 +74,7 @@ def version_of(name: str) -> str | None:
 
 
 def _why() -> str:
-    """What it waits for now, or why it was set aside."""
+    """What a pending transaction waits for now, or why it was set aside."""
     with suppress(Exception):
         pending = import_module("liveinstall._verbs.pending").pending()
         return "; ".join(item.waits_for for item in pending)

@@ -1,4 +1,4 @@
-"""What a restart would lose: the user's variables, the big ones by name. Cheap, and safe against odd objects."""
+"""The user's variables that a restart loses, large ones by name. Cheap, and safe with unusual objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_DATA = (ModuleType, FunctionType, type)
 
 
 def variables() -> dict[str, Any]:
-    """What the user has defined, by name: not what a front end, an import or a definition put there."""
+    """Return the user's variables by name, without those from a front end, an import or a definition."""
     shell = ipython()
     if shell is None:
         found, hidden = vars(sys.modules["__main__"]), {}
@@ -30,31 +30,35 @@ def variables() -> dict[str, Any]:
         if not name.startswith("_")
         and type(value).__module__ != "ptpython.repl"  # its own `exit`
         and name not in hidden
-        and not issubclass(type(value), _NO_DATA)  # isinstance may ask the object
+        and not issubclass(type(value), _NO_DATA)  # isinstance may run code of the object
     }
 
 
 def size(value: Any) -> int:
-    """Bytes of memory, as far as the object itself says so at once; 0 where asking would run anybody's slow code.
+    """Return the bytes of memory of an object, if they are quickly available; 0 if slow foreign code would run.
 
-    A container counts without what is in it.
+    The content of a container is not counted.
     """
     try:
         if getattr_static(type(value), "nbytes", None) is not None:  # numpy, a pandas Series, torch, xarray
             found = value.nbytes
         elif type(value).__module__.startswith("pandas."):
-            found = sum(value.memory_usage(deep=False))  # its __sizeof__ would look at each string
+            found = sum(value.memory_usage(deep=False))  # its __sizeof__ would examine each string
         elif isinstance(getattr_static(type(value), "__sizeof__"), (MethodDescriptorType, WrapperDescriptorType)):
-            found = sys.getsizeof(value)  # no Python code
+            found = sys.getsizeof(value)  # runs no Python code
         else:
             return 0
         return int(found)
-    except Exception:  # noqa: BLE001  whatever somebody's object does, a restart must not fail for it
+    except Exception:  # noqa: BLE001  a restart must not fail because of a user's object
         return 0
 
 
 def lost_words(found: Mapping[str, Any] | None = None) -> str:
-    """A sentence that says what is lost and names what is big; empty when there is nothing."""
+    """Return a sentence about the variables that are lost, with the names of large ones; empty if there are none.
+
+    Args:
+        found: The variables by name, by default those of the user.
+    """
     found = variables() if found is None else found
     big = sorted(_big(found), key=lambda item: -item[1])[:_NAMED]
     if not found:
@@ -66,7 +70,7 @@ def lost_words(found: Mapping[str, Any] | None = None) -> str:
 
 
 def _big(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The name and size of each big object, once, however many names it has."""
+    """The name and size of each large object, once, even if it has several names."""
     seen = set()
     for name, value in found.items():
         if id(value) not in seen:
@@ -77,5 +81,5 @@ def _big(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def words(count: int) -> str:
-    """`1.2 GB`, `300 MB`."""
+    """Format a number of bytes, for example `1.2 GB` or `300 MB`."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"  # noqa: PLR2004

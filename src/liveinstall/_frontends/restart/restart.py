@@ -61,7 +61,7 @@ def restart() -> None:
 
 
 def why_not(place: FrontEnd) -> str:
-    """How to restart by hand in a front end; empty if `restart()` works there."""
+    """Return how to restart by hand in a front end; empty if `restart()` works there."""
     if place.is_kernel:
         from liveinstall._frontends.restart.kernel import is_ours
 
@@ -69,14 +69,14 @@ def why_not(place: FrontEnd) -> str:
     if place in _PRESS:
         return _PRESS[place]
     if os.name == "nt":
-        return _AGAIN  # exec ends the process there, and the console goes on with the shell
+        return _AGAIN  # exec ends the process there, and the console returns to the shell
     if program() or not _is_terminal():
-        return _AGAIN  # a program that embeds Python would open once more; of a piped input the rest would be lost
+        return _AGAIN  # a program that embeds Python would start again; the rest of a piped input would be lost
     return _PRESS[FrontEnd.SCRIPT] if _is_inside_program(place) else ""
 
 
 def waiting() -> tuple[Change, ...]:
-    """The pending changes, which the next start of Python applies."""
+    """Return the pending changes, which the next start of Python applies."""
     try:
         return tuple(change for item in pending() if item.state == "pending" for change in item.changes)
     except LiveInstallError:  # an unsupported environment has no pending changes, but can be restarted all the same
@@ -103,7 +103,7 @@ def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
     with_it = "; ".join(map(str, changes)) or "nothing waits"
     print(" ".join(filter(None, (f"Restarting Python: {with_it}.", lost))), file=sys.stderr)
     with suppress(Exception):
-        atexit._run_exitfuncs()  # noqa: SLF001  exec does not, and they write the history
+        atexit._run_exitfuncs()  # noqa: SLF001  exec does not run them, and they write the history
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
