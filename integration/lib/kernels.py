@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,8 @@ def _url_of(runtime: Path, process: subprocess.Popen[bytes]) -> str:
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end and process.poll() is None:
         for path in runtime.glob("jpserver-*.json"):
-            return str(json.loads(path.read_text(encoding="utf-8"))["url"])
+            with suppress(ValueError):  # it is being written
+                return str(json.loads(path.read_text(encoding="utf-8"))["url"])
         time.sleep(0.1)
     raise AssertionError("the server did not start")
 
