@@ -1,6 +1,7 @@
-"""Metadata for `importlib_metadata`, the backport, and for copies of it: its own classes, and not Python's.
+"""Metadata for `importlib_metadata`, the backport, and for copies of it: in its own classes instead of Python's.
 
-A finder is asked by either library, and each promises its users a Distribution of its own (`isinstance`, `origin`, what
+Both libraries call the same finder, and each promises its users a Distribution of its own class
+(`isinstance`, `origin`, what
 a missing key does).
 """
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @cache
 def converter(library: str) -> Callable[[Distribution], Distribution]:
-    """What makes Distributions of Python's into those of the loaded module `library`; unchanged where it has none."""
+    """Return a converter from Python's Distributions to those of the module `library`; no change if it has none."""
     own, by_path = attribute(library, "Distribution"), attribute(library, "PathDistribution")
     if not isinstance(own, type) or not isinstance(by_path, type):
         return lambda found: found
@@ -44,7 +45,7 @@ def converter(library: str) -> Callable[[Distribution], Distribution]:
         if isinstance(found, own):
             return found
         if type(found) is PathDistribution:
-            return by_path(found._path)  # noqa: SLF001  `at()` would make the same
+            return by_path(found._path)  # noqa: SLF001  `at()` would return the same
         return Converted(found)
 
     return convert

@@ -1,6 +1,6 @@
-"""The default environment, taken out of `sys.path` while a finder is exclusive.
+"""Removal of the default environment from `sys.path` while a finder is exclusive.
 
-Taking it out there, rather than refusing names, also hides it from `pkgutil` and `importlib.metadata`. Only what
+Removing it there, rather than refusing names, also hides it from `pkgutil` and `importlib.metadata`. Only what
 liveinstall itself needs can still be imported from it.
 """
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 _NEEDED = frozenset({"liveinstall", "_liveinstall_boot", "filelock", "installer", "packaging", "pip"})
-_EDITABLE = "__editable__"  # how the modules are called with which setuptools puts editable projects on sys.meta_path
+_EDITABLE = "__editable__"  # in the names of the modules by which setuptools adds editable projects to sys.meta_path
 
 
 class EnvironmentIsolation:
-    """The default environment's places; `needed`: True, or the names that can be imported from it all the same."""
+    """The default environment's places; `needed`: True, or the names that can still be imported from it."""
 
     def __init__(self, needed: Collection[str] | bool) -> None:
         self._needed = _NEEDED if needed is True else frozenset(needed or ()) | _NEEDED
@@ -31,7 +31,7 @@ class EnvironmentIsolation:
         self._finders: list[object] = []
 
     def close(self) -> None:
-        """Take it out of `sys.path`, with the finders of editable projects; again, since Python may add to it later."""
+        """Remove it and the finders of editable projects; can be repeated, since Python may add to `sys.path` later."""
         if self._places is None:
             self._places = default_places()
         places = self._places
@@ -46,14 +46,14 @@ class EnvironmentIsolation:
                 remove_finder(finder)
 
     def open(self) -> None:
-        """Put it back."""
+        """Restore the default environment."""
         sys.path += [path for path in self._taken if path not in sys.path]
         for finder in self._finders:
             place_last(finder)
         self._taken, self._finders = [], []
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """What may be taken from it. Raises: ModuleNotFoundError for what only it has, with the reason."""
+        """Find a permitted module in it. Raises: ModuleNotFoundError for other modules only it has, with the reason."""
         self.close()
         if name in self._needed:
             return PathFinder.find_spec(name, self._taken)
@@ -68,7 +68,7 @@ class EnvironmentIsolation:
 
 
 def _is_for_site() -> bool:
-    """Whether it is site.py that imports, for a line of a .pth file: a failure there is a traceback at every start."""
+    """Whether site.py imports for a line of a .pth file: a failure there prints a traceback at every start."""
     frame = sys._getframe(2)  # noqa: SLF001
     while frame is not None:
         if frame.f_globals.get("__name__") == "site":
@@ -78,7 +78,7 @@ def _is_for_site() -> bool:
 
 
 def default_places() -> list[str]:
-    """site-packages of this interpreter, and what path lines of .pth files there name."""
+    """Return the site-packages of this interpreter and the paths named by .pth files there."""
     site = sys.modules.get("site")
     if site is None:
         return []  # -S

@@ -1,4 +1,4 @@
-"""Places on `sys.path` and in `__path__`: how Python lists and finds modules in what is no directory."""
+"""Path hooks: list and find the modules of archives and wheels on `sys.path` and in `__path__`."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class PlacesHook:
-    """An entry of `sys.path_hooks` for what these owners have in their places."""
+    """An entry of `sys.path_hooks` for the modules that these owners have in their places."""
 
     def __init__(self, owners: Sequence[Owner]) -> None:
         self._owners = {owner.place: owner for owner in owners}
 
     def __call__(self, path: str) -> PlaceFinder:
-        """The finder of a path; ImportError if it is in none of the places."""
+        """Return the finder of a path; raise ImportError if the path is in none of the places."""
         for place, owner in self._owners.items():
             if path == place or path.startswith(place + os.sep):
                 return PlaceFinder(owner, path[len(place) + 1 :].replace(os.sep, "/"))
         raise ImportError(f"{path} is in no place of ours", path=path)
 
     def install(self) -> None:
-        """Be the first, before the hooks for archives and directories."""
+        """Insert the hook first, before those for archives and directories."""
         self.remove()
         if self._owners:
             sys.path_hooks.insert(0, self)
             self._forget()
 
     def remove(self) -> None:
-        """Be gone."""
+        """Remove the hook."""
         if self in sys.path_hooks:
             sys.path_hooks[:] = [hook for hook in sys.path_hooks if hook is not self]
             self._forget()
@@ -53,14 +53,14 @@ class PlaceFinder:
         self._inner = inner
 
     def find_spec(self, name: str, target: object = None) -> ModuleSpec | None:  # noqa: ARG002  Python's signature
-        """How to load a module that lies in this directory."""
+        """Return the spec of a module in this directory."""
         here = self._inner.replace("/", ".")
         if name.rpartition(".")[0] != here:
             return None  # a directory under another name: such a module would be loaded twice
         return self._owner.find_spec(name)
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
-        """The modules of this directory but namespaces, and whether each is a package."""
+        """List the modules of this directory except namespace packages, and whether each is a package."""
         if not self._inner:
             kinds = ((name, self._owner.is_package(name)) for name in self._owner.names())
             yield from ((prefix + name, kind) for name, kind in kinds if kind is not None)
@@ -72,19 +72,19 @@ class PlaceFinder:
                 yield prefix + last, path.rpartition("/")[2].startswith("__init__.")
 
     def invalidate_caches(self) -> None:
-        """Let the owner look again."""
+        """Clear the caches of the owner."""
         self._owner.invalidate_caches()
 
 
 class WheelsHook:
-    """An entry of `sys.path_hooks` for wheels on `sys.path`, before Python's own, which takes them for zip files."""
+    """An entry of `sys.path_hooks` for wheels on `sys.path`, before Python's hook, which treats them as zips."""
 
     def __init__(self, open_wheel: Callable[[str], Owner]) -> None:
         self._open = open_wheel
         self._owners: dict[str, Owner] = {}
 
     def __call__(self, path: str) -> PlaceFinder | NoFinder:
-        """The finder of a wheel, or of a directory in it; ImportError if the path leads to none."""
+        """Return the finder of a wheel or of a directory in it; raise ImportError for any other path."""
         head, found, inner = path.partition(".whl" + os.sep)
         place = head + ".whl" if found else path
         if not place.endswith(".whl") or not os.path.isfile(place):
@@ -102,10 +102,10 @@ class WheelsHook:
 
 
 class NoFinder:
-    """Finds nothing: a wheel that was refused must not be taken for a zip file by the next hook."""
+    """Finds nothing, so that the next hook does not treat a refused wheel as a zip file."""
 
     def find_spec(self, name: str, target: object = None) -> None:
-        """Nothing."""
+        """Return None for every name."""
 
 
 def _warn(words: str) -> None:

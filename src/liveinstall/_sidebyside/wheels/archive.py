@@ -1,4 +1,4 @@
-"""An open wheel, and what is written beside it: with nothing but the standard library, in any process."""
+"""An open wheel and the files written beside it. Needs only the standard library; works in any process."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
     from liveinstall._sidebyside.wheels.record import WheelRecord
 
-# What `zipfile` raises over a damaged archive.
+# The exceptions that `zipfile` raises for a damaged archive.
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, KeyError)
 
-READY = b"ready\n"  # the first that the helper says
+READY = b"ready\n"  # the first output of the helper
 
 
 class WheelArchive:
-    """An open wheel: `files` are paths as in site-packages; what is read is compared with RECORD."""
+    """An open wheel: `files` are paths as in site-packages; content is checked against RECORD."""
 
     def __init__(self, path: str, record: WheelRecord | None = None) -> None:
-        """Open it. `record`: what it must still be. Raises: OwnerError."""
+        """Open it. `record`: the record that it must still match. Raises: OwnerError."""
         self.path = path
         self._open()
         if record is not None and record.stat != self.stat:
             raise changed(path)
         names = [info.filename for info in self.zip.infolist() if not info.is_dir()]
         heads = (name.removesuffix("/RECORD") for name in names if name.endswith(".dist-info/RECORD"))
-        info = next((head for head in heads if "/" not in head), "")  # others are of what it has vendored
+        info = next((head for head in heads if "/" not in head), "")  # others belong to vendored distributions
         moved = re.compile(re.escape(info.removesuffix(".dist-info")) + r"\.data/(purelib|platlib)/")
         self.files = {moved.sub("", name, count=1): name for name in names if "__pycache__" not in name.split("/")}
         self._hashes = {path: hashed for path, hashed, _ in record_rows(self.zip.read(f"{info}/RECORD").decode())}
@@ -63,7 +63,7 @@ class WheelArchive:
             raise changed(self.path)
 
     def read(self, path: str) -> bytes:
-        """A file by its path as in site-packages. Raises: FileNotFoundError, OwnerError."""
+        """Read a file by its path as in site-packages. Raises: FileNotFoundError, OwnerError."""
         if self._process != os.getpid():
             self._open_again()
         name = self.files.get(path)
@@ -82,17 +82,17 @@ class WheelArchive:
 
 
 def failed(path: str, what: str, todo: str = "") -> OwnerError:
-    """The error for a wheel."""
+    """Return the error for a wheel."""
     return OwnerError(f"{path} {what}.", todo=todo, place=path)
 
 
 def changed(path: str) -> OwnerError:
-    """The error for a wheel that is not what it was."""
+    """Return the error for a wheel that has changed."""
     return failed(path, "has changed since it was first used here", todo="Start Python anew.")
 
 
 def write(path: str, content: bytes) -> None:
-    """Write a file aside and rename it in, in a directory of this user's alone. Raises: OSError."""
+    """Write a temporary file and rename it, in a directory private to this user. Raises: OSError."""
     directory = os.path.dirname(path)
     make_private(directory)
     handle, draft = tempfile.mkstemp(dir=directory, prefix=".draft-")
@@ -107,6 +107,6 @@ def write(path: str, content: bytes) -> None:
 
 
 def keep_code(path: str, code: CodeType) -> None:
-    """Keep a module's code for the next process; where that fails, it compiles again."""
+    """Keep a module's code for the next process, which compiles it again if this fails."""
     with suppress(OSError):
         write(path, MAGIC_NUMBER + marshal.dumps(code))
