@@ -54,8 +54,8 @@ CODE = """
 import sys
 assert sys.prefix == {root!r}, sys.prefix  # nothing else is ever changed
 sys.executable = {host!r}  # as desktop programs have it
-import liveinstall as li
-print(li.ensure("alpha", no_index=True, find_links={wheels!r}).installed[0].name)
+import liveinstall as li, fake_engine
+print(li.ensure("alpha").installed[0].name)
 import alpha
 print(li.status().python, li.status().python_from.startswith("found beside"))
 """
@@ -63,7 +63,7 @@ print(li.status().python, li.status().python_from.startswith("found beside"))
 
 def test_ensure_works_in_a_host_and_no_second_host_starts(env, host):
     env.wheel("alpha", "1.0", {"alpha.py": "V = 1\n"})
-    code = CODE.format(root=str(env.root), host=str(host), wheels=str(env.wheels))
+    code = CODE.format(root=str(env.root), host=str(host))
     done = subprocess.run(
         [host, env.root / "bin" / "python", code],
         env=env.variables(),
