@@ -40,8 +40,8 @@ def test_another_users_directory_is_not_swept_and_no_link_is_followed(tmp_path, 
     assert not (tmp_path / "created").exists() and (planted / "file").exists()
     theirs = left(tmp_path, "made-2")
     parent = os.stat(tmp_path).st_uid
-    monkeypatch.setattr(room, "_is_safe", lambda about: about.st_uid == parent)
-    monkeypatch.setattr(room, "_user", lambda: parent + 1)
+    monkeypatch.setattr(room, "keeps_apart", lambda about: about.st_uid == parent)
+    monkeypatch.setattr(room, "user", lambda: parent + 1)
     sweep(str(tmp_path), "made-")
     assert (theirs / "file").exists()
 

@@ -60,11 +60,11 @@ def sweep(parent: str, prefix: str) -> None:
     """Remove what dead makers of this user have left, where nobody else can put something in its place."""
     with suppress(OSError):
         about = reached(parent)
-        if about is None or not _is_safe(about):
+        if about is None or not keeps_apart(about):
             return
         for entry in os.scandir(parent):
             with suppress(OSError):
-                is_ours = entry.name.startswith(prefix) and entry.stat(follow_symlinks=False).st_uid == _user()
+                is_ours = entry.name.startswith(prefix) and entry.stat(follow_symlinks=False).st_uid == user()
                 if is_ours and entry.is_dir(follow_symlinks=False):
                     _sweep(entry.path)
 
@@ -82,21 +82,12 @@ def _sweep(directory: str) -> None:
             os.close(handle)
 
 
-def _is_safe(about: os.stat_result) -> bool:
-    """Whether in this directory only its owner, root or this user, can rename what this user has made."""
-    return keeps_apart(about)
-
-
-def _user() -> int:
-    return user()
-
-
 def private_directory(name: str) -> str:
     """A directory of this user's among the system's temporary files; all of these where somebody else has the name."""
     temporary = _temporary()
     if not hasattr(os, "geteuid"):
         return temporary
-    path = os.path.join(temporary, f"{name}-{_user()}")
+    path = os.path.join(temporary, f"{name}-{user()}")
     try:
         make_private(path)
     except PermissionError:
@@ -113,6 +104,6 @@ def _temporary() -> str:
     with suppress(OSError, AttributeError):
         if not chosen and os.access(_MEMORY, os.W_OK | os.X_OK) and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
             about = reached(_MEMORY)
-            if about is not None and _is_safe(about):
+            if about is not None and keeps_apart(about):
                 return _MEMORY
     return tempfile.gettempdir()
