@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from _liveinstall_boot import codec, files, trees
 from _liveinstall_boot.layout import PART as PART_SUFFIX
-from _liveinstall_boot.layout import REPLACED, STATE
-from liveinstall._environment.claims import Claims, bringing, claims_of, overlapping
+from _liveinstall_boot.layout import STATE
+from liveinstall._changes.installed_overlaps import Aside
+from liveinstall._environment.claims import Claims, bringing, claims_of, digest_of
 from liveinstall._environment.installed import in_directory, read_distribution
 from liveinstall._model import roots_of
 from liveinstall._planning.graph import Node, named
@@ -29,15 +30,13 @@ from liveinstall._staging.restore import copy_or_link
 from liveinstall._staging.stage import in_the_way
 from liveinstall._transactions import history
 from liveinstall._transactions.pending import Handover, PendingChange
-from liveinstall.results import Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from liveinstall._model import Distribution
     from liveinstall._planning.overlaps import Move
-    from liveinstall.results import Target
+    from liveinstall.results import Overlap, Target
 
 
 class New(NamedTuple):
@@ -246,53 +245,6 @@ def _holder(there: str, order: Sequence[str], old: Mapping[str, str], aside: set
         return matching[0] if matching else NOBODY
     again = [name for name in order if old.get(name) == there]
     return again[0] if again else inside[0]
-
-
-def digest_of(path: str) -> str:
-    """The sha256 of a file, empty where there is none."""
-    try:
-        return str(files.sha256(path))
-    except OSError:
-        return ""
-
-
-class Aside:
-    """The files of installed distributions that are laid aside because another one has their path."""
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.root = os.path.join(target.site, STATE, REPLACED)
-        try:
-            self.names = set(os.listdir(self.root))
-        except OSError:
-            self.names = set()
-
-    def has(self, found: Distribution, path: str) -> bool:
-        """Whether a distribution's file of `path` lies there."""
-        known = codec.stem(found.name, found.version) + PART_SUFFIX in self.names
-        return known and os.path.lexists(self.path(found, path))
-
-    def path(self, found: Distribution, path: str) -> str:
-        """Where it would lie."""
-        tree = trees.replaced_tree(
-            self.target.site, os.path.dirname(found.info), roots_of(self.target), found.name, found.version
-        )
-        return os.path.join(str(tree.root), tree.inner(path))
-
-
-def overlaps_here(target: Target) -> tuple[Overlap, ...]:
-    """The files that installed distributions bring with different contents, whoever has installed them."""
-    homes = dict.fromkeys((target.site, target.platlib))
-    here = {found.name: found for home in homes for found in in_directory(home) if not found.is_legacy}
-    aside = Aside(target)
-    found = []
-    for path, names in sorted(overlapping(here.values()).items()):
-        there = digest_of(path)
-        owner = next((name for name in sorted(names) if names[name] == there), "")
-        others = tuple(name for name in names if names[name] != there)
-        kept = tuple(name for name in others if aside.has(here[name], path))
-        found.append(Overlap(path, owner, others, kept))
-    return tuple(found)
 
 
 class _Places:
