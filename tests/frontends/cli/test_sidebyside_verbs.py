@@ -127,7 +127,7 @@ def test_a_request_that_contradicts_itself_is_told_as_such(world, tmp_path):
     told(world, "install", "--parallel", "-q", "alpha==1.0")
     done = command(world, "run", "--with", "alpha<2", "--with", "alpha>=2", "-c", "print('ran')", WHEELS=str(tmp_path))
     assert done.returncode == 1 and not done.stdout
-    assert "alpha<2 was asked for; alpha>=2 was asked for" in done.stderr
+    assert "alpha<2 was requested; alpha>=2 was requested" in done.stderr
 
 
 def test_a_script_s_own_block_of_metadata_counts(world, tmp_path):
