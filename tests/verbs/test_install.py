@@ -111,7 +111,7 @@ show(r)
     )
     assert sorted(name for name, *_ in seen["staged"]) == ["alpha", "gamma"]
     assert [name for name, *_ in seen["installed"]] == ["delta"]
-    assert seen["reasons"]["gamma"] == "it needs alpha 2.0, which waits"
+    assert seen["reasons"]["gamma"] == "it depends on alpha 2.0, which is pending"
     assert env.bare("import alpha, gamma; print(alpha.__version__)").stdout == "2.0\n"
 
 
@@ -178,7 +178,7 @@ def test_when_now_refuses_and_changes_nothing(env):
 def test_when_restart_makes_everything_wait(env):
     env.wheel("alpha", "1.0")
     done = env.run("print(li.install('alpha', when='restart').staged[0].reason)")
-    assert done.stdout == "you asked for it to wait\n"
+    assert done.stdout == "deferred as requested\n"
     assert env.bare("import alpha").returncode == 0
 
 

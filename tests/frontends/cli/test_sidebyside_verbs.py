@@ -223,7 +223,7 @@ def test_what_is_wrong_with_a_registry_is_found(world, tmp_path):
         "has beta 1.0": text.replace("beta==1.0", "beta==9.0"),
         "is in two places": text + "alpha -> elsewhere-1-py3-none-any\n",
         "has no module nothing": text + f"nothing -> {tmp_path}\n",
-        "beta needs alpha<2, and alpha 2.0 is installed": "\n".join(
+        "beta requires alpha<2, but alpha 2.0 is installed": "\n".join(
             line for line in text.splitlines() if not line.startswith("alpha")
         ),
     }
