@@ -199,12 +199,12 @@ def choice(env):
 def test_without_a_way_around_the_newest_is_staged_and_it_says_so(choice):
     seen = choice.json(SHOW + "import core\nshow(li.install('tool', prefer='loaded'))")
     assert seen["staged"] == ["tool 2.0", "core 1.0 -> 2.0"]
-    assert seen["notes"] == ["the versions that are loaded cannot satisfy this"]
+    assert seen["notes"] == ["the loaded versions cannot satisfy the request"]
 
 
 def test_a_request_that_had_to_wait_offers_it(choice):
     seen = choice.json(SHOW + "import core\nshow(li.install('tool'))")
-    assert seen["notes"] == ['prefer="loaded" would first try the versions that are loaded, which need no restart']
+    assert seen["notes"] == ['prefer="loaded" keeps loaded versions where possible, and may avoid the restart']
     assert choice.json(SHOW + "import core\nshow(li.install('core>=2'))")["notes"] == []
 
 

@@ -336,7 +336,7 @@ def test_what_comes_first_on_the_path_is_told(env):
     path = os.pathsep.join([str(first), env.variables()["PYTHONPATH"]])
     env.wheel("alpha", "2.0", {"alpha.py": "V = 2\n"})
     told = env.json("print(json.dumps(li.install('alpha>=2').notes))", PYTHONPATH=path)
-    assert told == [f"alpha 1.0 in {first} is first on sys.path, so imports find that"]
+    assert told == [f"alpha 1.0 in {first} comes first on sys.path, so it is still imported"]
     assert env.run("import alpha; print(alpha.V)", PYTHONPATH=path).stdout == "1\n"
     assert env.bare("import alpha; print(alpha.V)").stdout == "2\n"
 

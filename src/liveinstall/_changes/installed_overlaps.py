@@ -1,4 +1,4 @@
-"""Which installed distributions bring the same paths with different contents, and whose files are kept aside."""
+"""The paths that installed distributions share with different contents, and the files that are set aside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Aside:
-    """The files of installed distributions that are kept aside because another distribution has their path."""
+    """The files of installed distributions that are set aside because another distribution owns their path.
+
+    Attributes:
+        target: The environment.
+        root: The directory of these files, absolute.
+        names: The names of the directories in it, one for each distribution.
+    """
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -31,19 +37,19 @@ class Aside:
             self.names = set()
 
     def has(self, distribution: Distribution, path: str) -> bool:
-        """Return whether the distribution's file of `path`, an absolute path, is kept aside."""
+        """Return whether the distribution's file for `path`, an absolute path, is set aside."""
         known = codec.stem(distribution.name, distribution.version) + PART_SUFFIX in self.names
         return known and os.path.lexists(self.path(distribution, path))
 
     def path(self, distribution: Distribution, path: str) -> str:
-        """Return the path where the distribution's file of `path` is kept, whether it is there or not."""
+        """Return where the distribution's file for `path`, an absolute path, is set aside, whether it exists or not."""
         site, own_site = self.target.site, os.path.dirname(distribution.info)
         tree = trees.replaced_tree(site, own_site, roots_of(self.target), distribution.name, distribution.version)
         return os.path.join(str(tree.root), tree.inner(path))
 
 
 def current_overlaps(target: Target, installed: Iterable[Distribution]) -> tuple[Overlap, ...]:
-    """Find the files that installed distributions bring with different contents, whatever tool installed them.
+    """Find the paths that installed distributions share with different contents, whatever tool installed them.
 
     Args:
         target: The environment.
