@@ -716,7 +716,7 @@ def test_a_child_that_has_another_version_loaded_already_ends(world, tmp_path):
         '    liveinstall.require("alpha<2")\n    queue = ',
     )
     done = preloaded(world, tmp_path, late)
-    assert done.stdout == "1 \n" and "the parent has it from" in done.stderr
+    assert done.stdout == "1 \n" and "in the parent from" in done.stderr
 
 
 def test_grandchildren_see_it_too(world, tmp_path):

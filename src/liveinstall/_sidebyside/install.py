@@ -1,4 +1,4 @@
-"""Installing beside the environment, which stays as it is."""
+"""Installing into the side-by-side store; the environment does not change."""
 
 from __future__ import annotations
 
@@ -18,18 +18,32 @@ if TYPE_CHECKING:
 
 
 def put_beside(requirements: Sequence[RequirementLike], options: Mapping[str, Any], reporter: Reporter) -> Result:
-    """See `liveinstall.install(parallel=True)`."""
+    """Add requirements and their dependencies to the store: `liveinstall.install(parallel=True)`.
+
+    Args:
+        requirements: As for `liveinstall.install()`.
+        options: The other options of `liveinstall.install()`.
+        reporter: Receives the events.
+
+    Returns:
+        The added and the already stored distributions.
+
+    Raises:
+        LiveInstallError: As for `fetch()`.
+    """
     with reporter:
         store = Store.default(current_site())
         before = {entry.path for entry in store.entries()}
-        found = fetch_missing(requirements, store, options, reporter)
-        write_tables([entry.path for entry in found], store.path)
-        new = [entry for entry in found if entry.path not in before]
+        entries = fetch_missing(requirements, store, options, reporter)
+        write_tables([entry.path for entry in entries], store.path)
+        new = [entry for entry in entries if entry.path not in before]
         result = Result(
             installed=tuple(_change(entry, None, "") for entry in new),
-            unchanged=tuple(_change(entry, entry.version, "it is stored") for entry in found if entry.path in before),
+            unchanged=tuple(
+                _change(entry, entry.version, "it is already stored") for entry in entries if entry.path in before
+            ),
             parallel=True,
-            notes=(f"import it with require(), or in a child process; it lies in {store.path}",) if new else (),
+            notes=(f"import it with require(), or in a child process; it is stored in {store.path}",) if new else (),
         )
         reporter.tell(Done(result))
         return result
@@ -38,7 +52,18 @@ def put_beside(requirements: Sequence[RequirementLike], options: Mapping[str, An
 def fetch_missing(
     requirements: Sequence[RequirementLike], store: Store, options: Mapping[str, Any], reporter: Reporter
 ) -> tuple[Stored, ...]:
-    from liveinstall._sidebyside.selection.fetch import fetch  # engines, only where something is fetched
+    """Call `fetch()`, which is loaded only here, because of the engines.
+
+    Args:
+        requirements: As for `liveinstall.install()`.
+        store: The store to add to.
+        options: The other options of `liveinstall.install()`.
+        reporter: Receives the events.
+
+    Returns:
+        The entries that satisfy the requirements.
+    """
+    from liveinstall._sidebyside.selection.fetch import fetch
 
     return fetch(requirements, store, tell=reporter.tell, **options)
 

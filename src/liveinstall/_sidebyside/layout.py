@@ -1,27 +1,31 @@
-"""Every name on disk of what lies side by side, and where it is by default. Imported in starting interpreters."""
+"""All names on disk of the side-by-side store and its registries, and their default paths. Imported at start-up."""
 
 import os
 import sys
 
-STATE = ".liveinstall"  # as `_liveinstall_boot` has it, which a start need not import for it
+STATE = ".liveinstall"  # as in `_liveinstall_boot`, which start-up need not import for this
 STORE = "store"  # in the state directory: the default store
 STORE_VARIABLE = "LIVEINSTALL_STORE"
-MARK, MAGIC = "liveinstall-store", "liveinstall-store 1\n"  # a file in a store, and all that it has in it
+MARK, MAGIC = "liveinstall-store", "liveinstall-store 1\n"  # a file in each store, and its content
 LOCK = "lock"  # in a store; permanent and empty
-WORK = "work"  # in a store, while somebody fetches: where (`_system/workplace.py`)
-DRAFT = ".draft-"  # what is written, or goes: whoever has the lock may remove it
-INDEXES = ".indexes"  # in a store: what is derived from registries and entries (`registry/index.py`)
-PARTS = (5, 6)  # of an entry's name: name, version, perhaps a build, and three tags
+WORK = "work"  # in a store, during a fetch: the work directory (`_system/workplace.py`)
+DRAFT = ".draft-"  # prefix of entries being written or removed; the holder of the lock may delete them
+INDEXES = ".indexes"  # in a store: data derived from registries and entries (`registry/index.py`)
+PARTS = (5, 6)  # the number of components of an entry's name: name, version, an optional build, and three tags
 
-REGISTRIES = "registries"  # in the state directory: NAME.txt each
+REGISTRIES = "registries"  # in the state directory: contains NAME.txt for each registry
 REGISTRY = ".txt"
 REGISTRY_VARIABLE = "LIVEINSTALL_REGISTRY"  # the name of a registry, or the path of a file
-PREFIX_FILE = "liveinstall-registry.txt"  # below sys.prefix: the registry of whoever has no variable
+PREFIX_FILE = "liveinstall-registry.txt"  # in sys.prefix: the registry of processes without the variable
 START_LINES = ("_liveinstall_registry.pth", "_liveinstall_registry.start")  # in the site directory
 
 
 def store_path(site: str) -> str:
-    """The absolute path of the store of the environment with this site directory: LIVEINSTALL_STORE, or its own."""
+    """Return the absolute path of an environment's store: LIVEINSTALL_STORE, or its own.
+
+    Args:
+        site: The site-packages directory of the environment.
+    """
     chosen = os.environ.get(STORE_VARIABLE, "")
     if chosen and not sys.flags.ignore_environment:
         return os.path.realpath(os.path.expanduser(chosen))
@@ -29,22 +33,33 @@ def store_path(site: str) -> str:
 
 
 def own_store(site: str) -> str:
-    """The environment's own store, whatever the variable says: what a registry names without a slash lies there."""
+    """Return the path of the environment's own store, even if LIVEINSTALL_STORE is set.
+
+    Names without a slash in a registry are entries of this store.
+
+    Args:
+        site: The site-packages directory of the environment.
+    """
     return os.path.join(site, STATE, STORE)
 
 
-def registry_path(site: str, given: str) -> str:
-    """The absolute path of a registry that is given by its name, or by the path of a file."""
-    if os.sep in given or "/" in given or given.endswith(REGISTRY):
-        return os.path.abspath(os.path.expanduser(given))
-    return os.path.join(site, STATE, REGISTRIES, given + REGISTRY)
+def registry_path(site: str, name: str) -> str:
+    """Return the absolute path of a registry.
+
+    Args:
+        site: The site-packages directory of the environment.
+        name: The name of the registry, or the path of a file, relative to the current directory.
+    """
+    if os.sep in name or "/" in name or name.endswith(REGISTRY):
+        return os.path.abspath(os.path.expanduser(name))
+    return os.path.join(site, STATE, REGISTRIES, name + REGISTRY)
 
 
 CACHE_VARIABLE = "LIVEINSTALL_CACHE"
 
 
 def default_cache() -> str:
-    """The directory of the cache: LIVEINSTALL_CACHE, or `liveinstall/wheels` where this system has a user's caches."""
+    """Return the cache directory: LIVEINSTALL_CACHE, or `liveinstall/wheels` in the user's cache directory."""
     chosen = os.environ.get(CACHE_VARIABLE, "")
     if chosen and not sys.flags.ignore_environment:
         return os.path.abspath(os.path.expanduser(chosen))

@@ -1,4 +1,4 @@
-"""Versions side by side: put there, activated for this process, and shown. The default environment stays as it is."""
+"""`require()` where no earlier answer is remembered: choose versions, and activate them for this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from liveinstall._environment.installed import finder
 from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.activation import activate
 from liveinstall._sidebyside.activation.answer_cache import Answer
-from liveinstall._sidebyside.activation.apply import apply, asked
+from liveinstall._sidebyside.activation.apply import apply, granted
 from liveinstall._sidebyside.install import fetch_missing
 from liveinstall._sidebyside.registry.format import encode
 from liveinstall._sidebyside.registry.index_builder import write_tables
@@ -42,7 +42,25 @@ def require_anew(
     options: Mapping[str, Any],
     question: Question | None,
 ) -> Activation:
-    """See `liveinstall.require`; the answer is remembered for `question`."""
+    """Resolve requirements and activate the chosen versions in this process.
+
+    Args:
+        texts: The requirements, by name only.
+        install: Whether to fetch missing versions.
+        on_event: As for `liveinstall.install()`.
+        quiet: As for `liveinstall.install()`.
+        options: The options of `liveinstall.install()` for fetching.
+        question: Under which the answer is remembered for later processes; None: it is not.
+
+    Returns:
+        What is active, and why.
+
+    Raises:
+        RequirementError: A requirement or an option is invalid.
+        NotStoredError: A version is neither stored nor installed, and `install` is not set.
+        AlreadyLoadedError: This process has loaded another version.
+        ActivationError: The requirements contradict each other, or what is active already.
+    """
     check_simple(texts)
     if options:
         from liveinstall._sidebyside.selection.fetch import check_options
@@ -50,10 +68,10 @@ def require_anew(
         check_options(texts, options)
     site = current_site()
     store = Store.default(site)
-    scene = SelectionContext(store, finder(), activate.active())
-    wanted = [*asked, *(text for text in texts if text not in asked)]  # what was granted before still holds
+    context = SelectionContext(store, finder(), activate.active())
+    wanted = [*granted, *(text for text in texts if text not in granted)]  # earlier requirements still apply
     try:
-        chosen = choose(wanted, scene)
+        chosen = choose(wanted, context)
     except AlreadyLoadedError:
         raise
     except ActivationError:
@@ -61,34 +79,34 @@ def require_anew(
             raise
         with Reporter(on_event, quiet=quiet) as reporter:
             fetch_missing(texts, store, options, reporter)
-        chosen = choose(wanted, scene)
-        question = None  # the store is another one now
-    return _activate(texts, chosen, scene, site, question)
+        chosen = choose(wanted, context)
+        question = None  # the store has changed since
+    return _activate(texts, chosen, context, site, question)
 
 
 def _activate(
     texts: Sequence[str],
     chosen: Mapping[str, AvailableVersion],
-    scene: SelectionContext,
+    context: SelectionContext,
     site: str,
     question: Question | None,
 ) -> Activation:
     why = f"require({', '.join(map(repr, texts))})"
-    store = scene.store.path
+    store = context.store.path
     used = tuple((offer.name, offer.version, offer.place) for offer in chosen.values())
-    before = {place for _, _, place in scene.active.index.pins} if scene.active else set()
+    before = {place for _, _, place in context.active.index.pins} if context.active else set()
     new = {name: offer for name, offer in chosen.items() if offer.place and offer.place not in before}
     text = b""
     tops: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     if new:
-        registry = registry_for(chosen, scene)
+        registry = registry_for(chosen, context)
         write_tables([offer.place for offer in new.values()], store)
-        whys = f"{scene.active.why}; {why}" if scene.active else why
+        whys = f"{context.active.why}; {why}" if context.active else why
         text = encode(registry, [whys]).encode("utf-8", "surrogateescape")
-        broken = broken_by(new, scene)
-        tops, conflicts = tops_in_question(new, broken, scene), tuple(map(str, broken))
+        broken = broken_by(new, context)
+        tops, conflicts = tops_in_question(new, broken, context), tuple(map(str, broken))
     answer = Answer(used, conflicts, text, tops, site, store)
-    if question and not scene.active:
+    if question and not context.active:
         question.remember(answer)
     return apply(answer, why, texts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._sidebyside.activation import activate
 from liveinstall._sidebyside.activation.answer_cache import Question
-from liveinstall._sidebyside.activation.apply import apply, asked
+from liveinstall._sidebyside.activation.apply import apply, granted
 
 if TYPE_CHECKING:
     from liveinstall._requirements.request import RequirementLike
@@ -52,7 +52,7 @@ def require(
     """
     texts = [each if isinstance(each, str) else _text(each) for each in requirements]
     with _ONE_AT_A_TIME:
-        question = None if activate.active() or asked or options else Question(texts)
+        question = None if activate.active() or granted or options else Question(texts)
         answer = question.answer() if question else None
         if answer:
             return apply(answer, f"require({', '.join(map(repr, texts))})", texts)

@@ -1,7 +1,7 @@
-"""Runs in a child process: activate a registry, then run a program as Python itself would.
+"""Runs in a child process: activates a registry, then runs a program as Python itself would.
 
-The command line is `python -c "from ... import main; main()" REGISTRY STORE SITE KIND TARGET ...`: REGISTRY is a file,
-or empty; KIND is script, module or code.
+The command line is `python -c "from ... import main; main()" REGISTRY STORE SITE KIND TARGET ...`: REGISTRY is the path
+of a file, or empty; KIND is script, module or code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """See the module. It starts without a first entry of sys.path, which the program gets here."""
+    """Run the program. The interpreter starts without the first entry of sys.path; it is added here."""
     path, store, site, kind, target, *arguments = sys.argv[1:]
     if path:
         _activate(path, store, site)
@@ -23,11 +23,11 @@ def main() -> None:
     if kind == "script":
         _run_script(target)
     elif kind == "module":
-        _go_first(os.getcwd())
+        _put_first(os.getcwd())
         _as_main(target, alter_argv=True)
     else:
-        _go_first("")
-        exec(compile(target, "<string>", "exec"), _cleared())  # noqa: S102  that is what was asked for
+        _put_first("")
+        exec(compile(target, "<string>", "exec"), _cleared())  # noqa: S102  the program of the user
 
 
 def _run_script(target: str) -> None:
@@ -42,7 +42,7 @@ def _run_script(target: str) -> None:
     from importlib.machinery import SourceFileLoader, SourcelessFileLoader
     from importlib.util import MAGIC_NUMBER
 
-    _go_first(os.path.dirname(os.path.realpath(target)))
+    _put_first(os.path.dirname(os.path.realpath(target)))
     with open_code(os.path.abspath(target)) as stream:
         data = stream.read()
     is_compiled = data.startswith(MAGIC_NUMBER)
@@ -50,11 +50,11 @@ def _run_script(target: str) -> None:
     loader = (SourcelessFileLoader if is_compiled else SourceFileLoader)("__main__", target)
     namespace = _cleared()
     namespace.update(__file__=target, __cached__=None, __loader__=loader, __spec__=None, __package__=None)
-    exec(code, namespace)  # noqa: S102  that is what was asked for
+    exec(code, namespace)  # noqa: S102  the program of the user
 
 
 def _as_main(module: str, *, alter_argv: bool) -> None:
-    """What `python -m` does: in the real `__main__`, which lives on for threads and what runs at exit."""
+    """Do as `python -m` does: run in the real `__main__`, which threads and exit handlers may still use later."""
     import runpy
 
     _cleared()
@@ -62,14 +62,14 @@ def _as_main(module: str, *, alter_argv: bool) -> None:
 
 
 def _cleared() -> dict[str, Any]:
-    """The namespace of `__main__` without the launcher's names."""
+    """The namespace of `__main__`, without the names of the launcher."""
     namespace = vars(sys.modules["__main__"])
     for name in [name for name in namespace if not name.startswith("__")]:
         del namespace[name]
     return namespace
 
 
-def _go_first(entry: str) -> None:
+def _put_first(entry: str) -> None:
     if not sys.flags.safe_path:
         sys.path.insert(0, entry)
 

@@ -1,7 +1,7 @@
-"""Let this process import what a registry says, from now on. This file runs at starts of Python: it loads little.
+"""Let this process import the versions that a registry names. This file is loaded at start-up: it imports little.
 
-`start()` is what the start-up line calls that `registry enable` has put into the environment. The line itself looks
-whether a registry is chosen, so that nothing of this is loaded where none is.
+The start-up line that `registry enable` writes into the environment calls `start()`. The line itself checks whether a
+registry is chosen, so that nothing of this is loaded otherwise.
 """
 
 from __future__ import annotations
@@ -22,56 +22,63 @@ if TYPE_CHECKING:
 
     from liveinstall._sidebyside.imports.directory import Index as Modules
 
-    Asked = tuple[bytes, str, str, str, Sequence[str], str]
+    Arguments = tuple[bytes, str, str, str, Sequence[str], str]
 
 
 class Active:
-    """What is active in this process, and `asked`: how `activate()` was called for it."""
+    """The active registry of this process.
 
-    def __init__(self, index: indexes.Index, finder: Finder, asked: Asked, handles: list[int]) -> None:
+    Attributes:
+        index: Its index.
+        finder: Its finder on `sys.meta_path`.
+        arguments: The arguments of the call of `activate()`.
+        handles: Open files, which mark the entries as in use.
+    """
+
+    def __init__(self, index: indexes.Index, finder: Finder, arguments: Arguments, handles: list[int]) -> None:
         self.index = index
         self.finder = finder
-        self.asked = asked
-        self.handles = handles  # as long as they are open what is active is in use
+        self.arguments = arguments
+        self.handles = handles
 
     @property
     def text(self) -> bytes:
-        """The registry."""
-        return self.asked[0]
+        """The content of the registry."""
+        return self.arguments[0]
 
     @property
     def source(self) -> str:
-        """The registry's file, or what stands for it."""
-        return self.asked[1]
+        """The path of the registry, or a description of its origin."""
+        return self.arguments[1]
 
     @property
     def base(self) -> str:
-        """The directory that relative places count from."""
-        return self.asked[2]
+        """The directory that relative paths in the registry are relative to."""
+        return self.arguments[2]
 
     @property
     def why(self) -> str:
-        """Why it is active, in words."""
-        return self.asked[5]
+        """Why it is active, for people."""
+        return self.arguments[5]
 
     def end(self) -> None:
-        """Be active no longer. What was imported stays."""
+        """Deactivate it. Imported modules stay."""
         self.finder.remove()
         for handle in self.handles:
             os.close(handle)
 
 
 _active: Active | None = None
-_failed: set[str] = set()  # in a virtual environment the start-up line runs twice
+_failed: set[str] = set()  # registries that failed: in a virtual environment the start-up line runs twice
 
 
 def active() -> Active | None:
-    """What is active in this process."""
+    """Return the active registry of this process, or None."""
     return _active
 
 
 class StoreEntryOwner(DirectoryOwner):
-    """An entry of a store: with its table where there is a good one, or else as any directory."""
+    """An entry of a store: uses its module table if that is valid, else works like any directory."""
 
     def __init__(self, place: str, infos: Sequence[str], tops: Sequence[str]) -> None:
         super().__init__(place, self._read)
@@ -79,7 +86,7 @@ class StoreEntryOwner(DirectoryOwner):
         self._tops = tops
 
     def names(self) -> Iterable[str]:
-        """Its top-level names, as its registry has them."""
+        """Return its top-level names, as in the registry."""
         return self._tops
 
     def _read(self) -> Modules:  # pragma: no cover  `_settle()` comes first
@@ -102,11 +109,18 @@ class StoreEntryOwner(DirectoryOwner):
         return super().index()
 
     def invalidate_caches(self) -> None:
-        """Nothing changes here."""
+        """Do nothing: an entry does not change."""
 
 
 def finder_of(index: indexes.Index) -> Finder:
-    """The finder of what an index names."""
+    """Make the finder for an index.
+
+    Args:
+        index: The index of a registry.
+
+    Returns:
+        The finder, not yet on `sys.meta_path`.
+    """
     tops: list[list[str]] = [[] for _ in index.owners]
     for top, numbers in index.tops.items():
         for number in numbers:
@@ -122,7 +136,7 @@ def finder_of(index: indexes.Index) -> Finder:
 
 
 class _RegistryFinder(Finder):
-    """It also knows the metadata of what has no top-level name."""
+    """Also finds the metadata of distributions without a top-level name."""
 
     def __init__(
         self,
@@ -140,17 +154,29 @@ class _RegistryFinder(Finder):
 
 
 def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[str], why: str) -> Active | None:
-    """Make the registry with this text the active one, instead of any other; None if it is not for this environment.
+    """Activate a registry in this process, in place of the active one.
 
-    `base`: the directory that relative places count from; `store`: where its index lies; `sites`: the site directories
-    of the environment, the first with its own store. Raises: RegistryError, RegistryConflictError.
+    Args:
+        text: The content of the registry.
+        source: Its path, or a description of its origin.
+        base: The directory that relative paths in it are relative to.
+        store: The store that its index is written to.
+        sites: The site directories of the environment, the first with its own store.
+        why: Why it is activated, for people.
+
+    Returns:
+        The active registry; None if it is for another environment.
+
+    Raises:
+        RegistryError: The registry is damaged, or names a directory that does not exist.
+        RegistryConflictError: It names two versions of a distribution or module.
     """
-    global _active  # noqa: PLW0603  it is about the process
+    global _active  # noqa: PLW0603  it belongs to the process
     path = indexes.index_path(text, base, store, sites)
     kept = indexes.read_and_keep(path)
     if kept and not all(os.path.isdir(place) for place, _ in kept[0].owners):
         os.close(kept[1])
-        kept = None  # making it anew tells what is gone
+        kept = None  # building it again reports what is missing
     if kept is None:
         from liveinstall._sidebyside.registry.index_builder import build
 
@@ -161,7 +187,7 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
     else:
         index, handles = kept[0], [kept[1]]
     for other in index.stores:
-        if other != store:  # whoever writes there looks there
+        if other != store:  # writers of that store look there for entries in use
             also = os.path.join(other, layout.INDEXES, os.path.basename(path))
             kept = indexes.read_and_keep(also) or _written(also, index)
             handles += [kept[1]] if kept else []
@@ -169,65 +195,69 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
         for handle in handles:
             os.close(handle)
         return None
-    asked = (text, source, base, store, tuple(sites), why)
-    found = Active(index, finder_of(index), asked, handles)
+    new = Active(index, finder_of(index), (text, source, base, store, tuple(sites), why), handles)
     if _active is not None:
         _active.end()
-    found.finder.install()
-    _active = found
-    return found
+    new.finder.install()
+    _active = new
+    return new
 
 
 def _written(path: str, index: indexes.Index) -> tuple[indexes.Index, int] | None:
     data = index.encode()
-    kept = indexes.read_and_keep(path) if indexes.write(path, data, over=False) else None  # maybe another process's
-    if kept is None and indexes.write(path, data):  # one is there, and damaged, or it cannot be linked
+    kept = (
+        indexes.read_and_keep(path) if indexes.write(path, data, over=False) else None
+    )  # perhaps written by another process
+    if kept is None and indexes.write(path, data):  # the existing one is damaged, or hard links are not possible
         kept = indexes.read_and_keep(path)
     return kept
 
 
 def start(site: str) -> None:
-    """What the start-up line calls: activate what the variable or the environment's file chooses.
+    """Activate the registry that the variable or the environment's file names; the start-up line calls this.
 
-    Never raises; at most one line on stderr, when what was chosen cannot be had.
+    Never raises. If the registry cannot be activated, one line is written to stderr.
+
+    Args:
+        site: The site directory with the start-up line.
     """
-    given = "" if sys.flags.ignore_environment else os.environ.get(layout.REGISTRY_VARIABLE, "")
-    path = layout.registry_path(site, given) if given else os.path.join(sys.prefix, layout.PREFIX_FILE)
+    name = "" if sys.flags.ignore_environment else os.environ.get(layout.REGISTRY_VARIABLE, "")
+    path = layout.registry_path(site, name) if name else os.path.join(sys.prefix, layout.PREFIX_FILE)
     if path in _failed or (_active is not None and _active.source == path):
         return
     try:
         from _liveinstall_boot.process import is_manager
 
         if is_manager(sys.orig_argv):
-            return  # it is shown the environment as it is on disk, because that is what it changes
-        if given and os.path.dirname(given):
+            return  # a package manager needs the environment as it is on disk, because it changes that
+        if name and os.path.dirname(name):
             os.environ[layout.REGISTRY_VARIABLE] = path  # children may have another working directory
         with open(path, "rb") as stream:
             text = stream.read()
         site = os.path.realpath(site)
-        why = f"{layout.REGISTRY_VARIABLE}={given}" if given else path
-        found = activate(text, path, os.path.dirname(path), layout.store_path(site), [site], why)
-        handle = indexes.keep(path) if found and os.path.basename(os.path.dirname(path)) == layout.INDEXES else None
-        if found and handle is not None:  # the registry of a parent, which may end first
-            found.handles.append(handle)
+        why = f"{layout.REGISTRY_VARIABLE}={name}" if name else path
+        new = activate(text, path, os.path.dirname(path), layout.store_path(site), [site], why)
+        handle = indexes.keep(path) if new and os.path.basename(os.path.dirname(path)) == layout.INDEXES else None
+        if new and handle is not None:  # the registry of a parent process, which may exit first
+            new.handles.append(handle)
     except BaseException as error:  # noqa: BLE001  SystemExit or KeyboardInterrupt here would be fatal to Python
         _failed.add(path)
         what = getattr(error, "what", "") or str(error)
-        _say(f"liveinstall: the registry {given or path} is not active: {what}")
+        _write_line(f"liveinstall: the registry {name or path} is not active: {what}")
 
 
 def start_all() -> None:
-    """What the .start file names (Python 3.18 and later), which tells no directory."""
+    """Activate as `start()` does; the .start file names this (Python 3.18 and later), which passes no directory."""
     if not sys.flags.ignore_environment and layout.REGISTRY_VARIABLE in os.environ:
-        wanted = bool(os.environ[layout.REGISTRY_VARIABLE])
+        chosen = bool(os.environ[layout.REGISTRY_VARIABLE])
     else:
-        wanted = os.path.exists(os.path.join(sys.prefix, layout.PREFIX_FILE))
-    for entry in search_path() if wanted else ():
+        chosen = os.path.exists(os.path.join(sys.prefix, layout.PREFIX_FILE))
+    for entry in search_path() if chosen else ():
         if os.path.exists(os.path.join(entry, layout.START_LINES[1])):
             start(entry)
 
 
-def _say(line: str) -> None:
+def _write_line(line: str) -> None:
     try:  # noqa: SIM105
         sys.stderr.write(" ".join(line.split()) + "\n")
     except BaseException:  # noqa: BLE001, S110  closed, or None

@@ -1,7 +1,7 @@
-"""Answers of `require()` that are remembered, so that the next process need not resolve anew: that takes most of it.
+"""A cache of the answers of `require()`: resolving takes most of its time, and the next process can skip it.
 
-An answer's name is a digest of all that it depends on: the request, each directory of `sys.path` and the store with the
-time of their last change, and the interpreter. It lies among the store's indexes (`registry/index.py`).
+The name of an answer is a digest of all its inputs: the request, the interpreter, and the paths and modification times
+of the store and of each directory of `sys.path`. It is stored among the indexes of the store (`registry/index.py`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 
 MAGIC = b"liveinstall-answer 1\n"
 SUFFIX = ".answer"
-_SETTLED = 2_000_000_000  # nanoseconds: what changed later than that may change again within the clock's same tick
+_SETTLED = 2_000_000_000  # nanoseconds: what changed more recently may change again with the same time stamp
 
 
 class Answer:
-    """What was chosen, (name, version, place) each; what the environment then lacks; and how to activate it.
+    """The chosen versions, and how to activate them.
 
-    `text` is the registry, empty where nothing is beside the environment; `tops` are top-level names of which none may
-    be imported yet; `site` and `store` are where.
+    Attributes:
+        used: (name, version, directory) of each version; the directory is empty for an installed one.
+        conflicts: The requirements of installed distributions that the versions do not satisfy, as sentences.
+        text: The content of the registry; empty if all versions are installed ones.
+        tops: The top-level names that must not be imported yet.
+        site: The site-packages directory of the environment.
+        store: The path of the store.
     """
 
     def __init__(
@@ -48,18 +53,23 @@ class Answer:
         self.store = store
 
     def encode(self) -> bytes:
-        """As it lies on disk."""
+        """Return the on-disk format."""
         return index.dump_checked(MAGIC, (self.used, self.conflicts, self.text, self.tops, self.site, self.store))
 
 
 def decode(data: bytes) -> Answer | None:
-    """None for anything but a whole answer of this version."""
+    """Read an answer; None for anything but a complete answer of this version."""
     content = index.load_checked(MAGIC, data)
     return Answer(*content) if isinstance(content, tuple) and len(content) == 6 else None  # noqa: PLR2004
 
 
 class Question:
-    """Where the answer to a request lies, as everything is now. `is_settled`: nothing has changed just now."""
+    """A request in the current state of the environment.
+
+    Attributes:
+        path: The file of its answer.
+        is_settled: Whether nothing has changed in the last two seconds.
+    """
 
     def __init__(self, requirements: Sequence[str]) -> None:
         self.site = os.path.realpath(_likely_site())
@@ -78,22 +88,22 @@ class Question:
         self.path = os.path.join(self.store, layout.INDEXES, index.digest(seed) + SUFFIX)
 
     def answer(self) -> Answer | None:
-        """What is remembered and can be used as it is."""
+        """Return the remembered answer, if it can be applied in this process; else None."""
         try:
             with open(self.path, "rb") as stream:
-                found = decode(stream.read())
+                answer = decode(stream.read())
         except OSError:
             return None
-        if found is None or any(top in sys.modules for top in found.tops):
+        if answer is None or any(top in sys.modules for top in answer.tops):
             return None
-        return found
+        return answer
 
     def remember(self, answer: Answer) -> None:
-        """Keep an answer for the next process, if that can be done."""
+        """Store an answer for later processes, if the store can be written."""
         if self.is_settled and (answer.site, answer.store) == (self.site, self.store):
             index.write(self.path, answer.encode())
 
 
 def _likely_site() -> str:
-    """The site directory in most environments; whose is another remembers nothing. `sysconfig` takes long to load."""
+    """The site directory of most environments; in others nothing is remembered. `sysconfig` would take long to load."""
     return site_module.getsitepackages([sys.prefix])[0]

@@ -1,4 +1,4 @@
-"""Carry out what `require()` has decided, now or in an earlier process."""
+"""Apply an answer of `require()`, of this or an earlier process."""
 
 from __future__ import annotations
 
@@ -18,41 +18,58 @@ if TYPE_CHECKING:
     from liveinstall._sidebyside.activation.answer_cache import Answer
 
 
-_kept: dict[str, int] = {}  # registries for children -> the open file that keeps each, as long as this process lives
-asked: list[str] = []  # of this process, by all calls that were granted
+_kept: dict[str, int] = {}  # registry for child processes -> an open file, which marks it as in use
+granted: list[str] = []  # the requirements of all successful calls in this process
 
 
 def apply(answer: Answer, why: str, texts: Sequence[str]) -> Activation:
-    """Activate what was chosen for `texts`, if anything of it is new, and say what it is."""
+    """Activate the chosen versions, if any of them is not active yet.
+
+    Args:
+        answer: The chosen versions.
+        why: Why they are activated, for people.
+        texts: The requirements that they were chosen for.
+
+    Returns:
+        What is active now, and why.
+    """
     used = tuple(VersionInUse(*each) for each in answer.used)
     before = activate.active()
     source = before.source if before else ""
     if answer.text:
-        whys = f"{before.why}; {why}" if before else why
+        reasons = f"{before.why}; {why}" if before else why
         source = why
-        found = activate.activate(answer.text, why, answer.store, answer.store, [answer.site], whys)
-        assert found
+        active = activate.activate(answer.text, why, answer.store, answer.store, [answer.site], reasons)
+        assert active
         spawned.pass_on()
-        _pass_on_by_variable(found, answer.site)
-    asked.extend(text for text in texts if text not in asked)
+        _pass_on_by_variable(active, answer.site)
+    granted.extend(text for text in texts if text not in granted)
     now = activate.active()
     return Activation(why, source, used, answer.conflicts, exclusive=bool(now and now.index.exclusive))
 
 
-def _pass_on_by_variable(found: Active, site: str) -> None:
-    """Where starts of Python look for a registry, let those of children find this one."""
+def _pass_on_by_variable(active: Active, site: str) -> None:
+    """Where registries are enabled at start-up, let child processes find this one."""
     if any(os.path.exists(os.path.join(site, name)) for name in layout.START_LINES):
-        path = write_derived(found.text, found.asked[3])
+        path = write_derived(active.text, active.arguments[3])
         if path:
             os.environ[layout.REGISTRY_VARIABLE] = path
 
 
 def write_derived(text: bytes, store: str) -> str:
-    """Write a registry for children of this process; its path, empty where that cannot be done."""
+    """Write a registry for child processes of this one.
+
+    Args:
+        text: The content of the registry.
+        store: The path of the store, whose indexes it is written to.
+
+    Returns:
+        Its absolute path; empty if it cannot be written.
+    """
     text += f"prefix {sys.prefix}\n".encode("utf-8", "surrogateescape")
     path = index.index_path(text, store, store, ()) + layout.REGISTRY
     try:
-        os.utime(path)  # what is old and unused is swept
+        os.utime(path)  # old and unused files are swept
     except OSError:
         if not index.write(path, text, over=False):
             return ""

@@ -1,7 +1,7 @@
-"""Let processes that `multiprocessing` spawns, or forks from a server, see what their parent has activated.
+"""Activate in processes that `multiprocessing` spawns, or forks from a server, what is active in their parent.
 
-Children that are forked see it anyway. What is told to a spawned child at its start is a dictionary of which it uses
-what it knows; unpickling what was put there besides activates, before the child imports anything else.
+Forked children inherit it. A spawned child receives a pickled dictionary at its start, and ignores unknown keys;
+unpickling the value of an additional key activates, before the child imports anything else.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ if TYPE_CHECKING:
     from liveinstall._sidebyside.activation.activate import Active
 
 _SPAWN = "multiprocessing.spawn"
-_SERVER = "ignore"  # what multiprocessing.forkserver calls its server
-_LONGEST = 100_000  # bytes: Linux takes 128 KiB in one argument
-# It looks for liveinstall where its parent has found it. A child that cannot have what its parent has ends with the
-# error, rather than go on with other versions.
+_SERVER = "ignore"  # the process name that multiprocessing.forkserver gives to its server
+_LONGEST = 100_000  # bytes: the limit of Linux for one argument is 128 KiB
+# It imports liveinstall from the same directory as its parent. A child that cannot activate the same versions exits
+# with the error, rather than continue with other versions.
 _CODE = """\
 import sys
-sys.path.append(home)
+sys.path.append(directory)
 try:
     from liveinstall._sidebyside.activation import spawned
     spawned.pass_on()
     if wheels:
         from liveinstall._sidebyside.imports.places import enable_wheels
         enable_wheels()
-    if asked:
+    if arguments:
         from liveinstall._sidebyside.activation.activate import activate
-        spawned.check_loaded(activate(*asked))
+        spawned.check_loaded(activate(*arguments))
     for places, exclusive in more:
         from liveinstall._sidebyside.imports.places import activate
         activate(*places, exclusive=exclusive)
 finally:
-    if home in sys.path:
-        sys.path.remove(home)
+    if directory in sys.path:
+        sys.path.remove(directory)
 """
 
 
-wheels = False  # whether wheels on sys.path are imported from
-places_of: list[tuple[Any, list[str], bool]] = []  # finders, their places and whether they are exclusive
+wheels = False  # whether wheels on sys.path can be imported
+places_of: list[tuple[Any, list[str], bool]] = []  # finders, their locations, and whether they are exclusive
 
 
 class _ActivateOnUnpickle:
-    """Unpickled in a child it activates what is active here."""
+    """Activates, when it is unpickled in a child, what is active in this process."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         from liveinstall._sidebyside.activation.activate import active
 
-        found = active()
-        home = DIRECTORY
+        current = active()
         more = [(places, exclusive) for finder, places, exclusive in places_of if finder in sys.meta_path]
-        code = _CODE if found or more or wheels else ""
-        return exec, (code, {"asked": found and found.asked, "more": more, "wheels": wheels, "home": home})
+        code = _CODE if current or more or wheels else ""
+        arguments = current and current.arguments
+        return exec, (code, {"arguments": arguments, "more": more, "wheels": wheels, "directory": DIRECTORY})
 
 
 class _Path(list[str]):
-    """The search path for a server of forks, which gets it as source text: evaluated it activates, before preloads."""
+    """The search path for a fork server, which receives it as source text: evaluating it activates, before preloads."""
 
     def __repr__(self) -> str:
         run, (code, names) = _ActivateOnUnpickle().__reduce__()
@@ -79,11 +79,11 @@ class _Path(list[str]):
 
 
 class _SpawnWatch:
-    """Waits on `sys.meta_path` for the import of what spawns."""
+    """Notices, on `sys.meta_path`, the import of `multiprocessing.spawn`."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG004
-        """Python's own spec, with a loader that lets `_tell_children()` see the module."""
+        """Return Python's own spec, with a loader that passes the module to `_extend_preparation()`."""
         if name != _SPAWN:
             return None
         spec = PathFinder.find_spec(name, path)
@@ -92,9 +92,9 @@ class _SpawnWatch:
             execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
-                _leave()
+                _stop_watching()
                 execute(module)
-                _tell_children(module)
+                _extend_preparation(module)
 
             loader.exec_module = exec_module
         return spec
@@ -104,31 +104,38 @@ _watch: Any = _SpawnWatch()
 
 
 def pass_on() -> None:
-    """From now on tell children what is active here, whatever it is by then."""
+    """From now on activate in spawned children whatever is active here when they are started."""
     if _SPAWN in sys.modules:
-        _tell_children(sys.modules[_SPAWN])
+        _extend_preparation(sys.modules[_SPAWN])
     else:
-        _leave()
-        place_first(_watch)  # before a place that has the standard library
+        _stop_watching()
+        place_first(_watch)  # before an owner that has the standard library
 
 
-def _leave() -> None:
+def _stop_watching() -> None:
     remove_finder(_watch)
 
 
-def check_loaded(found: Active | None) -> None:
-    """ImportError if this process has imported something from elsewhere already, as a server with preloads may have."""
-    if found is None:
-        raise ImportError("what is active in the parent process is not for this environment")
-    for top, owners in found.finder.owners.items():
+def check_loaded(active: Active | None) -> None:
+    """Check that this process has imported no other versions yet, as a fork server with preloads may have.
+
+    Args:
+        active: What was activated; None if it is for another environment.
+
+    Raises:
+        ImportError: It has, or `active` is None.
+    """
+    if active is None:
+        raise ImportError("the versions that are active in the parent process are not for this environment")
+    for top, owners in active.finder.owners.items():
         file = attribute(top, "__file__")
         if file and not file.startswith(tuple(owner.place + os.sep for owner in owners)):
-            raise ImportError(f"{top} was imported from {file}, and the parent has it from {owners[0].place}", name=top)
+            raise ImportError(f"{top} was imported from {file}, in the parent from {owners[0].place}", name=top)
 
 
-def _tell_children(spawn: Any) -> None:
+def _extend_preparation(spawn: Any) -> None:
     prepare = spawn.get_preparation_data
-    if getattr(prepare, "tells", False):
+    if getattr(prepare, "is_extended", False):
         return
 
     def get_preparation_data(name: str) -> dict[str, Any]:
@@ -137,5 +144,5 @@ def _tell_children(spawn: Any) -> None:
             data["sys_path"] = _Path(data["sys_path"])
         return {"liveinstall": _ActivateOnUnpickle(), **data}
 
-    get_preparation_data.tells = True  # type: ignore[attr-defined]
+    get_preparation_data.is_extended = True  # type: ignore[attr-defined]
     spawn.get_preparation_data = get_preparation_data

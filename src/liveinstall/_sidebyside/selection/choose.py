@@ -242,7 +242,7 @@ def _places(rows: Iterable[Row], row: Row) -> int:
 
 def _absolute(active: Active) -> Registry:
     registry = decode(active.text.decode("utf-8", "surrogateescape"), active.source)
-    own = layout.own_store(active.asked[4][0])
+    own = layout.own_store(active.arguments[4][0])
     rows = tuple(replace(row, place=located(row.place, active.base, own)) for row in registry.rows)
     return Registry(rows, registry.exclusive)
 
