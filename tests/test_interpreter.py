@@ -62,7 +62,11 @@ def test_what_the_variable_names_is_taken_for_a_host(monkeypatch, program):
 
 def test_what_the_variable_names_must_be_of_this_environment(monkeypatch, program):
     monkeypatch.setattr(sys, "executable", str(program("host")))
-    for wrong, why in ((sys._base_executable, "its environment is"), ("python3", "full path"), ("/bin/cat", "answer")):
+    for wrong, why in (
+        (sys._base_executable, "its environment is"),
+        ("python3", "full path"),
+        ("/bin/cat", "cannot be run"),
+    ):
         if wrong != sys._base_executable or sys.prefix != sys.base_prefix:
             monkeypatch.setenv("LIVEINSTALL_PYTHON", wrong)
             with pytest.raises(TargetError, match=why):

@@ -52,14 +52,14 @@ def test_modes_decide_of_the_directory_and_of_all_above_it(tmp_path, mode, above
     (tmp_path / "above").chmod(above)
     assert is_private(str(place)) is is_ours
     if not is_ours:
-        with pytest.raises(PermissionError, match="alone"):
+        with pytest.raises(PermissionError, match="other users"):
             make_private(str(place))
 
 
 @needs_modes
 def test_nothing_is_made_where_others_could_exchange_it(tmp_path):
     tmp_path.chmod(0o777)
-    with pytest.raises(PermissionError, match="could exchange"):
+    with pytest.raises(PermissionError, match="could replace"):
         make_private(str(tmp_path / "a" / "b" / "c"))
     assert list(tmp_path.iterdir()) == []
 
@@ -87,7 +87,7 @@ def test_only_a_regular_file_of_ones_own_is_read(tmp_path):
         with pytest.raises(OSError, match=name):
             read_private(str(tmp_path / name))
     own.chmod(0o666)
-    with pytest.raises(PermissionError, match="alone"):
+    with pytest.raises(PermissionError, match="closed to others"):
         read_private(str(own))
 
 
@@ -175,7 +175,7 @@ def test_a_directory_of_ones_own_in_another_user_s_is_not_private(shared):
 @needs_root
 def test_root_makes_nothing_in_another_user_s_home(shared):
     as_user(VICTIM, lambda: (shared / "home").mkdir(mode=0o755))
-    with pytest.raises(PermissionError, match="could exchange"):
+    with pytest.raises(PermissionError, match="could replace"):
         make_private(str(shared / "home" / ".cache" / "x"))
     assert list((shared / "home").iterdir()) == []
 

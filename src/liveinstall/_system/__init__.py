@@ -1,1 +1,1 @@
-"""The base package: modules that every other package may import, and that import no other."""
+"""The base package for all others. Its modules import only errors, `_redact` and the boot package."""

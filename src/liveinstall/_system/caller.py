@@ -1,8 +1,8 @@
-"""What the caller's process has, read without any effect on it.
+"""Read the state of the caller's process without side effects.
 
-A finder that is asked may act (setuptools' drops `distutils` when it is asked for pip), and an attribute of a lazy
-module is an import. So finders are not asked, and of a module only its namespace is looked at. What is in `sys.path`
-and `sys.modules` need not be a string.
+Calling a finder can have side effects (setuptools' finder unloads `distutils` when pip is looked up), and attribute
+access on a lazy module imports it. So no finder is called, and only the namespace of a module is read. `sys.path` and
+`sys.modules` may contain objects that are not strings.
 """
 
 from __future__ import annotations
@@ -16,27 +16,34 @@ if TYPE_CHECKING:
 
 
 def search_path() -> list[str]:
-    """The entries of `sys.path` that Python itself searches: the strings."""
+    """Return the entries of `sys.path` that Python itself searches: strings without null bytes."""
     return [entry for entry in list(sys.path) if isinstance(entry, str) and "\0" not in entry]
 
 
 def place_of(package: str) -> str:
-    """The first directory on `sys.path` that has a package, or nothing. No finder is asked for it."""
-    places = (entry or os.curdir for entry in search_path())
-    return next((os.path.abspath(place) for place in places if os.path.isfile(_init(place, package))), "")
+    """Find the directory on `sys.path` that contains a package, without calling a finder.
+
+    Args:
+        package: The name of a top-level package.
+
+    Returns:
+        The absolute path of the first such directory; empty if there is none.
+    """
+    directories = (entry or os.curdir for entry in search_path())
+    return next((os.path.abspath(each) for each in directories if os.path.isfile(_init_file(each, package))), "")
 
 
-def _init(place: str, package: str) -> str:
-    return os.path.join(place, package, "__init__.py")
+def _init_file(directory: str, package: str) -> str:
+    return os.path.join(directory, package, "__init__.py")
 
 
 def module_names() -> list[str]:
-    """The names in `sys.modules`, which other threads may be changing."""
+    """Return the names in `sys.modules`, which other threads may be changing."""
     return [name for name in list(sys.modules) if isinstance(name, str)]
 
 
 def namespace_of(module: object) -> dict[str, Any]:
-    """The attributes that a module has already; no `__getattr__` is called and no lazy module is loaded."""
+    """Return the attributes that a module has already; no `__getattr__` is called and no lazy module is loaded."""
     try:
         namespace = object.__getattribute__(module, "__dict__")
     except AttributeError:
@@ -45,18 +52,26 @@ def namespace_of(module: object) -> dict[str, Any]:
 
 
 def attribute(name: str, key: str) -> Any:
-    """What the loaded module `name` has as `key`; None if it is not loaded, or has no such attribute yet."""
+    """Read an attribute of a loaded module.
+
+    Args:
+        name: The full name of the module.
+        key: The name of the attribute.
+
+    Returns:
+        The value; None if the module is not loaded or has no such attribute yet.
+    """
     return namespace_of(sys.modules.get(name)).get(key)
 
 
 def defined_in(finder: object) -> str:
-    """The name of the module that has a finder's class."""
+    """Return the name of the module that defines a finder's class."""
     kind = finder if isinstance(finder, type) else type(finder)
     return str(type.__getattribute__(kind, "__module__"))
 
 
 def place_first(finder: Any) -> None:
-    """Put a finder in front of all others, whatever `sys.meta_path` has been replaced by."""
+    """Put a finder before all others, even if `sys.meta_path` was replaced by something other than a list."""
     if isinstance(sys.meta_path, list):
         sys.meta_path.insert(0, finder)
     else:
@@ -64,7 +79,7 @@ def place_first(finder: Any) -> None:
 
 
 def place_last(finder: Any) -> None:
-    """Put a finder behind all others."""
+    """Put a finder after all others, even if `sys.meta_path` was replaced by something other than a list."""
     if isinstance(sys.meta_path, list):
         sys.meta_path.append(finder)
     else:
@@ -72,7 +87,7 @@ def place_last(finder: Any) -> None:
 
 
 def remove_finder(finder: object) -> None:
-    """Take a finder out, as often as it is there. Compared by identity: `==` would be the other finders' own."""
+    """Remove all occurrences of a finder, compared by identity, because `==` would run code of the other finders."""
     if any(other is finder for other in sys.meta_path or ()):
         kept = [other for other in sys.meta_path if other is not finder]
         if isinstance(sys.meta_path, list):
@@ -82,11 +97,11 @@ def remove_finder(finder: object) -> None:
 
 
 def invalidate_caches() -> None:
-    """`importlib.invalidate_caches()`, but a finder that fails keeps no other from being told."""
+    """Invalidate the caches of all finders, as `importlib.invalidate_caches()`, even if one of them raises."""
     metadata = sys.modules.get("importlib.metadata")
-    own = namespace_of(metadata).get("MetadataPathFinder")  # else behind a PathFinder that failed half-way
+    own = namespace_of(metadata).get("MetadataPathFinder")  # PathFinder calls it, unless that fails half-way
     for finder in (*list(sys.path_importer_cache.values()), *(sys.meta_path or ()), own):
         try:
             finder.invalidate_caches()
-        except Exception:  # noqa: BLE001, S112  somebody else's code, and the change is done
+        except Exception:  # noqa: BLE001, S112  third-party code; the change is done already
             continue

@@ -16,11 +16,11 @@ _current: ContextVar[Cancellation | None] = ContextVar("liveinstall_cancellation
 
 
 class Cancellation:
-    """Cancels the request of the context (PEP 567) in which it is set."""
+    """Cancels the request of the context (PEP 567) in which it is set. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._ends: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self.is_cancelled = False
 
     def set(self) -> None:
@@ -28,38 +28,38 @@ class Cancellation:
         _current.set(self)
 
     def cancel(self) -> None:
-        """Cancel the request at its next step, and stop what it is waiting for. Thread-safe and idempotent."""
+        """Cancel the request at its next step, and stop what it is waiting for. Idempotent."""
         with self._lock:
             self.is_cancelled = True
-            ends, self._ends = self._ends, []
-        for end in ends:
-            end()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
     def add(self, end: Callable[[], None]) -> None:
-        """Call `end` when the request is cancelled, at once if it is cancelled already."""
+        """Call `end` when the request is cancelled; immediately if it was cancelled already."""
         with self._lock:
             if not self.is_cancelled:
-                self._ends.append(end)
+                self._callbacks.append(end)
                 return
         end()
 
     def remove(self, end: Callable[[], None]) -> None:
-        """Do not call `end` any more."""
+        """Do not call `end` any longer."""
         with self._lock:
-            if end in self._ends:
-                self._ends.remove(end)
+            if end in self._callbacks:
+                self._callbacks.remove(end)
 
 
 def too_late() -> None:
-    """Make this context's request uncancellable from now on."""
+    """Make this context's request impossible to cancel from now on."""
     _current.set(None)
 
 
 def check() -> None:
-    """Check whether this context's request was cancelled.
+    """Check that this context's request was not cancelled.
 
     Raises:
-        RequestCancelledError: It was.
+        RequestCancelledError: It was cancelled.
     """
     current = _current.get()
     if current is not None and current.is_cancelled:
@@ -68,7 +68,14 @@ def check() -> None:
 
 @contextmanager
 def ended_by(end: Callable[[], None]) -> Iterator[None]:
-    """Call `end` if the request is cancelled during the block, in which the caller waits; then `check()`."""
+    """Call a function if the request is cancelled during the block.
+
+    Args:
+        end: Ends what the caller waits for in the block; called in the cancelling thread.
+
+    Raises:
+        RequestCancelledError: The request was cancelled; raised after the block.
+    """
     current = _current.get()
     if current is None:
         yield

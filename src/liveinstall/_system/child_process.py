@@ -1,4 +1,4 @@
-"""Our own child processes: an argument list, no shell, a timeout, and output without credentials."""
+"""Child processes of liveinstall itself: an argument list, no shell, a timeout, and output without credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-_GRACE = 1.0  # seconds between checks whether the child has exited while its pipe is still open
+_GRACE = 1.0  # seconds between the checks whether the child has exited although its pipe is still open
 
 
 def run(arguments: Sequence[str], *, timeout: float | None, env: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -52,6 +52,13 @@ class Child:
 
     It is the leader of a new session (POSIX), so that it cannot prompt at the terminal, and is killed with all its
     descendants.
+
+    Args:
+        arguments: The command line.
+        env: The environment variables. Default: those of this process.
+
+    Raises:
+        EngineError: The child cannot be started.
     """
 
     def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
@@ -84,7 +91,7 @@ class Child:
         try:
             with ended_by(self.kill):
                 self._write(question)
-                output = self._listen(timeout, hear)
+                output = self._read_output(timeout, hear)
                 status = self._process.wait()
         except BaseException:
             self.kill()
@@ -99,23 +106,23 @@ class Child:
         if not question:
             stdin.close()
             return
-        with suppress(OSError):  # it has died, and its output says why
+        with suppress(OSError):  # the child has exited; its output has the reason
             os.write(stdin.fileno(), os.fsencode(question + "\n"))  # a path, which is short enough for one write
 
-    def _listen(self, timeout: float | None, hear: Callable[[str], None]) -> str:
-        """Its output until it exits, read in a thread, because not every system can wait for a pipe with a timeout."""
+    def _read_output(self, timeout: float | None, hear: Callable[[str], None]) -> str:
+        """Read the output until the child exits, in a thread: not every system can wait for a pipe with a timeout."""
         lines: SimpleQueue[str | None] = SimpleQueue()
         self._is_read = True
         Thread(target=self._read, args=(lines,), daemon=True).start()
         deadline = None if timeout is None else time.monotonic() + timeout
-        heard: list[str] = []
+        output: list[str] = []
         while True:
             left = _GRACE if deadline is None else min(max(deadline - time.monotonic(), 0), _GRACE)
             try:
                 line = lines.get(timeout=left)
             except Empty:
                 if self._process.poll() is not None:
-                    return "".join(heard)  # a descendant continues to run, and has the pipe open
+                    return "".join(output)  # a descendant continues to run and has the pipe open
                 if deadline is None or time.monotonic() < deadline:
                     continue
                 raise EngineTimeoutError(
@@ -123,12 +130,12 @@ class Child:
                     todo="Allow more time with timeout=.",
                 ) from None
             if line is None:
-                return "".join(heard)
-            heard.append(line)
+                return "".join(output)
+            output.append(line)
             hear(line)
 
     def _read(self, lines: SimpleQueue[str | None]) -> None:
-        """Read and close the pipe in this thread; closing it in another would block while a process has it open."""
+        """Read and close the pipe in one thread: closing it in another would block while a process has it open."""
         assert self._process.stdout is not None
         with suppress(OSError, ValueError), self._process.stdout as stream:
             for line in stream:

@@ -11,11 +11,11 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
     The body is skipped: parsing 300 whole files with `email` takes longer than starting pip.
 
     Args:
-        path: The file.
+        path: The file, absolute or relative to the current directory.
         *names: The names of the fields, in lower case.
 
     Returns:
-        Each name -> its values; an empty list if there are none.
+        The values of each field, by name; an empty list for a field that is missing.
 
     Raises:
         OSError: The file cannot be read.
@@ -32,12 +32,19 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
 
 
 def encoded(digest: bytes) -> str:
-    """Encode a hash for RECORD: URL-safe base64 without padding."""
+    """Encode a hash for RECORD: URL-safe base64 without padding (PEP 376)."""
     return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 def sha256_of(hash: str) -> str:
-    """The sha256 of a RECORD's hash in hexadecimal; empty for another hash, or none."""
+    """Convert a hash of a RECORD to hexadecimal.
+
+    Args:
+        hash: The hash as in RECORD, such as `sha256=47DEQpj8HBSa-_TImW-5JC...`.
+
+    Returns:
+        The SHA-256; empty for another algorithm, an invalid hash or none.
+    """
     algorithm, _, text = hash.partition("=")
     if algorithm != "sha256":
         return ""

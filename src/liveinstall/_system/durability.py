@@ -1,4 +1,4 @@
-"""Durable files: complete or not at all, even after a kill or a power loss."""
+"""Durable files: complete or missing, even after a kill or a power loss."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def write_atomically(path: str, content: str | bytes, *, draft: str = "", flush:
 
     Args:
         path: The absolute path of the file.
-        content: Text is written as UTF-8, with surrogates as the bytes that they stand for.
-        draft: The absolute path of the draft, on the same file system: by default `path` with `.draft` after it.
+        content: Text is written as UTF-8; surrogates are written as the bytes that they stand for.
+        draft: The absolute path of the draft, on the same file system. Default: `path` with `.draft` appended.
         flush: Whether the content must survive a power loss. The directory is not flushed.
 
     Raises:
-        OSError: The file is as it was, and no draft is left.
+        OSError: It cannot be written. The old file is unchanged, and no draft is left.
     """
     draft = draft or f"{path}.draft"
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
@@ -38,10 +38,12 @@ def write_atomically(path: str, content: str | bytes, *, draft: str = "", flush:
 
 
 def flush_file_system(site: str) -> None:
-    """Flush all that was written to the file system of a directory: one syncfs takes a fifth of an fsync for each file.
+    """Flush everything that was written to the file system of a directory.
+
+    One `syncfs` takes a fifth of the time of an `fsync` for each file.
 
     Args:
-        site: The absolute path of a directory on it.
+        site: The absolute path of a directory on the file system.
 
     Raises:
         OSError: The directory cannot be opened.
@@ -49,7 +51,7 @@ def flush_file_system(site: str) -> None:
     if sys.platform == "linux":
         handle = os.open(site, os.O_RDONLY)
         try:
-            import ctypes  # not to be had in every subinterpreter
+            import ctypes  # not available in every subinterpreter
 
             if ctypes.CDLL(None, use_errno=True).syncfs(handle) == 0:
                 return

@@ -1,7 +1,7 @@
-"""Less frequent garbage collection during imports and planning, which make many objects and hardly any garbage.
+"""Less frequent garbage collection during imports and planning, which create many objects and hardly any garbage.
 
 Python searches for garbage cycles whenever 700 more objects were created than deleted (2,000 from 3.13 on). That takes
-a fifth of the time for importing many modules, and more in a process with many objects.
+a fifth of the time of importing many modules, and more in a process with many objects.
 """
 
 import gc
@@ -10,7 +10,7 @@ from _frozen_importlib import ModuleSpec
 THRESHOLD = 10_007  # a prime, so that our own setting is recognised on exit
 
 
-class throttled_gc:  # noqa: N801  it is called like a function
+class throttled_gc:  # noqa: N801  used like a function
     """A context manager that raises the threshold to THRESHOLD, unless it is higher or collection is disabled.
 
     It is reusable and reentrant. A threshold that is set during the block is kept.
@@ -35,23 +35,23 @@ class throttled_gc:  # noqa: N801  it is called like a function
 
 
 class LoadingSpec(ModuleSpec):
-    """The spec of a module that is loaded so.
+    """The spec of a module that is loaded with `throttled_gc`.
 
-    The import system marks a spec while its module is loaded. A loader's method around the module's code would do as
-    well, but stand in every traceback.
+    The import system sets `_initializing` while it loads the module. A loader method around the execution of the
+    module would work, too, but would appear in every traceback.
     """
 
-    _rarely: throttled_gc | None = None
+    _throttle: throttled_gc | None = None
 
     @property
     def _initializing(self) -> bool:
-        return self._rarely is not None
+        return self._throttle is not None
 
     @_initializing.setter
     def _initializing(self, on: bool) -> None:
-        if on and self._rarely is None:
-            self._rarely = throttled_gc()
-            self._rarely.__enter__()
-        elif self._rarely is not None and not on:
-            self._rarely.__exit__()
-            self._rarely = None
+        if on and self._throttle is None:
+            self._throttle = throttled_gc()
+            self._throttle.__enter__()
+        elif self._throttle is not None and not on:
+            self._throttle.__exit__()
+            self._throttle = None

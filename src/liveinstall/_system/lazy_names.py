@@ -1,4 +1,4 @@
-"""Public doors that load a name when it is first used (PEP 562)."""
+"""Public modules that load a name when it is first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def lazy_getattr(door: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a public module.
+    """Make the `__getattr__` of a public module.
 
     Args:
         door: The name of the public module.
-        names: Each public name, and the full name of the module that has it.
+        names: The full name of the module that defines it, by public name.
 
     Returns:
-        A function from a name to its value; AttributeError for any other name.
+        A function that returns the value of a public name and raises AttributeError for any other.
     """
 
     def load(name: str) -> Any:

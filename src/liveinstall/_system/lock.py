@@ -1,4 +1,4 @@
-"""The lock of an environment, for one writer: filelock here, flock in the boot module, on the same permanent file."""
+"""The exclusive lock of an environment: filelock here, flock in the boot package, on the same permanent file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 DEFAULT_TIMEOUT = 60.0  # seconds
-_SLICE = 0.5  # seconds
+_SLICE = 0.5  # seconds between the checks for a cancellation
 
 
 @contextmanager
@@ -30,9 +30,9 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
     """Hold the environment's lock during a block. Every change takes it, so it also checks LIVEINSTALL_DISABLE.
 
     Args:
-        site: The site-packages directory.
+        site: The site-packages directory, absolute.
         who: The description of this process for the errors of other processes.
-        timeout: In seconds. Default: 60.
+        timeout: How long to wait for the lock, in seconds. Default: 60.
 
     Raises:
         LockTimeoutError: Another process has the lock.
@@ -70,12 +70,16 @@ def lock_file(path: str, seconds: float) -> BaseFileLock:
     """Lock a permanent, empty file. The caller releases the lock.
 
     Args:
-        path: The file.
-        seconds: The timeout.
+        path: The absolute path of the file.
+        seconds: How long to wait for the lock.
+
+    Returns:
+        The lock.
 
     Raises:
         Timeout: Another process has the lock.
         OSError: The file cannot be opened.
+        RequestCancelledError: The request was cancelled while waiting.
     """
     lock = _file_lock(path)
     _acquire(lock, seconds)
@@ -83,19 +87,17 @@ def lock_file(path: str, seconds: float) -> BaseFileLock:
 
 
 def _file_lock(path: str) -> BaseFileLock:
-    """A lock whose file is permanent and holds no data: older filelocks truncate it."""
+    """A lock on a file that is never removed; it contains no data, because older versions of filelock truncate it."""
     try:
         return FileLock(path, preserve_lock_file=True, fallback_to_soft=False)
-    except TypeError:  # before 4: it unlinks nothing on POSIX, but for the versions that the requirement excludes
+    except (
+        TypeError
+    ):  # before version 4, which removes no lock file on POSIX; our requirement excludes the versions that do
         return FileLock(path)
 
 
 def _acquire(lock: BaseFileLock, seconds: float) -> None:
-    """Wait in short slices, because only newer filelocks can be cancelled.
-
-    Raises:
-        Timeout: The time is over.
-    """
+    """Wait in short slices, because only newer versions of filelock can be cancelled."""
     deadline = time.monotonic() + seconds
     while True:
         check()

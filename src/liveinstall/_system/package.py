@@ -1,6 +1,6 @@
-"""The version of the package, and the directory that it is imported from."""
+"""The version of this package, and the directory that it is imported from."""
 
 from os.path import abspath, dirname
 
 __version__ = "0.1.0"
-DIRECTORY = dirname(dirname(dirname(abspath(__file__))))  # the one with `liveinstall/` in it
+DIRECTORY = dirname(dirname(dirname(abspath(__file__))))  # the parent of `liveinstall/`

@@ -1,7 +1,7 @@
-"""The one way up: how values, progress, advice and errors are shown, which only the front ends know.
+"""The port to the front ends: display of values, progress, advice and errors.
 
-Lower rooms call `presenter()`, which imports the front ends' implementation by name when somebody first wants to see
-something. It is the only import in the package that points up; `tests/test_house.py` lists it.
+Lower packages call `presenter()`, which imports the front ends' implementation by name when something is displayed for
+the first time. It is the only import that points up; `tests/test_house.py` lists it.
 """
 
 from __future__ import annotations
@@ -23,41 +23,49 @@ class Display(Protocol):
         """Show an event of `liveinstall.events`."""
 
     def close(self) -> None:
-        """End: no more events come."""
+        """Close the display after the last event."""
 
 
 class Presenter(Protocol):
-    """What a front end does for the rooms below."""
+    """What the front ends do for the packages below them."""
 
     def text(self, value: object) -> str:
-        """A value as text for a person."""
+        """Format a value as text for people."""
         ...
 
     def mime_bundle(self, value: object) -> dict[str, Any]:
-        """A value in one form for each MIME type, for notebooks. Never raises."""
+        """Format a value for notebooks: one form for each MIME type. Never raises."""
         ...
 
     def progress(self, quiet: bool | None) -> Display | None:
-        """What shows the progress of a request here; None if nothing does. `quiet` as in `liveinstall.install()`."""
+        """Create a progress display for a request; None if none is shown. `quiet` is as in `liveinstall.install()`."""
         ...
 
     def after_request(self, result: R, restart: str) -> R:
-        """Restart Python if `restart` (never, ask, auto) and the result call for it; the result, with notes."""
+        """Finish a request: restart Python if the option and the result require it.
+
+        Args:
+            result: The result of the request.
+            restart: "never", "ask" or "auto".
+
+        Returns:
+            The result, with additional notes.
+        """
         ...
 
     def after_staging(self) -> None:
-        """Something is pending now: remind the person at the prompt, if there is one."""
+        """Start the reminders of an interactive session, if this is one, because changes are pending now."""
 
     def restart_advice(self) -> str:
-        """How to restart here, in a sentence."""
+        """Return a sentence that says how to restart the current front end."""
         ...
 
     def explain_errors(self) -> None:
-        """From now on add notes to import errors that a pending or replaced version explains."""
+        """Add notes from now on to import errors that are explained by a pending or replaced version."""
 
 
 class PlainPresenter:
-    """Without front ends: values are shown by their repr, and nothing else happens."""
+    """The presenter without front ends: values are formatted by their `repr`, and nothing else happens."""
 
     def text(self, value: object) -> str:
         """See Presenter."""
@@ -79,7 +87,7 @@ class PlainPresenter:
 
     def restart_advice(self) -> str:
         """See Presenter."""
-        return "Restart (in a notebook: restart the kernel) to switch."
+        return "To use the new version, restart Python (in a notebook: restart the kernel)."
 
     def explain_errors(self) -> None:
         """See Presenter."""
@@ -89,12 +97,12 @@ _presenter: Presenter | None = None
 
 
 def presenter() -> Presenter:
-    """The front ends' presenter, loaded at the first call; a plain one if it cannot be loaded, so no change fails."""
+    """Return the front ends' presenter, loaded at the first call; PlainPresenter if that fails, so no change fails."""
     global _presenter  # noqa: PLW0603  one for each process
     if _presenter is None:
         try:
             create = cast("Callable[[], Presenter]", import_module(_FRONT_ENDS).create)
             _presenter = create()
-        except Exception:  # noqa: BLE001  whatever is wrong with a front end
+        except Exception:  # noqa: BLE001  no error of a front end may make a change fail
             _presenter = PlainPresenter()
     return _presenter

@@ -1,13 +1,13 @@
-"""Files and directories that only this user can have made, in places that other users can write to.
+"""Files and directories that only this user can have created, below directories that other users can write to.
 
-A name proves nothing there: somebody else may have taken it first, put a link or a FIFO in its place, or take it when
-what was there has been cleaned up. So each use looks at the whole way to it: every directory on it belongs to root or
-to this user, and only they can rename what is in it, either because nobody else can write there or because it is
-sticky, as `/tmp` is. Once that holds, nobody else can put something else in its place between the check and the use.
-The rules are those of OpenSSH's StrictModes, and of the sticky bit in inode(7).
+The name alone proves nothing: another user may have created the file first, replaced it by a link or a FIFO, or may do
+so after a cleanup of temporary files. So each use checks every directory of the path: it must belong to root or to this
+user, and only they may be able to rename its entries, either because nobody else can write to it or because it is
+sticky, as `/tmp` is. If that holds, no other user can replace the file between the check and the use. The rules are
+those of OpenSSH's StrictModes, and of the sticky bit in inode(7).
 
-This file runs at starts of Python: it loads nothing. On Windows, whose files have no such modes, a user's own
-directories are closed to others, and everything that is there passes.
+This file runs at each start of Python, so it imports little. On Windows, whose files have no such modes, a user's own
+directories are closed to other users, and every existing path passes the checks.
 """
 
 from __future__ import annotations
@@ -16,26 +16,33 @@ import errno
 import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
-_MOST_LINKS = 40  # as the kernel
+_MAX_LINKS = 40  # symbolic links in one path, as in Linux
 _GROUP, _OTHERS = 0o020, 0o002
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _HAS_USERS = hasattr(os, "geteuid")
 
 
 def user() -> int:
-    """Whose files this process makes."""
+    """Return the id of the user who owns the files that this process creates; 0 on systems without user ids."""
     return os.geteuid() if _HAS_USERS else 0
 
 
 def keeps_apart(about: os.stat_result) -> bool:
-    """Whether, in a directory of this status, only root and this user can rename what this user has made."""
+    """Whether only root and this user can rename this user's entries of a directory with this status."""
     if not _HAS_USERS:
         return True
     return about.st_uid in _trusted() and (bool(about.st_mode & S_ISVTX) or _is_closed(about))
 
 
 def reached(path: str) -> os.stat_result | None:
-    """What lies at the end of `path`, links followed; None if nothing does, or if somebody else can exchange it."""
+    """Follow a path, with its symbolic links, through directories that no other user can tamper with.
+
+    Args:
+        path: The path, absolute or relative to the current directory.
+
+    Returns:
+        The status of the file or directory; None if it does not exist or another user could replace it.
+    """
     try:
         return _reached(os.path.abspath(path)) if _HAS_USERS else os.stat(path)
     except (OSError, ValueError):
@@ -43,41 +50,59 @@ def reached(path: str) -> os.stat_result | None:
 
 
 def is_private(path: str) -> bool:
-    """Whether `path` is a directory of this user's that nobody else can write to, or put another in place of."""
+    """Whether a path is a directory of this user that no other user can write to or replace."""
     about = reached(path)
     return about is not None and S_ISDIR(about.st_mode) and (not _HAS_USERS or _is_mine(about))
 
 
 def make_private(path: str) -> None:
-    """Make a directory, and those above it that are not there, for this user only; or find that it is so already.
+    """Create a directory and its missing parents for this user only, unless it is private already.
 
-    It is made first and looked at then, so that it does not matter who else has made something there meanwhile.
+    It is created first and checked then, so that it does not matter what another user has created there meanwhile.
 
-    Raises: OSError: it cannot be made, or is not private.
+    Args:
+        path: The absolute path of the directory.
+
+    Raises:
+        OSError: It cannot be created, or is not private.
     """
     if not os.path.lexists(path):
         _make(path)
     if not is_private(path):
-        raise PermissionError(errno.EPERM, "it is not this user's alone", path)
+        raise PermissionError(errno.EPERM, "other users can write to it or replace it", path)
 
 
 def read_private(path: str) -> bytes:
-    """The content of a file that this user has written, and nobody else can write to.
+    """Read a file that belongs to this user and that no other user can write to.
 
-    Raises: OSError: there is none, or it is a link, a FIFO, another user's, or writable by others.
+    Args:
+        path: The path of the file.
+
+    Returns:
+        Its content.
+
+    Raises:
+        OSError: It is missing, a link, a FIFO, another user's, or writable by others.
     """
     handle = os.open(path, _OPEN | getattr(os, "O_BINARY", 0))
     with open(handle, "rb") as stream:
         about = os.fstat(handle)
         if not S_ISREG(about.st_mode) or (_HAS_USERS and not _is_mine(about)):
-            raise PermissionError(errno.EPERM, "it is no file of this user's alone", path)
+            raise PermissionError(errno.EPERM, "it is not a regular file of this user that is closed to others", path)
         return stream.read()
 
 
 def write_private(path: str, content: bytes) -> None:
-    """Write a file that only this user may read, by one rename; a link or a FIFO at its place is replaced, not used.
+    """Write a file that only this user may read, by one rename; a link or a FIFO at the path is replaced, not used.
 
-    Only one may do it at a time. Raises: OSError.
+    Not safe for concurrent writers of the same file.
+
+    Args:
+        path: The path of the file.
+        content: Its content.
+
+    Raises:
+        OSError: It cannot be written.
     """
     draft = f"{path}.draft"
     try:  # noqa: SIM105
@@ -91,19 +116,27 @@ def write_private(path: str, content: bytes) -> None:
 
 
 def open_own(path: str, *, dir_fd: int | None = None) -> int:
-    """The descriptor of a directory of this user's, which is no link; nothing else is opened, and no FIFO waited for.
+    """Open a directory of this user that is not a link; nothing else is opened, and a FIFO does not block.
 
-    Raises: OSError.
+    Args:
+        path: The path of the directory, relative to `dir_fd` if that is given.
+        dir_fd: The descriptor of the parent directory. Default: the current directory.
+
+    Returns:
+        The descriptor of the directory.
+
+    Raises:
+        OSError: It cannot be opened, is not a directory, or belongs to another user.
     """
     handle = os.open(path, _OPEN | getattr(os, "O_DIRECTORY", 0), dir_fd=dir_fd)
     if _HAS_USERS and os.fstat(handle).st_uid != user():
         os.close(handle)
-        raise PermissionError(errno.EPERM, "it is another user's", path)
+        raise PermissionError(errno.EPERM, "it belongs to another user", path)
     return handle
 
 
 def _trusted() -> set[int]:
-    """Root, who may do everything, and this user. In a user namespace root is whoever owns the root directory."""
+    """The ids of root and this user. In a user namespace, root is the owner of the root directory."""
     return {0, user(), os.stat(os.sep).st_uid}
 
 
@@ -118,53 +151,53 @@ def _is_closed(about: os.stat_result) -> bool:
 
 
 def _is_alone_in(group: int) -> bool:
-    """Whether a group has no member but this user: many systems give each user one, and a umask to go with it."""
-    from grp import getgrgid  # only where something is writable by a group
+    """Whether a group has only this user: many systems create one for each user, with a group-writable umask."""
+    from grp import getgrgid  # only needed for group-writable files
     from pwd import getpwuid
 
     try:
-        me, found = getpwuid(user()), getgrgid(group)
+        me, entry = getpwuid(user()), getgrgid(group)
     except KeyError:
         return False
-    return group == me.pw_gid and found.gr_name == me.pw_name and set(found.gr_mem) <= {me.pw_name}
+    return group == me.pw_gid and entry.gr_name == me.pw_name and set(entry.gr_mem) <= {me.pw_name}
 
 
 def _reached(path: str) -> os.stat_result | None:
-    at, about, links = os.sep, os.lstat(os.sep), 0
+    reached_path, about, links = os.sep, os.lstat(os.sep), 0
     left = path.split(os.sep)[::-1]
     while left:
         part = left.pop()
         if part in ("", os.curdir):
             continue
-        if part == os.pardir:  # of a link
-            at = os.path.dirname(at)
-            about = os.lstat(at)
+        if part == os.pardir:  # in the target of a link
+            reached_path = os.path.dirname(reached_path)
+            about = os.lstat(reached_path)
             continue
         if not keeps_apart(about):
             return None
-        at = os.path.join(at, part)
-        about = os.lstat(at)
+        reached_path = os.path.join(reached_path, part)
+        about = os.lstat(reached_path)
         if about.st_uid not in _trusted():
             return None
         if S_ISLNK(about.st_mode):
             links += 1
-            if links > _MOST_LINKS:
+            if links > _MAX_LINKS:
                 return None
-            target = os.readlink(at)
+            target = os.readlink(reached_path)
             left += target.split(os.sep)[::-1]
-            at = os.sep if os.path.isabs(target) else os.path.dirname(at)
-            about = os.lstat(at)
+            reached_path = os.sep if os.path.isabs(target) else os.path.dirname(reached_path)
+            about = os.lstat(reached_path)
     return about
 
 
 def _make(path: str) -> None:
-    above = os.path.dirname(path)
-    if above != path and not os.path.lexists(above):
-        _make(above)
-    about = reached(above)
-    if about is None or not keeps_apart(about):  # root may run Python in anybody's home, and makes nothing there
-        raise PermissionError(errno.EPERM, "somebody else could exchange what is made in it", above)
-    try:  # noqa: SIM105  contextlib costs a start 4 ms
+    parent = os.path.dirname(path)
+    if parent != path and not os.path.lexists(parent):
+        _make(parent)
+    about = reached(parent)
+    if about is None or not keeps_apart(about):  # root may run Python in another user's home, and creates nothing there
+        raise PermissionError(errno.EPERM, "other users could replace what is created in it", parent)
+    try:  # noqa: SIM105  importing contextlib would slow down each start by 4 ms
         os.mkdir(path, 0o700)
     except FileExistsError:
         pass

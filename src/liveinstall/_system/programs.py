@@ -19,39 +19,70 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import IO
 
-_HEAD = 2**10  # bytes of a file that say of which kind it is
-_GRACE = 0.5  # seconds: how long an ended program's pipe is read on, when something that it has started has it too
+_HEAD = 2**10  # bytes at the beginning of a file that show its kind
+_GRACE = 0.5  # seconds to read the pipe of an exited program, because a process that it has started may have it open
 
 
 def program_of(
     code: str | None, module: str | None, script: str | os.PathLike[str] | None, arguments: Sequence[str]
 ) -> list[str]:
-    """The interpreter's arguments; RequirementError unless exactly one thing shall run."""
-    given = [value for value in (code, module, script) if value is not None]
-    if len(given) != 1:
-        raise RequirementError("one of code=, module= and script= says what runs.", requirement="")
+    """Convert a program to arguments of an interpreter.
+
+    Args:
+        code: Python code, for `-c`.
+        module: The name of a module, for `-m`.
+        script: The path of a script.
+        arguments: The arguments of the program.
+
+    Returns:
+        The arguments of the interpreter.
+
+    Raises:
+        RequirementError: None or more than one of `code`, `module` and `script` is given.
+    """
+    programs = [value for value in (code, module, script) if value is not None]
+    if len(programs) != 1:
+        raise RequirementError("exactly one of code=, module= and script= must be given.", requirement="")
     flag = ["-c"] if code is not None else ["-m"] if module is not None else []
-    return [*flag, os.fspath(given[0]), *map(str, arguments)]
+    return [*flag, os.fspath(programs[0]), *map(str, arguments)]
 
 
 def with_script(program: Sequence[str], scripts: str) -> list[str]:
-    """The same, with a script that is no file looked for in the directory `scripts`."""
-    words = list(program)
-    if words and not words[0].startswith("-") and not os.path.exists(words[0]):
-        inside = os.path.join(scripts, words[0])
-        words[0] = inside if os.path.basename(words[0]) == words[0] and os.path.isfile(inside) else words[0]
-    return words
+    """Replace the name of a console script by its path.
+
+    Args:
+        program: The arguments of an interpreter; the first may be the path of a script or the name of a console script.
+        scripts: The directory of the environment's console scripts.
+
+    Returns:
+        The arguments; unchanged if the first is an option, an existing path, or not in `scripts`.
+    """
+    arguments = list(program)
+    if arguments and not arguments[0].startswith("-") and not os.path.exists(arguments[0]):
+        inside = os.path.join(scripts, arguments[0])
+        is_console_script = os.path.basename(arguments[0]) == arguments[0] and os.path.isfile(inside)
+        arguments[0] = inside if is_console_script else arguments[0]
+    return arguments
 
 
 def command_of(python: Sequence[str], program: Sequence[str], scripts: str) -> list[str]:
-    """The words that run `program`: by `python`, the words of an interpreter, unless it is a script of another kind."""
-    words = with_script(program, scripts)
-    is_inside = bool(words) and os.path.dirname(words[0]) == scripts
-    return words if is_inside and _runs_itself(words[0]) else [*python, *words]
+    """Build the command line of a program.
+
+    Args:
+        python: The interpreter, with its options.
+        program: The arguments of the interpreter, as from `program_of()`, or a console script with its arguments.
+        scripts: The directory of the environment's console scripts.
+
+    Returns:
+        The command line; without the interpreter for an executable or a script of another language in `scripts`.
+    """
+    arguments = with_script(program, scripts)
+    is_inside = bool(arguments) and os.path.dirname(arguments[0]) == scripts
+    return arguments if is_inside and _is_not_python(arguments[0]) else [*python, *arguments]
 
 
-def _runs_itself(path: str) -> bool:
-    """Whether it is an executable, or a script that does not name Python where it says what runs it."""
+def _is_not_python(path: str) -> bool:
+    """Whether a file is a binary executable, or a script whose `#!` line is not that of Python."""
     try:
         with open(path, "rb") as stream:
             head = stream.read(_HEAD)
@@ -63,7 +94,7 @@ def _runs_itself(path: str) -> bool:
         return b"\0" in head
     lines = head.split(b"\n")
     if lines[0].startswith(b"#!/bin/sh") and lines[1:] and lines[1].startswith(b"'''exec'"):
-        return False  # Python's, with a name that a first line cannot hold
+        return False  # a Python script, whose interpreter's path is too long or complex for a `#!` line
     return not any(os.path.basename(word).startswith((b"python", b"pypy")) for word in lines[0][2:].split())
 
 
@@ -76,12 +107,25 @@ def run_captured(
     cwd: str | os.PathLike[str] | None = None,
     handles: Sequence[int] = (),
 ) -> tuple[int, str, str]:
-    """A program's exit status, what it printed, and its errors. `handles` are inherited.
+    """Run a program and capture its output.
 
-    What it has started and left in the background is not waited for.
+    Background processes that the program leaves are not waited for. On any exception, the program and its descendants
+    are killed.
 
-    Raises: TrialError where it cannot be started, or does not end in `timeout` seconds: it is then ended with what it
-    has started, as on any other exception here.
+    Args:
+        words: The command line.
+        variables: The environment variables.
+        stdin: The text for its standard input.
+        timeout: In seconds; None for no limit.
+        cwd: The working directory. Default: that of this process.
+        handles: File descriptors that it inherits (POSIX).
+
+    Returns:
+        The exit status, the standard output and the standard error output.
+
+    Raises:
+        TrialError: It cannot be started, or does not exit in time.
+        RequestCancelledError: The request was cancelled.
     """
     pipe = subprocess.PIPE
     try:
@@ -98,28 +142,28 @@ def run_captured(
     except OSError as error:
         raise TrialError(f"the program could not be started: {error}.") from error
     streams = _Streams(child, stdin)
-    is_late = _seen_to_its_end(child, timeout)
-    out, err = streams.said()
-    if is_late:
-        what = f"the program did not end within {timeout:g} seconds and was stopped."
+    has_timed_out = _wait_for(child, timeout)
+    out, err = streams.output()
+    if has_timed_out:
+        what = f"the program did not exit within {timeout:g} seconds and was stopped."
         raise TrialError(what, todo="Allow more time with timeout=.", stdout=out, stderr=err)
     return child.returncode, out, err
 
 
-def _seen_to_its_end(child: subprocess.Popen[bytes], timeout: float | None) -> bool:
-    """Wait for a child; whether it was ended because its time was over."""
-    late: list[bool] = []
+def _wait_for(child: subprocess.Popen[bytes], timeout: float | None) -> bool:
+    """Wait for a child; whether it was killed because of the timeout."""
+    timeouts: list[bool] = []
 
     def kill() -> None:
         with suppress(OSError):
             os.killpg(child.pid, signal.SIGKILL)
 
-    def end() -> None:
-        late.append(True)
+    def time_out() -> None:
+        timeouts.append(True)
         kill()
 
-    # wait(timeout) would look again and again, up to 50 ms late.
-    timer = None if timeout is None else Timer(min(timeout, TIMEOUT_MAX), end)
+    # wait(timeout) polls, and can return up to 50 ms after the exit.
+    timer = None if timeout is None else Timer(min(timeout, TIMEOUT_MAX), time_out)
     try:
         if timer:
             timer.daemon = True
@@ -133,38 +177,38 @@ def _seen_to_its_end(child: subprocess.Popen[bytes], timeout: float | None) -> b
     finally:
         if timer:
             timer.cancel()
-    return bool(late)
+    return bool(timeouts)
 
 
 class _Streams:
-    """A child's streams, each with a thread: whoever else has the other end of a pipe may keep it open for ever."""
+    """A child's streams, each with a thread: a descendant may keep the other end of a pipe open indefinitely."""
 
     def __init__(self, child: subprocess.Popen[bytes], stdin: str) -> None:
-        self._heard: tuple[list[bytes], list[bytes]] = ([], [])
+        self._chunks: tuple[list[bytes], list[bytes]] = ([], [])
         self._readers = [
             Thread(target=self._read, args=pair, daemon=True)
-            for pair in zip((child.stdout, child.stderr), self._heard, strict=True)
+            for pair in zip((child.stdout, child.stderr), self._chunks, strict=True)
         ]
         for thread in (*self._readers, Thread(target=self._write, args=(child.stdin, stdin), daemon=True)):
             thread.start()
 
     @staticmethod
-    def _read(stream: IO[bytes], heard: list[bytes]) -> None:
+    def _read(stream: IO[bytes], chunks: list[bytes]) -> None:
         with suppress(OSError), stream:
             while data := os.read(stream.fileno(), 2**16):
-                heard.append(data)
+                chunks.append(data)
 
     @staticmethod
     def _write(stream: IO[bytes], text: str) -> None:
         with suppress(OSError), stream:
             stream.write(text.encode(_encoding(), "replace"))
 
-    def said(self) -> tuple[str, str]:
-        """What it has printed, and its errors: call it when the child has ended."""
-        end = time.monotonic() + _GRACE
+    def output(self) -> tuple[str, str]:
+        """Return the standard output and the standard error output of the child, after it has exited."""
+        deadline = time.monotonic() + _GRACE
         for thread in self._readers:
-            thread.join(max(end - time.monotonic(), 0))
-        out, err = (TextIOWrapper(BytesIO(b"".join(heard)), _encoding(), "replace").read() for heard in self._heard)
+            thread.join(max(deadline - time.monotonic(), 0))
+        out, err = (TextIOWrapper(BytesIO(b"".join(each)), _encoding(), "replace").read() for each in self._chunks)
         return out, err
 
 
@@ -175,10 +219,10 @@ def _encoding() -> str:
 def start_in_foreground(
     words: Sequence[str], variables: Mapping[str, str] | None = None, handles: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start a program with this process's streams; see it to its end with `exit_status()`.
+    """Start a program with this process's streams; wait for it with `exit_status()`.
 
     Args:
-        words: The program and its arguments.
+        words: The command line.
         variables: Its environment variables; None for those of this process.
         handles: File descriptors that it inherits (POSIX).
 
@@ -192,7 +236,19 @@ def start_in_foreground(
 
 
 def run_in_foreground(words: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:
-    """Run a program with this process's streams; its exit status, as `exit_status()` has it. Raises TrialError."""
+    """Run a program with this process's streams.
+
+    Args:
+        words: The command line.
+        variables: The environment variables.
+        handles: File descriptors that it inherits (POSIX).
+
+    Returns:
+        The exit status, as from `exit_status()`.
+
+    Raises:
+        TrialError: It cannot be started.
+    """
     try:
         child = start_in_foreground(words, variables, handles)
     except OSError as error:
@@ -201,9 +257,13 @@ def run_in_foreground(words: Sequence[str], variables: Mapping[str, str], handle
 
 
 def exit_status(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a program that has this process's streams; its exit status.
+    """Wait for a program that has this process's streams. Ctrl-C is left to the program.
 
-    One that was ended by a signal has 128 and the signal's number, as in shells. Ctrl-C is the program's.
+    Args:
+        child: The child process, as from `start_in_foreground()`.
+
+    Returns:
+        The exit status; 128 plus the signal's number if a signal has killed it, as in shells.
     """
     while True:
         try:

@@ -1,6 +1,6 @@
-"""Directories that are made aside and are nobody's once their maker is dead: the next maker sweeps them.
+"""Locked scratch directories; those of dead processes are removed by the next process that creates one.
 
-Each has a file under a kernel lock, which its maker has as long as it lives, and with it whoever inherits the handle.
+Each contains a file with a kernel lock, held until its creator and all processes that inherit the handle have exited.
 """
 
 from __future__ import annotations
@@ -18,15 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MEMORY = "/dev/shm"  # noqa: S108  a file system in memory, on Linux
-MARK = ".liveinstall-made-by"  # in it, locked
-_NOT_BY_LINK = getattr(os, "O_NOFOLLOW", 0)
+MARK = ".liveinstall-made-by"  # the locked file in the directory
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
 def scratch_directory(parent: str, prefix: str, mode: int = 0o700) -> Iterator[tuple[str, int]]:
-    """An empty directory in `parent` and the handle of its lock; at the end it is removed, if it is still there.
+    """Create an empty directory for the duration of a block.
 
-    `mode`: what it is made with, less the umask.
+    Args:
+        parent: The absolute path of the parent directory.
+        prefix: The beginning of the directory's name; abandoned directories with this prefix are removed first.
+        mode: The permissions, restricted by the umask.
+
+    Yields:
+        The absolute path of the directory, and the file descriptor of its lock.
+
+    Raises:
+        OSError: It cannot be created.
     """
     sweep(parent, prefix)
     directory, handle = _make(parent, prefix, mode)
@@ -38,7 +47,7 @@ def scratch_directory(parent: str, prefix: str, mode: int = 0o700) -> Iterator[t
 
 
 def _make(parent: str, prefix: str, mode: int) -> tuple[str, int]:
-    """Until it is locked, another maker may take it for a dead one's and remove it."""
+    """Create and lock a directory; until it is locked, another process may remove it as abandoned, so try again."""
     while True:
         directory = os.path.join(parent, prefix + os.urandom(6).hex())
         try:
@@ -46,7 +55,7 @@ def _make(parent: str, prefix: str, mode: int) -> tuple[str, int]:
         except FileExistsError:
             continue
         try:
-            handle = try_lock(os.path.join(directory, MARK), _NOT_BY_LINK)
+            handle = try_lock(os.path.join(directory, MARK), _NO_FOLLOW)
             if handle is not None:
                 return directory, handle
         except FileNotFoundError:
@@ -57,7 +66,12 @@ def _make(parent: str, prefix: str, mode: int) -> tuple[str, int]:
 
 
 def sweep(parent: str, prefix: str) -> None:
-    """Remove what dead makers of this user have left, where nobody else can put something in its place."""
+    """Remove the scratch directories of this user's dead processes, if no other user can replace them.
+
+    Args:
+        parent: The absolute path of the parent directory.
+        prefix: The beginning of their names.
+    """
     with suppress(OSError):
         about = reached(parent)
         if about is None or not keeps_apart(about):
@@ -72,9 +86,9 @@ def sweep(parent: str, prefix: str) -> None:
 def _sweep(directory: str) -> None:
     mark = os.path.join(directory, MARK)
     if not os.path.lexists(mark):
-        os.rmdir(directory)  # only if it is empty: without the mark nothing is made in it
+        os.rmdir(directory)  # only if it is empty: its creator writes nothing before the mark
         return
-    handle = try_lock(mark, _NOT_BY_LINK)
+    handle = try_lock(mark, _NO_FOLLOW)
     if handle is not None:
         try:
             remove_tree(directory)
@@ -83,7 +97,14 @@ def _sweep(directory: str) -> None:
 
 
 def private_directory(name: str) -> str:
-    """A directory of this user's among the system's temporary files; all of these where somebody else has the name."""
+    """Create or find this user's own directory in the system's temporary directory.
+
+    Args:
+        name: The beginning of the directory's name; the user id is appended.
+
+    Returns:
+        The absolute path; the temporary directory itself if another user has taken the name.
+    """
     temporary = _temporary()
     if not hasattr(os, "geteuid"):
         return temporary
@@ -96,13 +117,17 @@ def private_directory(name: str) -> str:
 
 
 def _temporary() -> str:
-    """Memory, unless the user has chosen a place: making and removing links on a disk takes up to fifty times longer.
+    """The file system in memory, unless TMPDIR is set: links on a disk take up to fifty times longer.
 
-    Containers often have it mounted so that no script in it can be run (noexec).
+    In containers it is often mounted with `noexec`, so that no script in it can be run; then it is not used.
     """
-    chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    is_configured = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     with suppress(OSError, AttributeError):
-        if not chosen and os.access(_MEMORY, os.W_OK | os.X_OK) and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
+        if (
+            not is_configured
+            and os.access(_MEMORY, os.W_OK | os.X_OK)
+            and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC
+        ):
             about = reached(_MEMORY)
             if about is not None and keeps_apart(about):
                 return _MEMORY

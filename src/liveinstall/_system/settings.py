@@ -1,7 +1,7 @@
-"""The `LIVEINSTALL_*` environment variables, with one meaning of yes and no.
+"""The `LIVEINSTALL_*` environment variables, with the same values for yes and no everywhere.
 
-What a starting interpreter reads is defined where a start can read it: `LIVEINSTALL_HOLD` and `LIVEINSTALL_TRIAL` in
-the boot package, `LIVEINSTALL_REGISTRY`, `LIVEINSTALL_STORE` and `LIVEINSTALL_CACHE` in `_sidebyside/layout.py`.
+The variables that the start-up code reads are defined there: `LIVEINSTALL_HOLD` and `LIVEINSTALL_TRIAL` in the boot
+package, `LIVEINSTALL_REGISTRY`, `LIVEINSTALL_STORE` and `LIVEINSTALL_CACHE` in `_sidebyside/layout.py`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from liveinstall.errors import DisabledError
 DISABLE = "LIVEINSTALL_DISABLE"  # whoever deploys an environment can forbid changes in every process that has it set
 PYTHON = "LIVEINSTALL_PYTHON"  # the interpreter of a program that embeds Python
 OFFLINE = "LIVEINSTALL_OFFLINE"  # no index and no network
-VERIFY = "LIVEINSTALL_VERIFY"  # what `verify=` of a request defaults to
-REMINDERS = "LIVEINSTALL_REPL"  # whether reminders at the prompt begin by themselves
-RESTARTED = "LIVEINSTALL_RESTARTED"  # from a restarted kernel to its successor: what to report, and where
+VERIFY = "LIVEINSTALL_VERIFY"  # the default of the option `verify=`
+REMINDERS = "LIVEINSTALL_REPL"  # whether reminders in interactive sessions are started automatically
+RESTARTED = "LIVEINSTALL_RESTARTED"  # set by a restarting kernel for its successor: what to report, and where
 _NO = ("0", "false", "no", "off")
 _YES = ("1", "true", "yes", "on")
 
@@ -26,7 +26,7 @@ def is_on(name: str, *, default: bool = False) -> bool:
 
     Args:
         name: One of the variables above.
-        default: The answer where it is unset or empty.
+        default: The value if it is unset or empty.
 
     Returns:
         False for 0, false, no and off in any case; True for any other text.
@@ -36,13 +36,15 @@ def is_on(name: str, *, default: bool = False) -> bool:
 
 
 def check_permitted() -> None:
-    """Refuse changes where the deployment forbids them, and in a trial, whose files are links to the real ones.
+    """Check that changes are allowed: not disabled by the deployment, and not in a preview, whose files are links.
 
     Raises:
-        DisabledError: Changes are disabled; any text of the variable but a plain yes is given as the reason.
+        DisabledError: Changes are disabled. A value of the variable other than a plain yes is reported as the reason.
     """
     if os.environ.get(TRIAL):
-        raise DisabledError("this is a trial, which changes nothing.", todo="Make the change outside of the trial.")
+        raise DisabledError(
+            "this is a trial, in which no changes are possible.", todo="Make the change outside of the trial."
+        )
     if not is_on(DISABLE):
         return
     value = os.environ[DISABLE].strip()

@@ -1,4 +1,4 @@
-"""Temporary files and directories. Where they cannot be written, an error says so and what helps."""
+"""Temporary files and directories, with an error message that says what to do if they cannot be written."""
 
 from __future__ import annotations
 
@@ -18,25 +18,36 @@ _FULL = (errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 @contextmanager
 def writing_temporary() -> Iterator[None]:
-    """Raise StagingError when the disk is full, or does not let us write."""
+    """Convert errors of a block that writes temporary files.
+
+    Raises:
+        StagingError: The disk is full, the quota is exceeded, or the file system is read-only.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise _told(error) from error
+        raise _staging_error(error) from error
 
 
 def temporary_directory() -> TemporaryDirectory[str]:
-    """A directory of one's own until the end of a `with`. Raises: StagingError."""
+    """Create a temporary directory, as a context manager that removes it.
+
+    Returns:
+        The directory, for a `with` statement.
+
+    Raises:
+        StagingError: It cannot be created.
+    """
     try:
         return TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
     except OSError as error:
-        raise _told(error) from error
+        raise _staging_error(error) from error
 
 
-def _told(error: OSError) -> StagingError:
+def _staging_error(error: OSError) -> StagingError:
     return StagingError(
         f"temporary files cannot be written: {error}.",
-        todo="Make room there, or let the environment variable TMPDIR name another directory.",
+        todo="Free space there, or set the environment variable TMPDIR to another directory.",
     )

@@ -1,16 +1,16 @@
-"""Where a change downloads and builds, so that nothing of it stays behind after a kill.
+"""The work directory of a change, for downloads and builds, which is removed even after a kill.
 
-It lies among the system's temporary files, and `.liveinstall/work` says where, to whoever has the lock next. It does
-not lie in the environment: what is built there would find the settings of the project around it (a Cargo workspace, a
-git repository), the paths of its sockets would be too long, and that disk may be remote or have a small quota.
+It is in the system's temporary directory, and a note, `.liveinstall/work`, has its path for the next holder of the
+lock. It is not in the environment: a build there would use the settings of the surrounding project (a Cargo workspace,
+a git repository), the paths of its sockets would be too long, and that disk may be remote or have a small quota.
 
     liveinstall-work 2
     /tmp/liveinstall-k2x8d_0q
     0123456789abcdef0123456789abcdef
 
-Other users can write to that place too. When it has been cleaned up, one of them could make a directory of that name
-anew and have ours, and what it links to, removed by us. So nothing is removed that is not proven ours: it belongs to
-this user alone, nobody else can exchange it (`privacy`), and a file in it has the random token that only the note has.
+Other users can write to the temporary directory, too. After a cleanup, one of them could create a directory of the
+same name and make us remove it, with what its links point to. So a directory is removed only if it is proven to be
+ours: it belongs to this user, no other user can replace it (`privacy`), and it contains the random token of the note.
 """
 
 from __future__ import annotations
@@ -31,24 +31,35 @@ if TYPE_CHECKING:
 
 _MAGIC = "liveinstall-work 2"
 _TOKEN = re.compile("[0-9a-f]{32}")
-_ELSEWHERE = "elsewhere-*-*"  # links in the directory, or in one of its own, to others that go with it; and a token
-_OWNER = "for"  # in the directory: the token, and the site directory, because an environment may be copied meanwhile
-_MARK = ".liveinstall-for"  # in a directory elsewhere: the token in its link's name
+# Links in the work directory, or in a subdirectory, to other directories to remove with it; the name ends with a token.
+_ELSEWHERE = "elsewhere-*-*"
+_OWNER = "for"  # in the work directory: the token, and the site directory, because an environment may be copied
+_MARK = ".liveinstall-for"  # in a linked directory: the token in the link's name
 
-_mine: dict[str, str] = {}  # site directory -> its workplace, while this process uses it
+_mine: dict[str, str] = {}  # site directory -> the work directory that this process uses for it
 
 
 @contextmanager
 def workplace(site: str, note: Path | None = None) -> Iterator[str]:
-    """An empty directory, its absolute path, until the end of one change. Needs the lock.
+    """Create the work directory of a change. The caller holds the lock.
 
-    `note`: where it is noted, if `site` is no site directory.
+    Args:
+        site: The site-packages directory; or another directory that is changed under a lock, with `note`.
+        note: The file for the path of the work directory. Default: `.liveinstall/work` in `site`.
+
+    Yields:
+        The absolute path of the empty directory.
+
+    Raises:
+        StagingError: It cannot be created.
     """
     note = note or _note(site)
     try:
         with temporary_directory() as directory:
             _mine[site] = directory
-            with suppress(OSError):  # on a full disk a change may still succeed; only a kill would leave something
+            with suppress(
+                OSError
+            ):  # on a full disk the change may still succeed; only a kill would leave the directory
                 token = os.urandom(16).hex()
                 write_private(os.path.join(directory, _OWNER), _mark(token, site))
                 write_private(str(note), os.fsencode(encode(directory, token)))
@@ -60,11 +71,16 @@ def workplace(site: str, note: Path | None = None) -> Iterator[str]:
 
 
 def sweep(site: str, note: Path | None = None) -> None:
-    """Remove what a killed change has left: whoever it belonged to has no lock any longer. Needs the lock."""
+    """Remove the work directory of a killed change. The caller holds the lock, so the process of that change is dead.
+
+    Args:
+        site: As for `workplace()`.
+        note: As for `workplace()`.
+    """
     note = note or _note(site)
     try:
         directory, token = parse(os.fsdecode(read_private(str(note))))
-    except OSError:  # also another user's: that is for him to sweep
+    except OSError:  # another user's note, for example: that user removes the directory
         return
     if site in _mine:
         return
@@ -76,9 +92,17 @@ def sweep(site: str, note: Path | None = None) -> None:
 
 
 def note_elsewhere(directory: str, name: str, place: str) -> None:
-    """Let whoever sweeps the workplace that `directory` lies in find `place`, a directory of its own. Raises: OSError.
+    """Add a directory elsewhere to a work directory, so that `sweep()` removes it, too.
 
-    On disk before: nothing that leads there; the commit point is the link.
+    On disk before: no reference to it; the commit point is the link.
+
+    Args:
+        directory: The work directory or a subdirectory of it, absolute.
+        name: A name for the link.
+        place: The other directory, absolute.
+
+    Raises:
+        OSError: The link cannot be made.
     """
     token = os.urandom(16).hex()
     write_private(os.path.join(place, _MARK), token.encode())
@@ -86,12 +110,28 @@ def note_elsewhere(directory: str, name: str, place: str) -> None:
 
 
 def encode(directory: str, token: str) -> str:
-    """The note of a directory."""
+    """Encode a note.
+
+    Args:
+        directory: The absolute path of the work directory.
+        token: Its token: 32 hexadecimal digits.
+
+    Returns:
+        The content of the note.
+    """
     return f"{_MAGIC}\n{directory}\n{token}\n"
 
 
 def parse(text: str) -> tuple[str, str]:
-    """The absolute path in a note, and its token; empty if it is damaged, of another version, or names none of ours."""
+    """Decode a note.
+
+    Args:
+        text: The content of the note.
+
+    Returns:
+        The absolute path of the work directory, and its token; both empty if the note is damaged, of another version,
+        or has a path that is not one of liveinstall.
+    """
     magic, path, token, *rest = [*text.split("\n"), "", ""]
     is_ours = os.path.isabs(path) and os.path.basename(path).startswith(PREFIX)
     is_whole = magic == _MAGIC and _TOKEN.fullmatch(token) and rest == ["", "", ""]
@@ -107,26 +147,26 @@ def _mark(token: str, site: str) -> bytes:
 
 
 def _is_ours(directory: str, name: str, content: bytes) -> bool:
-    """Whether it is this user's alone, and has the file that only it has. No link is followed to it."""
+    """Whether a directory, which must not be a link, is private and contains a file with this content."""
     try:
-        is_there = not os.path.islink(directory) and is_private(directory)
-        return is_there and read_private(os.path.join(directory, name)) == content
+        is_own = not os.path.islink(directory) and is_private(directory)
+        return is_own and read_private(os.path.join(directory, name)) == content
     except OSError:
         return False
 
 
 def _remove(directory: str) -> None:
-    """Remove it all, what says whose it is last; builds may leave directories that are read-only."""
-    for place, names, _ in os.walk(directory):
+    """Remove a work directory, its owner file last. Builds may leave read-only directories."""
+    for parent, names, _ in os.walk(directory):
         for name in names:
-            path = os.path.join(place, name)
+            path = os.path.join(parent, name)
             if not os.path.islink(path):
                 with suppress(OSError):
                     os.chmod(path, 0o700)
     for link in [*Path(directory).glob(_ELSEWHERE), *Path(directory).glob(f"*/{_ELSEWHERE}")]:
-        place, token = (os.readlink(link) if link.is_symlink() else "", link.name.rpartition("-")[2])
-        if os.path.basename(place).startswith(PREFIX) and _is_ours(place, _MARK, token.encode()):
-            shutil.rmtree(place, ignore_errors=True)
+        target, token = (os.readlink(link) if link.is_symlink() else "", link.name.rpartition("-")[2])
+        if os.path.basename(target).startswith(PREFIX) and _is_ours(target, _MARK, token.encode()):
+            shutil.rmtree(target, ignore_errors=True)
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path, ignore_errors=True)
