@@ -112,15 +112,15 @@ def test_all_comes_before_its_exceptions(tmp_path):
 @pytest.mark.parametrize(
     ("variables", "options", "named"),
     [
-        ({"PIP_USER": "1"}, {}, "PIP_USER in the environment"),
-        ({"PIP_TARGET": "/x"}, {}, "PIP_TARGET in the environment"),
+        ({"PIP_USER": "1"}, {}, "the environment variable PIP_USER is set"),
+        ({"PIP_TARGET": "/x"}, {}, "the environment variable PIP_TARGET is set"),
         (
             {"PIP_PREFIX": "/x", "PIP_ROOT": "/y"},
             {},
-            "PIP_ROOT in the environment are not",
+            "PIP_ROOT are set",
         ),
-        ({"PIP_DRY_RUN": "true"}, {}, "PIP_DRY_RUN in the environment"),
-        ({"PIP_PLATFORM": "any"}, {}, "PIP_PLATFORM in the environment"),
+        ({"PIP_DRY_RUN": "true"}, {}, "the environment variable PIP_DRY_RUN is set"),
+        ({"PIP_PLATFORM": "any"}, {}, "the environment variable PIP_PLATFORM is set"),
         ({"PIP_CONFIG_FILE": "pip.conf"}, {}, "user in pip.conf and target in pip.conf"),
         ({"PIP_USER": "0", "PIP_DRY_RUN": "no"}, {}, ""),
         ({"PIP_USER": "1"}, {"user": True}, ""),
@@ -209,12 +209,12 @@ def test_checkouts_move_to_where_they_belong_or_not_at_all(tmp_path):
     (home / "b").mkdir(parents=True)
     places, note = (str(source), str(home), str(tmp_path / "moves")), tmp_path / "moves"
     with pytest.raises(FileExistsError):
-        _pip_child._settle(json.loads(json.dumps(items)), True, *places)
+        _pip_child._move_checkouts(json.loads(json.dumps(items)), True, *places)
     assert (source / "a").exists() and not (home / "a").exists() and not note.exists()
     (home / "b").rmdir()
-    assert _pip_child._settle(json.loads(json.dumps(items)), False, *places) and (source / "a").exists()
+    assert _pip_child._move_checkouts(json.loads(json.dumps(items)), False, *places) and (source / "a").exists()
     assert not note.exists()
-    assert _pip_child._settle(items, True, *places)
+    assert _pip_child._move_checkouts(items, True, *places)
     assert json.loads(note.read_text()) == [str(home / "a"), str(home / "b")]
     assert items[0]["download_info"]["url"] == (home / "a").as_uri() and (home / "a").is_dir()
 
@@ -284,7 +284,7 @@ def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
     )
     code = f"""if True:
         import runpy
-        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_begin_beside"]()
+        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_precompute"]()
         from pip._internal.network import session
         print(session.user_agent(), session.user_agent(), len(session.asked))
         session.user_agent("as another pip may ask")"""
@@ -301,7 +301,7 @@ def test_what_fails_beside_loading_is_left_to_pip(tmp_path):
     (package / "index_command.py").write_text(text)
     code = f"""if True:
         import runpy
-        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_begin_beside"]()
+        runpy.run_path({_pip_child.__file__!r}, run_name="child")["_precompute"]()
         from pip._internal.cli import index_command
         try:
             index_command._create_truststore_ssl_context()

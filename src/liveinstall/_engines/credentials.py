@@ -1,6 +1,6 @@
-"""Credentials that reach an engine, and the git that it starts, without being arguments: everybody can list those.
+"""Credentials for an engine and the git that it runs, passed by environment variables instead of arguments.
 
-What a process has in its environment variables only its user and root can read.
+Every user can list the arguments of a process; only its user and root can read its environment variables.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _GIT = re.compile(r"(git\+https?://)([^/\s]+)@([^/\s@]+)")
-# git gives what to do as an argument, and reads lines (gitcredentials(7)). It is asked only for this host.
+# A credential helper (gitcredentials(7)): git passes the operation as an argument and reads lines; for one host only.
 _HELPER = (
     '!f() {{ test "$1" = get && printf "username=%s\\npassword=%s\\n" '
     '"$LIVEINSTALL_GIT_USER_{0}" "$LIVEINSTALL_GIT_PASSWORD_{0}"; }}; f'
 )
-# uv's options that a variable can say as well, and what separates several values there.
+# uv's options that have an equivalent environment variable, and the separator of several values in it.
 _VARIABLES = {
     "--default-index": ("UV_DEFAULT_INDEX", " "),
     "--index": ("UV_INDEX", " "),
@@ -32,31 +32,36 @@ _VARIABLES = {
 def without_git_credentials(
     texts: Iterable[str], variables: Mapping[str, str] | None = None
 ) -> tuple[list[str], dict[str, str]]:
-    """Requirements or URLs without user and password of repositories, and the variables by which git gets these.
+    """Move the credentials of repositories from requirements to environment variables for git.
 
-    `variables`: those that the engine gets; git's settings among them are kept.
+    Args:
+        texts: Requirements or URLs.
+        variables: The environment variables of the engine; git's settings in them are kept. Default: `os.environ`.
+
+    Returns:
+        The texts without user names and passwords of repositories, and the additional environment variables.
     """
-    given = os.environ if variables is None else variables
-    found: dict[str, tuple[str, str]] = {}
+    variables = os.environ if variables is None else variables
+    credentials: dict[str, tuple[str, str]] = {}
 
     def bare(match: re.Match[str]) -> str:
         user, _, password = match[2].partition(":")
         scheme, host = match[1].removeprefix("git+"), match[3]
-        known = found.setdefault(f"{scheme}{host}", (unquote(user), unquote(password)))
-        # Of two users of one host only one can be asked for so.
+        known = credentials.setdefault(f"{scheme}{host}", (unquote(user), unquote(password)))
+        # git selects a helper by host, so of two users of one host only the first is moved.
         return f"{match[1]}{host}" if known == (unquote(user), unquote(password)) else match[0]
 
-    bares = [_GIT.sub(bare, text) for text in texts]
-    count = _count(given.get("GIT_CONFIG_COUNT", "")) if found else 0
-    more: dict[str, str] = {"GIT_CONFIG_COUNT": str(count + len(found))} if found else {}
-    for number, (place, (user, password)) in enumerate(found.items()):
+    bare_texts = [_GIT.sub(bare, text) for text in texts]
+    count = _count(variables.get("GIT_CONFIG_COUNT", "")) if credentials else 0
+    more: dict[str, str] = {"GIT_CONFIG_COUNT": str(count + len(credentials))} if credentials else {}
+    for number, (url, (user, password)) in enumerate(credentials.items()):
         more |= {
-            f"GIT_CONFIG_KEY_{count + number}": f"credential.{place}.helper",
+            f"GIT_CONFIG_KEY_{count + number}": f"credential.{url}.helper",
             f"GIT_CONFIG_VALUE_{count + number}": _HELPER.format(number),
             f"LIVEINSTALL_GIT_USER_{number}": user,
             f"LIVEINSTALL_GIT_PASSWORD_{number}": password,
         }
-    return bares, more
+    return bare_texts, more
 
 
 def _count(text: str) -> int:
@@ -66,24 +71,33 @@ def _count(text: str) -> int:
 def without_uv_credentials(
     asked: Iterable[str], variables: Mapping[str, str], directory: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Arguments of `uv pip` without secrets, and the variables that say them instead.
+    """Move secrets from the arguments of `uv pip` to environment variables, and requirements with secrets to a file.
 
-    What is required goes into a file in `directory`, which only this user can read. Other options stay as they are.
+    Args:
+        asked: The arguments, with `--` before the requirements.
+        variables: The environment variables of uv.
+        directory: The absolute path of the directory for the file, which only this user can read.
+
+    Returns:
+        The arguments without secrets, and the additional environment variables.
+
+    Raises:
+        OSError: The file cannot be written.
     """
-    bares, more = without_git_credentials(asked, variables)
-    secret = {name for word in bares if is_secret(word) and (name := word.partition("=")[0]) in _VARIABLES}
+    bare_arguments, more = without_git_credentials(asked, variables)
+    secret = {name for text in bare_arguments if is_secret(text) and (name := text.partition("=")[0]) in _VARIABLES}
     kept, required, is_option = [], [], True
-    for word in bares:
-        name, _, value = word.partition("=")
+    for argument in bare_arguments:
+        name, _, value = argument.partition("=")
         if is_option and name in secret:
-            variable, between = _VARIABLES[name]
-            value = value.replace(between, "%20" if between == " " else "%2C")
-            more[variable] = between.join(filter(None, (more.get(variable), value)))
-        elif not is_option and is_secret(word):
-            required.append(word)
+            variable, separator = _VARIABLES[name]
+            value = value.replace(separator, "%20" if separator == " " else "%2C")
+            more[variable] = separator.join(filter(None, (more.get(variable), value)))
+        elif not is_option and is_secret(argument):
+            required.append(argument)
         else:
-            kept.append(word)
-        is_option = is_option and word != "--"
+            kept.append(argument)
+        is_option = is_option and argument != "--"
     if required:
         path = os.path.join(directory, f"required-{os.urandom(4).hex()}.txt")
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

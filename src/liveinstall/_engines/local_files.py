@@ -1,4 +1,4 @@
-"""Local files in the input and output of engines: functions that all engines use."""
+"""Local files in the input and output of all engines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def local_wheel(url: str) -> str:
-    """The path of a wheel on this machine, from its `file:` URL; empty for other URLs."""
+    """Return the path of a local wheel from its `file:` URL; empty for other URLs."""
     if not (url.startswith("file:") and url.endswith(".whl")):
         return ""
     from urllib.request import url2pathname
@@ -21,11 +21,17 @@ def local_wheel(url: str) -> str:
 
 
 def constraint_files(constraints: tuple[str, ...], written: str) -> Iterator[str]:
-    """The paths of constraints files for an engine.
+    """Yield the constraints files for an engine.
 
     Args:
-        constraints: Paths and URLs of files, or requirements such as "numpy<2".
-        written: The path of the file to write the requirements to, because engines accept only files.
+        constraints: Absolute paths and URLs of files, or requirements such as "numpy<2".
+        written: The absolute path of the file to write the requirements to, because engines accept only files.
+
+    Yields:
+        The paths and URLs of the files.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     lines = [
         text for text in constraints if not (os.path.isabs(text) or text.startswith(("http://", "https://", "file:")))

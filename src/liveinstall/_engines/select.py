@@ -31,23 +31,26 @@ ENGINES: dict[str, Callable[[], Engine]] = {"pip": _pip, "uv": _uv}
 
 
 def choose_engine(name: str) -> Engine:
-    """Make an engine.
+    """Create an engine.
 
     Args:
-        name: "pip", "uv", or "auto": uv if it is available and it made the environment, it is configured or pip is
-            missing; else pip.
+        name: "pip", "uv" or "auto". "auto" selects uv if it is available, and if it created the environment, is
+            configured, or pip is missing; otherwise pip.
+
+    Returns:
+        The engine, not entered yet.
 
     Raises:
         RequirementError: There is no engine of this name.
         TargetError: This is a subinterpreter, or Python is shutting down.
     """
     check_usable()
-    maker = ENGINES.get(_own() if name == "auto" else name)
-    if maker is None:
-        raise RequirementError(f"there is no engine {name!r}; there is {', '.join(ENGINES)}.", requirement="")
-    return maker()
+    create = ENGINES.get(_automatic() if name == "auto" else name)
+    if create is None:
+        raise RequirementError(f"there is no engine {name!r}.", todo=f"Use {' or '.join(ENGINES)}.", requirement="")
+    return create()
 
 
-def _own() -> str:
-    wanted = prefers_uv() or not place_of("pip")
-    return "uv" if wanted and find_uv() else "pip"
+def _automatic() -> str:
+    is_uv_preferred = prefers_uv() or not place_of("pip")
+    return "uv" if is_uv_preferred and find_uv() else "pip"

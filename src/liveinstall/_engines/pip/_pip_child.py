@@ -1,14 +1,14 @@
-"""Runs in a child process: `python -P _pip_child.py PIP`, PIP being the directory that has pip.
+"""Runs in a child process: `python -P _pip_child.py PIP`, where PIP is the directory that contains pip.
 
-It loads pip and then reads the path of a request, a JSON file, from its standard input; at the end of input it ends,
-also while it works, and so does all that it has started: then the process that asked has died.
+It imports pip and then reads the path of a request, a JSON file, from its standard input. At the end of the input the
+parent process has died: then this process and its descendants exit, even during a request.
 Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...], "hidden": [...] as in `View`; "report",
-"answer": paths of files, "wheels": of a directory; "variables": environment variables that pip and git get;
-"checkouts": [where resolving puts repositories, where they belong, a file that tells which were moved there];
-"wanted": whether wheels are; "offline": why nothing may be asked of the network, or nothing}.
-Answer: {"phase": "configuration" (its "errors" are options), "resolve", "checkout", "fetch" or "build", "status": pip's
-exit status, "errors": [pip's own error messages], "kinds": [class names of the exception that ended pip, most derived
-first], "unreachable": [what could not be fetched]}.
+"answer": paths of files; "wheels": path of a directory; "variables": environment variables for pip and git;
+"checkouts": [directory that pip clones repositories into, their final directory, file for the paths of the moved ones];
+"wanted": whether to fetch wheels; "offline": the reason why the network must not be used, or empty}.
+Answer: {"phase": "configuration" (its "errors" are options), "resolve", "checkout", "fetch" or "build"; "status": pip's
+exit status; "errors": [pip's own error messages]; "kinds": [class names of the exception that ended pip, most derived
+first]; "unreachable": [pip's messages about failed downloads]}.
 
 All pip commands run in this one process, because starting pip takes longer than most of its work.
 """
@@ -31,14 +31,14 @@ import threading
 import urllib.parse
 import urllib.request
 
-# Where pip's parser keeps an option that would divert an install: its name.
+# The options that would divert an install, by their `dest` in pip's parser.
 _DIVERTING = {"use_user_site": "user", "target_dir": "target", "prefix_path": "prefix", "root_path": "root"}
 _DIVERTING.update(dry_run="dry-run", platforms="platform", abis="abi")
 _DIVERTING.update(python_version="python-version", implementation="implementation")
 
 
-class _Listener(logging.Handler):
-    """Collects what pip logs about its failure; pip's standard output is for people and is not read."""
+class _FailureHandler(logging.Handler):
+    """Collects pip's log messages about a failure; pip's standard output is for people and is not parsed."""
 
     def __init__(self):
         super().__init__(logging.DEBUG)
@@ -48,45 +48,45 @@ class _Listener(logging.Handler):
 
     def emit(self, record):
         is_error = record.levelno >= logging.ERROR
-        # What pip tells of an OSError comes without it, but while it is handled.
+        # pip logs an OSError without exc_info, but while it is being handled.
         error = record.exc_info[1] if record.exc_info else is_error and sys.exc_info()[1]
         if error:
             self.kinds = [kind.__name__ for kind in type(error).__mro__]
-            # Of an address that cannot be had pip makes an InstallationError.
+            # pip converts the error for an unreachable URL to an InstallationError.
             self.kinds += [name for name in [type(error.__context__).__name__] if name == "NetworkConnectionError"]
         if is_error and error and record.getMessage().startswith("Exception:"):  # pip did not expect it
             self.kinds.append("Unexpected")
             self.errors.append("%s: %s" % (type(error).__name__, error))
         elif is_error:
-            self.errors.append(_words(error) or record.getMessage())
+            self.errors.append(_diagnostic_text(error) or record.getMessage())
         elif self._is_unreachable(record.name, record.getMessage()):
             self.unreachable.append(record.getMessage())
 
     def _is_unreachable(self, logger, message):
-        """A page that is not there (404) is an answer; anything else that could not be fetched is none."""
+        """Whether a download failed; a missing page (404) does not count, because the server has answered."""
         return logger.endswith("connectionpool") or ("Could not fetch URL" in message and "404" not in message)
 
 
-def _words(error):
-    """Of an error that pip lays out for people: what happened and why; nothing of others."""
+def _diagnostic_text(error):
+    """The message and context of pip's DiagnosticPipError; empty for other errors."""
     if not hasattr(error, "hint_stmt"):
         return ""
-    said = (" ".join(str(part).split()).rstrip(".") for part in (error.message, error.context) if part)
-    return ". ".join(said)
+    texts = (" ".join(str(part).split()).rstrip(".") for part in (error.message, error.context) if part)
+    return ". ".join(texts)
 
 
-def _listen():
-    """Listen above pip's own loggers: pip reconfigures the root logger, and needs a logger class of its own below."""
-    listener = _Listener()
-    logging.getLogger("pip").addHandler(listener)
-    # Which exception ended pip, and what could not be fetched, is told at DEBUG; elsewhere that is thousands of lines.
+def _add_failure_handler():
+    """Handle the logger "pip": pip reconfigures the root logger, and needs its own logger class below "pip"."""
+    handler = _FailureHandler()
+    logging.getLogger("pip").addHandler(handler)
+    # Exceptions that end pip, and failed downloads, are logged at DEBUG; in other loggers that is thousands of lines.
     for name in ("pip._internal.cli", "pip._internal.index.collector"):
         logging.getLogger(name).setLevel(logging.DEBUG)
-    return listener
+    return handler
 
 
-def _show_future(parts, hidden):
-    """Let pip see what will be installed: parts first, and not what they replace."""
+def _use_view(parts, hidden):
+    """Show pip the environment after the pending changes: parts first, without the distributions to be replaced."""
     hidden = {os.path.realpath(path) for path in hidden}
     sys.path[:0] = parts
     distributions = importlib.metadata.distributions
@@ -101,8 +101,8 @@ def _show_future(parts, hidden):
         importlib.metadata.distributions = visible
 
 
-def _tell_bytes(arguments):
-    """Let pip print how far a download is, for programs (from 24.1 on)."""
+def _with_raw_progress(arguments):
+    """The arguments with pip's machine-readable download progress (pip 24.1 and newer)."""
     import pip
 
     if tuple(int(number) for number in pip.__version__.split(".")[:2] if number.isdecimal()) < (24, 1):
@@ -111,7 +111,7 @@ def _tell_bytes(arguments):
 
 
 def _pip(arguments):
-    sys.argv = ["pip", *_tell_bytes(arguments)]
+    sys.argv = ["pip", *_with_raw_progress(arguments)]
     try:
         runpy.run_module("pip", run_name="__main__", alter_sys=True)
     except SystemExit as stop:
@@ -120,7 +120,7 @@ def _pip(arguments):
 
 
 def _fragment(info):
-    """What is checked of a download: the hash that the report has for it, of whatever kind; and where to look in it."""
+    """The fragment of a URL: one hash from the report, preferably sha256, and the subdirectory."""
     archive = info.get("archive_info", {})
     hashes = ["%s=%s" % pair for pair in archive.get("hashes", {}).items()] or [archive.get("hash")]
     hashes.sort(key=lambda text: not (text or "").startswith("sha256"))
@@ -129,7 +129,7 @@ def _fragment(info):
 
 
 def _requirement(item, credentials):
-    """A link of the report as a requirement; nothing for a wheel that is on this disk already."""
+    """An item of the report as a requirement; None for a local wheel."""
     info = item["download_info"]
     url = info["url"]
     if url.startswith("file:") and url.endswith(".whl"):
@@ -139,7 +139,7 @@ def _requirement(item, credentials):
     if netloc in credentials:
         url = url.replace("://" + netloc, "://%s@%s" % (credentials[netloc], netloc), 1)
     if "vcs_info" in info:
-        vcs, name = info["vcs_info"], "" if url.startswith("file:") else name  # pip 23 reads no `x @ git+file:...`
+        vcs, name = info["vcs_info"], "" if url.startswith("file:") else name  # pip 23 rejects `x @ git+file:...`
         url = "%s+%s@%s" % (vcs["vcs"], url, vcs["commit_id"])
     fragment = _fragment(info)
     return name + url + ("#" + fragment if fragment else "")
@@ -149,43 +149,40 @@ def _is_editable(item):
     return item["download_info"].get("dir_info", {}).get("editable")
 
 
-def _settle(items, wanted, source, home, note):
-    """Move the repositories that are used in place to where they belong, and say so in the report."""
+def _move_checkouts(items, wanted, source, destination, note):
+    """Move the checkouts of editable repositories to their final directory, and update the report."""
     moves = {}
-    source, home = (pathlib.Path(os.path.realpath(directory)) for directory in (source, home))
+    source, destination = (pathlib.Path(os.path.realpath(directory)) for directory in (source, destination))
     for info in (item["download_info"] for item in items if _is_editable(item)):
         old = pathlib.Path(os.path.realpath(urllib.request.url2pathname(urllib.parse.urlsplit(info["url"]).path)))
         if source in old.parents:
-            moves[old] = home / old.relative_to(source)
+            moves[old] = destination / old.relative_to(source)
             info["url"] = moves[old].as_uri()
     for new in moves.values() if wanted else ():
         if new.exists():
             raise FileExistsError(str(new))
     if moves and wanted:
-        with open(note, "w", encoding="utf-8") as stream:  # before: so they are found whatever happens next
+        with open(note, "w", encoding="utf-8") as stream:  # first, so that the parent can remove them after any failure
             json.dump(list(map(str, moves.values())), stream)
     for old, new in moves.items() if wanted else ():
-        home.mkdir(parents=True, exist_ok=True)
+        destination.mkdir(parents=True, exist_ok=True)
         shutil.move(str(old), str(new))
     return bool(moves)
 
 
 def _stay_offline(why):
-    """From now on refuse what requirement files, and what is required, name on the network: pages, files, repositories.
-
-    What pip runs in other processes, such as a build, is not seen.
-    """
+    """Refuse pip's access to pages, files and repositories on the network; child processes of pip are not affected."""
     from pip._internal.exceptions import NetworkConnectionError
     from pip._internal.network.session import PipSession
     from pip._internal.vcs.versioncontrol import VersionControl
-    from pip._vendor.requests.exceptions import RetryError  # without a page that raises it every pip goes on
+    from pip._vendor.requests.exceptions import RetryError  # every version of pip continues if a page raises it
 
-    ask, obtain = PipSession.request, VersionControl.obtain
+    request, obtain = PipSession.request, VersionControl.obtain
 
     def refusing(self, method, url, *arguments, **options):
         if not url.lower().startswith("file:"):
             raise RetryError("%s is not on this disk. %s" % (url, why))
-        return ask(self, method, url, *arguments, **options)
+        return request(self, method, url, *arguments, **options)
 
     def obtaining(self, dest, url, *arguments, **options):
         if not re.match(r"(?i)(\w+\+)?file:", url.secret):
@@ -195,37 +192,37 @@ def _stay_offline(why):
     PipSession.request, VersionControl.obtain = refusing, obtaining
 
 
-def _remember_credentials(words):
-    """The report has none: by host, those of the requested URLs, or else the only ones among pip's arguments."""
+def _collect_credentials(arguments):
+    """Collect credentials by host while pip runs: of requested URLs, or else the only ones in the arguments."""
     from pip._internal.cli.req_command import RequirementCommand
 
     def netlocs(urls):
         return [tuple(urllib.parse.urlsplit(url).netloc.rpartition("@")[::2]) for url in urls if "://" in url]
 
-    given = {(user, host) for user, host in netlocs(words) if user}
+    pairs = {(user, host) for user, host in netlocs(arguments) if user}
     get_requirements = RequirementCommand.get_requirements
-    known = {host: user for user, host in given if [each for _, each in given].count(host) == 1}
+    known = {host: user for user, host in pairs if [each for _, each in pairs].count(host) == 1}
 
-    def remembering(self, *arguments):
-        found = get_requirements(self, *arguments)
-        links = [requirement.link.url for requirement in found if requirement.link]
+    def collecting(self, *arguments):
+        requirements = get_requirements(self, *arguments)
+        links = [requirement.link.url for requirement in requirements if requirement.link]
         known.update({host: user for user, host in netlocs(links) if user})
-        return found
+        return requirements
 
-    RequirementCommand.get_requirements = remembering
+    RequirementCommand.get_requirements = collecting
     return known
 
 
-def _only_what_was_chosen():
-    """From now on requirement files count for their options: what they require has been resolved, and checked."""
+def _skip_listed_requirements():
+    """Use only the options of requirements files from now on: their requirements are resolved and checked already."""
     from pip._internal.cli.req_command import RequirementCommand
 
     get_requirements = RequirementCommand.get_requirements
 
-    def chosen(self, args, options, *rest):
-        found = get_requirements(self, args, options, *rest)
-        listed = {requirement.name: requirement for requirement in found if requirement.comes_from}
-        kept = [requirement for requirement in found if not requirement.comes_from]
+    def unlisted(self, args, options, *rest):
+        requirements = get_requirements(self, args, options, *rest)
+        listed = {requirement.name: requirement for requirement in requirements if requirement.comes_from}
+        kept = [requirement for requirement in requirements if not requirement.comes_from]
         for requirement in kept:
             for name in ("config_settings", "global_options"):
                 value = getattr(listed.get(requirement.name), name, None)
@@ -234,11 +231,11 @@ def _only_what_was_chosen():
         options.require_hashes = False
         return kept
 
-    RequirementCommand.get_requirements = chosen
+    RequirementCommand.get_requirements = unlisted
 
 
 def _keep_wheels(directory):
-    """From now on `pip install` ends where it would install: what it has built is kept. Only it builds editables."""
+    """Make `pip install` copy the built wheels instead of installing them; `pip wheel` cannot build editable ones."""
     from pip._internal.commands import install
     from pip._internal.exceptions import InstallationError
 
@@ -248,7 +245,7 @@ def _keep_wheels(directory):
     def keep(requirements, *_, **__):
         for requirement in requirements:
             if not requirement.is_wheel:
-                raise InstallationError("%s has no build backend that can do it in place" % requirement.name)
+                raise InstallationError("the build backend of %s does not support editable installs" % requirement.name)
             shutil.copy(requirement.local_file_path, directory)
         return []
 
@@ -256,46 +253,46 @@ def _keep_wheels(directory):
 
 
 def _fetch(request, items, credentials):
-    """(phase, status) of fetching and building all that is not on this disk."""
-    wanted = list(filter(None, (_requirement(item, credentials) for item in items if not _is_editable(item))))
+    """Fetch and build everything that is not on this disk; the phase and the status."""
+    requirements = list(filter(None, (_requirement(item, credentials) for item in items if not _is_editable(item))))
     projects = [item["download_info"] for item in items if _is_editable(item)]
-    _only_what_was_chosen()
-    status = _pip([*request["fetch"], "--", *wanted]) if wanted else 0
+    _skip_listed_requirements()
+    status = _pip([*request["fetch"], "--", *requirements]) if requirements else 0
     if status or not projects:
         return "fetch", status
     os.makedirs(request["wheels"], exist_ok=True)
     _keep_wheels(request["wheels"])
     links = ["%s%s" % (info["url"], "#" + _fragment(info) if _fragment(info) else "") for info in projects]
-    return "build", _pip([*request["build"], *(word for link in links for word in ("--editable", link))])
+    return "build", _pip([*request["build"], *(argument for link in links for argument in ("--editable", link))])
 
 
 def _diverted(arguments, wanted):
-    """Settings in pip's configuration or PIP_* that would divert or prevent an install, by pip's own parser."""
-    with contextlib.suppress(SystemExit, Exception):  # what is wrong with it pip will say itself
+    """The settings in pip's configuration or PIP_* that would divert or prevent an install, by pip's own parser."""
+    with contextlib.suppress(SystemExit, Exception):  # pip itself will report errors in its configuration
         from pip._internal.commands import create_command
 
         parser = create_command("install", isolated="--isolated" in arguments).parser
         values = vars(parser.get_default_values())
-        asked = {"user": "--user" in arguments, "dry-run": not wanted}
-        return [name for dest, name in _DIVERTING.items() if values.get(dest) and not asked.get(name)]
+        requested = {"user": "--user" in arguments, "dry-run": not wanted}
+        return [name for dest, name in _DIVERTING.items() if values.get(dest) and not requested.get(name)]
     return []
 
 
-def _answer(request):
-    """(phase, status, errors)."""
+def _execute(request):
+    """Execute a request; the phase, the status and the errors."""
     diverted = _diverted(request["resolve"], request["wanted"])
     if diverted:
         return "configuration", 1, diverted
     if request["offline"]:
         _stay_offline(request["offline"])
-    credentials = _remember_credentials(request["resolve"])
+    credentials = _collect_credentials(request["resolve"])
     status = _pip(request["resolve"])
     if status:
         return "resolve", status, []
     with open(request["report"], encoding="utf-8") as stream:
         report = json.load(stream)
     try:
-        moved = _settle(report["install"], request["wanted"], *request["checkouts"])
+        moved = _move_checkouts(report["install"], request["wanted"], *request["checkouts"])
     except FileExistsError as error:
         return "checkout", 1, [str(error)]
     if moved:
@@ -306,40 +303,40 @@ def _answer(request):
     return (*_fetch(request, report["install"], credentials), [])
 
 
-def _begin_beside():
-    """What takes other programs (lsb_release and rustc, for what pip says of this machine), or OpenSSL."""
+def _precompute():
+    """Start the slow calls: the user agent, for which pip runs lsb_release and rustc, and loading OpenSSL."""
     with contextlib.suppress(ImportError, AttributeError):
         from pip._internal.network import session
 
-        _ask_beside(session, "user_agent")
+        _call_in_background(session, "user_agent")
     with contextlib.suppress(ImportError, AttributeError):
         from pip._internal.cli import index_command
 
-        _ask_beside(index_command, "_create_truststore_ssl_context")
+        _call_in_background(index_command, "_create_truststore_ssl_context")
 
 
-def _ask_beside(owner, name):
-    """Begin a function beside loading; pip gets its result whenever it asks."""
-    ask, said = getattr(owner, name), []
+def _call_in_background(module, name):
+    """Call a function of a module in a thread, and replace it by one that returns the result."""
+    function, results = getattr(module, name), []
 
-    def keep():
-        with contextlib.suppress(Exception):  # pip will meet it itself
-            said.append(ask())
+    def call():
+        with contextlib.suppress(Exception):  # it will be raised again when pip calls the function
+            results.append(function())
 
-    asking = threading.Thread(target=keep, daemon=True)
-    asking.start()
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
 
-    def answer(*given, **named):
-        asking.join()
-        return said[0] if said and not (given or named) else ask(*given, **named)
+    def result(*arguments, **options):
+        thread.join()
+        return results[0] if results and not (arguments or options) else function(*arguments, **options)
 
-    setattr(owner, name, answer)
+    setattr(module, name, result)
 
 
 def _load():
-    """What pip will import. It is only a matter of time: what another pip has elsewhere is imported when it is used."""
+    """Import pip's modules early. Only an optimization: modules with other names are imported when pip needs them."""
     gc.disable()
-    _begin_beside()
+    _precompute()
     for module in ("commands.install", "resolution.resolvelib.resolver", "metadata.importlib"):
         with contextlib.suppress(ImportError):
             importlib.import_module("pip._internal." + module)
@@ -348,8 +345,8 @@ def _load():
     gc.set_threshold(50_000)
 
 
-def _end_with_the_asker():
-    """Watch standard input, which nobody else gets to read, and kill this process's session at its end."""
+def _exit_with_parent():
+    """Watch standard input, which no other code can read, and kill this process's session at its end."""
     lifeline = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
@@ -364,27 +361,28 @@ def _end_with_the_asker():
 
 
 def main(pip):
+    """Execute one request. `pip` is the directory that contains pip."""
     sys.path.append(pip)
-    listener = _listen()
+    handler = _add_failure_handler()
     _load()
     request_path = os.fsdecode(sys.stdin.buffer.readline().rstrip(b"\n"))
     if not request_path:
         return
-    _end_with_the_asker()
+    _exit_with_parent()
     with open(request_path, encoding="utf-8") as stream:
         request = json.load(stream)
-    # Should pip be stopped, what it leaves goes with the request's own files.
+    # If pip is killed, its temporary files are removed with the files of the request.
     tempfile.tempdir = os.path.dirname(request_path)
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), tempfile.tempdir))
     os.environ.update(request["variables"])
-    _show_future(request["parts"], request["hidden"])
-    phase, status, errors = _answer(request)
+    _use_view(request["parts"], request["hidden"])
+    phase, status, errors = _execute(request)
     answer = {
         "phase": phase,
         "status": status,
-        "errors": errors or listener.errors,
-        "kinds": listener.kinds,
-        "unreachable": listener.unreachable,
+        "errors": errors or handler.errors,
+        "kinds": handler.kinds,
+        "unreachable": handler.unreachable,
     }
     with open(request["answer"], "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
@@ -395,4 +393,4 @@ if __name__ == "__main__":
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(0)  # to take down all that pip has loaded takes longer than many a request
+    os._exit(0)  # a regular exit, which unloads all modules, takes longer than many requests

@@ -1,4 +1,4 @@
-"""A request as arguments of pip: to resolve it, to fetch the chosen distributions, and to build editable projects."""
+"""Convert a request to pip's arguments: to resolve it, fetch the chosen distributions and build editable projects."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _INSTALL_ONLY = ("--only-deps", "--compile", "--no-compile", "--no-warn", "--roo
 
 
 def commands(request: Request, paths: Mapping[str, str]) -> dict[str, list[str]]:
-    """The arguments of pip's commands. The child process adds the chosen distributions to the last two.
+    """Convert a request to the arguments of pip's commands. The child adds the chosen distributions to the last two.
 
     Args:
         request: The request.
-        paths: The paths of `report`, `wheels`, `target` (stays empty), `src` (checkouts) and `constraints`.
+        paths: The absolute paths of `report`, `wheels`, `target` (stays empty), `src` (checkouts) and `constraints`.
 
     Returns:
         The arguments, by purpose: resolve, fetch, build.
     """
     shared = [*_QUIET, *_sources(request)]
-    files = [word for path in request.files for word in ("--requirement", path)]
+    files = [argument for path in request.files for argument in ("--requirement", path)]
     return {
         "resolve": [
-            *("install", "--dry-run", "--report", paths["report"], *shared, *_choice(request, paths), *files),
+            *("install", "--dry-run", "--report", paths["report"], *shared, *_resolver_options(request, paths), *files),
             *("--", *request.requirements),
         ],
         "fetch": ["wheel", "--no-deps", "--wheel-dir", paths["wheels"], *shared, *files, *_for_fetch(request)],
-        # With --target, so that the environment would stay unchanged even if pip installed something.
+        # --target keeps the environment unchanged even if pip should install something.
         "build": [
             *("install", "--no-deps", "--ignore-installed", "--no-user", "--use-pep517", "--target", paths["target"]),
             *(*shared, *files, *_for_fetch(request)),
@@ -44,20 +44,20 @@ def commands(request: Request, paths: Mapping[str, str]) -> dict[str, list[str]]
 
 
 def checkouts_home() -> str:
-    """The directory of the checkouts of editable repositories, as in pip."""
+    """Return the absolute path of the directory for checkouts of editable repositories, as in pip."""
     return os.path.join(sys.prefix if sys.prefix != sys.base_prefix else os.getcwd(), "src")
 
 
-def _choice(request: Request, paths: Mapping[str, str]) -> Iterator[str]:
+def _resolver_options(request: Request, paths: Mapping[str, str]) -> Iterator[str]:
     switches = {
         "--upgrade": request.upgrade,
         "--force-reinstall": request.reinstall,
         "--no-deps": not request.deps,
         "--require-hashes": request.require_hashes,
         "--user": request.user,
-        "--use-pep517": bool(request.editables),  # what has only a setup.py, too, is built by the standard's hooks
+        "--use-pep517": bool(request.editables),  # build with the PEP 517 hooks even if there is only a setup.py
     }
-    yield from (switch for switch, wanted in switches.items() if wanted)
+    yield from (switch for switch, is_set in switches.items() if is_set)
     if request.upgrade:
         yield from ("--upgrade-strategy", request.upgrade_strategy)
     for path in constraint_files(request.constraints, paths["constraints"]):
@@ -69,11 +69,11 @@ def _choice(request: Request, paths: Mapping[str, str]) -> Iterator[str]:
 
 
 def _for_fetch(request: Request) -> Iterator[str]:
-    yield from (word for word in request.engine_arguments if not word.startswith(_INSTALL_ONLY))
+    yield from (argument for argument in request.engine_arguments if not argument.startswith(_INSTALL_ONLY))
 
 
 def _sources(request: Request) -> Iterator[str]:
-    """The arguments for all downloads and builds."""
+    """Yield the arguments for all downloads and builds."""
     if request.no_index:
         yield "--no-index"
     if request.index_url:
@@ -83,13 +83,13 @@ def _sources(request: Request) -> Iterator[str]:
     for option, values in (
         ("--extra-index-url", request.extra_index_urls),
         ("--find-links", request.find_links),
-        # `:all:` first: what pip reads after it is the exception to it.
-        *sorted((("--only-binary", request.only_binary), ("--no-binary", request.no_binary)), key=_is_particular),
+        # `:all:` first: in pip, later options are exceptions to it.
+        *sorted((("--only-binary", request.only_binary), ("--no-binary", request.no_binary)), key=_has_no_all),
         ("--config-settings", ("=".join(pair) for pair in request.config_settings)),
     ):
         for value in values:
             yield from (option, value)
 
 
-def _is_particular(option: tuple[str, tuple[str, ...]]) -> bool:
+def _has_no_all(option: tuple[str, tuple[str, ...]]) -> bool:
     return ":all:" not in option[1]

@@ -1,4 +1,4 @@
-"""pip as the engine: `pip install --dry-run --report` resolves, `pip wheel` fetches what the report names.
+"""pip as the engine: `pip install --dry-run --report` resolves, `pip wheel` fetches the distributions of the report.
 
 Importing pip in the child process takes longer than all imports in this process. So the child is started as early as
 possible, and the other modules are imported meanwhile.
@@ -32,39 +32,39 @@ class PipEngine:
 
     def __enter__(self) -> Self:
         """Start the child process, which imports pip, before the request is parsed."""
-        self._made: list[str] = []
+        self._checkouts: list[str] = []
         self._child = Child([executable(), "-P", _CHILD, _pip_directory()])
         return self
 
     def __exit__(self, kind: object = None, *_: object) -> None:
         """Stop the child process if it still runs. After a failure its checkouts are removed too."""
         self._child.stop()
-        if kind and self._made:
+        if kind and self._checkouts:
             from shutil import rmtree
 
-            for path in self._made:
+            for path in self._checkouts:
                 rmtree(path, ignore_errors=True)
 
     def expect(self, requirements: object, options: object) -> None:
-        """See `Engine.expect`. Nothing to do: the child process imports pip already."""
+        """See `Engine.expect`. Nothing to do: the child process is already importing pip."""
 
     def fresh(self) -> PipEngine:
         """See `Engine.fresh`."""
         return PipEngine()
 
     def sources(self) -> Mapping[str, Origin]:
-        """See `Engine.sources`. Empty: pip's report has the origins already."""
+        """See `Engine.sources`. Empty: pip's report contains the origins already."""
         return {}
 
     def keep(self) -> None:
         """See `Engine.keep`."""
-        self._made = []
+        self._checkouts = []
 
     def resolve(
         self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
-        from liveinstall._engines.pip import report  # while pip is loaded
+        from liveinstall._engines.pip import report  # while the child process imports pip
         from liveinstall._system.temporary import writing_temporary
 
         names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves")
@@ -88,13 +88,13 @@ class PipEngine:
             hear = report.Downloads(tell).hear
             status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=hear)
         finally:
-            self._made += report.moved(paths["moves"])
+            self._checkouts += report.moved(paths["moves"])
         return report.candidates(paths, status, log, request, fetched=fetch)
 
 
 def _pip_directory() -> str:
     """The directory that contains pip, for a child process that would not find it by itself."""
-    place = place_of("pip")
-    if not place:
+    directory = place_of("pip")
+    if not directory:
         raise EngineError("pip is not installed.", todo="Install it: python -m ensurepip", log="")
-    return place
+    return directory

@@ -1,4 +1,4 @@
-"""The request to pip's child process and its answer, as values; imported while the child imports pip.
+"""The request to pip's child process, and its answer, as values; imported while the child imports pip.
 
 Report format: https://pip.pypa.io/en/stable/reference/installation-report/ (version 1).
 """
@@ -75,16 +75,16 @@ _DOWNLOAD = {
     "SSLVerificationError",
     "ProxyConnectionError",
 }
-# What to do about an option of pip's configuration that would divert a change.
+# The advice for an option in pip's configuration that would divert a change to another environment.
 _INSTEAD = {
-    "user": "Ask for user=True (--user), or unset it.",
-    "dry-run": "Ask for dry_run=True (--dry-run), or unset it.",
+    "user": "Use user=True (--user), or unset it.",
+    "dry-run": "Use dry_run=True (--dry-run), or unset it.",
     **dict.fromkeys(("target", "prefix", "root"), "Unset it: only the running environment can be changed."),
 }
 _BUILD_OUTPUT = re.compile(r"\[\d+ lines? of output\]\n(.*?)\n\s*[│|]?\s*\[end of output\]", re.DOTALL)
-_RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: \S")
-_LONGEST_REASON = 400  # characters
-_WHOLE_LOG = "All that was printed is in the error's `log`; a command shows it with --debug."
+_EXCEPTION_LINE = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: \S")
+_MAX_REASON = 400  # characters
+_FULL_LOG = "The full output is in the error's `log`; the command line shows it with --debug."
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 
 
@@ -92,6 +92,9 @@ class Downloads:
     """Reports downloads from pip's output: "Downloading NAME (SIZE)", then lines "Progress BYTES of BYTES".
 
     The output is used for the progress display only; no decision depends on it.
+
+    Args:
+        tell: Receives the `Downloading` events.
     """
 
     def __init__(self, tell: Callable[[Event], None]) -> None:
@@ -100,9 +103,9 @@ class Downloads:
 
     def hear(self, line: str) -> None:
         """Process one line of output."""
-        found = _DOWNLOAD_LINE.match(line)
-        if found:
-            self._file = redact(found[1].rpartition("/")[2])
+        download = _DOWNLOAD_LINE.match(line)
+        if download:
+            self._file = redact(download[1].rpartition("/")[2])
         progress = _PROGRESS_LINE.match(line)
         if progress and self._file and not self._file.endswith(".metadata"):
             total = int(progress[2])  # 0 if the server does not report it
@@ -110,12 +113,19 @@ class Downloads:
 
 
 def forbidden() -> str:
-    """The reason why the network must not be used, for pip's errors; empty if it may be used."""
+    """Return the reason why the network must not be used, for pip's errors; empty if it may be used."""
     return ADVICE if is_offline() else ""
 
 
 def without_credentials(request: Request) -> tuple[Request, dict[str, str]]:
-    """A request whose repositories' credentials are in variables: pip would start git with them as arguments."""
+    """Move the credentials of repositories to environment variables: pip would pass them to git as arguments.
+
+    Args:
+        request: The request.
+
+    Returns:
+        The request without these credentials, and the environment variables for git.
+    """
     count = len(request.requirements)
     texts, variables = without_git_credentials([*request.requirements, *request.editables])
     return replace(request, requirements=tuple(texts[:count]), editables=tuple(texts[count:])), variables
@@ -123,6 +133,10 @@ def without_credentials(request: Request) -> tuple[Request, dict[str, str]]:
 
 def write(path: str, question: Mapping[str, Any]) -> None:
     """Write the request file for the child process.
+
+    Args:
+        path: The absolute path of the file.
+        question: The request, as documented in `_pip_child`.
 
     Raises:
         OSError: The file cannot be written.
@@ -134,7 +148,7 @@ def candidates(paths: Mapping[str, str], status: int, log: str, request: Request
     """Read pip's answer.
 
     Args:
-        paths: The paths of its files, by purpose.
+        paths: The absolute paths of its files, by purpose.
         status: The exit status of the child process.
         log: Its output, without credentials.
         request: The request.
@@ -149,7 +163,7 @@ def candidates(paths: Mapping[str, str], status: int, log: str, request: Request
     try:
         answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise EngineError(f"pip could not be run (status {status}).", todo=_last_words(log.strip()), log=log) from error
+        raise EngineError(f"pip could not be run (status {status}).", todo=_last_lines(log.strip()), log=log) from error
     if answer["status"]:
         raise failure(answer, log)
     report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
@@ -157,84 +171,97 @@ def candidates(paths: Mapping[str, str], status: int, log: str, request: Request
 
 
 def moved(note: str) -> list[str]:
-    """The checkouts that the child process has moved to their final directories."""
+    """Read which checkouts the child process has moved to their final directories.
+
+    Args:
+        note: The absolute path of the file that the child process writes.
+
+    Returns:
+        The absolute paths of the checkouts; empty if there is no such file.
+    """
     try:
-        found: list[str] = json.loads(Path(note).read_text(encoding="utf-8"))
+        checkouts: list[str] = json.loads(Path(note).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return found
+    return checkouts
 
 
 def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
-    """The typed error for a failure of pip, with pip's message.
+    """Convert a failure of pip to a typed error with pip's message.
 
     Args:
         answer: The answer of the child process.
         log: Its output, without credentials.
+
+    Returns:
+        The error.
     """
-    words = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_words(log.strip())]
-    words = [word for word in words if not word.startswith("Ignored the following")] or words
-    message = _shorten(redact("; ".join(dict.fromkeys(" ".join(word.split()).rstrip(".") for word in words if word))))
+    lines = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_lines(log.strip())]
+    lines = [line for line in lines if not line.startswith("Ignored the following")] or lines
+    message = _shorten(redact("; ".join(dict.fromkeys(" ".join(line.split()).rstrip(".") for line in lines if line))))
     kinds = set(answer["kinds"])
     details: dict[str, Any] = {"log": log}
     if "Unexpected" in kinds and not kinds & _DOWNLOAD:
-        return EngineError(f"pip itself failed: {message}.", **details)
+        return EngineError(f"pip itself failed: {message}.", todo=_FULL_LOG, **details)
     if "InvalidWheel" in kinds:
         return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
     if answer["phase"] == "configuration":
         return _diverted(answer["errors"])
     if answer["phase"] == "checkout":
         return FileConflictError(
-            f"{answer['errors'][-1]} is there already.",
-            todo="Bring it to the commit that you want, and give its path as editable=.",
+            f"the checkout {answer['errors'][-1]} exists already and is never changed.",
+            todo="Check out the commit that you want in it, and pass its path as editable=.",
             path=answer["errors"][-1],
             owner="",
             **details,
         )
-    if kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message:  # pip has no type for that
+    if (
+        kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message
+    ):  # pip has no exception type for the last
         reason = _build_reason(log)
-        said = f"{message}: {reason}" if reason and reason not in message else message
-        return BuildError(f"a source distribution could not be built: {said}.", todo=_WHOLE_LOG, **details)
+        text = f"{message}: {reason}" if reason and reason not in message else message
+        return BuildError(f"a source distribution could not be built: {text}.", todo=_FULL_LOG, **details)
     if "DistributionNotFound" in kinds and answer["unreachable"]:
-        seen = redact(" ".join(answer["unreachable"][-1].split()))
-        return DownloadError(f"the index could not be reached: {seen}", todo="Check the network and retry.", **details)
+        text = redact(" ".join(answer["unreachable"][-1].split()))
+        return DownloadError(f"the index could not be reached: {text}", todo="Check the network and retry.", **details)
     if kinds & _DOWNLOAD or answer["phase"] == "fetch":
         return DownloadError(f"a download failed: {message}.", **details)
     if kinds & _RESOLUTION:
-        return ResolutionError(f"pip found no solution: {message}.", **details)
-    return EngineError(f"pip stopped: {message}.", **details)
+        return ResolutionError(f"pip could not resolve the requirements: {message}.", **details)
+    return EngineError(f"pip failed: {message}.", **details)
 
 
 def _diverted(names: Sequence[str]) -> RequirementError:
-    """The error for what pip's configuration says of another place, or of no change at all."""
-    said = []
+    """The error for settings of pip that select another environment, another interpreter, or a dry run."""
+    settings = []
     for name in names:
         variable = f"PIP_{name.upper().replace('-', '_')}"
-        said.append(f"{variable} in the environment" if variable in os.environ else f"{name} in pip.conf")
-    plural = "are" if len(said) > 1 else "is"
-    other = "Unset it: only files for this interpreter make sense."
+        settings.append(f"the environment variable {variable}" if variable in os.environ else f"{name} in pip.conf")
+    plural = "are" if len(settings) > 1 else "is"
+    other = "Unset it: only files for this interpreter can be installed."
     todo = " ".join(dict.fromkeys(_INSTEAD.get(name, other) for name in names))
-    return RequirementError(f"{' and '.join(said)} {plural} not followed here.", todo=todo, requirement=names[0])
+    what = f"{' and '.join(settings)} {plural} set, which liveinstall does not support."
+    return RequirementError(what, todo=todo, requirement=names[0])
 
 
 def _build_reason(log: str) -> str:
-    """What the project itself printed of why, for people: the exception of a traceback, or else the first paragraph."""
+    """The reason in the output of the build backend: the exception of a traceback, or else the first paragraph."""
     blocks = _BUILD_OUTPUT.findall(log)
     lines = [line.strip(" │|") for line in blocks[-1].splitlines()] if blocks else []
-    raised = [line for line in lines if _RAISED.match(line)]
-    if raised:
-        return redact(raised[-1]).rstrip(".")
+    exceptions = [line for line in lines if _EXCEPTION_LINE.match(line)]
+    if exceptions:
+        return redact(exceptions[-1]).rstrip(".")
     text = "\n".join(lines).strip().partition("\n\n")[0]
-    return redact(" ".join(text.split()))[:_LONGEST_REASON].rstrip(".")
+    return redact(" ".join(text.split()))[:_MAX_REASON].rstrip(".")
 
 
 def _shorten(message: str) -> str:
-    """Shorten pip's list of all existing versions to the newest few. The full message is in the error's `log`."""
+    """Shorten pip's list of all versions to the newest few. The full message is in the error's `log`."""
     return re.sub(r"((?:[^,;()]+, ){3})?(?:[^,;()]+, ){10,}(?=(?:[^,;()]+, ){4})", "..., ", message)
 
 
-def _last_words(log: str) -> str:
-    return " ".join(log.split("\n")[-5:]).strip() or "It said nothing."
+def _last_lines(log: str) -> str:
+    return " ".join(log.split("\n")[-5:]).strip() or "It printed nothing."
 
 
 def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fetched: bool) -> Candidate:
@@ -266,7 +293,7 @@ def _fetched(name: str, version: str, wheels: str) -> str:
     from packaging.version import Version
 
     for path in sorted(Path(wheels).glob("*.whl")):
-        found, found_version, *_ = parse_wheel_filename(path.name)
-        if found == name and found_version == Version(version):
+        wheel_name, wheel_version, *_ = parse_wheel_filename(path.name)
+        if wheel_name == name and wheel_version == Version(version):
             return str(path)
-    raise DownloadError(f"pip fetched no wheel for {name} {version}.", log="")
+    raise DownloadError(f"pip did not fetch a wheel for {name} {version}.", log="")

@@ -1,4 +1,4 @@
-"""A request as arguments of uv. Options that uv does not support are refused."""
+"""Convert a request to uv's arguments. Options that uv does not support are refused."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ _OURS = ("--target", "-t", "--prefix", "--python", "-p", "--system", "--user", "
 
 
 def arguments(request: Request, directory: str) -> Iterator[str]:
-    """The arguments of `uv pip install` for a request.
+    """Convert a request to the arguments of `uv pip install`.
 
     Args:
         request: The request.
-        directory: The directory to write constraints files into.
+        directory: The absolute path of the directory to write constraints files into.
+
+    Yields:
+        The arguments, with `--` before the requirements.
 
     Raises:
         RequirementError: uv does not support an option or a requirement.
@@ -35,7 +38,7 @@ def arguments(request: Request, directory: str) -> Iterator[str]:
         "--no-deps": not request.deps,
         "--require-hashes": request.require_hashes,
     }
-    yield from (switch for switch, wanted in switches.items() if wanted)
+    yield from (switch for switch, is_set in switches.items() if is_set)
     if request.pre:
         yield "--prerelease=allow"
     written = os.path.join(directory, "constraints.txt")
@@ -51,7 +54,7 @@ def arguments(request: Request, directory: str) -> Iterator[str]:
 
 
 def source_options(sources: Sources) -> Iterator[str]:
-    """The arguments for the sources of packages, and for wheels or source archives."""
+    """Yield the arguments for the sources of packages, and for the choice between wheels and source distributions."""
     if sources.no_index:
         yield "--no-index"
     if sources.index_url:
@@ -73,19 +76,18 @@ def _upgrades(request: Request) -> Iterator[str]:
 def _check(request: Request) -> None:
     if request.upgrade and request.upgrade_strategy != "eager" and (request.files or request.groups):
         raise RequirementError(
-            "uv cannot upgrade only what a requirement file or a group names.",
-            todo='Ask for upgrade_strategy="eager", which upgrades what they need as well, or for engine="pip".',
+            "uv cannot upgrade the requirements of a requirements file or group without their dependencies.",
+            todo='Use upgrade_strategy="eager", which upgrades the dependencies, too, or engine="pip".',
             requirement="",
         )
     for project in request.editables:
         if "+" in project.partition("://")[0].rpartition("@")[2]:
             raise RequirementError(
                 f"uv cannot install a repository in editable mode: {redact(project)}.",
-                todo='Clone it and give its directory as editable=, or use engine="pip".',
+                todo='Clone it and pass its directory as editable=, or use engine="pip".',
                 requirement=redact(project),
             )
-    for word in request.engine_arguments:
-        if word.partition("=")[0] in _OURS:
-            raise RequirementError(
-                f"{word} would send uv elsewhere: where packages go is decided here.", requirement=word
-            )
+    for argument in request.engine_arguments:
+        if argument.partition("=")[0] in _OURS:
+            what = f"{argument} cannot be passed to uv: liveinstall itself selects the environment."
+            raise RequirementError(what, todo="Omit it.", requirement=argument)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from liveinstall._requirements.request import Request
     from liveinstall.results import Origin
 
-# What would contradict what is asked for here; what they say is asked for here instead, or does not apply.
+# Variables that would contradict our arguments; they are replaced by arguments, or do not apply.
 _DROPPED = ("UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "VIRTUAL_ENV")
 
 
@@ -43,10 +43,10 @@ class UvEngine:
         self._run: Run | None = None
         self._ended: list[Run] = []
         self._origins: Origins | None = None
-        self._own = temporary_directory()  # it goes when nobody writes to it any more
+        self._own = temporary_directory()  # removed on exit, when no process writes to it any longer
         if not self._uv:
             self._own.cleanup()
-            raise EngineError("uv was not found.", todo='Install it: python -m pip install uv. Or use engine="pip".')
+            raise EngineError("uv was not found.", todo='Install it (python -m pip install uv), or use engine="pip".')
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,23 +83,23 @@ class UvEngine:
 
         Wheels are fetched even without `fetch`, because uv does not report their dependencies in another way.
         """
-        variables = _variables(self._own.name)  # with the hold that this process has by now
+        variables = _variables(self._own.name)  # with the current hold of this process
         with writing_temporary():
             run = self._started(list(arguments(request, directory)), view, variables)
         _note(directory, "own", self._own.name)
         _note(directory, "links", run.target)
-        from liveinstall._engines.uv import report  # while uv works
+        from liveinstall._engines.uv import report  # while uv runs
 
         status, log = run.child.ask("", timeout=request.timeout)
         if status:
             from liveinstall._engines.uv.failure import failure
 
             raise failure(log, child_process.run([self._uv, "--version"], timeout=10)[1].strip())
-        found = report.candidates(run.target, request, log)
+        candidates = report.candidates(run.target, request, log)
         self._end(run)
-        indexed = [f"{candidate.name}=={candidate.version}" for candidate in found if candidate.direct_url is None]
+        indexed = [f"{candidate.name}=={candidate.version}" for candidate in candidates if candidate.direct_url is None]
         if fetch and indexed:
-            lock = [
+            command = [
                 self._uv,
                 "pip",
                 "compile",
@@ -108,17 +108,17 @@ class UvEngine:
                 f"--python={executable()}",
                 *source_options(request.sources),
             ]
-            lock += ["--offline"]  # it was just asked for
+            command += ["--offline"]  # the index pages are in the cache now
             with writing_temporary():
-                self._origins = report.Origins(lock, indexed, self._own.name, variables)
-        return found
+                self._origins = report.Origins(command, indexed, self._own.name, variables)
+        return candidates
 
-    def _started(self, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:
+    def _started(self, arguments: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:
         """The run that was started early, if it matches the request, else a new one."""
-        how = (self._uv, asked, view, variables)
-        if self._run and not self._run.is_for(*how):
+        inputs = (self._uv, arguments, view, variables)
+        if self._run and not self._run.is_for(*inputs):
             self._end(self._run)
-        self._run = self._run or Run(*how, self._own.name)
+        self._run = self._run or Run(*inputs, self._own.name)
         return self._run
 
     def _end(self, run: Run) -> None:
@@ -132,16 +132,16 @@ class UvEngine:
 
 
 def _variables(directory: str) -> dict[str, str]:
-    """The child's environment variables. A cache that uv would remove on exit is made in `directory` instead."""
+    """The child's environment variables. With UV_NO_CACHE the cache is in `directory`, because uv would remove it."""
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     if is_offline():
-        kept["UV_OFFLINE"] = "1"  # uv.toml may have URLs
+        kept["UV_OFFLINE"] = "1"  # uv.toml may contain URLs
     if os.environ.get("UV_NO_CACHE", "").lower() in ("1", "true", "yes", "on", "y", "t"):
         kept["UV_CACHE_DIR"] = os.path.join(directory, "cache")
     return kept
 
 
-def _note(directory: str, name: str, place: str) -> None:
-    """Add a link to another directory, so that a sweep of `directory` after a kill removes it too."""
+def _note(directory: str, name: str, elsewhere: str) -> None:
+    """Add a link to another directory, so that a sweep of `directory` after a kill removes it, too."""
     with suppress(OSError):
-        note_elsewhere(directory, name, place)
+        note_elsewhere(directory, name, elsewhere)

@@ -1,4 +1,4 @@
-"""The typed error for a failure of uv. uv reports failures only as text, so the text decides the type."""
+"""Conversion of uv's failures to typed errors. uv reports failures only as text, so the text determines the type."""
 
 from __future__ import annotations
 
@@ -28,47 +28,50 @@ _DOWNLOAD = re.compile(
 _UNREADABLE = re.compile(r"(?i)was invalid: failed to read from zip")
 _FIRST = re.compile(r"(?i)hash mismatch|authentication credentials|401 Unauthorized|403 Forbidden")
 _CONFIGURATION = re.compile(r"Failed to parse:? `?\S*uv\.toml|`?tool\.uv`?")
-_NOTHING = "it said nothing"
+_NOTHING = "it printed nothing"
 _NO_SOLUTION = re.compile(r"No solution found|Requirements contain|not found in the package registry")
 
 
 def failure(log: str, version: str) -> LiveInstallError:
-    """The typed error for a failure of uv, with uv's message.
+    """Convert a failure of uv to a typed error with uv's message.
 
     Args:
         log: uv's output, without credentials.
         version: uv's version, for the message about an unsupported option.
+
+    Returns:
+        The error.
     """
-    words = _shorten(said(log))
-    if _USAGE.search(words):
+    message = _shorten(said(log))
+    if _USAGE.search(message):
         return EngineError(
-            f"uv did not understand the request: {words}.",
-            todo=f"This is {version or 'a uv of unknown version'}; 0.8 or newer is needed.",
+            f"uv does not support an option of the request: {message}.",
+            todo=f"This is {version or 'an unknown version of uv'}; 0.8 or newer is needed.",
             log=log,
         )
-    if words == _NOTHING:
-        return EngineError(f"uv stopped, and {words}.", todo="See whether it works: uv --version", log=log)
-    if _CONFIGURATION.search(words):
-        return EngineError(f"uv cannot read its configuration: {words}.", todo="Mend that file.", log=log)
-    if _FIRST.search(words):  # uv says it where it could not build, or found no solution
-        return DownloadError(f"a download failed: {words}.", log=log)
-    if _NO_SOLUTION.search(words) and not _UNREADABLE.search(words):
-        return ResolutionError(f"uv found no solution: {words}.", log=log)
-    if _BUILD.search(words):
-        return BuildError(f"a source distribution could not be built: {words}.", log=log)
-    if _WHEEL.search(words):
-        return WheelRefusedError(f"uv cannot read a wheel: {words}.", wheel="", entry="", log=log)
-    if _DOWNLOAD.search(words):
-        return DownloadError(f"a download failed: {words}.", log=log)
-    return ResolutionError(f"uv could not resolve the request: {words}.", log=log)
+    if message == _NOTHING:
+        return EngineError(f"uv failed, and {message}.", todo="Check whether it works: uv --version", log=log)
+    if _CONFIGURATION.search(message):
+        return EngineError(f"uv cannot read its configuration: {message}.", todo="Correct that file.", log=log)
+    if _FIRST.search(message):  # uv reports it as a failed build or a missing solution
+        return DownloadError(f"a download failed: {message}.", log=log)
+    if _NO_SOLUTION.search(message) and not _UNREADABLE.search(message):
+        return ResolutionError(f"uv could not resolve the requirements: {message}.", log=log)
+    if _BUILD.search(message):
+        return BuildError(f"a source distribution could not be built: {message}.", log=log)
+    if _WHEEL.search(message):
+        return WheelRefusedError(f"uv cannot read a wheel: {message}.", wheel="", entry="", log=log)
+    if _DOWNLOAD.search(message):
+        return DownloadError(f"a download failed: {message}.", log=log)
+    return ResolutionError(f"uv could not resolve the requirements: {message}.", log=log)
 
 
 def said(log: str) -> str:
-    """The message of uv about its failure, on one line, without progress and decoration."""
+    """Extract uv's message about its failure, on one line, without progress and decoration."""
     lines = [_DECORATION.sub("", line).strip() for line in log.splitlines()]
     kept = [line.removeprefix("error: ") for line in lines if line and not _NOISE.match(line)]
     return " ".join(" ".join(kept).split()).rstrip(".") or _NOTHING
 
 
-def _shorten(words: str, most: int = 1500) -> str:
-    return words if len(words) <= most else f"{words[: most // 2]} ... {words[-most // 2 :]}"
+def _shorten(text: str, limit: int = 1500) -> str:
+    return text if len(text) <= limit else f"{text[: limit // 2]} ... {text[-limit // 2 :]}"

@@ -1,6 +1,7 @@
-"""The origins of packages, from a lock file that uv makes of them, pylock.toml (PEP 751), with URLs and hashes.
+"""The origins of packages: URLs and hashes from a lock file that uv creates, pylock.toml (PEP 751).
 
-`uv pip install` does not report them. Making the lock file takes a tenth of a second, so it is done in the background.
+`uv pip install` does not report them. Creating the lock file takes a tenth of a second, so it is done in the
+background.
 """
 
 from __future__ import annotations
@@ -26,30 +27,45 @@ if TYPE_CHECKING:
 
 
 class Origins:
-    """A lock file that uv makes in the background of `names` (`name==version`)."""
+    """A lock file that uv creates in the background.
+
+    Args:
+        command: `uv pip compile` with the options for the sources of packages.
+        names: The distributions, as `name==version`.
+        directory: The absolute path of a directory for files.
+        variables: The environment variables of uv.
+
+    Raises:
+        EngineError: uv cannot be started.
+        OSError: A file cannot be written.
+    """
 
     def __init__(
         self, command: Sequence[str], names: Sequence[str], directory: str, variables: Mapping[str, str]
     ) -> None:
         self._lock = os.path.join(directory, "pylock.toml")
-        wanted = os.path.join(directory, "chosen.txt")
-        with open(wanted, "w", encoding="utf-8") as stream:
+        requirements = os.path.join(directory, "chosen.txt")
+        with open(requirements, "w", encoding="utf-8") as stream:
             stream.write("\n".join(names) + "\n")
-        arguments = [*command, "--no-deps", "--format=pylock.toml", f"--output-file={self._lock}", wanted]
-        words, more = without_uv_credentials(arguments, variables, directory)
-        self._child = Child(words, env={**variables, **more})
+        arguments = [*command, "--no-deps", "--format=pylock.toml", f"--output-file={self._lock}", requirements]
+        arguments, more = without_uv_credentials(arguments, variables, directory)
+        self._child = Child(arguments, env={**variables, **more})
 
     def read(self) -> dict[str, Origin]:
-        """Wait for the lock file: name -> origin; unknown origins are omitted. Never raises because of uv."""
+        """Wait for the lock file, for at most 10 seconds, and read it. Failures of uv are ignored.
+
+        Returns:
+            The known origins, by normalized name.
+        """
         try:
             self._child.ask("", timeout=10)
             with open(self._lock, "rb") as stream:
                 packages = tomllib.load(stream).get("packages", ())
         except (EngineError, OSError, ValueError):
             return {}
-        found = {canonicalize_name(package["name"]): _file(package) for package in packages}
+        files = {canonicalize_name(package["name"]): _file(package) for package in packages}
         return {
-            name: Origin(redact(file.get("url", file.get("path", ""))), _sha256(file)) for name, file in found.items()
+            name: Origin(redact(file.get("url", file.get("path", ""))), _sha256(file)) for name, file in files.items()
         }
 
     def stop(self) -> None:

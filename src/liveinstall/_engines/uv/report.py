@@ -32,27 +32,31 @@ def candidates(target: str, request: Request, log: str) -> list[Candidate]:
     """Read the result of a run.
 
     Args:
-        target: The directory that uv has installed into.
+        target: The absolute path of the directory that uv has installed into.
         request: The request.
         log: uv's output.
 
     Returns:
         The chosen distributions, sorted by name.
+
+    Raises:
+        EngineError: uv could not make links.
+        WheelRefusedError: A wheel contains the metadata of another distribution.
     """
     warned = yanked(log)
-    found = [_candidate(info, request, warned) for info in _new(target)]
-    return [replace(one, requested=_is_requested(one, found, request)) for one in found]
+    chosen = [_candidate(info, request, warned) for info in _new_metadata(target)]
+    return [replace(each, requested=_is_requested(each, chosen, request)) for each in chosen]
 
 
-def _is_requested(one: Candidate, found: Iterable[Candidate], request: Request) -> bool:
-    """Whether a distribution was requested by name. uv marks all alike; of those in files, the ones that none needs."""
-    if one.name in request.names:
+def _is_requested(candidate: Candidate, chosen: Iterable[Candidate], request: Request) -> bool:
+    """Whether a distribution was requested by name or, if names are unknown (files), no other distribution needs it."""
+    if candidate.name in request.names:
         return True
     unnamed = request.files or request.groups or request.editables or len(request.names) < len(request.requirements)
-    return bool(unnamed) and all(one.name not in named(Node(other.version, other.requires)) for other in found)
+    return bool(unnamed) and all(candidate.name not in named(Node(each.version, each.requires)) for each in chosen)
 
 
-def _new(target: str) -> Iterator[str]:
+def _new_metadata(target: str) -> Iterator[str]:
     """The metadata directories that uv has installed: they have an INSTALLER, and a RECORD that uv has written.
 
     If RECORD is a link, it is the metadata of another distribution among the data files of a wheel.
@@ -64,8 +68,8 @@ def _new(target: str) -> Iterator[str]:
             continue  # it was installed before
         if os.path.islink(record) or not os.path.isfile(record):
             raise WheelRefusedError(
-                f"a wheel brings {name}, which would register another distribution.",
-                todo="Tell the project, or take another version.",
+                f"a wheel contains {name}, which would register another distribution.",
+                todo="Report it to the project's maintainers, or use another version.",
                 wheel="",
                 entry=name,
             )
@@ -99,7 +103,7 @@ def _tree(info: str) -> str:
     except OSError as error:
         raise EngineError(
             f"uv could not make links to its cache ({error}).",
-            todo='Let it (on Windows: developer mode), or use engine="pip".',
+            todo='Allow symbolic links (on Windows: enable the developer mode), or use engine="pip".',
         ) from error
 
 
@@ -110,13 +114,13 @@ def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _direct(info: str) -> dict[str, Any] | None:
-    """The direct_url.json (PEP 610) of a distribution that is not from an index. A link is the wheel's, and ignored."""
+    """The direct_url.json (PEP 610) of a distribution that is not from an index; a link is the wheel's own, ignored."""
     path = os.path.join(info, "direct_url.json")
     if os.path.islink(path) or not os.path.isfile(path):
         return None
     with open(path, encoding="utf-8") as stream:
-        found: dict[str, Any] = json.load(stream)
-    return {**found, "url": without_secret_queries(_without_user(found["url"]))}
+        direct: dict[str, Any] = json.load(stream)
+    return {**direct, "url": without_secret_queries(_without_user(direct["url"]))}
 
 
 def _without_user(url: str) -> str:
@@ -133,6 +137,13 @@ def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
 
 
 def yanked(log: str) -> dict[str, str]:
-    """The yanked versions that uv warned about: name==version -> reason."""
-    found = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
-    return {spec: reason or "yanked" for spec, reason in found}
+    """Find the yanked versions that uv has warned about.
+
+    Args:
+        log: uv's output.
+
+    Returns:
+        The reason for each version, by `name==version`.
+    """
+    warnings = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
+    return {spec: reason or "yanked" for spec, reason in warnings}

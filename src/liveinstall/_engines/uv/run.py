@@ -1,7 +1,7 @@
 """One run of uv, which installs links into a temporary directory. It can be started before the request is parsed.
 
 Importing the modules that a request needs takes as long as uv takes for a small one. So uv is started early with the
-most probable arguments; the result is used only if the parsed request has exactly the same ones.
+most probable arguments; the result is used only if the parsed request has exactly the same arguments.
 """
 
 from __future__ import annotations
@@ -31,46 +31,57 @@ if TYPE_CHECKING:
 
     from liveinstall._engines.base import View
 
-_MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, for everybody
+_MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, writable by all users
 _PREFIX = "liveinstall-uv-"
 _OLD = 60  # seconds, after which an unlocked directory counts as abandoned
 _ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lzma", ".zst")
 QUIET = ("--no-progress", "--color=never")
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
-# Options that change nothing for uv; all others but sources keep it from starting early, if they are given at all.
+# Options that do not affect uv. If any other option is given, except sources of packages, uv is not started early.
 _WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify", "overlap")
 
 
 class Run:
-    """`uv pip install` with the arguments `asked` for the environment `view`; `target` is the directory of the links.
+    """A running `uv pip install`, with its child process `child` and the directory of the links `target`.
 
     The links are made in memory if possible: on a disk thousands of them take longer than everything else. The
     directories of killed processes are removed by the next run.
+
+    Args:
+        uv: The path of the uv executable.
+        asked: The arguments of `uv pip install`.
+        view: The environment to resolve for.
+        variables: The environment variables of uv.
+        spare: The absolute path of the directory to use if the links cannot be made in memory, and for other files.
+
+    Raises:
+        EngineError: uv cannot be started.
+        OSError: A directory cannot be created.
     """
 
     def __init__(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
-        self._how = _how(uv, asked, view, variables)
+        self._inputs = _inputs(uv, asked, view, variables)
         in_memory = _is_usable(_MEMORY)
         self._removal: Child | None = None
         try:
             if in_memory:
                 _sweep(_MEMORY)
-            self._lay(_MEMORY if in_memory else spare, view, lock=in_memory)
+            self._create_target(_MEMORY if in_memory else spare, view, lock=in_memory)
         except OSError:
             if not in_memory:
                 raise
-            self._lay(spare, view, lock=False)  # the memory is full
+            self._create_target(spare, view, lock=False)  # the file system in memory is full
         try:
-            where = [f"--target={self.target}", f"--python={executable()}", "--link-mode=symlink"]
-            words, more = without_uv_credentials(asked, variables, spare)
-            command = [uv, "pip", "install", *QUIET, *where, "--no-compile-bytecode", *words]
+            options = [f"--target={self.target}", f"--python={executable()}", "--link-mode=symlink"]
+            arguments, more = without_uv_credentials(asked, variables, spare)
+            command = [uv, "pip", "install", *QUIET, *options, "--no-compile-bytecode", *arguments]
             self.child = Child(command, env={**variables, **more})
         except BaseException:
             self.finish()
             raise
 
-    def _lay(self, directory: str, view: View, *, lock: bool) -> None:
-        """Make the target directory, with the metadata of the installed distributions."""
+    def _create_target(self, directory: str, view: View, *, lock: bool) -> None:
+        """Create the target directory with the metadata of the installed distributions."""
         self.target = mkdtemp(prefix=_PREFIX, dir=directory)
         self._handle = os.open(self.target, os.O_RDONLY) if lock else None
         try:
@@ -82,17 +93,17 @@ class Run:
             raise
 
     def is_for(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> bool:
-        """Whether it was started with exactly these arguments."""
-        return self._how == _how(uv, asked, view, variables)
+        """Whether it was started with exactly these arguments, which are those of the class."""
+        return self._inputs == _inputs(uv, asked, view, variables)
 
     def stop(self) -> None:
-        """Stop it, and begin to remove its links, in a child process, which is faster for thousands of them."""
+        """Stop uv, and start to remove the links, in a child process, which is faster for thousands of them."""
         self.child.stop()
         with suppress(EngineError):
             self._removal = self._removal or Child(["rm", "-rf", "--", self.target])
 
     def finish(self) -> None:
-        """Wait until all its links are removed."""
+        """Wait until all links are removed."""
         if self._removal:
             self._removal.stop()
         rmtree(self.target, ignore_errors=True)
@@ -101,24 +112,24 @@ class Run:
             self._handle = None
 
 
-def _how(uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> tuple[object, ...]:
-    """Everything that a run depends on. A hold that was taken since does not matter while nothing is pending."""
+def _inputs(uv: str, arguments: Sequence[str], view: View, variables: Mapping[str, str]) -> tuple[object, ...]:
+    """All inputs of a run. A hold that was taken since does not matter while no changes are pending."""
     stamps = []
     for info in view.here:
-        with suppress(OSError):  # the same version may have been installed again, from elsewhere
+        with suppress(OSError):  # the same version may have been installed again, from another source
             stamps.append(os.stat(info).st_mtime_ns)
     kept = {name: value for name, value in variables.items() if name != HOLD or view.parts or view.hidden}
-    return uv, list(asked), view, kept, stamps
+    return uv, list(arguments), view, kept, stamps
 
 
 def _lock(handle: int) -> None:
-    import fcntl  # where there is such a memory
+    import fcntl  # available wherever there is a file system in memory
 
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_usable(memory: str) -> bool:
-    """Whether this user can make directories there which no other user can exchange."""
+    """Whether this user can create directories there that no other user can replace."""
     about = reached(memory)
     return about is not None and keeps_apart(about) and os.access(memory, os.W_OK)
 
@@ -127,7 +138,7 @@ def _sweep(memory: str) -> None:
     """Remove the directories of killed processes: this user's, old and not locked.
 
     Any user can create entries with such names: links, FIFOs, directories. Only this user's directories are opened, and
-    no other user can exchange them there.
+    no other user can replace them there.
     """
     for name in os.listdir(memory):
         if not name.startswith(_PREFIX):
@@ -158,22 +169,22 @@ def early(
     Returns:
         The run; None if the arguments cannot be derived without parsing the request.
     """
-    given = {name: value for name, value in options.items() if value and name not in _WITHOUT_EFFECT}
-    usual = options.get("deps", True) is True and given.pop("prefer", "newest") == "newest"
-    usual = usual and options.get("when", "auto") in ("auto", "now", "restart") and sys.prefix != sys.base_prefix
-    plain = requirements and all(map(_is_plain, requirements))
+    sources = {name: value for name, value in options.items() if value and name not in _WITHOUT_EFFECT}
+    is_usual = options.get("deps", True) is True and sources.pop("prefer", "newest") == "newest"
+    is_usual = is_usual and options.get("when", "auto") in ("auto", "now", "restart") and sys.prefix != sys.base_prefix
+    is_plain = requirements and all(map(_is_plain, requirements))
     if (
-        not plain
-        or not usual
-        or set(given) - {"deps", "no_index", "index_url", "extra_index_urls", "find_links"}
-        or not _fit(given)
+        not is_plain
+        or not is_usual
+        or set(sources) - {"deps", "no_index", "index_url", "extra_index_urls", "find_links"}
+        or not _are_valid(sources)
     ):
         return None
-    given.pop("deps", None)
-    asked = [*source_options(Sources(**given)), "--", *requirements]
+    sources.pop("deps", None)
+    arguments = [*source_options(Sources(**sources)), "--", *requirements]
     with suppress(EngineError, OSError, ValueError, TypeError):  # reported when the real request is resolved
         view = glance(search_path())
-        return Run(uv, asked, view, variables, spare) if view else None
+        return Run(uv, arguments, view, variables, spare) if view else None
     return None
 
 
@@ -182,9 +193,10 @@ def _is_plain(text: Any) -> bool:
     return isinstance(text, str) and bool(_PLAIN.fullmatch(text)) and not text.lower().endswith(_ARCHIVES)
 
 
-def _fit(given: Mapping[str, Any]) -> bool:
-    """Whether the source options have valid types and do not contradict each other."""
-    links = given.get("find_links", ())
-    lists = isinstance(links, (list, tuple)) and all(isinstance(link, str) for link in links)
-    index = isinstance(given.get("index_url", ""), str) and "extra_index_urls" not in given
-    return lists and index and not ("no_index" in given and (given["no_index"] is not True or "index_url" in given))
+def _are_valid(sources: Mapping[str, Any]) -> bool:
+    """Whether the options for sources have valid types and do not contradict each other."""
+    links = sources.get("find_links", ())
+    has_links = isinstance(links, (list, tuple)) and all(isinstance(link, str) for link in links)
+    has_index = isinstance(sources.get("index_url", ""), str) and "extra_index_urls" not in sources
+    is_contradictory = "no_index" in sources and (sources["no_index"] is not True or "index_url" in sources)
+    return has_links and has_index and not is_contradictory

@@ -27,7 +27,15 @@ _COMPARED = ("direct_url.json", "uv_cache.json", "uv_build.json")
 
 
 def show(view: View, directory: str) -> None:
-    """Write the metadata of a view into an empty directory; of two distributions with the same name the first wins."""
+    """Write the metadata of a view into an empty directory; the first distribution of each name wins.
+
+    Args:
+        view: The environment to resolve for.
+        directory: The absolute path of the directory.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
     seen = set()
     for info in _infos(view):
         head = _head(info)
@@ -39,7 +47,7 @@ def show(view: View, directory: str) -> None:
 
 
 def glance(path: Iterable[str]) -> View | None:
-    """The view of the distributions on a path, in the order of `installed()`, without reading their metadata.
+    """Create the view of the distributions on a path, in the order of `installed()`, without reading their metadata.
 
     Args:
         path: The directories, as on `sys.path`.
@@ -48,18 +56,18 @@ def glance(path: Iterable[str]) -> View | None:
         The view; None if changes are pending: an interpreter that uv starts would apply them, unless this process has a
         hold by then.
     """
-    found = []
+    metadata: list[str] = []
     for directory in dict.fromkeys(os.path.realpath(entry or os.curdir) for entry in path):
         names = list(_names(directory))
         if any(name.endswith(COMPANIONS) for name in names):
             return None
         infos = (name for name in names if name.endswith((".dist-info", ".egg-info", "EGG-INFO")))
-        found += [os.path.join(directory, name) for name in infos]
-    return View(here=tuple(found))
+        metadata += [os.path.join(directory, name) for name in infos]
+    return View(here=tuple(metadata))
 
 
 def _canonical(name: str) -> str:
-    """The normalized name, as of `packaging.utils`, whose import takes longer than this whole module."""
+    """The normalized name (PEP 503). Importing `packaging.utils` for it would take longer than this whole module."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
