@@ -82,11 +82,11 @@ def test_the_user_site_is_chosen_on_request(monkeypatch):
 
 def test_the_user_site_is_refused_where_it_is_not_seen(monkeypatch, env):
     monkeypatch.setattr(module.site, "ENABLE_USER_SITE", False)
-    with pytest.raises(RequirementError, match="user=True.*not seen.*Leave user= away"):
+    with pytest.raises(RequirementError, match="user=True.*disabled.*Omit user="):
         find_target(user=True, for_change=False)
     env.wheel("alpha", "1.0")
     done = env.run("li.install('alpha', user=True)")
-    assert "not seen in this virtual environment" in done.stderr and env.versions() == {}
+    assert "disabled in this virtual environment" in done.stderr and env.versions() == {}
 
 
 def test_what_cannot_be_written_is_refused(monkeypatch):

@@ -188,25 +188,25 @@ _URL = "https://example.org/simple"
         (("./proj; nonsense",), {}, "marker"),
         (("bad.whl",), {}, "is not a wheel's name"),
         (("https://h/bad.whl",), {}, "is not a wheel's name"),
-        (("ftp://h/x.zip",), {}, "no URL that can be installed from"),
-        (("x @ ftp://h/x.zip",), {}, "can be installed from"),
+        (("ftp://h/x.zip",), {}, "cannot be installed from"),
+        (("x @ ftp://h/x.zip",), {}, "cannot be installed from"),
         (("rich",), {"when": "later"}, "when='later'"),
         (("rich",), {"timeout": 0}, "timeout=0"),
         (("rich",), {"timeout": True}, "timeout=True"),
         (("rich",), {"timeout": float("nan")}, "timeout=nan"),
         (("rich",), {"upgrade": "yes"}, "must be a bool"),
         (("rich",), {"constraints": 5}, "constraints=5"),
-        (("rich",), {"constraints": b"x"}, "not a list"),
-        (("rich",), {"find_links": [1]}, "not a list of texts"),
-        (("rich",), {"index_url": 5}, "not a text"),
-        (("rich",), {"index_url": ""}, "index_url='' is empty"),
-        (("rich",), {"extra_index_urls": ["a\nb"]}, "more than one line"),
+        (("rich",), {"constraints": b"x"}, "must be a list"),
+        (("rich",), {"find_links": [1]}, "must be a list of strings"),
+        (("rich",), {"index_url": 5}, "must be a string or a path"),
+        (("rich",), {"index_url": ""}, "index_url='' must be one line"),
+        (("rich",), {"extra_index_urls": ["a\nb"]}, "must be one line"),
         (("rich",), {"target": "x"}, "no option 'target'"),
         (("rich",), {"no_index": True, "index_url": _URL}, "contradict"),
         (("rich",), {"no_index": True, "extra_index_urls": [_URL]}, "contradict"),
         (("rich",), {"only_binary": ["Rich"], "no_binary": "idna,rich"}, "both name rich"),
         (("rich",), {"only_binary": ":all:", "no_binary": ":all:"}, "both name :all:"),
-        (("rich",), {"only_binary": "a/b"}, "not the name of a project"),
+        (("rich",), {"only_binary": "a/b"}, "not a project name"),
         (("rich",), {"upgrade_strategy": "eager"}, "without upgrade="),
         (("rich",), {"upgrade": True, "upgrade_strategy": "later"}, "not one of"),
         (("rich",), {"upgrade": True, "upgrade_strategy": "eager", "deps": False}, "contradict"),
@@ -237,7 +237,7 @@ _URL = "https://example.org/simple"
         ((), {"script": "plain.py"}, "has no block"),
         (("rich",), {"config_settings": {"a": 1}}, "config_settings"),
         (("rich",), {"config_settings": "a"}, "not KEY=VALUE"),
-        (("rich",), {"config_settings": 5}, "not a dictionary"),
+        (("rich",), {"config_settings": 5}, "must be a dictionary"),
         (("rich",), {"pip_arguments": ["idna"]}, "not an option"),
         (("rich",), {"pip_arguments": ["--trusted-host"]}, "has no value"),
         (("rich",), {"pip_arguments": ["-t", "x"]}, "long form"),
@@ -326,9 +326,9 @@ def test_the_options_of_a_text_may_name_a_file(project):
 
 
 def test_several_words_are_refused_with_the_call_that_was_meant():
-    assert 'install("rich", "idna")' in refused("not one requirement", "rich idna")
-    assert 'install("rich==14.0")' in refused("not one requirement", "rich 14.0")
-    assert 'install("rich", "idna")' in refused("not one requirement", "pip install 'rich idna'")
+    assert 'install("rich", "idna")' in refused("not a single requirement", "rich idna")
+    assert 'install("rich==14.0")' in refused("not a single requirement", "rich 14.0")
+    assert 'install("rich", "idna")' in refused("not a single requirement", "pip install 'rich idna'")
 
 
 def test_an_option_may_be_followed_by_a_path(project):

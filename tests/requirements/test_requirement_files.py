@@ -45,8 +45,8 @@ def test_a_group_is_read_with_what_it_includes(home):
     [
         ("nothing", "has no group 'nothing'.*It has: test, base-tools"),
         ("loop", "loop -> round -> loop"),
-        ("odd", "not understood"),
-        ("text", "is no list"),
+        ("odd", "invalid entry"),
+        ("text", "is not a list"),
         ("lost", "has no group 'nothing'"),
     ],
 )
@@ -96,9 +96,9 @@ def test_a_script_says_what_it_needs():
         ("import rich\n", "has no block"),
         (SCRIPT + SCRIPT, "more than one block"),
         (SCRIPT.replace(">=3.8", ">=99"), "requires Python >=99, and this is 3"),
-        (SCRIPT.replace(">=3.8", "new"), "not understood"),
+        (SCRIPT.replace(">=3.8", "new"), "is invalid"),
         (SCRIPT.replace("dependencies = [", "dependencies = [["), "is not TOML"),
-        ("# /// script\n# dependencies = 'rich'\n# ///\n", "no list"),
+        ("# /// script\n# dependencies = 'rich'\n# ///\n", "not a list"),
         ("# /// tool\n# dependencies = ['rich']\n# ///\n", "has no block"),
     ],
 )
@@ -175,7 +175,7 @@ def test_a_project_that_the_lock_file_wants_in_place_is_editable(home):
         ('lock-version = "1.0"', "", "lock-version"),
         (">=3.8", ">=99", "does not satisfy"),
         ("alpha-1.0-py3-none-any", "alpha-1.0-cp27-none-any", "No wheel found"),
-        ('sha256 = "ab"', 'md5 = "ab"', "gives no sha256"),
+        ('sha256 = "ab"', 'md5 = "ab"', "has no sha256"),
         ("name =", "name", "is not TOML"),
     ],
 )
@@ -189,7 +189,7 @@ def test_what_the_lock_file_does_not_offer_is_refused():
     refused("has no extra 'slow'.*It has: fast", read_lock, "pylock.toml", extras=("slow",))
     refused("has no group 'docs'.*It has: dev, main", read_lock, "pylock.toml", groups=("docs",))
     Path("pylock.empty.toml").write_text('lock-version = "1.0"\ncreated-by = "t"\npackages = []\n')
-    refused("nothing for this interpreter", read_lock, "pylock.empty.toml")
+    refused("no packages for this interpreter", read_lock, "pylock.empty.toml")
 
 
 def test_a_packaging_that_is_too_old_for_lock_files_says_so(monkeypatch):

@@ -1,4 +1,4 @@
-"""Holds: shared locks by which running processes protect the packages that they use. The boot module manages them."""
+"""Holds: shared locks by which running processes protect the packages that they use. The boot package manages them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,29 @@ if TYPE_CHECKING:
 
 
 def take_hold(site: str) -> str:
-    """Take a hold on the environment until this process exits, if it has none yet; the path of the hold."""
+    """Take a hold on the environment until this process exits, if it has none yet.
+
+    Args:
+        site: The site-packages directory, absolute.
+
+    Returns:
+        The absolute path of the hold.
+    """
     return str(boot_holds.take_hold(site, command_line()))
 
 
-def holders(site: str, here: Mapping[str, Distribution] | None = None) -> tuple[Holder, ...]:
-    """The running processes that use the environment, including this one. Holds of dead processes are removed.
+def holders(site: str, installed: Mapping[str, Distribution] | None = None) -> tuple[Holder, ...]:
+    """List the running processes that use the environment, including this one. Holds of dead processes are removed.
 
     Args:
-        site: The site-packages directory.
-        here: The distributions of which the used ones are listed for each process. Default: none.
+        site: The site-packages directory, absolute.
+        installed: Installed distributions, by name; the used ones are listed for each process. Default: none.
+
+    Returns:
+        The processes.
     """
     processes = []
-    tops = {name: top_names(one)[0] for name, one in (here or {}).items()}
+    tops = {name: top_names(distribution)[0] for name, distribution in (installed or {}).items()}
     own = boot_holds.own_hold(site)
     for hold in boot_holds.live_holds(site):
         # Another copy of the boot module may have taken this process's hold, and a forked child shares its parent's.
@@ -54,25 +64,25 @@ def users(distributions: Iterable[Distribution], others: Iterable[Holder]) -> di
         others: The processes with holds.
 
     Returns:
-        Name -> one process that uses the distribution; unused distributions are omitted.
+        One process that uses the distribution, by name; unused distributions are omitted.
     """
     users: dict[str, Holder] = {}
-    places = {}
+    library_paths = {}
     others = list(others)
     for distribution in distributions:
         tops, libraries = top_names(distribution)
         site_dir = os.path.dirname(distribution.info)
-        places[distribution.name] = [os.path.join(site_dir, path) for path in libraries]
+        library_paths[distribution.name] = [os.path.join(site_dir, path) for path in libraries]
         for holder in others:
             if holder.uses is None or not tops.isdisjoint(holder.uses):
                 users.setdefault(distribution.name, holder)
-    for pid, name in views.mapped(places):
+    for pid, name in views.mapped(library_paths):
         users.setdefault(name, replace(unannounced(pid), distributions=(name,)))
     return users
 
 
 def unannounced(pid: int) -> Holder:
-    """Describe a process that has no hold, because it does not use liveinstall."""
+    """Describe a process that has no hold, because it does not use liveinstall, by its command line in /proc."""
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
     except OSError:
@@ -81,7 +91,15 @@ def unannounced(pid: int) -> Holder:
 
 
 def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
-    """The top-level import names of a distribution, and the top-level paths that contain shared libraries."""
+    """Find the top-level names of a distribution by its RECORD.
+
+    Args:
+        distribution: The distribution.
+
+    Returns:
+        The top-level import names, and the top-level paths, relative to its site directory, that contain shared
+        libraries. Without a usable RECORD: its name as an import name, and no paths.
+    """
     try:
         names, libraries = ownership.top_names(record_of(distribution)[0])
     except DamagedError:
@@ -91,27 +109,30 @@ def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
 
 @contextmanager
 def variables_for_exec() -> Iterator[dict[str, str]]:
-    """The environment variables for a program that replaces this process by `exec`, which ends its hold.
+    """Prepare the environment variables for a program that replaces this process by `exec`, which ends its hold.
 
     The new program inherits the ancestors of this process, but not its hold. A forked child may share the hold and
-    continue to run: so the process id is removed from the hold's name, or the new program would take it for its own. If
+    continue to run: so the process id is removed from the hold's name, or the new program would use it as its own. If
     the `exec` fails, the hold gets its name back.
+
+    Yields:
+        The environment variables; call `exec` in the block.
     """
     variables = dict(os.environ)
-    here = os.path.dirname(variables.get(boot_holds.VARIABLE, ""))
+    directory = os.path.dirname(variables.get(boot_holds.VARIABLE, ""))
     own: dict[str, boot_holds.Hold] = {}
-    for site in {*boot_holds.held_sites(), os.path.dirname(os.path.dirname(here))}:
+    for site in {*boot_holds.held_sites(), os.path.dirname(os.path.dirname(directory))}:
         own |= {hold.name: hold for hold in boot_holds.live_holds(site, start=f"{os.getpid()}-")}
     name = os.path.basename(variables.pop(boot_holds.VARIABLE, ""))
     while name in own:
         name = own[name].parent
     if name:
-        variables[boot_holds.VARIABLE] = os.path.join(here, name)
+        variables[boot_holds.VARIABLE] = os.path.join(directory, name)
     renamed = []
     for hold in own.values():
-        here, file = os.path.split(hold.path)  # the rest of the name says whether the process may use any package
+        parent, file = os.path.split(hold.path)  # the rest of the name shows whether the process may use any package
         with suppress(OSError):
-            os.rename(hold.path, anonymous := os.path.join(here, f"0-{file.partition('-')[2]}"))
+            os.rename(hold.path, anonymous := os.path.join(parent, f"0-{file.partition('-')[2]}"))
             renamed.append((anonymous, hold.path))
     try:
         yield variables

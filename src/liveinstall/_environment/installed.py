@@ -45,21 +45,21 @@ def installed(path: Iterable[str] | None = None, hidden: Iterable[str] = ()) -> 
 
 
 def _linked(directory: str) -> Iterator[Distribution]:
-    """What `setup.py develop` has linked: an .egg-link file names the project's directory, which has the metadata."""
+    """Yield the distributions that `setup.py develop` has linked: an .egg-link file has the path of the project."""
     for name in sorted(names_in(directory)):
         if name.endswith(".egg-link"):
             try:
                 project = os.path.realpath(os.path.join(directory, read(os.path.join(directory, name)).split("\n")[0]))
             except (OSError, UnicodeError, ValueError):
                 continue
-            wanted = canonicalize_name(name.removesuffix(".egg-link"))
+            linked_name = canonicalize_name(name.removesuffix(".egg-link"))
             for distribution in in_directory(project):
-                if distribution.name == wanted and distribution.is_legacy:
+                if distribution.name == linked_name and distribution.is_legacy:
                     yield replace(distribution, project=project)
 
 
 def names_in(directory: str) -> list[str]:
-    """What lies in a directory; nothing where that cannot be read."""
+    """List the names in a directory; empty if it cannot be read."""
     try:
         return os.listdir(directory)
     except (OSError, ValueError):  # ValueError: a null byte, as an entry of sys.path may have
@@ -67,7 +67,14 @@ def names_in(directory: str) -> list[str]:
 
 
 def installed_without_parts(hidden: Iterable[str] = ()) -> dict[str, Distribution]:
-    """`installed()` without the staged parts on `sys.path`, from which this process may run."""
+    """Find the importable distributions without the staged parts on `sys.path`, from which this process may run.
+
+    Args:
+        hidden: As for `installed()`.
+
+    Returns:
+        As `installed()`.
+    """
     return installed([entry for entry in search_path() if not entry.endswith(PART)], hidden)
 
 
@@ -106,12 +113,19 @@ def finder(path: Iterable[str] | None = None) -> Callable[[str], Distribution | 
 
 
 def read_distribution(info: str) -> Distribution | None:
-    """Read a distribution from its `.dist-info` directory; None without a METADATA file with name and version."""
+    """Read a distribution from its `.dist-info` directory, given by its absolute path.
+
+    Args:
+        info: The absolute path of the directory.
+
+    Returns:
+        The distribution; None without a METADATA file with name and version.
+    """
     return _read_metadata(info, "METADATA")
 
 
 def in_directory(directory: str) -> Iterator[Distribution]:
-    """The distributions with metadata in one directory, sorted by file name."""
+    """Yield the distributions with metadata in one directory, sorted by file name."""
     for name in sorted(names_in(directory)):
         if name.endswith(".dist-info"):
             distribution = _read_metadata(os.path.join(directory, name), "METADATA")
@@ -125,7 +139,12 @@ def in_directory(directory: str) -> Iterator[Distribution]:
 
 
 def is_egg(directory: str, name: str) -> bool:
-    """Whether `name` is the metadata of an unpacked egg, a directory that easy_install puts on the path as it is."""
+    """Whether a name in a directory is the metadata of an unpacked egg, which easy_install adds to the path itself.
+
+    Args:
+        directory: The absolute path of the directory.
+        name: The name of an entry in it.
+    """
     return name == "EGG-INFO" and directory.endswith(".egg")
 
 
@@ -165,26 +184,24 @@ def check_replaceable(distribution: Distribution, target: Target) -> None:
         DamagedError: It is installed twice, has no usable RECORD, or has files outside of the environment.
     """
     name, version = distribution.name, distribution.version
-    places = (target.site, target.platlib)
-    twins = [
-        twin.info for place in dict.fromkeys(places) for twin in in_directory(place) if twin.name == distribution.name
-    ]
+    site_dirs = dict.fromkeys((target.site, target.platlib))
+    twins = [twin.info for site_dir in site_dirs for twin in in_directory(site_dir) if twin.name == name]
     if len(twins) > 1:
         raise DamagedError(
             f"{name} is installed twice: {' and '.join(os.path.basename(twin) for twin in twins)}.",
-            todo="Remove the one that is not in use.",
+            todo="Remove the copy that is not in use.",
             name=name,
         )
     if distribution.is_legacy:
         raise DamagedError(
-            f"{name} {version} was installed without a RECORD ({os.path.basename(distribution.info)}), so it is not "
-            "known which files are its own.",
+            f"{name} {version} was installed without a RECORD ({os.path.basename(distribution.info)}), so its files "
+            "are unknown.",
             todo="Replace it with the tool that installed it.",
             name=name,
         )
     for path in record_of(distribution)[1]:
         if not any(_is_below(path, root) for root in (target.data, target.scripts, target.headers)):
-            raise _damaged(distribution, f"{path} lies outside of the environment")
+            raise _damaged(distribution, f"{path} is outside of the environment")
 
 
 def _is_below(path: str, root: str) -> bool:
@@ -192,7 +209,10 @@ def _is_below(path: str, root: str) -> bool:
 
 
 def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
-    """The files of a distribution by its RECORD.
+    """Read the files of a distribution from its RECORD.
+
+    Args:
+        distribution: The distribution.
 
     Returns:
         The paths below its site directory, relative to it and with slashes, and the absolute paths elsewhere.
@@ -218,13 +238,19 @@ def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
 def _damaged(distribution: Distribution, why: str) -> DamagedError:
     return DamagedError(
         f"the RECORD of {distribution.name} {distribution.version} is damaged ({why}).",
-        todo=f"Mend it first: pip install --force-reinstall --no-deps {distribution.name}=={distribution.version}",
+        todo=f"Repair it first: pip install --force-reinstall --no-deps {distribution.name}=={distribution.version}",
         name=distribution.name,
     )
 
 
 def files_of(distribution: Distribution) -> set[str]:
-    """The absolute paths of a distribution's files by its RECORD.
+    """Read the absolute paths of a distribution's files from its RECORD.
+
+    Args:
+        distribution: The distribution.
+
+    Returns:
+        The paths.
 
     Raises:
         DamagedError: The RECORD is missing or damaged.
@@ -235,7 +261,15 @@ def files_of(distribution: Distribution) -> set[str]:
 
 
 def owner_of(path: str, distributions: Iterable[Distribution]) -> str:
-    """The name of the distribution whose RECORD lists an absolute path; empty if there is none."""
+    """Find the distribution whose RECORD lists a file.
+
+    Args:
+        path: The absolute path of the file.
+        distributions: The distributions to check; those without a usable RECORD are skipped.
+
+    Returns:
+        The name of the distribution; empty if there is none.
+    """
     for distribution in distributions:
         try:
             if not distribution.is_legacy and path in files_of(distribution):
@@ -255,14 +289,14 @@ def check_metadata(names: Iterable[str], places: Iterable[str]) -> None:
     Raises:
         DamagedError: One has none, so its installed version is unknown.
     """
-    wanted = set(names)
-    for place in dict.fromkeys(places):
-        for entry in os.listdir(place) if os.path.isdir(place) else ():
+    names = set(names)
+    for site_dir in dict.fromkeys(places):
+        for entry in os.listdir(site_dir) if os.path.isdir(site_dir) else ():
             name = canonicalize_name(entry.partition("-")[0])
-            info = os.path.join(place, entry)
-            if entry.endswith(".dist-info") and name in wanted and _read_metadata(info, "METADATA") is None:
+            info = os.path.join(site_dir, entry)
+            if entry.endswith(".dist-info") and name in names and _read_metadata(info, "METADATA") is None:
                 raise DamagedError(
-                    f"{entry} has no METADATA, so it is not known what is installed.",
-                    todo=f"Remove {info}, or mend it: pip install --force-reinstall {name}",
+                    f"{entry} has no METADATA, so the installed version is unknown.",
+                    todo=f"Remove {info}, or repair it: pip install --force-reinstall {name}",
                     name=name,
                 )

@@ -1,4 +1,4 @@
-"""The distributions that this process has loaded: loaded files are matched against RECORDs, not names."""
+"""The distributions that this process has loaded: the loaded files are compared with RECORDs, not with names."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
         distributions: The distributions to check.
 
     Returns:
-        Name -> one of its loaded files.
+        One of the loaded files of each loaded distribution, by name.
     """
     distributions = list(distributions)
     files = loaded_files() if distributions else set()
-    tops = {site_dir: _tops(site_dir, files) for site_dir in {os.path.dirname(one.info) for one in distributions}}
-    witnesses = {}
+    tops = {site_dir: _tops(site_dir, files) for site_dir in {os.path.dirname(each.info) for each in distributions}}
+    loaded_by_name = {}
     for distribution in distributions:
         if _may_own(distribution, tops[os.path.dirname(distribution.info)]):
-            witness = _witness(distribution, files)
-            if witness:
-                witnesses[distribution.name] = witness
-    return witnesses
+            path = _loaded_file(distribution, files)
+            if path:
+                loaded_by_name[distribution.name] = path
+    return loaded_by_name
 
 
 def _tops(site_dir: str, files: Iterable[str]) -> set[str]:
@@ -63,12 +63,12 @@ def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
         text = read(os.path.join(distribution.info, "RECORD"))
     except (OSError, UnicodeError):
         return True
-    before = None
+    previous = None
     for line in text.splitlines():
         top = line.partition("/")[0]
-        if top == before:  # true for nearly all lines
+        if top == previous:  # true for nearly all lines
             continue
-        before = top
+        previous = top
         if line.startswith(('"', ".", "/")) or top[1:2] == ":" or top.partition(",")[0] in tops:
             return True
     return False
@@ -83,26 +83,36 @@ def disturbing(distributions: Iterable[Distribution], target: Target, others: Se
         others: The other processes with holds. Processes without one are found by their memory-mapped libraries.
 
     Returns:
-        Name -> reason, for people.
+        The reason for each such distribution, for people, by name.
     """
     distributions = list(distributions)
     reasons = {}
     for name, user in users((each for each in distributions if is_in(target, each)), others).items():
         reasons[name] = f"{user} {'may use' if user.uses is None and not user.distributions else 'uses'} {name}"
-    here = {distribution.name: distribution for distribution in distributions}
+    by_name = {distribution.name: distribution for distribution in distributions}
     for name in loaded(distributions):
-        where = "" if is_in(target, here[name]) else f" from {os.path.dirname(here[name].info)}"
-        reasons[name] = f"{name} is imported here{where}"
+        source = "" if is_in(target, by_name[name]) else f" from {os.path.dirname(by_name[name].info)}"
+        reasons[name] = f"{name} is imported here{source}"
     return reasons
 
 
 def is_in(target: Target, distribution: Distribution) -> bool:
-    """Whether a distribution is in the environment that is changed; otherwise it can only be shadowed."""
+    """Whether a distribution is in the environment to be changed; a distribution elsewhere can only be shadowed.
+
+    Args:
+        target: The environment.
+        distribution: The distribution.
+    """
     return os.path.dirname(distribution.info) in (target.site, target.platlib)
 
 
 def is_before(target: Target, distribution: Distribution) -> bool:
-    """Whether a distribution precedes the environment on `sys.path`, for example by PYTHONPATH or a .pth file."""
+    """Whether a distribution precedes the environment on `sys.path`, for example because of PYTHONPATH or a .pth file.
+
+    Args:
+        target: The environment.
+        distribution: The distribution.
+    """
     order = [os.path.realpath(entry or os.curdir) for entry in search_path()]
     indexes = [order.index(directory) for directory in (target.site, target.platlib) if directory in order]
     site_dir = os.path.dirname(distribution.info)
@@ -110,7 +120,7 @@ def is_before(target: Target, distribution: Distribution) -> bool:
 
 
 def loaded_files() -> set[str]:
-    """The real paths of the files of all loaded modules, and of the memory-mapped shared libraries."""
+    """Find the files of all loaded modules and the memory-mapped shared libraries; their real paths, too."""
     files = {os.path.normpath(path) for module in list(sys.modules.values()) for path in _module_files(module)}
     real_parents = {directory: os.path.realpath(directory) for directory in set(map(os.path.dirname, files))}
     for path in list(files):
@@ -120,12 +130,12 @@ def loaded_files() -> set[str]:
 
 
 def _module_files(module: object) -> Iterable[str]:
-    """The files of a module, from its `__dict__`: attribute access could run code of a lazy module, or raise."""
+    """Yield a module's files, from its `__dict__`: attribute access could run code of a lazy module, or raise."""
     namespace = namespace_of(module)
     spec = namespace.get("__spec__")
     try:
         origin = spec.origin if isinstance(spec, ModuleSpec) else namespace_of(spec).get("origin")
-    except Exception:  # noqa: BLE001  a spec of somebody's own making
+    except Exception:  # noqa: BLE001  a custom spec may raise anything
         origin = None
     for path in (namespace.get("__file__"), origin):
         if isinstance(path, str) and os.path.isabs(path) and "\0" not in path:
@@ -133,13 +143,13 @@ def _module_files(module: object) -> Iterable[str]:
 
 
 def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str]:
-    """Find the distributions that this interpreter imports at start-up already, because of some .pth file.
+    """Find the distributions that this interpreter imports at start-up already, because of a .pth file.
 
-    An interpreter is started for that, but only if a .pth file has an import line.
+    A new interpreter is started for that, but only if a .pth file has an import line.
 
     Args:
         distributions: The distributions to check.
-        site: The site-packages directory.
+        site: The site-packages directory, absolute.
 
     Returns:
         Their names; all of them if the interpreter does not finish in time.
@@ -155,7 +165,7 @@ def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str
             return {distribution.name for distribution in distributions}  # an unnecessarily early companion is harmless
         with suppress(FileNotFoundError), open(answer, encoding="utf-8", errors="surrogateescape") as stream:
             files = {os.path.realpath(line.rstrip("\n")) for line in stream}
-            return {distribution.name for distribution in distributions if _witness(distribution, files)}
+            return {distribution.name for distribution in distributions if _loaded_file(distribution, files)}
     return set()
 
 
@@ -177,7 +187,7 @@ def _has_import_lines(site: str) -> bool:
 
 
 def mapped_files() -> set[str]:
-    """The files that are mapped into this process, on Linux; empty on systems that require privileges for that."""
+    """Find the shared libraries mapped into this process, on Linux; empty on systems that require privileges for it."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as stream:
             return {line[line.index("/") :].rstrip("\n") for line in stream if "/" in line and "x" in line.split()[1]}
@@ -185,7 +195,8 @@ def mapped_files() -> set[str]:
         return set()
 
 
-def _witness(distribution: Distribution, files: set[str]) -> str:
+def _loaded_file(distribution: Distribution, files: set[str]) -> str:
+    """One of the loaded files that belongs to a distribution; empty if there is none."""
     site_dir = os.path.dirname(distribution.info)
     if distribution.project:
         return next((path for path in files if path.startswith(distribution.project + os.sep)), "")

@@ -21,62 +21,80 @@ if TYPE_CHECKING:
 _first: tuple[Mapping[str, Distribution], frozenset[str]] | None = None
 
 
-def remember(here: Mapping[str, Distribution]) -> None:
-    """Record once which versions are installed and imported, so that later upgrades by other tools are detected."""
-    global _first  # noqa: PLW0603  it is a fact about the process
+def remember(installed: Mapping[str, Distribution]) -> None:
+    """Record at the first call what is installed and imported, so that later upgrades by other tools are detected.
+
+    Args:
+        installed: The installed distributions, by name.
+    """
+    global _first  # noqa: PLW0603  one for each process
     if _first is None:
-        _first = here, frozenset(module_names())
+        _first = installed, frozenset(module_names())
 
 
-def running(here: Mapping[str, Distribution]) -> dict[str, str]:
+def running(installed: Mapping[str, Distribution]) -> dict[str, str]:
     """Find the loaded versions.
 
     The loaded version is the installed one, unless there is proof that it was replaced since: another version was
     recorded by `remember()`, or the metadata is newer than this process and the module has another `__version__`.
 
     Args:
-        here: The installed distributions, by name.
+        installed: The installed distributions, by name.
 
     Returns:
-        Name -> loaded version; distributions that are not loaded are omitted.
+        The loaded versions, by name; distributions that are not loaded are omitted.
     """
-    return {name: _version(here[name]) for name in loaded(here.values())}
+    return {name: _version(installed[name]) for name in loaded(installed.values())}
 
 
-def uninstalled_but_imported(here: Mapping[str, Distribution]) -> dict[str, str]:
-    """The imported distributions that are no longer installed: name -> version."""
+def uninstalled_but_imported(installed: Mapping[str, Distribution]) -> dict[str, str]:
+    """Find the imported distributions that are no longer installed.
+
+    Args:
+        installed: The installed distributions, by name.
+
+    Returns:
+        The loaded versions, by name; empty if `remember()` was not called.
+    """
     if _first is None:
         return {}
     before, modules = _first
     return {
-        name: was.version
-        for name, was in before.items()
-        if name not in here and was.name.replace("-", "_") in modules & set(module_names())
+        name: distribution.version
+        for name, distribution in before.items()
+        if name not in installed and distribution.name.replace("-", "_") in modules & set(module_names())
     }
 
 
-def outdated(here: Mapping[str, Distribution]) -> tuple[Stale, ...]:
-    """The distributions of which another version is loaded than installed, by name."""
+def outdated(installed: Mapping[str, Distribution]) -> tuple[Stale, ...]:
+    """Find the distributions of which the loaded version differs from the installed one.
+
+    Args:
+        installed: The installed distributions, by name.
+
+    Returns:
+        The versions, sorted by name.
+    """
     from liveinstall.reports import Stale
 
-    runs = {**running(here), **uninstalled_but_imported(here)}
+    versions = {**running(installed), **uninstalled_but_imported(installed)}
     return tuple(
-        Stale(name, version, here[name].version if name in here else "")
-        for name, version in sorted(runs.items())
-        if name not in here or here[name].version != version
+        Stale(name, version, installed[name].version if name in installed else "")
+        for name, version in sorted(versions.items())
+        if name not in installed or installed[name].version != version
     )
 
 
-def _version(installed: Distribution) -> str:
-    name, version = installed.name, installed.version
-    if _is_ours(installed):
+def _version(distribution: Distribution) -> str:
+    name, version = distribution.name, distribution.version
+    if _is_by_liveinstall(distribution):
         return version
-    tops = {top for top in top_names(installed)[0] if attribute(top, "__file__")}  # no namespaces
+    tops = {top for top in top_names(distribution)[0] if attribute(top, "__file__")}  # without namespace packages
     if _first is not None:
         before, modules = _first
         if name in before and not tops.isdisjoint(modules) and before[name].version != version:
             return before[name].version
-    if _is_newer_than_this_process(installed):
+    if _is_newer_than_this_process(distribution):
         for top in sorted(tops):
             declared = attribute(top, "__version__")
             if isinstance(declared, str) and _differ(declared, version):
@@ -84,10 +102,10 @@ def _version(installed: Distribution) -> str:
     return version
 
 
-def _is_ours(installed: Distribution) -> bool:
-    """Whether liveinstall installed it, which never replaces a loaded version."""
+def _is_by_liveinstall(distribution: Distribution) -> bool:
+    """Whether liveinstall has installed a distribution: it never replaces a loaded version."""
     try:
-        with open(os.path.join(installed.info, "INSTALLER"), encoding="utf-8") as stream:
+        with open(os.path.join(distribution.info, "INSTALLER"), encoding="utf-8") as stream:
             return stream.read().strip() == "liveinstall"
     except (OSError, UnicodeDecodeError):
         return False
@@ -100,15 +118,15 @@ def _differ(one: str, other: str) -> bool:
         return False
 
 
-def _is_newer_than_this_process(installed: Distribution) -> bool:
+def _is_newer_than_this_process(distribution: Distribution) -> bool:
     try:
-        return os.stat(installed.info).st_ctime > _begin()
+        return os.stat(distribution.info).st_ctime > _start_time()
     except OSError:
         return False
 
 
-def _begin() -> float:
-    """When this process was started, a POSIX timestamp; without /proc, when this module was imported."""
+def _start_time() -> float:
+    """The start time of this process, a POSIX timestamp; without /proc the time at which this module was imported."""
     try:
         with open("/proc/self/stat", encoding="utf-8") as stream:
             ticks = int(stream.read().rpartition(")")[2].split()[19])

@@ -24,14 +24,14 @@ def find_target(*, for_change: bool = True, user: bool = False, break_system_pac
         break_system_packages: Whether to ignore that another package manager manages it (PEP 668).
 
     Returns:
-        Its installation scheme. Without `user` it is the user's, too, if the system's cannot be written to, as in pip.
+        Its installation scheme: that of the user if `user` is set or, as in pip, if the system's is not writable.
 
     Raises:
         DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
         TargetError: The interpreter is frozen, zipped or embedded, or runs with `-S`.
         ExternallyManagedError: Another package manager manages the environment (PEP 668).
         NotWritableError: It cannot be written to.
-        RequirementError: `user` is given, but the user's site-packages directory is disabled.
+        RequirementError: `user` is set, but the user's site-packages directory is disabled.
     """
     if for_change:
         check_permitted()
@@ -64,7 +64,10 @@ def find_target(*, for_change: bool = True, user: bool = False, break_system_pac
 
 
 def current_site() -> str:
-    """The site directory of the running interpreter's environment: an absolute path.
+    """Find the site-packages directory of the running interpreter's environment.
+
+    Returns:
+        Its absolute path.
 
     Raises:
         TargetError: This interpreter has no environment of its own.
@@ -76,7 +79,7 @@ def _check_interpreter() -> None:
     executable()
     if not os.path.isfile(os.__file__):
         raise TargetError(
-            f"this interpreter runs from an archive. {_UNTOUCHED}", todo="Use an unpacked Python.", site=""
+            f"this interpreter runs from an archive. {_UNTOUCHED}", todo="Use an unpacked installation.", site=""
         )
 
 
@@ -100,8 +103,8 @@ def _prefix() -> str:
     """sys.prefix; with -S in a venv found by pyvenv.cfg, because until Python 3.13 only site.py reads that."""
     if sys.flags.no_site and sys.prefix == sys.base_prefix:
         directory = os.path.dirname(os.path.abspath(executable()))
-        for place in (directory, os.path.dirname(directory)):
-            if os.path.isfile(os.path.join(place, "pyvenv.cfg")):
+        for parent in (directory, os.path.dirname(directory)):
+            if os.path.isfile(os.path.join(parent, "pyvenv.cfg")):
                 return os.path.dirname(directory)
     return sys.prefix
 
@@ -111,7 +114,7 @@ def _check_user_site(target: Target) -> None:
         return
     why = "in this virtual environment" if target.kind == "venv" else "by this interpreter (-s, -I, PYTHONNOUSERSITE)"
     raise RequirementError(
-        f"user=True: the user's site-packages are not seen {why}.", todo="Leave user= away.", requirement="user"
+        f"user=True: the user's site-packages directory is disabled {why}.", todo="Omit user=.", requirement="user"
     )
 
 
@@ -155,7 +158,7 @@ def _check_one_file_system(target: Target) -> None:
     for path in (target.platlib, target.scripts):
         if os.stat(_existing(path)).st_dev != device:
             raise TargetError(
-                f"{path} lies on another file system than {target.site}. {_UNTOUCHED}",
-                todo="Use an environment that lies on one file system.",
+                f"{path} is on another file system than {target.site}. {_UNTOUCHED}",
+                todo="Use an environment on a single file system.",
                 site=target.site,
             )

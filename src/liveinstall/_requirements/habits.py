@@ -1,4 +1,4 @@
-"""Requirements as people type them by habit: whole commands, several lines, lists and options, taken apart."""
+"""Requirements as people type or paste them: pip command lines, several lines, lists and options."""
 
 from __future__ import annotations
 
@@ -28,39 +28,56 @@ _VERBS = {
 
 
 def take_apart(requirements: Iterable[object]) -> tuple[list[Any], list[dict[str, Any]]]:
-    """Requirements one by one, and what options among them say, as keyword arguments in their order.
+    """Split the arguments of a request into single requirements and options.
 
-    A list is as good as several arguments. A text of several lines is read line by line, as a requirements file. A
-    line that begins with `pip install` or with an option is read as pip's command line.
+    A list is accepted instead of several arguments. A string of several lines is read line by line, as a requirements
+    file. A line that begins with `pip install` or with an option is read as pip's command line.
 
-    Raises: RequirementError for what is neither; nothing is guessed: any word is the name of somebody's project.
+    Args:
+        requirements: The requirements as the caller gave them.
+
+    Returns:
+        The requirements, and the options among them as keyword arguments of `install()`, in their order.
+
+    Raises:
+        RequirementError: An argument is none of these. Nothing is guessed, because any word may be a project's name.
     """
     texts: list[Any] = []
     options: list[dict[str, Any]] = []
-    waiting: list[str] = []  # words that may belong to an option: install("-r", "requirements.txt")
+    arguments: list[str] = []  # an option, and what may belong to it: install("-r", "requirements.txt")
     for each in flat(requirements):
-        if waiting:
-            waiting.append(os.path.abspath(each) if isinstance(each, os.PathLike) else str(each))
+        if arguments:
+            arguments.append(os.path.abspath(each) if isinstance(each, os.PathLike) else str(each))
         elif not isinstance(each, str):
             texts.append(each)
         elif each.startswith("-") and not re.search(r"\s", each):
-            waiting.append(each)
+            arguments.append(each)
         else:
             for line in _lines(each):
-                words = _words(line)
-                if words is None:
+                command = _command_arguments(line)
+                if command is None:
                     texts.append(_single(line))
                 else:
-                    options.append(_read(words, line))
-    if waiting:
-        options.append(_read(waiting, " ".join(waiting)))
-    for found in options:
-        texts += found.pop("requirements")
+                    options.append(_read(command, line))
+    if arguments:
+        options.append(_read(arguments, " ".join(arguments)))
+    for parsed in options:
+        texts += parsed.pop("requirements")
     return texts, options
 
 
 def flat(values: Iterable[object]) -> Iterator[object]:
-    """Lists are as good as several arguments; RequirementError for what is neither a text nor a list."""
+    """Yield the items of nested lists.
+
+    Args:
+        values: Strings, paths and Requirements, or nested lists of them.
+
+    Yields:
+        The strings, paths and Requirements.
+
+    Raises:
+        RequirementError: A value is none of these.
+    """
     for value in values:
         if isinstance(value, (str, os.PathLike, Requirement)):
             yield value
@@ -71,15 +88,15 @@ def flat(values: Iterable[object]) -> Iterator[object]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of a text that has several, without comments, joined where one ends with a backslash."""
+    """The lines of a text; if there are several, without comments, and joined after a backslash."""
     if "\n" not in text.strip() and "\r" not in text.strip():
         return [text]
     joined = re.sub(r"\\\r?\n\s*", " ", text)
     return [line for line in (_COMMENT.sub("", line).strip() for line in joined.splitlines()) if line]
 
 
-def _words(line: str, command: re.Pattern[str] = _COMMAND) -> list[str] | None:
-    """What is read as pip's command line; None for a requirement."""
+def _command_arguments(line: str, command: re.Pattern[str] = _COMMAND) -> list[str] | None:
+    """The arguments of a line that is a pip command line; None for a requirement."""
     if not command.match(line) and not line.lstrip().startswith("-"):
         other = _OTHER.match(line)
         if other and other["verb"].lower() in _VERBS:
@@ -88,84 +105,91 @@ def _words(line: str, command: re.Pattern[str] = _COMMAND) -> list[str] | None:
     try:
         return shlex.split(command.sub("", line), posix=os.name != "nt")
     except ValueError as error:
-        raise _not_understood(line, error) from cause_of(error)
+        raise _unsupported(line, error) from cause_of(error)
 
 
-def _read(words: list[str], line: str) -> dict[str, Any]:
-    from liveinstall._requirements.pip_options import parse_pip_command  # argparse, only where it is needed
+def _read(arguments: list[str], line: str) -> dict[str, Any]:
+    from liveinstall._requirements.pip_options import parse_pip_command  # argparse, only when it is needed
 
     try:
-        found = parse_pip_command(words)
+        options = parse_pip_command(arguments)
     except ValueError as error:
-        raise _not_understood(line, error) from cause_of(error)
-    return {**found, "requirements": [_single(text) for text in found["requirements"]]}
+        raise _unsupported(line, error) from cause_of(error)
+    return {**options, "requirements": [_single(text) for text in options["requirements"]]}
 
 
-def _not_understood(line: str, error: Exception) -> Exception:
+def _unsupported(line: str, error: Exception) -> Exception:
     todo = "Use the keyword arguments of install(), such as index_url=."
-    return wrong(f"{line!r} is not understood here: {error}.", line, todo=todo)
+    return wrong(f"{line!r} is not a supported command: {error}.", line, todo=todo)
 
 
 def removals(names: Iterable[object]) -> tuple[list[str], list[str]]:
-    """Names of what is to be removed, and requirement files that name more: `pip uninstall -y a -r FILE`, or lists.
+    """Split the arguments of `uninstall()`, which may be lists or `pip uninstall -y a -r FILE`.
 
-    Raises: RequirementError for what is neither a text nor a list, and for several names in one text.
+    Args:
+        names: The names as the caller gave them.
+
+    Returns:
+        The names, and the paths of requirements files with more names.
+
+    Raises:
+        RequirementError: An argument is neither a string nor a list, or a string contains several names.
     """
-    found: list[str] = []
+    single_names: list[str] = []
     files: list[str] = []
-    waiting: list[str] = []
+    arguments: list[str] = []
     for each in flat(names):
         text = text_of(each)
-        if waiting or (text.startswith("-") and not re.search(r"\s", text)):
-            waiting.append(text)
+        if arguments or (text.startswith("-") and not re.search(r"\s", text)):
+            arguments.append(text)
             continue
         for line in _lines(text):
-            words = _words(line, _REMOVAL)
-            if words is None:
-                found.append(_one_name(line))
+            command = _command_arguments(line, _REMOVAL)
+            if command is None:
+                single_names.append(_single_name(line))
             else:
-                _read_removal(words, line, found, files)
-    if waiting:
-        _read_removal(waiting, " ".join(waiting), found, files)
-    return found, files
+                _read_removal(command, line, single_names, files)
+    if arguments:
+        _read_removal(arguments, " ".join(arguments), single_names, files)
+    return single_names, files
 
 
-def _read_removal(words: list[str], line: str, names: list[str], files: list[str]) -> None:
-    from liveinstall._requirements.pip_options import parse_pip_removal  # argparse, only where it is needed
+def _read_removal(arguments: list[str], line: str, names: list[str], files: list[str]) -> None:
+    from liveinstall._requirements.pip_options import parse_pip_removal  # argparse, only when it is needed
 
     try:
-        more, listed = parse_pip_removal(words)
+        listed_names, listed_files = parse_pip_removal(arguments)
     except ValueError as error:
         todo = 'For example: uninstall("requests", requirement_files="requirements.txt").'
-        raise wrong(f"{line!r} is not understood here: {error}.", line, todo=todo) from cause_of(error)
-    names += map(_one_name, more)
-    files += listed
+        raise wrong(f"{line!r} is not a supported command: {error}.", line, todo=todo) from cause_of(error)
+    names += map(_single_name, listed_names)
+    files += listed_files
 
 
-def _one_name(text: str) -> str:
-    words = re.split(r"[\s,]+", text.strip())
-    if len(words) > 1 and all(map(re.compile(r"[A-Za-z0-9._-]+").fullmatch, words)):
-        raise wrong(f"{text!r} is not one name.", text, todo=f"Did you mean {_call('uninstall', words)}?")
+def _single_name(text: str) -> str:
+    names = re.split(r"[\s,]+", text.strip())
+    if len(names) > 1 and all(map(re.compile(r"[A-Za-z0-9._-]+").fullmatch, names)):
+        raise wrong(f"{text!r} is not a single name.", text, todo=f"Did you mean {_call('uninstall', names)}?")
     return text.strip()
 
 
-def _call(verb: str, words: Iterable[str]) -> str:
-    quoted = ", ".join(f'"{word}"' for word in words)
+def _call(verb: str, arguments: Iterable[str]) -> str:
+    quoted = ", ".join(f'"{argument}"' for argument in arguments)
     return f"{verb}({quoted})"
 
 
 def _single(text: str) -> str:
-    """One requirement, or RequirementError which spells out the call that was probably meant."""
-    words = re.split(r"[\s,]+", text.strip())
-    if len(words) == 1 or not all(words) or not all(map(_is_named, words[:1])) or _is_requirement(text):
+    """One requirement; for several in one text a RequirementError with the call that was probably meant."""
+    items = re.split(r"[\s,]+", text.strip())
+    if len(items) == 1 or not all(items) or not all(map(_is_named, items[:1])) or _is_requirement(text):
         return text
-    if len(words) == 2 and _is_version(words[1]):  # noqa: PLR2004
-        call = _call("install", [f"{words[0]}=={words[1]}"])
-    elif all(_is_named(word) for word in words):
-        call = _call("install", words)
+    if len(items) == 2 and _is_version(items[1]):  # noqa: PLR2004
+        call = _call("install", [f"{items[0]}=={items[1]}"])
+    elif all(_is_named(item) for item in items):
+        call = _call("install", items)
     else:
         return text
-    raise wrong(f"{text!r} is not one requirement.", text_of(text), todo=f"Did you mean {call}?")
+    raise wrong(f"{text!r} is not a single requirement.", text_of(text), todo=f"Did you mean {call}?")
 
 
 def _is_requirement(text: str) -> bool:
@@ -176,13 +200,13 @@ def _is_requirement(text: str) -> bool:
     return True
 
 
-def _is_named(word: str) -> bool:
-    return _is_requirement(word) and not os.path.exists(word)
+def _is_named(text: str) -> bool:
+    return _is_requirement(text) and not os.path.exists(text)
 
 
-def _is_version(word: str) -> bool:
+def _is_version(text: str) -> bool:
     try:
-        Version(word)
+        Version(text)
     except InvalidVersion:
         return False
     return True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # at least two letters: C: is a drive
 _LOCAL = re.compile(r"^(?:[a-z]+\+)?file:", re.IGNORECASE)
-ADVICE = f"{OFFLINE} is set, so only what is on this disk counts."
+ADVICE = f"{OFFLINE} is set, so only local files are used."
 
 
 def is_offline() -> bool:
@@ -23,10 +23,13 @@ def is_offline() -> bool:
 
 
 def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options for offline use: no index, and only the local entries of `find_links`.
+    """Restrict options to local files: no index, and only the local entries of `find_links`.
 
     Args:
         asked: The options of `install()`, by name.
+
+    Returns:
+        The restricted options.
 
     Raises:
         DownloadError: A requirements or constraints file is not local.
@@ -40,8 +43,11 @@ def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:
 def check_local(addresses: Iterable[str]) -> None:
     """Check that paths and URLs are local.
 
+    Args:
+        addresses: Paths, `file:` URLs or other URLs.
+
     Raises:
-        DownloadError: One is not.
+        DownloadError: One of them is not local.
     """
     for address in addresses:
         if not _is_local(address):

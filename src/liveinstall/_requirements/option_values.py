@@ -57,18 +57,18 @@ def value_of(name: str, value: Any) -> Any:
     if name in _LISTS:
         if isinstance(value, (str, os.PathLike, Requirement)):
             value = (value,)
-        good = isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, (bytes, bytearray))
-        if value is not None and not (good and all(isinstance(v, (str, os.PathLike, Requirement)) for v in value)):
-            raise wrong(f"{name}={value!r} is not a list of texts.", name)
-        return _filled(name, tuple(map(text_of, value or ())))
+        is_list = isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, (bytes, bytearray))
+        if value is not None and not (is_list and all(isinstance(v, (str, os.PathLike, Requirement)) for v in value)):
+            raise wrong(f"{name}={value!r} must be a list of strings.", name)
+        return _checked_lines(name, tuple(map(text_of, value or ())))
     if name in _TEXTS and value is not None:
         if not isinstance(value, (str, os.PathLike)):
-            raise wrong(f"{name}={value!r} is not a text.", name)
-        value = _filled(name, (text_of(value),))[0]
+            raise wrong(f"{name}={value!r} must be a string or a path.", name)
+        value = _checked_lines(name, (text_of(value),))[0]
     if name in _CHOICES and value is not None and value not in _CHOICES[name]:
         raise wrong(f"{name}={value!r} is not one of {', '.join(_CHOICES[name])}.", name)
     if name == "timeout" and value is not None and not _is_positive(value):
-        raise wrong(f"timeout={value!r} is not a number of seconds.", name)
+        raise wrong(f"timeout={value!r} must be a positive number of seconds.", name)
     return _settings(value) if name == "config_settings" else value
 
 
@@ -76,22 +76,22 @@ def _is_positive(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
-def _filled(name: str, values: tuple[str, ...]) -> tuple[str, ...]:
+def _checked_lines(name: str, values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if not value.strip() or "\0" in value or "\n" in value:
-            raise wrong(f"{name}={value!r} is empty, or more than one line.", name)
+            raise wrong(f"{name}={value!r} must be one line that is not empty.", name)
     return values
 
 
 def _settings(value: Any) -> tuple[tuple[str, str], ...]:
-    """Pairs from {"key": "value"}, {"key": ["several", "values"]}, or KEY=VALUE as on the command line."""
+    """The pairs in {"key": "value"}, {"key": ["several", "values"]}, or KEY=VALUE as on the command line."""
     pairs: list[Any]
     if isinstance(value, Mapping):
-        pairs = [(key, each) for key, many in value.items() for each in _listed(many)]
+        pairs = [(key, each) for key, values in value.items() for each in _listed(values)]
     elif value is None or isinstance(value, (str, list, tuple)):
         pairs = [tuple(each.split("=", 1)) if isinstance(each, str) else each for each in _listed(value)]
     else:
-        raise wrong(f"config_settings={value!r} is not a dictionary.", "config_settings")
+        raise wrong(f"config_settings={value!r} must be a dictionary.", "config_settings")
     for pair in pairs:
         if len(pair) != 2 or not all(isinstance(text, str) for text in pair) or not pair[0]:  # noqa: PLR2004
             raise wrong(f"config_settings: {pair!r} is not KEY=VALUE.", "config_settings")
@@ -103,11 +103,14 @@ def _listed(value: Any) -> Sequence[Any]:
 
 
 def names_of(option: str, values: Sequence[str]) -> tuple[str, ...]:
-    """The normalized names in the value of `only_binary` or `no_binary`.
+    """Normalize the names in the value of `only_binary` or `no_binary`.
 
     Args:
         option: The name of the option, for the error message.
-        values: Names, several separated by commas, or pip's `:all:` and `:none:`.
+        values: Names, also several separated by commas, or pip's `:all:` and `:none:`.
+
+    Returns:
+        The normalized names.
 
     Raises:
         RequirementError: A value is not a project name.
@@ -115,12 +118,18 @@ def names_of(option: str, values: Sequence[str]) -> tuple[str, ...]:
     names = [name.strip() for value in values for name in value.split(",")]
     for name in names:
         if name not in (":all:", ":none:") and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
-            raise wrong(f"{option}: {name!r} is not the name of a project.", name)
+            raise wrong(f"{option}: {name!r} is not a project name.", name)
     return tuple(name if name.startswith(":") else canonicalize_name(name) for name in names)
 
 
 def wants_verification(asked: Any) -> bool:
-    """The value of the option `verify`; for None whether the environment variable LIVEINSTALL_VERIFY is on.
+    """Validate the value of the option `verify`.
+
+    Args:
+        asked: The value that the caller gave.
+
+    Returns:
+        The value; for None whether the environment variable LIVEINSTALL_VERIFY is on.
 
     Raises:
         RequirementError: The value is neither a bool nor None.

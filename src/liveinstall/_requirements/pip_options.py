@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-IDLE = "_idle"  # where a parser puts what changes nothing
+IDLE = "_idle"  # the `dest` of options without effect
 
 
 @dataclass(frozen=True)
@@ -45,50 +45,54 @@ class Option:
 
 
 OPTIONS = (
-    Option("upgrade", ("-U", "--upgrade"), "to the newest versions"),
+    Option("upgrade", ("-U", "--upgrade"), "upgrade to the newest versions"),
     Option(
         "upgrade_strategy",
         ("--upgrade-strategy",),
-        "what dependencies do in an upgrade",
+        "whether dependencies are upgraded, too",
         metavar="WHEN",
         choices=("only-if-needed", "eager"),
     ),
-    Option("reinstall", ("--force-reinstall",), "also what is there already"),
-    Option("deps", ("--no-deps",), "without dependencies", value=False),
-    Option("pre", ("--pre",), "also pre-releases"),
+    Option("reinstall", ("--force-reinstall",), "reinstall even if it is up to date"),
+    Option("deps", ("--no-deps",), "do not install dependencies", value=False),
+    Option("pre", ("--pre",), "include pre-releases"),
     Option("requirement_files", ("-r", "--requirement"), "a requirements file", metavar="FILE", many=True),
     Option("constraints", ("-c", "--constraint"), "a file that limits versions", metavar="FILE", many=True),
-    Option("editable", ("-e", "--editable"), "a project to be used where it lies", metavar="PATH", many=True),
-    Option("groups", ("--group",), "a group of a pyproject.toml: [PATH:]NAME", metavar="NAME", many=True),
-    Option("script", ("--requirements-from-script",), "what a script says it needs (PEP 723)", metavar="FILE"),
+    Option("editable", ("-e", "--editable"), "a project in editable mode", metavar="PATH", many=True),
+    Option("groups", ("--group",), "a dependency group of a pyproject.toml: [PATH:]NAME", metavar="NAME", many=True),
+    Option("script", ("--requirements-from-script",), "the requirements of a script (PEP 723)", metavar="FILE"),
     Option("pylock", ("--pylock",), "a lock file (PEP 751)", metavar="FILE"),
     Option("extras", ("--extra",), "an extra of the lock file", metavar="NAME", many=True),
-    Option("index_url", ("-i", "--index-url"), "instead of the configured index", metavar="URL"),
-    Option("extra_index_urls", ("--extra-index-url",), "a further index", metavar="URL", many=True),
-    Option("find_links", ("-f", "--find-links"), "a directory or page of archives", metavar="URL", many=True),
-    Option("no_index", ("--no-index",), "no index at all"),
+    Option("index_url", ("-i", "--index-url"), "an index instead of the configured one", metavar="URL"),
+    Option("extra_index_urls", ("--extra-index-url",), "an additional index", metavar="URL", many=True),
+    Option("find_links", ("-f", "--find-links"), "a directory or page with archives", metavar="URL", many=True),
+    Option("no_index", ("--no-index",), "use no index, only --find-links"),
     Option("only_binary", ("--only-binary",), "never build these; :all: for all", metavar="NAMES", many=True),
     Option("no_binary", ("--no-binary",), "always build these; :all: for all", metavar="NAMES", many=True),
-    Option("require_hashes", ("--require-hashes",), "nothing without a hash"),
-    Option("user", ("--user",), "into the user's own site-packages"),
-    Option("break_system_packages", ("--break-system-packages",), "although another package manager owns it"),
+    Option("require_hashes", ("--require-hashes",), "require a hash for every requirement"),
+    Option("user", ("--user",), "install into the user's site-packages"),
+    Option(
+        "break_system_packages",
+        ("--break-system-packages",),
+        "change an environment that another package manager owns",
+    ),
     Option(
         "config_settings",
         ("-C", "--config-settings", "--config-setting"),
-        "for the build backend",
+        "a setting for the build backend",
         metavar="KEY=VALUE",
         many=True,
     ),
     Option(
-        "pip_arguments", ("--pip-argument",), "a further argument for pip, given as it is", metavar="ARG", many=True
+        "pip_arguments", ("--pip-argument",), "an argument that is passed to pip unchanged", metavar="ARG", many=True
     ),
 )
 # The first option of each group in the table, and the group's title in the help text.
 _TITLES = {
-    "upgrade": "how far it goes",
-    "requirement_files": "what is wanted, besides REQUIREMENT",
-    "index_url": "where it comes from",
-    "user": "rarely needed",
+    "upgrade": "upgrade options",
+    "requirement_files": "requirements, in addition to REQUIREMENT",
+    "index_url": "package sources",
+    "user": "less common options",
 }
 # Options that are passed to pip unchanged: with a value, and without one.
 PASSED = (
@@ -99,28 +103,25 @@ PASSED_FLAGS = (
     *("--no-cache-dir", "--no-build-isolation", "--prefer-binary", "--ignore-requires-python", "--use-pep517"),
     *("--isolated", "--check-build-dependencies", "--no-clean", "--no-warn-conflicts", "--no-warn-script-location"),
 )
-# Accepted because every Dockerfile has them; none changes anything here: with a value, and without one.
+# Options without effect, accepted because they are common in Dockerfiles: with a value, and without one.
 _IDLE = ("--progress-bar", "--root-user-action")
 _IDLE_FLAGS = ("--no-input", "--disable-pip-version-check", "--no-color", "--no-python-version-warning")
 _IDLE_INSTALL_FLAGS = ("-y", "--yes", "--compile", "--no-compile", "--no-user")
-# Only of a habit: the command line has its own.
-_HABIT_FLAGS = ("-q", "--quiet", "-v", "--verbose")
-# What cannot be done here, and what to use instead: with a value, and without one.
+# Accepted in pasted pip commands only, because our command line has its own flags of these names.
+_PASTED_FLAGS = ("-q", "--quiet", "-v", "--verbose")
+# Options that are not supported, with the reason and the alternative: with a value, and without one.
 _INSTEAD = {
-    (
-        "-t",
-        "--target",
-    ): "that would change another directory; `home create PATH` makes an environment there",
-    ("--prefix",): "that would change another place; run the liveinstall of that environment",
-    ("--root",): "that would change another place; run the liveinstall of that environment",
-    ("--platform",): "only files for this interpreter can be used; for others `pip download` fetches them",
-    ("--python-version",): "only files for this interpreter can be used; run the liveinstall of the other Python",
-    ("--implementation",): "only files for this interpreter can be used; run the liveinstall of the other Python",
-    ("--abi",): "only files for this interpreter can be used; run the liveinstall of the other Python",
-    ("--python",): "another environment is changed by its own liveinstall: PATH/TO/python -m liveinstall",
-    ("--report",): "`--dry-run --json` has what would happen",
+    ("-t", "--target"): "it would change another directory; create an environment there with `home create PATH`",
+    ("--prefix",): "it would change another environment; run the liveinstall of that environment",
+    ("--root",): "it would change another environment; run the liveinstall of that environment",
+    ("--platform",): "only files for this interpreter can be installed; for other platforms use `pip download`",
+    ("--python-version",): "only files for this interpreter can be installed; run the liveinstall of the other Python",
+    ("--implementation",): "only files for this interpreter can be installed; run the liveinstall of the other Python",
+    ("--abi",): "only files for this interpreter can be installed; run the liveinstall of the other Python",
+    ("--python",): "run the liveinstall of the other environment: PATH/TO/python -m liveinstall",
+    ("--report",): "use `--dry-run --json`",
 }
-_FLAGS_INSTEAD = {("-I", "--ignore-installed"): "nothing is installed over another; --force-reinstall replaces it"}
+_FLAGS_INSTEAD = {("-I", "--ignore-installed"): "installed files are never overwritten; use --force-reinstall"}
 
 
 class _Pass(argparse.Action):
@@ -134,7 +135,7 @@ class _Pass(argparse.Action):
 
 
 class _Refuse(argparse.Action):
-    """Says what to use instead."""
+    """Refuses an option, with the alternative."""
 
     def __call__(self, parser: argparse.ArgumentParser, _: Any, __: Any, option: str | None = None) -> None:
         parser.error(f"{option} is not possible here: {self.const}")
@@ -147,20 +148,25 @@ class _RequireVirtualenv(argparse.Action):
 
 
 def add_idle_options(parser: argparse.ArgumentParser, *more: str) -> None:
-    """Let a parser accept what changes nothing here: pip's common options, and the flags in `more`."""
-    nothing: dict[str, Any] = {"dest": IDLE, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-    parser.add_argument(*_IDLE, **nothing)
-    parser.add_argument(*_IDLE_FLAGS, *more, action="store_true", **nothing)
-    parser.add_argument("--require-virtualenv", "--require-venv", action=_RequireVirtualenv, nargs=0, **nothing)
+    """Add hidden options without effect to a parser.
+
+    Args:
+        parser: The parser.
+        *more: The spellings of flags to add to pip's common options.
+    """
+    hidden: dict[str, Any] = {"dest": IDLE, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    parser.add_argument(*_IDLE, **hidden)
+    parser.add_argument(*_IDLE_FLAGS, *more, action="store_true", **hidden)
+    parser.add_argument("--require-virtualenv", "--require-venv", action=_RequireVirtualenv, nargs=0, **hidden)
 
 
-def _add_pips_own(parser: argparse.ArgumentParser) -> None:
-    """What is accepted without effect, and what is refused with advice."""
+def _add_pip_options(parser: argparse.ArgumentParser) -> None:
+    """Add pip's options that have no effect, and those that are refused with advice."""
     add_idle_options(parser, *_IDLE_INSTALL_FLAGS)
-    for spellings, why in (*_INSTEAD.items(), *_FLAGS_INSTEAD.items()):
+    for spellings, advice in (*_INSTEAD.items(), *_FLAGS_INSTEAD.items()):
         nargs = 0 if spellings in _FLAGS_INSTEAD else None
         parser.add_argument(
-            *spellings, action=_Refuse, nargs=nargs, const=why, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+            *spellings, action=_Refuse, nargs=nargs, const=advice, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
 
 
@@ -181,7 +187,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(spelling, action=_Pass, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     for spelling in PASSED_FLAGS:
         parser.add_argument(spelling, action=_Pass, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    _add_pips_own(parser)
+    _add_pip_options(parser)
 
 
 def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
@@ -195,41 +201,43 @@ def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[s
 
     Returns:
         The keyword arguments of `install()`.
+
+    Raises:
+        ValueError: An argument is invalid; or another error that the parser's `error()` raises.
     """
     end = list(words).index("--") if "--" in words else len(words)
-    found = vars(parser.parse_intermixed_args(_with_binaries_settled(words[:end])))
-    found.pop(IDLE, None)
-    for word in words[end + 1 :]:
-        if word.startswith("-"):
-            parser.error(f"{word!r} is not a requirement")
-    return {**found, "requirements": [*found["requirements"], *words[end + 1 :]]}
+    options = vars(parser.parse_intermixed_args(_with_merged_binary_options(words[:end])))
+    options.pop(IDLE, None)
+    for argument in words[end + 1 :]:
+        if argument.startswith("-"):
+            parser.error(f"{argument!r} is not a requirement")
+    return {**options, "requirements": [*options["requirements"], *words[end + 1 :]]}
 
 
-def _with_binaries_settled(words: Sequence[str]) -> list[str]:
-    """The words with what `--no-binary` and `--only-binary` come to in their order, which argparse does not keep.
+def _with_merged_binary_options(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the net effect of `--no-binary` and `--only-binary`, because argparse loses their order.
 
-    As for pip: the later one counts for a name, `:all:` undoes all that was said before it, `:none:` what its own
-    option said.
+    As in pip, the later option wins for a name, `:all:` overrides all earlier ones, `:none:` those of its own option.
     """
-    settled: dict[str, list[str]] = {"--no-binary": [], "--only-binary": []}
+    merged: dict[str, list[str]] = {"--no-binary": [], "--only-binary": []}
     kept: list[str] = []
-    left = iter(words)
-    for word in left:
-        option, equals, value = word.partition("=")
-        value = value if equals or option not in settled else next(left, "")
-        if option not in settled or not value or value.startswith("-"):
-            kept += [word, value] if value and not equals else [word]  # argparse says what is wrong
+    remaining = iter(arguments)
+    for argument in remaining:
+        option, equals, value = argument.partition("=")
+        value = value if equals or option not in merged else next(remaining, "")
+        if option not in merged or not value or value.startswith("-"):
+            kept += [argument, value] if value and not equals else [argument]  # argparse reports an error, if any
             continue
-        other = next(name for name in settled if name != option)
+        other = next(name for name in merged if name != option)
         for name in value.split(","):
             if name == ":all:":
-                settled[other] = [":none:"] if settled[other] else []
+                merged[other] = [":none:"] if merged[other] else []
             if name in (":all:", ":none:"):
-                settled[option] = [name]
+                merged[option] = [name]
             else:
-                settled[other] = [each for each in settled[other] if canonicalize_name(each) != canonicalize_name(name)]
-                settled[option] = [*settled[option], name]
-    return [*kept, *(f"{option}={name}" for option, names in settled.items() for name in names)]
+                merged[other] = [each for each in merged[other] if canonicalize_name(each) != canonicalize_name(name)]
+                merged[option] = [*merged[option], name]
+    return [*kept, *(f"{option}={name}" for option, names in merged.items() for name in names)]
 
 
 class _PipCommandParser(argparse.ArgumentParser):
@@ -252,30 +260,40 @@ def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
     parser = _PipCommandParser(add_help=False, allow_abbrev=False)
     add_options(parser)
     parser.add_argument("--timeout", action=_Pass, default=argparse.SUPPRESS)
-    parser.add_argument(*_HABIT_FLAGS, dest=IDLE, action="count", default=argparse.SUPPRESS)
+    parser.add_argument(*_PASTED_FLAGS, dest=IDLE, action="count", default=argparse.SUPPRESS)
     return parse_words(parser, words)
 
 
 def parse_pip_removal(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names and requirement files of a literal `pip uninstall`; ValueError says what is not understood."""
+    """Parse the arguments of a literal `pip uninstall` command.
+
+    Args:
+        words: The arguments after `uninstall`.
+
+    Returns:
+        The names, and the paths of requirements files.
+
+    Raises:
+        ValueError: An option is unknown or has no value.
+    """
     parser = _PipCommandParser(add_help=False, allow_abbrev=False)
     parser.add_argument("names", nargs="*")
     parser.add_argument("-r", "--requirement", dest="files", action="append", default=[])
-    add_idle_options(parser, "-y", "--yes", "--break-system-packages", *_HABIT_FLAGS)
-    found = parser.parse_intermixed_args(words)
-    return found.names, found.files
+    add_idle_options(parser, "-y", "--yes", "--break-system-packages", *_PASTED_FLAGS)
+    namespace = parser.parse_intermixed_args(words)
+    return namespace.names, namespace.files
 
 
-_ELSEWHERE = "it would change another place than the running environment"
-_OURS = "liveinstall gives it itself"
-_OTHER = "it chooses files for another interpreter than this one"
+_ELSEWHERE = "it would not change the running environment"
+_OURS = "liveinstall sets it itself"
+_OTHER = "it selects files for another interpreter"
 _REFUSED = {
     **dict.fromkeys(("--target", "--prefix", "--root", "--python", "--src", "--wheel-dir", "--dest"), _ELSEWHERE),
     **dict.fromkeys(("--dry-run", "--report", "--no-user", "--help", "--version", "--require-virtualenv"), _OURS),
     **dict.fromkeys(("--platform", "--python-version", "--implementation", "--abi"), _OTHER),
-    "--ignore-installed": "it would install over what is there",
+    "--ignore-installed": "it would overwrite installed files",
     **{
-        spelling: f"{option.keyword}= says it"
+        spelling: f"it has a keyword argument, {option.keyword}="
         for option in OPTIONS
         for spelling in option.spellings
         if spelling.startswith("--") and option.keyword != "pip_arguments"
@@ -308,8 +326,8 @@ def check_pip_arguments(arguments: Sequence[str]) -> None:
             )
             raise wrong(f"pip_arguments: {argument!r} is not {what}.", argument)
         else:
-            reason = next((why for refused, why in _REFUSED.items() if refused.startswith(name)), "")
+            reason = next((reason for option, reason in _REFUSED.items() if option.startswith(name)), "")
             if reason:
-                raise wrong(f"pip_arguments: {name} cannot be given, because {reason}.", argument)
+                raise wrong(f"pip_arguments: {name} is not allowed, because {reason}.", argument)
     if values:
         raise wrong(f"pip_arguments: {arguments[-1]} has no value.", arguments[-1])

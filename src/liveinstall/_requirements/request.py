@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 __all__ = ["Request", "RequirementLike", "parse_request"]
 
 _REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
-# Options that exclude each other, and why.
+# Options that exclude each other, and the reason.
 _CONTRADICTIONS = (
-    *(("no_index", other, "there is no index to ask") for other in ("index_url", "extra_index_urls")),
-    ("require_hashes", "editable", "a project that is used where it lies has no hash"),
-    ("require_hashes", "groups", "a group gives no hashes"),
-    ("require_hashes", "script", "a script gives no hashes"),
+    *(("no_index", other, "without an index they have no effect") for other in ("index_url", "extra_index_urls")),
+    ("require_hashes", "editable", "an editable project has no hash"),
+    ("require_hashes", "groups", "the requirements of a group have no hashes"),
+    ("require_hashes", "script", "the requirements of a script have no hashes"),
     *(
-        ("pylock", other, "a lock file says exactly what is installed")
+        ("pylock", other, "a lock file determines all versions")
         for other in (
             *("requirements", "requirement_files", "editable", "script", "constraints", "upgrade", "pre"),
             *("only_binary", "no_binary"),
         )
     ),
 )
-# Options that require another one, and why.
+# Options that require another one, and the reason.
 _NEEDS = (
-    ("upgrade_strategy", "upgrade", "it says how far an upgrade goes"),
-    ("extras", "pylock", "the extras of anything else are in brackets: name[extra]"),
+    ("upgrade_strategy", "upgrade", "it affects only upgrades"),
+    ("extras", "pylock", "the extras of other requirements are written in brackets, as name[extra]"),
 )
 
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request, in the form that every engine gets. Fields that are not listed are options of `install()`.
+    """A checked request, as passed to every engine. Fields that are not listed are options of `install()`.
 
     Args:
         requirements: PEP 508 strings, URLs, or absolute paths of wheels, source archives and projects, with extras.
@@ -68,7 +68,7 @@ class Request:
         timeout: In seconds; None for the defaults.
         requester: The requester's name; empty if none.
         verify: Whether to import the changed distributions in a preview before the commit.
-        overlap: "allow", or "refuse" what brings a file of another distribution.
+        overlap: "allow", or "refuse" distributions that contain a file of another one.
     """
 
     requirements: tuple[str, ...]
@@ -103,12 +103,12 @@ class Request:
 
     @property
     def sources(self) -> Sources:
-        """Where packages may come from."""
+        """The sources of packages."""
         return Sources(*(getattr(self, name) for name in Sources._fields))
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """The requirements as texts for the history: `rich`, `-e /src/x`, `-r /src/requirements.txt (for a-plugin)`."""
+        """The requirements as text for the history: `rich`, `-e /src/x`, `-r /src/requirements.txt (for a-plugin)`."""
         lines = (*self.requirements, *(f"-e {path}" for path in self.editables), *(f"-r {path}" for path in self.files))
         return tuple(f"{line} (for {self.requester})" if self.requester else line for line in lines)
 
@@ -120,11 +120,14 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
         requirements: The requirements as the caller gave them; a string may be a literal `pip install` command.
         **options: The options of `install()` that concern the request.
 
+    Returns:
+        The request.
+
     Raises:
         RequirementError: A requirement or an option is invalid, or options contradict each other.
         DownloadError: LIVEINSTALL_OFFLINE is set, and a file or URL is not local.
     """
-    texts, asked = _understand(requirements, options)
+    texts, asked = _split_and_validate(requirements, options)
     learn([texts, asked])
     _check_passwords(texts, asked)
     _check_together({**asked, "requirements": texts})
@@ -159,23 +162,23 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
 
 
 def _check_passwords(texts: Sequence[Any], asked: Mapping[str, Any]) -> None:
-    """Refuse a password that nobody would read as one: what comes after its slash would be told as a path or a port."""
-    given = [*texts, *(one for value in asked.values() for one in (value if isinstance(value, tuple) else (value,)))]
-    for text in given:
+    """Refuse a slash in a password, because programs would show the text after it as a path or a port."""
+    values = [value if isinstance(value, tuple) else (value,) for value in asked.values()]
+    for text in (*texts, *(each for items in values for each in items)):
         if isinstance(text, str) and has_slash_in_password(text):
-            raise wrong(f"the password in {text} has a slash.", text, todo="Write it as %2F.")
+            raise wrong(f"the password in {text} has a slash.", text, todo="Write the slash as %2F.")
 
 
-def _understand(
+def _split_and_validate(
     requirements: tuple[RequirementLike, ...], options: Mapping[str, object]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The requirements, and all options with valid values. A literal "pip install -U x" is split into both."""
+    """The requirements, and all options with valid values. A literal "pip install -U x" has both."""
     unknown = sorted(set(options) - set(DEFAULTS))
     if unknown:
         raise wrong(f"install() has no option {unknown[0]!r}.", unknown[0])
     asked = {name: value_of(name, options.get(name, default)) for name, default in DEFAULTS.items()}
-    texts, said = take_apart(requirements)
-    for name, value in (pair for each in said for pair in each.items()):
+    texts, pasted = take_apart(requirements)
+    for name, value in (pair for each in pasted for pair in each.items()):
         checked = value_of(name, value)
         asked[name] = (*asked[name], *checked) if isinstance(checked, tuple) else checked
     return texts, asked
@@ -183,21 +186,22 @@ def _understand(
 
 def _check_together(asked: Mapping[str, Any]) -> None:
     """Refuse contradicting options, and a request without any requirement."""
-    given = {name for name, value in asked.items() if value != DEFAULTS.get(name, ()) and value != []}
-    for one, other, why in _CONTRADICTIONS:
-        if {one, other} <= given:
-            raise wrong(f"{one}= and {other}= contradict each other: {why}.", one)
-    for one, other, why in _NEEDS:
-        if one in given and other not in given:
-            raise wrong(f"{one}= makes no sense without {other}=: {why}.", one)
-    if not given & {"requirements", "requirement_files", "editable", "groups", "script", "pylock"}:
+    set_options = {name for name, value in asked.items() if value != DEFAULTS.get(name, ()) and value != []}
+    for name, other_name, why in _CONTRADICTIONS:
+        if {name, other_name} <= set_options:
+            raise wrong(f"{name}= and {other_name}= contradict each other: {why}.", name)
+    for name, other_name, why in _NEEDS:
+        if name in set_options and other_name not in set_options:
+            raise wrong(f"{name}= has no effect without {other_name}=: {why}.", name)
+    if not set_options & {"requirements", "requirement_files", "editable", "groups", "script", "pylock"}:
         raise wrong("no requirement was given.", "", todo='For example: install("requests").')
     if asked["upgrade_strategy"] == "eager" and not asked["deps"]:
-        raise wrong('upgrade_strategy="eager" and deps=False contradict each other: it upgrades dependencies.', "deps")
+        what = 'upgrade_strategy="eager" and deps=False contradict each other: "eager" upgrades dependencies.'
+        raise wrong(what, "deps")
     both = set(names_of("only_binary", asked["only_binary"])) & set(names_of("no_binary", asked["no_binary"]))
     if both - {":none:"}:
         name = min(both)
-        raise wrong(f"only_binary= and no_binary= both name {name}: then there is nothing to install from.", name)
+        raise wrong(f"only_binary= and no_binary= both name {name}, so neither wheels nor sources could be used.", name)
     if asked["pip_arguments"]:
         from liveinstall._requirements.pip_options import check_pip_arguments
 
@@ -208,7 +212,7 @@ def _read_sources(asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """The content of the lock file, or None, and the requirements of the lock file, the groups and the script."""
     if not (asked["pylock"] or asked["groups"] or asked["script"]):
         return None, []
-    from liveinstall._requirements import requirement_files  # tomllib, only where it is needed
+    from liveinstall._requirements import requirement_files  # tomllib, only when it is needed
 
     if asked["pylock"]:
         locked = requirement_files.read_lock(asked["pylock"], extras=asked["extras"], groups=asked["groups"] or None)
@@ -220,10 +224,10 @@ def _read_sources(asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
 def _check_hashes(asked: Mapping[str, Any], parsed: Sequence[ParsedRequirement], files: tuple[str, ...]) -> None:
     for each in parsed if asked["require_hashes"] else ():
         if each.is_vcs:
-            raise wrong(f"require_hashes=True, and {each.text!r} comes from version control, without one.", each.text)
+            raise wrong(f"require_hashes=True, but {each.text!r} is a version control URL without a hash.", each.text)
         if not (each.pinned or files):
-            todo = "Give it in a requirements file, or as #sha256=... of a URL."
-            raise wrong(f"require_hashes=True, and {each.text!r} has no hash.", each.text, todo=todo)
+            todo = "Add the hash in a requirements file, or as #sha256=... to a URL."
+            raise wrong(f"require_hashes=True, but {each.text!r} has no hash.", each.text, todo=todo)
 
 
 def _file(path: str, kind: str) -> str:
@@ -234,7 +238,7 @@ def _file(path: str, kind: str) -> str:
     if not os.path.isfile(full):
         raise wrong(f"there is no {kind} file {full}.", path)
     if re.fullmatch(r"pylock(\.[^.]+)?\.toml", os.path.basename(full)):
-        raise wrong(f"{full} is a lock file, not a {kind} file.", path, todo="Give it as pylock=.")
+        raise wrong(f"{full} is a lock file, not a {kind} file.", path, todo="Pass it as pylock=.")
     return full
 
 
@@ -247,5 +251,5 @@ def _constraint(text: str) -> str:
     except InvalidRequirement as error:
         raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from cause_of(error)
     if requirement.extras:
-        raise wrong(f"{text!r}: a constraint has no extras.", text)
+        raise wrong(f"{text!r}: a constraint has no extras.", text, todo="Omit them.")
     return text

@@ -25,7 +25,8 @@ _ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", "
 _PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
-_LIKE = "A text, a packaging Requirement or a path; several are several arguments."
+_LIKE = "Pass a string, a packaging Requirement or a path; pass several requirements as several arguments."
+_INSTALLABLE = "Use http, https, file, or a VCS URL such as git+https."
 
 
 @dataclass(frozen=True)
@@ -46,29 +47,42 @@ class ParsedRequirement:
 
     @property
     def is_vcs(self) -> bool:
-        """Whether the URL is one of a version control system."""
+        """Whether the URL is that of a repository, such as `git+https:`."""
         return bool(_VCS.match(self.url))
 
 
 def text_of(value: object) -> str:
-    """Convert a path, a Requirement or a string to a string."""
+    """Convert a string, a path or a Requirement to a string."""
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
 def checked_text(value: object) -> str:
-    """See `text_of()`; RequirementError for a value of any other kind: its text may be the name of a project."""
+    """Convert a string, a path or a Requirement to a string, after a check of its type.
+
+    Args:
+        value: The value that the caller gave.
+
+    Returns:
+        The string.
+
+    Raises:
+        RequirementError: The value has another type, whose text (such as `None`) could be a project's name.
+    """
     if not isinstance(value, (str, os.PathLike, Requirement)):
         raise wrong(f"{value!r} is not a requirement.", repr(value), todo=_LIKE)
     return text_of(value)
 
 
 def wrong(what: str, text: object, *, todo: str = "") -> RequirementError:
-    """Make a RequirementError, without credentials in its texts.
+    """Create a RequirementError, without credentials in its texts.
 
     Args:
-        what: What is wrong.
+        what: A sentence that says what is wrong.
         text: The offending requirement or option.
-        todo: How to proceed.
+        todo: A sentence that says how to proceed; may be empty.
+
+    Returns:
+        The error.
     """
     return RequirementError(redact(what), todo=redact(todo), requirement=redact(text_of(text)))
 
@@ -76,7 +90,7 @@ def wrong(what: str, text: object, *, todo: str = "") -> RequirementError:
 def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
     """Parse one requirement.
 
-    As in pip, a string is a path if it has a separator, begins with a dot, or ends like an archive.
+    As in pip, a string is a path if it contains a separator, begins with a dot, or has the extension of an archive.
 
     Args:
         given: A PEP 508 string, a Requirement, a URL or a path.
@@ -105,6 +119,9 @@ def parse_editable(given: RequirementLike) -> ParsedRequirement:
     Args:
         given: A directory, its `file:` URL, or the URL of a repository with a name.
 
+    Returns:
+        The requirement.
+
     Raises:
         RequirementError: It is none of these.
     """
@@ -130,7 +147,7 @@ def parse_editable(given: RequirementLike) -> ParsedRequirement:
 
 
 def split_extras(text: str) -> tuple[str, str]:
-    """Split `./x[a,b]` into the path and the extras, with their brackets."""
+    """Split `./x[a,b]` into the path and the extras, which keep their brackets."""
     match = _EXTRAS.match(text)
     return (match[1], match[2]) if match else (text, "")
 
@@ -151,12 +168,12 @@ def _without_marker(text: str) -> tuple[str, bool]:
     try:
         return bare.strip(), Marker(marker).evaluate({"extra": ""})
     except InvalidMarker as error:
-        raise wrong(f"the marker of {text!r} is none: {str(error).splitlines()[0]}.", text) from cause_of(error)
+        raise wrong(f"the marker of {text!r} is invalid: {str(error).splitlines()[0]}.", text) from cause_of(error)
 
 
 def _bare_url(text: str) -> ParsedRequirement:
     if not _SCHEMES.match(text):
-        raise wrong(f"{text!r} is no URL that can be installed from: http, https, file, or git+https.", text)
+        raise wrong(f"{text!r} cannot be installed from.", text, todo=_INSTALLABLE)
     egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", text)
     name = canonicalize_name(egg[1]) if egg else ""
     bare = text.partition("#")[0].rpartition("/")[2]
@@ -177,7 +194,8 @@ def _path(text: str) -> ParsedRequirement:
     if lower.endswith(".whl"):
         return _wheel(full, extras, text)
     if not lower.endswith(_ARCHIVES):
-        raise wrong(f"there is no project at {full}.", text, todo="A directory with a pyproject.toml, or an archive.")
+        todo = "Pass a directory with a pyproject.toml, or an archive."
+        raise wrong(f"there is no project at {full}.", text, todo=todo)
     if not full.is_file():
         raise wrong(f"there is no archive at {full}.", text)
     return ParsedRequirement(f"{full}{extras}")
@@ -197,7 +215,8 @@ def _project(path: str, text: str) -> str:
     """The absolute path of a project directory; symbolic links are not resolved."""
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.isdir(full):
-        raise wrong(f"there is no project at {full}.", text, todo="A directory with a pyproject.toml or a setup.py.")
+        todo = "Pass a directory with a pyproject.toml or a setup.py."
+        raise wrong(f"there is no project at {full}.", text, todo=todo)
     if not any(os.path.isfile(os.path.join(full, name)) for name in _PROJECT):
         raise wrong(f"{full} is not a project: it has neither a pyproject.toml nor a setup.py.", text)
     return full
@@ -210,13 +229,13 @@ def _named(text: str) -> ParsedRequirement | None:
         raise wrong(
             f"{text!r} is not a requirement: {str(error).splitlines()[0]}.",
             text,
-            todo='A name with an optional version, such as "numpy>=2", a URL, or the path of a wheel or project.',
+            todo='Pass a name with an optional version, such as "numpy>=2", a URL, or the path of a wheel or project.',
         ) from cause_of(error)
     if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
         return None
     url = requirement.url or ""
     if url and not _SCHEMES.match(url):
-        raise wrong(f"the URL of {text!r} is none that can be installed from: http, https, file, or git+https.", text)
+        raise wrong(f"the URL of {text!r} cannot be installed from.", text, todo=_INSTALLABLE)
     return ParsedRequirement(text, canonicalize_name(requirement.name), url, pinned=_has_hash(url))
 
 
