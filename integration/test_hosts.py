@@ -59,7 +59,7 @@ def app(place: Environment, *words: str, say: str = "", **variables: str) -> sub
 
 def test_plugins_come_after_consent_work_at_once_and_go_again(place: Environment) -> None:
     refused = app(place, "run", "table", say="no\n")
-    assert refused.returncode == 1 and "what table asks for was declined. Nothing was changed." in refused.stdout
+    assert refused.returncode == 1 and "the request of table was declined. Nothing was changed." in refused.stdout
     done = app(place, "run", "table", "plain", "age", say="y\ny\n")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (

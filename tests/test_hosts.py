@@ -54,7 +54,7 @@ def test_without_consent_nothing_changes(app):
         CONSENT="no",
     )
     told = json.loads(done.stdout)
-    assert (told["what"], told["plan"]) == ("what Plot asks for was declined. Nothing was changed.", 3)
+    assert (told["what"], told["plan"]) == ("the request of Plot was declined. Nothing was changed.", 3)
     assert (told["plugins"], told["plugin"]) == ({}, "Plot")
     assert tree(app.site) == before
     assert app.json(HOST + "host.install('Plot', 'plot', dry_run=True); show()", CONSENT="no")["plugins"] == {}

@@ -1,12 +1,13 @@
-"""Change a Python environment while it is running, without breaking what is running."""
+"""Change a Python environment while it is in use, without breaking the running processes."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all of this
+TYPE_CHECKING = False  # type checkers recognize the name; importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from typing import Any
 
-# Each public name, and the module below this package that has it; a door is its own module. Types are in the stub.
+# The module in this package that defines each public name; a public module is listed by its own name. The types are in
+# the stub, `__init__.pyi`.
 _LAZY = {
     "Activation": "reports",
     "Change": "results",
@@ -59,7 +60,7 @@ _LAZY = {
     "uninstall": "_verbs.uninstall",
     "versions": "_verbs.versions",
 }
-# What other programs look for: IPython for its extensions, and who asks for the version.
+# Names that other programs use: IPython loads extensions by them, and many tools read `__version__`.
 _FOR_PROGRAMS = {
     "__version__": "_system.package",
     "load_ipython_extension": "_frontends.jupyter.magic",
@@ -70,7 +71,7 @@ __all__ = sorted(_LAZY)  # noqa: PLE0605  a list of strings
 
 
 def _jupyter_server_extension_points() -> Any:
-    """The extension points of this package, for a Jupyter server."""
+    """Return the extension points of this package, for a Jupyter server."""
     from liveinstall._frontends.jupyter.server import points
 
     return points()
@@ -83,8 +84,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found = import_module(f"{__name__}.{module}")
-    value = globals()[name] = found if module == name else getattr(found, name)
+    loaded = import_module(f"{__name__}.{module}")
+    value = globals()[name] = loaded if module == name else getattr(loaded, name)
     return value
 
 

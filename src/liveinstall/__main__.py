@@ -1,10 +1,10 @@
-"""`python -m liveinstall`."""
-# PYTHON_ARGCOMPLETE_OK: shells that complete for every Python program look for this.
+"""The command line: `python -m liveinstall`."""
+# PYTHON_ARGCOMPLETE_OK: a marker for argcomplete's global completion.
 
 import os
 import sys
 
-# What lies in the working directory is not installed, although `python -m` puts that on the path; pip does the same.
+# `python -m` adds the working directory to the path, but its files are not installed: so remove it, as pip does.
 if __name__ == "__main__" and not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 

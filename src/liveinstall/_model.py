@@ -1,4 +1,4 @@
-"""The values that the rooms hand to each other: frozen, without behaviour that touches the world."""
+"""The values that the packages pass to each other: frozen dataclasses that do no I/O."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Distribution:
-    """An installed distribution: canonical `name`, `version`, and where its metadata directory `info` lies.
+    """An installed distribution.
 
-    `requires` are its Requires-Dist lines as written; `project` is the source directory of an editable install.
+    Attributes:
+        name: The normalized project name.
+        version: The version.
+        info: The absolute path of its metadata directory.
+        requires: Its Requires-Dist lines as written.
+        project: The source directory of an editable install; empty for other installs.
     """
 
     name: str
@@ -31,9 +36,14 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Retired:
-    """Old files that a swap has put away. `root` is laid out like a part, `info` is where its metadata belongs.
+    """The old files of a distribution that a swap has retired.
 
-    `sha256` is its RECORD's; `roots` are the directories that a wheel's schemes had then, relative to `site`.
+    Attributes:
+        root: The directory of the files, with the layout of a part (staged wheel).
+        info: The path that its metadata directory had in the environment.
+        sha256: The hexadecimal SHA-256 of its RECORD.
+        site: The site-packages directory.
+        roots: The directories of a wheel's schemes at that time, relative to `site`.
     """
 
     root: str
@@ -45,12 +55,22 @@ class Retired:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What was chosen for one distribution: where its files come from and what it needs.
+    """A version that was chosen for one distribution, with the source of its files.
 
-    `url` carries no credentials. `wheel` is a local path, empty until it was fetched; `direct_url` is the content of
-    direct_url.json for what did not come from an index. `retired`: it comes from there, and not from a wheel.
-    `unpacked`: it comes from this directory, an unpacked wheel in an engine's cache; hard links to its files may be
-    `shared` with the cache.
+    Attributes:
+        name: The normalized project name.
+        version: The version.
+        requires: Its Requires-Dist lines.
+        requested: Whether it was requested, and not only needed by another distribution.
+        extras: The requested extras.
+        url: The URL of the wheel or source, without credentials; empty if unknown.
+        sha256: The hexadecimal SHA-256 of that file; empty if unknown.
+        wheel: The local path of the wheel; empty until it was fetched.
+        direct_url: The content of direct_url.json (PEP 610); None for a distribution from an index.
+        yanked: The reason why the version was yanked (PEP 592); None if it was not.
+        retired: The retired files that are restored instead of installing a wheel; None otherwise.
+        unpacked: The directory of the unpacked wheel in an engine's cache; empty otherwise.
+        shared: Whether the files may be hard links to that directory.
     """
 
     name: str
@@ -69,12 +89,20 @@ class Candidate:
 
 
 def roots_of(target: Target) -> dict[str, str]:
-    """Where a wheel's schemes go, relative to the site directory, so that a copied environment recovers too."""
-    places = {
+    """Return the directories of a wheel's schemes in an environment.
+
+    Args:
+        target: The environment.
+
+    Returns:
+        The directory of each scheme, relative to the site-packages directory, so that recovery works in a copied
+        environment, too.
+    """
+    paths = {
         "scripts": target.scripts,
         "headers": target.headers,
         "data": target.data,
         "purelib": target.site,
         "platlib": target.platlib,
     }
-    return {scheme: os.path.relpath(path, target.site) for scheme, path in places.items()}
+    return {scheme: os.path.relpath(path, target.site) for scheme, path in paths.items()}

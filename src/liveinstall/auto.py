@@ -1,6 +1,6 @@
-"""`import liveinstall.auto` activates the versions that the main program's `__requires__` lists, by `require()`.
+"""`import liveinstall.auto` activates the versions in the main program's `__requires__`, by `require()`.
 
-It has to come before the program imports any of them:
+It must precede the program's imports of these packages:
 
     __requires__ = ["CherryPy<3"]
     import liveinstall.auto
@@ -17,7 +17,7 @@ from liveinstall._verbs.require import require
 from liveinstall.errors import RequirementError
 
 
-def _wanted() -> list[str]:
+def _requirements() -> list[str]:
     for name in ("__mp_main__", "__main__"):  # a child of multiprocessing imports the main module as __mp_main__
         requires = attribute(name, "__requires__")
         if requires:
@@ -29,4 +29,4 @@ def _wanted() -> list[str]:
     )
 
 
-require(*_wanted())
+require(*_requirements())

@@ -143,7 +143,7 @@ class RestartRequiredError(LiveInstallError):
 
 
 class StagingError(LiveInstallError):
-    """The files of a change could not be written, for example because the disk is full. Nothing was left behind."""
+    """The files of a change could not be written, for example because the disk is full. No files were left behind."""
 
 
 class CommitError(LiveInstallError):

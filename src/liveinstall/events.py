@@ -27,7 +27,7 @@ class Event:
 class Planning(Event):
     """The engine is resolving the requirements.
 
-    Args:
+    Attributes:
         requests: The requirements as the caller wrote them.
     """
 
@@ -38,10 +38,10 @@ class Planning(Event):
 class Downloading(Event):
     """Part of a file was downloaded.
 
-    Args:
+    Attributes:
         file: The file's name.
         done: The bytes received so far.
-        total: The size of the file in bytes; None if the server did not report it.
+        total: The size of the file in bytes; None if the server does not report it.
     """
 
     file: str
@@ -53,7 +53,7 @@ class Downloading(Event):
 class Planned(Event):
     """The changes are known: those that are applied now, and those that will be pending.
 
-    Args:
+    Attributes:
         plan: The planned changes, each with its timing.
     """
 
@@ -64,7 +64,7 @@ class Planned(Event):
 class Staging(Event):
     """Distributions are being unpacked and checked.
 
-    Args:
+    Attributes:
         name: The distribution that was finished last; empty at the beginning.
         done: The number of finished distributions.
         total: The number of distributions to stage.
@@ -77,9 +77,9 @@ class Staging(Event):
 
 @dataclass(frozen=True)
 class Committing(Event):
-    """Everything is staged, and the changes are about to be committed. From here on the request cannot be cancelled.
+    """Everything is staged, and the commit begins. From here on the request cannot be cancelled.
 
-    Args:
+    Attributes:
         changes: The changes of the request.
     """
 
@@ -90,7 +90,7 @@ class Committing(Event):
 class Staged(Event):
     """Changes are pending until Python starts again.
 
-    Args:
+    Attributes:
         changes: The pending changes of this request.
     """
 
@@ -101,8 +101,8 @@ class Staged(Event):
 class Done(Event):
     """The request succeeded.
 
-    Args:
-        result: What the verb returns.
+    Attributes:
+        result: The return value of the verb.
     """
 
     result: Result
@@ -112,7 +112,7 @@ class Done(Event):
 class Failed(Event):
     """The request failed.
 
-    Args:
+    Attributes:
         error: The exception that is raised next.
     """
 
@@ -123,18 +123,18 @@ OnEvent: TypeAlias = "Callable[[Event], None] | None"
 
 
 def ignore_event(event: Event) -> None:
-    """Discard an event: the default of parameters that take a listener."""
+    """Discard an event: the default of parameters for callbacks."""
 
 
 class Reporter:
     """Passes events to `on_event` and to the progress display, in the thread that executes the request.
 
-    As a context manager it emits `Failed` when its block raises. An exception that `on_event` raises ends the request
+    As a context manager it emits `Failed` when its block raises. An exception that `on_event` raises stops the request
     as Ctrl-C does, with nothing changed; after the commit has begun it becomes a RuntimeWarning.
 
     Args:
         on_event: The caller's callback. Default: none.
-        quiet: False shows progress, None only to a person at a prompt, True never; see `liveinstall.install()`.
+        quiet: False shows progress, None only in interactive sessions, True never; see `liveinstall.install()`.
     """
 
     def __init__(self, on_event: OnEvent = None, *, quiet: bool | None = True) -> None:
@@ -143,7 +143,7 @@ class Reporter:
         if not quiet:
             with suppress(Exception):
                 self._display = presenter().progress(quiet)
-        self._can_end = True
+        self._can_cancel = True
 
     def tell(self, event: Event) -> None:
         """Report an event.
@@ -154,10 +154,10 @@ class Reporter:
         Raises:
             RequestCancelledError: The request was cancelled, and its commit has not begun.
         """
-        if self._can_end:
+        if self._can_cancel:
             check()
         if isinstance(event, Committing):
-            self._can_end = False
+            self._can_cancel = False
             too_late()
         if self._display:
             with suppress(Exception):
@@ -167,7 +167,7 @@ class Reporter:
         try:
             self._on_event(event)
         except Exception as error:
-            if self._can_end:
+            if self._can_cancel:
                 raise
             warnings.warn(f"on_event failed at {type(event).__name__}: {error!r}", RuntimeWarning, stacklevel=2)
 
@@ -180,7 +180,7 @@ class Reporter:
         """Report the failure, if there is one."""
         try:
             if error is not None:
-                self._can_end = False
+                self._can_cancel = False
                 self.tell(Failed(error))
         finally:
             if self._display:

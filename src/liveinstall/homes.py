@@ -1,4 +1,4 @@
-"""Homes: virtual environments whose packages are linked from a shared store, for hosts that embed Python."""
+"""Homes (linked environments): virtual environments whose packages are links to a shared store, for embedding hosts."""
 
 from __future__ import annotations
 

@@ -110,12 +110,12 @@ class Host:
             DeclinedError: `consent` did not return True.
             LiveInstallError: As for `liveinstall.uninstall()`.
         """
-        who = self._requester(plugin)
-        names = requesters.only_for(who, self.protect)
+        requester = self._requester(plugin)
+        names = requesters.only_for(requester, self.protect)
         result = uninstall(*names, on_event=self._listener(plugin, options), **options) if names else Result()
         if not result.dry_run:
-            requesters.forget(who)
-            self._tell(plugin, result)
+            requesters.forget(requester)
+            self._notify(plugin, result)
         return result
 
     def plugins(self) -> dict[str, tuple[str, ...]]:
@@ -124,20 +124,21 @@ class Host:
         Returns:
             The requirements of each plugin, by the plugin's name.
         """
-        mine = [who for who in requesters.requesters() if who.startswith(self._requester(""))]
-        return {who.removeprefix(self._requester("")): requesters.asked_by(who) for who in mine}
+        prefix = self._requester("")
+        own = [requester for requester in requesters.requesters() if requester.startswith(prefix)]
+        return {requester.removeprefix(prefix): requesters.asked_by(requester) for requester in own}
 
     def _change(self, verb: Callable[..., Result], plugin: str, requirements: Sequence[Any], **options: Any) -> Result:
         protect = (*self.protect, *options.pop("protect", ()))
         options = {**options, "requester": self._requester(plugin), "protect": protect}
         result = verb(*requirements, on_event=self._listener(plugin, options), **options)
-        self._tell(plugin, result)
+        self._notify(plugin, result)
         return result
 
     def _requester(self, plugin: str) -> str:
         return f"{self.name}/{plugin}"
 
-    def _tell(self, plugin: str, result: Result) -> None:
+    def _notify(self, plugin: str, result: Result) -> None:
         if self._restart is not None and result.restart_required and not result.dry_run:
             self._restart(plugin, result)
 
@@ -146,10 +147,10 @@ class Host:
             if self._on_event is not None:
                 self._on_event(plugin, event)
             if isinstance(event, Planned) and event.plan.changes and not options.get("dry_run"):
-                self._ask(plugin, event.plan)
+                self._check_consent(plugin, event.plan)
 
         return listen
 
-    def _ask(self, plugin: str, plan: Plan) -> None:
+    def _check_consent(self, plugin: str, plan: Plan) -> None:
         if self._consent is not None and self._consent(plugin, plan) is not True:
-            raise DeclinedError(f"what {plugin} asks for was declined.", plugin=plugin, plan=plan)
+            raise DeclinedError(f"the request of {plugin} was declined.", plugin=plugin, plan=plan)

@@ -1,4 +1,4 @@
-"""The name that `liveinstall.results` had up to 0.1.0, for pickles and programs that were made with it."""
+"""The former name of `liveinstall.results`, up to version 0.1.0, for old pickles and programs."""
 
 from liveinstall._model import Candidate, Distribution, Retired
 from liveinstall.results import (

@@ -1,4 +1,4 @@
-"""Registries: named sets of package versions. `LIVEINSTALL_REGISTRY` selects the one to activate at start-up."""
+"""Registries: named sets of package versions. `LIVEINSTALL_REGISTRY` selects one to activate at start-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values that read-only verbs return. Changes need none of them, so they have a module of their own."""
+"""The values that read-only verbs return. Changes need none of them, so they are in a separate module."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from liveinstall.results import Change, Holder, Origin, Overlap, Pending, Rows, 
 class Ran(Shown):
     """The outcome of a program that was run to its end.
 
-    Args:
-        returncode: The exit status; negative for the number of the signal that ended it.
+    Attributes:
+        returncode: The exit status; the negative number of the signal if one has killed the program.
         stdout: The standard output.
         stderr: The standard error output.
-        seconds: The duration.
+        seconds: The duration, in seconds.
     """
 
     returncode: int
@@ -34,11 +34,11 @@ class Ran(Shown):
 class Trial(Ran):
     """The outcome of a program in a preview of the environment after the restart.
 
-    The fields of `Ran` come first; `seconds` includes making the preview.
+    The fields of `Ran` come first; `seconds` includes the creation of the preview.
 
-    Args:
+    Attributes:
         changes: The pending changes that were applied in the preview.
-        notes: The reasons why other pending changes were not, for people.
+        notes: The reasons why other pending changes were not applied, for people.
     """
 
     changes: tuple[Change, ...] = ()
@@ -49,12 +49,12 @@ class Trial(Ran):
 class Home(Shown):
     """A virtual environment whose packages are linked from a store.
 
-    Args:
+    Attributes:
         path: Its directory, absolute.
         python: Its interpreter, absolute.
-        version: The exact version of Python that it was made for, such as "3.12.1".
+        version: The exact version of Python that it was created for, such as "3.12.1".
         distributions: The (name, version) of each distribution in it.
-        requests: The requirements that it was made for.
+        requests: The requirements that it was created for.
     """
 
     path: str
@@ -68,7 +68,7 @@ class Home(Shown):
 class Guard:
     """Whether a setting that takes effect at each start of Python is enabled for an environment.
 
-    Args:
+    Attributes:
         site: The site-packages directory of the environment.
         guarded: Whether it is enabled.
     """
@@ -81,7 +81,7 @@ class Guard:
 class Past(Shown):
     """A transaction that was applied.
 
-    Args:
+    Attributes:
         transaction: The transaction's id.
         changes: The changes that it made.
         when: When it was applied, a POSIX timestamp in seconds.
@@ -89,8 +89,8 @@ class Past(Shown):
         command: The command line of that process.
         requests: The requests as the callers wrote them.
         sources: The origin of each installed distribution, by name.
-        why_not: Why it can no longer be undone; empty if it can. Checksums of the kept files are verified only by
-            `undo()`.
+        why_not: The reason why it can no longer be undone; empty if it can. Checksums of the kept files are verified
+            only by `undo()`.
     """
 
     transaction: str
@@ -118,14 +118,14 @@ class History(Rows[Past]):
 class Finding(Shown):
     """Damage that another tool or a killed process has left.
 
-    Args:
-        kind: duplicate, broken, missing, changed, replaced (by another distribution), left over, unowned, unreadable or
-            unfinished.
+    Attributes:
+        kind: "duplicate", "broken", "missing", "changed", "replaced" (by another distribution), "left over",
+            "unowned", "unreadable" or "unfinished".
         name: The distribution; empty if unknown.
         path: The absolute path of the file or directory.
         what: A description of the damage.
-        mend: What `repair()` does about it; empty if it does nothing.
-        outcome: The outcome of a repair: mended, staged, or why not; empty if none was tried.
+        mend: The repair that `repair()` makes; empty if there is none.
+        outcome: The outcome of a repair: "mended", "staged", or the reason why it failed; empty if none was tried.
     """
 
     kind: str
@@ -146,7 +146,7 @@ class Findings(Rows[Finding]):
 class Stale:
     """A distribution of which this process has loaded another version than the installed one.
 
-    Args:
+    Attributes:
         name: The distribution.
         running: The loaded version.
         installed: The installed version; empty if none is installed.
@@ -165,10 +165,11 @@ class Stale:
 class Check(Shown):
     """The problems of an environment.
 
-    Args:
+    Attributes:
         broken: The requirements of installed distributions that are not satisfied.
         damaged: The files that do not match their RECORD, and other damage.
         stale: The distributions of which this process has loaded another version than the installed one.
+        overlaps: The files that several distributions contain with different contents.
     """
 
     broken: tuple[str, ...] = ()
@@ -186,14 +187,14 @@ class Check(Shown):
 class Listed(Shown):
     """A distribution with its versions. An empty field means that there is none.
 
-    Args:
+    Attributes:
         name: The normalized project name.
         installed: The installed version.
         loaded: The version that this process has loaded.
         pending: The pending version; "removed" for a pending removal.
         project: The source directory of an editable install.
-        place: The directory that it is installed in.
-        overlaps: The files that other distributions have too.
+        place: The directory that it is installed in, absolute.
+        overlaps: Its files that other distributions contain, too.
     """
 
     name: str
@@ -215,10 +216,10 @@ class Listing(Rows[Listed]):
 class VersionInUse:
     """A version of a distribution and its location.
 
-    Args:
+    Attributes:
         name: The distribution.
         version: The version.
-        place: Its directory in a store; empty for the default environment.
+        place: Its directory in a store, absolute; empty for the default environment.
     """
 
     name: str
@@ -230,12 +231,18 @@ class VersionInUse:
         return f"{self.name} {self.version} ({'beside' if self.place else 'in'} the environment)"
 
 
-InUse = VersionInUse  # its name up to 0.1.0, for pickles
+InUse = VersionInUse  # the former name, up to version 0.1.0, for pickles
 
 
 @dataclass(frozen=True)
 class StoredVersion:
-    """A version in a store, whether or not a process imports it. `place` is its directory."""
+    """A version in a store, whether or not a process imports it.
+
+    Attributes:
+        name: The distribution.
+        version: The version.
+        place: Its directory, absolute.
+    """
 
     name: str
     version: str
@@ -248,9 +255,12 @@ class StoredVersion:
 
 @dataclass(frozen=True)
 class RegistryLookup:
-    """Whether interpreters of an environment look for a registry when they start.
+    """Whether the interpreters of an environment activate a registry at start-up.
 
-    `guarded` is the same as `enabled`: the key that the JSON of 0.1.0 has.
+    Attributes:
+        site: The site-packages directory of the environment, absolute.
+        enabled: Whether registries are enabled.
+        guarded: The same as `enabled`: the key in the JSON of version 0.1.0.
     """
 
     site: str
@@ -258,7 +268,7 @@ class RegistryLookup:
     guarded: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Keep the former key."""
+        """Set the former key."""
         object.__setattr__(self, "guarded", self.enabled)
 
 
@@ -266,9 +276,9 @@ class RegistryLookup:
 class Activation(Shown):
     """The versions that are active in this process in addition to the default environment.
 
-    Args:
+    Attributes:
         why: The cause of the activation, for people.
-        source: The registry's file, or the call that stands for it.
+        source: The registry's file, or the call that has activated the versions.
         distributions: The distributions that `require()` activated, with their dependencies, or all of a registry.
         conflicts: The requirements of the default environment that the active versions do not satisfy.
         exclusive: Whether the default environment cannot be imported from.
@@ -285,13 +295,13 @@ class Activation(Shown):
 class Registered(Shown):
     """A registry: a named set of versions.
 
-    Args:
+    Attributes:
         name: Its name.
         path: Its file, absolute.
         distributions: The versions in it.
         names: The top-level import names that it provides.
-        exclusive: Whether it makes everything else unimportable.
-        problems: The problems that `registries.check()` found; other functions only report an unreadable file.
+        exclusive: Whether no other packages can be imported while it is active.
+        problems: The problems that `registries.check()` has found; other functions only report an unreadable file.
         enabled: Whether registries are enabled for this environment at the start of Python.
     """
 
@@ -308,7 +318,7 @@ class Registered(Shown):
 class Versions(Shown):
     """All versions of one distribution. An empty field means that there is none.
 
-    Args:
+    Attributes:
         name: The normalized project name.
         default: The version in the default environment.
         stored: The versions in the side-by-side store that this interpreter can use, newest first.
@@ -327,13 +337,13 @@ class Versions(Shown):
 class Status(Shown):
     """A summary of an environment.
 
-    Args:
+    Attributes:
         target: The environment's installation scheme.
         pending: The pending transactions.
         holders: The running processes that use the environment.
         distributions: The number of installed distributions.
         unreadable: The state files of liveinstall that could not be read and are ignored.
-        guarded: Whether every interpreter of the environment protects the packages that it uses.
+        guarded: Whether all interpreters of the environment protect the packages that they use.
         active: The side-by-side versions that are active in this process; None without any.
         registries: Whether registries are enabled at the start of Python.
         ignored: The registry that LIVEINSTALL_REGISTRY names although registries are not enabled; else empty.

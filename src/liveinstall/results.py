@@ -1,7 +1,7 @@
 """The values that the verbs return: frozen dataclasses that do no I/O.
 
 This module has the values that every change needs. Those that only describe an environment are in
-`liveinstall.reports`. They are available here too, and that module is loaded on first use (PEP 562), so that a change
+`liveinstall.reports`. They are available here, too, and that module is loaded on first use (PEP 562), so that a change
 spends no time on classes that it never uses.
 """
 
@@ -27,7 +27,7 @@ class Timing(StrEnum):
 
 
 class Shown:
-    """A value with a text form and a notebook form, both made by the presenter."""
+    """A value with a text form and a notebook form, both from the presenter."""
 
     def __str__(self) -> str:
         """Return a summary for people."""
@@ -39,7 +39,11 @@ class Shown:
 
 
 class Rows(tuple[T, ...], Shown):
-    """A tuple of values of one kind that is displayed as a table; it equals any tuple with the same values."""
+    """A tuple of values of one type that is displayed as a table; it equals any tuple with the same values.
+
+    Attributes:
+        empty: The text that is displayed for an empty tuple.
+    """
 
     __slots__ = ()
     empty: ClassVar[str] = "Nothing."
@@ -49,7 +53,7 @@ class Rows(tuple[T, ...], Shown):
 class Target:
     """The installation scheme of an environment. All paths are absolute.
 
-    Args:
+    Attributes:
         python: The interpreter.
         kind: "venv", "user" or "system".
         site: The site-packages directory for pure Python distributions (`purelib`).
@@ -80,7 +84,7 @@ class Target:
 class Change:
     """The change of one distribution.
 
-    Args:
+    Attributes:
         name: The normalized project name.
         old_version: The version before; None for a new distribution.
         new_version: The version after; None for a removal.
@@ -105,10 +109,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Overlap:
-    """A file that distributions bring with different contents. `path` is absolute; `owner` has its file in place.
+    """A file that several distributions contain, with different contents.
 
-    `others` bring it too; the files of those that are `kept` come back when the owner is removed or undone. `before`
-    had it before, and is empty where there was no such file.
+    Attributes:
+        path: The absolute path of the file.
+        owner: The distribution whose file is in place.
+        others: The other distributions that contain the file.
+        kept: Those of the others whose file is kept, and restored when the owner is removed or undone.
+        before: The owner before the change; empty if there was no such file.
     """
 
     path: str
@@ -122,11 +130,12 @@ class Overlap:
 class Plan(Shown):
     """The changes that a request needs.
 
-    Args:
+    Attributes:
         changes: The changes, each with its timing and reason.
         unchanged: The requested distributions that already satisfy the request.
         conflicts: The requirements that the environment satisfies before the changes and not after them.
         notes: Further remarks, for people.
+        overlaps: The files that several distributions contain with different contents.
     """
 
     changes: tuple[Change, ...] = ()
@@ -155,7 +164,7 @@ class Plan(Shown):
 class Result(Shown):
     """The outcome of a request.
 
-    Args:
+    Attributes:
         installed: The distributions that were installed or upgraded immediately.
         staged: The changes that are pending until Python starts again.
         removed: The distributions that were removed immediately.
@@ -165,7 +174,8 @@ class Result(Shown):
         notes: Further remarks, for people.
         dry_run: Whether this is only a preview: nothing was changed.
         parallel: Whether it was installed into the side-by-side store, with the environment unchanged.
-        seconds: The duration of each phase, in seconds.
+        seconds: The duration of each phase, in seconds, by the phase's name.
+        overlaps: The files that several distributions contain with different contents.
     """
 
     installed: tuple[Change, ...] = ()
@@ -195,7 +205,7 @@ class Result(Shown):
 class Holder:
     """A running process that uses the environment.
 
-    Args:
+    Attributes:
         pid: The process id.
         command: The command line.
         since: When the process began to use the environment, a POSIX timestamp in seconds; 0 if it was found only by
@@ -223,7 +233,7 @@ class Holder:
 class Pending(Shown):
     """A pending transaction.
 
-    Args:
+    Attributes:
         transaction: The transaction's id.
         changes: The changes that it will make.
         since: When it was staged, a POSIX timestamp in seconds.
@@ -254,7 +264,7 @@ class AllPending(Rows[Pending]):
 class Origin:
     """The origin of a distribution; empty fields are unknown.
 
-    Args:
+    Attributes:
         url: The URL of the wheel or source, without credentials.
         sha256: The hexadecimal SHA-256 of that file.
     """

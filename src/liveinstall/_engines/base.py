@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class View(NamedTuple):
     """The environment that an engine resolves for: the distributions after all pending changes.
 
-    Args:
+    Attributes:
         parts: The directories of staged parts, which precede `sys.path`.
         hidden: The metadata directories to ignore, because they will be replaced or removed.
         here: The metadata directories of the installed distributions that stay.

@@ -25,7 +25,7 @@ IDLE = "_idle"  # the `dest` of options without effect
 class Option:
     """One command line option.
 
-    Args:
+    Attributes:
         keyword: The keyword argument of `install()`.
         spellings: The option's spellings, as in pip.
         help: Its help text.

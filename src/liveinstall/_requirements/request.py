@@ -51,9 +51,9 @@ _NEEDS = (
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request, as passed to every engine. Fields that are not listed are options of `install()`.
+    """A checked request, as passed to every engine.
 
-    Args:
+    Attributes:
         requirements: PEP 508 strings, URLs, or absolute paths of wheels, source archives and projects, with extras.
         names: The normalized names that are known before the resolution.
         removals: The normalized names of the distributions to remove.
@@ -61,10 +61,24 @@ class Request:
         files: Absolute paths or URLs of requirements files.
         groups: Always empty: groups, scripts and lock files have been read, and are among the requirements.
         indexed: The names whose URL in a lock file comes from an index, so that it is not a direct URL (PEP 610).
+        upgrade: Whether to upgrade the requested distributions.
         upgrade_strategy: "only-if-needed" or "eager".
+        reinstall: Whether to reinstall distributions that are up to date.
+        deps: Whether to install dependencies.
+        pre: Whether to include pre-releases.
         constraints: Absolute paths or URLs of constraints files, or requirement strings.
-        config_settings: (key, value) pairs.
+        index_url: The URL of the index that replaces the configured one; None for the configured one.
+        extra_index_urls: The URLs of additional indexes.
+        find_links: Directories or URLs of pages with wheels and source distributions.
+        no_index: Whether to use no index.
+        only_binary: The normalized names of projects that are never built; `:all:` for all.
+        no_binary: The normalized names of projects that are always built; `:all:` for all.
+        require_hashes: Whether each requirement must have a hash.
+        config_settings: (key, value) pairs for build backends.
         engine_arguments: Arguments for the engine, passed unchanged.
+        user: Whether to use the user's site-packages directory.
+        break_system_packages: Whether to ignore that another package manager manages the environment (PEP 668).
+        when: "auto", "now" or "restart".
         timeout: In seconds; None for the defaults.
         requester: The requester's name; empty if none.
         verify: Whether to import the changed distributions in a preview before the commit.

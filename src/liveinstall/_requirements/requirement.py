@@ -33,7 +33,7 @@ _INSTALLABLE = "Use http, https, file, or a VCS URL such as git+https."
 class ParsedRequirement:
     """A checked requirement.
 
-    Args:
+    Attributes:
         text: The requirement for the engine.
         name: The normalized project name; empty if it is not known before a build.
         url: The direct URL; empty if there is none.

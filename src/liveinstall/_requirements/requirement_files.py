@@ -30,7 +30,7 @@ _STRONG = ("sha256", "sha384", "sha512")
 class Locked:
     """The packages that a lock file selects for this interpreter.
 
-    Args:
+    Attributes:
         requirements: Direct references (PEP 508) with hashes.
         editables: The absolute paths of projects to install in editable mode.
         indexed: The normalized names of packages from an index, whose URL is therefore not a direct one (PEP 610).

@@ -15,7 +15,7 @@ class Sources(NamedTuple):
         no_index: Whether to use no index.
         index_url: The URL of the index that replaces the configured one; None for the configured one.
         extra_index_urls: The URLs of additional indexes.
-        find_links: Absolute paths of directories, or URLs of pages, with wheels and source distributions.
+        find_links: Directories or URLs of pages with wheels and source distributions.
         only_binary: The names of projects that are never built; `:all:` for all.
         no_binary: The names of projects that are always built; `:all:` for all.
     """
