@@ -163,7 +163,7 @@ def test_every_change_is_refused_where_it_is_switched_off(app, change):
     done = app.run(change, LIVEINSTALL_DISABLE="Ask it@example.org")
     assert done.stderr.splitlines()[-1] == (
         "liveinstall.errors.DisabledError: changes of this environment are switched off by LIVEINSTALL_DISABLE: "
-        "Ask it@example.org. Nothing was changed. Ask whoever has set it, or use an environment of your own."
+        "Ask it@example.org. Nothing was changed. Ask your administrator, or use an environment of your own."
     )
     assert tree(app.site, ignore=("__pycache__", "holds")) == before
 

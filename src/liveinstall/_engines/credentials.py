@@ -69,12 +69,12 @@ def _count(text: str) -> int:
 
 
 def without_uv_credentials(
-    asked: Iterable[str], variables: Mapping[str, str], directory: str
+    arguments: Iterable[str], variables: Mapping[str, str], directory: str
 ) -> tuple[list[str], dict[str, str]]:
     """Move secrets from the arguments of `uv pip` to environment variables, and requirements with secrets to a file.
 
     Args:
-        asked: The arguments, with `--` before the requirements.
+        arguments: The arguments, with `--` before the requirements.
         variables: The environment variables of uv.
         directory: The absolute path of the directory for the file, which only this user can read.
 
@@ -84,7 +84,7 @@ def without_uv_credentials(
     Raises:
         OSError: The file cannot be written.
     """
-    bare_arguments, more = without_git_credentials(asked, variables)
+    bare_arguments, more = without_git_credentials(arguments, variables)
     secret = {name for text in bare_arguments if is_secret(text) and (name := text.partition("=")[0]) in _VARIABLES}
     kept, required, is_option = [], [], True
     for argument in bare_arguments:

@@ -22,11 +22,11 @@ def is_offline() -> bool:
     return is_on(OFFLINE)
 
 
-def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:
+def without_network(options: Mapping[str, Any]) -> dict[str, Any]:
     """Restrict options to local files: no index, and only the local entries of `find_links`.
 
     Args:
-        asked: The options of `install()`, by name.
+        options: The options of `install()`, by name.
 
     Returns:
         The restricted options.
@@ -34,10 +34,10 @@ def without_network(asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         DownloadError: A requirements or constraints file is not local.
     """
-    files = [path for name in ("requirement_files", "constraints") for path in asked[name]]
+    files = [path for name in ("requirement_files", "constraints") for path in options[name]]
     check_local(files)
-    links = tuple(link for link in asked["find_links"] if _is_local(link))
-    return {**asked, "no_index": True, "index_url": None, "extra_index_urls": (), "find_links": links}
+    links = tuple(link for link in options["find_links"] if _is_local(link))
+    return {**options, "no_index": True, "index_url": None, "extra_index_urls": (), "find_links": links}
 
 
 def check_local(addresses: Iterable[str]) -> None:

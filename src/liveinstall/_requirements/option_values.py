@@ -122,11 +122,11 @@ def names_of(option: str, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(name if name.startswith(":") else canonicalize_name(name) for name in names)
 
 
-def wants_verification(asked: Any) -> bool:
+def wants_verification(value: Any) -> bool:
     """Validate the value of the option `verify`.
 
     Args:
-        asked: The value that the caller gave.
+        value: The value that the caller gave.
 
     Returns:
         The value; for None whether the environment variable LIVEINSTALL_VERIFY is on.
@@ -134,8 +134,8 @@ def wants_verification(asked: Any) -> bool:
     Raises:
         RequirementError: The value is neither a bool nor None.
     """
-    if asked is None:
+    if value is None:
         return is_on(VERIFY)
-    if not isinstance(asked, bool):
-        raise wrong(f"verify={asked!r} must be a bool.", "verify")
-    return asked
+    if not isinstance(value, bool):
+        raise wrong(f"verify={value!r} must be a bool.", "verify")
+    return value

@@ -141,19 +141,19 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
         RequirementError: A requirement or an option is invalid, or options contradict each other.
         DownloadError: LIVEINSTALL_OFFLINE is set, and a file or URL is not local.
     """
-    texts, asked = _split_and_validate(requirements, options)
-    learn([texts, asked])
-    _check_passwords(texts, asked)
-    _check_together({**asked, "requirements": texts})
-    asked = without_network(asked) if is_offline() else asked
-    locked, read = _read_sources(asked)
+    texts, values = _split_and_validate(requirements, options)
+    learn([texts, values])
+    _check_passwords(texts, values)
+    _check_together({**values, "requirements": texts})
+    values = without_network(values) if is_offline() else values
+    locked, read = _read_sources(values)
     parsed = [requirement for requirement in map(parse_requirement, [*texts, *read]) if requirement]
     editables = [
-        *map(parse_editable, asked["editable"]),
+        *map(parse_editable, values["editable"]),
         *(ParsedRequirement(path) for path in (locked.editables if locked else ())),
     ]
-    files = tuple(_file(path, "requirements") for path in asked["requirement_files"])
-    _check_hashes(asked, parsed, files)
+    files = tuple(_file(path, "requirements") for path in values["requirement_files"])
+    _check_hashes(values, parsed, files)
     if is_offline():
         check_local(each.url for each in (*parsed, *editables))
     return Request(
@@ -162,23 +162,23 @@ def parse_request(requirements: tuple[RequirementLike, ...], **options: object) 
         editables=tuple(editable.text for editable in editables),
         files=files,
         indexed=locked.indexed if locked else frozenset(),
-        deps=asked["deps"] and not locked,
-        constraints=tuple(map(_constraint, asked["constraints"])),
-        upgrade_strategy=asked["upgrade_strategy"] or "only-if-needed",
-        config_settings=asked["config_settings"],
-        engine_arguments=asked["pip_arguments"],
-        only_binary=names_of("only_binary", asked["only_binary"]),
-        no_binary=names_of("no_binary", asked["no_binary"]),
-        **{name: asked[name] for name in FLAGS if name != "deps"},
-        **{name: asked[name] for name in ("index_url", "extra_index_urls", "find_links")},
-        **{name: asked[name] for name in ("when", "timeout", "overlap")},
+        deps=values["deps"] and not locked,
+        constraints=tuple(map(_constraint, values["constraints"])),
+        upgrade_strategy=values["upgrade_strategy"] or "only-if-needed",
+        config_settings=values["config_settings"],
+        engine_arguments=values["pip_arguments"],
+        only_binary=names_of("only_binary", values["only_binary"]),
+        no_binary=names_of("no_binary", values["no_binary"]),
+        **{name: values[name] for name in FLAGS if name != "deps"},
+        **{name: values[name] for name in ("index_url", "extra_index_urls", "find_links")},
+        **{name: values[name] for name in ("when", "timeout", "overlap")},
     )
 
 
-def _check_passwords(texts: Sequence[Any], asked: Mapping[str, Any]) -> None:
+def _check_passwords(texts: Sequence[Any], values: Mapping[str, Any]) -> None:
     """Refuse a slash in a password, because programs would show the text after it as a path or a port."""
-    values = [value if isinstance(value, tuple) else (value,) for value in asked.values()]
-    for text in (*texts, *(each for items in values for each in items)):
+    tuples = [value if isinstance(value, tuple) else (value,) for value in values.values()]
+    for text in (*texts, *(each for items in tuples for each in items)):
         if isinstance(text, str) and has_slash_in_password(text):
             raise wrong(f"the password in {text} has a slash.", text, todo="Write the slash as %2F.")
 
@@ -190,17 +190,17 @@ def _split_and_validate(
     unknown = sorted(set(options) - set(DEFAULTS))
     if unknown:
         raise wrong(f"install() has no option {unknown[0]!r}.", unknown[0])
-    asked = {name: value_of(name, options.get(name, default)) for name, default in DEFAULTS.items()}
+    values = {name: value_of(name, options.get(name, default)) for name, default in DEFAULTS.items()}
     texts, pasted = take_apart(requirements)
     for name, value in (pair for each in pasted for pair in each.items()):
         checked = value_of(name, value)
-        asked[name] = (*asked[name], *checked) if isinstance(checked, tuple) else checked
-    return texts, asked
+        values[name] = (*values[name], *checked) if isinstance(checked, tuple) else checked
+    return texts, values
 
 
-def _check_together(asked: Mapping[str, Any]) -> None:
+def _check_together(values: Mapping[str, Any]) -> None:
     """Refuse contradicting options, and a request without any requirement."""
-    set_options = {name for name, value in asked.items() if value != DEFAULTS.get(name, ()) and value != []}
+    set_options = {name for name, value in values.items() if value != DEFAULTS.get(name, ()) and value != []}
     for name, other_name, why in _CONTRADICTIONS:
         if {name, other_name} <= set_options:
             raise wrong(f"{name}= and {other_name}= contradict each other: {why}.", name)
@@ -209,34 +209,34 @@ def _check_together(asked: Mapping[str, Any]) -> None:
             raise wrong(f"{name}= has no effect without {other_name}=: {why}.", name)
     if not set_options & {"requirements", "requirement_files", "editable", "groups", "script", "pylock"}:
         raise wrong("no requirement was given.", "", todo='For example: install("requests").')
-    if asked["upgrade_strategy"] == "eager" and not asked["deps"]:
+    if values["upgrade_strategy"] == "eager" and not values["deps"]:
         what = 'upgrade_strategy="eager" and deps=False contradict each other: "eager" upgrades dependencies.'
         raise wrong(what, "deps")
-    both = set(names_of("only_binary", asked["only_binary"])) & set(names_of("no_binary", asked["no_binary"]))
+    both = set(names_of("only_binary", values["only_binary"])) & set(names_of("no_binary", values["no_binary"]))
     if both - {":none:"}:
         name = min(both)
         raise wrong(f"only_binary= and no_binary= both name {name}, so neither wheels nor sources could be used.", name)
-    if asked["pip_arguments"]:
+    if values["pip_arguments"]:
         from liveinstall._requirements.pip_options import check_pip_arguments
 
-        check_pip_arguments(asked["pip_arguments"])
+        check_pip_arguments(values["pip_arguments"])
 
 
-def _read_sources(asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
+def _read_sources(values: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """The content of the lock file, or None, and the requirements of the lock file, the groups and the script."""
-    if not (asked["pylock"] or asked["groups"] or asked["script"]):
+    if not (values["pylock"] or values["groups"] or values["script"]):
         return None, []
     from liveinstall._requirements import requirement_files  # tomllib, only when it is needed
 
-    if asked["pylock"]:
-        locked = requirement_files.read_lock(asked["pylock"], extras=asked["extras"], groups=asked["groups"] or None)
+    if values["pylock"]:
+        locked = requirement_files.read_lock(values["pylock"], extras=values["extras"], groups=values["groups"] or None)
         return locked, list(locked.requirements)
-    groups = [line for group in asked["groups"] for line in requirement_files.read_group(group)]
-    return None, groups + list(requirement_files.read_script(asked["script"]) if asked["script"] else ())
+    groups = [line for group in values["groups"] for line in requirement_files.read_group(group)]
+    return None, groups + list(requirement_files.read_script(values["script"]) if values["script"] else ())
 
 
-def _check_hashes(asked: Mapping[str, Any], parsed: Sequence[ParsedRequirement], files: tuple[str, ...]) -> None:
-    for each in parsed if asked["require_hashes"] else ():
+def _check_hashes(values: Mapping[str, Any], parsed: Sequence[ParsedRequirement], files: tuple[str, ...]) -> None:
+    for each in parsed if values["require_hashes"] else ():
         if each.is_vcs:
             raise wrong(f"require_hashes=True, but {each.text!r} is a version control URL without a hash.", each.text)
         if not (each.pinned or files):

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def lazy_getattr(door: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+def lazy_getattr(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     """Make the `__getattr__` of a public module.
 
     Args:
-        door: The name of the public module.
+        module: The name of the public module.
         names: The full name of the module that defines it, by public name.
 
     Returns:
@@ -22,7 +22,7 @@ def lazy_getattr(door: str, names: Mapping[str, str]) -> Callable[[str], Any]:
 
     def load(name: str) -> Any:
         if name not in names:
-            raise AttributeError(f"module {door!r} has no attribute {name!r}")
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
         return getattr(import_module(names[name]), name)
 
     return load

@@ -11,7 +11,7 @@ import os
 from _liveinstall_boot.trial import VARIABLE as TRIAL
 from liveinstall.errors import DisabledError
 
-DISABLE = "LIVEINSTALL_DISABLE"  # whoever deploys an environment can forbid changes in every process that has it set
+DISABLE = "LIVEINSTALL_DISABLE"  # set by the deployer of an environment to forbid changes in a process
 PYTHON = "LIVEINSTALL_PYTHON"  # the interpreter of a program that embeds Python
 OFFLINE = "LIVEINSTALL_OFFLINE"  # no index and no network
 VERIFY = "LIVEINSTALL_VERIFY"  # the default of the option `verify=`
@@ -51,5 +51,5 @@ def check_permitted() -> None:
     reason = "" if value.lower() in _YES else f": {value.rstrip('.')}"
     raise DisabledError(
         f"changes of this environment are switched off by {DISABLE}{reason}.",
-        todo="Ask whoever has set it, or use an environment of your own.",
+        todo="Ask your administrator, or use an environment of your own.",
     )

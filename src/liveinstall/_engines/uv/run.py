@@ -49,7 +49,7 @@ class Run:
 
     Args:
         uv: The path of the uv executable.
-        asked: The arguments of `uv pip install`.
+        arguments: The arguments of `uv pip install`.
         view: The environment to resolve for.
         variables: The environment variables of uv.
         spare: The absolute path of the directory to use if the links cannot be made in memory, and for other files.
@@ -59,8 +59,8 @@ class Run:
         OSError: A directory cannot be created.
     """
 
-    def __init__(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
-        self._inputs = _inputs(uv, asked, view, variables)
+    def __init__(self, uv: str, arguments: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
+        self._inputs = _inputs(uv, arguments, view, variables)
         in_memory = _is_usable(_MEMORY)
         self._removal: Child | None = None
         try:
@@ -73,8 +73,8 @@ class Run:
             self._create_target(spare, view, lock=False)  # the file system in memory is full
         try:
             options = [f"--target={self.target}", f"--python={executable()}", "--link-mode=symlink"]
-            arguments, more = without_uv_credentials(asked, variables, spare)
-            command = [uv, "pip", "install", *QUIET, *options, "--no-compile-bytecode", *arguments]
+            without_secrets, more = without_uv_credentials(arguments, variables, spare)
+            command = [uv, "pip", "install", *QUIET, *options, "--no-compile-bytecode", *without_secrets]
             self.child = Child(command, env={**variables, **more})
         except BaseException:
             self.finish()
@@ -92,9 +92,9 @@ class Run:
             self.finish()
             raise
 
-    def is_for(self, uv: str, asked: Sequence[str], view: View, variables: Mapping[str, str]) -> bool:
+    def is_for(self, uv: str, arguments: Sequence[str], view: View, variables: Mapping[str, str]) -> bool:
         """Whether it was started with exactly these arguments, which are those of the class."""
-        return self._inputs == _inputs(uv, asked, view, variables)
+        return self._inputs == _inputs(uv, arguments, view, variables)
 
     def stop(self) -> None:
         """Stop uv, and start to remove the links, in a child process, which is faster for thousands of them."""
