@@ -70,19 +70,19 @@ def redact(text: str) -> str:
     return text
 
 
-def learn(given: object) -> None:
+def learn(value: object) -> None:
     """Remember the passwords in URLs, and user names without a password, until this process exits.
 
     Args:
-        given: A string, or a list, tuple or dictionary of strings; other values are ignored.
+        value: A string, or a list, tuple or dictionary of strings; other values are ignored.
     """
-    if isinstance(given, str):
-        _learnt.update(_secrets_of(given))
-    elif isinstance(given, dict):
-        learn(list(given.values()))
-    elif isinstance(given, (list, tuple)):
-        for each in given:
-            learn(each)
+    if isinstance(value, str):
+        _learnt.update(_secrets_of(value))
+    elif isinstance(value, dict):
+        learn(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            learn(item)
 
 
 def has_slash_in_password(text: str) -> bool:

@@ -56,24 +56,24 @@ def holders(site: str, installed: Mapping[str, Distribution] | None = None) -> t
     return tuple(processes)
 
 
-def users(distributions: Iterable[Distribution], others: Iterable[Holder]) -> dict[str, Holder]:
+def users(distributions: Iterable[Distribution], processes: Iterable[Holder]) -> dict[str, Holder]:
     """Find the distributions that other processes use, by their holds or by memory-mapped libraries.
 
     Args:
         distributions: The distributions to check.
-        others: The processes with holds.
+        processes: The processes with holds.
 
     Returns:
         One process that uses the distribution, by name; unused distributions are omitted.
     """
     users: dict[str, Holder] = {}
     library_paths = {}
-    others = list(others)
+    processes = list(processes)
     for distribution in distributions:
         tops, libraries = top_names(distribution)
         site_dir = os.path.dirname(distribution.info)
         library_paths[distribution.name] = [os.path.join(site_dir, path) for path in libraries]
-        for holder in others:
+        for holder in processes:
             if holder.uses is None or not tops.isdisjoint(holder.uses):
                 users.setdefault(distribution.name, holder)
     for pid, name in views.mapped(library_paths):

@@ -235,9 +235,9 @@ def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
     return inside, outside
 
 
-def _damaged(distribution: Distribution, why: str) -> DamagedError:
+def _damaged(distribution: Distribution, reason: str) -> DamagedError:
     return DamagedError(
-        f"the RECORD of {distribution.name} {distribution.version} is damaged ({why}).",
+        f"the RECORD of {distribution.name} {distribution.version} is damaged ({reason}).",
         todo=f"Repair it first: pip install --force-reinstall --no-deps {distribution.name}=={distribution.version}",
         name=distribution.name,
     )
@@ -279,18 +279,18 @@ def owner_of(path: str, distributions: Iterable[Distribution]) -> str:
     return ""
 
 
-def check_metadata(names: Iterable[str], places: Iterable[str]) -> None:
+def check_metadata(names: Iterable[str], site_dirs: Iterable[str]) -> None:
     """Check that the `.dist-info` directories of some distributions have a METADATA file.
 
     Args:
         names: The normalized names.
-        places: The site directories to search.
+        site_dirs: The site-packages directories to search, absolute.
 
     Raises:
         DamagedError: One has none, so its installed version is unknown.
     """
     names = set(names)
-    for site_dir in dict.fromkeys(places):
+    for site_dir in dict.fromkeys(site_dirs):
         for entry in os.listdir(site_dir) if os.path.isdir(site_dir) else ():
             name = canonicalize_name(entry.partition("-")[0])
             info = os.path.join(site_dir, entry)

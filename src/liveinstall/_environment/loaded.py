@@ -74,20 +74,20 @@ def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
     return False
 
 
-def disturbing(distributions: Iterable[Distribution], target: Target, others: Sequence[Holder]) -> dict[str, str]:
+def disturbing(distributions: Iterable[Distribution], target: Target, processes: Sequence[Holder]) -> dict[str, str]:
     """Find the distributions that cannot be replaced or shadowed now, because a running process uses them.
 
     Args:
         distributions: The distributions to check.
         target: The environment.
-        others: The other processes with holds. Processes without one are found by their memory-mapped libraries.
+        processes: The other processes with holds. Processes without one are found by their memory-mapped libraries.
 
     Returns:
         The reason for each such distribution, for people, by name.
     """
     distributions = list(distributions)
     reasons = {}
-    for name, user in users((each for each in distributions if is_in(target, each)), others).items():
+    for name, user in users((each for each in distributions if is_in(target, each)), processes).items():
         reasons[name] = f"{user} {'may use' if user.uses is None and not user.distributions else 'uses'} {name}"
     by_name = {distribution.name: distribution for distribution in distributions}
     for name in loaded(distributions):

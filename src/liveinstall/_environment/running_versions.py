@@ -111,9 +111,9 @@ def _is_by_liveinstall(distribution: Distribution) -> bool:
         return False
 
 
-def _differ(one: str, other: str) -> bool:
+def _differ(first: str, second: str) -> bool:
     try:
-        return Version(one) != Version(other)
+        return Version(first) != Version(second)
     except InvalidVersion:
         return False
 

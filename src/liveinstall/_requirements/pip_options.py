@@ -138,7 +138,7 @@ class _Refuse(argparse.Action):
     """Refuses an option, with the alternative."""
 
     def __call__(self, parser: argparse.ArgumentParser, _: Any, __: Any, option: str | None = None) -> None:
-        parser.error(f"{option} is not possible here: {self.const}")
+        parser.error(f"{option} is not supported: {self.const}")
 
 
 class _RequireVirtualenv(argparse.Action):
@@ -190,14 +190,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_pip_options(parser)
 
 
-def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, Any]:
+def parse_words(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     """Parse arguments with options among the requirements; after `--` all are requirements.
 
     `--` is handled here because argparse loses its position in `parse_intermixed_args()`.
 
     Args:
         parser: A parser with these options.
-        words: The arguments.
+        arguments: The arguments.
 
     Returns:
         The keyword arguments of `install()`.
@@ -205,13 +205,13 @@ def parse_words(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[s
     Raises:
         ValueError: An argument is invalid; or another error that the parser's `error()` raises.
     """
-    end = list(words).index("--") if "--" in words else len(words)
-    options = vars(parser.parse_intermixed_args(_with_merged_binary_options(words[:end])))
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    options = vars(parser.parse_intermixed_args(_with_merged_binary_options(arguments[:end])))
     options.pop(IDLE, None)
-    for argument in words[end + 1 :]:
+    for argument in arguments[end + 1 :]:
         if argument.startswith("-"):
             parser.error(f"{argument!r} is not a requirement")
-    return {**options, "requirements": [*options["requirements"], *words[end + 1 :]]}
+    return {**options, "requirements": [*options["requirements"], *arguments[end + 1 :]]}
 
 
 def _with_merged_binary_options(arguments: Sequence[str]) -> list[str]:
@@ -245,11 +245,11 @@ class _PipCommandParser(argparse.ArgumentParser):
         raise ValueError(message)
 
 
-def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
+def parse_pip_command(arguments: Sequence[str]) -> dict[str, Any]:
     """Parse the arguments of a literal `pip install` command.
 
     Args:
-        words: The arguments after `install`.
+        arguments: The arguments after `install`.
 
     Returns:
         The keyword arguments of `install()`.
@@ -261,14 +261,14 @@ def parse_pip_command(words: Sequence[str]) -> dict[str, Any]:
     add_options(parser)
     parser.add_argument("--timeout", action=_Pass, default=argparse.SUPPRESS)
     parser.add_argument(*_PASTED_FLAGS, dest=IDLE, action="count", default=argparse.SUPPRESS)
-    return parse_words(parser, words)
+    return parse_words(parser, arguments)
 
 
-def parse_pip_removal(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def parse_pip_removal(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Parse the arguments of a literal `pip uninstall` command.
 
     Args:
-        words: The arguments after `uninstall`.
+        arguments: The arguments after `uninstall`.
 
     Returns:
         The names, and the paths of requirements files.
@@ -280,7 +280,7 @@ def parse_pip_removal(words: Sequence[str]) -> tuple[list[str], list[str]]:
     parser.add_argument("names", nargs="*")
     parser.add_argument("-r", "--requirement", dest="files", action="append", default=[])
     add_idle_options(parser, "-y", "--yes", "--break-system-packages", *_PASTED_FLAGS)
-    namespace = parser.parse_intermixed_args(words)
+    namespace = parser.parse_intermixed_args(arguments)
     return namespace.names, namespace.files
 
 

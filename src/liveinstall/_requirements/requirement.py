@@ -87,13 +87,13 @@ def wrong(what: str, text: object, *, todo: str = "") -> RequirementError:
     return RequirementError(redact(what), todo=redact(todo), requirement=redact(text_of(text)))
 
 
-def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
+def parse_requirement(requirement: RequirementLike) -> ParsedRequirement | None:
     """Parse one requirement.
 
     As in pip, a string is a path if it contains a separator, begins with a dot, or has the extension of an archive.
 
     Args:
-        given: A PEP 508 string, a Requirement, a URL or a path.
+        requirement: A PEP 508 string, a Requirement, a URL or a path.
 
     Returns:
         The requirement; None if its marker does not apply to this interpreter.
@@ -101,8 +101,8 @@ def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
     Raises:
         RequirementError: It is invalid, or the path does not exist.
     """
-    text = checked_text(given).strip()
-    if isinstance(given, os.PathLike):
+    text = checked_text(requirement).strip()
+    if isinstance(requirement, os.PathLike):
         return _path(text)
     if _URL.match(text) and not _NAMED.match(text):
         bare, applies = _without_marker(text)
@@ -113,11 +113,11 @@ def parse_requirement(given: RequirementLike) -> ParsedRequirement | None:
     return _named(text)
 
 
-def parse_editable(given: RequirementLike) -> ParsedRequirement:
+def parse_editable(requirement: RequirementLike) -> ParsedRequirement:
     """Parse an editable requirement.
 
     Args:
-        given: A directory, its `file:` URL, or the URL of a repository with a name.
+        requirement: A directory, its `file:` URL, or the URL of a repository with a name.
 
     Returns:
         The requirement.
@@ -125,7 +125,7 @@ def parse_editable(given: RequirementLike) -> ParsedRequirement:
     Raises:
         RequirementError: It is none of these.
     """
-    text = text_of(given).strip()
+    text = text_of(requirement).strip()
     named = _NAMED.match(text)
     url = named[3] if named else text
     if _VCS.match(url):

@@ -117,9 +117,9 @@ class Child:
         deadline = None if timeout is None else time.monotonic() + timeout
         output: list[str] = []
         while True:
-            left = _GRACE if deadline is None else min(max(deadline - time.monotonic(), 0), _GRACE)
+            remaining = _GRACE if deadline is None else min(max(deadline - time.monotonic(), 0), _GRACE)
             try:
-                line = lines.get(timeout=left)
+                line = lines.get(timeout=remaining)
             except Empty:
                 if self._process.poll() is not None:
                     return "".join(output)  # a descendant continues to run and has the pipe open

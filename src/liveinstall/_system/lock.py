@@ -101,11 +101,11 @@ def _acquire(lock: BaseFileLock, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         check()
-        left = deadline - time.monotonic()
+        remaining = deadline - time.monotonic()
         try:
-            lock.acquire(timeout=max(min(left, _SLICE), 0))
+            lock.acquire(timeout=max(min(remaining, _SLICE), 0))
         except Timeout:
-            if left <= _SLICE:
+            if remaining <= _SLICE:
                 raise
         else:
             return

@@ -27,11 +27,11 @@ def user() -> int:
     return os.geteuid() if _HAS_USERS else 0
 
 
-def keeps_apart(about: os.stat_result) -> bool:
+def keeps_apart(status: os.stat_result) -> bool:
     """Whether only root and this user can rename this user's entries of a directory with this status."""
     if not _HAS_USERS:
         return True
-    return about.st_uid in _trusted() and (bool(about.st_mode & S_ISVTX) or _is_closed(about))
+    return status.st_uid in _trusted() and (bool(status.st_mode & S_ISVTX) or _is_closed(status))
 
 
 def reached(path: str) -> os.stat_result | None:
@@ -51,8 +51,8 @@ def reached(path: str) -> os.stat_result | None:
 
 def is_private(path: str) -> bool:
     """Whether a path is a directory of this user that no other user can write to or replace."""
-    about = reached(path)
-    return about is not None and S_ISDIR(about.st_mode) and (not _HAS_USERS or _is_mine(about))
+    status = reached(path)
+    return status is not None and S_ISDIR(status.st_mode) and (not _HAS_USERS or _is_mine(status))
 
 
 def make_private(path: str) -> None:
@@ -86,8 +86,8 @@ def read_private(path: str) -> bytes:
     """
     handle = os.open(path, _OPEN | getattr(os, "O_BINARY", 0))
     with open(handle, "rb") as stream:
-        about = os.fstat(handle)
-        if not S_ISREG(about.st_mode) or (_HAS_USERS and not _is_mine(about)):
+        status = os.fstat(handle)
+        if not S_ISREG(status.st_mode) or (_HAS_USERS and not _is_mine(status)):
             raise PermissionError(errno.EPERM, "it is not a regular file of this user that is closed to others", path)
         return stream.read()
 
@@ -140,14 +140,14 @@ def _trusted() -> set[int]:
     return {0, user(), os.stat(os.sep).st_uid}
 
 
-def _is_mine(about: os.stat_result) -> bool:
-    return about.st_uid == user() and not about.st_mode & (_GROUP | _OTHERS)
+def _is_mine(status: os.stat_result) -> bool:
+    return status.st_uid == user() and not status.st_mode & (_GROUP | _OTHERS)
 
 
-def _is_closed(about: os.stat_result) -> bool:
-    if about.st_mode & _OTHERS:
+def _is_closed(status: os.stat_result) -> bool:
+    if status.st_mode & _OTHERS:
         return False
-    return not about.st_mode & _GROUP or _is_alone_in(about.st_gid)
+    return not status.st_mode & _GROUP or _is_alone_in(status.st_gid)
 
 
 def _is_alone_in(group: int) -> bool:
@@ -163,39 +163,40 @@ def _is_alone_in(group: int) -> bool:
 
 
 def _reached(path: str) -> os.stat_result | None:
-    reached_path, about, links = os.sep, os.lstat(os.sep), 0
-    left = path.split(os.sep)[::-1]
-    while left:
-        part = left.pop()
+    reached_path, status, links = os.sep, os.lstat(os.sep), 0
+    remaining = path.split(os.sep)[::-1]
+    while remaining:
+        part = remaining.pop()
         if part in ("", os.curdir):
             continue
         if part == os.pardir:  # in the target of a link
             reached_path = os.path.dirname(reached_path)
-            about = os.lstat(reached_path)
+            status = os.lstat(reached_path)
             continue
-        if not keeps_apart(about):
+        if not keeps_apart(status):
             return None
         reached_path = os.path.join(reached_path, part)
-        about = os.lstat(reached_path)
-        if about.st_uid not in _trusted():
+        status = os.lstat(reached_path)
+        if status.st_uid not in _trusted():
             return None
-        if S_ISLNK(about.st_mode):
+        if S_ISLNK(status.st_mode):
             links += 1
             if links > _MAX_LINKS:
                 return None
             target = os.readlink(reached_path)
-            left += target.split(os.sep)[::-1]
+            remaining += target.split(os.sep)[::-1]
             reached_path = os.sep if os.path.isabs(target) else os.path.dirname(reached_path)
-            about = os.lstat(reached_path)
-    return about
+            status = os.lstat(reached_path)
+    return status
 
 
 def _make(path: str) -> None:
     parent = os.path.dirname(path)
     if parent != path and not os.path.lexists(parent):
         _make(parent)
-    about = reached(parent)
-    if about is None or not keeps_apart(about):  # root may run Python in another user's home, and creates nothing there
+    status = reached(parent)
+    # Root may run Python in another user's home, and must not create anything there.
+    if status is None or not keeps_apart(status):
         raise PermissionError(errno.EPERM, "other users could replace what is created in it", parent)
     try:  # noqa: SIM105  importing contextlib would slow down each start by 4 ms
         os.mkdir(path, 0o700)

@@ -99,7 +99,7 @@ def _is_not_python(path: str) -> bool:
 
 
 def run_captured(
-    words: Sequence[str],
+    command: Sequence[str],
     variables: Mapping[str, str],
     *,
     stdin: str = "",
@@ -113,7 +113,7 @@ def run_captured(
     are killed.
 
     Args:
-        words: The command line.
+        command: The command line.
         variables: The environment variables.
         stdin: The text for its standard input.
         timeout: In seconds; None for no limit.
@@ -130,7 +130,7 @@ def run_captured(
     pipe = subprocess.PIPE
     try:
         child = subprocess.Popen(
-            words,
+            command,
             env=variables,
             cwd=cwd,
             stdin=pipe,
@@ -217,12 +217,12 @@ def _encoding() -> str:
 
 
 def start_in_foreground(
-    words: Sequence[str], variables: Mapping[str, str] | None = None, handles: Sequence[int] = ()
+    command: Sequence[str], variables: Mapping[str, str] | None = None, handles: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """Start a program with this process's streams; wait for it with `exit_status()`.
 
     Args:
-        words: The command line.
+        command: The command line.
         variables: Its environment variables; None for those of this process.
         handles: File descriptors that it inherits (POSIX).
 
@@ -232,14 +232,14 @@ def start_in_foreground(
     Raises:
         OSError: It cannot be started.
     """
-    return subprocess.Popen(words, env=variables, pass_fds=tuple(handles))
+    return subprocess.Popen(command, env=variables, pass_fds=tuple(handles))
 
 
-def run_in_foreground(words: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:
+def run_in_foreground(command: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:
     """Run a program with this process's streams.
 
     Args:
-        words: The command line.
+        command: The command line.
         variables: The environment variables.
         handles: File descriptors that it inherits (POSIX).
 
@@ -250,7 +250,7 @@ def run_in_foreground(words: Sequence[str], variables: Mapping[str, str], handle
         TrialError: It cannot be started.
     """
     try:
-        child = start_in_foreground(words, variables, handles)
+        child = start_in_foreground(command, variables, handles)
     except OSError as error:
         raise TrialError(f"the program could not be started: {error}.") from error
     return exit_status(child)

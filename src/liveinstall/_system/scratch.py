@@ -73,8 +73,8 @@ def sweep(parent: str, prefix: str) -> None:
         prefix: The beginning of their names.
     """
     with suppress(OSError):
-        about = reached(parent)
-        if about is None or not keeps_apart(about):
+        status = reached(parent)
+        if status is None or not keeps_apart(status):
             return
         for entry in os.scandir(parent):
             with suppress(OSError):
@@ -128,7 +128,7 @@ def _temporary() -> str:
             and os.access(_MEMORY, os.W_OK | os.X_OK)
             and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC
         ):
-            about = reached(_MEMORY)
-            if about is not None and keeps_apart(about):
+            status = reached(_MEMORY)
+            if status is not None and keeps_apart(status):
                 return _MEMORY
     return tempfile.gettempdir()

@@ -91,7 +91,7 @@ def sweep(site: str, note: Path | None = None) -> None:
             note.unlink()
 
 
-def note_elsewhere(directory: str, name: str, place: str) -> None:
+def note_elsewhere(directory: str, name: str, elsewhere: str) -> None:
     """Add a directory elsewhere to a work directory, so that `sweep()` removes it, too.
 
     On disk before: no reference to it; the commit point is the link.
@@ -99,14 +99,14 @@ def note_elsewhere(directory: str, name: str, place: str) -> None:
     Args:
         directory: The work directory or a subdirectory of it, absolute.
         name: A name for the link.
-        place: The other directory, absolute.
+        elsewhere: The other directory, absolute.
 
     Raises:
         OSError: The link cannot be made.
     """
     token = os.urandom(16).hex()
-    write_private(os.path.join(place, _MARK), token.encode())
-    os.symlink(place, os.path.join(directory, f"elsewhere-{name}-{token}"))
+    write_private(os.path.join(elsewhere, _MARK), token.encode())
+    os.symlink(elsewhere, os.path.join(directory, f"elsewhere-{name}-{token}"))
 
 
 def encode(directory: str, token: str) -> str:

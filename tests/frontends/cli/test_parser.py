@@ -147,9 +147,9 @@ def test_what_pip_understands_is_handed_to_it():
 )
 def test_what_is_not_possible_is_refused_with_what_to_use_instead(words):
     option = words.partition("=")[0].split()[0]
-    with pytest.raises(UsageError, match=f"^{option} is not possible here: .{{20}}"):
+    with pytest.raises(UsageError, match=f"^{option} is not supported: .{{20}}"):
         parse(["install", *words.split(), "rich"])
-    with pytest.raises(ValueError, match=f"^{option} is not possible here: "):
+    with pytest.raises(ValueError, match=f"^{option} is not supported: "):
         parse_pip_command([*words.split(), "rich"])
 
 

@@ -118,8 +118,8 @@ def _inputs(uv: str, arguments: Sequence[str], view: View, variables: Mapping[st
     for info in view.here:
         with suppress(OSError):  # the same version may have been installed again, from another source
             stamps.append(os.stat(info).st_mtime_ns)
-    kept = {name: value for name, value in variables.items() if name != HOLD or view.parts or view.hidden}
-    return uv, list(arguments), view, kept, stamps
+    relevant = {name: value for name, value in variables.items() if name != HOLD or view.parts or view.hidden}
+    return uv, list(arguments), view, relevant, stamps
 
 
 def _lock(handle: int) -> None:
@@ -130,8 +130,8 @@ def _lock(handle: int) -> None:
 
 def _is_usable(memory: str) -> bool:
     """Whether this user can create directories there that no other user can replace."""
-    about = reached(memory)
-    return about is not None and keeps_apart(about) and os.access(memory, os.W_OK)
+    status = reached(memory)
+    return status is not None and keeps_apart(status) and os.access(memory, os.W_OK)
 
 
 def _sweep(memory: str) -> None:
