@@ -24,6 +24,36 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 # As a user has it: nothing of the caller's Python settings.
 CLEAN = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPATH": None, "PYTHONHOME": None}
 
+# Integration tests that choose their own interpreter, or take long: run on one Python only.
+ONCE = [
+    "browser",
+    "completion",
+    "engines",
+    "foreign_changes",
+    "hints",
+    "holds",
+    "hostile",
+    "hosts",
+    "left_behind",
+    "misbehaving_sources",
+    "notebooks",
+    "overlaps",
+    "places",
+    "plugins",
+    "previous_version",
+    "progress",
+    "real_upgrades",
+    "reliability",
+    "removals",
+    "repair",
+    "requests",
+    "restart",
+    "secrets",
+    "server",
+    "terminals",
+    "undo",
+]
+
 SPREAD = ("-n", "auto", "--dist", "loadfile")  # over all cores; the tests of a file share their environments
 
 
@@ -56,12 +86,13 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Unit tests: offline, on small wheels of their own, with coverage of both sides of each branch."""
+    """Unit tests: offline, on small wheels of their own; on one Python with branch coverage, which takes time."""
     _groups(session, "test")
     session.install("-e", ".")
-    # Only the tests' own processes are counted: the command line, the session and pip's child run in children of them.
-    counted = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
-    session.run("pytest", "-n", "auto", *counted, *session.posargs, env=CLEAN)
+    # Coverage includes only the tests' own processes; the command line and pip's child run in children of them.
+    coverage = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
+    measured = coverage if session.python == NEWEST_COMMON else ()
+    session.run("pytest", "-n", "auto", *measured, *session.posargs, env=CLEAN)
 
 
 @nox.session(python=PYTHONS)
@@ -69,23 +100,7 @@ def integration(session: nox.Session) -> None:
     """Real pip, real wheels from the index, real processes; what names its own Python, or takes long, once."""
     _groups(session, "integration")
     session.install(".")
-    once = (
-        *("browser", "completion", "engines", "foreign_changes", "hints", "holds", "hostile", "hosts", "left_behind"),
-        *("misbehaving_sources", "notebooks", "places", "plugins", "previous_version", "progress", "real_upgrades"),
-        *(
-            "overlaps",
-            "reliability",
-            "removals",
-            "repair",
-            "requests",
-            "restart",
-            "secrets",
-            "server",
-            "terminals",
-            "undo",
-        ),
-    )
-    left = ["browser"] if session.python == NEWEST_COMMON else once  # the browser has a session of its own
+    left = ["browser"] if session.python == NEWEST_COMMON else ONCE  # the browser has a session of its own
     rest = [f"--ignore=integration/test_{name}.py" for name in left]
     session.run("pytest", "integration", *SPREAD, "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
 

@@ -28,16 +28,16 @@ import sys
 from pathlib import Path
 from liveinstall._transactions import companions
 from liveinstall._environment.target import find_target
-from liveinstall._sidebyside.registry import index_builder, files
+from liveinstall._sidebyside.registry import files, index_builder
 from liveinstall._sidebyside.store.store import Store
 site = find_target().site
 store = Store.default(site)
 found = [store.add(wheel) for wheel in sorted(Path(sys.argv[1]).glob("*.whl"))]
-indexing.write_tables([entry.path for entry in found], store.path)
+index_builder.write_tables([entry.path for entry in found], store.path)
 rows = [(entry.name, entry.version, entry.path) for entry in found]
 for name, part in (("few", [row for row in rows if row[0].startswith("many")]), ("all", rows)):
-    registries.write(site, name, indexing.registry_of(part, store.path))
-registries.enable(site, on=True)
+    files.write(site, name, index_builder.registry_of(part, store.path))
+files.enable(site, on=True)
 """
 _REQUIRE = """
 import time, sys

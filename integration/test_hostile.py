@@ -26,5 +26,5 @@ def test_real_wheels_of_unusual_forms_pass(tmp_path: Path) -> None:
     )
     fine, refused, notes = check_all(sorted(tmp_path.glob("*.whl")))
     assert (missing, refused, fine.total()) == ([], [], 4)
-    assert "wheel: wheel-0.22.0.data/scripts/wheel gives way to the command of the same name" in notes
+    assert "wheel: wheel-0.22.0.data/scripts/wheel is replaced by the command of the same name" in notes
     assert len([note for note in notes if "every start" in note]) == 2

@@ -134,3 +134,21 @@ print(json.dumps([init.owner, init.others, init.kept, len(done.overlaps) > 0, li
     assert run(place, "import typer; print(json.dumps(typer.__version__))") == "0.12.0"
     run(place, "li.uninstall('typer-slim'); print('[]')")
     assert run(place, "import typer; print(json.dumps([typer.__version__, len(li.doctor())]))") == ["0.11.1", 0]
+
+
+def test_a_linked_environment_takes_distributions_that_share_files(place: Environment, tmp_path: Path) -> None:
+    told = run(
+        place,
+        f"""
+home = li.homes.create({str(tmp_path / "linked")!r}, *{_BACKPORTS!r})
+(overlap,) = home.overlaps
+try:
+    li.homes.create({str(tmp_path / "strict")!r}, *{_BACKPORTS!r}, overlap="refuse")
+except li.errors.FileConflictError as error:
+    print(json.dumps([os.path.basename(overlap.path), overlap.path.startswith(home.path), os.path.exists(home.python)]))
+""",
+    )
+    assert told == ["__init__.py", True, True]
+    code = "import backports.tempfile, backports.functools_lru_cache; print('both')"
+    assert subprocess.check_output([tmp_path / "linked/bin/python", "-c", code], text=True) == "both\n"
+    assert not (tmp_path / "strict").exists()

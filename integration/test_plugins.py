@@ -45,7 +45,8 @@ def test_a_version_that_fits_what_is_loaded_is_preferred_on_request(old_numpy: C
     assert "numpy" not in preferred["now"] and {"contourpy", "numba"} <= set(preferred["now"])
     if "numpy" in plain["waiting"]:
         assert any(
-            "numpy stays at 1.26.4, which is loaded; the newest that fits is" in note for note in preferred["notes"]
+            "numpy stays at 1.26.4, which is loaded; the newest compatible version is" in note
+            for note in preferred["notes"]
         )
 
 

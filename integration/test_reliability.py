@@ -9,7 +9,7 @@ import pytest
 
 from integration.reports import hostile_wheels as hostile_table
 from integration.reports.reliability import calls, crowds, kills, others, others_crowds, power, sections
-from integration.reports.reliability.bench import Bench, workbench
+from integration.reports.reliability.bench import SHARED, Bench, workbench
 from integration.reports.reliability.kills import Count, Judge, Options
 from integration.reports.reliability.page import Figures, render
 from integration.reports.reliability.phases import PHASES, prepare_halves
@@ -45,6 +45,13 @@ def assert_whole(count: Count) -> None:
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
 def test_a_kill_before_a_system_call_leaves_old_or_new(halves: Bench, phase) -> None:
     assert_whole(kills.sweep(halves, Judge(halves), phase, _SIZES.options))
+
+
+@_traced
+def test_a_kill_while_files_are_handed_over_leaves_old_or_new() -> None:
+    with workbench(SHARED) as bench:
+        for count in sections.shared_files(_SIZES, bench, Judge(bench)):
+            assert_whole(count)
 
 
 @_traced

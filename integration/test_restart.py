@@ -159,8 +159,7 @@ def test_a_users_own_handler_of_exceptions_and_other_errors_stay(kernel):
     kernel.run("from liveinstall._frontends.restart import kernel as r; import os; r._replace = lambda *_: None")
     asked = kernel.send(GO)
     assert kernel.reply(asked)["status"] == "error"
-    asked = kernel.send("raise ValueError")
-    kernel.reply(asked)
+    asked, _ = kernel.execute("raise ValueError")
     kernel.until(lambda message: message["msg_type"] == "stream")
     assert [message["content"]["text"] for message in kernel.said("stream", asked)] == ["mine\n"]
     assert kernel.run("print(r._Leave in get_ipython().custom_exceptions)") == "False\n"

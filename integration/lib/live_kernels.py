@@ -41,13 +41,20 @@ class Kernel:
                 return dict(message["content"])
         raise TimeoutError(to)
 
+    def execute(self, code: str) -> tuple[str, dict[str, Any]]:
+        """Run a cell; its message id and the reply. Sent again while the kernel aborts cells, just after an error."""
+        end = time.monotonic() + _WAIT
+        while time.monotonic() < end:
+            message_id = self.send(code)
+            reply = self.reply(message_id)
+            if reply["status"] != "aborted":
+                return message_id, reply
+            time.sleep(0.2)
+        raise TimeoutError(code)
+
     def run(self, code: str) -> str:
         """What a cell printed; it must have succeeded."""
-        asked = self.send(code)
-        reply = self.reply(asked)
-        if reply["status"] == "aborted":  # it came too soon after an error
-            time.sleep(0.2)
-            return self.run(code)
+        asked, reply = self.execute(code)
         assert reply["status"] == "ok", "\n".join(reply.get("traceback", [str(reply)]))
         self.until(lambda message: _is_idle(message, asked))
         return "".join(m["content"]["text"] for m in self.said("stream", asked))

@@ -113,7 +113,7 @@ def real_block() -> str:
 
 def _words(fine: Counter[str], refused: list[str], notes: list[str], size: int) -> str:
     at_start = sorted(note.split()[1] for note in notes if note.endswith("start of Python"))
-    giving_way = sorted(note.split()[1] for note in notes if "gives way" in note)
+    giving_way = sorted(note.split()[1] for note in notes if "is replaced by the command" in note)
     return f"""\
 <!-- real wheels -->
 ## Real wheels

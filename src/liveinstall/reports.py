@@ -55,6 +55,7 @@ class Home(Shown):
         version: The exact version of Python that it was created for, such as "3.12.1".
         distributions: The (name, version) of each distribution in it.
         requests: The requirements that it was created for.
+        overlaps: The files that several of its distributions contain with different contents; known at its creation.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Home(Shown):
     version: str
     distributions: tuple[tuple[str, str], ...] = ()
     requests: tuple[str, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from liveinstall.reports import Past
 from liveinstall.results import Change, Origin, Pending, Plan, Result, Timing
 
 UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
-NEW = Change("rich", None, "15.0", Timing.NOW, "it is new here")
+NEW = Change("rich", None, "15.0", Timing.NOW, "new")
 
 
 def test_a_result_tells_what_happened_what_waits_why_and_what_to_do():
     text = show(Result(installed=(NEW,), staged=(UP,), notes=("x is yanked",)))
     assert text == (
         "Installed, ready to import:\n"
-        "  rich 15.0  it is new here\n"
+        "  rich 15.0  new\n"
         "Staged for the next start of Python:\n"
         "  numpy 1.26.4 -> 2.2.6  numpy is imported here\n"
         "Note: x is yanked.\n"

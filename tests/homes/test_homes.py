@@ -42,7 +42,9 @@ def store(tmp_path):
 
 @pytest.fixture
 def make(store, tmp_path):
-    return lambda *requirements, path="home": homes.create(tmp_path / path, *requirements, store=store.path)
+    return lambda *requirements, path="home", **options: homes.create(
+        tmp_path / path, *requirements, store=store.path, **options
+    )
 
 
 def python(home, *arguments, **variables):
@@ -136,7 +138,7 @@ def test_a_script_that_is_not_pythons_runs_itself(make, store, tmp_path):
     assert homes.run(home.path, script="entry").ok
 
 
-def test_two_distributions_with_the_same_script_are_refused_unless_it_is_the_same(store, make, tmp_path):
+def test_of_two_distributions_with_a_different_script_the_last_one_has_it(store, make, tmp_path):
     wheels = tmp_path / "wheels"
     raw = {"raw-1.0.data/scripts/tool": "#!/bin/sh\n"}
     data = {"place-1.0.data/data/bin/tool": "#!/bin/sh\n"}
@@ -145,15 +147,21 @@ def test_two_distributions_with_the_same_script_are_refused_unless_it_is_the_sam
     store.add(make_wheel(wheels, "two", "1.0", {"two.py": ""}, scripts={"tool": "sys:intern"}))
     store.add(make_wheel(wheels, "raw", "1.0", raw))
     store.add(make_wheel(wheels, "place", "1.0", data))
-    make("one", "same")
-    for names in (("one", "two"), ("one", "raw"), ("one", "place")):
+    assert make("one", "same").overlaps == ()
+    for first, second in (("one", "two"), ("one", "raw"), ("one", "place")):
         with pytest.raises(FileConflictError, match="a different .*(bin|scripts)/tool"):
-            make(*names, path="other")
-    assert not (tmp_path / "other").exists()
+            make(first, second, path="other", overlap="refuse")
+        assert not (tmp_path / "other").exists()
+        home = make(first, second, path=f"{first}-{second}")
+        tool = Path(home.path, "bin/tool")
+        (overlap,) = home.overlaps
+        assert overlap.path == str(tool) and {overlap.owner, *overlap.others} == {first, second}
+        text = {"one": "exit", "two": "intern", "raw": "#!/bin/sh", "place": "#!/bin/sh"}[overlap.owner]
+        assert text in tool.read_text()
 
 
 def test_what_cannot_be_read_of_the_store_is_a_typed_error(make, monkeypatch):
-    def fail(*_):
+    def fail(*_, **options):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(create, "_tree", fail)
@@ -314,15 +322,31 @@ def test_a_place_that_is_taken_is_refused_and_stays_as_it_is(make, tmp_path):
         homes.run(home.path, "pass")
 
 
-def test_two_distributions_with_the_same_file_are_refused_unless_it_is_the_same(store, make, tmp_path):
+def test_of_two_distributions_with_a_different_file_the_one_that_needs_the_other_has_it(store, make, tmp_path):
     wheels = tmp_path / "wheels"
     store.add(make_wheel(wheels, "one", "1.0", {"one.py": "", "same.py": "x = 1\n"}))
     store.add(make_wheel(wheels, "two", "1.0", {"two.py": "", "same.py": "x = 1\n"}))
-    store.add(make_wheel(wheels, "three", "1.0", {"three.py": "", "same.py": "x = 3\n"}))
-    make("one", "two")
+    store.add(make_wheel(wheels, "aaa", "1.0", {"aaa.py": "", "same.py": "x = 3\n"}, requires=("one",)))
+    store.add(make_wheel(wheels, "zzz", "1.0", {"zzz.py": "", "same.py": "x = 4\n"}))
+    store.add(make_wheel(wheels, "needs-zzz", "1.0", {"same.py": "x = 5\n"}, requires=("zzz",)))
+    store.add(make_wheel(wheels, "odd", "1.0", {"same.py/__init__.py": ""}))
+    assert make("one", "two").overlaps == ()
     with pytest.raises(FileConflictError, match=r"same\.py"):
-        make("one", "three", path="other")
+        make("one", "aaa", path="other", overlap="refuse")
+    with pytest.raises(FileConflictError, match=r"same\.py"):
+        make("one", "odd", path="other")
     assert not (tmp_path / "other").exists() and [*tmp_path.glob(".other*")] == []
+    for last, first, x in (("aaa", "one", 3), ("needs-zzz", "zzz", 5)):
+        home = make(last, path=f"of-{last}")
+        (overlap,) = home.overlaps
+        assert (overlap.owner, overlap.others, overlap.kept) == (last, (first,), (first,))
+        assert python(home, "-c", "import same; print(same.x)").stdout == f"{x}\n"
+        assert "Overlap: " in str(home) and f" is {last}'s; the file of {first} is kept" in str(home)
+    assert store_text(store, "one", "same.py") == "x = 1\n"
+
+
+def store_text(store, name, path):
+    return next(Path(store.path).glob(f"{name}-*/{path}")).read_text()
 
 
 def test_many_makers_of_one_place_make_one_home(store, tmp_path):

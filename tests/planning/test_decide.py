@@ -117,7 +117,7 @@ def test_the_reasons_read_like_sentences():
     reasons = {c.name: c.reason for c in decide(changes, Situation(before, after, {"numpy": "numpy is imported here"}))}
     assert reasons == {
         "numpy": "numpy is imported here",
-        "pandas": "it needs numpy 2.2, which waits",
+        "pandas": "it depends on numpy 2.2, which is pending",
         "tool": "app 1 requires tool<2",
     }
     assert conflicts(changes, Situation(before, after)) == ("app 1 requires tool<2, but tool will be 2",)
@@ -140,7 +140,7 @@ def test_what_a_waiting_distribution_may_import_late_waits_with_it():
         "core": "restart",
         "new": "now",
     }
-    assert decided[1].reason == "starlette waits and may still import it"
+    assert decided[1].reason == "starlette is pending, and its old version may still import it"
 
 
 def test_extras_are_followed():

@@ -205,7 +205,7 @@ def test_what_would_replace_a_file_of_what_is_loaded_waits():
         before, {**before, "b": Node("1", ())}, {"a": "a is imported here"}, overlaps={"b": frozenset("a")}
     )
     (found,) = decide((change("b"),), situation)
-    assert found.timing is Timing.RESTART and found.reason == "it has files of a: a is imported here"
+    assert found.timing is Timing.RESTART and found.reason == "it shares files with a: a is imported here"
 
 
 def test_code_that_moves_waits_with_what_it_moves_from():

@@ -119,8 +119,8 @@ def test_a_conflict_is_refused_with_the_chain_of_who_required_what(world):
     kind, name, told, chains = refused(world, "li.require('both')")
     assert (kind, name) == ("ActivationError", "alpha")
     assert chains == [
-        ["both was asked for", "both 1.0 requires old", "old 1.0 requires alpha<2"],
-        ["both was asked for", "both 1.0 requires needs-new", "needs-new 1.0 requires alpha>=2"],
+        ["both was requested", "both 1.0 requires old", "old 1.0 requires alpha<2"],
+        ["both was requested", "both 1.0 requires needs-new", "needs-new 1.0 requires alpha>=2"],
     ]
     assert "Nothing was activated." in told and 'run --with "both"' in told
 

@@ -56,8 +56,8 @@ def test_a_conflict_names_who_required_what_from_the_request_on():
     with pytest.raises(ResolutionImpossible) as caught:
         solve(["top"], offers)
     assert str(caught.value) == (
-        "top was asked for, top 1.0 requires left, left 1.0 requires deep<2; "
-        "top was asked for, top 1.0 requires right, right 1.0 requires deep>=2"
+        "top was requested, top 1.0 requires left, left 1.0 requires deep<2; "
+        "top was requested, top 1.0 requires right, right 1.0 requires deep>=2"
     )
     assert caught.value.name == "deep" and not caught.value.is_missing
 
@@ -66,7 +66,7 @@ def test_what_is_missing_is_named_with_who_needs_it():
     with pytest.raises(ResolutionImpossible) as caught:
         solve(["a"], world(a={"1.0": ("gone>=3",)}, gone={"1.0": ()}))
     assert caught.value.is_missing and caught.value.name == "gone"
-    assert str(caught.value) == "a was asked for, a 1.0 requires gone>=3"
+    assert str(caught.value) == "a was requested, a 1.0 requires gone>=3"
 
 
 def test_extras_and_markers_count_wherever_they_are_asked_for():

@@ -11,7 +11,7 @@ from importlib.util import cache_from_source
 
 import pytest
 
-from liveinstall._staging._compile_child import _AT_ONCE, _IMPORT, Compiler, imports, matches
+from liveinstall._staging._compile_child import _IMPORT, _TOP_LEVEL, Compiler, imports, matches
 from liveinstall._staging.bytecode import BytecodeCompiler
 
 
@@ -42,7 +42,7 @@ def compiled(part, files):
 
 def test_top_level_imports_are_followed():
     text = "from .a import x\nfrom ..up import y\nimport pkg.sub.deep as d, os\n    from . import late\n"
-    assert list(imports(f"\n{text}", "pkg/mod/__init__.py", _AT_ONCE)) == [
+    assert list(imports(f"\n{text}", "pkg/mod/__init__.py", _TOP_LEVEL)) == [
         "pkg",
         "pkg/mod",
         "pkg/mod/a",

@@ -69,7 +69,7 @@ def test_what_real_wheels_do_too_is_shown_and_not_refused(world, tmp_path, kind)
     root, install = world
     (note,) = install(build(kind, tmp_path, outside=root))["notes"]
     assert note.startswith(kind.replace("_", "-") + ": ")
-    assert note.endswith((" runs at every start of Python", " gives way to the command of the same name"))
+    assert note.endswith((" runs at every start of Python", " is replaced by the command of the same name"))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "left out"])

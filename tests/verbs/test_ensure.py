@@ -126,7 +126,7 @@ def test_the_host_protects_what_it_needs(env, loaded):
     env.wheel("tool", "1.0", requires=("core>=2",))
     done = env.run(loaded + "li.ensure('tool', requester='two', protect=('core<2',))")
     last = done.stderr.strip().splitlines()[-1]
-    assert "ProtectedError" in last and "the host asked for core<2: core<2, and core 2.0 is installed" in last
+    assert "ProtectedError" in last and "the host asked for core<2: core<2, but core 2.0 is installed" in last
     assert env.versions() == {"core": "1.0"} and env.leftovers() == []
 
 
@@ -134,7 +134,7 @@ def test_what_the_host_does_not_have_yet_may_not_come_in_another_version(env):
     env.wheel("core", "2.0")
     env.wheel("tool", "1.0", requires=("core",))
     done = env.run("li.install('tool', protect=('core<2',))")
-    assert "ProtectedError" in done.stderr and "core<2, and core 2.0 is installed" in done.stderr
+    assert "ProtectedError" in done.stderr and "core<2, but core 2.0 is installed" in done.stderr
     assert env.versions() == {}
     env.wheel("core", "1.0")
     assert env.run("li.install('core==1.0', protect=('core<2',))").returncode == 0
@@ -199,12 +199,12 @@ def choice(env):
 def test_without_a_way_around_the_newest_is_staged_and_it_says_so(choice):
     seen = choice.json(SHOW + "import core\nshow(li.install('tool', prefer='loaded'))")
     assert seen["staged"] == ["tool 2.0", "core 1.0 -> 2.0"]
-    assert seen["notes"] == ["the versions that are loaded cannot satisfy this"]
+    assert seen["notes"] == ["the loaded versions cannot satisfy the request"]
 
 
 def test_a_request_that_had_to_wait_offers_it(choice):
     seen = choice.json(SHOW + "import core\nshow(li.install('tool'))")
-    assert seen["notes"] == ['prefer="loaded" would first try the versions that are loaded, which need no restart']
+    assert seen["notes"] == ['prefer="loaded" keeps loaded versions where possible, and may avoid the restart']
     assert choice.json(SHOW + "import core\nshow(li.install('core>=2'))")["notes"] == []
 
 

@@ -111,7 +111,7 @@ show(r)
     )
     assert sorted(name for name, *_ in seen["staged"]) == ["alpha", "gamma"]
     assert [name for name, *_ in seen["installed"]] == ["delta"]
-    assert seen["reasons"]["gamma"] == "it needs alpha 2.0, which waits"
+    assert seen["reasons"]["gamma"] == "it depends on alpha 2.0, which is pending"
     assert env.bare("import alpha, gamma; print(alpha.__version__)").stdout == "2.0\n"
 
 
@@ -178,7 +178,7 @@ def test_when_now_refuses_and_changes_nothing(env):
 def test_when_restart_makes_everything_wait(env):
     env.wheel("alpha", "1.0")
     done = env.run("print(li.install('alpha', when='restart').staged[0].reason)")
-    assert done.stdout == "you asked for it to wait\n"
+    assert done.stdout == "deferred as requested\n"
     assert env.bare("import alpha").returncode == 0
 
 
@@ -336,7 +336,7 @@ def test_what_comes_first_on_the_path_is_told(env):
     path = os.pathsep.join([str(first), env.variables()["PYTHONPATH"]])
     env.wheel("alpha", "2.0", {"alpha.py": "V = 2\n"})
     told = env.json("print(json.dumps(li.install('alpha>=2').notes))", PYTHONPATH=path)
-    assert told == [f"alpha 1.0 in {first} is first on sys.path, so imports find that"]
+    assert told == [f"alpha 1.0 in {first} comes first on sys.path, so it is still imported"]
     assert env.run("import alpha; print(alpha.V)", PYTHONPATH=path).stdout == "1\n"
     assert env.bare("import alpha; print(alpha.V)").stdout == "2\n"
 

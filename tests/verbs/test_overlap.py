@@ -138,7 +138,7 @@ def test_a_distribution_that_is_loaded_and_loses_a_file_is_touched_and_all_waits
         import both
         print(json.dumps([both.V, waits, [c.name for c in li.pending()[0].changes], done.overlaps[0].owner]))
     """)
-    assert told == ["alpha", ["it has files of alpha: alpha is imported here"], ["beta"], "beta"]
+    assert told == ["alpha", ["it shares files with alpha: alpha is imported here"], ["beta"], "beta"]
     assert env.bare("import both, beta; print(both.V)").stdout == "beta!\n"
     told = env.json("""
         import beta, alpha
@@ -148,7 +148,7 @@ def test_a_distribution_that_is_loaded_and_loses_a_file_is_touched_and_all_waits
     """)
     assert told == [["beta is imported here"], True]
     done = env.json("import alpha; print(json.dumps([c.reason for c in li.uninstall('beta').staged]))")
-    assert done == ["it has files of alpha: alpha is imported here"]
+    assert done == ["it shares files with alpha: alpha is imported here"]
     assert env.bare("import both; print(both.V)").stdout == "alpha\n"
 
 
@@ -365,7 +365,7 @@ def test_a_process_that_uses_the_one_that_loses_a_file_is_waited_for(env):
     holder = env.start("import alpha; li.hold(); print('held', flush=True); input()")
     assert holder.stdout.readline() == "held\n"
     done = env.run("print([c.reason for c in li.install('beta').staged])")
-    assert f"it has files of alpha: pid {holder.pid}" in done.stdout, done.stderr
+    assert f"it shares files with alpha: pid {holder.pid}" in done.stdout, done.stderr
     assert env.bare("import both; print(both.V)").stdout == "beta!\n"  # from the part
     assert (env.site / "both.py").read_text() == "V = 'alpha'\n"
     holder.communicate("\n")
@@ -384,7 +384,7 @@ def test_a_plan_names_the_files_of_wheels_that_are_here_and_what_would_wait(env)
             for each in (plan, dry)] + [[c.reason for c in plan.waiting], str(plan)]))
     """)
     assert told[0] == told[1] == [["both.py", "beta", ["alpha"]]]
-    assert told[2] == ["it has files of alpha: alpha is imported here"] and "both.py is beta's" in told[3]
+    assert told[2] == ["it shares files with alpha: alpha is imported here"] and "both.py is beta's" in told[3]
     told = env.json("""
         li.install("beta")
         done = li.uninstall("beta", dry_run=True)

@@ -72,7 +72,8 @@ def test_if_one_change_has_to_wait_all_wait_so_that_an_undo_is_one_transaction(e
     env.run("li.install('alpha>=2', 'beta')")
     done = env.run("import alpha; r = li.undo(); print([f'{c}: {c.reason}' for c in r.staged], r.changed, r.removed)")
     assert done.stdout == (
-        "['alpha 2.0 -> 1.0: alpha is imported here', 'beta 1.0 removed: it belongs with alpha, which waits'] True ()\n"
+        "['alpha 2.0 -> 1.0: alpha is imported here', "
+        "'beta 1.0 removed: it is applied together with alpha, which is pending'] True ()\n"
     ), done.stderr
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
     assert env.versions() == {"alpha": "1.0"}
@@ -145,7 +146,7 @@ def test_one_in_the_middle_is_undone_if_nothing_has_touched_it_since(env):
     assert done.stdout == (f"['beta 1.0'] True True False alpha was changed by {last} after {first}.\n"), done.stderr
     assert env.versions() == {"alpha": "2.0"}
     kind, what, todo = refusal(env, repr(first))
-    assert kind == "MovedOnError" and f"changed by {last}" in what and "Undo that first" in todo
+    assert kind == "MovedOnError" and f"changed by {last}" in what and f"Undo {last} first" in todo
 
 
 def test_what_pip_has_changed_since_is_left_alone(upgraded):

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from integration.lib.environments import user_variables
 
 BIG = ("alpha", "beta", "gamma", "ns-one", "ns-two")
 SMALL = ("small",)
+SHARED = ("mover", "rival")  # both bring the same path with different contents, and one file moves from rival to mover
 TEST_INSTALL = """
 status = li.status()
 done = li.install("fresh", reinstall=True)
@@ -72,7 +74,9 @@ def begin():
 
 
 def write_wheels(directory: Path, version: str) -> None:
-    """Five distributions that need each other's version: scripts, data, a namespace, a .pth file; and a small one."""
+    """Five distributions that need each other's version (scripts, data, a namespace, a .pth file), a small one, and two
+    that share files.
+    """
     text = f"V = {version!r}\n"
     own = {"1.0": "gone", "2.0": "added"}[version]
     needs = tuple(f"{name}=={version}" for name in BIG[1:])
@@ -94,6 +98,13 @@ def write_wheels(directory: Path, version: str) -> None:
     make_wheel(directory, "ns-two", version, {"ns/two.py": text, f"ns/{own}_two.py": text})
     small = {"small/__init__.py": text, f"small/{own}.py": text}
     make_wheel(directory, "small", version, small, scripts={"small-run": f"small:run{version[0]}"})
+    moved = {f"{'rival' if version == '1.0' else 'mover'}/moved.py": text, "common/moved.py": text}
+    both = {"common/__init__.py": "", "common/late.py": text}
+    mover = {**both, "mover/__init__.py": text, "common/tool.py": f"# mover\n{text}"}
+    rival = {**both, "rival/__init__.py": text, "common/tool.py": f"# rival\n{text}"}
+    (rival if version == "1.0" else mover).update(moved)
+    make_wheel(directory, "mover", version, mover, requires=(f"rival=={version}",))
+    make_wheel(directory, "rival", version, rival)
 
 
 MODULES = ("alpha", "alpha.late", "beta", "beta_inner", "gamma", "gamma_more", "ns.one", "ns.two")
@@ -248,6 +259,7 @@ def inconsistent(site: Path) -> list[str]:
     """What `pip check` and RECORD say against what lies in a site directory."""
     versions: dict[str, str] = {}
     wrong, needs = [], []
+    shared = _explained_by_two(site)
     for info in sorted(site.glob("*.dist-info")):
         name, _, version = info.name.removesuffix(".dist-info").partition("-")
         if not (info / "METADATA").is_file() or not (info / "RECORD").is_file():
@@ -257,21 +269,36 @@ def inconsistent(site: Path) -> list[str]:
             wrong.append(f"{name} twice")
         lines = (info / "METADATA").read_text(encoding="utf-8").splitlines()
         needs += [Requirement(line.partition(":")[2]) for line in lines if line.startswith("Requires-Dist:")]
-        wrong += _against_disk(info)
+        wrong += [line for path, line in _against_disk(info) if path not in shared]
     wrong += [f"needs {need}" for need in needs if versions.get(canonicalize_name(need.name), "") not in need.specifier]
     return wrong
 
 
-def _against_disk(info: Path) -> Iterator[str]:
+def _explained_by_two(site: Path) -> set[str]:
+    """The paths that two RECORDs name, and that are as one of them says."""
+    good = Counter(
+        path for info in site.glob("*.dist-info") for path in _paths(info) - {p for p, _ in _against_disk(info)}
+    )
+    named = Counter(path for info in site.glob("*.dist-info") for path in _paths(info))
+    return {path for path, count in named.items() if count > 1 and good[path]}
+
+
+def _paths(info: Path) -> set[str]:
+    with (info / "RECORD").open(encoding="utf-8", newline="") as stream:
+        return {row[0] for row in csv.reader(stream) if row}
+
+
+def _against_disk(info: Path) -> Iterator[tuple[str, str]]:
+    """The paths of a RECORD that are not as it says, each with a sentence."""
     with (info / "RECORD").open(encoding="utf-8", newline="") as stream:
         for row in csv.reader(stream):
             path = info.parent / row[0]
             if not path.exists() and not row[0].endswith(".pyc"):
-                yield f"{row[0]} is missing"
+                yield row[0], f"{row[0]} is missing"
             elif row[1]:
                 digest = hashlib.new("sha256", path.read_bytes()).digest()
                 if row[1].partition("=")[2] != _base64(digest):
-                    yield f"{row[0]} is not what its RECORD says"
+                    yield row[0], f"{row[0]} is not what its RECORD says"
 
 
 def _base64(digest: bytes) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from integration.reports.reliability.bench import BIG, IMPORT_ALL, Bench
+from integration.reports.reliability.bench import BIG, IMPORT_ALL, SHARED, Bench
 from integration.reports.reliability.phases import Phase
 from integration.reports.reliability.trace import Tracer
 
@@ -123,7 +123,8 @@ def pairs(bench: Bench, judge: Judge, options: Options, *, first: int = 1, secon
     """
     start = Tracer(bench, [bench.python, "-B", "-c", "pass"])
     bench.restore("staged")
-    count, seen = Count(f"two kills, {len(bench.names)} distributions"), set()
+    of = "shared files" if bench.names == SHARED else f"{len(bench.names)} distributions"
+    count, seen = Count(f"two kills, {of}"), set()
     for one in options.choose(start.points()[::first]):
         bench.restore("staged")
         start.kill(one)

@@ -30,7 +30,8 @@ The transaction: five distributions that need each other in the same version, up
 files, a namespace package that two of them share and a `.pth` file. After each of the tries below Python is started
 once, and must start well, import every module in one version, and find every path, mode and content wholly old or
 wholly new. (Both trees were checked by their RECORDs and requirements.) pip and uv make the same upgrade in place
-(`pip install`, `uv pip install` of the same five wheels, offline), and are judged likewise.
+(`pip install`, `uv pip install` of the same five wheels, offline), and are judged likewise. *Shared files*: two other
+distributions that both bring one path with different contents; the upgrade moves a file from one to the other.
 
 ## Killed before each file-changing system call
 
@@ -57,7 +58,7 @@ count, and the number of points differs from run to run.
 ## Errors of the disk
 
 At each file change of a phase (audit events: open for writing, rename, mkdir, rmdir, remove, chmod ...) one call fails.
-The interpreter starts with status 0, says at most one line on stderr, and `status` has the reason of what waits.
+The interpreter starts with status 0, prints at most one line on stderr, and `status` shows why a change is pending.
 
 | phase | {errors} |
 |---|{rules}

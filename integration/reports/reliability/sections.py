@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from helpers import disk_errors as faults
 from integration.lib.hostile import KINDS
 from integration.reports import hostile_wheels as hostile_table
 from integration.reports.reliability import calls, crowds, kills, others, others_crowds, power
-from integration.reports.reliability.bench import BIG, SMALL, Bench, workbench
+from integration.reports.reliability.bench import BIG, SHARED, SMALL, Bench, workbench
 from integration.reports.reliability.kills import Count, Judge, Options
 from integration.reports.reliability.phases import PHASES, prepare_halves
 
+_HANDING_OVER = ("install at once", "swap at a start", "roll back at a start", "undo at once", "swap of an undo")
 _FAILING = ("stage and publish", "install at once", "swap at a start", "roll back at a start")
 
 
@@ -65,8 +67,8 @@ SMALL_SIZES = Sizes(
 )
 
 
-def _with_bench(measure: Callable[[Bench, Judge], Any], *, small: bool = False) -> Any:
-    with workbench(SMALL if small else BIG) as bench:
+def _with_bench(measure: Callable[[Bench, Judge], Any], names: tuple[str, ...] = BIG) -> Any:
+    with workbench(names) as bench:
         return measure(bench, Judge(bench))
 
 
@@ -78,13 +80,21 @@ def phases(sizes: Sizes) -> list[Count]:
         live = replace(sizes.options, every=sizes.options.every * sizes.live)
         return [kills.sweep(bench, judge, phase, live if phase.code else sizes.options) for phase in PHASES]
 
-    return list(_with_bench(measure))
+    return [*_with_bench(measure), *_with_bench(partial(shared_files, sizes), SHARED)]
+
+
+def shared_files(sizes: Sizes, bench: Bench, judge: Judge) -> list[Count]:
+    """A kill before each system call of the phases that hand files over from one distribution to another."""
+    prepare_halves(bench)
+    live = replace(sizes.options, every=sizes.options.every * sizes.live)
+    named = [replace(phase, name=f"{phase.name}, shared files") for phase in PHASES if phase.name in _HANDING_OVER]
+    return [kills.sweep(bench, judge, phase, live if phase.code else sizes.options) for phase in named]
 
 
 def pairs(sizes: Sizes) -> list[Count]:
     """A kill of the swap, then one of its recovery."""
     found = []
-    for small, (first, second) in ((True, sizes.small), (False, sizes.pairs)):
+    for names, (first, second) in ((SMALL, sizes.small), (SHARED, sizes.pairs), (BIG, sizes.pairs)):
         options = replace(sizes.options, every=1)
 
         def measure(
@@ -92,7 +102,7 @@ def pairs(sizes: Sizes) -> list[Count]:
         ) -> Count:
             return kills.pairs(bench, judge, o, first=first, second=second)
 
-        found.append(_with_bench(measure, small=small))
+        found.append(_with_bench(measure, names))
     return found
 
 

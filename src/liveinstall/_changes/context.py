@@ -1,4 +1,4 @@
-"""The environment as one request finds it: installed distributions, pending changes, and processes that use it."""
+"""The state of the environment for one request: installed distributions, pending changes, and processes that use it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def changing(target: Target, timeout: float | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _beside(work: Callable[[], object] | None) -> Iterator[None]:
+def _in_background(work: Callable[[], object] | None) -> Iterator[None]:
     """Call `work` in a thread while the engine's child process runs."""
     if work is None:
         yield
@@ -100,16 +100,19 @@ class RequestContext:
             target: The environment's installation scheme.
             reporter: Receives the events. Default: they are discarded.
             meanwhile: Called in a thread while packages are fetched. Default: nothing.
+
+        Returns:
+            Its state.
         """
         clock = time.perf_counter()
-        others = [holder for holder in holders.holders(target.site) if not holder.mine]
-        here = installed_without_parts()
-        running_versions.remember(here)
+        other_processes = [holder for holder in holders.holders(target.site) if not holder.mine]
+        distributions = installed_without_parts()
+        running_versions.remember(distributions)
         return cls(
             target,
-            here,
+            distributions,
             PendingChanges.read(target.site),
-            others,
+            other_processes,
             reporter or Reporter(),
             clock=clock,
             meanwhile=meanwhile,
@@ -126,25 +129,33 @@ class RequestContext:
         return {name: Node(each.version, each.requires) for name, each in self.here.items()}
 
     def requested(self) -> set[str]:
-        """The installed and pending distributions that a user requested by name (REQUESTED, PEP 376)."""
+        """Return the installed and pending distributions that a user requested by name (REQUESTED, PEP 376)."""
         marked = {name for name, each in self.here.items() if os.path.exists(os.path.join(each.info, "REQUESTED"))}
-        return marked | {name for name, waits in self.waits().items() if waits.requested}
+        return marked | {name for name, pending in self.waits().items() if pending.requested}
 
     def future(self) -> dict[str, Node]:
-        """The environment after all pending changes."""
+        """Return the environment after all pending changes."""
         return future(self.before, self.waits())
 
     def after(self, request: Request, candidates: Iterable[Candidate]) -> dict[str, Node]:
-        """The environment after all pending changes and this request."""
+        """Return the environment after all pending changes and a request.
+
+        Args:
+            request: The request.
+            candidates: The distributions that the engine chose.
+
+        Returns:
+            The distributions, by name.
+        """
         return changes_for(request, candidates, self.before, self.waits())[1]
 
     def used_versions(self) -> dict[str, str]:
-        """The distributions that running processes use: name -> version."""
-        here = self.here.values()
-        return {name: self.here[name].version for name in disturbing(here, self.target, self.others)}
+        """Return the distributions that running processes use: name -> version."""
+        in_use = disturbing(self.here.values(), self.target, self.others)
+        return {name: self.here[name].version for name in in_use}
 
     def waits(self) -> dict[str, PendingNode]:
-        """The pending changes, for planning."""
+        """Return the pending changes by name, for planning."""
         pending = {}
         for name, entry in self.waiting.entries.items():
             version, about = entry.swap.new_version, entry.about
@@ -157,9 +168,9 @@ class RequestContext:
 
         Args:
             request: The request.
-            directory: An empty directory for the engine's files.
+            directory: An empty directory for the engine's files, absolute.
             engine: The engine.
-            fetch: Whether to download and build wheels too.
+            fetch: Whether to download and build wheels, too.
 
         Returns:
             The chosen distributions; empty if the request has no requirements.
@@ -170,10 +181,10 @@ class RequestContext:
         """
         check_metadata(request.names, (self.target.site, self.target.platlib))
         hidden = self.waiting.replaced(self.target.site)
-        here = installed_without_parts(hidden) if hidden else self.here
-        view = View(self.waiting.parts(self.target.site), hidden, tuple(each.info for each in here.values()))
+        remaining = installed_without_parts(hidden) if hidden else self.here
+        view = View(self.waiting.parts(self.target.site), hidden, tuple(each.info for each in remaining.values()))
         self.lap("look around")
-        with _beside(self.meanwhile if fetch else None):
+        with _in_background(self.meanwhile if fetch else None):
             candidates = (
                 engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asked else ()
             )
@@ -196,31 +207,31 @@ class RequestContext:
             overlaps: See `Situation`.
 
         Returns:
-            The plan for these and for all pending changes.
+            The plan for the request and for all pending changes.
         """
-        before, waits = self.before, self.waits()
-        changes, _ = changes_for(request, candidates, before, waits)
-        touched = [self.here[change.name] for change in changes if change.name in self.here]
-        others = set().union(*overlaps.values()) - {change.name for change in changes} if overlaps else set()
-        met = [*touched, *(self.here[name] for name in sorted(others) if name in self.here)]
-        busy = {**disturbing(met, self.target, self.others), **self._run_from_parts()}
+        before, pending = self.before, self.waits()
+        changes, _ = changes_for(request, candidates, before, pending)
+        changed = [self.here[change.name] for change in changes if change.name in self.here]
+        sharing = set().union(*overlaps.values()) - {change.name for change in changes} if overlaps else set()
+        affected = [*changed, *(self.here[name] for name in sorted(sharing) if name in self.here)]
+        in_use = {**disturbing(affected, self.target, self.others), **self._run_from_parts()}
         users = self._users(request.removals, before)
-        decided = make_plan(request, candidates, before, waits, busy, users, overlaps)
-        sources = [f"the editable install of {old.project} is replaced" for old in touched if old.project]
-        hidden = [
-            f"{old.name} {old.version} in {os.path.dirname(old.info)} is first on sys.path, so imports find that"
-            for old in touched
+        decided = make_plan(request, candidates, before, pending, in_use, users, overlaps)
+        editable = [f"the editable install of {old.project} is replaced" for old in changed if old.project]
+        shadowing = [
+            f"{old.name} {old.version} in {os.path.dirname(old.info)} comes first on sys.path, so it is still imported"
+            for old in changed
             if is_before(self.target, old)
         ]
         self.lap("decide")
-        decided = replace(decided, notes=(*decided.notes, *sources, *hidden))
+        decided = replace(decided, notes=(*decided.notes, *editable, *shadowing))
         self.reporter.tell(Planned(decided))
         return decided
 
     def _run_from_parts(self) -> dict[str, str]:
-        """The distributions that this process imports from staged parts, with the reason why they cannot change now.
+        """The distributions that this process imports from staged parts: name -> reason why they cannot change now.
 
-        Their part precedes the site directory on `sys.path`, so another version would not be found there.
+        Their part precedes the site directory on `sys.path`, so imports would not find a version in the latter.
         """
         parts = ((name, entry.swap.part) for name, entry in self.waiting.entries.items() if entry.swap.part)
         site = self.target.site
@@ -232,11 +243,18 @@ class RequestContext:
 
     def _users(self, removals: Collection[str], before: Mapping[str, Node]) -> Iterable[str]:
         """The distributions that depend on one of `removals` and are used by a running process."""
-        needing = {edge.requirer for edge in edges(before, on=removals)} if removals else ()
-        return disturbing([self.here[name] for name in needing], self.target, self.others)
+        dependents = {edge.requirer for edge in edges(before, on=removals)} if removals else ()
+        return disturbing([self.here[name] for name in dependents], self.target, self.others)
 
     def replaced(self, name: str) -> Distribution | None:
-        """The distribution in the environment that a new version of `name` replaces; one elsewhere is only shadowed."""
+        """Return the distribution that a new version of `name` replaces; one outside the environment is only shadowed.
+
+        Args:
+            name: The normalized project name.
+
+        Returns:
+            The distribution in the environment, or None.
+        """
         importable = self.here.get(name)
         if importable is None or is_in(self.target, importable):
             return importable
@@ -244,14 +262,17 @@ class RequestContext:
         return shadowed if shadowed and is_in(self.target, shadowed) else None
 
     def loaded_at_start(self, names: Iterable[str]) -> set[str]:
-        """Those of `names` that Python imports at start-up before a companion with an ordinary file name would run."""
+        """Return those of `names` that Python imports at start-up before an ordinarily named companion would run."""
         return loaded_at_start(filter(None, map(self.replaced, names)), self.target.site)
 
     def check_replaceable(self, decided: Plan) -> None:
         """Check that all replaced distributions can be removed by their RECORD.
 
+        Args:
+            decided: The plan.
+
         Raises:
-            DamagedError: One cannot.
+            DamagedError: The RECORD of one of them is missing or unusable.
         """
         for change in decided.changes:
             old = self.replaced(change.name)

@@ -54,13 +54,14 @@ def execute(
     """Execute a plan. After a failure before the first commit nothing is left behind.
 
     Args:
-        scene: The environment as the request found it.
+        scene: The state of the environment.
         request: The request.
         candidates: The distributions that the engine chose.
         decided: The plan.
         compiler: Compiles the bytecode of staged modules.
-        again: Makes the plan again once it is known whose files it replaces (see `Situation.overlaps`).
-        owners: Whose the paths shall be again, by path from the site directory, for what is undone.
+        again: Makes the plan again, with the shared files that the staged parts have (see `Situation.overlaps`).
+        owners: For an undo: path relative to the site directory -> the distributions that installed it earlier, the
+            owner first.
 
     Returns:
         The result, for the user.
@@ -68,17 +69,18 @@ def execute(
     Raises:
         LiveInstallError: Staging, verification or the commit failed.
     """
-    work = _Execution(scene, request, candidates, decided, owners)
-    parts = work.stage(compiler, again)
-    decided = work.decided
-    now, later = work.commit(parts)
+    execution = _Execution(scene, request, candidates, decided, owners)
+    parts = execution.stage(compiler, again)
+    decided = execution.decided
+    now, later = execution.commit(parts)
     explain_imports(scene.target)
     scene.lap("commit")
     notes = [note for part in parts.values() for note in part.notes] + transactions.take_unreported_failures(
         scene.target.site
     )
-    before = [f"{change} waits as before" for change in decided.waiting if change.name not in work.asked]
-    result = result_of(decided, staged=[change for change in decided.waiting if change.name in work.asked])
+    requested = execution.requested
+    still_pending = [f"{change} is still pending" for change in decided.waiting if change.name not in requested]
+    result = result_of(decided, staged=[change for change in decided.waiting if change.name in requested])
     if result.staged:
         scene.reporter.tell(Staged(result.staged))
         presenter().after_staging()
@@ -86,63 +88,66 @@ def execute(
     return replace(
         result,
         transaction=transaction_id,
-        notes=(*decided.notes, *work.verified, *notes, *before),
+        notes=(*decided.notes, *execution.verification_notes, *notes, *still_pending),
         seconds=scene.seconds,
-        overlaps=work.shared.overlaps(work.asked),
+        overlaps=execution.shared.overlaps(requested),
     )
 
 
 class _Execution:
+    """The state of one execution, from the plan to the commit."""
+
     def __init__(
         self,
-        scene: RequestContext,
+        context: RequestContext,
         request: Request,
         candidates: Sequence[Candidate],
         decided: Plan,
         owners: Mapping[str, tuple[str, ...]] | None,
     ) -> None:
-        self.scene = scene
+        self.context = context
         self.owners = owners
-        self.site = scene.target.site
+        self.site = context.target.site
         self.request = request
         self.decided = decided
         changed = {change.name: change for change in decided.changes}
         self.chosen = {candidate.name: candidate for candidate in candidates if candidate.name in changed}
         self.removed = sorted(name for name in request.removals if name in changed)
-        self.asked = {*self.chosen, *self.removed}
+        self.requested = {*self.chosen, *self.removed}
         self.swaps = {
-            name: transactions.swap_of(self.site, changed[name], scene.replaced(name), "") for name in self.asked
+            name: transactions.swap_of(self.site, changed[name], context.replaced(name), "") for name in self.requested
         }
         self.sources: Mapping[str, Origin] = {}
-        self.shared = SharedFiles(scene.target, (), {})
+        self.shared = SharedFiles(context.target, (), {})
         self.early: set[str] = set()
-        self.verified: tuple[str, ...] = ()
+        self.verification_notes: tuple[str, ...] = ()
         self.now_id = transactions.new_id()
-        self.later_id = scene.waiting.ids[0] if scene.waiting.ids else transactions.new_id()
+        self.later_id = context.waiting.ids[0] if context.waiting.ids else transactions.new_id()
 
     def stage(self, compiler: BytecodeCompiler, again: Callable[[Overlaps], Plan]) -> dict[str, Part]:
-        waiting = {change.name for change in self.decided.waiting}
+        """Stage, compile and verify all requested distributions; the parts, by name."""
+        pending = {change.name for change in self.decided.waiting}
 
         def label(name: str) -> tuple[str, str]:
-            return self.later_id if name in waiting else self.now_id, self.swaps[name].old_hash or ""
+            return self.later_id if name in pending else self.now_id, self.swaps[name].old_hash or ""
 
-        compiler.only(self._loaded_places())
+        compiler.only(self._loaded_files())
         compiler.start_with(
             {name for name, candidate in self.chosen.items() if candidate.requested} or set(self.chosen)
         )
-        parts = stage_all(self.chosen.values(), self.scene.target, label, compiler, self.scene.reporter.tell)
-        self.scene.lap("stage")
+        parts = stage_all(self.chosen.values(), self.context.target, label, compiler, self.context.reporter.tell)
+        self.context.lap("stage")
         try:
             self._settle(parts, again)
             with ended_by(compiler.cancel):
                 compiler.finish()
-            self.scene.lap("compile")
+            self.context.lap("compile")
             if self.request.verify:
                 self._verify(parts)
-            # What starts processes comes before the commit, which nothing shall interrupt.
-            self.sources = self.scene.sources()
-            self.early = self.scene.loaded_at_start(change.name for change in self.decided.waiting)
-            self.scene.reporter.tell(Committing(self.decided.changes))
+            # All calls that may start processes precede the commit, which must not be interrupted.
+            self.sources = self.context.sources()
+            self.early = self.context.loaded_at_start(change.name for change in self.decided.waiting)
+            self.context.reporter.tell(Committing(self.decided.changes))
         except BaseException:
             compiler.cancel()
             remove_parts(parts.values())
@@ -154,66 +159,65 @@ class _Execution:
 
         entries = self._entries(parts)
         swaps = [entries[change.name].swap for change in self.decided.changes]
-        self.verified = check_imports(self.scene, self.request, self.chosen, self.decided, swaps, parts, self.shared)
+        self.verification_notes = check_imports(
+            self.context, self.request, self.chosen, self.decided, swaps, parts, self.shared
+        )
 
-    def _loaded_places(self) -> dict[str, set[str]]:
+    def _loaded_files(self) -> dict[str, set[str]]:
         """The loaded files for each staged upgrade: the next start needs the bytecode of their new versions."""
-        names = [c.name for c in self.decided.waiting if c.name in self.chosen and self.scene.replaced(c.name)]
+        names = [c.name for c in self.decided.waiting if c.name in self.chosen and self.context.replaced(c.name)]
         files = loaded_files() if names else set()
         return dict.fromkeys(names, files)
 
     def _settle(self, parts: Mapping[str, Part], again: Callable[[Overlaps], Plan]) -> None:
-        """See whose files they are, and let wait what would change those of somebody who must not see it."""
+        """Find the shared files, and defer the changes that would replace files of distributions that are in use."""
         entries = self._entries(parts)
         swaps = in_order(_among(entries, self.decided.changes))
-        self.shared = SharedFiles.of(self.scene.target, swaps, self.owners)
-        others = disturbs(self.shared.settled)
-        if others:
-            self.decided = again(others)
+        self.shared = SharedFiles.of(self.context.target, swaps, self.owners)
+        overlaps = disturbs(self.shared.settled)
+        if overlaps:
+            self.decided = again(overlaps)
         self._check_conflicts(parts)
 
     def _check_conflicts(self, parts: Mapping[str, Part]) -> None:
-        groups, gone = [], set()
+        """Raise FileConflictError for files that must not be overwritten."""
+        groups, removed_files = [], set()
         for group in (self.decided.now, self.decided.waiting):
-            names = [change.name for change in group if change.name in self.asked]
-            leaving = set().union(*(files_of(old) for old in map(self.scene.replaced, names) if old))
+            names = [change.name for change in group if change.name in self.requested]
+            leaving = set().union(*(files_of(old) for old in map(self.context.replaced, names) if old))
             groups.append(([parts[name] for name in names if name in parts], leaving))
-            gone |= leaving
+            removed_files |= leaving
 
         def owner(path: str) -> str:
-            return owner_of(path, self.scene.here.values())
+            return owner_of(path, self.context.here.values())
 
         if self.request.overlap == "refuse":
             check_conflicts(groups, owner)
-        for found in self.shared.settled:
-            coming = [name for name in found.path.coming if name in parts]
-            refused = self.request.overlap == "refuse" and found.path.stays
-            if coming and (found.in_the_way or refused):
-                raise conflict(parts[coming[-1]], found.path.path, next(iter(found.path.stays), ""))
-        check_directories(parts.values(), gone, owner)
+        for settled in self.shared.settled:
+            coming = [name for name in settled.path.coming if name in parts]
+            is_refused = self.request.overlap == "refuse" and settled.path.stays
+            if coming and (settled.in_the_way or is_refused):
+                raise conflict(parts[coming[-1]], settled.path.path, next(iter(settled.path.stays), ""))
+        check_directories(parts.values(), removed_files, owner)
         for part in parts.values():
             metadata = (path for path in part.files if os.path.dirname(path).endswith(".dist-info"))
-            for path in in_the_way(metadata, gone):
+            for path in in_the_way(metadata, removed_files):
                 raise conflict(part, path, owner(path))
 
     def commit(self, parts: Mapping[str, Part]) -> tuple[str, str]:
-        """Commit the staged changes.
-
-        Returns:
-            The ids of the applied and of the pending transaction; empty if there is none.
-        """
-        target, waiting, decided = self.scene.target, self.scene.waiting, self.decided
+        """Commit the staged changes; the ids of the applied and of the pending transaction, empty if there is none."""
+        target, pending, decided = self.context.target, self.context.waiting, self.decided
         entries = self._entries(parts)
         if decided.now:
             now = _among(entries, decided.now)
             publish(target, self.now_id, now, self.request.asked, handover=self._handover(self.now_id, now))
             transactions.apply(self.site, self.now_id)
         later = ""
-        if decided.waiting or waiting.ids:
-            asked = (*waiting.requests, *self.request.asked)
-            left = _among(entries, decided.waiting)
+        if decided.waiting or pending.ids:
+            requests = (*pending.requests, *self.request.asked)
+            deferred = _among(entries, decided.waiting)
             later = publish_pending(
-                *(target, waiting, left, asked),
+                *(target, pending, deferred, requests),
                 transaction_id=self.later_id,
                 early=self.early,
                 handover=self._handover,
@@ -222,18 +226,18 @@ class _Execution:
         return self.now_id if decided.now else "", later
 
     def _handover(self, transaction_id: str, entries: Sequence[PendingChange]) -> Handover:
-        """What was found already, if it is about all changes; else it is looked at again, as the disk is then."""
+        """The moves of shared files, as already found if these are all changes; else read again from disk."""
         if {entry.swap.name for entry in entries} == {swap.name for swap in self.shared.swaps}:
             return self.shared.handover(transaction_id)
-        return handover(self.scene.target, self.owners)(transaction_id, entries)
+        return handover(self.context.target, self.owners)(transaction_id, entries)
 
     def _entries(self, parts: Mapping[str, Part]) -> dict[str, PendingChange]:
         """The changes that were pending before, with those of this request."""
-        entries = dict(self.scene.waiting.entries)
+        entries = dict(self.context.waiting.entries)
         changed = {change.name: change for change in self.decided.changes}
         for name in as_asked(self.chosen, self.request.requirements):
             candidate = self.chosen[name]
-            entries.pop(name, None)  # what is installed again is installed last
+            entries.pop(name, None)  # a distribution that is staged again is installed last
             self.swaps[name].part = os.path.relpath(parts[name].path, self.site)
             entries[name] = PendingChange(self.swaps[name], _about(changed[name], candidate, self.sources.get(name)))
         for name in self.removed:
@@ -242,7 +246,7 @@ class _Execution:
 
 
 def _among(entries: Mapping[str, PendingChange], changes: Iterable[Change]) -> list[PendingChange]:
-    """Those of the entries that are among the changes, in their own order: engines have each another one."""
+    """The entries of these changes, in the order of the entries, because each engine returns another order."""
     names = {change.name for change in changes}
     return [entry for name, entry in entries.items() if name in names]
 

@@ -43,6 +43,9 @@ def install(
         engine: The engine.
         reporter: Receives the events; entered here.
         dry_run: Plan only.
+
+    Returns:
+        The result.
     """
     with reporter:
         if dry_run:
@@ -54,9 +57,18 @@ def install(
 
 
 def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
-    """Execute `liveinstall.plan()` with a started engine. Arguments as for `install()`.
+    """Execute `liveinstall.plan()` with a started engine.
 
     Wheels are not fetched, so the notes on code that runs at start-up cover only wheels that are on this machine.
+
+    Args:
+        requirements: The requirements as the caller gave them.
+        options: The options that concern the request, by name.
+        engine: The engine.
+        reporter: Receives the events; entered here.
+
+    Returns:
+        The plan.
     """
     with reporter:
         return _plan(requirements, options, engine, reporter)
@@ -90,7 +102,7 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
 
 
 def _prepare(site: str) -> None:
-    """Import modules and write the finalizer, which are needed in any case, while the engine's child process runs."""
+    """Import modules and write the finalizer, which every request needs, while the engine's child process runs."""
     with suppress(OSError, ImportError):  # repeated later, where an error is reported
         import liveinstall._changes.execution
         import liveinstall._staging.installer_adapter  # noqa: F401
@@ -118,18 +130,18 @@ def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine
 
 
 def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[RequestPolicy, Request]:
-    mine = {name: options[name] for name in _POLICY if name in options}
-    rest = {name: value for name, value in options.items() if name not in mine}
-    request = parse_request(requirements, **rest)
-    policy = RequestPolicy(**mine)
+    policy_options = {name: options[name] for name in _POLICY if name in options}
+    engine_options = {name: value for name, value in options.items() if name not in policy_options}
+    request = parse_request(requirements, **engine_options)
+    policy = RequestPolicy(**policy_options)
     return policy, replace(request, requester=policy.requester or "", verify=wants_verification(policy.verify))
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:
-    """Check that no requested change would be pending against the caller's will.
+    """Check that no requested change would have to be pending although the caller excluded that.
 
     Args:
-        when: The option of `install()`.
+        when: The option `when` of `install()`.
         decided: The plan.
         asked: The names of the requested distributions.
 
@@ -139,7 +151,9 @@ def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:
     reasons = {change.name: change.reason for change in decided.waiting if change.name in asked}
     if when == "now" and reasons:
         raise RestartRequiredError(
-            "this cannot happen now: " + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) + ".",
-            todo='Without when="now" it would be staged for the next start of Python.',
+            "the change cannot be applied now: "
+            + "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+            + ".",
+            todo='Omit when="now" to stage it for the next start of Python.',
             reasons=reasons,
         )

@@ -1,4 +1,4 @@
-"""Which files several distributions will bring, for a plan: of wheels that are on this disk, nothing is unpacked."""
+"""The files that several distributions will install, for a plan: read from local wheels without unpacking them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 
 
 class Preview:
-    """What is known of it before anything is staged; what is not here is told when it is installed."""
+    """The shared files of a plan before staging. Wheels that are not local yet are reported at their installation."""
 
     def __init__(
         self, context: RequestContext, request: Request, candidates: Iterable[Candidate], decided: Plan
     ) -> None:
+        """Read the files of the plan's wheels and staged parts.
+
+        Args:
+            context: The state of the environment.
+            request: The request.
+            candidates: The distributions that the engine chose.
+            decided: The plan.
+        """
         chosen = {candidate.name: candidate for candidate in candidates}
         changed = {change.name: change for change in decided.changes}
         entries = {name: entry for name, entry in context.waiting.entries.items() if name in changed}
@@ -40,9 +48,9 @@ class Preview:
                 swap = transactions.swap_of(context.target.site, changed[name], old, "")
                 requires = list(chosen[name].requires) if name in chosen else []
                 entries[name] = PendingChange(swap, {"requires": requires})
-                found = files_of_wheel(chosen[name], context.target) if name in chosen else {}
-                new[name] = {path: New(digest, "") for path, digest in found.items()}
-        self._asked = {*chosen, *request.removals}
+                digests = files_of_wheel(chosen[name], context.target) if name in chosen else {}
+                new[name] = {path: New(digest, "") for path, digest in digests.items()}
+        self._requested = {*chosen, *request.removals}
         self._shared = SharedFiles.found(context.target, in_order(entries.values()), new)
 
     @property
@@ -52,5 +60,5 @@ class Preview:
 
     @property
     def overlaps(self) -> tuple[Overlap, ...]:
-        """The files that would change hands because of the request."""
-        return self._shared.overlaps(self._asked)
+        """The shared files whose owner would change because of the request."""
+        return self._shared.overlaps(self._requested)

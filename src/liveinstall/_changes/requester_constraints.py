@@ -1,6 +1,6 @@
-"""The requirements of other requesters and of the host, which every request has to satisfy too.
+"""The requirements of other requesters and of the host, which every request has to satisfy, too.
 
-The engine gets them as wheels without files, one for each requester, whose dependencies they are. So the resolution
+The engine gets them as the dependencies of generated wheels without files, one for each requester. So the resolution
 satisfies them without upgrading them, and the engine's message about a conflict names the requester.
 """
 
@@ -35,71 +35,88 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: liveinstall\nRoot-Is-Purelib: true\nTag
 
 
 class RequesterConstraints:
-    """The recorded and protected requirements that are satisfied and must stay so; `kept`: requester -> requirements.
+    """The recorded and protected requirements that are satisfied now and must stay satisfied.
 
-    A requester's own earlier requirements for the distributions of this request do not count.
+    A requester's own earlier requirements on the distributions of this request do not count.
 
-    Args:
-        site: The environment's site-packages directory.
-        state: The environment after all pending changes.
-        request: The request.
-        requester: The name of its requester; empty if none.
-        protect: PEP 508 requirements of the host.
+    Attributes:
+        kept: The requirements, by requester.
     """
 
     def __init__(
         self, site: str, state: Mapping[str, Node], request: Request, requester: str, protect: Sequence[str]
     ) -> None:
+        """Read the recorded requirements.
+
+        Args:
+            site: The environment's site-packages directory.
+            state: The environment after all pending changes.
+            request: The request.
+            requester: The name of its requester; empty if none.
+            protect: PEP 508 requirements of the host.
+        """
         self._site = site
         self._request = request
         self._requester = requester
-        self._asked = [
-            asked
-            for asked in read_requests(site)
-            if is_satisfied_by(asked.requirement, state)
-            and not (asked.who == requester and name_of(asked.requirement) in request.names)
+        self._recorded = [
+            recorded
+            for recorded in read_requests(site)
+            if is_satisfied_by(recorded.requirement, state)
+            and not (recorded.who == requester and name_of(recorded.requirement) in request.names)
         ]
         protect = [text for text in map(text_of, protect) if applies(text)]
-        held = [RequesterRequirement(HOST, text) for text in protect if is_satisfied_by(text, state)]
+        protected = [RequesterRequirement(HOST, text) for text in protect if is_satisfied_by(text, state)]
+        # Protected distributions that are not installed: not required, but limited to these versions.
         self._limits = [text for text in protect if name_of(text) not in state]
-        texts = (*(asked.requirement for asked in self._asked), *protect)
-        self._whole = {text for text in texts if not unsatisfied([text], state.get)}
+        texts = (*(recorded.requirement for recorded in self._recorded), *protect)
+        # The requirements whose dependencies are satisfied, too.
+        self._fully_satisfied = {text for text in texts if not unsatisfied([text], state.get)}
         self.kept: dict[str, list[str]] = {}
-        for asked in (*self._asked, *held):
-            self.kept.setdefault(asked.who, []).append(asked.requirement)
+        for each in (*self._recorded, *protected):
+            self.kept.setdefault(each.who, []).append(each.requirement)
         self._names = {f"requested-by-{number}-{_plain(who)}": who for number, who in enumerate(self.kept, 1)}
 
     def with_them(self, request: Request, directory: str) -> Request:
-        """The request for the engine, with the generated wheels if they do not change its meaning.
+        """Add the generated wheels to a request, if they do not change its meaning.
 
         Args:
             request: The request.
-            directory: The directory to write the wheels into.
+            directory: The absolute path of the directory to write the wheels into.
+
+        Returns:
+            The request for the engine.
         """
         limits = [line for line in self._limits if not Requirement(line).extras and not Requirement(line).url]
         request = replace(request, constraints=(*request.constraints, *limits))
-        if not self.kept or not request.asked or not _takes_more(request):
+        if not self.kept or not request.asked or not _accepts_wheels(request):
             return request
-        place = Path(directory, "promises")
-        place.mkdir()
-        wheels = [_wheel(place, name, self.kept[who]) for name, who in self._names.items()]
+        wheel_directory = Path(directory, "promises")
+        wheel_directory.mkdir()
+        wheels = [_write_wheel(wheel_directory, name, self.kept[who]) for name, who in self._names.items()]
         return replace(request, requirements=(*request.requirements, *wheels))
 
     def without_them(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """The engine's choice without the generated wheels."""
+        """Return the engine's choice without the generated wheels."""
         return [candidate for candidate in candidates if candidate.name not in self._names]
 
     def explained(self, error: ResolutionError) -> ResolutionError:
-        """The engine's error with the requesters' names in place of those of the generated wheels."""
+        """Replace the names of the generated wheels in an error of the engine by those of the requesters.
+
+        Args:
+            error: The engine's error.
+
+        Returns:
+            The error to raise; the same one if no generated wheel caused it.
+        """
         if not any(name in error.what + error.log for name in self._names):
             return error
-        what, log = self._in_words(error.what), self._in_words(error.log)
-        who = tuple(who for name, who in self._names.items() if name in error.what + error.log)
-        told = "; ".join(f"{one} asked for {redact(', '.join(self.kept[one]))}" for one in who)
-        details = {**error.details, "log": log, "requesters": who}
-        return ProtectedError(f"{what.rstrip('.')} ({told}).", todo=error.todo, **details)
+        what, log = self._with_requesters(error.what), self._with_requesters(error.log)
+        requesters = tuple(who for name, who in self._names.items() if name in error.what + error.log)
+        causes = "; ".join(f"{who} asked for {redact(', '.join(self.kept[who]))}" for who in requesters)
+        details = {**error.details, "log": log, "requesters": requesters}
+        return ProtectedError(f"{what.rstrip('.')} ({causes}).", todo=error.todo, **details)
 
-    def _in_words(self, text: str) -> str:
+    def _with_requesters(self, text: str) -> str:
         for name, who in self._names.items():
             text = re.sub(rf"(all versions of )?\b{re.escape(name)}\b((==| )0\b)?", f"what {who} asked for", text)
         return text
@@ -118,32 +135,34 @@ class RequesterConstraints:
             kept[HOST] = [*kept.get(HOST, ()), *(text for text in self._limits if name_of(text) in after)]
         broken = {who: why for who, texts in kept.items() for text in texts if (why := self._broken(text, after))}
         if broken:
-            words = redact("; ".join(f"{who} asked for {', '.join(kept[who])}: {why}" for who, why in broken.items()))
-            whose = f"what {self._requester} asks for" if self._requester else "this"
-            raise ProtectedError(f"{whose} would break what others need. {words}.", requesters=tuple(broken), log="")
+            causes = redact("; ".join(f"{who} asked for {', '.join(kept[who])}: {why}" for who, why in broken.items()))
+            request = f"the request of {self._requester}" if self._requester else "the request"
+            raise ProtectedError(
+                f"{request} would break requirements of others. {causes}.", requesters=tuple(broken), log=""
+            )
 
     def _broken(self, text: str, after: Mapping[str, Node]) -> str:
         """Why a requirement is not satisfied. Unsatisfied dependencies count only if they were satisfied before."""
-        if text in self._whole or not is_satisfied_by(text, after):
+        if text in self._fully_satisfied or not is_satisfied_by(text, after):
             return unsatisfied([text], after.get)
         return ""
 
     def record(self) -> None:
         """Record the requirements of this request. Needs the lock."""
         if self._requester:
-            mine = [
+            own = [
                 RequesterRequirement(self._requester, shown(text))
                 for text in self._request.requirements
                 if name_of(text)
             ]
-            write_requests(self._site, dict.fromkeys((*self._asked, *mine)))
+            write_requests(self._site, dict.fromkeys((*self._recorded, *own)))
 
 
-def _takes_more(request: Request) -> bool:
+def _accepts_wheels(request: Request) -> bool:
     """Whether additional wheels only affect the choice of versions; if not, the requirements are only checked later."""
-    hashed = request.require_hashes or any(_has_hashes(path) for path in request.files)
-    whole = request.reinstall or (request.upgrade and request.upgrade_strategy == "eager")
-    return request.deps and not hashed and not whole and ":all:" not in request.no_binary
+    is_hashed = request.require_hashes or any(_has_hashes(path) for path in request.files)
+    changes_dependencies = request.reinstall or (request.upgrade and request.upgrade_strategy == "eager")
+    return request.deps and not is_hashed and not changes_dependencies and ":all:" not in request.no_binary
 
 
 def _has_hashes(path: str) -> bool:
@@ -152,12 +171,12 @@ def _has_hashes(path: str) -> bool:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return True
-    others = ("-r", "--requirement", "-c", "--constraint")
-    return any("--hash" in line or line.lstrip().startswith(others) for line in lines)
+    includes = ("-r", "--requirement", "-c", "--constraint")
+    return any("--hash" in line or line.lstrip().startswith(includes) for line in lines)
 
 
 def shown(requirement: str) -> str:
-    """A requirement in the form that is stored on disk: a URL with credentials is omitted."""
+    """Return a requirement in the form that is stored on disk: a URL with credentials is omitted."""
     return requirement if redact(requirement) == requirement else requirement.partition("@")[0].strip()
 
 
@@ -182,21 +201,26 @@ def check_requester_options(requester: str | None, protect: Sequence[str]) -> No
 
 
 def applies(requirement: str) -> bool:
-    """Whether a requirement applies to this interpreter by its environment marker (PEP 508)."""
+    """Return whether a requirement applies to this interpreter by its environment marker (PEP 508)."""
     marker = Requirement(requirement).marker
     return marker is None or marker.evaluate()
 
 
 def is_satisfied_by(requirement: str, state: Mapping[str, Node]) -> bool:
-    """Whether `state` has an allowed version of the distribution, without regard to dependencies and extras."""
+    """Return whether the distribution has an allowed version, regardless of dependencies and extras.
+
+    Args:
+        requirement: The requirement (PEP 508).
+        state: The distributions, by name.
+    """
     node = state.get(name_of(requirement))
     parsed = Requirement(requirement)
-    alone = {name_of(requirement): Node(node.version)} if node else {}
-    return not unsatisfied([f"{parsed.name}{parsed.specifier}"], alone.get)
+    without_dependencies = {name_of(requirement): Node(node.version)} if node else {}
+    return not unsatisfied([f"{parsed.name}{parsed.specifier}"], without_dependencies.get)
 
 
 def name_of(requirement: str) -> str:
-    """The normalized project name of a requirement; empty for paths and the like."""
+    """Return the normalized project name of a requirement; empty for paths and the like."""
     try:
         return canonicalize_name(Requirement(requirement).name)
     except InvalidRequirement:
@@ -207,9 +231,9 @@ def _plain(who: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", who).strip("-").lower()
 
 
-def _wheel(place: Path, name: str, requires: Iterable[str]) -> str:
+def _write_wheel(directory: Path, name: str, requires: Iterable[str]) -> str:
     stem = f"{name.replace('-', '_')}-0"
-    path = place / f"{stem}-py3-none-any.whl"
+    path = directory / f"{stem}-py3-none-any.whl"
     lines = "".join(f"Requires-Dist: {line}\n" for line in requires)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{stem}.dist-info/METADATA", _METADATA.format(name=name, requires=lines))

@@ -28,7 +28,13 @@ _PREFERENCES = ("newest", "loaded")
 
 @dataclass(frozen=True)
 class RequestPolicy:
-    """The options of `install()` that engines do not have; `protect` are PEP 508 strings.
+    """The options of `install()` that engines do not have.
+
+    Attributes:
+        requester: The name of the plugin that makes the request; None if it is the user.
+        protect: The requirements that must stay satisfied, as PEP 508 strings.
+        prefer: "newest" or "loaded": the versions to try first.
+        verify: Whether to import the changed distributions before the commit. Default: the setting.
 
     Raises:
         RequirementError: An option is invalid.
@@ -51,7 +57,7 @@ class RequestResolver:
     """Resolves one request, as a context manager.
 
     Attributes:
-        scene: The environment as the request found it.
+        scene: The state of the environment.
         request: The request.
         wishes: The options that engines do not have.
         engine: The engine; replaced by a fresh one of its kind if the resolution has to be repeated.
@@ -67,14 +73,15 @@ class RequestResolver:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        """Read the requesters' constraints, and report the request."""
         self.scene.reporter.tell(Planning(tuple(map(redact, self.request.asked))))
-        wishes = self.wishes
+        policy = self.wishes
         state = self.scene.future()
-        self._promises = RequesterConstraints(
-            self.scene.target.site, state, self.request, wishes.requester or "", wishes.protect
+        self._constraints = RequesterConstraints(
+            self.scene.target.site, state, self.request, policy.requester or "", policy.protect
         )
-        self._asked = self._promises.with_them(self.request, self.directory)
-        self._times = 0
+        self._constrained = self._constraints.with_them(self.request, self.directory)
+        self._resolutions = 0
         self._engines = ExitStack()
 
     def __enter__(self) -> Self:
@@ -88,7 +95,7 @@ class RequestResolver:
         """Resolve the request.
 
         Args:
-            fetch: Whether to download and build wheels too.
+            fetch: Whether to download and build wheels, too.
 
         Returns:
             The chosen distributions.
@@ -99,35 +106,36 @@ class RequestResolver:
         """
         pins = self.scene.used_versions() if self.wishes.prefer == "loaded" else {}
         if not pins:
-            return self._resolve(self._asked, self.engine, fetch=fetch)
-        pinned = (*self._asked.constraints, *(f"{name}=={version}" for name, version in pins.items()))
+            return self._resolve(self._constrained, self.engine, fetch=fetch)
+        pinned = (*self._constrained.constraints, *(f"{name}=={version}" for name, version in pins.items()))
         try:
-            chosen = self._resolve(replace(self._asked, constraints=pinned), self.engine, fetch=fetch)
+            chosen = self._resolve(replace(self._constrained, constraints=pinned), self.engine, fetch=fetch)
         except ResolutionError:
-            self.notes.append("the versions that are loaded cannot satisfy this")
+            self.notes.append("the loaded versions cannot satisfy the request")
             self.engine = self._engines.enter_context(self.engine.fresh())
-            return self._resolve(self._asked, self.engine, fetch=fetch)
+            return self._resolve(self._constrained, self.engine, fetch=fetch)
         try:
             with self.engine.fresh() as another:
-                self.notes += _version_concessions(chosen, self._resolve(self._asked, another, fetch=False), pins)
+                newest = self._resolve(self._constrained, another, fetch=False)
+                self.notes += _version_concessions(chosen, newest, pins)
         except (EngineError, WheelRefusedError) as error:
-            self.notes.append(f"what the newest would be is not known: {error.what.rstrip('.')}")
+            self.notes.append(f"the newest versions could not be determined: {error.what.rstrip('.')}")
         return chosen
 
     def _resolve(self, request: Request, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
-        self._times += 1
-        directory = Path(self.directory, str(self._times))
+        self._resolutions += 1
+        directory = Path(self.directory, str(self._resolutions))
         directory.mkdir()
         try:
             candidates = self.scene.resolve(request, str(directory), engine, fetch=fetch)
         except ResolutionError as error:
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()
-            explained = self._promises.explained(error)
+            explained = self._constraints.explained(error)
             if explained is error:
                 raise  # an error that is its own cause is an endless loop for code that follows causes
             raise explained from error
-        return self._promises.without_them(candidates)
+        return self._constraints.without_them(candidates)
 
     def check(self, decided: Plan, candidates: Iterable[Candidate]) -> Plan:
         """Check a plan against the requesters' constraints.
@@ -142,27 +150,28 @@ class RequestResolver:
         Raises:
             ProtectedError: It would break a requirement of the host or of another requester.
         """
-        self._promises.check(self.scene.after(self.request, candidates))
-        offer: tuple[str, ...] = ()
+        self._constraints.check(self.scene.after(self.request, candidates))
+        tip: tuple[str, ...] = ()
         if self.wishes.prefer != "loaded" and self.request.when == "auto":
-            helped = [c for c in decided.waiting if c.old_version and c.name not in self.request.names]
-            asked = [c for c in decided.waiting if c.old_version and c.name in self.request.names]
-            if helped and not asked:
-                offer = ('prefer="loaded" would first try the versions that are loaded, which need no restart',)
-        return replace(decided, notes=(*decided.notes, *self.notes, *offer))
+            upgrades = [change for change in decided.waiting if change.old_version]
+            avoidable = [change for change in upgrades if change.name not in self.request.names]
+            if avoidable and len(avoidable) == len(upgrades):
+                tip = ('prefer="loaded" keeps loaded versions where possible, and may avoid the restart',)
+        return replace(decided, notes=(*decided.notes, *self.notes, *tip))
 
     def record(self) -> None:
         """Record the requester and its requirements. Needs the lock."""
-        self._promises.record()
+        self._constraints.record()
 
 
 def _version_concessions(
-    found: Iterable[Candidate], free: Iterable[Candidate], pins: Mapping[str, str]
+    chosen: Iterable[Candidate], unpinned: Iterable[Candidate], pins: Mapping[str, str]
 ) -> Iterable[str]:
-    chosen = {candidate.name: candidate.version for candidate in found}
-    for candidate in free:
+    """Notes on the versions that are older than without the pins."""
+    versions = {candidate.name: candidate.version for candidate in chosen}
+    for candidate in unpinned:
         name, newest = candidate.name, candidate.version
         if name in pins and pins[name] != newest:
-            yield f"{name} stays at {pins[name]}, which is loaded; the newest that fits is {newest}"
-        elif chosen.get(name, newest) != newest:
-            yield f"{name} {chosen[name]} fits what is loaded; the newest is {newest}"
+            yield f"{name} stays at {pins[name]}, which is loaded; the newest compatible version is {newest}"
+        elif versions.get(name, newest) != newest:
+            yield f"{name} {versions[name]} is compatible with the loaded versions; the newest is {newest}"

@@ -22,24 +22,32 @@ if TYPE_CHECKING:
 
 
 def change_of(entry: PendingChange) -> Change:
-    """The public value of a pending change."""
+    """Convert a pending change."""
     old, new = entry.swap.old_version, entry.swap.new_version
     return Change(entry.swap.name, old, new, Timing.RESTART, entry.about.get("reason", ""))
 
 
 def changes_of(item: transactions.Transaction) -> tuple[Change, ...]:
-    """The public values of a transaction's changes."""
+    """Convert a transaction's changes."""
     about = item.about.get("changes", {})
     return tuple(change_of(PendingChange(change, about.get(change.name, {}))) for change in item.record.changes)
 
 
 def pending_of(target: Target, item: transactions.Transaction) -> Pending:
-    """The public value of a pending or failed transaction, with a text that says what it is waiting for."""
+    """Convert a pending or failed transaction, and explain what it is waiting for or why it failed.
+
+    Args:
+        target: The environment.
+        item: The transaction.
+
+    Returns:
+        The public value.
+    """
     why = transactions.note_of(target.site, item.transaction_id)
     if item.state != "failed":
-        mine = [holder for holder in holds.holders(target.site) if holder.mine]
-        held = "; ".join(map(str, [*mine, *users_of(target, item)]))
-        wait = f"the end of {held}, then the next start of Python" if held else "the next start of Python"
+        own_holds = [holder for holder in holds.holders(target.site) if holder.mine]
+        users = "; ".join(map(str, [*own_holds, *users_of(target, item)]))
+        wait = f"the exit of {users}, then the next start of Python" if users else "the next start of Python"
         why = f"{wait} (the last try failed: {why})" if why else wait
     about = item.about
     return Pending(
@@ -55,7 +63,15 @@ def pending_of(target: Target, item: transactions.Transaction) -> Pending:
 
 
 def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ...]:
-    """The other running processes that prevent a transaction from being applied."""
+    """Find the other running processes that prevent a transaction from being applied.
+
+    Args:
+        target: The environment.
+        item: The transaction.
+
+    Returns:
+        The processes, each with the distributions that it uses.
+    """
     holders = {holder.pid: holder for holder in holds.holders(target.site)}
     in_use = views.in_use(target.site, item.record)
     return tuple(
@@ -64,21 +80,24 @@ def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ..
 
 
 def past_of(item: HistoryEntry, why_not: str) -> Past:
-    """The public value of an applied transaction.
+    """Convert an applied transaction.
 
     Args:
         item: Its entry in the history.
         why_not: Why it can no longer be undone; empty if it can.
+
+    Returns:
+        The public value.
     """
     from liveinstall.reports import Past
 
     about, changes = item.about, []
     sources = {}
     for change in item.record.changes:
-        more = item.about_change(change.name)
-        changes.append(Change(change.name, change.old_version, change.new_version, reason=more.get("reason", "")))
+        facts = item.about_change(change.name)
+        changes.append(Change(change.name, change.old_version, change.new_version, reason=facts.get("reason", "")))
         if change.new_version:
-            sources[change.name] = Origin(str(more.get("url", "")), str(more.get("sha256", "")))
+            sources[change.name] = Origin(str(facts.get("url", "")), str(facts.get("sha256", "")))
     return Past(
         transaction=item.transaction_id,
         changes=tuple(changes),
@@ -92,12 +111,15 @@ def past_of(item: HistoryEntry, why_not: str) -> Past:
 
 
 def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run: bool = False) -> Result:
-    """The result of an executed plan.
+    """Make the result of an executed plan.
 
     Args:
         decided: The plan.
         staged: The pending changes of this request. Default: all pending changes of the plan.
         dry_run: Whether it was only planned.
+
+    Returns:
+        The result.
     """
     return Result(
         installed=tuple(change for change in decided.now if change.new_version),
@@ -113,11 +135,11 @@ def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run:
 
 def explain_imports(target: Target) -> None:
     """Make imports of modules that are only staged raise StagedImportError."""
-    explain_staged({top: waits for change, waits in staged_in(target.site) for top in top_level_modules(waits.part)})
+    explain_staged({top: staged for change, staged in staged_in(target.site) for top in top_level_modules(staged.part)})
 
 
 def staged_in(site: str) -> Iterator[tuple[codec.SwapChange, StagedDistribution]]:
-    """The pending changes that install a version, each with its staged distribution."""
+    """Iterate over the pending changes that install a version, each with its staged distribution."""
     for item in transactions.read_all(site):
         for change in item.record.changes if item.state == "pending" else ():
             if change.part:

@@ -36,13 +36,13 @@ def check_imports(
     """Import all affected modules in a preview with the staged changes applied.
 
     Args:
-        scene: The environment as the request found it.
+        scene: The state of the environment.
         request: The request.
         chosen: The chosen distributions, by name.
         decided: The plan.
         swaps: The records of the changes.
         parts: The staged parts, by name.
-        shared: The files that several distributions bring.
+        shared: The files that several distributions install.
 
     Returns:
         Notes for the result.
@@ -52,38 +52,38 @@ def check_imports(
     """
     changed = {change.name for change in decided.changes} & {*chosen, *request.removals}
     staged = [each for part in parts.values() for each in in_directory(part.path)]
-    wanted = [Verified(each.name, _modules(each), _modules(scene.replaced(each.name))) for each in staged]
+    imports = [Verified(each.name, _modules(each), _modules(scene.replaced(each.name))) for each in staged]
     dependents = _dependents(scene, request, chosen.values(), changed)
-    wanted += [Verified(each.name, modules, modules) for each in dependents for modules in [_modules(each)]]
-    if not any(each.modules for each in wanted):
+    imports += [Verified(each.name, modules, modules) for each in dependents for modules in [_modules(each)]]
+    if not any(each.modules for each in imports):
         return ()
     site = scene.target.site
     before = [item.record for item in transactions.read_all(site) if item.state == "pending"]
     after = codec.TransactionRecord("verified", list(swaps), roots_of(scene.target))
     after.moves, after.owners = shared.moves(after.transaction_id), shared.owners()
-    notes = verify(scene.target, before, after, wanted)
+    notes = verify(scene.target, before, after, imports)
     scene.lap("verify")
     return notes
 
 
 def _dependents(
-    scene: RequestContext, request: Request, chosen: Iterable[Candidate], changed: set[str]
+    context: RequestContext, request: Request, chosen: Iterable[Candidate], changed: set[str]
 ) -> list[Distribution]:
     """The distributions that running processes have loaded and that depend on a change, in their future versions."""
-    state = scene.after(request, chosen)
-    needing, new = set(changed), set(changed)
+    state = context.after(request, chosen)
+    affected, new = set(changed), set(changed)
     while new:
-        new = {edge.requirer for edge in edges(state, on=new)} - needing
-        needing |= new
-    used = scene.used_versions().keys() & needing - changed
-    waits = scene.waiting.entries
+        new = {edge.requirer for edge in edges(state, on=new)} - affected
+        affected |= new
+    used = context.used_versions().keys() & affected - changed
+    pending = context.waiting.entries
     dependents: list[Distribution] = []
     for name in sorted(used & state.keys()):
-        part = waits[name].swap.part if name in waits else None
+        part = pending[name].swap.part if name in pending else None
         if part:
-            dependents += in_directory(os.path.normpath(os.path.join(scene.target.site, part)))
+            dependents += in_directory(os.path.normpath(os.path.join(context.target.site, part)))
         else:
-            dependents.append(scene.here[name])
+            dependents.append(context.here[name])
     return dependents
 
 

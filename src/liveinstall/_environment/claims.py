@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import codec
+from _liveinstall_boot import codec, files
 from liveinstall._system.dist_info import sha256_of
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 Claims = dict[
     str, dict[str, str]
 ]  # name -> absolute path -> sha256 in hexadecimal, empty where RECORD has another hash
+
+# Of a row in RECORD: the first part of a path in the site directory, or the file's name elsewhere (scripts, data).
+_TOP_LEVEL = re.compile(r'^"?(?:[./][^,\r\n]*/)?([^/,\r\n]+)', re.MULTILINE)
 
 
 def claims_of(distributions: Iterable[Distribution], paths: AbstractSet[str] | None = None) -> Claims:
@@ -51,16 +56,42 @@ def bringing(home: str, paths: AbstractSet[str]) -> Iterator[str]:
 
 
 def overlapping(distributions: Iterable[Distribution]) -> dict[str, dict[str, str]]:
-    """The paths that several distributions bring with different contents: path -> name -> sha256."""
+    """Find the paths that several distributions bring with different contents.
+
+    Args:
+        distributions: The installed distributions to compare.
+
+    Returns:
+        For each such absolute path, the sha256 (hexadecimal) of each distribution's file, by name.
+    """
     first: dict[str, tuple[str, str]] = {}
-    found: dict[str, dict[str, str]] = {}
-    for name, paths in claims_of(distributions).items():
+    shared: dict[str, dict[str, str]] = {}
+    for name, paths in claims_of(_with_common_names(distributions)).items():
         for path, digest in paths.items():
             if path in first:
-                found.setdefault(path, dict((first[path],)))[name] = digest
+                shared.setdefault(path, dict((first[path],)))[name] = digest
             else:
                 first[path] = name, digest
-    return {path: names for path, names in found.items() if len(set(names.values())) > 1}
+    return {path: digests for path, digests in shared.items() if len(set(digests.values())) > 1}
+
+
+def digest_of(path: str) -> str:
+    """Return the sha256 of a file in hexadecimal, empty if it cannot be read."""
+    try:
+        return str(files.sha256(path))
+    except OSError:
+        return ""
+
+
+def _with_common_names(distributions: Iterable[Distribution]) -> list[Distribution]:
+    """The distributions with a top-level name that another one has too: only their rows are worth parsing."""
+    names: dict[str, frozenset[str]] = {}
+    infos = {distribution.info: distribution for distribution in distributions}
+    for info in infos:
+        with suppress(OSError):
+            names[info] = frozenset(_TOP_LEVEL.findall(codec.read(os.path.join(info, "RECORD")))) - {"__pycache__"}
+    counts = Counter(name for group in names.values() for name in group)
+    return [infos[info] for info, group in names.items() if any(counts[name] > 1 for name in group)]
 
 
 def _words(home: str, paths: Iterable[str]) -> set[str]:

@@ -152,8 +152,9 @@ def render_check(check: Check) -> str:
 
 def render_home(home: Home) -> str:
     """Render a home: its location, purpose and content."""
-    has = [f"  {name} {version}" for name, version in home.distributions]
-    return "\n".join([f"{home.path}, for Python {home.version}:", *(has or ["  no distributions"])])
+    lines = [f"  {name} {version}" for name, version in home.distributions] or ["  no distributions"]
+    lines += [f"Overlap: {text}." for text in handovers(home.overlaps)]
+    return "\n".join([f"{home.path}, for Python {home.version}:", *lines])
 
 
 def render_ran(ran: Ran) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from liveinstall._environment.installed import in_directory
 from liveinstall._environment.target import current_site
 from liveinstall._homes import record as records
 from liveinstall._homes.base_python import Base
 from liveinstall._homes.links import Hard, make, opened
 from liveinstall._homes.packages import Packages
 from liveinstall._homes.record import HomeRecord
+from liveinstall._planning.graph import Node, named
+from liveinstall._planning.overlaps import in_order_of_dependency
 from liveinstall._requirements.habits import flat
+from liveinstall._requirements.option_values import value_of
 from liveinstall._requirements.requirement import text_of
 from liveinstall._sidebyside.selection.fetch import fetch
 from liveinstall._sidebyside.store.store import Store
@@ -25,12 +30,13 @@ from liveinstall.events import Reporter
 from liveinstall.reports import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from liveinstall._homes.links import LinkTree
     from liveinstall._requirements.request import RequirementLike
     from liveinstall._sidebyside.store.store import Stored
     from liveinstall.events import OnEvent
+    from liveinstall.results import Overlap
 
 _PTH = "liveinstall-home.pth"
 
@@ -39,6 +45,7 @@ def create(
     path: str | os.PathLike[str],
     *requirements: RequirementLike,
     store: str | os.PathLike[str] | None = None,
+    overlap: Literal["allow", "refuse"] = "allow",
     on_event: OnEvent = None,
     quiet: bool | None = None,
     **options: Any,
@@ -52,6 +59,9 @@ def create(
         path: The directory to create; it must not exist, or be empty. Relative to the current directory.
         *requirements: As for `liveinstall.install()`. Default: none.
         store: The directory of the store, relative to the current directory. Default: this environment's store.
+        overlap: What happens if two distributions have a file with different contents: "allow": the one that is
+            installed last has it, after what it depends on; `overlaps` of the result names it. "refuse":
+            FileConflictError.
         on_event: As for `liveinstall.install()`.
         quiet: As for `liveinstall.install()`.
         **options: Options of `liveinstall.install()` that say what to install, and from where.
@@ -61,11 +71,13 @@ def create(
 
     Raises:
         HomeError: There is something at `path`, or it cannot be written.
-        FileConflictError: Two distributions have the same file.
+        FileConflictError: Two distributions have a different file of one path, and `overlap` is "refuse"; or one has
+            a file where the other has a directory.
         DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
         LiveInstallError: As for `liveinstall.install()`.
     """
     check_permitted()
+    strict = value_of("overlap", overlap) == "refuse"
     place = os.path.abspath(path)
     base = Base.here(place)
     check_free(place)
@@ -77,11 +89,11 @@ def create(
     record = HomeRecord(base.version, base.python, [text_of(each) for each in flat(requirements)])
     record.has = sorted((entry.name, entry.version, entry.path) for entry in entries)
     try:
-        tree = _tree(base, place, entries)
+        tree, overlaps = _tree(base, place, entries, strict=strict)
         _make(tree, record, place)
     except (OSError, ValueError) as error:
         raise HomeError(f"{place} could not be made: {error}.", path=place) from error
-    return home_of(place, record)
+    return replace(home_of(place, record), overlaps=overlaps)
 
 
 def home_of(place: str, record: HomeRecord) -> Home:
@@ -108,15 +120,31 @@ def check_free(place: str) -> None:
         raise HomeError(f"there is something else at {place}.", todo="Choose another place.", path=place)
 
 
-def _tree(base: Base, place: str, entries: Sequence[Stored]) -> LinkTree:
+def _tree(base: Base, place: str, entries: Sequence[Stored], *, strict: bool) -> tuple[LinkTree, tuple[Overlap, ...]]:
+    """Plan the whole environment. The order of the entries counts only if two of them have a different file."""
+    tree, overlaps = _tree_in_order(base, place, entries, strict=strict)
+    return _tree_in_order(base, place, _by_dependency(entries), strict=strict) if overlaps else (tree, overlaps)
+
+
+def _tree_in_order(
+    base: Base, place: str, entries: Iterable[Stored], *, strict: bool
+) -> tuple[LinkTree, tuple[Overlap, ...]]:
     tree = base.tree()
     configuration = f"home = {os.path.dirname(base.python)}\ninclude-system-site-packages = false\n"
     tree["pyvenv.cfg"] = f"{configuration}version = {base.version}\n".encode()
-    packages = Packages(tree, base.packages, place)
+    packages = Packages(tree, base.packages, place, strict=strict)
     for entry in entries:
         packages.add(entry)
     opened(tree, base.packages)[_PTH] = _check_line(base.version, place).encode("ascii")
-    return tree
+    return tree, packages.overlaps
+
+
+def _by_dependency(entries: Sequence[Stored]) -> list[Stored]:
+    """The entries in the order of installation: each after those that it depends on."""
+    by_name = {entry.name: entry for entry in entries}
+    distributions = (distribution for entry in entries for distribution in in_directory(entry.path))
+    needs = {each.name: frozenset(named(Node(each.version, each.requires))) for each in distributions}
+    return [by_name[name] for name in in_order_of_dependency(by_name, needs)]
 
 
 def _make(tree: LinkTree, record: HomeRecord, place: str) -> None:

@@ -19,11 +19,12 @@ class Situation:
     Args:
         before: The importable distributions, by name.
         after: The distributions after all changes, by name.
-        disturbing: The changes that would disturb a running process: name -> reason.
+        disturbing: The distributions that a running process uses: name -> reason why they must not change now.
         waiting: The changes that are pending already: name -> reason.
         extras: The requested extras, by name.
         used: The distributions that a running process uses and that depend on a removed one.
-        overlaps: The distributions whose files a change would replace or bring; `disturbing` has them too.
+        overlaps: Name of a change -> the distributions with which it shares paths whose content changes; those in use
+            are in `disturbing`, too.
     """
 
     before: Mapping[str, Node]
@@ -73,17 +74,25 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
 
 
 def conflicts(changes: tuple[Change, ...], situation: Situation) -> tuple[str, ...]:
-    """The requirements that are satisfied before all changes and not after them, as texts for people."""
+    """Find the requirements that are satisfied before all changes and not after them.
+
+    Args:
+        changes: The changes.
+        situation: The environment before and after them.
+
+    Returns:
+        Texts for people, for example "pandas 1.5.3 requires numpy<2, but numpy will be 2.2.6".
+    """
     names = frozenset(change.name for change in changes)
     broken = {edge for edge in edges(situation.before, on=names) if not edge.is_satisfied(situation.before)}
     return tuple(
-        f"{edge}, but {_found(edge, situation.after)}"
+        f"{edge}, but {_future_version(edge, situation.after)}"
         for edge in edges(situation.after, on=names, extras=situation.extras)
         if not edge.is_satisfied(situation.after) and edge not in broken
     )
 
 
-def _found(edge: Edge, state: Mapping[str, Node]) -> str:
+def _future_version(edge: Edge, state: Mapping[str, Node]) -> str:
     node = state.get(edge.name)
     return f"{edge.name} will be {node.version}" if node else f"{edge.name} will be missing"
 
@@ -91,7 +100,7 @@ def _found(edge: Edge, state: Mapping[str, Node]) -> str:
 def _timed(change: Change, reasons: Mapping[str, str]) -> Change:
     if change.name in reasons:
         return replace(change, timing=Timing.RESTART, reason=reasons[change.name])
-    reason = "nobody has it loaded" if change.old_version else "it is new here"
+    reason = "not in use" if change.old_version else "new"
     return replace(change, timing=Timing.NOW, reason=reason)
 
 
@@ -118,7 +127,7 @@ def _needing(
     """The changes whose requirements are satisfied only together with a pending change: name -> reason."""
     now = {change.name for change in changes if change.name not in waiting and change.new_version}
     return {
-        edge.requirer: f"it needs {edge.name} {situation.after[edge.name].version}, which waits"
+        edge.requirer: f"it depends on {edge.name} {situation.after[edge.name].version}, which is pending"
         for edge in needs
         if edge.requirer in now
         and edge.name in waiting
@@ -128,14 +137,14 @@ def _needing(
 
 
 def _accompanying(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: Situation) -> dict[str, str]:
-    """The replacements of distributions that the old version of a pending one requires, even for extras only.
+    """The changes of distributions that the old version of a pending one requires, even for extras only.
 
     The old version keeps running and may import them later, so all are replaced together. (starlette imports httpx only
     in its test client, and requires it only for an extra.)
     """
     replaced = {change.name for change in changes if change.old_version and change.name not in waiting}
     return {
-        name: f"{requirer} waits and may still import it"
+        name: f"{requirer} is pending, and its old version may still import it"
         for requirer in waiting
         if requirer in situation.before
         for name in named(situation.before[requirer]) & replaced
@@ -143,15 +152,15 @@ def _accompanying(changes: tuple[Change, ...], waiting: Mapping[str, str], situa
 
 
 def _overlapping(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: Situation) -> dict[str, str]:
-    """Changes that have files of a distribution that must not change now, or of one that waits."""
-    found = {}
+    """The changes that share files with a pending change, or with a distribution that must not change now."""
+    reasons = {}
     for change in changes:
         for other in sorted(situation.overlaps.get(change.name, ())) if change.name not in waiting else ():
             if other in waiting:
-                found[change.name] = f"it has files of {other}, which waits"
+                reasons[change.name] = f"it shares files with {other}, which is pending"
             elif other in situation.disturbing:
-                found[change.name] = f"it has files of {other}: {situation.disturbing[other]}"
-    return found
+                reasons[change.name] = f"it shares files with {other}: {situation.disturbing[other]}"
+    return reasons
 
 
 def _breaking(
@@ -159,7 +168,7 @@ def _breaking(
 ) -> dict[str, str]:
     """The changes that would break a requirement of a distribution that does not change until the restart."""
     return {
-        edge.name: f"{edge}" + (", and that waits" if edge.requirer in waiting else "")
+        edge.name: f"{edge}" + (f", and {edge.requirer} is pending" if edge.requirer in waiting else "")
         for edge in held
         if edge.name not in waiting
         and state.get(edge.requirer) == situation.before[edge.requirer]

@@ -19,7 +19,12 @@ _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 
 @dataclass(frozen=True)
 class Node:
-    """A distribution in the graph: its version and its Requires-Dist lines."""
+    """A distribution in the graph.
+
+    Attributes:
+        version: Its version.
+        requires: Its Requires-Dist lines (core metadata).
+    """
 
     version: str
     requires: tuple[str, ...] = ()
@@ -29,7 +34,7 @@ class Node:
 class Edge:
     """A requirement of one distribution on another.
 
-    Args:
+    Attributes:
         requirer: The name of the dependent distribution.
         version: Its version.
         name: The name of the required distribution.
@@ -42,19 +47,19 @@ class Edge:
     text: str
 
     def is_satisfied(self, state: Mapping[str, Node]) -> bool:
-        """Whether `state` has an allowed version."""
+        """Return whether `state` has an allowed version; pre-releases are allowed."""
         node = state.get(self.name)
         if node is None:
             return False
-        return _admits(self.text, node.version)
+        return _is_allowed(self.text, node.version)
 
     def __str__(self) -> str:
-        """`pandas 1.5.3 requires numpy<2`."""
+        """Return a text for people, for example `pandas 1.5.3 requires numpy<2`."""
         return f"{self.requirer} {self.version} requires {self.text.partition(';')[0].strip()}"
 
 
 @lru_cache(maxsize=16384)
-def _admits(text: str, version: str) -> bool:
+def _is_allowed(text: str, version: str) -> bool:
     try:
         return _parsed(text).specifier.contains(version, prereleases=True)
     except InvalidVersion:
@@ -73,13 +78,16 @@ def edges(
     on: Iterable[str] | None = None,
     extras: Mapping[str, frozenset[str]] | None = None,
 ) -> list[Edge]:
-    """The requirements between distributions, with markers evaluated for this interpreter.
+    """List the requirements between distributions, with markers evaluated for this interpreter (PEP 508).
 
     Args:
         state: The distributions, by name.
         of: Only the requirements of these distributions. Default: of all.
         on: Only the requirements on these distributions. Default: on all.
         extras: The requested extras, by name. Extras that one distribution requires of another are added.
+
+    Returns:
+        The requirements, each once; invalid ones are omitted.
     """
     of, on = (None if names is None else frozenset(names) for names in (of, on))
     active = {name: set(names) for name, names in (extras or {}).items()}
@@ -91,12 +99,12 @@ def edges(
         for line in node.requires if node else ():
             match = _NAME.match(line)
             name = canonicalize_name(match[1]) if match else ""
-            wanted = (of is None or requirer in of) and (on is None or name in on)
+            is_selected = (of is None or requirer in of) and (on is None or name in on)
             # Parsing is slow: only the selected requirements, and those that may have an extra, are parsed.
-            requirement = _applies(line, frozenset(active.get(requirer, ()))) if wanted or "[" in line else None
+            requirement = _applicable(line, frozenset(active.get(requirer, ()))) if is_selected or "[" in line else None
             if node is None or requirement is None:
                 continue
-            if wanted:
+            if is_selected:
                 required.setdefault(Edge(requirer, node.version, name, line))
             new = requirement.extras - active.setdefault(name, set())
             if new:
@@ -106,12 +114,12 @@ def edges(
 
 
 def named(node: Node) -> set[str]:
-    """The names in all requirements of a distribution, regardless of their markers."""
+    """Return the normalized names in all requirements of a distribution, regardless of their markers."""
     return {canonicalize_name(match[1]) for match in map(_NAME.match, node.requires) if match}
 
 
 @lru_cache(maxsize=16384)
-def _applies(line: str, extras: frozenset[str]) -> Requirement | None:
+def _applicable(line: str, extras: frozenset[str]) -> Requirement | None:
     """The parsed requirement if its marker applies to this interpreter and one of the extras, else None."""
     try:
         requirement = _parsed(line)

@@ -1,8 +1,9 @@
-"""Files that several distributions bring: whose a path is then, and what moves for that. Values in, values out.
+"""Files that several distributions install: the owner of each path after a change, and the moves. Pure functions.
 
-A path has one file in place, the *holder's*; the files of the others lie aside. What is installed last has the path, as
-with pip and uv. Where the contents are the same the file in place is not touched at all: nobody loses or gets anything,
-so the newcomer's copy is laid aside, and a holder that leaves takes along the copy of one that stays.
+At each path the file of one distribution is in place: its owner, the one installed last, as with pip and uv. The files
+of the others are set aside. If the contents are equal, the file in place is not touched at all, because no distribution
+would lose or regain anything: the new distribution's copy is set aside, and an owner that is removed takes along the
+copy of a distribution that stays.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ from liveinstall.results import Overlap
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-NOBODY = ""  # has a path that no RECORD names
+NOBODY = ""  # the owner of a file that no RECORD lists
 PLACE, ASIDE, RETIRED, PART = "place", "aside", "retired", "part"
 
 
 class Move(NamedTuple):
-    """One file's move between `slots`, which are (kind of place, name of the distribution).
+    """The move of one file between two slots. A slot is (PLACE, ASIDE, RETIRED or PART, name of the distribution).
 
-    `kind`: out, in or stay as the boot module has them; copy is made while the change is staged.
+    Attributes:
+        kind: "out", "in" or "stay", as in the boot module's `handover`; or "copy", which is made during staging.
+        digest: The SHA-256 of the file, hexadecimal.
+        source: The slot that has the file.
+        target: The slot that gets the file.
     """
 
     kind: str
@@ -36,12 +41,19 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True)
 class SharedPath:
-    """A path that several distributions bring, or that is somebody's who is not asked.
+    """A path that several distributions install, or at which there is a file that no RECORD lists.
 
-    `there` is the sha256 of the file in place, empty without one. `before`: who brings it now, by whom it was laid
-    over; the first one's file is in place, if it is not `aside`; NOBODY is among them for a file in no RECORD.
-    `leaving` of them go; `coming` do so in this order. `old` and `new`: the sha256 of what each has or brings, where it
-    is known. `wanted`: an order from the past to go back to.
+    Attributes:
+        path: The absolute path.
+        there: The SHA-256 of the file in place; empty if there is none.
+        before: The distributions that install the path now, each before those whose file it replaced. The file of the
+            first one is in place, unless it is in `aside`. NOBODY is among them if the file is in no RECORD.
+        leaving: Those of `before` that are removed or replaced.
+        coming: The distributions that will install the path, in the order of their installation.
+        old: Name -> SHA-256 of the file that the distribution has now, if it is known.
+        new: Name -> SHA-256 of the file that the distribution will install.
+        aside: The distributions whose file is set aside.
+        wanted: An earlier order that an undo restores, in the form of `before`; empty if there is none.
     """
 
     path: str
@@ -56,20 +68,25 @@ class SharedPath:
 
     @property
     def holder(self) -> str | None:
-        """Whose file is in place; None where there is none, or where that is not among those who bring it."""
+        """The distribution whose file is in place; None if there is no file, or it is none of theirs."""
         return self.before[0] if self.there and self.before and self.before[0] not in self.aside else None
 
     @property
     def stays(self) -> tuple[str, ...]:
-        """Who brings it and stays."""
+        """The distributions that install the path now and are neither removed nor replaced."""
         return tuple(name for name in self.before if name not in self.leaving)
 
 
 @dataclass(frozen=True)
 class Settled:
-    """Whose a path is `after` the change, and the moves that make it so.
+    """The owner of a path after a change, and the moves that lead there.
 
-    `touched`: who stays and finds another content there. `in_the_way`: it is nobody's, and would be replaced.
+    Attributes:
+        path: The path.
+        after: The distributions that install the path after the change, in the order of `SharedPath.before`.
+        moves: The moves, in the order of their execution.
+        touched: The distributions that do not change themselves, but for which the content at the path changes.
+        in_the_way: Whether a file that no RECORD lists would have to be replaced by another content.
     """
 
     path: SharedPath
@@ -79,12 +96,12 @@ class Settled:
     in_the_way: bool = False
 
     def content(self, name: str) -> str:
-        """The sha256 of what a distribution has of it after the change."""
+        """Return the SHA-256 of a distribution's file after the change; empty if it is not known."""
         return self.path.new.get(name) or self.path.old.get(name, "")
 
     @property
     def overlap(self) -> Overlap | None:
-        """What to tell of it: nothing where everybody has the same content, or where it is as it was."""
+        """The overlap to report; None if all contents are equal, or if nothing changes here."""
         owner, path = (self.after or (NOBODY,))[0], self.path
         others = tuple(name for name in self.after[1:] if name and self.content(name) != self.content(owner))
         new = others and not path.new.keys().isdisjoint({owner, *others})
@@ -95,33 +112,33 @@ class Settled:
 
 
 def settle(path: SharedPath) -> Settled:
-    """Decide whose the path is then. It stays as long as one distribution brings it."""
+    """Decide which distribution owns a path after a change. The path stays as long as one distribution installs it."""
     stays = [name for name in path.stays if name != NOBODY]
-    order = _wanted([*reversed(path.coming), *stays], path.wanted)
+    order = _ordered([*reversed(path.coming), *stays], path.wanted)
     top = order[0] if order else None
-    found = Settled(path, tuple(order))
+    settled = Settled(path, tuple(order))
     if path.holder == NOBODY:
-        stuck = bool(top is not None and top in path.new and path.new[top] != path.there)
-        moves = (*_laid_aside(path, None), *_retired(path))
-        return Settled(path, (NOBODY, *order), moves, in_the_way=stuck)
+        in_the_way = bool(top is not None and top in path.new and path.new[top] != path.there)
+        moves = (*_arriving(path, None), *_retired(path))
+        return Settled(path, (NOBODY, *order), moves, in_the_way=in_the_way)
     if top is None:
         return Settled(path, (), _retired(path, with_holder=True))
-    left = _left_to(path, top, found.content(top))
-    if left is not None:
-        after = (left, *(name for name in order if name != left))
-        return Settled(path, after, _untouched(path, left))
-    changes = path.there and found.content(top) != path.there
+    owner = _owner_of_untouched(path, top, settled.content(top))
+    if owner is not None:
+        after = (owner, *(name for name in order if name != owner))
+        return Settled(path, after, _untouched(path, owner))
+    changes = path.there and settled.content(top) != path.there
     return Settled(path, tuple(order), _exchanged(path, top), frozenset(stays) if changes else frozenset())
 
 
-def _wanted(order: list[str], wanted: Iterable[str]) -> list[str]:
-    """What is not in the order from the past came later."""
-    ranks = {name: rank for rank, name in enumerate(wanted)}
-    return sorted(order, key=lambda name: ranks.get(name, -1))
+def _ordered(names: list[str], earlier: Iterable[str]) -> list[str]:
+    """Restore the earlier order; names that are not in it were installed later and come first."""
+    ranks = {name: rank for rank, name in enumerate(earlier)}
+    return sorted(names, key=lambda name: ranks.get(name, -1))
 
 
-def _left_to(path: SharedPath, top: str, content: str) -> str | None:
-    """Who of those that stay has the file in place from now on, untouched; None if it is to be another file."""
+def _owner_of_untouched(path: SharedPath, top: str, content: str) -> str | None:
+    """The owner of the file in place if that file can stay untouched; None if another file has to replace it."""
     holder, stays = path.holder, path.stays
     lost = top not in path.new and top not in path.aside and top != holder  # another tool has overwritten its file
     if holder is None:
@@ -134,36 +151,37 @@ def _left_to(path: SharedPath, top: str, content: str) -> str | None:
     return top if lost else None
 
 
-def _untouched(path: SharedPath, left: str) -> tuple[Move, ...]:
-    """The file in place stays; who leaves takes along a copy."""
+def _untouched(path: SharedPath, owner: str) -> tuple[Move, ...]:
+    """The file in place stays; a removed distribution gets a copy for its retired files."""
     moves: list[Move] = []
     holder = path.holder or ""
-    taken = left if left in path.aside else ""
-    if holder != left:
-        if not taken:
+    has_copy = owner in path.aside
+    if holder != owner:
+        if not has_copy:
             moves.append(_copy(path, holder))
-        source = (ASIDE, left) if taken else (ASIDE, holder)
+        source = (ASIDE, owner) if has_copy else (ASIDE, holder)
         moves.append(Move("out", path.there, source, (RETIRED, holder)))
     stay = Move("stay", path.there, (PLACE, ""), (PLACE, ""))
-    return (*moves, *_retired(path), stay, *_laid_aside(path, None))
+    return (*moves, *_retired(path), stay, *_arriving(path, None))
 
 
 def _exchanged(path: SharedPath, top: str) -> tuple[Move, ...]:
-    """Another file comes into place; that of a holder who stays is laid aside."""
+    """Another file replaces the one in place, which is set aside if its owner stays."""
     holder = path.holder
-    theirs = (name for name in path.stays if name not in path.aside and name != holder and path.there)
-    moves = [_copy(path, name) for name in theirs if path.old.get(name) == path.there]  # another tool put both there
+    overwritten = (name for name in path.stays if name not in path.aside and name != holder and path.there)
+    # Another tool has put the same file there for both.
+    moves = [_copy(path, name) for name in overwritten if path.old.get(name) == path.there]
     moves += _retired(path)
     if holder is not None:
         target = (RETIRED if holder in path.leaving else ASIDE, holder)
         moves.append(Move("out", path.there, (PLACE, ""), target))
     if top not in path.new and top in path.aside:
         moves.append(Move("in", path.old[top], (ASIDE, top), (PLACE, "")))
-    return (*moves, *_laid_aside(path, top))
+    return (*moves, *_arriving(path, top))
 
 
 def _retired(path: SharedPath, *, with_holder: bool = False) -> tuple[Move, ...]:
-    """The files of those who leave; one that another tool has overwritten is lost, and none goes with it."""
+    """The moves of removed distributions' files; a file that another tool has overwritten is lost and has no move."""
     moves = []
     for name in path.before:
         if name not in path.leaving:
@@ -179,8 +197,8 @@ def _retired(path: SharedPath, *, with_holder: bool = False) -> tuple[Move, ...]
     return tuple(moves)
 
 
-def _laid_aside(path: SharedPath, top: str | None) -> tuple[Move, ...]:
-    """Where the files of those who come go: into place for `top`, else aside."""
+def _arriving(path: SharedPath, top: str | None) -> tuple[Move, ...]:
+    """The moves of new files: that of `top` into place, all others aside."""
     return tuple(
         Move("in", path.new[name], (PART, name), (PLACE, "") if name == top else (ASIDE, name)) for name in path.coming
     )
@@ -191,41 +209,65 @@ def _copy(path: SharedPath, name: str) -> Move:
 
 
 def disturbs(found: Iterable[Settled]) -> dict[str, frozenset[str]]:
-    """For each change the distributions whose files it would replace or bring: it waits if one of them must not change.
+    """Find the distributions that each change affects through shared paths; see `Situation.overlaps`.
 
-    Those that stay and find another content, those that the file moves away from, and those that bring another one too.
+    A change has to be pending if one of these must not change now. They are the distributions that stay and for which
+    the content at a path changes, those that a file moves away from, and those that install another content there too.
+
+    Args:
+        found: The shared paths of all changes.
+
+    Returns:
+        Name of a change -> names of the affected distributions. Changes that affect none are omitted.
     """
-    others: dict[str, set[str]] = {}
+    affected: dict[str, set[str]] = {}
     for settled in found:
         path = settled.path
         for name in path.leaving | {*path.coming}:
-            others.setdefault(name, set()).update(settled.touched)
+            affected.setdefault(name, set()).update(settled.touched)
         for name in path.coming:
             rivals = {other for other in path.coming if path.new[other] != path.new[name]}
-            others[name] |= (path.leaving | rivals) - {name}
-    return {name: frozenset(found) for name, found in others.items() if found}
+            affected[name] |= (path.leaving | rivals) - {name}
+    return {name: frozenset(names) for name, names in affected.items() if names}
 
 
 def as_asked(names: Iterable[str], requirements: Iterable[str]) -> list[str]:
-    """The names in the order of a request's requirements; first what it does not name, as the engine has it."""
-    asked = {_name_of(text): rank for rank, text in enumerate(requirements, 1)}
-    return sorted(names, key=lambda name: asked.get(name, 0))
+    """Sort names by the order of a request's requirements.
+
+    Args:
+        names: Normalized project names, in the engine's order.
+        requirements: PEP 508 requirements, paths or URLs of archives.
+
+    Returns:
+        First the names that no requirement has, in the given order; then those of the requirements.
+    """
+    ranks = {_name_of(text): rank for rank, text in enumerate(requirements, 1)}
+    return sorted(names, key=lambda name: ranks.get(name, 0))
 
 
 def _name_of(text: str) -> str:
-    """The name that a requirement, or the path of an archive, begins with."""
-    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._]*(?:-[A-Za-z._][A-Za-z0-9._]*)*", re.split(r"[/\\]", text)[-1])
-    return canonicalize_name(found[0]) if found else ""
+    """The normalized project name at the beginning of a requirement or of an archive's file name; empty if none."""
+    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._]*(?:-[A-Za-z._][A-Za-z0-9._]*)*", re.split(r"[/\\]", text)[-1])
+    return canonicalize_name(match[0]) if match else ""
 
 
 def in_order_of_dependency(names: Iterable[str], needs: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
-    """What is needed first, else as given: so what needs something has the last word on a file of both."""
+    """Sort dependencies before the distributions that depend on them, so that the latter own a shared path.
+
+    Args:
+        names: The names; otherwise their order stays as it is.
+        needs: Name -> names of its dependencies. Cycles are allowed.
+
+    Returns:
+        The names in the order of their installation.
+    """
     names = list(names)
     done: dict[str, None] = {}
 
-    def visit(name: str, above: frozenset[str]) -> None:
-        for other in (each for each in names if each in needs.get(name, ()) and each not in above and each not in done):
-            visit(other, above | {other})
+    def visit(name: str, dependents: frozenset[str]) -> None:
+        dependencies = [each for each in names if each in needs.get(name, ())]
+        for other in (each for each in dependencies if each not in dependents and each not in done):
+            visit(other, dependents | {other})
         done.setdefault(name)
 
     for name in names:

@@ -1,4 +1,4 @@
-"""From the engine's choice, the installed distributions and the pending changes to a plan. Pure functions."""
+"""Making a plan from the engine's choice, the installed distributions and the pending changes. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class PendingNode:
     """A change that is pending already.
 
-    Args:
+    Attributes:
         node: The future version; None for a removal.
         reason: Why it is pending, for people.
         requested: Whether a user requested the distribution by name.
@@ -32,17 +32,20 @@ class PendingNode:
 
 
 def future(before: Mapping[str, Node], waiting: Mapping[str, PendingNode]) -> dict[str, Node]:
-    """The environment after all pending changes.
+    """Compute the environment after all pending changes.
 
     Args:
         before: The importable distributions, by name.
         waiting: The pending changes, by name.
+
+    Returns:
+        The distributions after them, by name.
     """
     state = dict(before)
-    for name, waits in waiting.items():
+    for name, pending in waiting.items():
         state.pop(name, None)
-        if waits.node:
-            state[name] = waits.node
+        if pending.node:
+            state[name] = pending.node
     return state
 
 
@@ -71,8 +74,10 @@ def changes_for(
     for name in dict.fromkeys([*waiting, *chosen, *sorted(request.removals)]):
         old = before[name].version if name in before else None
         new = after[name].version if name in after else None
-        again = name in chosen and (request.reinstall or name not in waiting or chosen[name].direct_url is not None)
-        if old != new or again:
+        reinstalled = name in chosen and (
+            request.reinstall or name not in waiting or chosen[name].direct_url is not None
+        )
+        if old != new or reinstalled:
             changes.append(Change(name, old, new))
     return tuple(changes), after
 
@@ -96,6 +101,9 @@ def make_plan(
         disturbing: See `Situation`.
         used: See `Situation`.
         overlaps: See `Situation`.
+
+    Returns:
+        The plan for the request and for all pending changes.
     """
     candidates = list(candidates)
     chosen = {candidate.name: candidate for candidate in candidates}
@@ -104,35 +112,35 @@ def make_plan(
         before=before,
         after=after,
         disturbing=disturbing,
-        waiting={n: waits.reason for n, waits in waiting.items() if n not in chosen and n not in request.removals},
+        waiting={n: pending.reason for n, pending in waiting.items() if n not in chosen and n not in request.removals},
         extras={name: frozenset(candidate.extras) for name, candidate in chosen.items() if candidate.extras},
         used=frozenset(used),
         overlaps=overlaps or {},
     )
     timed = decide(changes, situation)
     if request.when == "restart":
-        timed = tuple(_asked_to_wait(change) for change in timed)
+        timed = tuple(_deferred(change) for change in timed)
     unchanged = tuple(
         Change(name, after[name].version, after[name].version, reason="it satisfies the request")
         for name in sorted(request.names)
         if name not in chosen and name in after
     ) + tuple(
-        Change(name, before[name].version, before[name].version, reason=f"{_words(waits)} no longer waits")
-        for name, waits in waiting.items()
+        Change(name, before[name].version, before[name].version, reason=f"{_shown(pending)} is no longer pending")
+        for name, pending in waiting.items()
         if name in chosen and name in before and all(change.name != name for change in changes)
     )
     notes = tuple(f"{c.name} {c.version} is yanked" for c in candidates if c.yanked)
     return Plan(timed, unchanged, conflicts(changes, situation), notes)
 
 
-def _words(waits: PendingNode) -> str:
-    return waits.node.version if waits.node else "its removal"
+def _shown(pending: PendingNode) -> str:
+    return pending.node.version if pending.node else "its removal"
 
 
-def _asked_to_wait(change: Change) -> Change:
+def _deferred(change: Change) -> Change:
     if change.timing is Timing.RESTART:
         return change
-    return replace(change, timing=Timing.RESTART, reason="you asked for it to wait")
+    return replace(change, timing=Timing.RESTART, reason="deferred as requested")
 
 
 def defer_together(decided: Plan, names: Container[str]) -> Plan:
@@ -140,7 +148,10 @@ def defer_together(decided: Plan, names: Container[str]) -> Plan:
 
     Args:
         decided: The plan.
-        names: The distributions that belong together.
+        names: The distributions to change together.
+
+    Returns:
+        The plan with the new timing.
     """
     first = next((change.name for change in decided.waiting if change.name in names), None)
     if first is None:
@@ -148,7 +159,7 @@ def defer_together(decided: Plan, names: Container[str]) -> Plan:
     return replace(
         decided,
         changes=tuple(
-            replace(change, timing=Timing.RESTART, reason=f"it belongs with {first}, which waits")
+            replace(change, timing=Timing.RESTART, reason=f"it is applied together with {first}, which is pending")
             if change.timing is Timing.NOW and change.name in names
             else change
             for change in decided.changes
@@ -157,7 +168,7 @@ def defer_together(decided: Plan, names: Container[str]) -> Plan:
 
 
 def kept_after_cancel(waiting: Mapping[str, PendingNode], before: Mapping[str, Node], names: Iterable[str]) -> set[str]:
-    """The names whose changes are still pending after others were cancelled.
+    """Find the changes that are still pending after others were cancelled.
 
     The changes that depend on a cancelled one are cancelled too, and those that were staged only as its dependencies.
     The remaining ones satisfy, together with the versions on disk, every requirement that all would have satisfied.
@@ -166,15 +177,18 @@ def kept_after_cancel(waiting: Mapping[str, PendingNode], before: Mapping[str, N
         waiting: The pending changes, by name.
         before: The importable distributions, by name.
         names: The cancelled names.
+
+    Returns:
+        Their names.
     """
     kept = set(waiting) - set(names)
-    whole = future(before, waiting)
+    uncancelled = future(before, waiting)
     while True:
         state = future(before, {name: waiting[name] for name in kept})
-        held = [edge for edge in edges(whole, on=waiting) if edge.is_satisfied(whole)]
+        satisfied = [edge for edge in edges(uncancelled, on=waiting) if edge.is_satisfied(uncancelled)]
         broken = {
             edge.requirer
-            for edge in held
+            for edge in satisfied
             if edge.requirer in kept and state[edge.requirer].version == edge.version and not edge.is_satisfied(state)
         }
         needed = {edge.name for edge in edges(state, on=kept) if not edge.is_satisfied(before)}

@@ -22,9 +22,7 @@ _PLAIN = re.compile(
 
 
 def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distribution | None]) -> str:
-    """Check requirements, including all dependencies.
-
-    Pre-releases are accepted, as pip accepts installed pre-releases.
+    """Check requirements, including all dependencies. Pre-releases are accepted, as pip accepts installed pre-releases.
 
     Args:
         requirements: PEP 508 strings.
@@ -36,16 +34,16 @@ def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distri
     queue: list[tuple[str, str, frozenset[str]]] = [("", line, frozenset()) for line in requirements]
     seen: dict[str, set[str]] = {}
     while queue:
-        requirer, line, asked = queue.pop()
-        if requirer and "extra" in line and not asked and ";" in line:
+        requirer, line, requested = queue.pop()
+        if requirer and "extra" in line and not requested and ";" in line:
             continue  # parsing is slow, and no extra was requested
-        name, extras, admits = parse_line(line, asked)
-        if admits is None:
+        name, extras, is_allowed = parse_line(line, requested)
+        if is_allowed is None:
             continue
         node = find(name)
-        if node is None or not admits(node.version):
-            what = line.partition(";")[0].strip()
-            return f"{requirer + ' needs ' if requirer else ''}{what}, and {_found(name, node)}"
+        if node is None or not is_allowed(node.version):
+            requirement = line.partition(";")[0].strip()
+            return f"{requirer + ' requires ' if requirer else ''}{requirement}, but {_installed_version(name, node)}"
         known = seen.get(name)
         new = extras if known is None else extras - known
         if known is None or new:
@@ -63,13 +61,13 @@ def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], C
         asked: The requested extras of the distribution that has this requirement.
 
     Returns:
-        The normalized name, the extras, and a function that says whether a version is allowed; None instead of the
+        The normalized name, the extras, and a function that returns whether a version is allowed; None instead of the
         function if the marker does not apply or the line is invalid.
     """
     plain = _PLAIN.fullmatch(line)
     if plain and plain[2] != "==" and bool(plain[2]) == bool(plain[3]):
-        least = plain[3]
-        return canonicalize_name(plain[1]), frozenset(), lambda version: not least or _is_least(version, least)
+        minimum = plain[3]
+        return canonicalize_name(plain[1]), frozenset(), lambda version: not minimum or _is_at_least(version, minimum)
     try:
         requirement = Requirement(line)
     except InvalidRequirement:
@@ -79,18 +77,18 @@ def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], C
         return "", frozenset(), None
 
     @cache
-    def admits(version: str) -> bool:
+    def is_allowed(version: str) -> bool:
         try:
             return requirement.specifier.contains(version, prereleases=True)
         except InvalidVersion:
             return not requirement.specifier
 
-    return canonicalize_name(requirement.name), frozenset(requirement.extras), admits
+    return canonicalize_name(requirement.name), frozenset(requirement.extras), is_allowed
 
 
-def _is_least(version: str, least: str) -> bool:
+def _is_at_least(version: str, minimum: str) -> bool:
     try:
-        return _version(version) >= _version(least)
+        return _version(version) >= _version(minimum)
     except InvalidVersion:
         return False
 
@@ -98,5 +96,5 @@ def _is_least(version: str, least: str) -> bool:
 _version = lru_cache(maxsize=4096)(Version)
 
 
-def _found(name: str, node: Node | Distribution | None) -> str:
+def _installed_version(name: str, node: Node | Distribution | None) -> str:
     return f"{name} is not installed" if node is None else f"{name} {node.version} is installed"

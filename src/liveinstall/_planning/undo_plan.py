@@ -1,4 +1,4 @@
-"""Planning an undo: which old versions have to be restored, and which new ones removed. Pure functions."""
+"""Planning an undo: the old versions to restore and the new ones to remove. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UndoneChange:
-    """What a transaction did to one distribution.
+    """A transaction's change of one distribution.
 
-    Args:
+    Attributes:
         name: The distribution.
-        put: The SHA-256 of the RECORD that it installed; empty for a removal.
+        put: The SHA-256 of the RECORD that the transaction installed; empty for a removal.
         was: The SHA-256 of the RECORD that it replaced; empty for a new distribution.
         kept: Whether the old files are still kept.
     """
@@ -30,7 +30,12 @@ class UndoneChange:
 
 @dataclass(frozen=True)
 class UndoneTransaction:
-    """An applied transaction, as the planning of an undo needs it."""
+    """An applied transaction, as needed for planning an undo.
+
+    Attributes:
+        transaction_id: Its id.
+        steps: Its changes.
+    """
 
     transaction_id: str
     steps: tuple[UndoneChange, ...]
@@ -56,31 +61,35 @@ def plan_undo(
     """
     state = dict(present)
     undone: dict[str, tuple[UndoneTransaction, UndoneChange]] = {}
-    for deed in deeds:
-        for step in deed.steps:
+    for transaction in deeds:
+        for step in transaction.steps:
             if state.get(step.name, "") != step.put:
-                raise _moved_on(deed, step, (since or {}).get(step.name, ""))
+                raise _moved_on(transaction, step, (since or {}).get(step.name, ""))
             state[step.name] = step.was
-            undone[step.name] = deed, step
+            undone[step.name] = transaction, step
     changed = {name: steps for name, steps in undone.items() if state[name] != present.get(name, "")}
-    for deed, step in changed.values():
+    for transaction, step in changed.values():
         if step.was and not step.kept:
             raise RetiredError(
-                f"the old files of {step.name} that {deed.transaction_id} has replaced are no longer kept.",
-                todo="Install the version that you want; liveinstall.history() names it.",
-                transaction=deed.transaction_id,
+                f"the old files of {step.name}, which {transaction.transaction_id} replaced, are no longer kept.",
+                todo="Install the version that you want; liveinstall.history() lists the earlier versions.",
+                transaction=transaction.transaction_id,
                 name=step.name,
                 path="",
             )
-    return {name: deed.transaction_id for name, (deed, _) in changed.items()}
+    return {name: transaction.transaction_id for name, (transaction, _) in changed.items()}
 
 
-def _moved_on(deed: UndoneTransaction, step: UndoneChange, later: str) -> MovedOnError:
-    who = f"by {later}" if later else "by something else"
-    todo = "Undo that first, or everything since a point: undo(to=...)." if later else "Install the version you want."
+def _moved_on(transaction: UndoneTransaction, step: UndoneChange, later: str) -> MovedOnError:
+    cause = f"by {later}" if later else "by something else"
+    todo = (
+        f"Undo {later} first, or every transaction since a point: undo(to=...)."
+        if later
+        else "Install the version that you want."
+    )
     return MovedOnError(
-        f"{step.name} was changed {who} after {deed.transaction_id}.",
+        f"{step.name} was changed {cause} after {transaction.transaction_id}.",
         todo=todo,
-        transaction=deed.transaction_id,
+        transaction=transaction.transaction_id,
         name=step.name,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def unused_without(removed: AbstractSet[str], state: Mapping[str, Node], requested: AbstractSet[str]) -> set[str]:
-    """The direct and indirect dependencies of removed distributions that become unused.
+    """Find the direct and indirect dependencies of removed distributions that become unused.
 
     A distribution counts as used if any requirement names it, regardless of markers and extras: it is better to keep
     too much than to remove too much.
@@ -23,30 +23,36 @@ def unused_without(removed: AbstractSet[str], state: Mapping[str, Node], request
         removed: The removed names.
         state: The distributions before the removal, by name.
         requested: The names that a user requested.
+
+    Returns:
+        Their names, without `removed` and `requested`.
     """
-    needed_by: dict[str, set[str]] = {}
+    dependencies: dict[str, set[str]] = {}
     for edge in edges(state):
-        needed_by.setdefault(edge.requirer, set()).add(edge.name)
+        dependencies.setdefault(edge.requirer, set()).add(edge.name)
     reached = set(removed)
     queue = list(removed)
     while queue:
-        more = needed_by.get(queue.pop(), set()) - reached
+        more = dependencies.get(queue.pop(), set()) - reached
         reached |= more
         queue += more
     return unneeded((reached & state.keys()) - removed - requested, state, removed)
 
 
 def unneeded(names: AbstractSet[str], state: Mapping[str, Node], removed: AbstractSet[str] = frozenset()) -> set[str]:
-    """Those of `names` that no other distribution needs.
+    """Find the distributions on which no other distribution depends.
 
     Args:
         names: The names to check.
         state: All distributions, by name.
         removed: The names whose requirements do not count.
+
+    Returns:
+        Those of `names` that no requirement names, except requirements of `removed` and of each other.
     """
     unused = set(names)
     while True:
-        needed = {name for keeper in state.keys() - removed - unused for name in named(state[keeper])} & unused
+        needed = {name for dependent in state.keys() - removed - unused for name in named(state[dependent])} & unused
         if not needed:
             return unused
         unused -= needed

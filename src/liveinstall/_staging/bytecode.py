@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 _CHILD = str(Path(__file__).with_name("_compile_child.py"))
-_MOST = 4  # children
-_AT_ONCE = 8  # lines: to write each by itself takes longer than to link a file
+_MAX_CHILDREN = 4
+_LINES_PER_FLUSH = 8  # writing each line by itself takes longer than linking a file
 
 
 class BytecodeCompiler:
@@ -42,12 +42,12 @@ class BytecodeCompiler:
         self._first: AbstractSet[str] | None = None
         self._lock = Lock()
         self._children: list[subprocess.Popen[bytes]] = []
-        self._told = 0
+        self._announced = 0
 
     def __enter__(self) -> Self:
         """Start one child process for each core, unless this interpreter does not write bytecode."""
         if sys.implementation.cache_tag and not sys.dont_write_bytecode:
-            shares = min(os.cpu_count() or 1, _MOST)
+            shares = min(os.cpu_count() or 1, _MAX_CHILDREN)
             self._children = [
                 subprocess.Popen(
                     [executable(), "-I", "-S", "-X", "utf8", _CHILD, str(share), str(shares)],
@@ -77,24 +77,24 @@ class BytecodeCompiler:
         Args:
             name: Its distribution.
             part: The absolute path of the part.
-            home: The final directory.
-            path: Its path relative to the part.
+            home: The final site directory, absolute.
+            path: Its path relative to the part, with slashes.
         """
         if not path.endswith(".py") or "\t" in path or "\n" in path:
             return
         line = f"{self._kind(name, home, path)}\t{part}\t{home}\t{path}\n".encode("utf-8", "surrogateescape")
         with self._lock:
-            self._told += 1
+            self._announced += 1
             for child in self._children:
                 with suppress(OSError):
                     assert child.stdin is not None
                     child.stdin.write(line)
-                    if self._told % _AT_ONCE == 0:
+                    if self._announced % _LINES_PER_FLUSH == 0:
                         child.stdin.flush()
 
-    def _kind(self, name: str, home: str, path: str) -> str:
+    def _kind(self, name: str, site_dir: str, path: str) -> str:
         if name in self._loaded:
-            return "must" if os.path.join(home, path) in self._loaded[name] else "more"
+            return "must" if os.path.join(site_dir, path) in self._loaded[name] else "more"
         if self._first is not None and name not in self._first:
             return "more"
         package, _, module = path.rpartition("/")

@@ -1,4 +1,4 @@
-"""Writing the files of a part: each is read once, hashed on the way, and complete unless an error is raised."""
+"""Writing the files of a part: each is read once, hashed while it is copied, and complete unless an error is raised."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ LARGE = 2**20  # bytes of a file, and of its pieces
 
 
 class Rejoined(io.RawIOBase):
-    """A stream whose beginning has been read already, and is prepended again."""
+    """A stream whose beginning has been read already, and is prepended again.
+
+    Args:
+        head: The beginning.
+        rest: The stream, after the beginning.
+    """
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._head = head
         self._rest = rest
 
     def read(self, size: int = -1) -> bytes:
-        """Read the beginning first."""
+        """Read the beginning first, as a whole; then up to `size` bytes of the rest."""
         head, self._head = self._head, b""
         return head or self._rest.read(size)
 
@@ -40,9 +45,12 @@ def copy(stream: BinaryIO, out: io.FileIO | None, hashes: Iterable[hashlib._Hash
 
     Returns:
         The size in bytes.
+
+    Raises:
+        OSError: The file cannot be written.
     """
 
-    def take(chunk: bytes) -> int:
+    def process(chunk: bytes) -> int:
         for each in hashes:
             each.update(chunk)
         if out:
@@ -50,14 +58,14 @@ def copy(stream: BinaryIO, out: io.FileIO | None, hashes: Iterable[hashlib._Hash
         return len(chunk)
 
     if not large:
-        return sum(map(take, iter(lambda: stream.read(CHUNK), b"")))
+        return sum(map(process, iter(lambda: stream.read(CHUNK), b"")))
     size = 0
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        before: Future[int] | None = None
+    with ThreadPoolExecutor(max_workers=1) as background:
+        previous: Future[int] | None = None
         while chunk := stream.read(LARGE):
-            size += before.result() if before else 0
-            before = beside.submit(take, chunk)
-        return size + (before.result() if before else 0)
+            size += previous.result() if previous else 0
+            previous = background.submit(process, chunk)
+        return size + (previous.result() if previous else 0)
 
 
 def _write_all(out: io.FileIO, chunk: bytes) -> None:
@@ -68,7 +76,15 @@ def _write_all(out: io.FileIO, chunk: bytes) -> None:
 
 
 def finish(out: io.FileIO, *, executable: bool) -> int:
-    """Set and return the mode of a file: executable by everybody who may read it, under any umask."""
+    """Set and return the mode of a file.
+
+    Args:
+        out: The written file.
+        executable: Whether everybody who may read the file may execute it, too, whatever the umask.
+
+    Returns:
+        Its permission bits.
+    """
     mode = os.fstat(out.fileno()).st_mode & 0o777
     if executable:
         mode |= (mode & 0o444) >> 2

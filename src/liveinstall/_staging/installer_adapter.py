@@ -49,7 +49,7 @@ _MAX_SCRIPT = 2**24  # bytes of a script whose first line is rewritten
 
 
 def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: Mapping[str, bytes]) -> None:
-    """Write all files that are not linked yet, by `installer`.
+    """Write all files that are not linked yet, with the `installer` package.
 
     Args:
         archive: The wheel.
@@ -84,7 +84,7 @@ class PartDestination(WheelDestination):
         path, writer, record = os.fspath(path), self.writer, self.writer.checked.record
         source = path if scheme == writer.root and path in record else f"{writer.checked.data}/{scheme}/{path}"
         expected = None if path in writer.added else record.get(source)
-        if expected is None and path not in self._unlisted:  # the policy has seen to it; a second look costs nothing
+        if expected is None and path not in self._unlisted:  # the policy has checked this; checking again costs nothing
             raise refused(writer.file_name, source, "is not in RECORD")
         executable = is_executable or scheme == "scripts"
         try:
@@ -102,7 +102,7 @@ class PartDestination(WheelDestination):
             return Rejoined(head, stream), expected  # type: ignore[return-value]
         content = head + stream.read(_MAX_SCRIPT)
         if len(content) > _MAX_SCRIPT:
-            raise refused(self.writer.file_name, source, "is far too large for a script of Python")
+            raise refused(self.writer.file_name, source, "is far too large for a Python script")
         digest = hashlib.new((expected and expected[0]) or "sha256", content).digest()
         self.writer.compare(source, expected, len(content), digest)
         with fix_shebang(io.BytesIO(content), self.writer.python) as fixed:
@@ -120,7 +120,7 @@ class PartDestination(WheelDestination):
         return entries[0]
 
     def _aliases(self, name: str) -> tuple[str, ...]:
-        """Of pip, pipX.Y: its wheel does not name it, and whoever installs pip writes it."""
+        """For pip, also pipX.Y: it is not among the entry points of pip's wheel, but every installer writes it."""
         alias = f"pip{sys.version_info[0]}.{sys.version_info[1]}"
         checked = self.writer.checked
         return (alias,) if checked.name == name == "pip" and alias not in checked.commands else ()

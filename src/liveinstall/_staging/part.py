@@ -1,4 +1,4 @@
-"""Making a part of a wheel: unpacked or linked into `<name>-<version>.part/`, from where files are only renamed."""
+"""Making a part from a wheel: unpacked or linked into `<name>-<version>.part/`, from where files are only renamed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A staged distribution. `path` is the absolute path of the part; `files` are the final absolute paths."""
+    """A staged distribution.
+
+    Attributes:
+        name: The normalized project name.
+        version: The version.
+        path: The absolute path of the part.
+        files: The final absolute paths of its files.
+        notes: Notes for the user.
+    """
 
     name: str
     version: str
@@ -52,6 +60,9 @@ def stage(
         replaces: The SHA-256 of the RECORD of the replaced version, for the manifest; empty if there is none.
         compiler: Compiles the announced sources.
 
+    Returns:
+        The part.
+
     Raises:
         WheelRefusedError: The wheel violates a rule of safe unpacking.
         StagingError: A file cannot be written.
@@ -66,6 +77,12 @@ def stage(
 @contextmanager
 def reading(candidate: Candidate) -> Iterator[tuple[zipfile.ZipFile | UnpackedWheel, Checked]]:
     """Open and check a candidate's wheel. Errors in the block are reported as failures of this wheel.
+
+    Args:
+        candidate: The chosen distribution.
+
+    Returns:
+        A context manager; it returns the wheel and the result of its check.
 
     Raises:
         WheelRefusedError: The wheel violates a rule of safe unpacking.
@@ -83,7 +100,8 @@ def reading(candidate: Candidate) -> Iterator[tuple[zipfile.ZipFile | UnpackedWh
         raise refused(file_name, file_name, f"is not a whole wheel ({error})") from error
     except OSError as error:
         raise StagingError(
-            f"{candidate.name} {candidate.version} could not be unpacked: {error}.", todo="Make room and retry."
+            f"{candidate.name} {candidate.version} could not be unpacked: {error}.",
+            todo="Free disk space and try again.",
         ) from error
 
 
@@ -97,7 +115,7 @@ def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transactio
     path, checked = writer.path, writer.checked
     try:
         os.makedirs(path)
-        write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but a sweep recognises the directory by it
+        write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it identifies the directory for a sweep
         fill(archive, writer)
         write_manifest(path, encode_manifest(writer.rows, transaction, replaces))
     except BaseException:
@@ -132,13 +150,24 @@ def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
 
 
 def write_manifest(path: str, text: str) -> None:
-    """Write the manifest of a part. A manifest of only the magic line marks the part as unfinished, and as ours."""
+    """Write the manifest of a part.
+
+    Args:
+        path: The directory of the part, absolute.
+        text: The manifest. Only the magic line marks the part as unfinished, and as one of liveinstall.
+    """
     with open(os.path.join(path, MANIFEST), "w", encoding="utf-8", newline="") as stream:
         stream.write(text)
 
 
 def free_path(home: str, name: str, version: str) -> str:
-    """The path for a new part, with a number if the same version is staged already."""
+    """Return the path for a new part, with a number if the same version is staged already.
+
+    Args:
+        home: The site directory, absolute.
+        name: The normalized project name.
+        version: The version.
+    """
     base = os.path.join(home, stem(name, version))
     path, number = base + PART, 1
     while os.path.lexists(path):

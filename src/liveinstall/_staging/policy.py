@@ -1,6 +1,7 @@
 """The rules that a wheel has to satisfy before it is unpacked; the result is an error, or notes for the user.
 
-`installer` and pip check less: pip accepts wrong RECORD hashes, and both overwrite files of other distributions.
+They follow the binary distribution format (PEP 427), entry points and RECORD (PEP 376). `installer` and pip check less:
+pip accepts wrong RECORD hashes, and both overwrite files of other distributions.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MAX_TEXT = 8 * 2**20  # bytes of a file of the dist-info that is read as a whole; RECORD may have four times as many
-MAX_PART, MAX_PATH = 255, 1024  # bytes of a name and of a whole path that every file system takes
-# What `zipfile` raises over a damaged archive; NotImplementedError and UnicodeDecodeError are among them.
+MAX_PART, MAX_PATH = 255, 1024  # bytes of a name and of a whole path that every file system accepts
+# The errors of `zipfile` for a damaged archive; NotImplementedError and UnicodeDecodeError are subclasses.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, struct.error)
-_KNOWN_FORMAT = re.compile(r"[01](\.[0-9]+)*")  # of WHEEL: old builders wrote 0.x, which pip reads as 1.x
+_KNOWN_FORMAT = re.compile(r"[01](\.[0-9]+)*")  # Wheel-Version: old builders wrote 0.x, which pip reads as 1.x
 _ROW = 3  # path, hash, size
 _HASHES = {"sha256", "sha384", "sha512"}
 _NUMBER = re.compile(r"[0-9]{0,15}")
-# Control characters, what ends a line to some, what turns the direction of writing, and what Windows forbids.
+# Control characters, line and paragraph separators, marks of the writing direction, and what Windows forbids.
 _ILLEGAL = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff<>:"|?*\\]')
 _WINDOWS = re.compile("(?i)(^|/)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\\$|conout\\$)(\\.[^/]*)?(/|$)|[. ](/|$)")
 _OURS = re.compile(r"(?i).*\.part(\.pth|\.start)?|\.liveinstall|_liveinstall_finalizer_.*")
@@ -50,15 +51,23 @@ _HEADER = re.compile(r"([A-Za-z0-9-]++):[ \t]*+([^\r\n]*+(?:\n[ \t][^\r\n]*+)*+)
 _PLAIN_HEAD = re.compile(rf"(?:{_HEADER.pattern})*+\n?")
 _HEAD_ENDS = re.compile(r"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 _SCHEMES = {"purelib", "platlib", "headers", "scripts", "data"}
-NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # who installed it, and from where: not a wheel's to say
+NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # written by the installing tool, never by a wheel
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A wheel that satisfies the rules: its RECORD (path -> (algorithm, hash, size or None)) and notes for the user.
+    """A wheel that satisfies the rules.
 
-    `left_out` are the entries that are not unpacked, because the installing tool writes such files itself. `commands`
-    are the names of the launchers for its entry points.
+    Attributes:
+        name: The normalized project name.
+        version: The version, as in METADATA.
+        dist_info: The name of the `.dist-info` directory.
+        data: The name of the `.data` directory, which need not exist.
+        purelib: Whether the root belongs in purelib, else in platlib.
+        record: The rows of RECORD: path -> (algorithm, digest in base64 without padding, size in bytes or None).
+        left_out: The entries that are not unpacked, because the installing tool writes such files itself.
+        commands: The names of the launchers for the entry points.
+        notes: Notes for the user.
     """
 
     name: str
@@ -72,11 +81,13 @@ class Checked:
     notes: tuple[str, ...]
 
     def is_left_out(self, path: str) -> bool:
-        """Whether an entry is not unpacked: bytecode, and entries of `left_out`."""
+        """Return whether an entry is not unpacked: bytecode, and entries of `left_out`."""
         return path in self.left_out or "__pycache__" in path.split("/")
 
 
 class _WheelPolicy:
+    """The wheel that is checked, and its name for errors."""
+
     def __init__(self, archive: zipfile.ZipFile | UnpackedWheel, file_name: str) -> None:
         self.archive = archive
         self.file_name = file_name
@@ -91,9 +102,12 @@ def refused(wheel: str, entry: str, why: str) -> WheelRefusedError:
     Args:
         wheel: The wheel's file name.
         entry: The offending entry; may be empty.
-        why: The violated rule.
+        why: The violated rule, as a predicate of the entry.
+
+    Returns:
+        The error to raise.
     """
-    todo = "Tell the project, or take another version."
+    todo = "Report it to the project's maintainers, or choose another version."
     return WheelRefusedError(f"{wheel} is refused: {entry!r} {why}.", todo=todo, wheel=wheel, entry=entry)
 
 
@@ -104,6 +118,9 @@ def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, siz
         archive: The archive, or an unpacked wheel.
         file_name: The wheel's file name (PEP 427).
         size: The archive's size in bytes.
+
+    Returns:
+        The checked wheel.
 
     Raises:
         WheelRefusedError: An entry violates a rule.
@@ -124,9 +141,9 @@ def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, siz
     commands: list[str] = []
     if f"{dist_info}/entry_points.txt" in names:
         commands = _check_entry_points(check, f"{dist_info}/entry_points.txt")
-        doubled = sorted({f"{data}/scripts/{command}" for command in commands}.intersection(names))
-        left_out.update(doubled)
-        notes += [f"{script} gives way to the command of the same name" for script in doubled]
+        replaced = sorted({f"{data}/scripts/{command}" for command in commands}.intersection(names))
+        left_out.update(replaced)
+        notes += [f"{script} is replaced by the command of the same name" for script in replaced]
     notes = [f"{name}: {note}" for note in notes]
     purelib = _is_purelib(check, dist_info)
     kept = frozenset(left_out)
@@ -134,7 +151,15 @@ def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, siz
 
 
 def start_notes(name: str, wheel: str) -> tuple[str, ...]:
-    """Notes on the code of a wheel that runs at every start of Python; empty if the wheel is not on this machine."""
+    """Make notes on the code of a wheel that runs at every start of Python.
+
+    Args:
+        name: The normalized project name.
+        wheel: The path of the wheel or of the unpacked wheel; empty if it is not on this machine.
+
+    Returns:
+        The notes; empty if the wheel cannot be read.
+    """
     try:
         with UnpackedWheel(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
             paths = [path for path in archive.namelist() if _AT_START.fullmatch(_IN_SITE.sub("", path))]
@@ -145,7 +170,7 @@ def start_notes(name: str, wheel: str) -> tuple[str, ...]:
 
 def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterable[str]) -> None:
     files: dict[str, str] = {}
-    above: dict[str, str] = {}  # each directory, and a file that is in it
+    parents: dict[str, str] = {}  # each directory -> a file in it
     for name in names:
         _check_name(check, name)
         folded = _folded(name)
@@ -153,14 +178,14 @@ def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterabl
             check.refuse(name, f"is the same file as {files[folded]!r} on some systems")
         files[folded] = name
         parent = folded.rpartition("/")[0]
-        while parent and parent not in above:
-            above[parent] = name
+        while parent and parent not in parents:
+            parents[parent] = name
             parent = parent.rpartition("/")[0]
     for name in directories:
-        _check_inside(check, name)  # none is made of an entry alone, so how it is spelled disturbs nobody, as for pip
-        above.setdefault(_folded(name), f"{name}/")
-    for folded in files.keys() & above.keys():
-        check.refuse(files[folded], f"is a file and also a directory, with {above[folded]!r}")
+        _check_inside(check, name)  # its spelling does not matter, because a directory entry alone creates nothing
+        parents.setdefault(_folded(name), f"{name}/")
+    for folded in files.keys() & parents.keys():
+        check.refuse(files[folded], f"is a file and also a directory, with {parents[folded]!r}")
 
 
 def _folded(name: str) -> str:
@@ -170,25 +195,26 @@ def _folded(name: str) -> str:
 def _check_inside(check: _WheelPolicy, name: str) -> None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "" in parts or "." in parts:
-        check.refuse(name, "leaves the directory that it belongs in")
+        check.refuse(name, "would be outside of its directory")
 
 
 def _check_name(check: _WheelPolicy, name: str) -> None:
     _check_inside(check, name)
     if _ILLEGAL.search(name):
-        check.refuse(name, "has a character that not every system allows in a name")
+        check.refuse(name, "has a character that some systems do not allow in names")
     if _WINDOWS.search(name):
         check.refuse(name, "is a name that Windows does not allow")
     encoded = len(name.encode())
     if encoded > MAX_PATH or (encoded > MAX_PART and any(len(part.encode()) > MAX_PART for part in name.split("/"))):
-        check.refuse(name, "is a name that is too long for some file systems")
+        check.refuse(name, "is too long for some file systems")
 
 
 def _dist_info(check: _WheelPolicy, names: Iterable[str]) -> str:
-    found = sorted({top for top in {name.partition("/")[0] for name in names} if top.lower().endswith(".dist-info")})
-    if len(found) != 1:
-        check.refuse(", ".join(found) or "*.dist-info", "must be exactly one directory")
-    return found[0]
+    tops = {name.partition("/")[0] for name in names}
+    directories = sorted(top for top in tops if top.lower().endswith(".dist-info"))
+    if len(directories) != 1:
+        check.refuse(", ".join(directories) or "*.dist-info", "must be exactly one directory")
+    return directories[0]
 
 
 def _check_identity(check: _WheelPolicy, dist_info: str) -> tuple[str, str]:
@@ -196,55 +222,61 @@ def _check_identity(check: _WheelPolicy, dist_info: str) -> tuple[str, str]:
     try:
         name, version, *_ = parse_wheel_filename(check.file_name)
     except InvalidWheelFilename as error:
-        check.refuse(check.file_name, f"is not a wheel's name ({error})")
+        check.refuse(check.file_name, f"is not a valid wheel name ({error})")
     fields = read_head(_text(check, f"{dist_info}/METADATA"))
     for field in ("Name", "Version"):
         if len(fields.get(field.lower(), ())) != 1 or "\n" in fields[field.lower()][0]:
-            check.refuse(f"{dist_info}/METADATA", f"has not exactly one {field}")
-    (said_name,), (said_version,) = fields["name"], map(str.strip, fields["version"])
-    own_name, _, own_version = dist_info.removesuffix(".dist-info").partition("-")
-    for entry, said, says in (
-        (dist_info, own_name, own_version),
-        (f"{dist_info}/METADATA", said_name, said_version),
+            check.refuse(f"{dist_info}/METADATA", f"must have exactly one {field}")
+    (metadata_name,), (metadata_version,) = fields["name"], map(str.strip, fields["version"])
+    directory_name, _, directory_version = dist_info.removesuffix(".dist-info").partition("-")
+    for entry, entry_name, entry_version in (
+        (dist_info, directory_name, directory_version),
+        (f"{dist_info}/METADATA", metadata_name, metadata_version),
     ):
         try:
-            same = canonicalize_name(said) == name and Version(says) == version
+            is_same = canonicalize_name(entry_name) == name and Version(entry_version) == version
         except InvalidVersion:
-            same = False
-        if not same:
-            check.refuse(entry, f"says {said} {says}, the file name {name} {version}")
-    return name, said_version
+            is_same = False
+        if not is_same:
+            check.refuse(entry, f"is for {entry_name} {entry_version}, but the file name is for {name} {version}")
+    return name, metadata_version
 
 
 def read_head(text: str) -> Mapping[str, Sequence[str]]:
-    """The headers of a METADATA or WHEEL file, as `email` reads them, by their names in lower case.
+    """Parse the headers of a METADATA or WHEEL file as `email` does (core metadata, PEP 427).
 
-    `email` itself is used only for files with unusual syntax: it is slow to import, and parses descriptions too.
+    `email` itself is used only for files with unusual syntax: it is slow to import, and parses descriptions, too.
+
+    Args:
+        text: The content of the file.
+
+    Returns:
+        Name of the header in lower case -> its values.
     """
     end = _HEAD_ENDS.search(text)
     head = text[: end.end()] if end else text
-    found: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     if _PLAIN_HEAD.fullmatch(head):
         for header in _HEADER.finditer(head):
-            found.setdefault(header[1].lower(), []).append(header[2])
-        return found
+            fields.setdefault(header[1].lower(), []).append(header[2])
+        return fields
     from email.parser import HeaderParser
 
     for key, value in HeaderParser().parsestr(head).items():
-        found.setdefault(key.lower(), []).append(value)
-    return found
+        fields.setdefault(key.lower(), []).append(value)
+    return fields
 
 
 def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, data: str) -> list[str]:
-    """Check the final locations of all files; notes for the user."""
+    """Check the final locations of all files; return notes for the user."""
     for name in (f"{dist_info}/METADATA", f"{dist_info}/WHEEL", f"{dist_info}/RECORD"):
         if name not in names:
             check.refuse(name, "is missing")
     notes = []
     for name in names:
-        scheme, inner = _place(check, name, data)
+        scheme, inner = _location(check, name, data)
         if scheme == "scripts" and _INTERPRETER.fullmatch(inner):
-            check.refuse(name, "would be a script in place of an interpreter")
+            check.refuse(name, "would replace an interpreter by a script")
         elif scheme == "data" and (_STANDARD_LIBRARY.fullmatch(inner) or _INTERPRETER.fullmatch(inner)):
             check.refuse(name, "would change Python itself")
         elif scheme == "site":
@@ -254,54 +286,54 @@ def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, dat
     return notes
 
 
-def _place(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
+def _location(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
     """The scheme of an entry (site, scripts, headers or data), and its path in it."""
     top, _, rest = name.partition("/")
     if not top.lower().endswith(".data"):
         return "site", name
     scheme, _, inner = rest.partition("/")
     if top != data or scheme not in _SCHEMES or not inner:
-        check.refuse(name, "belongs to no known place")
+        check.refuse(name, "has an unknown installation scheme")
     if scheme == "scripts" and "/" in inner:
         check.refuse(name, "would be a script in a subdirectory")
     if scheme in ("purelib", "platlib"):
         return "site", inner
     if scheme == "data":
-        for place, pattern in (("site", _SITE), ("scripts", _SCRIPTS)):
-            found = pattern.fullmatch(inner)
-            if found:
-                return place, found[1]
+        for real_scheme, pattern in (("site", _SITE), ("scripts", _SCRIPTS)):
+            match = pattern.fullmatch(inner)
+            if match:
+                return real_scheme, match[1]
     return scheme, inner
 
 
 def _check_site(check: _WheelPolicy, name: str, inner: str, dist_info: str) -> None:
     top = inner.partition("/")[0]
     if _OURS.fullmatch(top):
-        check.refuse(name, "uses a name that liveinstall keeps for itself")
+        check.refuse(name, "uses a name that is reserved for liveinstall")
     if top.lower().endswith((".egg-info", ".egg-link")) or (
         top.lower().endswith(".dist-info") and (top != dist_info or inner != name)
     ):
-        check.refuse(name, "would register another distribution, or itself once more")
+        check.refuse(name, "would register another distribution, or the same one twice")
 
 
 def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> dict[str, tuple[str, str, int | None]]:
     """Check that RECORD and archive list the same files, with SHA-256 or a stronger hash."""
-    own = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}
+    without_hash = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}  # PEP 427
     record: dict[str, tuple[str, str, int | None]] = {}
     for row in _rows(check, f"{dist_info}/RECORD"):
         if len(row) != _ROW or not _NUMBER.fullmatch(row[2]):
             check.refuse(row[0], "is a damaged row of RECORD")
         path, hashed, size = row
         if path in record:
-            check.refuse(path, "stands twice in RECORD")
+            check.refuse(path, "is listed twice in RECORD")
         algorithm, _, digest = hashed.partition("=")
-        if path not in own and (algorithm not in _HASHES or not digest):
+        if path not in without_hash and (algorithm not in _HASHES or not digest):
             check.refuse(path, "has no hash in RECORD, or a weak one")
         record[path] = (algorithm, digest.rstrip("="), int(size) if size else None)
     files = set(names)
-    for path in sorted(files - set(record) - own):
+    for path in sorted(files - set(record) - without_hash):
         check.refuse(path, "is not in RECORD")
-    for path in sorted(set(record) - files - own):
+    for path in sorted(set(record) - files - without_hash):
         check.refuse(path, "is in RECORD but not in the archive")
     for info in check.archive.infolist():
         if record.get(info.filename, ("", "", None))[2] not in (None, info.file_size):
@@ -310,7 +342,7 @@ def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> 
 
 
 def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
-    """The rows of RECORD without blank ones, which some tools write."""
+    """The rows of RECORD without blank lines, which some tools write."""
     try:
         yield from filter(None, csv.reader(io.StringIO(_text(check, name, 4 * MAX_TEXT), newline="")))
     except csv.Error as error:
@@ -318,7 +350,7 @@ def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
 
 
 def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
-    """Check the entry points, parsed as `installer` does it, so that no unchecked script is made; their names."""
+    """Check the entry points, parsed as `installer` does it, so that no unchecked script is generated; their names."""
     from configparser import ConfigParser, Error
 
     parser = ConfigParser(delimiters="=")
@@ -331,10 +363,10 @@ def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
         check.refuse(name, f"cannot be read ({' '.join(str(error).split())})")
     for script, target in rows:
         if not script or "/" in script or _INTERPRETER.fullmatch(script):
-            check.refuse(script, "is not a name that a script may have")
+            check.refuse(script, "is not an allowed name of a script")
         _check_name(check, script)
         if not _OBJECT.fullmatch(target):
-            check.refuse(script, f"is a script for {target!r}, which is no module:function")
+            check.refuse(script, f"is a script for {target!r}, which is not of the form module:function")
     return [script for script, _ in rows]
 
 
@@ -342,14 +374,14 @@ def _is_purelib(check: _WheelPolicy, dist_info: str) -> bool:
     wheel = read_head(_text(check, f"{dist_info}/WHEEL"))
     version = next(iter(wheel.get("wheel-version", ())), None)
     if not _KNOWN_FORMAT.fullmatch((version or "").strip()):
-        check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {version}")
+        check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {version} of the format")
     return next(iter(wheel.get("root-is-purelib", ())), "").strip().lower() == "true"
 
 
-def _text(check: _WheelPolicy, name: str, most: int = MAX_TEXT) -> str:
+def _text(check: _WheelPolicy, name: str, limit: int = MAX_TEXT) -> str:
     try:
         info = check.archive.getinfo(name)
-        if info.file_size > most:
+        if info.file_size > limit:
             check.refuse(name, "is far too large")
         return check.archive.read(info.filename).decode("utf-8")
     except KeyError:

@@ -46,17 +46,17 @@ def stage_all(
         RetiredError: The old files of an undo are missing or damaged.
     """
 
-    def one(candidate: Candidate) -> Part:
+    def stage_one(candidate: Candidate) -> Part:
         transaction, replaces = label(candidate.name)
         if candidate.retired:
             return restore(candidate, target, transaction, replaces=replaces, compiler=compiler)
         return stage(candidate, target, transaction, replaces=replaces, compiler=compiler)
 
-    biggest_first = sorted(candidates, key=_size, reverse=True)
+    largest_first = sorted(candidates, key=_size, reverse=True)
     parts: dict[str, Part] = {}
     failures = []
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        jobs = [pool.submit(one, candidate) for candidate in biggest_first]
+        jobs = [pool.submit(stage_one, candidate) for candidate in largest_first]
         try:
             tell(Staging("", 0, len(jobs)))
             for job in jobs:
@@ -64,9 +64,9 @@ def stage_all(
                 if failure:
                     failures.append(failure)  # the others are completed first, then all parts are removed
                     continue
-                made = job.result()
-                parts[made.name] = made
-                tell(Staging(made.name, len(parts), len(jobs)))
+                part = job.result()
+                parts[part.name] = part
+                tell(Staging(part.name, len(parts), len(jobs)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             compiler.cancel()
@@ -113,44 +113,72 @@ def check_conflicts(groups: Iterable[tuple[Iterable[Part], AbstractSet[str]]], o
 
 
 def check_directories(parts: Iterable[Part], leaving: AbstractSet[str], owner: Callable[[str], str]) -> None:
-    """No directory of a part may be a file that stays, and no file of it a directory; FileConflictError."""
+    """Check that no directory of a part is an existing file that stays, and no file of it an existing directory.
+
+    Args:
+        parts: The parts.
+        leaving: The absolute paths that are removed.
+        owner: Returns the distribution of a path, or an empty string.
+
+    Raises:
+        FileConflictError: A file and a directory have the same path.
+    """
     seen: set[str] = set()
     for part in parts:
         for path in part.files:
-            above = os.path.dirname(path)
-            while above not in seen:
-                seen.add(above)
-                if os.path.lexists(above):
-                    if not os.path.isdir(above) and above not in leaving:
-                        raise conflict(part, above, owner(above))
+            parent = os.path.dirname(path)
+            while parent not in seen:
+                seen.add(parent)
+                if os.path.lexists(parent):
+                    if not os.path.isdir(parent) and parent not in leaving:
+                        raise conflict(part, parent, owner(parent))
                     break
-                above = os.path.dirname(above)
-            if os.path.isdir(path) and not os.path.islink(path) and not _leaves(path, leaving):
+                parent = os.path.dirname(parent)
+            if os.path.isdir(path) and not os.path.islink(path) and not _is_removed(path, leaving):
                 raise conflict(part, path, owner(path))
 
 
-def _leaves(directory: str, leaving: AbstractSet[str]) -> bool:
-    """Whether all files below a directory go; bytecode goes with its source."""
+def _is_removed(directory: str, leaving: AbstractSet[str]) -> bool:
+    """Whether all files below a directory are removed; bytecode is removed with its source."""
     return all(
-        os.path.join(home, name) in leaving or name.endswith(".pyc")
-        for home, _, names in os.walk(directory)
+        os.path.join(root, name) in leaving or name.endswith(".pyc")
+        for root, _, names in os.walk(directory)
         for name in names
     )
 
 
 def in_the_way(paths: Iterable[str], leaving: AbstractSet[str]) -> Iterator[str]:
-    """What is there and does not leave, be it under another case of its name."""
-    there = [path for path in paths if path not in leaving and os.path.lexists(path)]
-    folded = {path.casefold(): path for path in leaving} if there else {}
-    for path in there:
+    """Find the paths of existing files that stay.
+
+    Args:
+        paths: Absolute paths.
+        leaving: The absolute paths that are removed, even if the file system has them in another case.
+
+    Returns:
+        Those of `paths` that exist and are not removed.
+    """
+    existing = [path for path in paths if path not in leaving and os.path.lexists(path)]
+    folded = {path.casefold(): path for path in leaving} if existing else {}
+    for path in existing:
         same = folded.get(path.casefold(), "")
         if not (os.path.lexists(same) and os.path.samestat(os.lstat(path), os.lstat(same))):
             yield path
 
 
 def conflict(part: Part, path: str, owner: str) -> FileConflictError:
-    """A part would overwrite a file of another distribution, or of nobody (`owner` is empty)."""
-    whose = f"belongs to {owner}" if owner else "belongs to no distribution"
-    todo = f"Remove {owner} first, or take a version without that file." if owner else "Move the file away first."
-    what = f"{part.name} {part.version} would overwrite {path}, which {whose}."
+    """Make the error for a file that a part would overwrite.
+
+    Args:
+        part: The part.
+        path: The absolute path of the file.
+        owner: The distribution whose RECORD lists the file; empty if there is none.
+
+    Returns:
+        The error to raise.
+    """
+    relation = f"belongs to {owner}" if owner else "belongs to no distribution"
+    todo = (
+        f"Remove {owner} first, or choose a version without that file." if owner else "Move the file elsewhere first."
+    )
+    what = f"{part.name} {part.version} would overwrite {path}, which {relation}."
     return FileConflictError(what, todo=todo, path=path, owner=owner)

@@ -27,7 +27,13 @@ Row = tuple[str, str, int | None]  # algorithm, digest (base64, without padding)
 
 
 class FileEntry(NamedTuple):
-    """A file or directory of the tree, with the fields of `zipfile.ZipInfo`: a directory's name ends with a slash."""
+    """A file or directory of the tree, with the fields of `zipfile.ZipInfo`.
+
+    Attributes:
+        filename: Its path relative to the tree; a directory's path ends with a slash.
+        file_size: Its size in bytes.
+        mode: Its mode, with the file type.
+    """
 
     filename: str
     file_size: int
@@ -35,16 +41,21 @@ class FileEntry(NamedTuple):
 
     @property
     def external_attr(self) -> int:
-        """Its mode, in the bits where `zipfile.ZipInfo` has it."""
+        """The mode in the upper 16 bits, as in `zipfile.ZipInfo`."""
         return self.mode << 16
 
     def is_dir(self) -> bool:
-        """Whether it is a directory."""
+        """Return whether this is a directory."""
         return stat.S_ISDIR(self.mode)
 
 
 class UnpackedWheel:
-    """An unpacked wheel with the interface of `zipfile.ZipFile`. `filename` is a possible name of the wheel."""
+    """An unpacked wheel with the interface of `zipfile.ZipFile`.
+
+    Attributes:
+        root: The directory, absolute.
+        filename: A possible file name of the wheel.
+    """
 
     def __init__(self, root: str, name: str, version: str) -> None:
         """List the tree.
@@ -62,22 +73,22 @@ class UnpackedWheel:
         self._entries = {entry.filename: entry for entry in sorted(_walk(root))}
 
     def __enter__(self) -> Self:
-        """Return itself: nothing has to be opened."""
+        """Return this object: nothing has to be opened."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Do nothing: nothing has to be closed."""
 
     def infolist(self) -> list[FileEntry]:
-        """All entries."""
+        """Return all entries."""
         return list(self._entries.values())
 
     def namelist(self) -> list[str]:
-        """Their names."""
+        """Return the names of all entries."""
         return list(self._entries)
 
     def getinfo(self, name: str) -> FileEntry:
-        """One entry.
+        """Return the entry with a name.
 
         Raises:
             KeyError: There is no such entry.
@@ -85,7 +96,7 @@ class UnpackedWheel:
         return self._entries[name]
 
     def read(self, entry: FileEntry | str) -> bytes:
-        """A file's content."""
+        """Return a file's content."""
         with self.open(entry) as stream:
             return stream.read()
 
@@ -97,20 +108,20 @@ class UnpackedWheel:
 
 def _walk(root: str) -> Iterator[FileEntry]:
     """All entries below `root`, each directory before its content."""
-    left = [""]
-    while left:
-        inner = left.pop()
-        with os.scandir(os.path.join(root, inner)) as found:
-            for item in found:
-                about, path = item.stat(follow_symlinks=False), inner + item.name
-                if stat.S_ISDIR(about.st_mode):
+    queue = [""]
+    while queue:
+        directory = queue.pop()
+        with os.scandir(os.path.join(root, directory)) as entries:
+            for entry in entries:
+                status, path = entry.stat(follow_symlinks=False), directory + entry.name
+                if stat.S_ISDIR(status.st_mode):
                     path += "/"
-                    left.append(path)
-                yield FileEntry(path, about.st_size, about.st_mode)
+                    queue.append(path)
+                yield FileEntry(path, status.st_size, status.st_mode)
 
 
 def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
-    """Check the rules that apply to trees as well as archives.
+    """Check the rules that apply to trees as well as to archives.
 
     Args:
         tree: The unpacked wheel.
@@ -123,12 +134,19 @@ def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
         if not (entry.is_dir() or stat.S_ISREG(entry.mode)):
             refuse(entry.filename, "is neither a file nor a directory")
     if sum(entry.file_size for entry in entries) > MAX_BYTES:
-        refuse(max(entries, key=lambda entry: entry.file_size).filename, "and the rest are far too large")
+        refuse(max(entries, key=lambda entry: entry.file_size).filename, "and the other files are far too large")
 
 
 @dataclass(frozen=True)
 class Link:
-    """A verified and linked file: its path in the tree and in the part, mode, size and SHA-256."""
+    """A verified and linked file.
+
+    Attributes:
+        path: Its path, relative both to the tree and to the part.
+        mode: Its permission bits.
+        size: Its size in bytes.
+        sha256: Its SHA-256.
+    """
 
     path: str
     mode: int
@@ -145,52 +163,52 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
         tree: The unpacked wheel.
         listed: The files: path -> its row in the wheel's RECORD.
         part: The directory of the part, absolute.
-        refuse: Called as `refuse(entry, why)` for a file that is not what its row says; it raises.
+        refuse: Called as `refuse(entry, why)` for a file that does not match its row; it raises.
 
     Returns:
         The linked files.
     """
-    made = {""}
+    directories = {""}
     for path, (algorithm, digest, length) in listed.items() if os.name != "nt" else ():
         if algorithm != "sha256":
             continue
-        mode, size, found = _read(os.path.join(tree.root, path))
+        mode, size, sha256 = _read(os.path.join(tree.root, path))
         if mode is None:
             continue
-        if length not in (None, size) or digest != encoded(found):
-            refuse(path, "is not what its RECORD says")
-        _make_directory(part, os.path.dirname(path), made)
+        if length not in (None, size) or digest != encoded(sha256):
+            refuse(path, "does not match its RECORD")
+        _make_directory(part, os.path.dirname(path), directories)
         with suppress(OSError):  # another file system, one without links, or too many of them
             os.link(os.path.join(tree.root, path), os.path.join(part, path))
-            yield Link(path, mode, size, found)
+            yield Link(path, mode, size, sha256)
 
 
 def _read(path: str) -> tuple[int | None, int, bytes]:
     """The mode, size and SHA-256 of a file; None as the mode if the file has to be copied."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
-        about, sha256, size = os.fstat(handle), hashlib.sha256(), 0
-        # A buffer of exactly the file's size: a larger one, or another read, would take as long as all the rest.
-        while size < about.st_size and (chunk := os.read(handle, min(about.st_size - size, _CHUNK))):
+        status, sha256, size = os.fstat(handle), hashlib.sha256(), 0
+        # A buffer of exactly the file's size: a larger one, or another read, would take as long as everything else.
+        while size < status.st_size and (chunk := os.read(handle, min(status.st_size - size, _CHUNK))):
             sha256.update(chunk)
             size += len(chunk)
-        return _mode(about, executable=bool(about.st_mode & 0o111)), size, sha256.digest()
+        return _linkable_mode(status, executable=bool(status.st_mode & 0o111)), size, sha256.digest()
     finally:
         os.close(handle)
 
 
-def _make_directory(part: str, path: str, made: set[str]) -> None:
-    if path not in made:
-        _make_directory(part, os.path.dirname(path), made)
+def _make_directory(part: str, path: str, existing: set[str]) -> None:
+    if path not in existing:
+        _make_directory(part, os.path.dirname(path), existing)
         with suppress(FileExistsError):  # a name that differs only in case
             os.mkdir(os.path.join(part, path))
-        made.add(path)
+        existing.add(path)
 
 
-def _mode(about: os.stat_result, *, executable: bool) -> int | None:
-    """A file's mode; None if it has to be copied, because a link shares an unsuitable mode or owner."""
-    mode = stat.S_IMODE(about.st_mode)
-    if about.st_uid != os.geteuid() or mode & 0o7000 or (executable and (mode & 0o444) >> 2 & ~mode):
+def _linkable_mode(status: os.stat_result, *, executable: bool) -> int | None:
+    """A file's mode; None if it has to be copied, because a link would share an unsuitable mode or owner."""
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid != os.geteuid() or mode & 0o7000 or (executable and (mode & 0o444) >> 2 & ~mode):
         return None
     return mode
 
@@ -211,7 +229,7 @@ def linked(stream: object, path: str, *, executable: bool) -> int | None:
     """
     if not isinstance(stream, io.FileIO) or os.name == "nt":
         return None
-    mode = _mode(os.fstat(stream.fileno()), executable=executable)
+    mode = _linkable_mode(os.fstat(stream.fileno()), executable=executable)
     if mode is None:
         return None
     try:

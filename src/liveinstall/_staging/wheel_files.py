@@ -1,4 +1,4 @@
-"""What a wheel would bring, and where to, without unpacking it: for plans, which change nothing."""
+"""The files that a wheel would install, and their locations, without unpacking it: for plans, which change nothing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 
 
 def files_of_wheel(candidate: Candidate, target: Target) -> dict[str, str]:
-    """The absolute paths of a wheel's files, with the sha256 that its RECORD tells; nothing of one that is not here.
+    """List the files that a wheel would install, by its RECORD.
 
-    Its metadata is left out, and so are commands, which are made of its entry points when it is installed.
+    Its metadata is omitted, and so are commands, which are generated from its entry points at installation.
+
+    Args:
+        candidate: The chosen distribution.
+        target: The environment.
+
+    Returns:
+        Final absolute path -> SHA-256, hexadecimal; empty if the wheel is not on this machine or is damaged.
     """
     with suppress(OSError, zipfile.BadZipFile, KeyError, StaleError, UnicodeError, ValueError):
         with _opened(candidate) as archive:
@@ -29,12 +36,12 @@ def files_of_wheel(candidate: Candidate, target: Target) -> dict[str, str]:
             info = next(name for name in names if name.endswith(".dist-info/RECORD") and name.count("/") == 1)
             record = archive.read(info).decode()
             purelib = "root-is-purelib: true" in archive.read(info.replace("RECORD", "WHEEL")).decode().lower()
-        home = target.home(purelib=purelib)
-        tree = DistributionTree(home, home, target.site, roots_of(target), candidate.name, candidate.version)
+        site_dir = target.home(purelib=purelib)
+        tree = DistributionTree(site_dir, site_dir, target.site, roots_of(target), candidate.name, candidate.version)
         tree.data = info.partition("/")[0].removesuffix(".dist-info") + ".data"
         rows = [(path, hash) for path, hash, _ in record_rows(record) if not path.startswith(info.partition("/")[0])]
         return {os.path.normpath(tree.target(path)): sha256_of(hash) for path, hash in rows}
-    return {}  # staging it will say why
+    return {}  # staging will report the error
 
 
 def _opened(candidate: Candidate) -> zipfile.ZipFile | UnpackedWheel:

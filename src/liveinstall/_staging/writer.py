@@ -1,4 +1,4 @@
-"""Writing a wheel's files into a part: linked or copied, hashed on the way, compared with the wheel's RECORD."""
+"""Writing a wheel's files into a part: linked or copied, hashed meanwhile, and compared with the wheel's RECORD."""
 
 from __future__ import annotations
 
@@ -25,13 +25,26 @@ if TYPE_CHECKING:
     from liveinstall.results import Target
 
     Expected = tuple[str, str, int | None] | None  # a row of the wheel's RECORD
-    Written = tuple[str, str, str]  # path, hash and size, as RECORD has them
+    Written = tuple[str, str, str]  # path, hash and size, as in RECORD
 
 
 class Writer:
-    """Writes a wheel's files into the directory `path`, for the environment `target`.
+    """Writes a wheel's files into a directory.
 
-    `rows` are the manifest's rows of the written files, and `targets` their final paths.
+    Attributes:
+        path: The directory, absolute.
+        checked: The result of the wheel's check.
+        candidate: The chosen distribution.
+        file_name: The wheel's file name, for errors.
+        compiler: Compiles the written sources.
+        home: The final site directory, absolute.
+        root: The scheme of `home`: purelib or platlib.
+        python: The interpreter for scripts and launchers.
+        places: Scheme -> final directory, absolute.
+        rows: The manifest's rows of the written files.
+        targets: The final paths of the written files, absolute.
+        linked: Path relative to the part -> line in RECORD, for the linked files.
+        added: The paths of the additional metadata, relative to the part.
     """
 
     launchers = True  # whether launchers are made, and the first line of scripts is rewritten for the interpreter
@@ -66,11 +79,11 @@ class Writer:
         self.added = {f"{checked.dist_info}/{name}" for name in NOT_ITS_OWN}
         self._data = stem(candidate.name, candidate.version) + ".data"  # the spelling in the transaction
         self._directories: set[str] = set()
-        self._seen: set[str] = set()
+        self._written: set[str] = set()  # final paths
 
     def link(self, tree: UnpackedWheel) -> None:
-        """Link all files of the wheel's root that can be linked. It is twice as fast as through `installer`."""
-        checked, home = self.checked, self.home + os.sep
+        """Link all files of the wheel's root that can be linked. This is twice as fast as with `installer`."""
+        checked, site_dir = self.checked, self.home + os.sep
         listed = {
             path: row
             for path, row in sorted(checked.record.items(), key=lambda item: write_order(item[0]))
@@ -80,17 +93,17 @@ class Writer:
         def refuse(path: str, why: str) -> NoReturn:
             raise refused(self.file_name, path, why)
 
-        for found in link_listed(tree, listed, self.path, refuse):
-            path = found.path
-            target = home + path.replace("/", os.sep)
-            self._seen.add(target)
+        for link in link_listed(tree, listed, self.path, refuse):
+            path = link.path
+            target = site_dir + path.replace("/", os.sep)
+            self._written.add(target)
             self.targets.append(target)
-            self.rows.append((found.mode, found.size, found.sha256.hex(), path))
-            self.linked[path] = _line((path, f"sha256={listed[path][1]}", str(found.size)))
+            self.rows.append((link.mode, link.size, link.sha256.hex(), path))
+            self.linked[path] = _line((path, f"sha256={listed[path][1]}", str(link.size)))
             self.compiler.announce(checked.name, self.path, self.home, path)
 
     def is_complete(self, archive: zipfile.ZipFile | UnpackedWheel) -> bool:
-        """Whether all files are linked, and no launchers have to be made."""
+        """Return whether all files are linked, and no launchers have to be made."""
         if self.launchers and self.checked.commands:
             return False
         names = (info.filename for info in archive.infolist() if not info.is_dir())
@@ -111,23 +124,23 @@ class Writer:
         self.record(record, [*written, (record, "", "")])
 
     def record(self, path: str, rows: Iterable[Written]) -> None:
-        """Write RECORD for the final location, with the rows of the linked files and these rows.
+        """Write RECORD for the final location, with the rows of the linked and of the written files.
 
         Args:
-            path: The path of RECORD in the part.
+            path: The path of RECORD, relative to the part.
             rows: The rows of the written files.
         """
         text = "".join(self.linked.values()) + "".join(map(_line, rows))
         self.write(self.root, path, io.BytesIO(text.encode()), executable=False)
 
     def prefix(self, scheme: str) -> str:
-        """The prefix of a scheme's paths in RECORD."""
+        """Return the prefix of a scheme's paths in RECORD."""
         if self.places[scheme] == self.home:
             return ""
-        place = self.places[scheme]
+        directory = self.places[scheme]
         if scheme == "headers":
-            place = os.path.join(place, self.checked.name)
-        return os.path.relpath(place, self.home).replace(os.sep, "/") + "/"
+            directory = os.path.join(directory, self.checked.name)
+        return os.path.relpath(directory, self.home).replace(os.sep, "/") + "/"
 
     def write(
         self,
@@ -153,7 +166,7 @@ class Writer:
             Its row in the new RECORD.
 
         Raises:
-            WheelRefusedError: The content is not what its row says, or another entry has the same path.
+            WheelRefusedError: The content does not match its row, or another entry has the same path.
         """
         inner, target = self._inner(scheme, path), self._target(scheme, path, source)
         full = os.path.join(self.path, *inner.split("/"))
@@ -186,23 +199,33 @@ class Writer:
     def _target(self, scheme: str, path: str, source: str) -> str:
         """The final path of a file. Two entries with the same final path are refused."""
         target = os.path.normpath(os.path.join(self.home, self.prefix(scheme), path))
-        if target in self._seen:
+        if target in self._written:
             raise refused(self.file_name, source or path, "would be written twice")
-        self._seen.add(target)
+        self._written.add(target)
         return target
 
     def compare(self, source: str, expected: Expected, size: int, digest: bytes) -> None:
         """Compare a file with its row in the wheel's RECORD.
 
+        Args:
+            source: Its name in the wheel.
+            expected: Its row; None if there is none.
+            size: Its size in bytes.
+            digest: Its hash, by the algorithm of the row.
+
         Raises:
             WheelRefusedError: They differ.
         """
         if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != encoded(digest)):
-            raise refused(self.file_name, source, "is not what its RECORD says")
+            raise refused(self.file_name, source, "does not match its RECORD")
 
 
 def write_order(path: str) -> tuple[bool, int]:
-    """The sort key for writing: sources first, top-level ones before others, because they are compiled meanwhile."""
+    """Return the sort key for writing: sources first, top-level ones before others, as they are compiled meanwhile.
+
+    Args:
+        path: The path of a file, with slashes.
+    """
     return not path.endswith(".py"), path.count("/")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from liveinstall._changes.shared_files import overlaps_here
+from liveinstall._changes.installed_overlaps import current_overlaps
 from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import current_site, find_target
@@ -48,7 +48,12 @@ def check() -> Check:
         state = {name: Node(distribution.version, distribution.requires) for name, distribution in here.items()}
         broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
         damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
-        return Check(tuple(sorted(broken)), tuple(damaged), running_versions.outdated(here), overlaps_here(target))
+        return Check(
+            tuple(sorted(broken)),
+            tuple(damaged),
+            running_versions.outdated(here),
+            current_overlaps(target, here.values()),
+        )
 
 
 def _found(name: str, state: dict[str, Node]) -> str:
@@ -65,7 +70,7 @@ def list() -> Listing:
     here = installed()
     runs = {**running_versions.running(here), **running_versions.uninstalled_but_imported(here)}
     waits = {name: entry.swap.new_version or "removed" for name, entry in PendingChanges.read(site).entries.items()}
-    shared = overlaps_here(find_target(for_change=False))
+    shared = current_overlaps(find_target(for_change=False), here.values())
     return Listing(
         _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""), shared)
         for name in sorted(here.keys() | waits.keys() | runs.keys())

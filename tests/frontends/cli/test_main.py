@@ -56,7 +56,7 @@ def test_statuses_are_honest(env, command):
     holder.kill()
     holder.communicate()
     assert waiting.returncode == 3 and "used by pid" in waiting.stdout
-    assert "waits for: the end of pid" in shown.stdout
+    assert "waits for: the exit of pid" in shown.stdout
     assert (told["holders"][0]["pid"], type(told["holders"][0]["uses"])) == (holder.pid, list)
     assert forced.returncode == 0 and "alpha 1.0" in forced.stdout
 

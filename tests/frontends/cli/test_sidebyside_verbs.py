@@ -127,7 +127,7 @@ def test_a_request_that_contradicts_itself_is_told_as_such(world, tmp_path):
     told(world, "install", "--parallel", "-q", "alpha==1.0")
     done = command(world, "run", "--with", "alpha<2", "--with", "alpha>=2", "-c", "print('ran')", WHEELS=str(tmp_path))
     assert done.returncode == 1 and not done.stdout
-    assert "alpha<2 was asked for; alpha>=2 was asked for" in done.stderr
+    assert "alpha<2 was requested; alpha>=2 was requested" in done.stderr
 
 
 def test_a_script_s_own_block_of_metadata_counts(world, tmp_path):
@@ -223,7 +223,7 @@ def test_what_is_wrong_with_a_registry_is_found(world, tmp_path):
         "has beta 1.0": text.replace("beta==1.0", "beta==9.0"),
         "is in two places": text + "alpha -> elsewhere-1-py3-none-any\n",
         "has no module nothing": text + f"nothing -> {tmp_path}\n",
-        "beta needs alpha<2, and alpha 2.0 is installed": "\n".join(
+        "beta requires alpha<2, but alpha 2.0 is installed": "\n".join(
             line for line in text.splitlines() if not line.startswith("alpha")
         ),
     }

@@ -42,6 +42,12 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
     home.add_argument("action", choices=("create", "run", "remove"))
     home.add_argument("path", metavar="PATH", help="the home's directory")
     home.add_argument("--store", metavar="DIRECTORY", help="where packages come from, and are fetched to (create)")
+    home.add_argument(
+        "--overlap",
+        choices=("allow", "refuse"),
+        default="allow",
+        help="refuse: no file that two distributions have with different contents (create)",
+    )
     home.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto (create)")
     home.add_argument("--timeout", type=float, metavar="SECONDS", help="for the store's lock and the engine (create)")
     home.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr (create)")

@@ -1,4 +1,4 @@
-"""What there is to choose from: a store's entries, and where it is asked for what the environment has."""
+"""The versions to choose from: the entries of a store, and the versions of the environment."""
 
 from __future__ import annotations
 
@@ -23,57 +23,70 @@ if TYPE_CHECKING:
 
 
 class CandidateProvider:
-    """Called with a canonical name it tells the versions that this interpreter can use, the best first.
-
-    `here(name)` is what the environment has, which goes before what is stored. `fixed` are those that cannot change
-    any more, because they are loaded or active: they are the only ones of their name.
-    """
+    """Returns the versions of a distribution that this interpreter can use, the best first."""
 
     def __init__(
         self,
         store: Store,
-        here: Callable[[str], AvailableVersion | None] = lambda _: None,
+        current: Callable[[str], AvailableVersion | None] = lambda _: None,
         fixed: Mapping[str, AvailableVersion] | None = None,
     ) -> None:
-        self._here = here
+        """Start with the entries of a store.
+
+        Args:
+            store: The store.
+            current: Returns the version that an import finds now, by the canonical name; it is preferred to stored
+                versions. Default: there is none.
+            fixed: The versions that can no longer change, because they are loaded or active, by canonical name; they
+                are the only candidates of their name.
+        """
+        self._current = current
         self._known: dict[str, Sequence[AvailableVersion]] = {name: [offer] for name, offer in (fixed or {}).items()}
         self._stored: dict[str, list[Stored]] = {}
         for entry in store.entries():
             self._stored.setdefault(entry.name, []).append(entry)
 
     def __call__(self, name: str) -> Sequence[AvailableVersion]:
-        """See the class."""
+        """Return the candidates for a canonical name, the best first."""
         if name not in self._known:
-            found = self._here(name)
-            first = [found] if found else []
-            stored = [offer_of(entry) for entry in usable(self._stored.get(name, ()))]
-            beside = newest_stable_first(offer for offer in stored if offer)
-            self._known[name] = [*first, *(offer for offer in beside if not found or offer.place != found.place)]
+            current = self._current(name)
+            first = [current] if current else []
+            stored = newest_stable_first(filter(None, map(offer_of, usable(self._stored.get(name, ())))))
+            self._known[name] = [*first, *(offer for offer in stored if not current or offer.place != current.place)]
         return self._known[name]
 
 
 def offer_of(entry: Stored) -> AvailableVersion | None:
-    """What is stored, as its metadata tells; None if it is damaged, or not for this version of Python."""
+    """Describe a stored version by its metadata.
+
+    Args:
+        entry: The entry of a store.
+
+    Returns:
+        The version; None if its metadata is damaged, or if it is not for this version of Python.
+    """
     try:
         info = entry.info
         fields = read_fields(os.path.join(info, "METADATA"), "name", "requires-dist", "requires-python")
     except (OSError, StoreError):
         return None
-    wanted = fields["requires-python"]
-    if canonicalize_name("".join(fields["name"][:1])) != entry.name or (wanted and not _fits(wanted[0])):
+    requires_python = fields["requires-python"]
+    if canonicalize_name("".join(fields["name"][:1])) != entry.name or (
+        requires_python and not _is_supported(requires_python[0])
+    ):
         return None
     return AvailableVersion(entry.name, entry.version, tuple(fields["requires-dist"]), entry.path, info)
 
 
-def _fits(wanted: str) -> bool:
+def _is_supported(requires_python: str) -> bool:
     try:
-        return SpecifierSet(wanted).contains(platform.python_version(), prereleases=True)
+        return SpecifierSet(requires_python).contains(platform.python_version(), prereleases=True)
     except InvalidSpecifier:
-        return True  # as pip has it
+        return True  # as in pip
 
 
 def newest_stable_first(offers: Iterable[AvailableVersion]) -> list[AvailableVersion]:
-    """The newest version first, and what is a pre-release after all that is none."""
+    """Sort versions: stable versions first, then pre-releases, each from the newest to the oldest."""
     return sorted(offers, key=lambda offer: _rank(offer.version), reverse=True)
 
 
@@ -86,11 +99,11 @@ def _rank(version: str) -> tuple[bool, Version]:
 
 
 def usable(entries: Iterable[Stored]) -> list[Stored]:
-    """Those that this interpreter can use; of one version the best build."""
-    found = list(entries)
-    tags = ranks() if any(not is_for_all(entry.tag) for entry in found) else {}
+    """Return the entries that this interpreter can use; of each version only the wheel with the best tag and build."""
+    entries = list(entries)
+    tags = ranks() if any(not is_for_all(entry.tag) for entry in entries) else {}
     best: dict[tuple[str, str], tuple[tuple[int, tuple[int, str]], Stored]] = {}
-    for entry in found:
+    for entry in entries:
         rank = rank_of(entry.tag, tags), build_of(entry.tag)
         known = best.setdefault((entry.name, entry.version), (rank, entry))
         if rank < known[0]:

@@ -1,4 +1,4 @@
-"""Bring requirements and all that they need into a store: what it has is used, the rest is fetched by an engine."""
+"""Add requirements and their dependencies to a store; an engine fetches those that it does not have."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from liveinstall._sidebyside.store.store import Store
     from liveinstall.events import Event
 
-_NEVER = {  # what makes no sense for what lies beside the environment
-    "user": "what lies side by side belongs to no scheme",
-    "when": "nothing that is loaded is touched, so nothing waits",
+_UNSUPPORTED = {  # options of `install()` that make no sense for stored versions, with the reason
+    "user": "the store is not part of an installation scheme",
+    "when": "loaded distributions do not change, so nothing is pending",
     "overlap": "each version has a directory of its own",
-    "prefer": "nothing that is loaded is touched, so nothing waits",
-    "requester": "it is a promise about the environment",
-    "protect": "it is a promise about the environment",
-    "verify": "the environment stays as it is",
-    "editable": "a project that is used where it lies has one version at a time",
+    "prefer": "loaded distributions do not change, so nothing is pending",
+    "requester": "it concerns the environment, which does not change",
+    "protect": "it concerns the environment, which does not change",
+    "verify": "the environment does not change",
+    "editable": "an editable project has only one version at a time",
 }
 
-_NOT_ASKED = ("requester", "protect", "prefer", "verify")
+_NOT_FOR_THE_ENGINE = ("requester", "protect", "prefer", "verify")
 
 
 def fetch(
@@ -52,30 +52,50 @@ def fetch(
     tell: Callable[[Event], None] = ignore_event,
     **options: Any,
 ) -> tuple[Stored, ...]:
-    """See that `store` has these requirements and all that they need, as if nothing were installed; what it needs.
+    """Make a store contain requirements and their dependencies, as if nothing were installed.
 
-    What the store can satisfy alone is not looked for elsewhere, unless `upgrade` asks for the newest. `options` are
-    those of `install()` that say what is wanted and where it comes from. The environment is left alone.
+    If the store alone can satisfy the requirements, no index is used, unless `upgrade` is set. The environment does
+    not change.
 
-    Raises: RequirementError, EngineError, WheelRefusedError, StagingError, StoreError, LockTimeoutError; what was
-    not there is not there then either.
+    Args:
+        requirements: As for `liveinstall.install()`.
+        store: The store.
+        engine: The name of the engine, or "auto".
+        tell: Called with each event.
+        **options: Options of `liveinstall.install()` that say what to install, and from where.
+
+    Returns:
+        The entries that satisfy the requirements.
+
+    Raises:
+        RequirementError: A requirement is invalid, or an option does not apply.
+        EngineError: The engine failed.
+        WheelRefusedError: A wheel is damaged or hostile.
+        StagingError: An entry could not be written.
+        StoreError: The store cannot be used.
+        LockTimeoutError: Another process has the lock of the store for too long. After each of these the store is
+            unchanged.
     """
     request = parse_request(tuple(requirements), **_checked(options))
     tell(Planning(tuple(map(redact, request.asked))))
-    found = None if _asks_for_more(request) else stored(request.requirements, store)
-    if found is not None:
-        return found
+    entries = None if _needs_engine(request) else stored(request.requirements, store)
+    if entries is not None:
+        return entries
     with store.working(request.timeout) as directory:
         return _Fetch(request, store, engine, tell, directory).run()
 
 
 def check_options(requirements: Sequence[str], options: Mapping[str, Any]) -> None:
-    """RequirementError for options that `fetch()` would not understand."""
+    """Check requirements and options as `fetch()` does.
+
+    Raises:
+        RequirementError: A requirement is invalid, or an option does not apply.
+    """
     parse_request(tuple(requirements), **_checked({name: options[name] for name in options if name != "engine"}))
 
 
 def stored(requirements: Sequence[str], store: Store) -> tuple[Stored, ...] | None:
-    """What of a store satisfies the requirements and all that they need; None if something is missing."""
+    """Find the entries of a store that satisfy requirements and their dependencies; None if one is missing."""
     if any("://" in text or os.path.isabs(text) for text in requirements):
         return None
     try:
@@ -91,18 +111,18 @@ def _entry_at(path: str) -> Stored | None:
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    for name, why in _NEVER.items():
+    for name, reason in _UNSUPPORTED.items():
         value = options.get(name)
         if value and value not in ("auto", "newest", "allow"):
-            raise RequirementError(f"{name}= and parallel=True contradict each other: {why}.", requirement=name)
-    return {name: value for name, value in options.items() if name not in _NOT_ASKED}
+            raise RequirementError(f"{name}= and parallel=True contradict each other: {reason}.", requirement=name)
+    return {name: value for name, value in options.items() if name not in _NOT_FOR_THE_ENGINE}
 
 
-def _asks_for_more(request: Request) -> bool:
-    """Whether only an engine knows what is wanted."""
-    asked = request
-    where = asked.files or asked.constraints or asked.engine_arguments or asked.no_binary
-    return bool(where or asked.upgrade or asked.reinstall or asked.require_hashes or asked.pre or not asked.deps)
+def _needs_engine(request: Request) -> bool:
+    """Whether only an engine can tell which versions satisfy the request."""
+    sources = request.files or request.constraints or request.engine_arguments or request.no_binary
+    newest = request.upgrade or request.reinstall or request.pre
+    return bool(sources or newest or request.require_hashes or not request.deps)
 
 
 class _Fetch:
@@ -114,40 +134,42 @@ class _Fetch:
         self.engine = engine
         self.tell = tell
         self.directory = directory
-        infos = tuple(found.info for found in installed().values())
+        infos = tuple(distribution.info for distribution in installed().values())
         self.view = View(hidden=infos)  # as if nothing were installed
 
     def run(self) -> tuple[Stored, ...]:
-        """Resolve; then fetch what the store has not."""
+        """Resolve, and fetch the distributions that the store does not have."""
         is_empty = not self.store.entries()
         chosen = self._ask(self.request, "resolve", fetch=is_empty)
-        there = {} if self.request.reinstall else self._there(chosen)
-        left = [one for one in chosen if one.name not in there and not (one.wheel or one.unpacked)]
-        if left:
-            fetched = {one.name: one for one in self._ask(self._only(left), "fetch", fetch=True)}
-            gone = [one.name for one in left if one.name not in fetched]
-            if gone:
-                raise EngineError(f"the engine fetched nothing for {', '.join(gone)}.", log="")
-            chosen = [replace(fetched[one.name], requested=one.requested) if one in left else one for one in chosen]
-        new = [one for one in chosen if one.name not in there]
+        present = {} if self.request.reinstall else self._already_stored(chosen)
+        missing = [each for each in chosen if each.name not in present and not (each.wheel or each.unpacked)]
+        if missing:
+            fetched = {each.name: each for each in self._ask(self._request_for(missing), "fetch", fetch=True)}
+            lacking = [each.name for each in missing if each.name not in fetched]
+            if lacking:
+                raise EngineError(f"the engine fetched nothing for {', '.join(lacking)}.", log="")
+            chosen = [
+                replace(fetched[each.name], requested=each.requested) if each in missing else each for each in chosen
+            ]
+        new = [each for each in chosen if each.name not in present]
         added = self.store.add_all(new, anew=self.request.reinstall, tell=self.tell)
-        known = {**there, **{entry.name: entry for entry in added}}
-        return tuple(known[one.name] for one in chosen)
+        entries = {**present, **{entry.name: entry for entry in added}}
+        return tuple(entries[each.name] for each in chosen)
 
-    def _there(self, chosen: Sequence[Candidate]) -> dict[str, Stored]:
-        """What an index's choice need not be fetched for. What comes from elsewhere may have any content."""
-        wanted = {one.name: str(Version(one.version)) for one in chosen if one.direct_url is None}
-        entries = [entry for entry in self.store.entries() if wanted.get(entry.name) == entry.version]
+    def _already_stored(self, chosen: Sequence[Candidate]) -> dict[str, Stored]:
+        """The entries for versions from an index. A version from a URL or path may have any content."""
+        versions = {each.name: str(Version(each.version)) for each in chosen if each.direct_url is None}
+        entries = [entry for entry in self.store.entries() if versions.get(entry.name) == entry.version]
         return {entry.name: entry for entry in usable(entries)}
 
-    def _only(self, left: Sequence[Candidate]) -> Request:
-        """The request for what was chosen and is not there; all of it again where a pin says less than was asked."""
-        asked = self.request
-        if asked.files or asked.require_hashes or any(one.direct_url is not None for one in left):
-            return asked
-        names = frozenset(one.name for one in left)
-        pins = tuple(f"{one.name}=={one.version}" for one in left)
-        return replace(asked, requirements=pins, names=names, deps=False, upgrade=False, constraints=())
+    def _request_for(self, missing: Sequence[Candidate]) -> Request:
+        """The request for the missing versions; the whole request again where a pin would lose information."""
+        request = self.request
+        if request.files or request.require_hashes or any(each.direct_url is not None for each in missing):
+            return request
+        names = frozenset(each.name for each in missing)
+        pins = tuple(f"{each.name}=={each.version}" for each in missing)
+        return replace(request, requirements=pins, names=names, deps=False, upgrade=False, constraints=())
 
     def _ask(self, request: Request, phase: str, *, fetch: bool) -> list[Candidate]:
         directory = Path(self.directory, phase)
@@ -155,10 +177,10 @@ class _Fetch:
             directory.mkdir()
         with choose_engine(self.engine) as engine:
             try:
-                found = engine.resolve(request, self.view, str(directory), fetch=fetch, tell=self.tell)
+                candidates = engine.resolve(request, self.view, str(directory), fetch=fetch, tell=self.tell)
             except ResolutionError as error:
                 if is_offline():
                     error.todo = f"{error.todo} {ADVICE}".strip()
                 raise
             engine.keep()
-        return list(found)
+        return list(candidates)

@@ -1,7 +1,8 @@
-"""Choose one version of each distribution that requirements need, in turn, from what there is. Values in, values out.
+"""Resolve requirements to one version of each distribution, among the versions that are stored or installed.
 
-What an index could offer is not known here; an engine asks one. The search goes back to a choice that has to do with
-what failed, never only to the last one, so it ends soon where there is much to choose from.
+Values in, values out. Versions that only an index has are not considered; an engine looks for those. After a conflict
+the search goes back to a choice that contributed to it, not merely to the last one (backjumping), so it ends soon even
+if there are many versions.
 """
 
 from __future__ import annotations
@@ -14,12 +15,20 @@ from liveinstall._planning.satisfied import parse_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_STEPS = 20_000  # choices that are tried before giving up
+_STEPS = 20_000  # the most choices that are tried
 
 
 @dataclass(frozen=True)
 class AvailableVersion:
-    """A version that there is: its Requires-Dist lines, and where it lies. `place` is empty in the environment."""
+    """A version that is stored or installed.
+
+    Attributes:
+        name: The canonical name of the distribution.
+        version: The version.
+        requires: The Requires-Dist lines of its metadata.
+        place: The directory of its entry in a store, absolute; empty for an installed version.
+        info: Its metadata directory, absolute.
+    """
 
     name: str
     version: str
@@ -30,19 +39,30 @@ class AvailableVersion:
 
 @dataclass(frozen=True)
 class Dependency:
-    """Somebody needs something: `line` is a requirement as it was written, `by` who needs it; None: the request."""
+    """A requirement, and where it comes from.
+
+    Attributes:
+        line: The requirement as it was written.
+        by: The version that requires it; None for the request.
+    """
 
     line: str
     by: AvailableVersion | None = None
 
     def __str__(self) -> str:
-        """`pandas 2.2.3 requires numpy>=1.26`, `numpy<2 was asked for`."""
+        """Return a sentence: `pandas 2.2.3 requires numpy>=1.26`, or `numpy<2 was requested`."""
         what = self.line.partition(";")[0].strip()
-        return f"{self.by.name} {self.by.version} requires {what}" if self.by else f"{what} was asked for"
+        return f"{self.by.name} {self.by.version} requires {what}" if self.by else f"{what} was requested"
 
 
 class ResolutionImpossible(Exception):  # noqa: N818  it is an answer
-    """Nothing fits. `name`: of what; `chains`: for each who needs it the needs that lead there, the request first."""
+    """No version satisfies all requirements of a distribution.
+
+    Attributes:
+        name: The canonical name of the distribution.
+        chains: For each requirement of it, the requirements that lead there, beginning with the request.
+        offers: The versions that were available.
+    """
 
     def __init__(self, name: str, chains: Sequence[Sequence[Dependency]], offers: Sequence[AvailableVersion]) -> None:
         self.name = name
@@ -52,11 +72,11 @@ class ResolutionImpossible(Exception):  # noqa: N818  it is an answer
 
     @property
     def is_missing(self) -> bool:
-        """Whether no version fits any of the needs alone: more versions would help."""
+        """Whether no version satisfies even one requirement alone, so that more versions would help."""
         return not self.offers or len(self.chains) == 1
 
     def __str__(self) -> str:
-        """Who required what, from the request on."""
+        """Return the chains of requirements."""
         return "; ".join(", ".join(map(str, chain)) for chain in self.chains)
 
 
@@ -76,22 +96,23 @@ class _Resolution:
         )
 
     def requirers(self, name: str) -> set[str]:
-        """Who needs it; and who asked them for an extra, because of which they may need it."""
-        found = {need.by.name for need in self.needs.get(name, ()) if need.by}
-        left = list(found)
-        while left:
-            askers = {need.by.name for need in self.needs.get(left.pop(), ()) if need.by and "[" in need.line} - found
-            found |= askers
-            left += askers
-        return found
+        """The distributions that require `name`, directly or by an extra that they require of another one."""
+        requirers = {need.by.name for need in self.needs.get(name, ()) if need.by}
+        queue = list(requirers)
+        while queue:
+            needs = self.needs.get(queue.pop(), ())
+            new = {need.by.name for need in needs if need.by and "[" in need.line} - requirers
+            requirers |= new
+            queue += new
+        return requirers
 
     def chain(self, need: Dependency) -> list[Dependency]:
-        """The needs that lead to this one, from the request on."""
-        found, seen = [need], set()
-        while found[0].by and found[0].by.name not in seen:
-            seen.add(found[0].by.name)
-            found.insert(0, self.needs[found[0].by.name][0])
-        return found
+        """The requirements that lead to `need`, beginning with the request."""
+        chain, seen = [need], set()
+        while chain[0].by and chain[0].by.name not in seen:
+            seen.add(chain[0].by.name)
+            chain.insert(0, self.needs[chain[0].by.name][0])
+        return chain
 
 
 @dataclass
@@ -99,15 +120,23 @@ class _Choice:
     name: str
     left: Iterator[AvailableVersion]
     before: _Resolution
-    blamed: set[str]  # whose other versions might help, should all fail
+    conflict_causes: set[str]  # the distributions of which another version might help if all versions of this fail
 
 
 def solve(
     requirements: Iterable[str], offers: Callable[[str], Sequence[AvailableVersion]]
 ) -> dict[str, AvailableVersion]:
-    """The chosen versions by name; `offers(name)` are those that there are, the best first.
+    """Choose a version of each distribution that the requirements need.
 
-    Raises: Unsolved, for the first thing that did not fit.
+    Args:
+        requirements: The requirements (PEP 508), by name only.
+        offers: Returns the available versions of a canonical name, the best first.
+
+    Returns:
+        The chosen versions by canonical name.
+
+    Raises:
+        ResolutionImpossible: The requirements conflict, or a version is not available; of several conflicts the first.
     """
     state = _Resolution([(Dependency(line), frozenset()) for line in requirements])
     choices: list[_Choice] = []
@@ -127,34 +156,34 @@ def solve(
 def _advance(
     state: _Resolution, offers: Callable[[str], Sequence[AvailableVersion]], choices: list[_Choice]
 ) -> ResolutionImpossible | None:
-    """Choose for one need after the other, until all are met or one cannot be."""
+    """Choose a version for one requirement after the other, until the queue is empty or one cannot be satisfied."""
     while state.queue:
-        need, asked = state.queue.pop(0)
-        name, extras, admits = parse_line(need.line, asked)
+        need, requested_extras = state.queue.pop(0)
+        name, extras, admits = parse_line(need.line, requested_extras)
         if admits is None:
             continue
         state.needs.setdefault(name, []).append(need)
-        here = state.chosen.get(name)
-        if here is None:
-            there = offers(name)
-            fitting = iter([offer for offer in there if admits(offer.version)])
-            here = next(fitting, None)
-            if here is None:
-                return ResolutionImpossible(name, [state.chain(need)], there)
+        chosen = state.chosen.get(name)
+        if chosen is None:
+            available = offers(name)
+            matching = iter([offer for offer in available if admits(offer.version)])
+            chosen = next(matching, None)
+            if chosen is None:
+                return ResolutionImpossible(name, [state.chain(need)], available)
             before = state.copy()
-            before.queue.insert(0, (need, asked))
+            before.queue.insert(0, (need, requested_extras))
             before.needs[name].pop()
-            choices.append(_Choice(name, fitting, before, set()))
-            state.chosen[name] = here
-            _push(state, here, frozenset(), None)
-        elif not admits(here.version):
-            return ResolutionImpossible(name, [state.chain(one) for one in state.needs[name]], offers(name))
-        _push(state, here, extras, extras - state.extras.get(name, set()))
+            choices.append(_Choice(name, matching, before, set()))
+            state.chosen[name] = chosen
+            _push(state, chosen, frozenset(), None)
+        elif not admits(chosen.version):
+            return ResolutionImpossible(name, [state.chain(each) for each in state.needs[name]], offers(name))
+        _push(state, chosen, extras, extras - state.extras.get(name, set()))
     return None
 
 
 def _push(state: _Resolution, offer: AvailableVersion, extras: frozenset[str], new: frozenset[str] | None) -> None:
-    """Queue what an offer needs; `new`: only what these extras add, None: what it needs without any."""
+    """Queue the requirements of a version: those of the `new` extras, or, if None, those without any extra."""
     if new is None:
         state.extras[offer.name] = set()
         state.queue += [(Dependency(line, offer), frozenset()) for line in offer.requires]
@@ -163,23 +192,23 @@ def _push(state: _Resolution, offer: AvailableVersion, extras: frozenset[str], n
         state.queue += [(Dependency(line, offer), new) for line in offer.requires if "extra" in line]
 
 
-def _go_back(choices: list[_Choice], blamed: set[str]) -> _Resolution | None:
-    """To the last choice that has to do with what failed, and its next offer; None if there is none."""
+def _go_back(choices: list[_Choice], causes: set[str]) -> _Resolution | None:
+    """Return to the last choice that contributed to a conflict, and its next version; None if there is none."""
     while choices:
         choice = choices.pop()
-        if choice.name not in blamed:
+        if choice.name not in causes:
             continue
-        blamed |= choice.blamed
+        causes |= choice.conflict_causes
         offer = next(choice.left, None)
         if offer is None:
-            blamed |= choice.before.requirers(choice.name) | _first_requirer(choice)
+            causes |= choice.before.requirers(choice.name) | _first_requirer(choice)
             continue
         state = choice.before.copy()
-        need, asked = state.queue.pop(0)
-        _, extras, _ = parse_line(need.line, asked)
+        need, requested_extras = state.queue.pop(0)
+        _, extras, _ = parse_line(need.line, requested_extras)
         state.needs.setdefault(choice.name, []).append(need)
         state.chosen[choice.name] = offer
-        choices.append(_Choice(choice.name, choice.left, choice.before, blamed))
+        choices.append(_Choice(choice.name, choice.left, choice.before, causes))
         _push(state, offer, frozenset(), None)
         _push(state, offer, extras, extras)
         return state
