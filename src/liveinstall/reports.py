@@ -113,7 +113,7 @@ class Past(Shown):
 class History(Rows[Past]):
     """All applied transactions, newest first."""
 
-    empty = "Nothing has happened."
+    empty = "No transactions yet."
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Finding(Shown):
 class Findings(Rows[Finding]):
     """All damage that was found."""
 
-    empty = "Nothing is wrong."
+    empty = "No problems found."
 
 
 @dataclass(frozen=True)

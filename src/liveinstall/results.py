@@ -257,7 +257,7 @@ class Pending(Shown):
 class AllPending(Rows[Pending]):
     """All pending transactions, and those that were set aside."""
 
-    empty = "Nothing waits."
+    empty = "No pending changes."
 
 
 @dataclass(frozen=True)
