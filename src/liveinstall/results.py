@@ -76,6 +76,9 @@ class Target:
 
         Args:
             purelib: The wheel's `Root-Is-Purelib`.
+
+        Returns:
+            The absolute path.
         """
         return self.site if purelib else self.platlib
 
