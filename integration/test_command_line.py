@@ -117,7 +117,7 @@ def test_what_waits_for_a_holder_is_told_cancelled_and_finalized(
 def test_finalize_with_nothing_waiting_is_no_failure(environment: Environment, json_form: bool) -> None:
     status, text, told = command(environment, "finalize", json_form=json_form)
     assert status == 0
-    assert told["result"]["staged"] == [] if json_form else text == "Nothing waits.\n"
+    assert told["result"]["staged"] == [] if json_form else text == "No pending changes.\n"
     environment.remove()
 
 

@@ -19,8 +19,8 @@ _VALUES = {
     "liveinstall.pending()": "Waits for the next start of Python",
     "liveinstall.history()": "can be undone",
     "liveinstall.list()": "pending",
-    "liveinstall.check()": "Nothing is wrong.",
-    "liveinstall.doctor()": "Nothing is wrong.",
+    "liveinstall.check()": "No problems found.",
+    "liveinstall.doctor()": "No problems found.",
 }
 
 

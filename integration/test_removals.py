@@ -46,7 +46,7 @@ def test_the_command_line_removes_and_lists_as_pip_does(environment: Environment
     ours = environment.run("-m", "liveinstall", "freeze", check=True).stdout
     pips = environment.run("-m", "pip", "freeze", check=True).stdout
     assert _plain(ours) == _plain(pips)
-    assert environment.run("-m", "liveinstall", "check", check=True).stdout == "Nothing is wrong.\n"
+    assert environment.run("-m", "liveinstall", "check", check=True).stdout == "No problems found.\n"
     done = environment.run("-m", "liveinstall", "uninstall", "-y", "requests", "--with-unused", "--json", check=True)
     removed = {change["name"] for change in json.loads(done.stdout)["result"]["removed"]}
     assert removed == {"requests", "certifi", "charset-normalizer", "idna", "urllib3"}

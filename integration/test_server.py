@@ -37,7 +37,7 @@ def test_a_kernel_upgrades_what_its_server_runs_on_and_the_server_works_on(
     before = files_of(real)
     assert len(before) > 200
     with server(real, tmp_path) as ask:
-        assert "Nothing waits." in ask.text("/liveinstall/")
+        assert "No pending changes." in ask.text("/liveinstall/")
         kernel = ask("POST", "/api/kernels", {"name": "python3"})["id"]
         cells = Kernel(client_of(tmp_path, kernel))
         assert cells.run(_UPGRADE) == "['pyzmq', 'tornado', 'traitlets']; ()"
@@ -74,4 +74,4 @@ def test_without_a_jupyter_server_the_file_does_nothing(environment: Environment
     done = environment.run(
         "-c", "import liveinstall, sys; print(liveinstall.pending(), 'tornado' in sys.modules)", env=user_variables()
     )
-    assert (done.stdout, done.stderr) == ("Nothing waits. False\n", "")
+    assert (done.stdout, done.stderr) == ("No pending changes. False\n", "")

@@ -55,7 +55,7 @@ class Home(Shown):
         version: The exact version of Python that it was created for, such as "3.12.1".
         distributions: The (name, version) of each distribution in it.
         requests: The requirements that it was created for.
-        overlaps: The files that two of its distributions have with different contents; known when it is created.
+        overlaps: The files that several of its distributions contain with different contents; known at its creation.
     """
 
     path: str
@@ -113,7 +113,7 @@ class Past(Shown):
 class History(Rows[Past]):
     """All applied transactions, newest first."""
 
-    empty = "Nothing has happened."
+    empty = "No transactions yet."
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Finding(Shown):
 class Findings(Rows[Finding]):
     """All damage that was found."""
 
-    empty = "Nothing is wrong."
+    empty = "No problems found."
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,9 @@ class Target:
 
         Args:
             purelib: The wheel's `Root-Is-Purelib`.
+
+        Returns:
+            The absolute path.
         """
         return self.site if purelib else self.platlib
 
@@ -257,7 +260,7 @@ class Pending(Shown):
 class AllPending(Rows[Pending]):
     """All pending transactions, and those that were set aside."""
 
-    empty = "Nothing waits."
+    empty = "No pending changes."
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def alpha(env):
 
 
 def test_nothing_is_wrong_with_a_sound_environment(alpha):
-    assert alpha.json("import alpha\nc = li.check()\nprint(json.dumps([c.ok, str(c)]))") == [True, "Nothing is wrong."]
+    assert alpha.json("import alpha\nc = li.check()\nprint(json.dumps([c.ok, str(c)]))") == [True, "No problems found."]
 
 
 def test_check_tells_requirements_that_do_not_hold(alpha):

@@ -223,7 +223,7 @@ def test_the_command_line_tells_by_its_exit_status(alpha):
         done = alpha.run(code)
         return done.returncode, done.stdout
 
-    assert run("doctor") == (0, "Nothing is wrong.\n")
+    assert run("doctor") == (0, "No problems found.\n")
     _delete(alpha)
     status, out = run("repair", "--dry-run")
     assert status == 4

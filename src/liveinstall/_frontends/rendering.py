@@ -80,7 +80,7 @@ def render_past(past: Past) -> str:
 def render_status(status: Status) -> str:
     """Render the status of an environment."""
     lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
-    lines += [render_pending(item) for item in status.pending] or ["Nothing waits."]
+    lines += [render_pending(item) for item in status.pending] or ["No pending changes."]
     lines += [_holder(holder) for holder in status.holders]
     lines += ["The guard is on: every interpreter holds what it uses."] if status.guarded else []
     lines += [render_activation(status.active)] if status.active else []
@@ -146,7 +146,7 @@ def render_check(check: Check) -> str:
     lines = [f"Broken: {text}." for text in check.broken]
     lines += [render_finding(finding) for finding in check.damaged]
     lines += [f"Outdated: {stale}. {restart_advice()}" for stale in check.stale]
-    lines = lines or ["Nothing is wrong."]
+    lines = lines or ["No problems found."]
     return "\n".join([*lines, *(f"Overlap: {text}." for text in handovers(check.overlaps))])
 
 

@@ -215,10 +215,8 @@ def parse_words(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> di
 
 
 def _with_merged_binary_options(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the net effect of `--no-binary` and `--only-binary`, because argparse loses their order.
-
-    As in pip, the later option wins for a name, `:all:` overrides all earlier ones, `:none:` those of its own option.
-    """
+    """The arguments with the net effect of `--no-binary` and `--only-binary`, because argparse loses their order."""
+    # As in pip, the later option wins for a name, `:all:` overrides all earlier ones, `:none:` those of its own option.
     merged: dict[str, list[str]] = {"--no-binary": [], "--only-binary": []}
     kept: list[str] = []
     remaining = iter(arguments)

@@ -117,10 +117,8 @@ def private_directory(name: str) -> str:
 
 
 def _temporary() -> str:
-    """The file system in memory, unless TMPDIR is set: links on a disk take up to fifty times longer.
-
-    In containers it is often mounted with `noexec`, so that no script in it can be run; then it is not used.
-    """
+    """The file system in memory, unless TMPDIR is set: links on a disk take up to fifty times longer."""
+    # In containers it is often mounted with `noexec`, so that no script in it can be run; then it is not used.
     is_configured = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     with suppress(OSError, AttributeError):
         if (

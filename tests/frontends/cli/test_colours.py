@@ -54,7 +54,7 @@ FINDING = Finding("missing", "rich", "/x", "files are not there", "install it ag
         (Result(conflicts=("a needs b",)), "Conflict:", RED),
         (WAITS, "Waits since", YELLOW),
         (Pending("id", (CHANGE,), 0.0, 1, "python", (), "failed"), "Set aside since", RED),
-        (Check(), "Nothing is wrong.", GREEN),
+        (Check(), "No problems found.", GREEN),
         (Check(broken=("a needs b",)), "Broken:", RED),
         (Check(stale=(Stale("numpy", "1", "2"),)), "Outdated:", YELLOW),
         (FINDING, "missing: ", RED),

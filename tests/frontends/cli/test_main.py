@@ -35,7 +35,7 @@ def test_install_status_finalize_and_cancel_as_json(env, command):
     # The next command's own start swaps it.
     assert envelope(command("status", "--json"))["result"]["pending"] == []
     assert (env.site / "alpha").is_dir()
-    assert command("finalize").stdout == "Nothing waits.\n"
+    assert command("finalize").stdout == "No pending changes.\n"
     failed = command("cancel", "alpha", "--json")
     assert failed.returncode == 1
     assert envelope(failed)["error"]["type"] == "NotPendingError"
@@ -74,7 +74,7 @@ def test_help_names_every_verb(command):
 
 
 def test_history_undo_and_prune_as_json_and_in_words(env, command):
-    assert command("history").stdout == "Nothing has happened.\n"
+    assert command("history").stdout == "No transactions yet.\n"
     assert command("prune").stdout == "Nothing to remove.\n"
     for version in ("1.0", "2.0"):
         env.wheel("alpha", version)
@@ -140,7 +140,7 @@ def test_a_group_and_a_script_are_requirements(env, command, tmp_path):
 
 
 def test_what_waits_is_shown_by_itself(env, command):
-    assert command("pending").stdout == "Nothing waits.\n"
+    assert command("pending").stdout == "No pending changes.\n"
     assert envelope(command("pending", "--json"))["result"] == []
     env.wheel("alpha", "1.0")
     with env.start("li.install('alpha', when='restart'); print('up', flush=True); input()") as holder:
@@ -210,11 +210,11 @@ def test_colours_are_forced_and_forbidden(env, command, monkeypatch):
     env.wheel("alpha", "1.0")
     assert "\033[" not in command("install", "alpha").stdout
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\033[32mNothing is wrong.\033[0m" in command("check").stdout
+    assert "\033[32mNo problems found.\033[0m" in command("check").stdout
     assert command("install", "nothing").stderr.startswith("\033[31mResolutionError\033[0m: ")
     assert "\033[" not in command("check", "--json").stdout
     monkeypatch.setenv("NO_COLOR", "1")
-    assert command("check").stdout == "Nothing is wrong.\n"
+    assert command("check").stdout == "No problems found.\n"
 
 
 def test_while_a_program_runs_under_a_hold_nothing_is_replaced(env, command):

@@ -57,15 +57,13 @@ def _is_requested(candidate: Candidate, chosen: Iterable[Candidate], request: Re
 
 
 def _new_metadata(target: str) -> Iterator[str]:
-    """The metadata directories that uv has installed: they have an INSTALLER, and a RECORD that uv has written.
-
-    If RECORD is a link, it is the metadata of another distribution among the data files of a wheel.
-    """
+    """The metadata directories that uv has installed: they have an INSTALLER, and a RECORD that uv has written."""
     for name in sorted(os.listdir(target)):
         info = os.path.join(target, name)
         metadata, installer, record = (os.path.join(info, part) for part in ("METADATA", "INSTALLER", "RECORD"))
         if not name.endswith(".dist-info") or not (os.path.islink(metadata) or os.path.lexists(installer)):
             continue  # it was installed before
+        # If RECORD is a link, it is the metadata of another distribution among the data files of a wheel.
         if os.path.islink(record) or not os.path.isfile(record):
             raise WheelRefusedError(
                 f"a wheel contains {name}, which would register another distribution.",

@@ -93,7 +93,14 @@ class Run:
             raise
 
     def is_for(self, uv: str, arguments: Sequence[str], view: View, variables: Mapping[str, str]) -> bool:
-        """Whether it was started with exactly these arguments, which are those of the class."""
+        """Whether it was started with exactly these inputs.
+
+        Args:
+            uv: The path of the uv executable.
+            arguments: The arguments of `uv pip install`.
+            view: The environment to resolve for.
+            variables: The environment variables of uv.
+        """
         return self._inputs == _inputs(uv, arguments, view, variables)
 
     def stop(self) -> None:
@@ -135,11 +142,9 @@ def _is_usable(memory: str) -> bool:
 
 
 def _sweep(memory: str) -> None:
-    """Remove the directories of killed processes: this user's, old and not locked.
-
-    Any user can create entries with such names: links, FIFOs, directories. Only this user's directories are opened, and
-    no other user can replace them there.
-    """
+    """Remove the directories of killed processes: this user's, old and not locked."""
+    # Any user can create entries with such names: links, FIFOs, directories. Only this user's directories are opened,
+    # and no other user can replace them there.
     for name in os.listdir(memory):
         if not name.startswith(_PREFIX):
             continue

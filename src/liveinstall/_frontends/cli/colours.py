@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RED, GREEN, YELLOW = "31", "32", "33"
 # How lines begin that report changes, pending changes and problems.
 _BEGINNINGS = {
-    GREEN: ("Installed, ready to import:", "Removed:", "Nothing is wrong."),
+    GREEN: ("Installed, ready to import:", "Removed:", "No problems found."),
     YELLOW: (
         *("Staged for the next start of Python:", "Would wait for the next start of Python:", "Waits since"),
         *("This process keeps what it has loaded.", "Note:", "Outdated:"),

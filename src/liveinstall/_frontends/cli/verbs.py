@@ -105,10 +105,10 @@ def describe(verb: str, value: Any) -> str:
 
 
 _NOTHING = {
-    "history": "Nothing has happened.",
-    "pending": "Nothing waits.",
-    "doctor": "Nothing is wrong.",
-    "repair": "Nothing is wrong.",
+    "history": "No transactions yet.",
+    "pending": "No pending changes.",
+    "doctor": "No problems found.",
+    "repair": "No problems found.",
 }
 
 

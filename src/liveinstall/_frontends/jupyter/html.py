@@ -112,7 +112,7 @@ def _status(status: Status) -> str:
     failed = any(item.state == "failed" for item in status.pending) or status.unreadable
     where_ = f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"
     parts = [f"<div style='{_LINE}'>{_code(where_)}</div>"]
-    parts += [_pending(item) for item in status.pending] or [_title("Nothing waits.")]
+    parts += [_pending(item) for item in status.pending] or [_title("No pending changes.")]
     if waits:
         parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice())}</b></div>")
     parts += [_holder(holder) for holder in status.holders]
@@ -135,7 +135,7 @@ def _check(check: Check) -> str:
     parts = [_line("Broken", text) for text in check.broken]
     parts += [_finding_line(finding) for finding in check.damaged]
     parts += [_line("Outdated", f"{stale}. {restart_advice()}") for stale in check.stale]
-    return _card(_BAD, *parts) if parts else _card(_GOOD, _title("Nothing is wrong."))
+    return _card(_BAD, *parts) if parts else _card(_GOOD, _title("No problems found."))
 
 
 def _finding_line(finding: Finding) -> str:
