@@ -14,38 +14,37 @@ import os
 import re
 
 HIDDEN = "****"
+# Patterns are compiled when they are first used, by `re`: compiling them costs more than importing all our errors.
 _SLASHES = r"(?<!file)(?<![\W_][a-z])(:/+)"  # not of a drive; a single slash if a URL was normalized as a path
-_USERINFO = re.compile(rf"(?i){_SLASHES}([^/\s]{{0,1000}})@")
+_USERINFO = rf"(?i){_SLASHES}([^/\s]{{0,1000}})@"
 # A password with a slash makes the URL invalid, but people type it. A port is not a password.
-_SLASHED = re.compile(
-    rf"(?i){_SLASHES}([^\s/:@\[]{{1,200}}:(?!\d{{1,5}}(?:[/?#\"'\s]|$))[^\s@]{{0,500}})@(?=[^\s/@]*(?:[/\s:]|$))"
-)
-_BARE = re.compile(r"(?<![^\s'\"=(\[{,])([\w.%+-]{1,200}:[^\s/]{1,500})@(?=[\w\[])")  # a proxy without a scheme
+_SLASHED = rf"(?i){_SLASHES}([^\s/:@\[]{{1,200}}:(?!\d{{1,5}}(?:[/?#\"'\s]|$))[^\s@]{{0,500}})@(?=[^\s/@]*(?:[/\s:]|$))"
+_BARE = r"(?<![^\s'\"=(\[{,])([\w.%+-]{1,200}:[^\s/]{1,500})@(?=[\w\[])"  # a proxy without a scheme
 
 # A name with one of these words belongs to a secret: ?api_key=, JUPYTER_TOKEN=, --IdentityProvider.token.
 _NAME = r"[\w.-]{0,60}(?:token|key|secret|passw(?:or)?d|credential)[\w.-]{0,60}"
-_QUERY = re.compile(rf"(?i)([?&;#](?:{_NAME}|sig|signature|auth|x-amz-[a-z-]+|x-goog-[a-z-]+)=)[^&\s#'\"]+")
+_QUERY = rf"(?i)([?&;#](?:{_NAME}|sig|signature|auth|x-amz-[a-z-]+|x-goog-[a-z-]+)=)[^&\s#'\"]+"
 _VALUE = r"(?:'[^']*'|\"[^\"]*\"|\S+)"
 # tokenizers==1.0 is not a secret, and neither is KEY=VALUE.
-_ASSIGNMENT = re.compile(rf"(?i)((?<![\w.?&-])(?!keys?=)(?:{_NAME}=(?!=)|--?{_NAME}\s+)){_VALUE}")
-_FIELD = re.compile(rf"(?i)((['\"]){_NAME}\2\s*:\s*)(?:'[^']*'|\"[^\"]*\")")  # in a dictionary or JSON
-_HEADER = re.compile(
+_ASSIGNMENT = rf"(?i)((?<![\w.?&-])(?!keys?=)(?:{_NAME}=(?!=)|--?{_NAME}\s+)){_VALUE}"
+_FIELD = rf"(?i)((['\"]){_NAME}\2\s*:\s*)(?:'[^']*'|\"[^\"]*\")"  # in a dictionary or JSON
+_HEADER = (
     r"(?i)(\b(?:(?:proxy-)?authorization|cookie|set-cookie|(?:[\w-]{1,60}-)?(?:token|api-key)|password|passwd)['\"]?\s*:\s+"
     r"['\"]?(?:(?:basic|bearer|token|digest|negotiate)\s+)?)[^\s'\"]+"
 )
-_SCHEME_OF_HEADER = re.compile(r"(?i)(\b(?:basic|bearer)\s+)(?=\S*[\d=])[\w+/=.~-]{8,}")
-_NETRC = re.compile(r"(\bmachine\s+\S+\s+(?:(?:login|account)\s+\S+\s+)*password\s+)\S+")
-_TOKEN = re.compile(
+_SCHEME_OF_HEADER = r"(?i)(\b(?:basic|bearer)\s+)(?=\S*[\d=])[\w+/=.~-]{8,}"
+_NETRC = r"(\bmachine\s+\S+\s+(?:(?:login|account)\s+\S+\s+)*password\s+)\S+"
+_KNOWN_FORMS = (
     r"\b(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|pypi-[\w-]{32,}|AKIA[0-9A-Z]{16}|xox[a-z]-[\w-]{10,}"
     r"|hf_[A-Za-z0-9]{16,}|eyJ[\w-]{8,}\.eyJ[\w-]+\.[\w-]+)"
 )
 _RULES = (
     *((_USERINFO, rf"\1{HIDDEN}@"), (_SLASHED, rf"\1{HIDDEN}@"), (_BARE, f"{HIDDEN}@"), (_QUERY, rf"\1{HIDDEN}")),
     *((_ASSIGNMENT, rf"\1{HIDDEN}"), (_FIELD, rf"\1\2{HIDDEN}\2"), (_HEADER, rf"\1{HIDDEN}")),
-    *((_SCHEME_OF_HEADER, rf"\1{HIDDEN}"), (_NETRC, rf"\1{HIDDEN}"), (_TOKEN, HIDDEN)),
+    *((_SCHEME_OF_HEADER, rf"\1{HIDDEN}"), (_NETRC, rf"\1{HIDDEN}"), (_KNOWN_FORMS, HIDDEN)),
 )
 
-_SECRET_VARIABLE = re.compile(r"(?i)(?:^|_)(?:token|secret|passw(?:or)?d|api_?key|secret_key|access_key|credentials?)$")
+_SENSITIVE_VARIABLE = r"(?i)(?:^|_)(?:token|secret|passw(?:or)?d|api_?key|secret_key|access_key|credentials?)$"
 _ENGINES = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _MIN_LENGTH = 6  # shorter secrets are not searched for: they may be part of any word
 _learnt: set[str] = set()
@@ -66,7 +65,7 @@ def redact(text: str) -> str:
     for secret in _known():
         text = text.replace(secret, HIDDEN)
     for rule, shown in _RULES:
-        text = rule.sub(shown, text)
+        text = re.sub(rule, shown, text)
     return text
 
 
@@ -87,14 +86,14 @@ def learn(value: object) -> None:
 
 def has_slash_in_password(text: str) -> bool:
     """Whether a URL in a text has a password with a slash: other programs parse the rest as a path or a port."""
-    return bool(_SLASHED.search(_USERINFO.sub(r"\1@", text)))
+    return bool(re.search(_SLASHED, re.sub(_USERINFO, r"\1@", text)))
 
 
 def without_secret_queries(url: str) -> str:
     """Return a URL without the parameters of its query that are secrets."""
     rest, hash, fragment = url.partition("#")
     bare, _, query = rest.partition("?")
-    kept = "&".join(parameter for parameter in query.split("&") if parameter and not _QUERY.search(f"?{parameter}"))
+    kept = "&".join(parameter for parameter in query.split("&") if parameter and not re.search(_QUERY, f"?{parameter}"))
     return f"{bare}{'?' if kept else ''}{kept}{hash}{fragment}"
 
 
@@ -112,7 +111,7 @@ def _known() -> list[str]:
     """The known secrets, the longest first, because one may be part of another."""
     secrets = set(_learnt)
     for name, value in os.environ.items():
-        if _SECRET_VARIABLE.search(name) and len(value) >= _MIN_LENGTH:
+        if re.search(_SENSITIVE_VARIABLE, name) and len(value) >= _MIN_LENGTH:
             secrets.add(value)
         elif "@" in value and name.upper().startswith(_ENGINES):
             secrets.update(_secrets_of(value))
@@ -123,7 +122,7 @@ def _secrets_of(text: str) -> set[str]:
     from urllib.parse import unquote  # importing it takes longer than this whole module
 
     secrets = set()
-    for match in (*_USERINFO.finditer(text), *_SLASHED.finditer(text)):
+    for match in (*re.finditer(_USERINFO, text), *re.finditer(_SLASHED, text)):
         user, colon, password = match[2].partition(":")
         secret = password if colon else user
         secrets |= {secret, unquote(secret), *secret.split("/")}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from liveinstall._changes.context import RequestContext, changing
-from liveinstall._changes.shared_files import handover
 from liveinstall._changes.summaries import change_of, changes_of, explain_imports, pending_of, result_of, users_of
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import loaded
@@ -70,6 +69,8 @@ def cancel(*names: str) -> tuple[Change, ...]:
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
         left = [entry for name, entry in entries.items() if name in kept]
         early = scene.loaded_at_start(kept)
+        from liveinstall._changes.shared_files import handover  # loads all of staging, which `status()` does not need
+
         publish_pending(target, scene.waiting, left, scene.waiting.requests, early=early, handover=handover(target))
         transactions.recover(target.site)
         explain_imports(target)
