@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, files
-from liveinstall._system.dist_info import sha256_of
+from liveinstall._system.dist_info import sha256_of, top_level_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 Claims = dict[
     str, dict[str, str]
 ]  # name -> absolute path -> sha256 in hexadecimal, empty where RECORD has another hash
-
-# Of a row in RECORD: the first part of a path in the site directory, or the file's name elsewhere (scripts, data).
-_TOP_LEVEL = re.compile(r'^"?(?:[./][^,\r\n]*/)?([^/,\r\n]+)', re.MULTILINE)
 
 
 def claims_of(distributions: Iterable[Distribution], paths: AbstractSet[str] | None = None) -> Claims:
@@ -85,13 +81,13 @@ def digest_of(path: str) -> str:
 
 def _with_common_names(distributions: Iterable[Distribution]) -> list[Distribution]:
     """The distributions with a top-level name that another one has too: only their rows are worth parsing."""
-    names: dict[str, frozenset[str]] = {}
+    names: dict[str, set[str]] = {}
     infos = {distribution.info: distribution for distribution in distributions}
     for info in infos:
         with suppress(OSError):
-            names[info] = frozenset(_TOP_LEVEL.findall(codec.read(os.path.join(info, "RECORD")))) - {"__pycache__"}
-    counts = Counter(name for group in names.values() for name in group)
-    return [infos[info] for info, group in names.items() if any(counts[name] > 1 for name in group)]
+            names[info] = top_level_paths(codec.read(os.path.join(info, "RECORD")), os.path.basename(info))
+    counts = Counter(name for tops in names.values() for name in tops - {"", "__pycache__"})
+    return [infos[info] for info, tops in names.items() if any(counts[name] > 1 for name in tops)]
 
 
 def _words(home: str, paths: Iterable[str]) -> set[str]:

@@ -14,6 +14,7 @@ from liveinstall._environment.holders import users
 from liveinstall._environment.installed import record_of
 from liveinstall._system.caller import namespace_of, search_path
 from liveinstall._system.child_process import run
+from liveinstall._system.dist_info import top_level_paths
 from liveinstall._system.interpreter import executable
 from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import DamagedError, EngineTimeoutError
@@ -63,15 +64,8 @@ def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
         text = read(os.path.join(distribution.info, "RECORD"))
     except (OSError, UnicodeError):
         return True
-    previous = None
-    for line in text.splitlines():
-        top = line.partition("/")[0]
-        if top == previous:  # true for nearly all lines
-            continue
-        previous = top
-        if line.startswith(('"', ".", "/")) or top[1:2] == ":" or top.partition(",")[0] in tops:
-            return True
-    return False
+    paths = top_level_paths(text, os.path.basename(distribution.info))
+    return any(path.startswith(('"', ".", "/")) or path[1:2] == ":" or path in tops for path in paths)
 
 
 def disturbing(distributions: Iterable[Distribution], target: Target, processes: Sequence[Holder]) -> dict[str, str]:

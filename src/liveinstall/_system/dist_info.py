@@ -1,8 +1,11 @@
-"""Reading fields of METADATA files (core metadata specification), and encoding hashes for RECORD."""
+"""Fields of METADATA files (core metadata specification), top-level paths and hashes of RECORD files."""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+_ELSEWHERE = ("", ".", "/", '"')  # how a row begins whose path is not in the site directory, or quoted
+_MOST_TOPS = 50
 
 
 def read_fields(path: str, *names: str) -> dict[str, list[str]]:
@@ -29,6 +32,45 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
             if colon and key.lower() in fields:
                 fields[key.lower()].append(value.strip())
     return fields
+
+
+def top_level_paths(record: str, info: str) -> set[str]:
+    """Find the first components of the paths in a RECORD, without parsing each row.
+
+    Rows of one directory are usually adjacent: so occurrences of its name are counted, and it is checked that no row is
+    missed. Parsing the rows of 300 distributions takes longer than everything else that `list()` does.
+
+    Args:
+        record: The content of RECORD.
+        info: The name of its metadata directory.
+
+    Returns:
+        The first components; for a path outside the site directory, and for a quoted one, the path as it is written.
+    """
+    text = f"\n{record}" if record.endswith("\n") else f"\n{record}\n"
+    tops = {info}
+    rows = text.count(f"\n{info}/")
+    start = 1
+    while start < len(text) and len(tops) < _MOST_TOPS:
+        end = text.index("\n", start)
+        top = _top_of(text[start:end])
+        directory = f"\n{top}/"
+        if top == info:
+            pass  # these rows are counted already, and need not be adjacent
+        elif top and top[0] not in _ELSEWHERE and text.startswith(directory, start - 1):
+            rows += text.count(directory)
+            end = text.index("\n", text.rindex(directory) + 1)
+        else:
+            rows += 1
+        tops.add(top)
+        start = end + 1
+    if rows == text.count("\n") - 1 and "\r" not in text:
+        return tops
+    return {_top_of(row) for row in record.splitlines()} | {info}  # not in blocks, or unusual ends of lines
+
+
+def _top_of(row: str) -> str:
+    return (row if row[:1] in _ELSEWHERE else row.partition("/")[0]).partition(",")[0]
 
 
 def encoded(digest: bytes) -> str:

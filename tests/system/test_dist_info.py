@@ -1,0 +1,26 @@
+"""Reading the metadata of distributions: RECORD."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveinstall._system.dist_info import top_level_paths
+
+_ROW = st.sampled_from(["a", "b", "a.b", "ab", "x-1.dist-info", "..", "../..", "/abs", '"q', "six.py"]).flatmap(
+    lambda top: st.sampled_from([f"{top}/m.py,sha256=x,1", f"{top},sha256=x,1", f"{top}/c/d,,", ""])
+)
+
+
+@given(st.lists(_ROW, max_size=9), st.booleans(), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
+def test_top_level_paths_are_those_of_all_rows_in_any_order(rows, in_order, end, ends):
+    rows = sorted(rows) if in_order else rows
+    record = end.join(rows) + (end if ends else "")
+    simple = {row.partition(",")[0] for row in rows}
+    tops = {path if path[:1] in ("", ".", "/", '"') else path.partition("/")[0] for path in simple}
+    assert top_level_paths(record, "x-1.dist-info") - {""} == (tops | {"x-1.dist-info"}) - {""}
+
+
+def test_top_level_paths_of_scripts_and_quoted_names_are_whole():
+    record = '../../../bin/tool,sha256=x,1\n"a,b.py",,\nnumpy/core.py,,\nnumpy/x/y.py,,\nnumpy-1.dist-info/RECORD,,\n'
+    assert top_level_paths(record, "numpy-1.dist-info") == {
+        *("../../../bin/tool", '"a', "numpy", "numpy-1.dist-info"),
+    }
