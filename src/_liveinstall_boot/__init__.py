@@ -1,12 +1,12 @@
-"""Put staged changes in place while Python starts; roll back what a kill interrupted.
+"""Apply pending changes while Python starts; roll back interrupted ones.
 
 This is guest code in somebody's interpreter: it imports next to nothing, prints at most one line on stderr, never
 raises from `finalize()`, and may run twice. Companions import a copy of this package from the state directory, so that
 it exists even while liveinstall itself is being swapped or has been uninstalled; a live process imports the original
-and calls the same functions. This package owns every name and format that it reads (see `layout`).
+and calls the same functions. This package defines every name and format that it reads (see `layout`).
 
-This file has the entry points only: the lines of companions and of the guard, in every environment that has them,
-import these names from here.
+This file has only the entry points: the lines of companions and of the guard import these names, in every environment
+that has them.
 """
 
 import os
@@ -16,31 +16,31 @@ _done = set()
 
 
 def finalize(site):
-    """Swap what is pending in an environment; companions call this. Never raises.
+    """Apply the pending changes of an environment; companions call this. Never raises.
 
-    At most one line goes to stderr, when a transaction was set aside.
+    Prints at most one line on stderr, when a transaction was set aside.
 
     Args:
         site: the site directory.
     """
     try:
-        site = os.path.realpath(site)  # recorded paths are relative to the directory itself, not to a link to it
+        site = os.path.realpath(site)  # recorded paths are relative to the directory itself, not to a symlink to it
         if site in _done:
             return
         _done.add(site)
-        restore = _hold_off_sigint()
+        unblock = _block_sigint()
         try:
             _finalize(site)
         finally:
-            restore()
+            unblock()
     except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
         _report(site, error)
 
 
 def start():
-    """Finalize every environment on `sys.path` that has something pending.
+    """Apply the pending changes of every environment on `sys.path`. Never raises.
 
-    Companions name this in their `.start` file (Python 3.18 and later), which knows no directory.
+    This is the entry point in the `.start` files of companions (Python 3.18 and later), which cannot pass a directory.
     """
     try:
         from .layout import list_transactions
@@ -53,7 +53,7 @@ def start():
 
 
 def guard(site):
-    """Hold the environment from the start of this process on; the guard's line calls it. Never raises, prints nothing.
+    """Take a hold on an environment when a process starts; the guard's line calls this. Never raises, prints nothing.
 
     Args:
         site: the site directory.
@@ -65,14 +65,14 @@ def guard(site):
 
         if os.path.isdir(os.path.join(site, STATE)) and not is_manager(sys.orig_argv):
             take_hold(site, command())
-    except BaseException:  # Python must start even if the environment cannot be held
+    except BaseException:  # Python must start even if the hold cannot be taken
         pass
 
 
 def start_guard():
-    """Hold every guarded environment on `sys.path`.
+    """Take a hold on every guarded environment on `sys.path`. Never raises.
 
-    The guard names this in its `.start` file (Python 3.18 and later), which knows no directory.
+    This is the entry point in the guard's `.start` file (Python 3.18 and later), which cannot pass a directory.
     """
     try:
         from .layout import GUARDS
@@ -86,18 +86,18 @@ def start_guard():
 
 def _finalize(site):
     if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
-        return  # root in a user's environment: files would change hands
+        return  # root in a user's environment: the owner of files would change
     from .layout import list_transactions
     from .process import is_main_interpreter
 
-    if not is_main_interpreter():  # a process is one holder: it never swaps under its own first interpreter
+    if not is_main_interpreter():  # all interpreters of a process share one hold: never swap files of the first one
         from .views import join_view
 
         join_view(site)
         return
-    found = list_transactions(site)
-    interrupted = any(state in ("swapping", "committed") for _, state, _ in found)
-    if not interrupted:
+    transactions = list_transactions(site)
+    is_interrupted = any(state in ("swapping", "committed") for _, state, _ in transactions)
+    if not is_interrupted:
         from .views import adopt_view
 
         if adopt_view(site):
@@ -106,7 +106,7 @@ def _finalize(site):
 
     try:
         handle, waited = lock_or_wait(site)
-    except OSError as error:  # no lock to be had (ENOLCK, EROFS, EACCES): never go on without it
+    except OSError as error:  # locking is impossible (ENOLCK, EROFS, EACCES): never continue without the lock
         _note_all(site, "the lock cannot be had: %s" % error)
         return
     try:
@@ -118,7 +118,7 @@ def _finalize(site):
     finally:
         if handle is not None:
             os.close(handle)
-    if waited or interrupted or not found:  # site.py may have listed in the middle of a swap, and missed files
+    if waited or is_interrupted or not transactions:  # site.py may have listed files in the middle of a swap
         from .swap import refresh_imports
 
         refresh_imports([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
@@ -135,7 +135,7 @@ def _report(site, error):
 
 
 def _note_all(site, reason):
-    """Keep why nothing was tried, or why a try was cut short."""
+    """Record why the pending transactions were not tried, or why a try was interrupted."""
     from .layout import list_transactions
     from .recover import note
 
@@ -145,7 +145,7 @@ def _note_all(site, reason):
 
 
 def _forget_owner(site):
-    """Remove the file that a killed process has left beside the lock, which is ours now."""
+    """Remove the owner file that a killed process has left next to the lock, which this process has now."""
     from .layout import OWNER, STATE
 
     try:
@@ -154,14 +154,14 @@ def _forget_owner(site):
         pass
 
 
-def _hold_off_sigint():
-    """Keep Ctrl-C from cutting a swap in two; returns the function that lets it through again."""
+def _block_sigint():
+    """Keep Ctrl-C from interrupting a swap; returns the function that unblocks it."""
     import _signal
 
     if not hasattr(_signal, "pthread_sigmask"):
         try:
             before = _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
-        except ValueError:  # in a subinterpreter or another thread, which no signal is delivered to
+        except ValueError:  # in a subinterpreter or another thread, which receives no signals
             return lambda: None
         return lambda: _signal.signal(_signal.SIGINT, before)
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGINT])

@@ -1,7 +1,7 @@
-"""The formats that a start reads: transactions, manifests and RECORD. Plain text, a magic line first, `end` last.
+"""The formats that are read at start-up: transactions, manifests, RECORD. Plain text, a magic line first, `end` last.
 
-Encoding and decoding are pure. A row of an unknown kind is ignored; anything else that does not fit is refused:
-whatever bytes a file has, the result is a value that can be used, or `StaleError`.
+Encoding and decoding are pure. A row of an unknown kind is ignored; anything else that is invalid is refused: whatever
+bytes a file has, the result is a usable value, or `StaleError`.
 """
 
 import errno
@@ -11,17 +11,26 @@ import stat
 from .layout import PART, record_path
 
 MAGIC = "liveinstall-transaction 1"
-SHARED_MAGIC = "liveinstall-transaction 2"  # one with `move` rows, which whoever ignored them would carry out in part
+SHARED_MAGIC = "liveinstall-transaction 2"  # has `move` rows: a reader that ignored them would do half of the swap
 MANIFEST_MAGIC = "liveinstall-manifest 1"
 LIMIT = 32 * 2**20  # bytes of a text file; a longer one is not read, because a start must not take minutes
 
 
 class StaleError(Exception):
-    """The environment is not the one that was planned for, or a file of ours is damaged or of another version."""
+    """The environment has changed since the plan was made, or a file of ours is damaged or of another version."""
 
 
 class SwapChange:
-    """One distribution's swap: paths are relative to the site directory, None where there is nothing."""
+    """The swap of one distribution. Paths are relative to the site directory.
+
+    Attributes:
+        name: the normalized project name.
+        old_version: the version that is replaced or removed, or None.
+        new_version: the version that is installed, or None.
+        old_info: the metadata directory of the old version, or None.
+        old_hash: the sha256 of its RECORD, hexadecimal, or None.
+        part: the part of the new version, or None.
+    """
 
     __slots__ = ("name", "new_version", "old_hash", "old_info", "old_version", "part")
 
@@ -29,9 +38,9 @@ class SwapChange:
         self.name = name
         self.old_version = old_version or None
         self.new_version = new_version or None
-        self.old_info = old_info or None  # the dist-info that goes out
-        self.old_hash = old_hash or None  # sha256 of its RECORD, hexadecimal
-        self.part = part or None  # the part that comes in
+        self.old_info = old_info or None
+        self.old_hash = old_hash or None
+        self.part = part or None
 
 
 class TransactionRecord:
@@ -41,11 +50,11 @@ class TransactionRecord:
         transaction_id: its name, which sorts by time.
         changes: a list of `SwapChange`.
         roots: maps a wheel's schemes to directories, relative to the site directory.
-        about: JSON for people, which a start does not read.
+        about: JSON for planning and for people, which is not read at start-up.
         tops: maps a distribution to the top-level import names that its change replaces or removes.
-        libraries: maps a distribution to those top-level paths that hold shared libraries.
-        owners: maps each path that several distributions bring to who had it before, and who has it then; in both the
-            one whose file is in place comes first. An empty name is nobody's.
+        libraries: maps a distribution to those top-level paths that contain shared libraries.
+        owners: maps each path that several distributions install to (names before, names after). In both the
+            distribution whose file is in place comes first. An empty name means a file that no RECORD lists.
         moves: (kind, sha256, source, target) of each move of such files (see `handover`).
     """
 
@@ -58,15 +67,15 @@ class TransactionRecord:
         self.about = about
         self.tops = {}
         self.libraries = {}
-        self.moves = []  # (kind, sha256, source, target)
-        self.owners = {}  # path -> (names before, names after); an empty name is nobody's
+        self.moves = []
+        self.owners = {}
 
 
 def encode_record(record):
-    """The text of a transaction.
+    """Return the text of a `TransactionRecord`.
 
     Raises:
-        ValueError: a path has a tab or a line break in it.
+        ValueError: a path contains a tab or a line break.
     """
     rows = [("id", record.transaction_id)]
     rows += [("root", scheme, path) for scheme, path in record.roots.items()]
@@ -85,10 +94,10 @@ def encode_record(record):
 
 
 def decode_record(text):
-    """Read a transaction.
+    """Parse the text of a transaction; returns a `TransactionRecord`.
 
     Raises:
-        StaleError: this is not a whole record of these versions.
+        StaleError: the text is incomplete, damaged or of another version.
     """
     lines = text.split("\n")
     if lines[0] not in (MAGIC, SHARED_MAGIC) or lines[-2:] != ["end", ""]:
@@ -102,7 +111,15 @@ def decode_record(text):
 
 
 def decode_row(record, line):
-    """Read one line of a transaction into `record`. Raises StaleError, and then `record` is as it was."""
+    """Parse one line of a transaction.
+
+    Args:
+        record: the `TransactionRecord` to which the line is added.
+        line: the line, without a line feed.
+
+    Raises:
+        StaleError: the line is invalid; `record` is unchanged.
+    """
     kind, *fields = line.split("\t")
     if kind == "id":
         (name,) = _count(fields, 1)
@@ -122,8 +139,8 @@ def decode_row(record, line):
     elif kind in ("tops", "libraries") and fields:
         getattr(record, kind)[fields[0]] = fields[1:]
     elif kind == "move":
-        way, _, source, target = _count(fields, 4)
-        if way not in ("out", "in", "stay") or not source or not _is_relative(source) or not _is_relative(target):
+        move, _, source, target = _count(fields, 4)
+        if move not in ("out", "in", "stay") or not source or not _is_relative(source) or not _is_relative(target):
             raise StaleError("a move of an unknown kind, or from or to an absolute path")
         record.moves.append(tuple(fields))
     elif kind == "owners":
@@ -142,12 +159,12 @@ def _file_name(text):
 
 
 def _has_suffix(path, *suffixes):
-    """Whether a relative path ends in a name with one of the suffixes; the empty path is fine."""
+    """Whether a path is relative and has one of the suffixes, or is empty."""
     return not path or (path.endswith(suffixes) and not os.path.basename(path).startswith(".") and _is_relative(path))
 
 
 def _is_part_of(path, start):
-    """Whether a path is that of a part whose name begins so; a number may follow. The empty path is fine."""
+    """Whether a path is that of a part whose name has this start and perhaps a number, or is empty."""
     name = os.path.basename(path)
     number = name[len(start) : -len(PART)].removeprefix("-")
     return not path or (_has_suffix(path, PART) and name.startswith(start) and (not number or number.isdecimal()))
@@ -157,26 +174,26 @@ def _is_relative(path):
     return not path.startswith("/") and path[1:2] != ":" and "\0" not in path
 
 
-def _count(fields, wanted):
-    if len(fields) != wanted:
-        raise StaleError("a record's row has %d fields instead of %d" % (len(fields), wanted))
+def _count(fields, expected):
+    if len(fields) != expected:
+        raise StaleError("a record's row has %d fields instead of %d" % (len(fields), expected))
     return fields
 
 
 def encode_manifest(rows, transaction="", replaces=""):
-    """The text of a part's manifest.
+    """Return the text of a part's manifest.
 
     Args:
         rows: (mode, size in bytes, sha256, path in the part) of each file.
         transaction: the id of the transaction that the part belongs to.
-        replaces: the sha256 of the old version's RECORD.
+        replaces: the sha256 of the old version's RECORD; empty if there is none.
     """
     head = [MANIFEST_MAGIC, "transaction " + transaction, "replaces " + replaces, ""]
     return "\n".join(head + ["%o %d %s %s" % row for row in rows] + ["end", ""])
 
 
 def decode_manifest(text):
-    """The rows of a part's manifest, as `encode_manifest()` takes them.
+    """Parse a part's manifest; returns the rows that `encode_manifest()` takes.
 
     Raises:
         StaleError: the manifest is damaged.
@@ -190,7 +207,7 @@ def decode_manifest(text):
 
 
 def readable_rows(text):
-    """The rows of a damaged manifest that can still be read, as a list."""
+    """Return the rows of a damaged manifest that can still be read, as a list."""
     rows = []
     for line in text.split("\n"):
         try:
@@ -237,12 +254,17 @@ def record_paths(text):
 
 
 def stem(name, version):
-    """What the names of a distribution's dist-info, part and data directory begin with."""
+    """Return the common start of the names of a distribution's dist-info, part and data directory.
+
+    Args:
+        name: the normalized project name.
+        version: the version.
+    """
     return "%s-%s" % (name.replace("-", "_"), version)
 
 
 def read(path):
-    """The text of a file, which `encode(errors="surrogateescape")` turns back into the same bytes.
+    """Return the text of a file, which `encode(errors="surrogateescape")` turns back into the same bytes.
 
     Raises:
         OSError: it cannot be read, is not a regular file, or is longer than `LIMIT` (EFBIG).
@@ -254,12 +276,20 @@ def read(path):
 
 
 def is_not_ours(error):
-    """Whether an OSError means that a file is missing, too long, or not a regular file."""
+    """Return whether an OSError means that a file is missing, too long, or not a regular file."""
     return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.EISDIR)
 
 
 def open_regular(path, flags):
-    """An opener for `open()` that takes regular files only: a FIFO would block for ever. Raises OSError."""
+    """Open regular files only: a FIFO would block forever. Raises OSError.
+
+    Args:
+        path: the path of the file.
+        flags: the flags, as for every `opener` of `open()`.
+
+    Returns:
+        The descriptor.
+    """
     try:
         handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
@@ -273,7 +303,21 @@ def open_regular(path, flags):
 
 
 def read_record(site, transaction_id, state, tries=0):
-    """Read a transaction that `list_transactions()` has listed. Raises OSError and StaleError."""
+    """Read a transaction that `list_transactions()` has listed.
+
+    Args:
+        site: the site directory.
+        transaction_id: its id.
+        state: its state.
+        tries: the number of its failed tries.
+
+    Returns:
+        A `TransactionRecord`.
+
+    Raises:
+        OSError: the file cannot be read, or does not exist.
+        StaleError: the record is damaged or of another version.
+    """
     try:
         record = decode_record(read(record_path(site, transaction_id, state, tries)))
     except OSError as error:

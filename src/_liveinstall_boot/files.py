@@ -1,4 +1,4 @@
-"""Renaming, removing and flushing files. A swap writes no data: a full disk can still rename."""
+"""Renaming, removing and flushing files. A swap writes no data, because renaming works even on a full disk."""
 
 import errno
 import os
@@ -9,8 +9,8 @@ from .codec import open_regular
 from .layout import MANIFEST
 
 
-def _patiently(name, *paths):
-    """Do one operation; on Windows a scanner or an indexer may have the file open for a moment."""
+def _retried(name, *paths):
+    """Call a function of `os`; on Windows retry it, because a scanner or an indexer may have the file open briefly."""
     for pause in (0.02, 0.1, 0.3, 0.6, None):
         try:
             return getattr(os, name)(*paths)
@@ -24,18 +24,18 @@ def _patiently(name, *paths):
 def rename(source, target, over=False):
     """Rename a file or directory.
 
-    What counts is the result on disk: NFS may report a rename as failed that it has done, if the answer got lost.
+    The result on disk decides: NFS may report an error for a successful rename, if the reply was lost.
 
     Args:
-        source: the path of today.
+        source: the old path.
         target: the new path.
-        over: replace a file that is there.
+        over: replace an existing file.
 
     Raises:
-        OSError: it is not renamed.
+        OSError: it was not renamed.
     """
     try:
-        _patiently("replace" if over else "rename", source, target)
+        _retried("replace" if over else "rename", source, target)
     except OSError:
         if lexists(source) or not lexists(target):
             raise
@@ -43,7 +43,7 @@ def rename(source, target, over=False):
 
 def _remove(name, path):
     try:
-        _patiently(name, path)
+        _retried(name, path)
     except FileNotFoundError:
         pass
 
@@ -54,18 +54,26 @@ def unlink(path):
 
 
 def touch(touched, *paths):
-    """Note in `touched` the directories of these paths, whose entries have changed and must be flushed."""
+    """Add the directories of these paths to `touched`: their entries have changed and must be flushed."""
     for path in paths:
         touched.setdefault(dirname(path), 1)
 
 
 def in_order(touched):
-    """The order to flush directories in: from the top, since what moved into a new one is safe only if that one is."""
+    """Sort directories for `flush()`: a new directory must be durable before the entries that moved into it."""
     return sorted(touched, key=lambda directory: (touched[directory], len(directory)))
 
 
 def make_directories(path, touched):
-    """Make a directory and its parents, and note in `touched` to flush them before what moves into them."""
+    """Make a directory and its parents, and add them to `touched`, to be flushed before the files that move into them.
+
+    Args:
+        path: the directory.
+        touched: the directories to flush are added here.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     if not isdir(path):
         make_directories(dirname(path), touched)
         try:
@@ -77,15 +85,15 @@ def make_directories(path, touched):
 
 
 def move(source, target, touched, out=False):
-    """Rename; file by file where a directory cannot be renamed (a lower layer of overlayfs gives EXDEV).
+    """Rename a file or directory; file by file if the directory cannot be renamed (overlayfs: EXDEV for a lower layer).
 
-    METADATA, which makes a dist-info look installed, then goes out first and comes in last.
+    METADATA, which makes a dist-info look installed, then moves out first and in last.
 
     Args:
         source: a file or directory.
         target: its new path.
-        touched: the directories to flush are noted here.
-        out: whether the dist-info goes out.
+        touched: the directories to flush are added here.
+        out: whether a dist-info moves out of the site directory.
 
     Raises:
         OSError: not everything was moved.
@@ -108,11 +116,11 @@ def place(source, target, touched, spared=None):
     Args:
         source: a file or directory.
         target: its new path.
-        touched: the directories to flush are noted here.
+        touched: the directories to flush are added here.
         spared: overwrites files only if this is given, and never those in it.
 
     Raises:
-        OSError: a file that no plan knows is in the way (EEXIST), or a move failed.
+        OSError: an unexpected file is in the way (EEXIST), or a move failed.
     """
     if not lexists(target):
         make_directories(dirname(target), touched)
@@ -126,7 +134,9 @@ def place(source, target, touched, spared=None):
         touch(touched, source, target)
         try:
             rename(source, target, over=True)
-        except PermissionError:  # bytecode that is open elsewhere is not worth an undo: its source shows that it is old
+        except (
+            PermissionError
+        ):  # bytecode that is open elsewhere must not fail the roll-back: its source invalidates it
             if not source.endswith(".pyc"):
                 raise
     elif not source.endswith(".pyc"):
@@ -138,8 +148,8 @@ def remove_empty(base, paths, touched):
 
     Args:
         base: the directory that `paths` are relative to; it stays.
-        paths: files that are gone.
-        touched: the directories to flush are noted here.
+        paths: files that no longer exist.
+        touched: the directories to flush are added here.
     """
     directories = set()
     for path in paths:
@@ -153,7 +163,7 @@ def remove_empty(base, paths, touched):
 
 
 def _is_removed(path):
-    """Remove a directory if it is empty. An error may be temporary; if not, nothing is undone and it stays."""
+    """Remove a directory if it is empty. An error may be temporary; if it is not, the directory stays."""
     for _ in range(2):
         try:
             os.rmdir(path)
@@ -165,7 +175,7 @@ def _is_removed(path):
 
 
 def flush(directories):
-    """Make renames in these directories durable, in this order. Only POSIX can flush a directory. Raises OSError."""
+    """Make renames in these directories durable, in this order; on POSIX only. Raises OSError."""
     if os.name == "nt":
         return
     for directory in directories:
@@ -183,7 +193,7 @@ def flush(directories):
 
 
 def remove_tree(path):
-    """Remove a directory of ours and everything in it, if it exists; the manifest, which marks a part as ours, last."""
+    """Remove one of our directories with its content, if it exists; the manifest, which identifies a part, last."""
     try:
         entries = list(os.scandir(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -197,8 +207,8 @@ def remove_tree(path):
 
 
 def sha256(path):
-    """The SHA-256 of a file, hexadecimal. Raises OSError."""
-    try:  # the C module itself: importing hashlib takes 5 ms
+    """Return the SHA-256 of a file, hexadecimal. Raises OSError."""
+    try:  # the C module itself, because importing hashlib takes 5 ms
         from _sha2 import sha256
     except ImportError:
         try:

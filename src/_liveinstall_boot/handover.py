@@ -2,7 +2,7 @@
 
 At each path the file of one distribution is in place; those of the others are in `replaced/<name>-<version>.part/`,
 which has the layout of a part. So a swap, which writes nothing, has a file to restore, and retired distributions are
-complete. In the order of their execution (paths are relative to the site directory, sha256 is that of the moved file):
+complete. In the order of their execution (paths are relative to the site directory, sha256 is the hash of the file):
 
     out   sha256  path or replaced  ->  retired or replaced     done if the target exists
     in    sha256  part or replaced  ->  path or replaced        done if the source no longer exists
@@ -31,7 +31,7 @@ def contested(site, record):
 
 
 def without(paths, home, shared):
-    """Return paths without the shared ones.
+    """Remove the shared paths from a list.
 
     Args:
         paths: paths of a RECORD, relative to `home` or absolute.
@@ -62,7 +62,7 @@ def check_moves(site, record):
 
 
 def move_out(site, record, touched):
-    """Move files out of their place, to the retired trees and to `replaced/`.
+    """Move files out, to the retired trees and to `replaced/`.
 
     Args:
         site: the site directory.
@@ -75,7 +75,7 @@ def move_out(site, record, touched):
 
 
 def move_in(site, record, touched):
-    """Move files into their place, from the parts and from `replaced/`.
+    """Move files into place, from the parts and from `replaced/`.
 
     Args:
         site: the site directory.
@@ -96,10 +96,10 @@ def settle(site, record, touched):
     _forget(site, record, touched)
 
 
-def _move(site, record, wanted, touched):
+def _move(site, record, selected, touched):
     sources = []
     for kind, _, source, target in record.moves:
-        if kind == wanted:
+        if kind == selected:
             source, target = join(site, source), normpath(join(site, target))
             if lexists(target):
                 raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
@@ -130,13 +130,13 @@ def move_back(site, record, touched, stuck):
     tidy(site, record, touched)
 
 
-def _back(here, away, touched, stuck):
-    make_directories(dirname(away), touched)
-    touch(touched, here, away)
+def _back(target, source, touched, stuck):
+    make_directories(dirname(source), touched)
+    touch(touched, target, source)
     try:
-        rename(here, away, over=True)
+        rename(target, source, over=True)
     except OSError as error:
-        stuck[here] = stuck[away] = error
+        stuck[target] = stuck[source] = error
 
 
 def tidy(site, record, touched):
@@ -152,18 +152,18 @@ def tidy(site, record, touched):
 
 
 def _remove_empty(site, record, paths, touched):
-    for home, inner in _below(site, record, paths):
-        remove_empty(home, inner, touched)
+    for site_dir, inner in _below(site, record, paths):
+        remove_empty(site_dir, inner, touched)
 
 
 def _forget(site, record, touched):
     ends = {normpath(join(site, path)) for kind, _, *both in record.moves if kind != "stay" for path in both}
-    for home, inner in _below(site, record, contested(site, record) & ends):
-        forget_bytecode(home, inner, touched)
+    for site_dir, inner in _below(site, record, contested(site, record) & ends):
+        forget_bytecode(site_dir, inner, touched)
 
 
 def _below(site, record, paths):
-    """The site directories, each with the paths below it, in the form of a RECORD."""
-    for home in {normpath(join(site, record.roots.get(scheme, "."))) for scheme in ("purelib", "platlib")}:
-        inner = [relpath(path, home).replace(os.sep, "/") for path in paths]
-        yield home, [path for path in inner if not path.startswith("../")]
+    """Each site directory with the paths below it, relative to it and with slashes, as in a RECORD."""
+    for site_dir in {normpath(join(site, record.roots.get(scheme, "."))) for scheme in ("purelib", "platlib")}:
+        inner = [relpath(path, site_dir).replace(os.sep, "/") for path in paths]
+        yield site_dir, [path for path in inner if not path.startswith("../")]

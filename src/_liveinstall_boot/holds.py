@@ -1,7 +1,7 @@
-"""Holds: what a live process says it uses, so that nobody moves those files.
+"""Holds: records of what a live process uses, so that no swap moves those files.
 
-A hold is a file in `.liveinstall/holds/` under a kernel lock, so it ends with the process, even on kill -9; a forked
-child shares it. Lines are appended as the process goes on to import; `uses` comes before the import itself.
+A hold is a file in `.liveinstall/holds/` with a kernel lock, so it ends with the process, even on kill -9; a forked
+child shares it. Lines are appended for further imports; `uses` is written before the import itself.
 
     liveinstall-hold 1
     pid 4711
@@ -10,11 +10,11 @@ child shares it. Lines are appended as the process goes on to import; `uses` com
     parent 4700-1f2e3d4c        the hold of the nearest ancestor, alive or not
     sees numpy-2.2.6.part       a part that is on this process's sys.path, relative to the site directory
     uses numpy                  a top-level name that it has imported, or is about to import
-    keeps 20261121T034425-bb8e  a transaction that this process must not see: it staged it, or its parent did
+    keeps 20261121T034425-bb8e  a transaction that must not be swapped while it lives: it or its parent staged it
 
-A process that uses something and a swap that moves it agree without a common lock: the process writes `uses` and then
-looks for a swap, the swap announces itself as `swapping` and then looks for `uses`. At least one of them sees the
-other; the process then waits, the swap gives up.
+A process that uses a package and a swap that moves it need no common lock: the process writes `uses` and then checks
+for a swap; the swap announces itself as `swapping` and then checks for `uses`. At least one of them notices the other;
+then the process waits, or the swap gives up.
 """
 
 import atexit
@@ -37,14 +37,26 @@ except ImportError:
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
 LIMIT = 2**20  # bytes of a hold that are read; the process of a longer one may use anything
-SWEPT = 8  # how many other holds a process looks at when it takes its own, to remove those of dead processes
-_AWAY = 0x7FFFFFFF  # where Windows locks a hold: a locked byte cannot be read
+SWEPT = 8  # the number of other holds that a process checks when it takes its own, to remove those of dead processes
+_LOCKED_BYTE = 0x7FFFFFFF  # the offset of the lock on Windows, beyond the content: a locked byte cannot be read
 
 _own = {}  # site directory -> the Watcher of this process's hold
 
 
 class Hold:
-    """A hold as read from disk. `uses` is None if that cannot be known: the process may use anything."""
+    """A hold as read from disk.
+
+    Attributes:
+        path: the absolute path of the file.
+        name: its file name, without the suffix of an unwritable hold.
+        pid: the id of the process; 0 if it is not known.
+        parent: the name of the hold of the nearest ancestor; empty if there is none.
+        since: when the hold was taken, in seconds since the epoch; 0 if that is not known.
+        command: what the process runs, for people.
+        sees: the parts on its `sys.path`, relative to the site directory.
+        uses: the top-level names that it uses; None if they are not known, so that it may use anything.
+        keeps: the ids of transactions that must not be swapped while it lives.
+    """
 
     def __init__(self, path, text):
         self.path = path
@@ -75,29 +87,29 @@ class Hold:
                 self.keeps.add(value)
 
     def blocks(self, record):
-        """The names of the distributions in a transaction whose files this process uses; a list, empty if none."""
+        """Return the names of the distributions in a transaction whose files this process uses, as a list."""
         if self.uses is None or record.transaction_id in self.keeps:
             return [change.name for change in record.changes]
-        found = [change.name for change in record.changes if change.part and change.part in self.sees]
-        # Among the names are those of distributions that stay, and lose or get back a file.
-        return found + [
-            name for name, tops in record.tops.items() if name not in found and not self.uses.isdisjoint(tops)
+        seen = [change.name for change in record.changes if change.part and change.part in self.sees]
+        # `tops` also has distributions that do not change themselves, but lose or regain a shared file.
+        return seen + [
+            name for name, tops in record.tops.items() if name not in seen and not self.uses.isdisjoint(tops)
         ]
 
 
 def _seconds(text):
-    """A point in time that a calendar can show; 0 for all else."""
+    """A time in the range of a calendar; 0 for all other text."""
     try:
         seconds = float(text)
     except ValueError:
         return 0.0
-    return seconds if 0 <= seconds < 10**10 else 0.0  # which nan and inf are not, either
+    return seconds if 0 <= seconds < 10**10 else 0.0  # the comparison is false for nan and inf, too
 
 
 def take_hold(site, command, sees=(), keeps=()):
-    """Hold the environment as long as this process lives. Idempotent; needs no lock.
+    """Take a hold on an environment as long as this process lives. Idempotent; needs no lock.
 
-    The file gets its name only when it is locked, so that nobody can take it for a dead process's.
+    The file gets its name only when it is locked, so that it cannot be mistaken for the hold of a dead process.
 
     Args:
         site: the site directory.
@@ -143,7 +155,7 @@ def take_hold(site, command, sees=(), keeps=()):
         os.close(handle)
         os.unlink(draft)
         raise
-    if not _own and is_main_interpreter():  # the end of another interpreter is not the end of the process
+    if not _own and is_main_interpreter():  # the process outlives a subinterpreter
         atexit.unregister(_release_at_exit)
         atexit.register(_release_at_exit)
     _own[site] = watcher
@@ -153,37 +165,37 @@ def take_hold(site, command, sees=(), keeps=()):
 
 
 def _open_draft(site, path):
-    """Make the file of a hold under a name that nobody takes for a hold yet; its descriptor and that name."""
+    """Make the file of a hold under a name that does not count as a hold yet; its descriptor and that name."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-    if os.name == "nt":  # which renames no open file
+    if os.name == "nt":  # Windows cannot rename an open file
         return os.open(path, flags, 0o644), path
     draft = join(site, STATE, "hold-" + basename(path))
     try:
         handle = os.open(draft, flags, 0o644)
-    except PermissionError:  # another user's environment, where only the directory of the holds is for all
+    except PermissionError:  # another user's environment, where only the directory of the holds is writable for all
         draft = join(site, STATE, HOLDS, ".hold-" + basename(path))
         handle = os.open(draft, flags, 0o644)
-    os.fchmod(handle, 0o644)  # whatever the umask: others must be able to ask whether this process lives
+    os.fchmod(handle, 0o644)  # whatever the umask: other users must be able to check whether this process lives
     return handle, draft
 
 
 def share(site):
-    """Let every user of the machine hold an environment: holds that belong to others cannot be removed or changed.
+    """Let every user of the machine take holds on an environment; nobody can remove or change those of other users.
 
     Args:
         site: the site directory.
 
     Raises:
-        OSError: the directory of the holds cannot be made, or is another user's.
+        OSError: the directory of the holds cannot be made, or belongs to another user.
     """
     os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
-    os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: nobody removes another's
+    os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: only the owner of a file can remove it
 
 
 def _join_hold(site, sees, keeps):
-    """Let a subinterpreter write to the hold of its process; the path of that, or None if the process has none.
+    """Let a subinterpreter write to the hold of its process; the path of that hold, or None if there is none.
 
-    The descriptor is a copy of the first interpreter's, so the hold lasts as long as either has it.
+    The descriptor is a copy of the first interpreter's, so the hold lasts until both are closed.
     """
     from .subinterpreter import copy_of_descriptor
 
@@ -206,48 +218,48 @@ def _join_hold(site, sees, keeps):
 
 
 def own_hold(site):
-    """The `Watcher` of this process's own hold of an environment, or None."""
+    """Return the `Watcher` of this process's own hold on an environment, or None."""
     return _own.get(site)
 
 
 def held_sites():
-    """The site directories that this process holds, as a list."""
+    """Return the site directories on which this process has a hold, as a list."""
     return list(_own)
 
 
 def release(site):
-    """End this process's hold of an environment, if it has one."""
+    """Release this process's hold on an environment, if it has one."""
     watcher = _own.pop(site, None)
     if watcher:
         unwatch(watcher)
         if not watcher.is_shared and os.environ.get(VARIABLE) == watcher.path:
             del os.environ[VARIABLE]
-        os.close(watcher.handle)  # first, because Windows unlinks no open file
+        os.close(watcher.handle)  # first, because Windows cannot unlink an open file
         _is_alive(watcher.path)
 
 
 def live_holds(site, others=False, start=""):
-    """The holds of live processes; those of dead ones are removed.
+    """List the holds of live processes, and remove those of dead ones.
 
     Args:
         site: the site directory.
-        others: leave out the holds of this process.
+        others: omit the holds of this process.
         start: only those whose file names begin with this.
 
     Returns:
         A list of `Hold`.
     """
-    found = []
+    holds = []
     for path in _paths(site, start):
         if _is_alive(path):
             hold = Hold(path, _text(path))
             if not (others and hold.pid == os.getpid()):
-                found.append(hold)
-    return found
+                holds.append(hold)
+    return holds
 
 
 def _paths(site, start=""):
-    """The paths of all holds, of dead processes too; what is not a regular file is not a hold."""
+    """The paths of all holds, even of dead processes; only regular files count."""
     try:
         with os.scandir(join(site, STATE, HOLDS)) as entries:
             return sorted(
@@ -271,7 +283,7 @@ def _text(path):
 
 
 def _sweep_some(site):
-    """Remove the holds of dead processes among a few, so that they cannot pile up where nobody looks at all of them."""
+    """Check a few holds and remove those of dead processes, which would accumulate if nothing lists all holds."""
     paths = _paths(site)
     first = os.getpid() % len(paths) if paths else 0
     for path in (paths[first:] + paths[:first])[:SWEPT]:
@@ -280,7 +292,7 @@ def _sweep_some(site):
 
 def _release_at_exit():
     """Remove the holds of this process; if a daemon thread may still import, they end with the process instead."""
-    if len(sys._current_frames()) == 1:  # noqa: SLF001  `threading` costs a start 3 ms
+    if len(sys._current_frames()) == 1:  # noqa: SLF001  importing `threading` would add 3 ms to each start
         for site in held_sites():
             try:
                 release(site)
@@ -288,12 +300,12 @@ def _release_at_exit():
                 pass
 
 
-def _lock(handle, asking=False):
-    """Lock a hold without waiting. To ask, a shared lock is enough: so the next to ask does not see a holder."""
+def _lock(handle, shared=False):
+    """Lock a hold without waiting. A check takes a shared lock, so that concurrent checks do not mistake each other."""
     if fcntl:
-        fcntl.flock(handle, (fcntl.LOCK_SH if asking else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     else:
-        os.lseek(handle, _AWAY, os.SEEK_SET)
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         os.lseek(handle, 0, os.SEEK_SET)
 
@@ -302,14 +314,14 @@ def _is_alive(path):
     flags = os.O_RDWR if os.name == "nt" else os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
         handle = os.open(path, flags)
-    except OSError as error:  # another user's: assume that it lives
+    except OSError as error:  # it belongs to another user: assume that the process lives
         return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
     try:
-        _lock(handle, asking=True)
+        _lock(handle, shared=True)
     except OSError:
         return True
     finally:
-        os.close(handle)  # first, because Windows unlinks no open file
+        os.close(handle)  # first, because Windows cannot unlink an open file
     try:
         os.unlink(path)
     except OSError:

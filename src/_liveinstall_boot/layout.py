@@ -1,13 +1,13 @@
-"""Every name and path on disk that belongs to liveinstall, and which transactions there are.
+"""Every name and path on disk that belongs to liveinstall, and the list of transactions.
 
 A transaction is one file in `.liveinstall/transactions/`, whose suffix is its state; each step is one rename:
 
     <id>.pending ----> <id>.swapping ----> <id>.committed ----> history/<id>.<when>
          ^------ rolled back -----'
 
-Before `committed` recovery rolls back, from it on recovery rolls forward. `pending1`, `swapping2` ... count the failed
-tries; after the third the transaction is set aside as `failed`. Progress within a swap is never counted but observed:
-a file is new and in place when its part lacks it; it is old and retired when the retired tree has it.
+Before `committed` recovery rolls back, from then on it rolls forward. `pending1`, `swapping2` ... count the failed
+tries; after the third the transaction is set aside as `failed`. The progress of a swap is never recorded but observed:
+a new file is in place if its part lacks it; an old file is retired if the retired tree has it.
 """
 
 import os
@@ -15,14 +15,14 @@ from os.path import join
 
 STATE = ".liveinstall"  # in the site directory: everything of ours but parts, companions and the guard
 LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
-REPLACED = "replaced"  # the files of installed distributions whose path another one has
-OWNER = "owner"  # beside the lock while a live process has it and is not swapping yet, which may take long
+REPLACED = "replaced"  # the files of installed distributions whose path another distribution owns
+OWNER = "owner"  # next to the lock while a live process has it for a change and is not swapping yet: may take long
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part
 GUARDS = ("_liveinstall_guard.pth", "_liveinstall_guard.start")
 FINALIZER = "_liveinstall_finalizer_"  # the copy of this package in the state directory, and a digest of its content
 TRIES = 3  # failed swaps after which a transaction is set aside
-WAIT = 10.0  # seconds that a start, or an import in a holder, waits for a swap in progress
+WAIT = 10.0  # seconds that a start, or an import in a process with a hold, waits for a swap in progress
 
 
 def list_transactions(site):
@@ -32,23 +32,30 @@ def list_transactions(site):
         site: the site directory.
 
     Returns:
-        A list of (transaction_id, state, tries). Foreign names are left out, and what is not a regular file.
+        A list of (transaction_id, state, tries). Unknown names are omitted, and anything but regular files.
     """
     try:
         with os.scandir(join(site, STATE, TRANSACTIONS)) as entries:
             names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    found = []
+    transactions = []
     for name in names:
         transaction_id, _, suffix = name.partition(".")
         state = suffix.rstrip("0123456789")
         tries = suffix[len(state) :]
         if transaction_id and state in ("pending", "swapping", "committed", "failed") and tries[:1] != "0":
-            found.append((transaction_id, state, int(tries or 0)))
-    return found
+            transactions.append((transaction_id, state, int(tries or 0)))
+    return transactions
 
 
 def record_path(site, transaction_id, state, tries=0):
-    """The path of a transaction's record; `state` and `tries` as `list_transactions()` returns them."""
+    """Return the path of a transaction's record.
+
+    Args:
+        site: the site directory.
+        transaction_id: its id.
+        state: its state: pending, swapping, committed or failed.
+        tries: the number of its failed tries.
+    """
     return join(site, STATE, TRANSACTIONS, "%s.%s%s" % (transaction_id, state, tries or ""))

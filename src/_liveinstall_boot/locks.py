@@ -1,4 +1,7 @@
-"""The lock of an environment, and waiting for a swap in progress."""
+"""The lock of an environment, and waiting for a swap in progress.
+
+The lock is a kernel lock on a file, so it ends with its process, however that ends.
+"""
 
 import errno
 import os
@@ -24,7 +27,7 @@ def try_lock(path, flags=0):
         flags: further flags for `os.open()`.
 
     Returns:
-        The descriptor that has the lock until it is closed, or None if somebody else has it.
+        The descriptor that has the lock until it is closed, or None if another process has the lock.
 
     Raises:
         OSError: the file cannot be locked at all (ENOLCK, EROFS, EACCES).
@@ -46,7 +49,7 @@ def try_lock(path, flags=0):
 
 
 def is_locked(path):
-    """Whether somebody has a file locked now; a lock ends with its process, however that ends.
+    """Return whether a process has a lock on a file now.
 
     Args:
         path: the file.
@@ -68,16 +71,16 @@ def is_locked(path):
 
 
 def lock_or_wait(site):
-    """Take the environment's lock; wait for a swap in progress, but for nothing else and at most `WAIT` seconds.
+    """Take the environment's lock; wait only for a swap in progress, and at most `WAIT` seconds.
 
     Args:
         site: the site directory.
 
     Returns:
-        The lock's descriptor or None, and whether a swap was waited for.
+        The lock's descriptor or None, and whether this function waited for a swap.
 
     Raises:
-        OSError: the lock cannot be taken at all.
+        OSError: the file cannot be locked at all.
     """
     end = time.monotonic() + WAIT
     waited = False
@@ -90,24 +93,24 @@ def lock_or_wait(site):
 
 
 def _is_swap_in_progress(site):
-    """Whether the owner of the lock is swapping, or is a start that is about to.
+    """Whether the owner of the lock is swapping, or is a starting interpreter that is about to swap.
 
-    A process that went on meanwhile would import from both versions.
+    A process that continued meanwhile would import from both versions.
     """
     states = {state for _, state, _ in list_transactions(site)}
     return "swapping" in states or ("pending" in states and not os.path.exists(join(site, STATE, OWNER)))
 
 
 def begin_swap(transaction_id):
-    """Note that this process is swapping a transaction, so that its own imports do not wait for the end of it."""
+    """Record that this process is swapping a transaction, so that its own imports do not wait for the swap."""
     _own_swaps.append(transaction_id)
 
 
 def end_swap(transaction_id):
-    """Note that this process has finished, or given up, swapping a transaction."""
+    """Record that this process has finished swapping a transaction, or given up."""
     _own_swaps.remove(transaction_id)
 
 
 def is_swapping():
-    """Whether this process itself is swapping."""
+    """Return whether this process itself is swapping."""
     return bool(_own_swaps)

@@ -1,4 +1,4 @@
-"""Which files a RECORD owns, and which files leave with a distribution."""
+"""The files that a RECORD owns, and the files that are removed with a distribution."""
 
 import os
 from os.path import dirname, isdir, join, normpath
@@ -8,7 +8,7 @@ from .files import remove_empty, unlink
 
 
 def owned(site_dir, record_text):
-    """The files that a RECORD owns.
+    """List the files that a RECORD owns.
 
     Args:
         site_dir: the directory that the RECORD's paths are relative to.
@@ -31,12 +31,12 @@ def owned(site_dir, record_text):
 
 
 def paths_to_retire(site_dir, info, inside):
-    """The paths that leave with a distribution besides its dist-info: whole directories where it owns all in them.
+    """List the paths to remove with a distribution besides its dist-info; whole directories if it owns all files.
 
     Args:
         site_dir: the directory that the paths are relative to.
         info: the name of the dist-info.
-        inside: the paths that the distribution owns, as from `owned()`.
+        inside: the paths that the distribution owns, from `owned()`.
 
     Returns:
         A list of paths below `site_dir`.
@@ -52,28 +52,28 @@ def paths_to_retire(site_dir, info, inside):
 
 
 def collect(base, directory, owned, moves):
-    """Find what is owned in a directory, as whole directories where possible.
+    """Find the owned files in a directory, as whole directories if possible.
 
     Args:
         base: the directory that all paths are relative to.
         directory: the directory to search.
-        owned: the paths that are owned; bytecode of an owned source is, too.
+        owned: the paths that are owned; bytecode of an owned source is owned, too.
         moves: a list, to which the paths are appended.
 
     Returns:
         Whether everything in the directory is owned.
     """
-    found, whole = [], True
+    paths, is_whole = [], True
     for entry in os.scandir(join(base, directory)):
         path = directory + "/" + entry.name if directory else entry.name
         if path in owned or _is_bytecode_of(path, owned):
-            found.append(path)
-        elif not entry.is_dir(follow_symlinks=False) or not collect(base, path, owned, found):
-            whole = False
-    if whole and found:
-        found = [directory]
-    moves += found
-    return whole
+            paths.append(path)
+        elif not entry.is_dir(follow_symlinks=False) or not collect(base, path, owned, paths):
+            is_whole = False
+    if is_whole and paths:
+        paths = [directory]
+    moves += paths
+    return is_whole
 
 
 def _is_bytecode_of(path, owned):
@@ -88,8 +88,8 @@ def forget_bytecode(site_dir, paths, touched):
 
     Args:
         site_dir: the directory that `paths` are relative to.
-        paths: files; those that are not sources do not matter.
-        touched: directories to flush, as `files.touch()` notes them.
+        paths: files; those that are not sources are ignored.
+        touched: the directories to flush are added here.
     """
     sources = {path for path in paths if path.endswith(".py")}
     for directory in {dirname(path) for path in sources}:
@@ -105,13 +105,13 @@ def forget_bytecode(site_dir, paths, touched):
 
 
 def top_names(paths):
-    """The top-level names among the paths of a RECORD.
+    """Find the top-level names among the paths of a RECORD.
 
     Args:
         paths: paths with slashes, relative to the site directory.
 
     Returns:
-        A set of import names, and a set of the top-level paths that hold shared libraries.
+        A set of import names, and a set of the top-level paths that contain shared libraries.
     """
     names, libraries = set(), set()
     for path in paths:

@@ -1,28 +1,28 @@
-"""What this process runs, and how it reports a failure: one line on stderr."""
+"""The program that this process runs, and reporting a failure: one line on stderr."""
 
 import sys
 from os.path import basename
 
-# Package managers see the files on disk, never a part.
+# Package managers use the files on disk, never a part.
 MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm", "pipenv", "_pip_child"}
 
 
 HIDDEN = "****"  # in place of a secret
-_said = []
+_printed = []
 
 
 def say(line):
-    """Print a line on stderr, if there is one; only the first in each process, since a start prints one at most."""
+    """Print a line on stderr, if that exists; only the first one in each process, so a start prints at most one."""
     try:
-        if not _said:
-            _said.append(line)
+        if not _printed:
+            _printed.append(line)
             sys.stderr.write(" ".join(line.splitlines()) + "\n")
     except BaseException:  # closed, or None
         pass
 
 
 def is_main_interpreter():
-    """Whether this is the first interpreter of its process, and no subinterpreter."""
+    """Return whether this is the first interpreter of its process, not a subinterpreter."""
     try:
         import _interpreters as interpreters  # Python 3.13 and later
     except ImportError:
@@ -35,38 +35,40 @@ def is_main_interpreter():
 
 
 def command():
-    """The command line of this process for people: one line, at most 120 characters, without secrets."""
+    """Return the command line of this process for people: one line, at most 120 characters, without secrets."""
     return without_secrets(" ".join(sys.orig_argv).replace("\n", " "))[:120]
 
 
 def without_secrets(line):
-    """A command line without what `liveinstall._redact` hides in one, as far as that needs no `re`.
+    """Redact secrets in a command line, like `liveinstall._redact` but without importing `re`.
 
-    Every user may read a hold. A start loads no regular expressions, so this looks at words: URLs, proxies,
-    `name=value` and `--name value`.
+    This is necessary because every user may read a hold. It works word by word: URLs, proxies, `name=value` and
+    `--name value`.
     """
     shown, is_value = [], False
     for word in line.split(" "):
         name, equals, value = word.partition("=")
         if is_value and word:
             word = HIDDEN
-        elif equals and value[:1] != "=" and _tells(name.rpartition("?")[2].rpartition("&")[2]) and "://" not in name:
+        elif (
+            equals and value[:1] != "=" and _is_secret(name.rpartition("?")[2].rpartition("&")[2]) and "://" not in name
+        ):
             word = name + "=" + HIDDEN
         else:
             word = _without_password(word)
-        is_value = word[:1] == "-" and not equals and _tells(name)
+        is_value = word[:1] == "-" and not equals and _is_secret(name)
         shown.append(word)
     return " ".join(shown)
 
 
-def _tells(name):
-    """Whether an option, variable or field of this name has a secret."""
+def _is_secret(name):
+    """Whether the value of an option, variable or field with this name is a secret."""
     name = name.lower()
     return any(part in name for part in ("token", "secret", "passw", "credential", "api_key", "api-key", "apikey"))
 
 
 def _without_password(word):
-    """A word without user and password in its URLs, and without secrets in a query."""
+    """A word with users and passwords in URLs, and secrets in queries, redacted."""
     at = word.find(":/")
     if at < 0:
         head, sign, host = word.rpartition("@")
@@ -77,24 +79,24 @@ def _without_password(word):
     start = at + 1
     while word[start : start + 1] == "/":
         start += 1
-    next_one = word.find(":/", start)  # two of them in one word
+    next_url = word.find(":/", start)  # a word may have two URLs
     end = word.find("/", start)
     end = len(word) if end < 0 else end
     sign = word.rfind("@", start, end)
     port = word[start:end].partition(":")[2]
     if sign < 0 and port and not port[:1].isdigit():  # a slash in a password
-        sign = word.rfind("@", start, next_one if next_one > 0 else len(word))
+        sign = word.rfind("@", start, next_url if next_url > 0 else len(word))
     shown = word[:start] + HIDDEN if sign >= 0 else word[:start]
     rest = word[sign:] if sign >= 0 else word[start:]
     if ":/" in rest:
         return shown + _without_password(rest)
     address, question, query = rest.partition("?")
-    fields = [field.partition("=")[0] + "=" + HIDDEN if _tells(field) else field for field in query.split("&")]
+    fields = [field.partition("=")[0] + "=" + HIDDEN if _is_secret(field) else field for field in query.split("&")]
     return shown + address + question + "&".join(fields)
 
 
 def is_manager(arguments):
-    """Whether an interpreter with these arguments runs a package manager, by `-m` or as a script.
+    """Return whether an interpreter with these arguments runs a package manager, by `-m` or as a script.
 
     Args:
         arguments: a command line as in `sys.orig_argv`.
@@ -103,13 +105,13 @@ def is_manager(arguments):
 
 
 def program(arguments):
-    """What an interpreter with these arguments runs, by `-m` or as a script.
+    """Find the program that an interpreter with these arguments runs, by `-m` or as a script.
 
     Args:
         arguments: a command line as in `sys.orig_argv`.
 
     Returns:
-        The program's name without suffix or version number ("" for `-c` and for none), and the program's own arguments.
+        The program's name without suffix or version number ("" for `-c` or none), and a list of its own arguments.
     """
     rest = iter(arguments[1:])
     for word in rest:

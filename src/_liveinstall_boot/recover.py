@@ -1,6 +1,6 @@
-"""Back to a whole state: roll back an interrupted swap, clean up after a committed one.
+"""Recovery: roll back an interrupted swap, or clean up after a committed one.
 
-Each of these may itself be killed and run again: what was moved is observed, never counted.
+Each function may itself be killed and run again: the moves that were made are observed on disk, never recorded.
 """
 
 import atexit
@@ -19,19 +19,22 @@ from .trees import part_tree, retired_tree, rows
 
 
 def recover(site):
-    """Bring every interrupted transaction to a whole state. Needs the lock.
+    """Roll every interrupted transaction back or forward. Needs the lock.
 
-    A transaction whose file is damaged is rolled back as far as the disk tells, and set aside.
+    A transaction with a damaged record is rolled back as far as the rest of the disk allows, and set aside.
+
+    Args:
+        site: the site directory.
 
     Raises:
-        OSError: not everything could be moved; a next start goes on.
+        OSError: some files could not be moved; the next start continues.
     """
     for transaction_id, state, tries in list_transactions(site):
         if state == "swapping":
             record, damage = _read_or_salvage(site, transaction_id, state, tries)
             try:
                 roll_back(site, record)
-            except StaleError as error:  # some files are kept where they are
+            except StaleError as error:  # some files stay in the retired tree
                 damage = error
             if damage:
                 note(site, transaction_id, "it was interrupted, and rolled back as far as possible: %s" % damage)
@@ -39,13 +42,13 @@ def recover(site):
         elif state == "committed":
             try:
                 clean_up(site, _read_or_salvage(site, transaction_id, state, tries)[0])
-            except OSError as error:  # a file of it is open elsewhere; everything that matters is in place
+            except OSError as error:  # a leftover file is open elsewhere; all new files are in place
                 note(site, transaction_id, str(error))
     sweep_companions(site)
 
 
 def _read_or_salvage(site, transaction_id, state, tries):
-    """The record of an interrupted transaction, and the error that it has been salvaged from, or None."""
+    """The record of an interrupted transaction, and the error if it was damaged and has been salvaged, or None."""
     try:
         return read_record(site, transaction_id, state, tries), None
     except StaleError as error:
@@ -62,13 +65,14 @@ def roll_back(site, record):
         record: the transaction.
 
     Raises:
-        OSError: some files could not be moved (on Windows: they are open). All others are back; a next start goes on.
-        StaleError: it is not known where some files belong: they stay in the retired tree. All others are back.
+        OSError: some files could not be moved (on Windows: they are open). All others are restored; the next start
+            continues.
+        StaleError: the locations of some files are unknown, so they stay in the retired tree. All others are restored.
     """
     _roll_back(site, record)
     from .salvage import add_retired, is_anything_left
 
-    if is_anything_left(site, record.transaction_id) and add_retired(site, record):  # the record named others
+    if is_anything_left(site, record.transaction_id) and add_retired(site, record):  # the record lacked changes
         _roll_back(site, record)
     if is_anything_left(site, record.transaction_id):
         kept = join(STATE, RETIRED, record.transaction_id)
@@ -113,19 +117,19 @@ def _not_retired(tree, info):
 
 
 def _withdraw(tree, touched, maybe_still_old, stuck, shared):
-    """Move a part's files back into it, METADATA first; where an old file may still be, only if this is the new one."""
+    """Move a part's files back into it, METADATA first; at targets in `maybe_still_old` only if the content is new."""
     rows = {}
     for path, digest in _listed(tree).items():
         try:
             if normpath(tree.target(path)) not in shared:
                 rows[path] = digest
-        except StaleError:  # of a scheme that a damaged record no longer names
+        except StaleError:  # its scheme is missing in a damaged record
             pass
     paths = list(rows)
     for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
         in_part, in_place = join(tree.root, path), tree.target(path)
-        is_gone = lexists(in_part) or not lexists(in_place)
-        if not is_gone and (in_place not in maybe_still_old or sha256(in_place) == rows[path]):
+        is_withdrawn = lexists(in_part) or not lexists(in_place)
+        if not is_withdrawn and (in_place not in maybe_still_old or sha256(in_place) == rows[path]):
             make_directories(dirname(in_part), touched)
             try:
                 move(in_place, in_part, touched)
@@ -152,7 +156,7 @@ def _restore(tree, touched, stuck):
 
 
 def _listed(tree):
-    """Map the paths that a part brings to their sha256."""
+    """A dictionary that maps the paths in a part to their sha256."""
     try:
         return {path: digest for _, _, digest, path in rows(tree)}
     except (OSError, StaleError):
@@ -162,10 +166,14 @@ def _listed(tree):
 
 
 def clean_up(site, record):
-    """Remove what a committed transaction leaves; the companions last, because they lead a next start here.
+    """Remove the leftovers of a committed transaction; companions last, so that the next start continues if killed.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
 
     Raises:
-        OSError: not everything could be removed; a next start goes on.
+        OSError: not everything could be removed; the next start continues.
     """
     touched = {}
     for change in record.changes:
@@ -184,7 +192,7 @@ def clean_up(site, record):
 
 
 def _remove_empty(tree, paths, touched):
-    """Remove the directories that these paths of a tree have left empty at their places."""
+    """Remove the directories that these paths of a tree have left empty at their final locations."""
     remove_empty(tree.site_dir, [path for path in paths if not path.startswith(tree.data + "/")], touched)
     for scheme, root in tree.roots.items():
         start = "%s/%s/" % (tree.data, scheme)
@@ -192,7 +200,7 @@ def _remove_empty(tree, paths, touched):
 
 
 def _elsewhere(site, record, change):
-    """The paths in the retired tree of an old version's files that were outside of its site directory."""
+    """The paths, in the retired tree, of an old version's files that were outside its site directory."""
     tree = retired_tree(site, record, change)
     try:
         _, outside = owned(tree.site_dir, read(join(tree.root, basename(change.old_info), "RECORD")))
@@ -208,18 +216,34 @@ def _moment(history):
 
 
 def after_failure(tries):
-    """The state and the number of tries of a transaction that has failed once more."""
+    """Return the (state, tries) of a transaction after one more failure; `tries` is the number before it."""
     return ("failed", 0) if tries + 1 >= TRIES else ("pending", tries + 1)
 
 
 def set_state(site, transaction_id, old, new):
-    """Change the state of a transaction, durably; `old` and `new` are (state, tries). Raises OSError."""
+    """Change the state of a transaction durably, by one rename.
+
+    Args:
+        site: the site directory.
+        transaction_id: its id.
+        old: its (state, tries).
+        new: the new (state, tries).
+
+    Raises:
+        OSError: the state was not changed, or only the flush failed.
+    """
     rename(record_path(site, transaction_id, *old), record_path(site, transaction_id, *new))
     flush([join(site, STATE, TRANSACTIONS)])
 
 
 def note(site, transaction_id, reason):
-    """Keep why a transaction is pending or failed, for the next use of liveinstall; on a full disk it is not kept."""
+    """Record why a transaction is pending or failed, for the next use of liveinstall; not possible on a full disk.
+
+    Args:
+        site: the site directory.
+        transaction_id: its id.
+        reason: the text for people.
+    """
     try:
         with open(
             join(site, STATE, TRANSACTIONS, transaction_id + ".note"), "w", encoding="utf-8", errors="replace"
@@ -230,17 +254,17 @@ def note(site, transaction_id, reason):
 
 
 def sweep_companions(site):
-    """Remove each companion whose part no pending transaction has and no live process sees. Raises OSError."""
-    wanted = {basename(part)[: -len(PART)] for hold in live_holds(site) for part in hold.sees}
+    """Remove the companions whose parts no pending transaction has and no live process imports. Raises OSError."""
+    needed = {basename(part)[: -len(PART)] for hold in live_holds(site) for part in hold.sees}
     for transaction_id, state, tries in list_transactions(site):
         if state != "failed":
             try:
                 record = read_record(site, transaction_id, state, tries)
             except (OSError, StaleError):
-                return  # damaged, or of another version: its companions are not known
-            wanted.update(companion_stem(change) for change in record.changes)
+                return  # damaged, or of another version: its companions are unknown
+            needed.update(companion_stem(change) for change in record.changes)
     for name in os.listdir(site):
-        if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in wanted:
+        if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in needed:
             try:
                 os.unlink(join(site, name))
             except FileNotFoundError:
@@ -248,7 +272,7 @@ def sweep_companions(site):
             except PermissionError:
                 if os.name != "nt":
                     raise
-                atexit.register(_sweep_at_exit, site)  # site.py has it open while its line runs (up to 3.12)
+                atexit.register(_sweep_at_exit, site)  # up to 3.12, site.py keeps it open while its line runs
 
 
 def _sweep_at_exit(site):
@@ -263,5 +287,5 @@ def _sweep_at_exit(site):
 
 
 def companion_stem(change):
-    """What a companion's name begins with: the part, or, for a removal, the version that goes."""
+    """Return the start of a companion's name: the name of the part, or of the removed version."""
     return basename(change.part)[: -len(PART)] if change.part else stem(change.name, change.old_version)

@@ -1,4 +1,4 @@
-"""One transaction: old out, new in."""
+"""Applying one transaction: old files out, new files in."""
 
 import os
 import sys
@@ -16,11 +16,11 @@ from .trees import part_tree, retired_tree, rows
 
 
 class InUseError(Exception):
-    """A live process uses what would be moved."""
+    """A live process uses files that would be moved."""
 
 
 def _retire(site, record, change, touched, shared):
-    """Move an old distribution out, its dist-info first; files that no RECORD names stay where they are."""
+    """Move an old distribution out, its dist-info first; files that its RECORD does not list stay in place."""
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
     inside, outside = owned(tree.site_dir, read(join(tree.site_dir, info, "RECORD")))
@@ -39,18 +39,18 @@ def _retire(site, record, change, touched, shared):
     for path in moves:
         if isdir(join(tree.root, path)) and not collect(tree.root, path, inside, []):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
-    remove_empty(tree.site_dir, inside, touched)  # elsewhere only after the commit: the new version may need them again
+    remove_empty(tree.site_dir, inside, touched)  # others only after the commit: the new version may use them again
 
 
 def check(site, record):
-    """Check that the environment is the one that was planned for: pip, uv and conda do not take our lock.
+    """Check that the environment has not changed since the plan was made: pip, uv and conda do not take our lock.
 
     Args:
         site: the site directory.
         record: the transaction.
 
     Raises:
-        StaleError: it is not, or a part is damaged.
+        StaleError: it has changed, or a part is damaged.
         OSError: it cannot be read.
     """
     for change in record.changes:
@@ -58,7 +58,7 @@ def check(site, record):
             raise StaleError("%s %s was changed by something else" % (change.name, change.old_version))
         if change.part:
             tree = part_tree(site, record, change)
-            _check_whole(tree)
+            _check_complete(tree)
             name = _info(tree).partition("-")[0].lower() + "-"
             for entry in os.listdir(tree.site_dir):
                 foreign = not change.old_info or entry != basename(change.old_info)
@@ -76,14 +76,14 @@ def _hash_if_there(path):
         return None
 
 
-def _check_whole(tree):
-    """Raise StaleError unless a part has all its files with their sizes: a power loss may have taken some."""
+def _check_complete(tree):
+    """Raise StaleError unless a part has all files with their sizes: a power loss may have removed some."""
     for _, size, _, path in rows(tree):
         try:
-            there = os.lstat(join(tree.root, path)).st_size == size
+            is_complete = os.lstat(join(tree.root, path)).st_size == size
         except (FileNotFoundError, NotADirectoryError):
-            there = False
-        if not there:
+            is_complete = False
+        if not is_complete:
             raise StaleError("%s in the part %s is gone or damaged" % (path, basename(tree.root)))
 
 
@@ -95,7 +95,7 @@ def _info(tree):
 
 
 def _swap(site, record):
-    """Old out, new in. Whatever this raises, `roll_back()` restores the old."""
+    """Move old files out and new files in. Whatever this raises, `roll_back()` restores the old ones."""
     touched = {}
     shared = contested(site, record)
     for change in record.changes:
@@ -117,27 +117,28 @@ def _swap(site, record):
                 place(join(tree.root, name), join(tree.site_dir, name), touched)
     if shared:
         settle(site, record, touched)
-    for source, target in infos:  # last, so that no interrupted state looks installed
+    for source, target in infos:  # last, so that an interrupted swap does not look installed
         place(source, target, touched)
     flush(in_order(touched))
 
 
 def apply(site, transaction_id, tries=0, users=None):
-    """Swap a pending transaction. Needs the lock.
+    """Apply a pending transaction. Needs the lock.
 
-    On disk before: `<id>.pending` and the old version; the commit point is the rename to `<id>.committed`.
+    On disk before: `<id>.pending` and the old version; the commit point is the rename to `<id>.committed`. After a
+    kill, `recover()` rolls back before that point and forward after it.
 
     Args:
         site: the site directory.
-        transaction_id: the transaction.
-        tries: how often it has failed.
-        users: a function like `views.held()`; called once the swap is announced, so that no user is missed.
+        transaction_id: the id of the transaction.
+        tries: the number of its failed tries.
+        users: a function like `views.held()`; called after the swap is announced, so that it misses no process.
 
     Returns:
-        The record, and a list of (directory, name) of the .pth files that came in.
+        The record, and a list of (directory, name) of the new .pth files.
 
     Raises:
-        OSError, StaleError, InUseError: the swap failed, and everything is as it was.
+        OSError, StaleError, InUseError: the swap failed, and the old version is in place.
     """
     record = read_record(site, transaction_id, "pending", tries)
     check(site, record)
@@ -148,7 +149,7 @@ def apply(site, transaction_id, tries=0, users=None):
     set_state(site, transaction_id, ("pending", tries), ("swapping", tries))
     begin_swap(transaction_id)
     try:
-        _refuse_what_is_in_use(users, site, record)
+        _check_not_in_use(users, site, record)
         _swap(site, record)
         set_state(site, transaction_id, ("swapping", tries), ("committed", 0))
     except InUseError:
@@ -157,7 +158,7 @@ def apply(site, transaction_id, tries=0, users=None):
     except BaseException:
         if lexists(
             record_path(site, transaction_id, "committed")
-        ):  # only its flush failed, so nothing is cleaned up yet
+        ):  # only the flush after the rename failed, so nothing is cleaned up yet
             return record, pth_files
         roll_back(site, record)
         set_state(site, transaction_id, ("swapping", tries), after_failure(tries))
@@ -167,20 +168,20 @@ def apply(site, transaction_id, tries=0, users=None):
     try:
         clean_up(site, record)
     except OSError:
-        pass  # it is committed; a next start or a next use finishes this
+        pass  # it is committed; the next start or the next use continues the clean-up
     return record, pth_files
 
 
-def _refuse_what_is_in_use(users, site, record):
+def _check_not_in_use(users, site, record):
     for pid, names in users(site, record) if users else ():
         raise InUseError("pid %d uses %s" % (pid, ", ".join(names)))
 
 
-# --- at a start -------------------------------------------------------------------------------------------------------
+# --- at start-up ------------------------------------------------------------------------------------------------------
 
 
 def finalize_all(site):
-    """Recover what was interrupted and swap what is pending, for a starting interpreter. Needs the lock."""
+    """Recover interrupted transactions and apply pending ones, in a starting interpreter. Needs the lock."""
     from .views import adopt_view, held, in_use
 
     recover(site)
@@ -194,7 +195,7 @@ def finalize_all(site):
                 record, pth_files = apply(site, transaction_id, tries, held)
             except InUseError:
                 adopt_view(site, swap_blocked=True)
-            except Exception as error:  # one of a kind that nobody knew must not keep the others from being swapped
+            except Exception as error:  # an unexpected error must not prevent the other transactions
                 _give_up(site, transaction_id, error)
             else:
                 companion = min(companion_stem(change) for change in record.changes)
@@ -203,7 +204,7 @@ def finalize_all(site):
 
 
 def _give_up(site, transaction_id, error):
-    """After a failed try: note why, and set aside a transaction that can never succeed."""
+    """After a failed try, record the reason, and set aside a transaction that can never succeed."""
     note(site, transaction_id, str(error))
     for other, state, tries in list_transactions(site):
         if other == transaction_id and state == "pending" and not isinstance(error, OSError):
@@ -217,16 +218,16 @@ def _give_up(site, transaction_id, error):
 
 
 def refresh_imports(pth_files, site_will_run=()):
-    """Let this process import what came in: forget cached listings, run new .pth files.
+    """Let this process import the new files: invalidate cached directory listings, and run new .pth files.
 
     Args:
         pth_files: (directory, name) of the new .pth files.
-        site_will_run: the names of those that site.py is going to run by itself.
+        site_will_run: the names of those that site.py will run by itself.
     """
     for finder in list(sys.path_importer_cache.values()):
         try:
             finder.invalidate_caches()
-        except Exception:  # it has none, or is somebody else's and fails: what is in place is in place
+        except Exception:  # a foreign finder may lack the method or fail; the swap is complete all the same
             pass
     add = getattr(sys.modules.get("site"), "addpackage", None)
     for directory, name in pth_files:

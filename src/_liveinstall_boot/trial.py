@@ -34,10 +34,10 @@ def begin(site, sees, before, after):
     """Prepare an interpreter of a trial; the trial's `.pth` line calls this. Never raises.
 
     Args:
-        site: the site directory to hold, or "".
-        sees: the parts that the trial is made of.
-        before: further site directories, for the places before the trial's own on `sys.path`.
-        after: the same, for the places after it.
+        site: the site directory to take a hold on, or "".
+        sees: the parts that the trial uses, relative to `site`.
+        before: further site directories, which precede the trial's own on `sys.path`.
+        after: further site directories, which follow it.
     """
     try:
         sys.dont_write_bytecode = True  # children that ignore the variable would write bytecode through the links
@@ -53,8 +53,8 @@ def begin(site, sees, before, after):
                 add(path)
                 if path in before:
                     new, sys.path[at:] = sys.path[at:], []
-                    here = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-                    own = [number for number, entry in enumerate(sys.path) if entry.startswith(here)] or [at]
+                    trial = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+                    own = [number for number, entry in enumerate(sys.path) if entry.startswith(trial)] or [at]
                     sys.path[own[0] : own[0]] = new
         if site and os.path.isdir(os.path.join(site, STATE)):
             take_hold(site, command(), sees)
@@ -71,5 +71,5 @@ def changes_packages(arguments):
     name, words = program(arguments)
     if name not in _KNOWN | _MORE:
         return False
-    asks = name in _MORE or _READ.intersection(words) or {"--version", "-V", "--help"}.intersection(words)
-    return not asks or not _WRITE.isdisjoint(words)
+    is_query = name in _MORE or _READ.intersection(words) or {"--version", "-V", "--help"}.intersection(words)
+    return not is_query or not _WRITE.isdisjoint(words)

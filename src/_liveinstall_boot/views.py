@@ -1,8 +1,8 @@
-"""The versions that a starting interpreter imports while a live process still uses the files that a swap would move.
+"""The versions that a starting interpreter imports while a live process uses files that a swap would move.
 
-They are those of its nearest ancestor with a hold. Without one, or if the ancestor uses none of those files, they are
-the newest: the parts themselves are added to its sys.path, and it takes a hold on them. Package managers use the files
-on disk instead: with a part on its path, pip would empty the part.
+They are the versions of its nearest ancestor with a hold. If there is none, or if it uses none of those files, they are
+the newest: the parts themselves are added to sys.path, and the interpreter takes a hold on them. Package managers use
+the files on disk instead: pip would remove the files of a part on its path.
 """
 
 import os
@@ -29,8 +29,8 @@ def held(site, record):
 
 
 def _blocking(holds, record):
-    found = [(hold.pid, hold.blocks(record)) for hold in holds]
-    return [item for item in found if item[1]]
+    users = [(hold.pid, hold.blocks(record)) for hold in holds]
+    return [user for user in users if user[1]]
 
 
 def in_use(site, record):
@@ -43,10 +43,10 @@ def in_use(site, record):
     Returns:
         A list like that of `held()`.
     """
-    places = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
-    found = held(site, record)
-    named = {(pid, name) for pid, names in found for name in names}
-    return found + [(pid, [name]) for pid, name in sorted(set(mapped(places)) - named)]
+    libraries = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
+    users = held(site, record)
+    known = {(pid, name) for pid, names in users for name in names}
+    return users + [(pid, [name]) for pid, name in sorted(set(mapped(libraries)) - known)]
 
 
 def mapped(places):
@@ -60,20 +60,20 @@ def mapped(places):
     Returns:
         A list of (pid, name).
     """
-    wanted = [(os.fsencode(place), name) for name, paths in places.items() for place in paths]
-    if not wanted or not sys.platform.startswith("linux"):
+    prefixes = [(os.fsencode(path), name) for name, paths in places.items() for path in paths]
+    if not prefixes or not sys.platform.startswith("linux"):
         return []
-    found, me = [], os.geteuid()
+    users, user_id = [], os.geteuid()
     for pid in os.listdir("/proc"):
         if pid.isdigit() and int(pid) != os.getpid():
             try:
-                if me == 0 or os.stat("/proc/" + pid).st_uid == me:
+                if user_id == 0 or os.stat("/proc/" + pid).st_uid == user_id:
                     with open("/proc/%s/maps" % pid, "rb", 0) as stream:
                         text = stream.read()
-                    found += [(int(pid), name) for place, name in wanted if place in text]
+                    users += [(int(pid), name) for prefix, name in prefixes if prefix in text]
             except OSError:
                 pass  # it has exited, or belongs to another user
-    return found
+    return users
 
 
 def adopt_view(site, swap_blocked=False):
@@ -81,8 +81,8 @@ def adopt_view(site, swap_blocked=False):
 
     Args:
         site: the site directory.
-        swap_blocked: something other than a hold, such as a mapped library, blocks the swap. (Examining the mapped
-            files of all processes takes longer than everything here: only a process that is about to swap does it.)
+        swap_blocked: something other than a hold, such as a mapped library, blocks the swap. (Only a process that is
+            about to swap examines the mapped files of all processes: that takes longer than everything here.)
 
     Returns:
         Whether a view was adopted; if not, no hold blocks a swap.
@@ -104,14 +104,14 @@ def adopt_view(site, swap_blocked=False):
         if _parts(_pending(site)) != sees:
             release(site)  # the transaction was swapped, changed or cancelled just now
             return adopt_view(site, swap_blocked)
-    _show(site, sees)
+    _add_to_path(site, sees)
     return True
 
 
 def join_view(site):
     """Let a subinterpreter import the versions of its process, and record in the process's hold what it uses.
 
-    Pending transactions outside of that view must not be swapped while the process lives.
+    Pending transactions that are not part of that view must not be swapped while the process lives.
 
     Args:
         site: the site directory.
@@ -121,7 +121,7 @@ def join_view(site):
     unseen = [record.transaction_id for record in pending if not set(_parts([record])) <= set(sees)]
     if not is_manager(sys.orig_argv):
         take_hold(site, command(), sees, unseen)
-    _show(site, sees)
+    _add_to_path(site, sees)
 
 
 def _leads_to(entry, directory):
@@ -129,14 +129,14 @@ def _leads_to(entry, directory):
 
 
 def _pending(site):
-    found = []
+    records = []
     for transaction_id, state, tries in list_transactions(site):
         if state == "pending":
             try:
-                found.append(read_record(site, transaction_id, state, tries))
+                records.append(read_record(site, transaction_id, state, tries))
             except (OSError, StaleError):
                 pass
-    return found
+    return records
 
 
 def _parts(records):
@@ -163,7 +163,7 @@ def _is_trusted(path):
         return False
 
 
-def _show(site, sees):
+def _add_to_path(site, sees):
     """Add parts to sys.path, each before the directory that it will be swapped into, and run their .pth files."""
     add = getattr(sys.modules.get("site"), "addpackage", None)
     for part in sees:

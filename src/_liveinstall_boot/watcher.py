@@ -1,4 +1,4 @@
-"""Recording in a hold what this interpreter is about to import, however a module is loaded."""
+"""Recording in a hold the names that this interpreter is about to import, however a module is loaded."""
 
 import os
 import sys
@@ -11,11 +11,19 @@ UNWRITABLE_SUFFIX = "!"  # of a hold that could no longer be written: its proces
 
 
 class Watcher:
-    """Records in the hold what is about to be imported.
+    """Records in the hold the top-level names that are about to be imported.
 
     It is the first finder on sys.meta_path, and finds nothing. Another finder may be inserted before it, sys.meta_path
-    may be restored, and a module may be loaded from a file without a finder: so it is also called before the code of a
-    module runs, and then looks for modules that were added to `sys.modules` manually.
+    may be restored, and a module may be loaded from a file without a finder. So it is also called before the code of a
+    module runs, and then checks for modules that were added to `sys.modules` manually.
+
+    Attributes:
+        site: the site directory.
+        handle: the descriptor of the hold.
+        path: the absolute path of the hold.
+        known: the names that need not be recorded: recorded ones, and the standard library's.
+        count: the last known number of modules.
+        is_shared: whether the first interpreter of this process created the hold.
     """
 
     def __init__(self, site, handle, path, known):
@@ -23,10 +31,11 @@ class Watcher:
         self.handle = handle
         self.path = path
         self.known = known
-        self.count = 0  # the last known number of modules
-        self.is_shared = False  # whether the hold was created by the first interpreter of this process
+        self.count = 0
+        self.is_shared = False
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
+        """Record a top-level name; never finds a module."""
         if path is None:
             self.note([name])
 
@@ -36,13 +45,13 @@ class Watcher:
         names = [name.partition(".")[0]]
         if isinstance(origin, str) and not _is_named_like(name, origin):  # any directory of the path may be the package
             names += [part.partition(".")[0] for part in origin.replace(os.sep, "/").split("/")]
-        if len(sys.modules) != self.count:  # there are modules that did not come through this function
+        if len(sys.modules) != self.count:  # some modules were loaded without a call of this function
             names += top_names_in_sys_modules()
         self.count = len(sys.modules) + 1
         self.note(names)
 
     def note(self, names):
-        """Append top-level names that are not in the hold yet, and wait for a swap that may have missed them."""
+        """Append the top-level names that are not in the hold yet, and wait for a swap that may have missed them."""
         new = set(names).difference(self.known, [""])
         if new:
             self.known |= new
@@ -50,7 +59,7 @@ class Watcher:
             self.wait()
 
     def append(self, key, values):
-        """Append lines to the hold with one write, so that no reader gets a partial line.
+        """Append lines to the hold by one write, so that no reader gets a partial line.
 
         Args:
             key: the first word of each line.
@@ -74,13 +83,13 @@ class Watcher:
             pass
 
     def wait(self):
-        """Wait, at most `WAIT` seconds, for the end of a swap, which may have missed the names recorded just now.
+        """Wait, at most `WAIT` seconds, for the end of a swap that may have missed the names recorded just now.
 
-        A killed swap no longer has the lock: nothing moves before the next start, so there is no need to wait.
+        A killed swap no longer has the lock: no file moves before the next start, so there is no need to wait.
         """
         end = time.monotonic() + WAIT
         while any(state == "swapping" for _, state, _ in list_transactions(self.site)):
-            from .locks import is_locked, is_swapping  # this import costs a guarded start more than this function
+            from .locks import is_locked, is_swapping  # imported late, because that takes longer than this function
 
             if is_swapping() or not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
                 return
@@ -101,10 +110,10 @@ def _is_named_like(name, origin):
 
 
 def _watch_execution(watchers):
-    """Call each Watcher before the code of a module runs, whatever its finder; returns whether that is possible here.
+    """Call each Watcher before the code of a module runs, whatever its finder; returns whether that is possible.
 
     importlib sets the attributes of every module with a spec in one function, before it runs the module. (An audit hook
-    would do as well, but makes each `id()` in the process three times as slow.)
+    would work, too, but makes each `id()` in the process three times as slow.)
     """
     bootstrap = sys.modules.get("_frozen_importlib")
     inner = getattr(bootstrap, "_init_module_attrs", None)

@@ -129,5 +129,5 @@ def test_a_hold_puts_nothing_but_parts_on_the_path(site):
     evil = site / "evil"
     evil.mkdir()
     before = list(sys.path)
-    views._show(str(site), ["evil", "/etc", "../" + site.name + "/evil"])
+    views._add_to_path(str(site), ["evil", "/etc", "../" + site.name + "/evil"])
     assert sys.path == before

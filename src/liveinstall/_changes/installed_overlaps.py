@@ -37,12 +37,22 @@ class Aside:
             self.names = set()
 
     def has(self, distribution: Distribution, path: str) -> bool:
-        """Return whether the distribution's file for `path`, an absolute path, is set aside."""
+        """Return whether a file is set aside.
+
+        Args:
+            distribution: The distribution that the file belongs to.
+            path: The path where the file is installed, absolute.
+        """
         known = codec.stem(distribution.name, distribution.version) + PART_SUFFIX in self.names
         return known and os.path.lexists(self.path(distribution, path))
 
     def path(self, distribution: Distribution, path: str) -> str:
-        """Return where the distribution's file for `path`, an absolute path, is set aside, whether it exists or not."""
+        """Return the path for a file that is set aside, whether the file exists or not.
+
+        Args:
+            distribution: The distribution that the file belongs to.
+            path: The path where the file is installed, absolute.
+        """
         site, own_site = self.target.site, os.path.dirname(distribution.info)
         tree = trees.replaced_tree(site, own_site, roots_of(self.target), distribution.name, distribution.version)
         return os.path.join(str(tree.root), tree.inner(path))

@@ -74,7 +74,7 @@ class RequesterConstraints:
         self.kept: dict[str, list[str]] = {}
         for each in (*self._recorded, *protected):
             self.kept.setdefault(each.who, []).append(each.requirement)
-        self._names = {f"requested-by-{number}-{_plain(who)}": who for number, who in enumerate(self.kept, 1)}
+        self._names = {f"requested-by-{number}-{_slug(who)}": who for number, who in enumerate(self.kept, 1)}
 
     def with_them(self, request: Request, directory: str) -> Request:
         """Add the generated wheels to a request, if they do not change its meaning.
@@ -227,8 +227,8 @@ def name_of(requirement: str) -> str:
         return ""
 
 
-def _plain(who: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", who).strip("-").lower()
+def _slug(requester: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", requester).strip("-").lower()
 
 
 def _write_wheel(directory: Path, name: str, requires: Iterable[str]) -> str:

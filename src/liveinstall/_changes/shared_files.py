@@ -251,18 +251,18 @@ class _Survey:
         return claims_of(staying, paths)
 
     def _path(self, path: str, before: Mapping[str, str], coming: tuple[str, ...]) -> SharedPath:
-        there = digest_of(path)
+        digest = digest_of(path)
         old = dict(before)
         aside = {name for name in before if self.aside.has(self.by_name[name], path)}
         for name in list(aside):
             old[name] = digest_of(self.aside.path(self.by_name[name], path))
         order = self._order(path, before)
-        holder = _holder(there, order, old, aside)
+        holder = _holder(digest, order, old, aside)
         if holder in aside:  # another tool has put its file in place again
             aside.discard(holder)
         return SharedPath(
             path,
-            there,
+            digest,
             tuple(order if holder is None else [holder, *(name for name in order if name != holder)]),
             frozenset(name for name in before if any(each.name == name for each in self.leaving)),
             coming,

@@ -54,7 +54,7 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
     reasons = {c.name: situation.waiting[c.name] for c in changes if c.name in situation.waiting}
     reasons |= {c.name: situation.disturbing[c.name] for c in changes if c.name in situation.disturbing}
     names = frozenset(change.name for change in changes)
-    held = [
+    satisfied = [
         edge
         for edge in edges(situation.before, on=names, extras=situation.extras)
         if edge.is_satisfied(situation.before)
@@ -64,7 +64,7 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
         state = _state(changes, reasons, situation)
         more = (
             _needing(changes, reasons, state, needs, situation)
-            or _breaking(reasons, state, held, situation)
+            or _breaking(reasons, state, satisfied, situation)
             or _accompanying(changes, reasons, situation)
             or _overlapping(changes, reasons, situation)
         )
@@ -164,12 +164,12 @@ def _overlapping(changes: tuple[Change, ...], waiting: Mapping[str, str], situat
 
 
 def _breaking(
-    waiting: Mapping[str, str], state: Mapping[str, Node], held: list[Edge], situation: Situation
+    waiting: Mapping[str, str], state: Mapping[str, Node], satisfied: list[Edge], situation: Situation
 ) -> dict[str, str]:
     """The changes that would break a requirement of a distribution that does not change until the restart."""
     return {
         edge.name: f"{edge}" + (f", and {edge.requirer} is pending" if edge.requirer in waiting else "")
-        for edge in held
+        for edge in satisfied
         if edge.name not in waiting
         and state.get(edge.requirer) == situation.before[edge.requirer]
         and not edge.is_satisfied(state)

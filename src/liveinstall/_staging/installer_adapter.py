@@ -80,7 +80,20 @@ class PartDestination(WheelDestination):
     def write_file(
         self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
     ) -> RecordEntry:
-        """Write one file of the wheel, or of the additional metadata."""
+        """Write one file of the wheel, or of the additional metadata.
+
+        Args:
+            scheme: Its scheme: purelib, platlib, scripts, headers or data.
+            path: Its path relative to the scheme's directory.
+            stream: Its content.
+            is_executable: Whether the wheel marks it as executable.
+
+        Returns:
+            An entry that `installer` only passes on.
+
+        Raises:
+            WheelRefusedError: The file is damaged, or not in RECORD.
+        """
         path, writer, record = os.fspath(path), self.writer, self.writer.checked.record
         source = path if scheme == writer.root and path in record else f"{writer.checked.data}/{scheme}/{path}"
         expected = None if path in writer.added else record.get(source)
@@ -109,7 +122,17 @@ class PartDestination(WheelDestination):
             return io.BytesIO(fixed.read()), None
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
-        """Write the launcher of an entry point, unless launchers are disabled."""
+        """Write the launcher of an entry point, unless launchers are disabled.
+
+        Args:
+            name: The name of the command.
+            module: The module to import.
+            attr: The function in the module.
+            section: "console" or "gui".
+
+        Returns:
+            An entry that `installer` only passes on.
+        """
         if not self.writer.launchers:
             return RecordEntry("", None, None)
         entries = []
@@ -135,7 +158,13 @@ class PartDestination(WheelDestination):
         record_file_path: str,
         records: Iterable[tuple[Scheme, RecordEntry]],  # noqa: ARG002
     ) -> None:
-        """Write RECORD."""
+        """Write RECORD.
+
+        Args:
+            scheme: Not used: the scheme of the wheel's root.
+            record_file_path: The path of RECORD, relative to the root.
+            records: Not used: the writer has all rows.
+        """
         self.writer.record(record_file_path, [*self._written, (record_file_path, "", "")])
 
 
@@ -160,7 +189,7 @@ class CheckedWheelSource(WheelFile):
         return self._checked.data
 
     def read_dist_info(self, filename: str) -> str:
-        """The text of a file of the `.dist-info` directory."""
+        """Return the text of a file of the `.dist-info` directory."""
         if filename == "WHEEL":
             return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(self._checked.purelib).lower()}\n"
         return super().read_dist_info(filename)

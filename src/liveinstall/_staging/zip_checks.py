@@ -104,7 +104,7 @@ def _check_header(stream: IO[bytes], info: zipfile.ZipInfo, refuse: Refuse) -> i
     has_descriptor = flags & _SIZES_FOLLOW
     if (flags ^ info.flag_bits) & (_ENCRYPTED | _SIZES_FOLLOW | _UTF8) or method != info.compress_type:
         refuse(info.filename, "has other flags or another compression method in its local header")
-    agree = all(one in (0, other) for one, other in zip(local, central, strict=True))
+    agree = all(value in (0, known) for value, known in zip(local, central, strict=True))
     if local != central and not (has_descriptor and agree):
         refuse(info.filename, "has another size or checksum in its local header")
     total: int = _HEADER.size + name_length + extra_length + info.compress_size
