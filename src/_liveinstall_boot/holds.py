@@ -25,7 +25,6 @@ import time
 from os.path import basename, join
 
 from .layout import HOLDS, STATE
-from .process import is_main_interpreter
 from .watcher import UNWRITABLE_SUFFIX, Watcher, loaded_names, unwatch, watch
 
 try:
@@ -128,13 +127,12 @@ def take_hold(site, command, sees=(), keeps=()):
         watcher.append("sees", sees)
         watcher.append("keeps", keeps)
         return watcher.path
-    if not is_main_interpreter():
-        path = _join_hold(site, sees, keeps)
-        if path:
-            return path
     if not os.path.isdir(join(site, STATE, HOLDS)):
         os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
-    for hold in live_holds(site, start="%d-" % os.getpid()):  # taken by another copy of this module
+    for hold in live_holds(site, start="%d-" % os.getpid()):  # of another copy of this module, or another interpreter
+        path = _join_hold(site, hold, sees, keeps)
+        if path:
+            return path
         sees = [*sees, *(part for part in hold.sees if part not in sees)]
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
@@ -155,6 +153,8 @@ def take_hold(site, command, sees=(), keeps=()):
         os.close(handle)
         os.unlink(draft)
         raise
+    from .process import is_main_interpreter
+
     if not _own and is_main_interpreter():  # the process outlives a subinterpreter
         atexit.unregister(_release_at_exit)
         atexit.register(_release_at_exit)
@@ -192,29 +192,30 @@ def share(site):
     os.chmod(join(site, STATE, HOLDS), 0o1777)  # noqa: S103  sticky: only the owner of a file can remove it
 
 
-def _join_hold(site, sees, keeps):
-    """Let a subinterpreter write to the hold of its process; the path of that hold, or None if there is none.
+def _join_hold(site, hold, sees, keeps):
+    """Let a subinterpreter write to a hold of its process; the path of the hold, or None in the first interpreter.
 
     The descriptor is a copy of the first interpreter's, so the hold lasts until both are closed.
     """
+    from .process import is_main_interpreter
     from .subinterpreter import copy_of_descriptor
 
-    for hold in live_holds(site, start="%d-" % os.getpid()):
-        try:
-            handle = copy_of_descriptor(hold.path)
-        except OSError:
-            continue
-        loaded = loaded_names()
-        watcher = Watcher(site, handle, hold.path, loaded.union(sys.stdlib_module_names))
-        watcher.is_shared = True
-        watcher.append("sees", [part for part in sees if part not in hold.sees])
-        watcher.append("keeps", [key for key in keeps if key not in hold.keeps])
-        watcher.append("uses", loaded if hold.uses is None else loaded.difference(hold.uses))
-        _own[site] = watcher
-        watch(watcher, _own)
-        watcher.wait()
-        return hold.path
-    return None
+    if is_main_interpreter():
+        return None
+    try:
+        handle = copy_of_descriptor(hold.path)
+    except OSError:
+        return None
+    loaded = loaded_names()
+    watcher = Watcher(site, handle, hold.path, loaded.union(sys.stdlib_module_names))
+    watcher.is_shared = True
+    watcher.append("sees", [part for part in sees if part not in hold.sees])
+    watcher.append("keeps", [key for key in keeps if key not in hold.keeps])
+    watcher.append("uses", loaded if hold.uses is None else loaded.difference(hold.uses))
+    _own[site] = watcher
+    watch(watcher, _own)
+    watcher.wait()
+    return hold.path
 
 
 def own_hold(site):

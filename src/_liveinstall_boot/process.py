@@ -22,16 +22,16 @@ def say(line):
 
 
 def is_main_interpreter():
-    """Return whether this is the first interpreter of its process, not a subinterpreter."""
+    """Whether this is the first interpreter of its process, and not a subinterpreter."""
+    import _thread
+
+    if hasattr(_thread, "_is_main_interpreter"):  # Python 3.12 and later
+        return _thread._is_main_interpreter()  # noqa: SLF001  `_interpreters` would be a file to load
     try:
-        import _interpreters as interpreters  # Python 3.13 and later
+        import _xxsubinterpreters as interpreters
     except ImportError:
-        try:
-            import _xxsubinterpreters as interpreters
-        except ImportError:
-            return True
-    this, main = interpreters.get_current(), interpreters.get_main()
-    return this[0] == main[0] if isinstance(this, tuple) else this == main
+        return True
+    return interpreters.get_current() == interpreters.get_main()
 
 
 def command():

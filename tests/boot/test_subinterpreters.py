@@ -115,7 +115,7 @@ def test_a_first_use_at_the_end_of_python_ends_in_a_typed_error_or_works(env, th
     {threads}
     def late():
         try: print(len(li.install("alpha").installed))
-        except li.LiveInstallError as error: print(type(error).__name__, "ending" in str(error))
+        except li.LiveInstallError as error: print(type(error).__name__, "shutting down" in str(error))
     atexit.register(late)
     """)
     assert done.stdout in ("1\n", "TargetError True\n") and done.stderr == "", done.stdout + done.stderr

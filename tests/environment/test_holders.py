@@ -512,6 +512,7 @@ def test_where_the_loading_of_modules_cannot_be_watched_a_holder_may_use_anythin
     import _frozen_importlib
 
     from _liveinstall_boot import holds as boot_holds
+    from _liveinstall_boot import process  # noqa: F401  nothing can be imported without the function
 
     monkeypatch.delattr(_frozen_importlib, "_init_module_attrs")
     site = str(tmp_path)
