@@ -33,7 +33,7 @@ def shared():
 def alone(monkeypatch):
     """The work is done in the process itself: another user may not be allowed to start this Python, or to load more."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)  # whatever who tests has set
-    monkeypatch.setattr(helper, "_alone", True)
+    monkeypatch.setattr(helper, "_unavailable", True)
     monkeypatch.setattr(helper, "_helper", None)
 
 

@@ -267,7 +267,7 @@ def test_a_wheel_with_a_wrong_hash_is_refused_when_it_is_read(tmp_path, cache):
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data if name != "ownmod.py" else b"WHAT = 'hostil'\n")
-    with pytest.raises(OwnerError, match=r"ownmod\.py is not what its RECORD says"):
+    with pytest.raises(OwnerError, match=r"ownmod\.py does not match its hash in RECORD"):
         WheelOwner(str(path), cache=cache)
     path.unlink()
     wheel(tmp_path, {**DATA, "ownmod.py": "WHAT = 'again'\n"})
@@ -289,12 +289,12 @@ def test_a_wheel_for_another_python_is_refused(tmp_path, cache):
     with pytest.raises(OwnerError, match="cannot be read"):
         WheelOwner(str(path), cache=cache)
     path.with_name("x.whl").write_bytes(b"")
-    with pytest.raises(OwnerError, match="is not named as a wheel is"):
+    with pytest.raises(OwnerError, match="does not have a valid wheel file name"):
         WheelOwner(str(path.with_name("x.whl")), cache=cache)
 
 
 def test_a_python_that_a_wheel_does_not_support_is_refused(tmp_path):
-    with pytest.raises(OwnerError, match=r"needs Python >=99"):
+    with pytest.raises(OwnerError, match=r"requires Python >=99"):
         examine._check_python("x", b"Requires-Python: >=99\n\n")
     examine._check_python("x", b"Requires-Python: what?\n\n")
 
@@ -463,7 +463,7 @@ def test_a_forked_child_has_a_helper_of_its_own(tmp_path, cache):
             assert helper._helper is None
             owner = WheelOwner(str(wheel(tmp_path, DATA)), cache=cache)
             good = os.path.isdir(owner.tree().place) and helper._helper is not None
-            helper._forget()
+            helper._discard_helper()
             os._exit(0 if good else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert helper._helper.poll() is None
@@ -472,13 +472,13 @@ def test_a_forked_child_has_a_helper_of_its_own(tmp_path, cache):
 def test_an_answer_that_nobody_waited_for_is_not_taken_for_another_s(tmp_path, cache, monkeypatch):
     first = str(wheel(tmp_path, DATA))
     other = str(make_wheel(tmp_path / "wheels", "other", "1", {"other.py": "", "other.txt": ""}))
-    asked, owners = helper._line, [WheelOwner(path, cache=cache) for path in (first, other)]
+    asked, owners = helper._read_line, [WheelOwner(path, cache=cache) for path in (first, other)]
 
     def interrupted(*arguments):
-        monkeypatch.setattr(helper, "_line", asked)
+        monkeypatch.setattr(helper, "_read_line", asked)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(helper, "_line", interrupted)
+    monkeypatch.setattr(helper, "_read_line", interrupted)
     with pytest.raises(KeyboardInterrupt):
         owners[0].tree()
     assert Path(owners[1].tree().place).name.startswith("other-1") and owners[0].tree().place != owners[1].tree().place
@@ -486,8 +486,8 @@ def test_an_answer_that_nobody_waited_for_is_not_taken_for_another_s(tmp_path, c
 
 def test_an_answer_to_something_else_is_not_taken(tmp_path, cache, monkeypatch):
     lines = iter([helper.READY, b'{"answer": "x", "asked": ["examine", "other"]}\n'] * 2)
-    monkeypatch.setattr(helper, "_line", lambda *_: next(lines))
-    helper._forget()
+    monkeypatch.setattr(helper, "_read_line", lambda *_: next(lines))
+    helper._discard_helper()
     with pytest.raises(OwnerError, match="gave no answer"):
         WheelOwner(str(wheel(tmp_path)), cache=cache)
 
@@ -497,10 +497,10 @@ def test_a_program_that_python_is_part_of_is_not_taken_for_python(tmp_path, cach
     host = tmp_path / name
     host.write_text(f"#!/bin/sh\necho started >> {tmp_path}/log\nexec sleep 50\n")
     host.chmod(0o755)
-    helper._forget()
+    helper._discard_helper()
     monkeypatch.setattr(sys, "executable", str(host))
     monkeypatch.setattr(helper, "_READY_WITHIN", 0.5)
-    monkeypatch.setattr(helper, "_alone", False)
+    monkeypatch.setattr(helper, "_unavailable", False)
     for files in (PURE, DATA):
         assert WheelOwner(str(wheel(tmp_path, files)), cache=cache).tree().place.startswith(cache)
     log = tmp_path / "log"
@@ -514,21 +514,21 @@ def test_a_frozen_program_is_not_started_again(monkeypatch):
 
 
 def test_why_there_is_no_answer_is_told(tmp_path, cache, monkeypatch):
-    helper._forget()
+    helper._discard_helper()
     monkeypatch.setattr(helper, "_CODE", "import a_module_that_is_not_there")
     with pytest.raises(OwnerError, match="gave no answer .*No module named 'a_module_that_is_not_there'"):
         WheelOwner(str(wheel(tmp_path)), cache=cache)
 
 
 def test_what_lies_beside_liveinstall_hides_no_module_of_python(tmp_path, cache, monkeypatch):
-    helper._forget()
+    helper._discard_helper()
     for name in ("queue", "zipfile", "hashlib", "threading"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')")
-    needed = helper._paths()
-    monkeypatch.setattr(helper, "_paths", lambda: [str(tmp_path), *needed])
+    needed = helper._library_paths()
+    monkeypatch.setattr(helper, "_library_paths", lambda: [str(tmp_path), *needed])
     assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)
     assert helper._helper is not None
-    helper._forget()
+    helper._discard_helper()
 
 
 def test_a_forked_child_does_not_read_at_its_parent_s_position(tmp_path):
@@ -536,7 +536,7 @@ def test_a_forked_child_does_not_read_at_its_parent_s_position(tmp_path):
     files = {"ownpkg/__init__.py": "", **{f"ownpkg/m{i}.py": f"{body}\nV = {i}\n" for i in range(6)}}
     owner = WheelOwner(str(wheel(tmp_path, files)), cache="", unpack=False)
     owner.data("ownpkg/__init__.py")  # it is open now
-    handle = owner._opened().zip.fp.fileno()
+    handle = owner._open_archive().zip.fp.fileno()
     offset = os.lseek(handle, 0, os.SEEK_CUR)
     child = os.fork()
     if not child:
@@ -561,7 +561,7 @@ def test_a_forked_child_names_a_wheel_that_was_replaced(tmp_path):
 
 
 def test_where_there_can_be_no_other_process_the_work_is_done_here(tmp_path, cache, monkeypatch):
-    helper._forget()
+    helper._discard_helper()
     monkeypatch.setattr(helper, "_can_start", lambda: False)
     assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)
     with pytest.raises(WheelRefusedError, match="evil"):

@@ -1,7 +1,7 @@
-"""The helper's side of `wheelhelper`: a line that it is ready; then a line of JSON in, a line of JSON out.
+"""The child process of `helper`: it writes READY, then answers each request, one line of JSON, with one line of JSON.
 
-Each answer says what was asked, so that nobody takes it for the answer to something else. It ends when nobody asks any
-more.
+Each answer repeats the request's action and path, so that it cannot be mistaken for the answer to another request. The
+child exits when its input ends, or after some seconds without a request.
 """
 
 from __future__ import annotations
@@ -18,11 +18,20 @@ from liveinstall._sidebyside.wheels.examine import examine, unpack
 from liveinstall._sidebyside.wheels.record import encode, parse
 from liveinstall.errors import LiveInstallError
 
-_IDLE = 10  # seconds
+_IDLE = 10  # seconds without a request, after which the child exits
 
 
 def answer_to(question: dict[str, Any]) -> dict[str, Any]:
-    """What to answer: {"answer": text}, or the parts of an error."""
+    """Answer one request; no exception is raised.
+
+    Args:
+        question: The request: {"do": "examine" or "unpack", "path": the wheel, absolute, "cache": the cache directory,
+            empty for none, "record": the encoded record for "unpack", else empty}.
+
+    Returns:
+        {"answer": the encoded record, or the directory of the unpacked wheel}, or the error: {"error": its type's
+        name, "what": ..., "todo": ..., "details": its attributes}.
+    """
     path, cache = question["path"], question["cache"]
     try:
         if question["do"] == "examine":
@@ -33,13 +42,13 @@ def answer_to(question: dict[str, Any]) -> dict[str, Any]:
     except LiveInstallError as error:
         details = {name: value for name, value in error.details.items() if isinstance(value, str)}
         return {"error": type(error).__name__, "what": error.what, "todo": error.todo, "details": details}
-    except Exception as error:  # noqa: BLE001  whoever asked must hear of it
-        what = f"{path} cannot be looked at: {type(error).__name__}: {error}."
+    except Exception as error:  # noqa: BLE001  the parent has to report it
+        what = f"{path} cannot be examined: {type(error).__name__}: {error}."
         return {"error": "OwnerError", "what": what, "todo": "", "details": {"place": path}}
 
 
 def main() -> None:
-    """Answer until the input ends, or nobody has asked for some seconds."""
+    """Answer requests until the input ends, or until some seconds have passed without a request."""
     busy = [time.monotonic(), False]
     threading.Thread(target=_watch, args=(busy,), daemon=True).start()
     sys.stdout.write(READY.decode())

@@ -1,4 +1,4 @@
-"""An open wheel and the files written beside it. Needs only the standard library; works in any process."""
+"""An open wheel, and the files cached for it. Uses only the standard library, so that any process can import it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,19 @@ READY = b"ready\n"  # the first output of the helper
 
 
 class WheelArchive:
-    """An open wheel: `files` are paths as in site-packages; content is checked against RECORD."""
+    """An open wheel, whose files are checked against RECORD when they are read.
+
+    The attribute `files` maps each path, relative to site-packages, with slashes, to the file's name in the wheel.
+
+    Args:
+        path: The wheel, absolute.
+        record: The record that the wheel must still match. Default: none.
+
+    Raises:
+        OwnerError: The wheel cannot be read, or has changed.
+    """
 
     def __init__(self, path: str, record: WheelRecord | None = None) -> None:
-        """Open it. `record`: the record that it must still match. Raises: OwnerError."""
         self.path = path
         self._open()
         if record is not None and record.stat != self.stat:
@@ -55,7 +64,7 @@ class WheelArchive:
         self._process = os.getpid()
 
     def _open_again(self) -> None:
-        """Open it in a forked child, which shares the position in the file with its parent and all other children."""
+        """Open the wheel again after a fork: the child would share the file position with its parent and siblings."""
         before = self.stat
         self._open()
         if self.stat != before:
@@ -63,7 +72,18 @@ class WheelArchive:
             raise changed(self.path)
 
     def read(self, path: str) -> bytes:
-        """Read a file by its path as in site-packages. Raises: FileNotFoundError, OwnerError."""
+        """Read a file.
+
+        Args:
+            path: Its path relative to site-packages, with slashes.
+
+        Returns:
+            Its content.
+
+        Raises:
+            FileNotFoundError: The wheel has no such file.
+            OwnerError: The file cannot be read, or its hash is not the one in RECORD.
+        """
         if self._process != os.getpid():
             self._open_again()
         name = self.files.get(path)
@@ -75,24 +95,41 @@ class WheelArchive:
             raise failed(self.path, f"cannot be read at {name}: {error}") from error
         algorithm, _, digest = self._hashes.get(name, "").partition("=")
         if algorithm in ("sha256", "sha384", "sha512"):
-            found = encoded(hashlib.new(algorithm, content).digest())
-            if found != digest.rstrip("="):
-                raise failed(self.path, f"is damaged: {name} is not what its RECORD says")
+            actual = encoded(hashlib.new(algorithm, content).digest())
+            if actual != digest.rstrip("="):
+                raise failed(self.path, f"is damaged: {name} does not match its hash in RECORD")
         return content
 
 
 def failed(path: str, what: str, todo: str = "") -> OwnerError:
-    """Return the error for a wheel."""
+    """Make the error for a wheel.
+
+    Args:
+        path: The wheel.
+        what: What failed, as the rest of a sentence that begins with the path; without a full stop.
+        todo: What the user can do about it, as a sentence; empty if nothing is known.
+
+    Returns:
+        The error.
+    """
     return OwnerError(f"{path} {what}.", todo=todo, place=path)
 
 
 def changed(path: str) -> OwnerError:
-    """Return the error for a wheel that has changed."""
-    return failed(path, "has changed since it was first used here", todo="Start Python anew.")
+    """Make the error for a wheel that has changed since it was examined."""
+    return failed(path, "has changed since this process first used it", todo="Restart Python.")
 
 
 def write(path: str, content: bytes) -> None:
-    """Write a temporary file and rename it, in a directory private to this user. Raises: OSError."""
+    """Write a file by way of a temporary file and a rename, in a directory that only this user can access.
+
+    Args:
+        path: The file, absolute; its directory is created if it does not exist.
+        content: Its content.
+
+    Raises:
+        OSError: The file cannot be written, or other users can access the directory.
+    """
     directory = os.path.dirname(path)
     make_private(directory)
     handle, draft = tempfile.mkstemp(dir=directory, prefix=".draft-")
@@ -107,6 +144,11 @@ def write(path: str, content: bytes) -> None:
 
 
 def keep_code(path: str, code: CodeType) -> None:
-    """Keep a module's code for the next process, which compiles it again if this fails."""
+    """Cache a module's code for later processes. A failure is ignored: they compile the module again.
+
+    Args:
+        path: The file in the cache.
+        code: The code.
+    """
     with suppress(OSError):
         write(path, MAGIC_NUMBER + marshal.dumps(code))

@@ -1,11 +1,12 @@
-"""Looking at a wheel for the first time, and unpacking it into the cache of wheels.
+"""Examining a wheel at its first use, and unpacking it into the wheel cache.
 
-It needs libraries that an active wheel may be another version of, so it runs in a process of its own (`wheelhelper`).
-Several may do it at once: each writes aside and renames, and finds that another was first.
+Both need libraries of which an active wheel may be another version, so they run in a process of their own (`helper`).
+Several processes may do this at the same time: each writes temporary files and renames them, and the first one wins.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -13,7 +14,6 @@ import sys
 import zipfile
 from contextlib import suppress
 from email.parser import HeaderParser
-from functools import cache as remembered
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -37,35 +37,46 @@ if TYPE_CHECKING:
 
     from liveinstall._staging.policy import Checked
 
-# Whoever says one of these words may look for its files on disk. Resources are served from the wheel.
-_ASKS_WHERE = re.compile(
+# A module that contains one of these names may need its files on disk. Resources are read from the wheel.
+_USES_LOCATION = re.compile(
     rb"\b(__file__|__path__|__cached__|getsourcefile|getfile|get_filename|pkg_resources|ctypes|cffi|origin|zipimport)\b"
 )
 _NO_DATA = (".py", ".pyi", "/py.typed")
 
 
 def examine(path: str, cache: str) -> WheelRecord:
-    """Check a wheel by the policy, for this interpreter, and find out how it can be imported; what is found is kept.
+    """Check a wheel against the policy and this interpreter, and determine how it can be imported.
 
-    Raises: OwnerError, WheelRefusedError.
+    Args:
+        path: The wheel, absolute.
+        cache: The cache directory, where the record and the metadata are stored; empty for none.
+
+    Returns:
+        The record.
+
+    Raises:
+        OwnerError: The wheel cannot be read, is damaged, is being written, or is not for this interpreter.
+        WheelRefusedError: The wheel violates a rule of safe unpacking.
     """
     stat = _stat(path)
     _check_tags(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            checked = check_wheel(archive, os.path.basename(path), size=os.path.getsize(path))
-            entry = entry_name(archive, checked)
-            digest = hashlib.sha256(archive.read(f"{checked.dist_info}/RECORD")).hexdigest()[:16]
+        with zipfile.ZipFile(path) as zip_file:
+            checked = check_wheel(zip_file, os.path.basename(path), size=os.path.getsize(path))
+            entry = entry_name(zip_file, checked)
+            digest = hashlib.sha256(zip_file.read(f"{checked.dist_info}/RECORD")).hexdigest()[:16]
     except UNREADABLE as error:
         raise failed(path, f"cannot be read: {error}") from error
-    opened = WheelArchive(path)
-    if opened.stat != stat:
-        raise failed(path, "is changing right now", todo="Try again.")
-    _check_python(path, opened.read(f"{checked.dist_info}/METADATA"))
-    inner = [name for name in opened.files if not name.startswith((checked.dist_info + "/", checked.data + "/"))]
-    index = index_of(inner)
-    spaces = any(entry.kind == "namespace" for entry in index.values())  # Python has resources of them from disk only
-    straight = not spaces and _is_straight(opened, inner)
+    archive = WheelArchive(path)
+    if archive.stat != stat:
+        raise failed(path, "was changed while it was examined", todo="Try again.")
+    _check_python(path, archive.read(f"{checked.dist_info}/METADATA"))
+    paths = [name for name in archive.files if not name.startswith((checked.dist_info + "/", checked.data + "/"))]
+    index = index_of(paths)
+    has_namespaces = any(
+        entry.kind == "namespace" for entry in index.values()
+    )  # Python reads their resources from disk only
+    straight = not has_namespaces and _works_in_wheel(archive, paths)
     record = WheelRecord(
         path,
         stat,
@@ -77,9 +88,9 @@ def examine(path: str, cache: str) -> WheelRecord:
         modules=[entry for entry in index.values() if straight or "." not in entry[0]],
     )
     if cache:
-        with suppress(OSError):  # a cache that cannot be written, or is not this user's alone, is none
+        with suppress(OSError):  # a cache that cannot be written or that others can write to is not used
             make_private(cache)
-            _keep_metadata(opened, checked, os.path.join(cache, record.key))
+            _cache_metadata(archive, checked, os.path.join(cache, record.key))
             write(record_path(path, cache), encode(record).encode())
     return record
 
@@ -95,43 +106,56 @@ def _check_tags(path: str) -> None:
     try:
         tags = parse_wheel_filename(os.path.basename(path))[3]
     except InvalidWheelFilename as error:
-        raise failed(path, "is not named as a wheel is") from error
+        raise failed(path, "does not have a valid wheel file name") from error
     if tags.isdisjoint(_own_tags()):
-        raise failed(path, "is not for this interpreter", todo="Take the wheel that is for it.")
+        raise failed(path, "is not for this interpreter", todo="Use a wheel that supports it.")
 
 
-@remembered
+@functools.cache
 def _own_tags() -> frozenset[Tag]:
     return frozenset(sys_tags())
 
 
 def _check_python(path: str, metadata: bytes) -> None:
-    needs = HeaderParser().parsestr(metadata.decode("utf-8", "replace")).get("Requires-Python", "")
-    with suppress(InvalidSpecifier):  # pip does not mind either
-        if not SpecifierSet(needs).contains("{}.{}.{}".format(*sys.version_info), prereleases=True):
-            raise failed(path, f"needs Python {needs}")
+    requires = HeaderParser().parsestr(metadata.decode("utf-8", "replace")).get("Requires-Python", "")
+    with suppress(InvalidSpecifier):  # as pip, which ignores an invalid specifier
+        if not SpecifierSet(requires).contains("{}.{}.{}".format(*sys.version_info), prereleases=True):
+            raise failed(path, f"requires Python {requires}")
 
 
-def _is_straight(opened: WheelArchive, inner: Iterable[str]) -> bool:
-    """Whether nothing in it can mind that it is in a wheel: no data, nothing native, nobody who asks where he lies."""
-    if not all(name.endswith(_NO_DATA) for name in inner):
+def _works_in_wheel(archive: WheelArchive, paths: Iterable[str]) -> bool:
+    """Whether a wheel works without unpacking: no data, no extension modules, no module that uses its location."""
+    if not all(name.endswith(_NO_DATA) for name in paths):
         return False
-    return not any(_ASKS_WHERE.search(opened.read(name)) for name in inner if name.endswith(".py"))
+    return not any(_USES_LOCATION.search(archive.read(name)) for name in paths if name.endswith(".py"))
 
 
-def _keep_metadata(opened: WheelArchive, checked: Checked, directory: str) -> None:
-    """Keep all metadata, RECORD as the last: where it is, all is."""
-    names = [name for name in opened.files if name.partition("/")[0] == checked.dist_info]
+def _cache_metadata(archive: WheelArchive, checked: Checked, directory: str) -> None:
+    """Cache all metadata, RECORD last: if it is in the cache, all metadata is."""
+    names = [name for name in archive.files if name.partition("/")[0] == checked.dist_info]
     for name in sorted(names, key=lambda name: name == f"{checked.dist_info}/RECORD"):
         path = os.path.join(directory, *name.split("/"))
         if not os.path.exists(path):
-            write(path, opened.read(name))
+            write(path, archive.read(name))
 
 
 def unpack(path: str, cache: str, record: WheelRecord) -> str:
-    """Unpack a wheel as the store does it, unless it is; its directory. Raises: OwnerError, WheelRefusedError."""
+    """Unpack a wheel into the cache as into a store, unless that has been done already.
+
+    Args:
+        path: The wheel, absolute.
+        cache: The cache directory; empty for none.
+        record: The record, which the wheel must still match.
+
+    Returns:
+        The directory of the unpacked wheel, absolute.
+
+    Raises:
+        OwnerError: The wheel has changed or cannot be unpacked, or there is no cache directory.
+        WheelRefusedError: The wheel violates a rule of safe unpacking.
+    """
     if not cache:
-        todo = f"{CACHE_VARIABLE} can name a directory that is yours, and that nobody else can write to."
+        todo = f"Set {CACHE_VARIABLE} to a directory of yours that nobody else can write to."
         raise failed(path, "must be unpacked to be imported, which needs a cache directory", todo=todo)
     if _stat(path) != record.stat:
         raise changed(path)

@@ -1,8 +1,8 @@
-"""A process beside this one that looks at wheels and unpacks them, so that this one loads nothing that they may be.
+"""A helper process that examines and unpacks wheels, so that this process does not load the libraries for that.
 
-liveinstall needs packaging, installer and filelock for that, and an active place may have another version of them. The
-helper starts when it is first needed, says that it is ready, answers one line of JSON with another, and ends with this
-process, or when nobody has asked for some seconds. Where there can be no other process, the work is done here.
+Those are packaging, installer and filelock, and an active location may have other versions of them. The helper is
+started at the first request. It writes READY, answers each line of JSON with another, and exits with this process or
+after some seconds without a request. Where no child process can be started, this process does the work itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import subprocess
     from typing import IO
 
-# Without site-packages, and with what is needed after the standard library: nothing there can hide a module of that.
+# Without site-packages. The needed directories follow the standard library, so they cannot shadow a module of it.
 _OPTIONS = ("-I", "-S", "-X", "utf8")
 _CODE = "import sys; sys.path += sys.argv[1:]; from liveinstall._sidebyside.wheels._helper_child import main; main()"
 _NEEDED = ("liveinstall", "_liveinstall_boot", "packaging", "installer", "filelock")
@@ -35,20 +35,31 @@ _READY_WITHIN, _ANSWER_WITHIN = 30.0, 600.0  # seconds
 _lock = Lock()
 _helper: subprocess.Popen[bytes] | None = None
 _stderr: IO[bytes] | None = None  # the helper's
-_alone = False  # whether what was started is no helper
+_unavailable = False  # whether there is no helper, because the program that was started is not one
 
 
 def ask(what: str, path: str, cache: str, record: str = "") -> str:
-    """Let the helper `examine` a wheel or `unpack` it: the record as text, or the directory.
+    """Have the helper examine or unpack a wheel.
 
-    Raises: OwnerError, WheelRefusedError.
+    Args:
+        what: "examine" or "unpack".
+        path: The wheel, absolute.
+        cache: The cache directory; empty for none.
+        record: For "unpack", the encoded record, which the wheel must still match.
+
+    Returns:
+        For "examine" the encoded record; for "unpack" the directory of the unpacked wheel, absolute.
+
+    Raises:
+        OwnerError: The wheel cannot be used or unpacked, or the helper does not answer.
+        WheelRefusedError: The wheel violates a rule of safe unpacking.
     """
     question = {"do": what, "path": path, "cache": cache, "record": record}
     with _lock:
         try:
             answer = _exchange(question)
-        except BaseException:  # an interrupt: the answer may still come, and nobody must take it for another's
-            _forget()
+        except BaseException:  # an interrupt: a late answer must not be read as the answer to the next request
+            _discard_helper()
             raise
     if answer is None:
         from liveinstall._sidebyside.wheels._helper_child import answer_to
@@ -61,51 +72,51 @@ def ask(what: str, path: str, cache: str, record: str = "") -> str:
 
 
 def _exchange(question: dict[str, Any]) -> dict[str, Any] | None:
-    """The helper's answer; None where there can be none. One that has just ended is started anew."""
-    why = ""
+    """The helper's answer; None if no helper can be started. A helper that has just exited is restarted once."""
+    reason = ""
     for _ in range(2):
-        helper = _started()
+        helper = _running_helper()
         if helper is None:
             return None
         assert helper.stdin is not None
         with suppress(OSError, ValueError):
-            left = memoryview(json.dumps(question).encode("ascii") + b"\n")
-            while left:
-                left = left[os.write(helper.stdin.fileno(), left) :]
-            line = _line(helper, _ANSWER_WITHIN)
+            unsent = memoryview(json.dumps(question).encode("ascii") + b"\n")
+            while unsent:
+                unsent = unsent[os.write(helper.stdin.fileno(), unsent) :]
+            line = _read_line(helper, _ANSWER_WITHIN)
             answer = dict(json.loads(line)) if line else {}
             if answer.get("asked") == [question["do"], question["path"]]:
                 return answer
-        why = _last_words() or why
-        _forget()
-    what = "cannot be looked at: the process that does it gave no answer"
-    raise failed(question["path"], f"{what} ({why})" if why else what)
+        reason = _last_stderr_line() or reason
+        _discard_helper()
+    what = "cannot be examined: the helper process gave no answer"
+    raise failed(question["path"], f"{what} ({reason})" if reason else what)
 
 
-def _started() -> subprocess.Popen[bytes] | None:
-    """The helper; None where none can be, or what was started does not say that it is one."""
-    global _helper, _stderr, _alone  # noqa: PLW0603  one for the process
+def _running_helper() -> subprocess.Popen[bytes] | None:
+    """The running helper, started if necessary; None if it cannot be started or is not a helper."""
+    global _helper, _stderr, _unavailable  # noqa: PLW0603  one helper for the process
     if _helper is not None:
         return _helper
-    if _alone or not _can_start():
+    if _unavailable or not _can_start():
         return None
     import subprocess
     import tempfile
 
     pipe = subprocess.PIPE
-    command = [executable(), *_OPTIONS, "-c", _CODE, *_paths()]
+    command = [executable(), *_OPTIONS, "-c", _CODE, *_library_paths()]
     try:
         _stderr = tempfile.TemporaryFile()
         _helper = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=_stderr, bufsize=0)
     except OSError:
         return None
-    atexit.unregister(_forget)
-    atexit.register(_forget)
-    line = _line(_helper, _READY_WITHIN)
-    if line in (READY, b""):  # one that has ended has left a reason
+    atexit.unregister(_discard_helper)
+    atexit.register(_discard_helper)
+    line = _read_line(_helper, _READY_WITHIN)
+    if line in (READY, b""):  # empty: it has exited, and its stderr has the reason
         return _helper
-    _forget()
-    _alone = True
+    _discard_helper()
+    _unavailable = True
     return None
 
 
@@ -114,31 +125,31 @@ def _can_start() -> bool:
         return False
     try:
         return bool(executable())
-    except errors.TargetError:  # a program that Python is part of: it would start once more
+    except errors.TargetError:  # an embedding program: it would start itself again
         return False
 
 
-def _line(helper: subprocess.Popen[bytes], seconds: float) -> bytes | None:
-    """What the helper says next, with the end of its line; empty when it has ended, None when that takes longer."""
+def _read_line(helper: subprocess.Popen[bytes], seconds: float) -> bytes | None:
+    """The helper's next line with its line break; empty if the helper has exited, None after a timeout."""
     assert helper.stdout is not None
-    if os.name == "nt":  # where nobody can wait for a pipe
+    if os.name == "nt":  # where select() does not accept pipes
         return helper.stdout.readline()
     from selectors import EVENT_READ, DefaultSelector
 
-    found, end = b"", time.monotonic() + seconds
+    line, deadline = b"", time.monotonic() + seconds
     with DefaultSelector() as selector:
         selector.register(helper.stdout, EVENT_READ)
-        while not found.endswith(b"\n"):
-            if not selector.select(max(0, end - time.monotonic())):
+        while not line.endswith(b"\n"):
+            if not selector.select(max(0, deadline - time.monotonic())):
                 return None
-            part = os.read(helper.stdout.fileno(), 1 << 16)
-            if not part:
+            chunk = os.read(helper.stdout.fileno(), 1 << 16)
+            if not chunk:
                 return b""
-            found += part
-    return found
+            line += chunk
+    return line
 
 
-def _last_words() -> str:
+def _last_stderr_line() -> str:
     """The last line that the helper wrote to stderr."""
     if _stderr is None:
         return ""
@@ -148,7 +159,7 @@ def _last_words() -> str:
     return ""
 
 
-def _forget() -> None:
+def _discard_helper() -> None:
     global _helper, _stderr
     helper, stderr, _helper, _stderr = _helper, _stderr, None, None
     with suppress(OSError):
@@ -163,10 +174,10 @@ def _forget() -> None:
 
 
 def _after_fork() -> None:
-    """The parent's helper is not this process's, and its lock may be held by a thread that is not here."""
+    """Reset the helper in a forked child: it is the parent's, and a thread of the parent may hold the lock."""
     global _helper, _stderr, _lock
     if _helper is not None:
-        _helper.returncode = 0  # nobody here waits for it
+        _helper.returncode = 0  # only the parent can wait for it
     _helper, _stderr, _lock = None, None, Lock()
 
 
@@ -174,11 +185,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _paths() -> list[str]:
-    """Where the helper finds what it needs: in the default environment, whatever is active here."""
-    found = []
+def _library_paths() -> list[str]:
+    """The directories of the libraries that the helper needs, in the default environment, whatever is active."""
+    directories = []
     for name in _NEEDED:
         spec = PathFinder.find_spec(name, [*search_path(), *default_places()])
         if spec is not None and spec.origin:
-            found.append(os.path.dirname(os.path.dirname(spec.origin)))
-    return list(dict.fromkeys(found))
+            directories.append(os.path.dirname(os.path.dirname(spec.origin)))
+    return list(dict.fromkeys(directories))

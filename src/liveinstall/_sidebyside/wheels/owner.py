@@ -49,25 +49,25 @@ class WheelOwner(VirtualOwner):
 
     def __init__(self, path: str, *, cache: str | None = None, unpack: bool | None = None) -> None:
         super().__init__(os.path.abspath(path))
-        wanted = default_cache() if cache is None else os.path.abspath(cache) if cache else ""
-        self.cache = wanted if wanted and can_be_private(wanted) else ""
+        directory = default_cache() if cache is None else os.path.abspath(cache) if cache else ""
+        self.cache = directory if directory and can_be_private(directory) else ""
         self._unpack = unpack
         self._archive: WheelArchive | None = None
         self._tree: DirectoryOwner | None = None
         self.record = self._read()
-        self.on_disk, self.virtual = not self.straight, self.straight  # an unpacked one is a directory like any other
+        self.on_disk, self.virtual = not self.straight, self.straight  # an unpacked wheel is an ordinary directory
 
     def _read(self) -> WheelRecord:
-        found = read_record(self.place, self.cache) if self._is_usable() else None
-        if found is None:
+        record = read_record(self.place, self.cache) if self._is_usable() else None
+        if record is None:
             from liveinstall._sidebyside.wheels.helper import ask
 
-            found = parse(ask("examine", self.place, self.cache), self.place)
-        assert found is not None
-        return found
+            record = parse(ask("examine", self.place, self.cache), self.place)
+        assert record is not None
+        return record
 
     def _is_usable(self) -> bool:
-        """Whether the cache is there and nobody else's: somebody may have cleaned it up and somebody else made it."""
+        """Whether the cache exists and is private to this user: another user may have created it again since."""
         return bool(self.cache) and is_private(self.cache)
 
     @property
@@ -89,7 +89,7 @@ class WheelOwner(VirtualOwner):
     def find_spec(self, name: str) -> ModuleSpec | None:
         """The spec of a module; the first call unpacks the wheel if that is necessary."""
         if name.partition(".")[0] not in self.record.names:
-            return None  # a wheel on sys.path is asked for everything
+            return None  # a wheel on sys.path is searched for every name
         return super().find_spec(name) if self.straight else self.tree().find_spec(name)
 
     def tree(self) -> DirectoryOwner:
@@ -109,12 +109,12 @@ class WheelOwner(VirtualOwner):
             from liveinstall._sidebyside.wheels.archive import failed
 
             what = f"was unpacked into {self._tree.place}, which is gone or no longer this user's alone"
-            raise failed(self.place, what, todo="Start Python anew.")
+            raise failed(self.place, what, todo="Restart Python.")
         return self._tree
 
     def paths(self) -> Iterable[str]:
         """The paths of all files, relative to site-packages, with slashes."""
-        return self._opened().files
+        return self._open_archive().files
 
     def index(self) -> Mapping[str, ModuleEntry]:
         """All modules."""
@@ -139,20 +139,34 @@ class WheelOwner(VirtualOwner):
             OwnerError: Its hash is not the one in RECORD.
         """
         if path.startswith(self.record.info + "/") and self._is_usable():
-            kept = os.path.join(self.cache, self.record.key)
+            cached = os.path.join(self.cache, self.record.key)
             try:
-                return read_private(os.path.join(kept, path))
+                return read_private(os.path.join(cached, path))
             except OSError:
-                if os.path.exists(os.path.join(kept, self.record.info, "RECORD")):  # written last
+                if os.path.exists(os.path.join(cached, self.record.info, "RECORD")):  # written last
                     raise
-        return self._opened().read(path)
+        return self._open_archive().read(path)
 
     def native(self, entry: ModuleEntry) -> str:
-        """The absolute path of an extension module in the unpacked wheel, next to the libraries that it needs."""
+        """The absolute path of an extension module in the unpacked wheel, next to the libraries that it needs.
+
+        Args:
+            entry: Its entry in the index.
+
+        Raises:
+            OwnerError: The wheel cannot be unpacked.
+        """
         return self.tree().native(entry)
 
     def locate(self, path: str) -> str:
-        """The path of a file in the unpacked wheel, or else as if the wheel were a directory."""
+        """The path of a file in the unpacked wheel; if it is not unpacked, as if the wheel were a directory.
+
+        Args:
+            path: Its path relative to site-packages, with slashes.
+
+        Raises:
+            OwnerError: The wheel cannot be unpacked.
+        """
         return super().locate(path) if self.straight else os.path.join(self.tree().place, *path.split("/"))
 
     def reader(self, name: str) -> TraversableResources | None:
@@ -160,22 +174,30 @@ class WheelOwner(VirtualOwner):
         return super().reader(name) if self.straight else self.tree().reader(name)
 
     def code(self, entry: ModuleEntry) -> CodeType:
-        """The code of a module, cached at the first import for this wheel's content, path and kind of interpreter."""
+        """The code of a module, cached at the first import for the wheel's content, the module and the interpreter.
+
+        Args:
+            entry: Its entry in the index.
+
+        Raises:
+            ImportError: There is no code for this interpreter.
+            SyntaxError: Its source cannot be compiled.
+        """
         if not self.straight:
             return self.tree().code(entry)
-        kept = os.path.join(self.cache, self.record.key, "code", f"{entry[0]}.{fingerprint()}") if self.cache else ""
-        code = _read_code(kept) if kept and self._is_usable() else None
+        cached = os.path.join(self.cache, self.record.key, "code", f"{entry[0]}.{fingerprint()}") if self.cache else ""
+        code = _read_code(cached) if cached and self._is_usable() else None
         if code is None:
             code = super().code(entry)
-            if kept and not sys.dont_write_bytecode:
+            if cached and not sys.dont_write_bytecode:
                 from liveinstall._sidebyside.wheels.archive import keep_code
 
-                keep_code(kept, code)
+                keep_code(cached, code)
         elif code.co_filename != self.locate(entry[2]):  # the same wheel at another path
             _fix_co_filename(code, self.locate(entry[2]))
         return code
 
-    def _opened(self) -> WheelArchive:
+    def _open_archive(self) -> WheelArchive:
         if self._archive is None:
             from liveinstall._sidebyside.wheels.archive import WheelArchive
 
@@ -187,7 +209,7 @@ class WheelOwner(VirtualOwner):
 
 
 def _is_own_directory(path: str) -> bool:
-    """Whether this user has made the directory, of all that lie in a cache that is this user's alone now."""
+    """Whether a directory of the cache belongs to this user: it may be older than the privacy of the cache."""
     try:
         about = os.lstat(path)
     except OSError:
@@ -202,7 +224,7 @@ def _read_code(path: str) -> CodeType | None:
 
     try:
         content = read_private(path)
-        is_ours = content[:4] == MAGIC_NUMBER
-        return marshal.loads(content[4:]) if is_ours else None  # noqa: S302  in a cache that is the user's own
+        is_current = content[:4] == MAGIC_NUMBER
+        return marshal.loads(content[4:]) if is_current else None  # noqa: S302  the cache is private to this user
     except (OSError, ValueError, EOFError, TypeError):
         return None

@@ -1,14 +1,14 @@
-"""What is known of a wheel that was looked at: a small text in the cache, and the names of all that lies there.
+"""The record of an examined wheel, a small text file in the cache, and the layout of the cache.
 
     <cache>/
       x-1.0-py3-none-any.whl-1a2b3c4d.cpython-311   the record of the wheel at one path, for one kind of interpreter
       x-1.0-<digest>/                               one content, by the sha256 of its RECORD
         x-1.0.dist-info/...                         its metadata
         code/<module>.cpython-311                   marshalled code, of a wheel that is imported straight
-        tree/<entry of a store>/                    the wheel, unpacked
+        tree/<entry of a store>/                    the unpacked wheel
 
-All of it can be removed at any time when nothing runs from it. A record holds for as long as size, times and inode of
-the wheel are what they were; it is written by one rename.
+All of it can be removed whenever no process runs from it. A record is valid as long as the wheel's size, times and
+inode are unchanged; it is written by one rename.
 """
 
 from __future__ import annotations
@@ -28,10 +28,17 @@ MAGIC, END = "liveinstall-wheel 1", "end"
 
 
 class WheelRecord:
-    """A wheel as it was when it was examined.
+    """The state of a wheel when it was examined.
 
-    `stat`: its size, times and inode; `key`: the directory of its content in the cache; `entry`: its name in a store;
-    `info`: its metadata directory; `names`: its top-level names; `modules`: these, and all others if it is `straight`.
+    Args:
+        path: Its absolute path.
+        stat: Its size, times and inode, as `stat_of()` returns them.
+        key: The name of the cache directory of its content.
+        entry: Its name in a store.
+        info: The name of its metadata directory.
+        names: Its top-level names.
+        straight: Whether it can be imported without unpacking.
+        modules: The entries of its top-level modules; of all modules if it is `straight`.
     """
 
     def __init__(
@@ -56,12 +63,12 @@ class WheelRecord:
         return hash((self.path, self.stat))
 
     def index(self) -> Mapping[str, ModuleEntry]:
-        """The modules by name."""
+        """Map the full name of each recorded module to its entry."""
         return {entry[0]: entry for entry in self.modules}
 
 
 def encode(record: WheelRecord) -> str:
-    """The text of a record."""
+    """Encode a record as text."""
     lines = [
         MAGIC,
         f"path {_escaped(record.path)}",
@@ -78,9 +85,17 @@ def encode(record: WheelRecord) -> str:
 
 
 def parse(text: str, path: str) -> WheelRecord | None:
-    """The record in a text, if it is whole and of the wheel at `path`; anything else is None: it is made anew."""
+    """Parse a record.
+
+    Args:
+        text: The text.
+        path: The wheel, absolute.
+
+    Returns:
+        The record; None unless it is complete and of the wheel at this path, which then has to be examined again.
+    """
     lines = text.split("\n")
-    if len(lines) < 10 or lines[0] != MAGIC or lines[-2:] != [END, ""]:  # noqa: PLR2004  its fixed lines
+    if len(lines) < 10 or lines[0] != MAGIC or lines[-2:] != [END, ""]:  # noqa: PLR2004  the fixed lines
         return None
     values = []
     for line, expected in zip(lines[1:8], ("path", "stat", "key", "entry", "info", "names", "straight"), strict=True):
@@ -88,8 +103,8 @@ def parse(text: str, path: str) -> WheelRecord | None:
         if word != expected or not space:
             return None
         values.append(value)
-    written, stat, key, entry, info, names, straight = values
-    if written != _escaped(path) or straight not in ("0", "1") or not all(map(_is_one_part, (key, entry, info))):
+    recorded_path, stat, key, entry, info, names, straight = values
+    if recorded_path != _escaped(path) or straight not in ("0", "1") or not all(map(_is_file_name, (key, entry, info))):
         return None
     modules = []
     for line in lines[8:-2]:
@@ -107,24 +122,44 @@ def _escaped(path: str) -> str:
     return path.encode("unicode_escape").decode("ascii")
 
 
-def _is_one_part(name: str) -> bool:
+def _is_file_name(name: str) -> bool:
     return bool(name) and "/" not in name and os.sep not in name and not name.startswith(".")
 
 
 def stat_of(path: str) -> str:
-    """What changes when a file changes. Raises: OSError."""
-    about = os.stat(path)
-    return f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
+    """The size, times and inode of a file as one string, by which a change of the file is detected.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    status = os.stat(path)
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def record_path(path: str, cache: str) -> str:
-    """Where the record of a wheel is. Two wheels may share it: each says whose it is."""
-    mark = crc32(path.encode("utf-8", "surrogateescape"))
-    return os.path.join(cache, f"{os.path.basename(path)}-{mark:08x}.{fingerprint()}")
+    """The path of a wheel's record. Two wheels may have the same one, so a record contains the wheel's path.
+
+    Args:
+        path: The wheel, absolute.
+        cache: The cache directory.
+    """
+    checksum = crc32(path.encode("utf-8", "surrogateescape"))
+    return os.path.join(cache, f"{os.path.basename(path)}-{checksum:08x}.{fingerprint()}")
 
 
 def read_record(path: str, cache: str) -> WheelRecord | None:
-    """What is known of a wheel; None if nothing is, or if it has changed or is gone."""
+    """Read the record of a wheel.
+
+    Args:
+        path: The wheel, absolute.
+        cache: The cache directory.
+
+    Returns:
+        The record; None if there is none, or if the wheel has changed or does not exist.
+    """
     try:
         text = read_private(record_path(path, cache)).decode("utf-8", "replace")
     except OSError:
@@ -137,15 +172,18 @@ def read_record(path: str, cache: str) -> WheelRecord | None:
 
 
 def can_be_private(cache: str) -> bool:
-    """Whether a cache is this user's alone, or is not there yet and can be made so: what is in it is run.
+    """Whether a cache is private to this user, or can be created so; code from it is executed.
 
-    That is no promise: somebody else may make it first. So whoever writes makes it and looks then, and whoever reads
-    looks again.
+    This does not guarantee anything: another user may create it first. Therefore each write creates it and then checks
+    it, and each read checks it again.
+
+    Args:
+        cache: The cache directory, absolute.
     """
     if os.path.lexists(cache):
         return is_private(cache)
-    above = os.path.dirname(cache)
-    while not os.path.lexists(above) and above != os.path.dirname(above):
-        above = os.path.dirname(above)
-    about = reached(above)
-    return about is not None and keeps_apart(about)
+    parent = os.path.dirname(cache)
+    while not os.path.lexists(parent) and parent != os.path.dirname(parent):
+        parent = os.path.dirname(parent)
+    status = reached(parent)
+    return status is not None and keeps_apart(status)
