@@ -410,7 +410,7 @@ def test_an_index_whose_entry_is_gone_is_not_used(world):
     assert done.stdout == "2\n" and "is not there" in done.stderr
     os.rename(aside, spare.path)
     code = f"import os; os.rename({spare.path!r}, {aside!r}); import alpha"
-    assert f"{spare.path}, which has it, is gone" in world.run(code, "gone").stderr
+    assert f"{spare.path}, which had it, no longer exists" in world.run(code, "gone").stderr
 
 
 def test_a_home_in_a_registry_is_the_one_of_who_starts(world, tmp_path):

@@ -255,11 +255,11 @@ def test_an_archive_that_cannot_be_used_says_why(tmp_path, place):
     words = line.split(b" ")
     cases = {
         b"": "cannot be used",
-        b"junk\n" + rest: "no code archive",
-        good[:-1]: "not whole",
-        good.replace(words[2], b"cpython-27", 1): "made by cpython-27",
-        good.replace(words[3], b"00000000", 1): "made by",
-        line.replace(words[4], b"x" * 20) + b"\n" + rest: "not whole",
+        b"junk\n" + rest: "not a code archive",
+        good[:-1]: "is incomplete",
+        good.replace(words[2], b"cpython-27", 1): "created by cpython-27",
+        good.replace(words[3], b"00000000", 1): "created by",
+        line.replace(words[4], b"x" * 20) + b"\n" + rest: "is incomplete",
     }
     for content, why in cases.items():
         path.write_bytes(content)
@@ -268,9 +268,9 @@ def test_an_archive_that_cannot_be_used_says_why(tmp_path, place):
     path.unlink()
     with pytest.raises(OwnerError, match="cannot be used"):
         ArchiveOwner(str(path))
-    with pytest.raises(OwnerError, match="cannot be made"):
+    with pytest.raises(OwnerError, match="cannot be created"):
         create(tmp_path / "y.archive", tmp_path / "nowhere")
-    with pytest.raises(OwnerError, match="cannot be made"):
+    with pytest.raises(OwnerError, match="cannot be created"):
         create(tmp_path / "no" / "y.archive", place)
     assert not list(tmp_path.glob(".draft*"))
 
@@ -324,7 +324,7 @@ def test_no_first_line_breaks_the_parser(line, size):
 @given(st.integers(1, 2**60), st.integers(1, 2**60))
 def test_a_first_line_reads_as_it_was_written(table, more):
     assert parse_head(head(table, table + more, more % 2**32), table + more) == (table, more % 2**32)
-    with pytest.raises(ValueError, match="not whole"):
+    with pytest.raises(ValueError, match="is incomplete"):
         parse_head(head(table, table + more, 1), table + more + 1)
 
 

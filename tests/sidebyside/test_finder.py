@@ -239,7 +239,7 @@ def test_a_place_that_is_gone_is_named(tmp_path, place):
     with active(DirectoryOwner(str(place))):
         place.rename(tmp_path / "elsewhere")
         importlib.invalidate_caches()
-        with pytest.raises(ModuleNotFoundError, match="own_pkg-1.5-py3, which has it, is gone"):
+        with pytest.raises(ModuleNotFoundError, match="own_pkg-1.5-py3, which had it, no longer exists"):
             importlib.import_module("ownpkg")
 
 

@@ -1,1 +1,1 @@
-"""The finder, and the owners of the places that it imports from."""
+"""The finder, and the importers (owners) of the locations that it imports from."""

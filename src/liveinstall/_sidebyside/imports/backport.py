@@ -1,8 +1,7 @@
-"""Metadata for `importlib_metadata`, the backport, and for copies of it: in its own classes instead of Python's.
+"""Metadata in the classes of `importlib_metadata`, the backport, or of a vendored copy, instead of Python's classes.
 
-Both libraries call the same finder, and each promises its users a Distribution of its own class
-(`isinstance`, `origin`, what
-a missing key does).
+Both libraries call the same finder, and each promises its users a Distribution of its own class, which matters for
+`isinstance`, for `origin` and for missing keys.
 """
 
 from __future__ import annotations
@@ -20,32 +19,39 @@ if TYPE_CHECKING:
 
 @cache
 def converter(library: str) -> Callable[[Distribution], Distribution]:
-    """Return a converter from Python's Distributions to those of the module `library`; no change if it has none."""
-    own, by_path = attribute(library, "Distribution"), attribute(library, "PathDistribution")
-    if not isinstance(own, type) or not isinstance(by_path, type):
-        return lambda found: found
+    """Return a converter from Python's distributions to those of another library.
 
-    class Converted(own):  # type: ignore[misc, valid-type]
-        """A distribution whose files only its owner can read."""
+    Args:
+        library: The name of the library's module.
 
-        def __init__(self, found: Distribution) -> None:
-            self._found = found
+    Returns:
+        The converter. It changes nothing if the module has no Distribution classes of its own.
+    """
+    own_class, path_class = attribute(library, "Distribution"), attribute(library, "PathDistribution")
+    if not isinstance(own_class, type) or not isinstance(path_class, type):
+        return lambda distribution: distribution
+
+    class Converted(own_class):  # type: ignore[misc, valid-type]
+        """A distribution whose files only its importer can read."""
+
+        def __init__(self, distribution: Distribution) -> None:
+            self._distribution = distribution
 
         @property
         def _normalized_name(self) -> Any:
-            return self._found._normalized_name  # type: ignore[attr-defined]  # noqa: SLF001
+            return self._distribution._normalized_name  # type: ignore[attr-defined]  # noqa: SLF001
 
         def read_text(self, filename: str) -> str | None:
-            return self._found.read_text(filename)
+            return self._distribution.read_text(filename)
 
         def locate_file(self, path: Any) -> Any:
-            return self._found.locate_file(path)
+            return self._distribution.locate_file(path)
 
-    def convert(found: Distribution) -> Any:
-        if isinstance(found, own):
-            return found
-        if type(found) is PathDistribution:
-            return by_path(found._path)  # noqa: SLF001  `at()` would return the same
-        return Converted(found)
+    def convert(distribution: Distribution) -> Any:
+        if isinstance(distribution, own_class):
+            return distribution
+        if type(distribution) is PathDistribution:
+            return path_class(distribution._path)  # noqa: SLF001  `at()` would return the same
+        return Converted(distribution)
 
     return convert

@@ -1,8 +1,8 @@
-"""The owner of a code archive: the compiled code of many directories in one file that is mapped into memory.
+"""The importer (owner) of a code archive: the compiled code of many directories in one memory-mapped file.
 
     liveinstall-archive 1 cpython-311 a70d0d0a <table> <size> <crc32>     one line
     code, code, ...                                                       marshalled
-    tables                                     marshalled: one for each top-level name, and one of these
+    tables                                     marshalled: one for each top-level name, then one of these tables
 
 Its tables replace the directory listings of Python's own finder, and code is read from memory instead of a .pyc file.
 It is never stale: a module is used only while its source has the recorded size and modification time, and in a
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, NoReturn
 
-    # kind, number of its place, path there; of a source its mtime (ns) and size, where its code is and how long
+    # kind, number of its directory, path in it; of a source: mtime (ns), size, offset and length of its code
     Row = tuple[str, int, str, int, int, int, int]
     Table = dict[str, Row]
 
 MAGIC = "liveinstall-archive 1"
-_LONGEST = 200  # bytes of the first line
+_LONGEST = 200  # maximum length of the first line, in bytes
 
 
 class ArchiveOwner:
@@ -59,7 +59,7 @@ class ArchiveOwner:
     def __init__(self, path: str) -> None:
         self.place = os.path.abspath(path)
         self._memory, table = self._map()
-        # `changeable`: the numbers of directories that may change, whose own times are then in `times`: path -> ns.
+        # The directories that may change: number -> {path of a directory in it: its modification time in ns}.
         self.directories: list[str] = table["directories"]
         self._changeable: dict[int, dict[str, int]] = table["changeable"]
         self._namespaces: dict[str, list[tuple[int, str]]] = table["namespaces"]
@@ -78,28 +78,28 @@ class ArchiveOwner:
             with open(self.place, "rb") as stream:
                 head = stream.readline(_LONGEST)
                 size = os.fstat(stream.fileno()).st_size
-                start, mark = parse_head(head, size)
+                start, checksum = parse_head(head, size)
                 memory = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-            return memory, _unpacked(memory[start:], mark)
+            return memory, _load_table(memory[start:], checksum)
         except (OSError, ValueError, EOFError, TypeError) as error:
             self._refuse(error)
 
     def _refuse(self, error: Exception) -> NoReturn:
         from liveinstall.errors import OwnerError
 
-        todo = "Make it anew: python -m liveinstall archive create."
+        todo = "Create it again: python -m liveinstall archive create."
         raise OwnerError(f"{self.place} cannot be used: {error}.", todo=todo, place=self.place) from error
 
     def _table(self, top: str) -> Table:
         """The modules of a top-level name, read on first use."""
-        found = self._read.get(top)
-        if found is None:
-            start, length, mark = self._tables.get(top, (0, 0, 0))
+        table = self._read.get(top)
+        if table is None:
+            start, length, checksum = self._tables.get(top, (0, 0, 0))
             try:
-                found = self._read[top] = _unpacked(self._memory[start : start + length], mark) if length else {}
+                table = self._read[top] = _load_table(self._memory[start : start + length], checksum) if length else {}
             except ValueError as error:
                 self._refuse(error)
-        return found
+        return table
 
     def names(self) -> Iterable[str]:
         """The top-level names."""
@@ -117,79 +117,93 @@ class ArchiveOwner:
         if row is None:
             return self._namespace(name) if name in self._namespaces else None
         kind, number, inner = row[:3]
-        place = self.directories[number]
-        path = f"{place}{os.sep}{inner}"
-        if number in self._changeable and not self._still_true(number, path):
-            return None if dot else self._look(name)
-        if place in sys.path:
-            if not dot and self._comes_late(name, place):
+        directory = self.directories[number]
+        path = f"{directory}{os.sep}{inner}"
+        if number in self._changeable and not self._is_unchanged(number, path):
+            return None if dot else self._search_directories(name)
+        if directory in sys.path:
+            if not dot and self._is_shadowed(name, directory):
                 return None
             if dot and name.rpartition(".")[0] in self._namespaces:
-                return None  # portions may come that go before this one
+                return None  # portions that are found later may precede this one
         if kind != "native" and not row[-1]:
-            return spec_on_disk((name, kind, inner), place)  # type: ignore[arg-type]
+            return spec_on_disk((name, kind, inner), directory)  # type: ignore[arg-type]
         search = [path.rpartition(os.sep)[0]] if inner.rpartition(os.sep)[2].startswith("__init__.") else None
         loader = ExtensionFileLoader(name, path) if kind == "native" else ArchivedLoader(name, path, row, self._memory)
         return located(name, path, loader, search, LoadingSpec)
 
     def _namespace(self, name: str) -> ModuleSpec | None:
         """The portions of a namespace package, without those on `sys.path`, which Python finds itself."""
-        found = [
+        portions = [
             self.directories[number] + os.sep + inner
             for number, inner in self._namespaces[name]
             if self.directories[number] not in sys.path
         ]
         spec = ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = found
-        return spec if found else None
+        spec.submodule_search_locations = portions
+        return spec if portions else None
 
-    def _look(self, name: str) -> ModuleSpec | None:
+    def _search_directories(self, name: str) -> ModuleSpec | None:
         """Search the directories that are not on `sys.path` for a top-level name, as without an archive."""
         specs = (owner.find_spec(name) for owner in self._metadata if owner.place not in sys.path)
         return next((spec for spec in specs if spec is not None), None)
 
-    def _still_true(self, number: int, path: str) -> bool:
+    def _is_unchanged(self, number: int, path: str) -> bool:
         """Whether no file was added to or removed from a module's directory; cached until `invalidate_caches()`."""
         directory = path.rpartition(os.sep)[0]
-        known = self._checked.get(directory)
-        if known is None:
+        unchanged = self._checked.get(directory)
+        if unchanged is None:
             try:
-                known = os.stat(directory).st_mtime_ns == self._changeable[number].get(directory)
+                unchanged = os.stat(directory).st_mtime_ns == self._changeable[number].get(directory)
             except OSError:
-                known = False
-            self._checked[directory] = known
-        return known
+                unchanged = False
+            self._checked[directory] = unchanged
+        return unchanged
 
     @staticmethod
-    def _comes_late(name: str, place: str) -> bool:
+    def _is_shadowed(name: str, directory: str) -> bool:
         """Whether an earlier entry of `sys.path` has a module of this name, such as the directory of the script."""
-        earlier = sys.path[: sys.path.index(place)]
-        found = PathFinder.find_spec(name, earlier) if earlier else None
-        return found is not None and found.loader is not None
+        earlier = sys.path[: sys.path.index(directory)]
+        spec = PathFinder.find_spec(name, earlier) if earlier else None
+        return spec is not None and spec.loader is not None
 
     def index(self) -> Mapping[str, ModuleEntry]:
-        """All modules; each path is one in one of `directories`."""
-        found = {name: ModuleEntry(name, row[0], row[2]) for name, row in self.rows().items()}  # type: ignore[arg-type]
-        spaces = {name: ModuleEntry(name, "namespace", where[0][1]) for name, where in self._namespaces.items()}
-        return {**spaces, **found}
+        """All modules: full name -> entry, with a path relative to one of `directories`."""
+        modules = {name: ModuleEntry(name, row[0], row[2]) for name, row in self.rows().items()}  # type: ignore[arg-type]
+        namespaces = {
+            name: ModuleEntry(name, "namespace", portions[0][1]) for name, portions in self._namespaces.items()
+        }
+        return {**namespaces, **modules}
 
     def rows(self) -> Table:
-        """The recorded facts about each module."""
+        """The recorded facts about each module: full name -> row."""
         return {name: row for top in self._tables for name, row in self._table(top).items()}
 
     def is_good(self, row: Row) -> bool:
-        """Whether the recorded facts about a module are still true."""
+        """Whether a module has not changed since the archive was created.
+
+        Args:
+            row: The recorded facts about the module.
+        """
         _, number, inner, time, size, _, length = row
         path = f"{self.directories[number]}{os.sep}{inner}"
         try:
-            about = os.stat(path)
+            status = os.stat(path)
         except OSError:
             return False
-        same = not length or (about.st_mtime_ns == time and about.st_size == size)
-        return same and (number not in self._changeable or self._still_true(number, path))
+        same = not length or (status.st_mtime_ns == time and status.st_size == size)
+        return same and (number not in self._changeable or self._is_unchanged(number, path))
 
     def code(self, entry: ModuleEntry) -> CodeType:
-        """The code of a module."""
+        """The code of a module.
+
+        Args:
+            entry: The module's entry in the index.
+
+        Raises:
+            ImportError: There is no such module, or it has no code.
+            SyntaxError: Its source cannot be compiled.
+        """
         spec = self.find_spec(entry[0])
         get = getattr(spec and spec.loader, "get_code", None)
         code: CodeType | None = get(entry[0]) if get else None
@@ -198,20 +212,32 @@ class ArchiveOwner:
         return code
 
     def data(self, path: str) -> bytes:
-        """A file of one of the directories, the first that has it."""
+        """The content of a file, from the first directory that has it.
+
+        Args:
+            path: Its path inside a directory, with slashes.
+
+        Raises:
+            FileNotFoundError: None of the directories has it.
+            OSError: It cannot be read.
+        """
         for owner in self._metadata:
             try:
                 return owner.data(path)
             except FileNotFoundError:
                 continue
-        raise FileNotFoundError(2, "in none of the directories", path)
+        raise FileNotFoundError(2, "not in any of the archived directories", path)
 
     def native(self, entry: ModuleEntry) -> str:
         """The absolute path of an extension module."""
         return self.directories[self._table(entry[0].partition(".")[0])[entry[0]][1]] + os.sep + entry[2]
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
-        """The metadata in the directories that are not on `sys.path`; Python finds the others itself."""
+        """The metadata in the directories that are not on `sys.path`; Python finds the others itself.
+
+        Args:
+            name: Only the distribution of this name, normalized or not. Default: all.
+        """
         for owner in self._metadata:
             if owner.place not in sys.path:
                 yield from owner.distributions(name)
@@ -230,7 +256,14 @@ class ArchiveOwner:
 
 
 class ArchivedLoader(SourceFileLoader):
-    """Loads a source file as Python does, but takes its code from an archive while the source is unchanged."""
+    """Loads a source file as Python does, but takes its code from an archive while the source is unchanged.
+
+    Args:
+        name: The full name of the module.
+        path: The source file, absolute.
+        row: The recorded facts about the module.
+        memory: The mapped archive.
+    """
 
     def __init__(self, name: str, path: str, row: Row, memory: memoryview) -> None:
         self.name = name
@@ -241,38 +274,37 @@ class ArchivedLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType | None:
         """The code of the module.
 
+        Args:
+            fullname: The full name of the module.
+
         Raises:
             ImportError: The source cannot be read.
             SyntaxError: The source cannot be compiled.
         """
         _, _, _, time, size, start, length = self._row
         try:
-            about = os.stat(self.path)
+            status = os.stat(self.path)
         except OSError as error:
-            raise ImportError(f"{fullname} is gone from {self.path}", name=fullname, path=self.path) from error
-        if about.st_mtime_ns == time and about.st_size == size:
+            raise ImportError(f"{fullname} cannot be read from {self.path}", name=fullname, path=self.path) from error
+        if status.st_mtime_ns == time and status.st_size == size:
             try:
                 return marshal.loads(self._memory[start : start + length])  # type: ignore[no-any-return]  # noqa: S302
             except (ValueError, EOFError, TypeError):
-                pass  # damaged
+                pass  # damaged: compile the source
         return super().get_code(fullname)
 
 
-def _unpacked(content: memoryview, mark: int) -> Any:
-    """The content of a table.
-
-    Raises:
-        ValueError: Its CRC-32 is not `mark`.
-    """
+def _load_table(content: memoryview, checksum: int) -> Any:
+    """Load a table; raise ValueError if its CRC-32 is wrong."""
     from zlib import crc32
 
-    if crc32(content) != mark:
+    if crc32(content) != checksum:
         raise ValueError("it is damaged")
-    return marshal.loads(content)  # noqa: S302  whoever may write it may write sources
+    return marshal.loads(content)  # noqa: S302  who can write it can write sources too
 
 
 def head(table: int, size: int, mark: int) -> bytes:
-    """The first line of an archive.
+    """Encode the first line of an archive.
 
     Args:
         table: The offset of the table, in bytes.
@@ -295,11 +327,13 @@ def parse_head(line: bytes, size: int) -> tuple[int, int]:
     Raises:
         ValueError: It is not the first line of an archive of this size for this Python.
     """
-    words = line.decode("ascii", "replace").rstrip("\n").split(" ")
-    if " ".join(words[:2]) != MAGIC or not line.endswith(b"\n") or len(words) != 7:  # noqa: PLR2004  its words
-        raise ValueError("it is no code archive of this version")
-    if words[2:4] != [fingerprint(), MAGIC_NUMBER.hex()]:
-        raise ValueError(f"it was made by {words[2]} ({words[3]}), this is {fingerprint()} ({MAGIC_NUMBER.hex()})")
-    if not all(word.isdigit() for word in words[4:]) or int(words[5]) != size or not 0 < int(words[4]) < size:
-        raise ValueError("it is not whole")
-    return int(words[4]), int(words[6])
+    fields = line.decode("ascii", "replace").rstrip("\n").split(" ")
+    if " ".join(fields[:2]) != MAGIC or not line.endswith(b"\n") or len(fields) != 7:  # noqa: PLR2004  fields
+        raise ValueError("it is not a code archive of this format version")
+    if fields[2:4] != [fingerprint(), MAGIC_NUMBER.hex()]:
+        raise ValueError(
+            f"it was created by {fields[2]} ({fields[3]}), but this is {fingerprint()} ({MAGIC_NUMBER.hex()})"
+        )
+    if not all(field.isdigit() for field in fields[4:]) or int(fields[5]) != size or not 0 < int(fields[4]) < size:
+        raise ValueError("it is incomplete")
+    return int(fields[4]), int(fields[6])

@@ -24,14 +24,19 @@ if TYPE_CHECKING:
     from liveinstall._sidebyside.imports.code_archive import Table
     from liveinstall._sidebyside.imports.owner import ModuleEntry
 
-_NOT_ARCHIVED = ("test", "idlelib", "lib2to3", "turtledemo")  # of the standard library: large, and hardly ever imported
+_NOT_ARCHIVED = (
+    "test",
+    "idlelib",
+    "lib2to3",
+    "turtledemo",
+)  # parts of the standard library: large, and rarely imported
 
 
 @dataclass(frozen=True)
 class Archived:
     """A new code archive.
 
-    Args:
+    Attributes:
         path: Its absolute path.
         modules: The number of modules with code in it.
         size: Its size in bytes.
@@ -61,22 +66,22 @@ def create(path: str | os.PathLike[str], *directories: str | os.PathLike[str], s
         OwnerError: A directory cannot be read, or the archive cannot be written.
     """
     path = os.path.abspath(path)
-    places = [os.path.abspath(directory) for directory in directories] + (_stdlib() if stdlib else [])
+    locations = [os.path.abspath(directory) for directory in directories] + (_stdlib() if stdlib else [])
     try:
-        with _aside(path) as draft:
-            return draft.fill(places)
+        with _Draft(path) as draft:
+            return draft.fill(locations)
     except OSError as error:
-        raise OwnerError(f"{path} cannot be made: {error}.", place=path) from error
+        raise OwnerError(f"{path} cannot be created: {error}. An existing archive is unchanged.", place=path) from error
 
 
 def _stdlib() -> list[str]:
     """The directories of the standard library, in the order of `sys.path`."""
-    home = os.path.normcase(sysconfig.get_path("stdlib"))
-    return [entry for entry in sys.path if os.path.normcase(entry) in (home, os.path.join(home, "lib-dynload"))]
+    stdlib = os.path.normcase(sysconfig.get_path("stdlib"))
+    return [entry for entry in sys.path if os.path.normcase(entry) in (stdlib, os.path.join(stdlib, "lib-dynload"))]
 
 
-class _aside:  # noqa: N801  used like a function
-    """A draft of the archive, renamed to its path when the block has succeeded, and else removed."""
+class _Draft:
+    """A draft of the archive, renamed to its path at the end of the block, or removed after an exception."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -99,19 +104,26 @@ class _aside:  # noqa: N801  used like a function
             with suppress(OSError):
                 os.unlink(self._draft)
 
-    def fill(self, places: list[str]) -> Archived:
-        """Write the code of all modules, then the tables, then the first line."""
+    def fill(self, directories: list[str]) -> Archived:
+        """Write the code of all modules, then the tables, then the first line.
+
+        Args:
+            directories: The directories, absolute, in the order of precedence.
+
+        Returns:
+            The archive.
+        """
         modules = 0
-        for number, place in enumerate(places):
-            if not os.path.exists(os.path.join(os.path.dirname(place), layout.MARK)):  # nothing changes in a store
+        for number, directory in enumerate(directories):
+            if not os.path.exists(os.path.join(os.path.dirname(directory), layout.MARK)):  # a store never changes
                 self._changeable[number] = {}
-            for entry in _of_place(place):
-                modules += self._add(number, place, entry)
+            for entry in _entries(directory):
+                modules += self._add(number, directory, entry)
         tables = {}
         for top, table in sorted(self._tables.items()):
             content = marshal.dumps(table)
             tables[top] = (*self._write(content), crc32(content))
-        about: dict[str, Any] = {"directories": places, "changeable": self._changeable}
+        about: dict[str, Any] = {"directories": directories, "changeable": self._changeable}
         about |= {"namespaces": self._namespaces, "tables": tables}
         content = marshal.dumps(about)
         start, length = self._write(content)
@@ -126,11 +138,11 @@ class _aside:  # noqa: N801  used like a function
         self._stream.write(content)
         return start, len(content)
 
-    def _add(self, number: int, place: str, entry: ModuleEntry) -> bool:
-        """Add one module, unless an earlier directory has it; whether code was written."""
+    def _add(self, number: int, directory: str, entry: ModuleEntry) -> bool:
+        """Add one module, unless an earlier directory has it; return whether code was written."""
         name, kind, inner = entry
         table = self._tables.setdefault(name.partition(".")[0], {})
-        path = os.path.join(place, inner)
+        path = os.path.join(directory, inner)
         if kind == "namespace":
             self._namespaces.setdefault(name, []).append((number, inner))
             return False
@@ -142,9 +154,9 @@ class _aside:  # noqa: N801  used like a function
         if code is None and kind != "native":
             self._left_out.append(name)
         if number in self._changeable:
-            directory = os.path.dirname(path)
-            _make_pycache(directory)
-            self._changeable[number][directory] = os.stat(directory).st_mtime_ns
+            parent = os.path.dirname(path)
+            _make_pycache(parent)
+            self._changeable[number][parent] = os.stat(parent).st_mtime_ns
         return code is not None
 
 
@@ -156,34 +168,35 @@ def _make_pycache(directory: str) -> None:
 
 
 def _compiled(path: str) -> tuple[CodeType | None, int, int]:
-    """The code of a source itself, for a .pyc is good to the second only; with the source's time and size before that.
+    """The code of a source file, and the file's modification time in ns and size; no code if it cannot be compiled.
 
-    No code for what is no source, a template, or of another version.
+    A .pyc file is not used, because its timestamp has a resolution of one second only.
     """
     if path.endswith(".pyc"):
         return None, 0, 0
     with open(path, "rb") as stream:
-        about = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
         content = stream.read()
     try:
-        return compile(content, path, "exec", dont_inherit=True), about.st_mtime_ns, about.st_size
+        return compile(content, path, "exec", dont_inherit=True), status.st_mtime_ns, status.st_size
     except (SyntaxError, ValueError, RecursionError):
         return None, 0, 0
 
 
-def _of_place(place: str) -> Iterator[ModuleEntry]:
-    skipped = _NOT_ARCHIVED if place in _stdlib() else ()
-    return (entry for entry in walk(place) if entry[0].partition(".")[0] not in skipped)
+def _entries(directory: str) -> Iterator[ModuleEntry]:
+    """The modules of a directory that are archived."""
+    skipped = _NOT_ARCHIVED if directory in _stdlib() else ()
+    return (entry for entry in walk(directory) if entry[0].partition(".")[0] not in skipped)
 
 
 @dataclass(frozen=True)
 class ArchiveCheck:
     """The state of a code archive.
 
-    Args:
+    Attributes:
         path: Its absolute path.
         modules: The number of modules with code in it.
-        stale: The modules that have changed since it was made; Python loads their sources instead.
+        stale: The modules that have changed since it was created; Python loads their sources instead.
     """
 
     path: str
@@ -215,7 +228,13 @@ def check(path: str | os.PathLike[str]) -> ArchiveCheck:
 
 
 def directories_of(places: Iterable[str]) -> list[str]:
-    """The directories of locations; a wheel is unpacked.
+    """List the directories of locations; wheels are unpacked.
+
+    Args:
+        places: The paths of directories and wheels, relative to the current directory.
+
+    Returns:
+        The directories, in the same order.
 
     Raises:
         OwnerError: A wheel cannot be used.

@@ -58,8 +58,8 @@ class DirectoryOwner:
 
     def names(self) -> Iterable[str]:
         """The top-level names, in order: modules, and each directory whose name can be imported."""
-        with os.scandir(self.place) as found:
-            names = {_import_name(item.name, is_directory=item.is_dir()) for item in found}
+        with os.scandir(self.place) as entries:
+            names = {_import_name(item.name, is_directory=item.is_dir()) for item in entries}
         return sorted(names - {""})
 
     def is_package(self, name: str) -> bool | None:
@@ -77,7 +77,7 @@ class DirectoryOwner:
         return None if entry is None else spec_on_disk(entry, self.place)
 
     def index(self) -> Index:
-        """All modules: the given index, or else one made by walking the directory."""
+        """All modules: full name -> entry, from the index, or by listing the whole directory if there is none."""
         if self._index is None:
             return {entry.name: entry for entry in walk(self.place)}
         if callable(self._index):
@@ -85,14 +85,29 @@ class DirectoryOwner:
         return self._index
 
     def code(self, entry: ModuleEntry) -> CodeType:
-        """The code of a module, from its .pyc file if that is valid."""
+        """The code of a module, from its .pyc file if that is valid.
+
+        Args:
+            entry: The module's entry in the index.
+
+        Raises:
+            ImportError: The module has no code, or its file cannot be read.
+            SyntaxError: Its source cannot be compiled.
+        """
         code = _loader(entry[0], os.path.join(self.place, entry[2])).get_code(entry[0])
         if code is None:
             raise ImportError(f"{entry[0]} has no code", name=entry[0])
         return code
 
     def data(self, path: str) -> bytes:
-        """A file's content."""
+        """The content of a file.
+
+        Args:
+            path: Its path inside the directory, with slashes.
+
+        Raises:
+            OSError: There is no such file, or it cannot be read.
+        """
         with open(os.path.join(self.place, path), "rb") as stream:
             return stream.read()
 
@@ -101,14 +116,18 @@ class DirectoryOwner:
         return os.path.join(self.place, entry[2])
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
-        """The metadata of the distributions in the directory, which is listed once."""
+        """The metadata of the distributions in the directory, which is listed once.
+
+        Args:
+            name: Only the distribution of this name, normalized or not. Default: all.
+        """
         if self._infos is None:
             try:
                 self._infos = [item for item in os.listdir(self.place) if item.endswith(_INFO)]
             except OSError:
                 self._infos = []
-        wanted = name and normalized(name)
-        infos = [info for info in self._infos if not wanted or normalized(info.partition("-")[0]) == wanted]
+        key = name and normalized(name)
+        infos = [info for info in self._infos if not key or normalized(info.partition("-")[0]) == key]
         if infos:
             from importlib.metadata import Distribution
 
@@ -126,7 +145,15 @@ class DirectoryOwner:
 
 
 def spec_on_disk(entry: ModuleEntry, place: str) -> ModuleSpec:
-    """The spec of an entry of the directory `place`, without access to the disk."""
+    """Make the spec of a module of a directory, without access to the disk.
+
+    Args:
+        entry: The module's entry in the index.
+        place: The directory, absolute.
+
+    Returns:
+        The spec.
+    """
     name, kind, path = entry
     path = os.path.join(place, path.replace("/", os.sep)) if os.sep != "/" else f"{place}/{path}"
     if kind == "namespace":
@@ -145,20 +172,31 @@ def _loader(name: str, path: str) -> SourceFileLoader | SourcelessFileLoader:
 def located(
     name: str, path: str, loader: object, search: list[str] | None, kind: type[ModuleSpec] = ModuleSpec
 ) -> ModuleSpec:
-    """A spec whose module gets `path` as its `__file__`, without the work of `spec_from_file_location`."""
+    """Make a spec whose module gets `path` as its `__file__`, faster than `spec_from_file_location()`.
+
+    Args:
+        name: The full name of the module.
+        path: The file, absolute.
+        loader: The module's loader.
+        search: The search path for submodules; None unless it is a package.
+        kind: The class of the spec.
+
+    Returns:
+        The spec.
+    """
     spec = kind(name, loader, origin=path)  # type: ignore[arg-type]
     spec.has_location = True
     spec.submodule_search_locations = search
     if path.endswith(".py") and sys.pycache_prefix is None:
         directory, _, file = path.rpartition(os.sep)
-        spec.cached = f"{directory}{_PYCACHE}{file[:-3]}{_PYC}"  # what `cache_from_source` says, ten times as fast
+        spec.cached = f"{directory}{_PYCACHE}{file[:-3]}{_PYC}"  # the same as `cache_from_source()`, ten times as fast
     return spec
 
 
-def _portion(name: str, found: ModuleSpec) -> ModuleSpec:
-    """A portion of a namespace package with a plain list as its path; Python would compute it again from sys.path."""
+def _portion(name: str, portion: ModuleSpec) -> ModuleSpec:
+    """The spec of a namespace portion with a plain list as its path; Python would compute that again from sys.path."""
     spec = ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = list(found.submodule_search_locations or ())
+    spec.submodule_search_locations = list(portion.submodule_search_locations or ())
     return spec
 
 
@@ -170,24 +208,34 @@ def _import_name(name: str, *, is_directory: bool) -> str:
 
 
 def walk(place: str) -> Iterator[ModuleEntry]:
-    """The entries of all modules below a directory, as Python would find them there."""
-    left = [("", "")]
-    while left:
-        prefix, inner = left.pop()
-        here = sorted(os.scandir(os.path.join(place, inner)), key=lambda item: item.name)
-        modules = list(_entries([item.name for item in here if not item.is_dir()], prefix, inner))
+    """List all modules below a directory, as Python would find them there.
+
+    Args:
+        place: The directory.
+
+    Returns:
+        Their entries, with paths relative to the directory.
+    """
+    remaining = [("", "")]
+    while remaining:
+        prefix, inner = remaining.pop()
+        items = sorted(os.scandir(os.path.join(place, inner)), key=lambda item: item.name)
+        modules = list(_entries([item.name for item in items if not item.is_dir()], prefix, inner))
         yield from modules
         names = {entry[0] for entry in modules}
-        for item in here:
+        for item in items:
             if item.is_dir() and _import_name(item.name, is_directory=True):
                 path = f"{inner}/{item.name}" if inner else item.name
-                entry = _of_directory(prefix + item.name, path, place)
-                if entry[1] != "namespace" or entry[0] not in names:  # a module goes before a namespace
+                entry = _entry_of_directory(prefix + item.name, path, place)
+                if (
+                    entry[1] != "namespace" or entry[0] not in names
+                ):  # a module takes precedence over a namespace package
                     yield entry
-                    left.append((f"{prefix}{item.name}.", path))
+                    remaining.append((f"{prefix}{item.name}.", path))
 
 
-def _of_directory(name: str, path: str, place: str) -> ModuleEntry:
+def _entry_of_directory(name: str, path: str, place: str) -> ModuleEntry:
+    """The entry of a directory: a package if it has an `__init__` file, else a namespace package."""
     for suffix in _SUFFIXES:
         init = f"{path}/__init__{suffix}"
         if os.path.isfile(os.path.join(place, init)):
@@ -196,7 +244,7 @@ def _of_directory(name: str, path: str, place: str) -> ModuleEntry:
 
 
 def _entries(files: list[str], prefix: str, inner: str) -> Iterator[ModuleEntry]:
-    """The modules among the files of one directory; of one name an extension module goes first, a .pyc last."""
+    """The modules among the files of one directory; for each name extension modules come first and .pyc files last."""
     seen = {"__init__"}
     for suffix in _SUFFIXES:
         for name in files:

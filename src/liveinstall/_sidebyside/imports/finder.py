@@ -1,4 +1,4 @@
-"""The finder of side-by-side packages: first on `sys.meta_path`, it delegates to the owners of each top-level name.
+"""The finder of side-by-side packages, first on `sys.meta_path`: it calls the owners (importers) of a top-level name.
 
 Names without an owner are left to Python's finders, unless this finder is `exclusive`. Namespace packages are merged
 over all owners and the default environment. This module runs when Python starts, so it imports only modules that Python
@@ -48,7 +48,7 @@ class Finder:
     ) -> None:
         self.owners = owners
         self.hidden = hidden
-        self._shut = EnvironmentIsolation(exclusive) if exclusive is not False else None
+        self._isolation = EnvironmentIsolation(exclusive) if exclusive is not False else None
         self._hook: PlacesHook | None = None
 
     def __repr__(self) -> str:
@@ -61,10 +61,10 @@ class Finder:
 
     def install(self) -> None:
         """Insert this finder at the front of `sys.meta_path`, once; loaded namespace packages are extended."""
-        self._leave()
+        self._detach()
         place_first(self)
-        if self._shut is not None:
-            self._shut.close()
+        if self._isolation is not None:
+            self._isolation.close()
         virtual = [owner for owner in self._all() if owner.virtual]
         if virtual and self._hook is None:
             from liveinstall._sidebyside.imports.path_hooks import PlacesHook
@@ -74,13 +74,13 @@ class Finder:
             self._hook.install()
         for name in self.owners:
             if name in sys.modules:
-                self._grow(name, sys.modules[name])
+                self._extend_namespace(name, sys.modules[name])
 
     def remove(self) -> None:
         """Remove this finder from `sys.meta_path`. Imported modules stay."""
-        self._leave()
-        if self._shut is not None:
-            self._shut.open()
+        self._detach()
+        if self._isolation is not None:
+            self._isolation.open()
         if self._hook is not None:
             self._hook.remove()
 
@@ -90,7 +90,7 @@ class Finder:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def _leave(self) -> None:
+    def _detach(self) -> None:
         remove_finder(self)
 
     def find_spec(
@@ -99,14 +99,23 @@ class Finder:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,  # noqa: ARG002  the import system's own signature
     ) -> ModuleSpec | None:
-        """How to load a module, or None where others are asked.
+        """Find a module, as `importlib.abc.MetaPathFinder` defines it.
 
-        Raises: ModuleNotFoundError for what is hidden, shut out, or gone from its place.
+        Args:
+            name: The full name of the module.
+            path: The `__path__` of its parent package; None for a top-level module.
+            target: Not used.
+
+        Returns:
+            Its spec; None if the other finders on `sys.meta_path` have to find it.
+
+        Raises:
+            ModuleNotFoundError: The module is hidden or excluded, or its location no longer exists.
         """
         top = name.partition(".")[0]
         owners = self.owners.get(top)
         if not owners:
-            return self._of_nobody(name) if top == name else None
+            return self._find_unowned(name) if top == name else None
         only = owners[0] if len(owners) == 1 else None
         if path is None:
             spec = only.find_spec(name) if only else None
@@ -118,15 +127,16 @@ class Finder:
             spec = only.find_spec(name)
             if spec is not None and spec.loader is not None and _is_below(name, spec, path):
                 return spec
-        return self._join(name, owners, path)
+        return self._merge(name, owners, path)
 
-    def _of_nobody(self, name: str) -> ModuleSpec | None:
+    def _find_unowned(self, name: str) -> ModuleSpec | None:
+        """The spec of a top-level name without an owner; None if the other finders have to find it."""
         if name in self.hidden:
-            why = "it belongs to a version of the default environment that another one replaces here"
-            raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
-        return None if self._shut is None else self._shut.find_spec(name)
+            reason = "it belongs to a version in the default environment that an active version replaces"
+            raise ModuleNotFoundError(f"No module named {name!r}: {reason}", name=name)
+        return None if self._isolation is None else self._isolation.find_spec(name)
 
-    def _join(self, name: str, owners: Sequence[Owner], path: Sequence[str] | None) -> ModuleSpec | None:
+    def _merge(self, name: str, owners: Sequence[Owner], path: Sequence[str] | None) -> ModuleSpec | None:
         """The spec of a name over all owners and the default environment: the first regular package or module wins."""
         chosen, portions = None, []
         for owner in owners:
@@ -137,12 +147,12 @@ class Finder:
                     chosen = spec
         if chosen is None:
             if not portions:
-                self._missing(name, owners)  # first: another version must not take its place
-            others = PathFinder.find_spec(name, path)
-            found = None if others is None else others.submodule_search_locations
-            if others is not None and (found is not None or not portions):
-                portions += [item for item in found or () if item not in portions]
-                chosen = others if others.loader is not None else None
+                self._check_locations(name, owners)  # first: another version must not be imported instead
+            default = PathFinder.find_spec(name, path)
+            search = None if default is None else default.submodule_search_locations
+            if default is not None and (search is not None or not portions):
+                portions += [item for item in search or () if item not in portions]
+                chosen = default if default.loader is not None else None
         if chosen is not None:
             if chosen.submodule_search_locations is not None and len(portions) > 1:
                 chosen.submodule_search_locations = portions
@@ -150,40 +160,50 @@ class Finder:
         if not portions:
             return None
         spec = ModuleSpec(name, None, is_package=True)
-        path_of_it = NamespaceLoader(name, portions, self._portions)  # joined anew when sys.path changes
-        spec.submodule_search_locations = path_of_it._path  # type: ignore[attr-defined]  # noqa: SLF001
+        loader = NamespaceLoader(name, portions, self._portions)  # its path is computed again when sys.path changes
+        spec.submodule_search_locations = loader._path  # type: ignore[attr-defined]  # noqa: SLF001
         return spec
 
     def _portions(self, name: str, path: Sequence[str]) -> ModuleSpec | None:
         """The spec of a namespace package with a plain list as its path, needed after its parent's path has changed."""
-        spec = self._join(name, self.owners[name.partition(".")[0]], path if "." in name else None)
+        spec = self._merge(name, self.owners[name.partition(".")[0]], path if "." in name else None)
         if spec is not None and spec.loader is None:
             spec.submodule_search_locations = list(spec.submodule_search_locations or ())
         return spec
 
     @staticmethod
-    def _missing(name: str, owners: Sequence[Owner]) -> None:
-        gone = [owner.place for owner in owners if os.path.isabs(owner.place) and not os.path.exists(owner.place)]
-        if gone:
-            raise ModuleNotFoundError(f"No module named {name!r}: {gone[0]}, which has it, is gone", name=name)
+    def _check_locations(name: str, owners: Sequence[Owner]) -> None:
+        """Raise ModuleNotFoundError if the location of an owner no longer exists."""
+        missing = [owner.place for owner in owners if os.path.isabs(owner.place) and not os.path.exists(owner.place)]
+        if missing:
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: {missing[0]}, which had it, no longer exists", name=name
+            )
 
-    def _grow(self, name: str, module: ModuleType) -> None:
-        inside = namespace_of(module)
-        if "__path__" in inside and inside.get("__file__") is None:
-            spec = self._join(name, self.owners[name], None)
+    def _extend_namespace(self, name: str, module: ModuleType) -> None:
+        """Add the portions of the owners to a namespace package that is already imported."""
+        attributes = namespace_of(module)
+        if "__path__" in attributes and attributes.get("__file__") is None:
+            spec = self._merge(name, self.owners[name], None)
             if spec is not None and spec.loader is None and spec.submodule_search_locations is not None:
                 module.__path__ = spec.submodule_search_locations
 
     def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterator[Distribution]:
-        """The metadata of all places, or of `context.name`. A path that is asked for explicitly is honoured.
+        """Find the metadata of distributions, as `importlib.metadata.DistributionFinder` defines it.
 
-        Whoever asks for a path gets what is there from Python; only places that are not on disk are answered here.
+        Args:
+            context: The search. With a `name`, only the distribution of this name. With a `path`, only the locations in
+                it that are not on disk, because Python's own finder returns the metadata of the others. Default: all
+                distributions of all owners.
+
+        Returns:
+            The distributions, in the classes of the calling library.
         """
-        asked = vars(context) if context is not None else {}
+        requested = vars(context) if context is not None else {}
         convert = _converter(context)
         for owner in self._all():
-            if "path" not in asked or (owner.place in asked["path"] and not os.path.exists(owner.place)):
-                yield from map(convert, owner.distributions(asked.get("name")))
+            if "path" not in requested or (owner.place in requested["path"] and not os.path.exists(owner.place)):
+                yield from map(convert, owner.distributions(requested.get("name")))
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """List the top-level modules without namespaces, for `pkgutil.iter_modules()`.
@@ -211,9 +231,9 @@ class Finder:
 
 
 def _converter(context: object) -> Callable[[Distribution], Distribution]:
-    """How to make of our metadata what the asking library takes for its own.
+    """The converter of metadata to the classes of the calling library, which is recognised by its Context class.
 
-    `importlib_metadata`, the backport, and copies of it that projects carry, ask with a Context of their own.
+    `importlib_metadata`, the backport, and vendored copies of it have Context classes of their own.
     """
     library = type(context).__module__
     if context is None or library.partition(".")[0] == "importlib":
@@ -223,8 +243,8 @@ def _converter(context: object) -> Callable[[Distribution], Distribution]:
     return converter(library)
 
 
-def _unchanged(found: Distribution) -> Distribution:
-    return found
+def _unchanged(distribution: Distribution) -> Distribution:
+    return distribution
 
 
 def _is_on_disk(owner: Owner, top: str) -> bool:
@@ -233,13 +253,13 @@ def _is_on_disk(owner: Owner, top: str) -> bool:
 
 
 def _is_below(name: str, spec: ModuleSpec, path: Sequence[str] | None) -> bool:
-    """Whether a module lies where its parent looks for it: a package may have been loaded from somewhere else.
+    """Whether a module is on the `__path__` of its parent package, which may have been imported from elsewhere.
 
-    A namespace that somebody else has made need not know of all its portions.
+    The path of a namespace package that another finder has created may lack some of its portions.
     """
     if path is None:
         return True
-    here = spec.submodule_search_locations
-    if (here[0] if here else spec.origin or "").rpartition(os.sep)[0] in path:
+    search = spec.submodule_search_locations
+    if (search[0] if search else spec.origin or "").rpartition(os.sep)[0] in path:
         return True
     return getattr(sys.modules.get(name.rpartition(".")[0]), "__file__", None) is None

@@ -22,22 +22,27 @@ _EDITABLE = "__editable__"  # in the names of the modules by which setuptools ad
 
 
 class EnvironmentIsolation:
-    """The default environment's places; `needed`: True, or the names that can still be imported from it."""
+    """The removal of the default environment from `sys.path`.
+
+    Args:
+        needed: The top-level names that can still be imported from it, in addition to those that liveinstall needs.
+            True and False: no other names.
+    """
 
     def __init__(self, needed: Collection[str] | bool) -> None:
         self._needed = _NEEDED if needed is True else frozenset(needed or ()) | _NEEDED
         self._places: list[str] | None = None
-        self._taken: list[str] = []
+        self._removed: list[str] = []
         self._finders: list[object] = []
 
     def close(self) -> None:
-        """Remove it and the finders of editable projects; can be repeated, since Python may add to `sys.path` later."""
+        """Remove it and the finders of editable projects; each call also removes what Python has added since."""
         if self._places is None:
             self._places = default_places()
         places = self._places
-        taken = [path for path in search_path() if path in places]
-        if taken:
-            self._taken += [path for path in taken if path not in self._taken]
+        removed = [path for path in search_path() if path in places]
+        if removed:
+            self._removed += [path for path in removed if path not in self._removed]
             sys.path[:] = [path for path in sys.path if path not in places]
         finders = [finder for finder in sys.meta_path if defined_in(finder).startswith(_EDITABLE)]
         if finders:
@@ -47,28 +52,38 @@ class EnvironmentIsolation:
 
     def open(self) -> None:
         """Restore the default environment."""
-        sys.path += [path for path in self._taken if path not in sys.path]
+        sys.path += [path for path in self._removed if path not in sys.path]
         for finder in self._finders:
             place_last(finder)
-        self._taken, self._finders = [], []
+        self._removed, self._finders = [], []
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """Find a permitted module in it. Raises: ModuleNotFoundError for other modules only it has, with the reason."""
+        """Find a top-level module that can still be imported from the default environment.
+
+        Args:
+            name: The name of the module.
+
+        Returns:
+            Its spec; None if the other finders on `sys.meta_path` have to find it.
+
+        Raises:
+            ModuleNotFoundError: Only the default environment has the module, and it cannot be imported from there.
+        """
         self.close()
         if name in self._needed:
-            return PathFinder.find_spec(name, self._taken)
+            return PathFinder.find_spec(name, self._removed)
         if name in sys.stdlib_module_names or name in ("sitecustomize", "usercustomize"):
             return None
-        if PathFinder.find_spec(name) is None and PathFinder.find_spec(name, self._taken) is not None:
-            if _is_for_site():
-                return PathFinder.find_spec(name, self._taken)
-            why = "only the default environment has it, and what is active here excludes that"
-            raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
+        if PathFinder.find_spec(name) is None and PathFinder.find_spec(name, self._removed) is not None:
+            if _is_from_pth_file():
+                return PathFinder.find_spec(name, self._removed)
+            reason = "only the default environment has it, which is excluded here"
+            raise ModuleNotFoundError(f"No module named {name!r}: {reason}", name=name)
         return None
 
 
-def _is_for_site() -> bool:
-    """Whether site.py imports for a line of a .pth file: a failure there prints a traceback at every start."""
+def _is_from_pth_file() -> bool:
+    """Whether the import comes from a .pth file: there a failure would print a traceback at every start of Python."""
     frame = sys._getframe(2)  # noqa: SLF001
     while frame is not None:
         if frame.f_globals.get("__name__") == "site":
@@ -78,21 +93,22 @@ def _is_for_site() -> bool:
 
 
 def default_places() -> list[str]:
-    """Return the site-packages of this interpreter and the paths named by .pth files there."""
+    """List the site-packages directories of this interpreter and the paths that their .pth files add."""
     site = sys.modules.get("site")
     if site is None:
         return []  # -S
-    # While site.py reads the .pth files of a virtual environment it does not yet count that among its prefixes.
-    found = [*site.getsitepackages([sys.prefix, sys.exec_prefix]), *site.getsitepackages()]
+    # While site.py reads the .pth files of a virtual environment, its list of prefixes does not have that one yet.
+    places = [*site.getsitepackages([sys.prefix, sys.exec_prefix]), *site.getsitepackages()]
     if site.ENABLE_USER_SITE is not False:
-        found.append(site.getusersitepackages())
-    for directory in list(found):
-        found += _path_lines(directory)
-    return found
+        places.append(site.getusersitepackages())
+    for directory in list(places):
+        places += _path_lines(directory)
+    return places
 
 
 def _path_lines(directory: str) -> list[str]:
-    found = []
+    """The paths that the .pth files of a directory add to `sys.path`."""
+    paths = []
     try:
         names = [name for name in os.listdir(directory) if name.endswith(".pth")]
     except OSError:
@@ -103,6 +119,6 @@ def _path_lines(directory: str) -> list[str]:
                 lines = [line.rstrip() for line in stream]
         except OSError:
             continue
-        words = [line for line in lines if line and not line.startswith(("#", "import ", "import\t"))]
-        found += [os.path.abspath(os.path.join(directory, line)) for line in words]  # as site.py does it
-    return found
+        entries = [line for line in lines if line and not line.startswith(("#", "import ", "import\t"))]
+        paths += [os.path.abspath(os.path.join(directory, line)) for line in entries]  # as site.py does it
+    return paths

@@ -1,6 +1,6 @@
-"""The protocol of owners: importers that manage one location each (modelled on Gordon McMillan's `iu`).
+"""The protocol of owners: importers of one location each (modelled on Gordon McMillan's `iu`).
 
-A location ("place") is a directory, a wheel file, a code archive, or any source that a third party defines. The finder
+A location (`place`) is a directory, a wheel file, a code archive, or any source that a third party defines. The finder
 calls the owners of a top-level name in order; each returns a spec or None. This module runs when Python starts, so it
 imports nothing.
 """
@@ -27,7 +27,7 @@ class ModuleEntry(tuple[str, str, str]):
     """One module of a location.
 
     It is a tuple, so that an index can be read with `marshal`: a plain tuple of the same three values is accepted
-    wherever an Entry is.
+    wherever an entry is.
 
     Args:
         name: The full name of the module.
@@ -173,7 +173,12 @@ def by_name(owners: Iterable[Owner]) -> dict[str, list[Owner]]:
 
 
 def normalized(name: str) -> str:
-    """A distribution's name as in `.dist-info` directories: lower case, one `_` for a run of `-`, `_` and `.`."""
+    """Normalize a name as in `.dist-info` directories: lower case, and one `_` for each run of `-`, `_` and `.`.
+
+    Args:
+        name: The name of the distribution; see
+            https://packaging.python.org/en/latest/specifications/name-normalization/.
+    """
     joined = name.lower().replace("-", "_").replace(".", "_")
     while "__" in joined:
         joined = joined.replace("__", "_")

@@ -1,7 +1,7 @@
 """The import manager: the owner of a location, the active finders, and owners that third parties register.
 
-Modelled on `iu`: a manager has directors, which are on `sys.meta_path`; a director has owners, each of which manages
-one location. Here the director is the Finder; other finders on `sys.meta_path` work by Python's rules.
+Modelled on `iu`: a manager has directors, which are on `sys.meta_path`; a director has owners, each of which imports
+from one location. Here the director is the Finder; other finders on `sys.meta_path` work by Python's rules.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from liveinstall._sidebyside.imports.owner import Owner
 
-GROUP = "liveinstall.owners"  # entry points: functions that make an owner of a place, or None if it is not theirs
+GROUP = "liveinstall.owners"  # entry points: functions from a location to its owner, or to None
 
 
 def open_place(place: str | os.PathLike[str]) -> Owner:
@@ -74,8 +74,8 @@ def _registered(place: str) -> Owner:
             ) from error
         if owner is not None:
             return owner
-    todo = f"It is no directory, wheel or code archive, and no entry point of {GROUP} knows it."
-    raise OwnerError(f"nobody can import from {place}.", todo=todo, place=place)
+    todo = f"It is not a directory, wheel or code archive, and no entry point of the group {GROUP} accepts it."
+    raise OwnerError(f"cannot import from {place}.", todo=todo, place=place)
 
 
 def activate(*places: str | os.PathLike[str] | Owner, exclusive: bool = False) -> Finder:
@@ -110,14 +110,14 @@ def active() -> tuple[Finder, ...]:
 
 
 def _check_not_loaded(owners: Mapping[str, Sequence[Owner]]) -> None:
-    for name, having in owners.items():
+    for name, importers in owners.items():
         if name not in sys.modules:
             continue
         if _file_of(name) is not None:
-            _check_origin(name, having)
+            _check_origin(name, importers)
             continue
         for inner in [inner for inner in module_names() if inner.startswith(name + ".")]:  # a namespace can be extended
-            _check_origin(inner, having)
+            _check_origin(inner, importers)
 
 
 def _file_of(name: str) -> str | None:
@@ -125,7 +125,7 @@ def _file_of(name: str) -> str | None:
     return file if isinstance(file, str) else None
 
 
-def _check_origin(name: str, having: Sequence[Owner]) -> None:
+def _check_origin(name: str, owners: Sequence[Owner]) -> None:
     """Check that a module was not imported from elsewhere.
 
     Raises:
@@ -134,13 +134,13 @@ def _check_origin(name: str, having: Sequence[Owner]) -> None:
     loaded = _file_of(name)
     if loaded is None:
         return
-    for owner in having:
+    for owner in owners:
         spec = owner.find_spec(name)
         if spec is not None and spec.loader is not None:
             if spec.origin == loaded:
                 return
-            todo = "Activate it before the first import, or start Python anew."
-            what = f"{name} cannot come from {owner.place}: it was imported from {loaded}."
+            todo = "Activate it before the first import, or restart Python."
+            what = f"{name} cannot be imported from {owner.place}: it was already imported from {loaded}."
             raise OwnerError(what, todo=todo, place=owner.place)
 
 
@@ -157,19 +157,19 @@ def enable_wheels() -> None:
     """
     if _wheels not in sys.path_hooks:
         sys.path_hooks.insert(0, _wheels)
-        _forget_wheels()
+        _clear_importer_cache()
     spawned.wheels = True
     spawned.pass_on()
 
 
 def disable_wheels() -> None:
-    """Leave wheels on `sys.path` to Python again. Imported modules stay."""
+    """Have Python treat wheels on `sys.path` as zip files again. Imported modules stay."""
     spawned.wheels = False
     if _wheels in sys.path_hooks:
         sys.path_hooks.remove(_wheels)
-        _forget_wheels()
+        _clear_importer_cache()
 
 
-def _forget_wheels() -> None:
+def _clear_importer_cache() -> None:
     for path in [path for path in sys.path_importer_cache if ".whl" in path]:
         del sys.path_importer_cache[path]

@@ -1,4 +1,4 @@
-"""An owner of files that need not be on disk: made from a list of paths and a function that reads them.
+"""The base class of owners whose files are not on disk: it needs a list of paths and a method that reads a file.
 
 Subclass `VirtualOwner` and implement `paths()` and `data()`. Everything else is derived from them: packages, modules,
 namespaces, metadata, entry points, resources, and sources for tracebacks and `inspect`. Override `code()` if modules
@@ -49,7 +49,7 @@ class VirtualOwner:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"
 
-    # --- what a subclass gives --------------------------------------------------------------------------------------
+    # --- to be implemented --------------------------------------------------------------------------------------
 
     def paths(self) -> Iterable[str]:
         """The paths of all files, with slashes, laid out as in site-packages. A subclass has to implement it."""
@@ -66,7 +66,7 @@ class VirtualOwner:
         """
         raise NotImplementedError
 
-    # --- what follows from it ---------------------------------------------------------------------------------------
+    # --- derived from it ---------------------------------------------------------------------------------------
 
     def source(self, entry: ModuleEntry) -> str | None:
         """The source of a module, for `inspect` and tracebacks; None if it is not available.
@@ -87,7 +87,7 @@ class VirtualOwner:
             SyntaxError: Its source cannot be compiled.
         """
         if entry[2].endswith(".pyc"):
-            return _without_source(entry[0], self.data(entry[2]))
+            return _unmarshal_pyc(entry[0], self.data(entry[2]))
         return compile(self.data(entry[2]), self.locate(entry[2]), "exec", dont_inherit=True)
 
     def native(self, entry: ModuleEntry) -> str:
@@ -102,7 +102,11 @@ class VirtualOwner:
         raise ImportError(f"{entry[0]} is an extension module, which {self!r} cannot load", name=entry[0])
 
     def locate(self, path: str) -> str:
-        """The name of a file of this location outside of it, for `__file__`."""
+        """The path of a file for `__file__`: the location, a slash, and the path inside the location.
+
+        Args:
+            path: The path inside the location, with slashes.
+        """
         return f"{self.place}{os.sep}{path.replace('/', os.sep)}"
 
     def index(self) -> Mapping[str, ModuleEntry]:
@@ -128,7 +132,17 @@ class VirtualOwner:
         return None if entry is None else self.spec_of(entry)
 
     def spec_of(self, entry: ModuleEntry) -> ModuleSpec:
-        """The spec of an entry of the index."""
+        """Make the spec of a module.
+
+        Args:
+            entry: The module's entry in the index.
+
+        Returns:
+            The spec.
+
+        Raises:
+            ImportError: It is an extension module, and this owner cannot load those.
+        """
         name, kind, inner = entry
         if kind == "namespace":
             spec = ModuleSpec(name, None, is_package=True)
@@ -142,10 +156,14 @@ class VirtualOwner:
         return located(name, self.locate(inner), VirtualLoader(self, entry), search)
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
-        """The metadata of all `.dist-info` directories, or of the one of `name`."""
-        wanted = name and normalized(name)
+        """The metadata of the distributions in this location.
+
+        Args:
+            name: Only the distribution of this name, normalized or not. Default: all.
+        """
+        key = name and normalized(name)
         for info in self.infos():
-            if not wanted or normalized(info.partition("-")[0]) == wanted:
+            if not key or normalized(info.partition("-")[0]) == key:
                 from liveinstall._sidebyside.imports.virtual_data import VirtualDistribution
 
                 yield VirtualDistribution(self, info)
@@ -166,12 +184,12 @@ class VirtualOwner:
     def listing(self) -> dict[str, list[str]]:
         """The names in each directory: path -> names; the path of the top directory is ''."""
         if self._listed is None:
-            found: dict[str, set[str]] = {"": set()}
+            directories: dict[str, set[str]] = {"": set()}
             for path in self.paths():
                 while path:
                     path, _, name = path.rpartition("/")
-                    found.setdefault(path, set()).add(name)
-            self._listed = {path: sorted(names) for path, names in found.items()}
+                    directories.setdefault(path, set()).add(name)
+            self._listed = {path: sorted(names) for path, names in directories.items()}
         return self._listed
 
     def invalidate_caches(self) -> None:
@@ -180,7 +198,12 @@ class VirtualOwner:
 
 
 class VirtualLoader:
-    """Loads one module of an owner; supports `runpy`, `inspect`, `linecache`, `pkgutil` and `importlib.resources`."""
+    """Loads one module; supports `runpy`, `inspect`, `linecache`, `pkgutil` and `importlib.resources`.
+
+    Args:
+        owner: The owner of the module's location.
+        entry: The module's entry in the index.
+    """
 
     def __init__(self, owner: VirtualOwner, entry: ModuleEntry) -> None:
         self.owner = owner
@@ -198,51 +221,68 @@ class VirtualLoader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module's code."""
-        exec(self.owner.code(self.entry), module.__dict__)  # noqa: S102  that is what a loader does
+        exec(self.owner.code(self.entry), module.__dict__)  # noqa: S102  the task of a loader
 
     def get_code(self, name: str) -> CodeType:
-        """Its code."""
-        return self.owner.code(self._mine(name))
+        """The code of the module."""
+        return self.owner.code(self._entry_for(name))
 
     def get_source(self, name: str) -> str | None:
-        """Its source.
+        """The source of the module; None if it is not available.
 
         Raises:
             ImportError: The source cannot be read.
         """
         try:
-            return self.owner.source(self._mine(name))
+            return self.owner.source(self._entry_for(name))
         except OSError as error:
             raise ImportError(f"the source of {name} cannot be read", name=name) from error
 
     def get_filename(self, name: str) -> str:
-        """Its `__file__`."""
-        return self.owner.locate(self._mine(name)[2])
+        """The `__file__` of the module."""
+        return self.owner.locate(self._entry_for(name)[2])
 
     def is_package(self, name: str) -> bool:
-        """Whether it is a package."""
-        return self._mine(name)[2].rpartition("/")[2].startswith("__init__.")
+        """Whether the module is a package."""
+        return self._entry_for(name)[2].rpartition("/")[2].startswith("__init__.")
 
     def get_data(self, path: str) -> bytes:
-        """The content of a file, by a path derived from `__file__`."""
+        """The content of a file.
+
+        Args:
+            path: Its path as derived from `__file__`: the location, a slash, and the path inside the location.
+
+        Raises:
+            FileNotFoundError: The path is not inside the location, or there is no such file.
+            OSError: The file cannot be read.
+        """
         start = self.owner.place + os.sep
         if not path.startswith(start):
-            raise FileNotFoundError(2, "not in this place", path)
+            raise FileNotFoundError(2, "not inside this location", path)
         return self.owner.data(os.path.normpath(path[len(start) :]).replace(os.sep, "/"))
 
     def get_resource_reader(self, name: str) -> TraversableResources | None:
-        """Its resources, if it is a package."""
+        """The resources of the module; None unless it is a package."""
         return self.owner.reader(name)
 
-    def _mine(self, name: str) -> ModuleEntry:
+    def _entry_for(self, name: str) -> ModuleEntry:
         if name not in (self.name, "__main__"):
             raise ImportError(f"this loader is for {self.name}, not for {name}", name=name)
         return self.entry
 
 
 def index_of(paths: Iterable[str]) -> dict[str, ModuleEntry]:
-    """The modules among paths; packages precede modules, extension modules precede sources, and .pyc files are last."""
-    found: dict[str, tuple[int, ModuleEntry]] = {}
+    """Find the modules among the paths of files.
+
+    Packages take precedence over modules, extension modules over sources, and .pyc files are last, as in Python.
+
+    Args:
+        paths: The paths, relative to site-packages, with slashes.
+
+    Returns:
+        Full name -> entry.
+    """
+    candidates: dict[str, tuple[int, ModuleEntry]] = {}
     directories: dict[str, str] = {}
     for path in paths:
         suffix = next((suffix for suffix in _SUFFIXES if path.endswith(suffix)), "")
@@ -257,25 +297,26 @@ def index_of(paths: Iterable[str]) -> dict[str, ModuleEntry]:
         name = ".".join(parts[:-1] if is_package else parts)
         kind = "native" if suffix in _EXTENSIONS else "package" if is_package else "module"
         rank = _SUFFIXES.index(suffix) + (0 if is_package else len(_SUFFIXES))
-        if name not in found or rank < found[name][0]:
-            found[name] = rank, ModuleEntry(name, kind, path)  # type: ignore[arg-type]
-    entries = {name: entry for name, (_, entry) in found.items()}
+        if name not in candidates or rank < candidates[name][0]:
+            candidates[name] = rank, ModuleEntry(name, kind, path)  # type: ignore[arg-type]
+    entries = {name: entry for name, (_, entry) in candidates.items()}
     for name, path in directories.items():
         if name not in entries:
             entries[name] = ModuleEntry(name, "namespace", path)
     return entries
 
 
-def _without_source(name: str, content: bytes) -> CodeType:
+def _unmarshal_pyc(name: str, content: bytes) -> CodeType:
+    """The code in the content of a .pyc file."""
     import marshal
     from _frozen_importlib_external import MAGIC_NUMBER
 
     if content[:4] != MAGIC_NUMBER:
-        raise ImportError(f"{name} was compiled by another Python", name=name)
+        raise ImportError(f"{name} was compiled by another version of Python", name=name)
     return marshal.loads(content[16:])  # type: ignore[no-any-return]  # noqa: S302  the location is trusted to run code
 
 
 def fingerprint() -> str:
-    """A key for compiled code, which differs between interpreters: the tag in the names of .pyc files, and `-O`."""
+    """The key of compiled code, which differs between interpreters: the tag in the names of .pyc files, and `-O`."""
     level = sys.flags.optimize
     return f"{sys.implementation.cache_tag}{f'.opt-{level}' if level else ''}"

@@ -1,4 +1,4 @@
-"""Metadata and resources of an owner of files that need not lie on disk."""
+"""The metadata and resources of owners whose files are not on disk."""
 
 from __future__ import annotations
 
@@ -15,20 +15,33 @@ if TYPE_CHECKING:
 
 
 class Files(Protocol):
-    """What is needed of an owner."""
+    """The methods of an owner that metadata and resources need."""
 
     def data(self, path: str) -> bytes:
-        """A file's content."""
+        """The content of a file.
+
+        Args:
+            path: Its path inside the location, with slashes.
+        """
 
     def listing(self) -> Mapping[str, Sequence[str]]:
-        """What is in each directory."""
+        """The names in each directory: path -> names; the path of the top directory is ''."""
 
     def locate(self, path: str) -> str:
-        """What a file is called outside."""
+        """The path of a file for `__file__`.
+
+        Args:
+            path: Its path inside the location, with slashes.
+        """
 
 
 class VirtualDistribution(Distribution):
-    """A distribution by its metadata directory `info` in a place."""
+    """The metadata of a distribution.
+
+    Args:
+        owner: The owner of its location.
+        info: The name of its `.dist-info` directory.
+    """
 
     def __init__(self, owner: Files, info: str) -> None:
         self._owner = owner
@@ -36,23 +49,36 @@ class VirtualDistribution(Distribution):
 
     @property
     def _normalized_name(self) -> str:
-        """What `entry_points()` tells distributions apart by; Python's own way would parse METADATA."""
+        """The key by which `entry_points()` drops duplicates; Python's own property would parse METADATA."""
         return normalized(self._info.partition("-")[0])
 
     def read_text(self, filename: str) -> str | None:
-        """A file of the metadata; None if there is none."""
+        """The text of a metadata file; None if it does not exist.
+
+        Args:
+            filename: Its path inside the metadata directory.
+        """
         try:
             return self._owner.data(f"{self._info}/{filename}").decode("utf-8")
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
     def locate_file(self, path: Any) -> Any:
-        """A file of the distribution, to be read from where it is."""
+        """A file of the distribution as a `Traversable`.
+
+        Args:
+            path: Its path relative to site-packages.
+        """
         return VirtualPath(self._owner, str(path).replace("\\", "/"))
 
 
 class VirtualReader(TraversableResources):
-    """The resources of the package in directory `path`."""
+    """The resources of a package.
+
+    Args:
+        owner: The owner of its location.
+        path: Its directory inside the location, with slashes.
+    """
 
     def __init__(self, owner: Files, path: str) -> None:
         self._owner = owner
@@ -64,7 +90,12 @@ class VirtualReader(TraversableResources):
 
 
 class VirtualPath(Traversable):
-    """A file or directory of a place, by its path inside it."""
+    """A file or directory of a location.
+
+    Args:
+        owner: The owner of the location.
+        path: Its path inside the location, with slashes; empty for the top directory.
+    """
 
     def __init__(self, owner: Files, path: str) -> None:
         self._owner = owner
@@ -84,12 +115,12 @@ class VirtualPath(Traversable):
 
     @property
     def name(self) -> str:
-        """Its last part."""
+        """The last component of the path."""
         return self._path.rpartition("/")[2]
 
     @property
     def parent(self) -> VirtualPath:
-        """The directory that it is in."""
+        """The directory that contains it."""
         return VirtualPath(self._owner, self._path.rpartition("/")[0])
 
     def is_dir(self) -> bool:
@@ -102,11 +133,15 @@ class VirtualPath(Traversable):
         return not self.is_dir() and name in self._owner.listing().get(directory, ())
 
     def exists(self) -> bool:
-        """Whether it is there."""
+        """Whether it exists."""
         return self.is_dir() or self.is_file()
 
     def iterdir(self) -> Iterator[VirtualPath]:
-        """What is in a directory."""
+        """The entries of a directory.
+
+        Raises:
+            NotADirectoryError: It is not a directory.
+        """
         listing = self._owner.listing()
         if self._path not in listing:
             raise NotADirectoryError(20, "not a directory", str(self))
@@ -116,9 +151,13 @@ class VirtualPath(Traversable):
         return VirtualPath(self._owner, f"{self._path}/{name}".lstrip("/"))
 
     def joinpath(self, *descendants: Any) -> VirtualPath:
-        """Something below it; `..` leads up, never out."""
+        """A path below it; `..` is the parent directory, but never leaves the location.
+
+        Args:
+            *descendants: Relative paths, with slashes.
+        """
         parts = [part for part in self._path.split("/") if part]
-        for part in itertools.chain.from_iterable(str(words).split("/") for words in descendants):
+        for part in itertools.chain.from_iterable(str(path).split("/") for path in descendants):
             if part == "..":
                 parts = parts[:-1]
             elif part not in ("", "."):
@@ -129,19 +168,40 @@ class VirtualPath(Traversable):
         return self.joinpath(other)
 
     def open(self, mode: str = "r", *args: Any, **kwargs: Any) -> IO[Any]:
-        """Open a file for reading; text, or bytes with `mode="rb"`."""
+        """Open a file for reading.
+
+        Args:
+            mode: "r" for text, "rb" for bytes.
+            *args: Arguments of `io.TextIOWrapper`, for text.
+            **kwargs: Keyword arguments of `io.TextIOWrapper`, for text.
+
+        Returns:
+            The stream.
+
+        Raises:
+            OSError: It is not a file, cannot be read, or the mode is not for reading.
+        """
         if set(mode) - set("rbt"):
-            raise PermissionError(13, "can only be read", str(self))
+            raise PermissionError(13, "read-only", str(self))
         stream = io.BytesIO(self.read_bytes())
         return stream if "b" in mode else io.TextIOWrapper(stream, *args, **kwargs)
 
     def read_bytes(self) -> bytes:
-        """A file's content."""
+        """The content of a file.
+
+        Raises:
+            OSError: It is not a file, or cannot be read.
+        """
         if self.is_dir():
             raise IsADirectoryError(21, "is a directory", str(self))
         return self._owner.data(self._path)
 
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
-        """A file's content as text."""
+        """The content of a file as text.
+
+        Args:
+            encoding: Its encoding. Default: UTF-8.
+            errors: The error handler, as for `open()`.
+        """
         with self.open("r", encoding=encoding or "utf-8", errors=errors) as stream:
             return str(stream.read())
