@@ -1,1 +1,1 @@
-"""Damage that other tools or a kill have left: its diagnosis, and the journal of repairs."""
+"""The diagnosis of damage from other tools or from killed processes, and the journal of repairs."""

@@ -1,4 +1,4 @@
-"""Diagnosis of damage that other tools have left, by reading only, and what a repair would do about it."""
+"""The diagnosis of damage from other tools or killed processes, which only reads, and the repair of each damage."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from liveinstall._model import Distribution
     from liveinstall.results import Target
 
-_KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # others (conda, Debian) keep records of their own
-_NOBODYS = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.py"}
+_KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # other installers (conda, Debian) have records of their own
+_NEVER_REPORTED = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.py"}
 _MODULES = (".py", ".so", ".pyd")
 _FAMILY = codec.MAGIC.rpartition(" ")[0]
 _ROW = 3  # path, hash, size
@@ -41,13 +41,14 @@ _NAMED = 3  # the number of files that a message lists
 class Damage:
     """A finding, with its repair.
 
-    Args:
+    Attributes:
         finding: The public value.
         moves: The absolute paths to move away.
         reinstall: The requirement to install afterwards; empty if none.
         finishes: The directory of the interrupted repair that this completes; empty if none.
         live: Whether running processes may use the moved files.
-        owner: The dist-info whose files other distributions have replaced, and whose own may all be on this disk.
+        owner: The `.dist-info` directory of a distribution whose original files may all still be on this disk, although
+            other distributions have replaced them; empty if none.
     """
 
     finding: Finding
@@ -70,10 +71,10 @@ class _Info:
     rows: Sequence[Sequence[str]] | None
     missing: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    replaced: dict[str, str] = field(default_factory=dict)  # file -> the distribution whose file is there
+    replaced: dict[str, str] = field(default_factory=dict)  # file -> the distribution that has replaced it
 
     @cached_property
-    def home(self) -> str:
+    def directory(self) -> str:
         return os.path.dirname(self.path)
 
     @property
@@ -82,7 +83,7 @@ class _Info:
 
     @property
     def rank(self) -> tuple[bool, int, Version]:
-        """The sort key of several for one distribution; the best is last: complete, fewest differences, newest."""
+        """The sort key of duplicates; the best is last: complete, with the fewest differences, newest."""
         try:
             version = Version(self.version)
         except InvalidVersion:
@@ -105,59 +106,59 @@ def find_damage(
         The damage, each with its repair.
     """
     read = {distribution.info: distribution for distribution in known}
-    places = dict.fromkeys((target.site, target.platlib))
-    infos = [info for place in places for info in _infos(place, read, hashes=hashes)]
+    directories = dict.fromkeys((target.site, target.platlib))
+    infos = [info for directory in directories for info in _infos(directory, read, hashes=hashes)]
     stashed = [info for info in infos if os.path.basename(info.path).startswith("~")]
-    here = [info for info in infos if info not in stashed]
-    _find_owners(here)
-    owned = _owned(here)
-    damages = [*_left_overs(target, stashed, here, owned), *_distributions(here, stashed, owned)]
-    damages += [*_unowned(target, owned), *_ours(target.site)]
-    wanted = {canonicalize_name(name) for name in names}
-    damages += [_replaced(info) for info in here if info.replaced and info.name in wanted]
-    return [damage for damage in damages if not wanted or damage.finding.name in wanted]
+    installed = [info for info in infos if info not in stashed]
+    _note_replaced(installed)
+    owned = _owned(installed)
+    damages = [*_left_overs(target, stashed, installed, owned), *_distributions(installed, stashed, owned)]
+    damages += [*_unowned(target, owned), *_own_files(target.site)]
+    requested = {canonicalize_name(name) for name in names}
+    damages += [_replaced(info) for info in installed if info.replaced and info.name in requested]
+    return [damage for damage in damages if not requested or damage.finding.name in requested]
 
 
-def _find_owners(here: Sequence[_Info]) -> None:
-    """A file that is another distribution's, as its RECORD has it, is not damaged: it was replaced."""
-    suspects = {_place(info.home, file) for info in here for file in info.changed}
+def _note_replaced(installed: Sequence[_Info]) -> None:
+    """Move changed files that match the RECORD of another distribution from `changed` to `replaced`."""
+    suspects = {_absolute(info.directory, file) for info in installed for file in info.changed}
     owners: dict[str, str] = {}
-    for info in here if suspects else ():
+    for info in installed if suspects else ():
         for file, hashed, _ in info.rows or ():
-            path = _place(info.home, file)
-            if path in suspects and file not in info.changed and hashed and _has(path, hashed):
+            path = _absolute(info.directory, file)
+            if path in suspects and file not in info.changed and hashed and _matches_hash(path, hashed):
                 owners[path] = info.name
-    for info in here:
+    for info in installed:
         for file in info.changed:
-            if _place(info.home, file) in owners:
-                info.replaced[file] = owners[_place(info.home, file)]
+            if _absolute(info.directory, file) in owners:
+                info.replaced[file] = owners[_absolute(info.directory, file)]
         info.changed[:] = [file for file in info.changed if file not in info.replaced]
 
 
-def _has(path: str, hashed: str) -> bool:
-    """Whether a file has the content that a RECORD tells."""
+def _matches_hash(path: str, hashed: str) -> bool:
+    """Whether a file has the SHA-256 hash of a RECORD row."""
     with open(path, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").digest()
     return hashed == f"sha256={encoded(digest)}"
 
 
 def _replaced(info: _Info) -> Damage:
-    """What of a distribution that was asked for is another one's: not wrong, but it can have it back."""
-    whose = " and ".join(sorted(set(info.replaced.values())))
-    what = f"{_list(list(info.replaced))} {whose}'s"
+    """The replaced files of a requested distribution: no error, but a repair can restore them."""
+    owners = " and ".join(sorted(set(info.replaced.values())))
+    what = f"{_list(list(info.replaced))} {owners}'s"
     mend = f"give {info.name} its own"
     requirement = f"{info.name}=={info.version}"
     return Damage(Finding("replaced", info.name, info.path, what, mend), reinstall=requirement, owner=info.path)
 
 
-def _infos(place: str, known: Mapping[str, Distribution], *, hashes: bool) -> Iterator[_Info]:
-    if not os.path.isdir(place):
+def _infos(directory: str, known: Mapping[str, Distribution], *, hashes: bool) -> Iterator[_Info]:
+    if not os.path.isdir(directory):
         return
     # Relative to an open directory, stat() is a fifth faster, and there are tens of thousands of files.
-    handle = os.open(place, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
+    handle = os.open(directory, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
     try:
-        for entry in sorted(os.listdir(place)):
-            path = os.path.join(place, entry)
+        for entry in sorted(os.listdir(directory)):
+            path = os.path.join(directory, entry)
             if entry.endswith(".dist-info") and os.path.isdir(path):
                 info = _read(path, known.get(path) or read_distribution(path))
                 for file, hashed, size in info.rows or ():
@@ -193,56 +194,57 @@ def _is_metadata(file: str) -> bool:
     return file.endswith(".dist-info/METADATA")
 
 
-def _compare(info: _Info, file: str, hashed: str, size: str, home: int | None) -> None:
+def _compare(info: _Info, file: str, hashed: str, size: str, directory: int | None) -> None:
+    """Note a missing or changed file; `directory` is a descriptor of the site directory, or None."""
     try:
-        found = os.stat(file if home is not None else _place(info.home, file), dir_fd=home)
+        status = os.stat(file if directory is not None else _absolute(info.directory, file), dir_fd=directory)
     except OSError:
-        if not os.path.lexists(_place(info.home, file)):
+        if not os.path.lexists(_absolute(info.directory, file)):
             info.missing.append(file)
         return
-    if size.isdecimal() and found.st_size != int(size) and S_ISREG(found.st_mode):
+    if size.isdecimal() and status.st_size != int(size) and S_ISREG(status.st_mode):
         info.changed.append(file)
-    elif hashed.startswith("sha256=") and S_ISREG(found.st_mode):
-        with open(_place(info.home, file), "rb") as stream:
+    elif hashed.startswith("sha256=") and S_ISREG(status.st_mode):
+        with open(_absolute(info.directory, file), "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").digest()
         if encoded(digest) != hashed[len("sha256=") :].rstrip("="):
             info.changed.append(file)
 
 
 def _owned(infos: Iterable[_Info]) -> set[str]:
-    """The owned paths: top-level entries of the site directories, and all paths of RECORDs that are outside of them."""
+    """The owned paths: top-level entries of the site directories, and all RECORD paths outside of these directories."""
     owned: set[str] = set()
     for info in infos:
         files = [row[0] for row in info.rows or ()]
-        owned.update(os.path.join(info.home, top) for top in {file.partition("/")[0] for file in files})
+        owned.update(os.path.join(info.directory, top) for top in {file.partition("/")[0] for file in files})
         for file in [file for file in files if os.pardir in file or file[:1] in ("/", "\\") or file[1:2] == ":"]:
-            path = _place(info.home, file)
-            while path not in owned and path != info.home and os.path.dirname(path) != path:
+            path = _absolute(info.directory, file)
+            while path not in owned and path != info.directory and os.path.dirname(path) != path:
                 owned.add(path)
                 path = os.path.dirname(path)
     return owned
 
 
-def _place(home: str, file: str) -> str:
+def _absolute(directory: str, file: str) -> str:
     """The absolute path of a RECORD entry. Most need no normpath(), which is slow for tens of thousands."""
     if os.pardir in file or os.sep != "/" or file.startswith("/"):
-        return os.path.normpath(os.path.join(home, file))
-    return f"{home}/{file}"
+        return os.path.normpath(os.path.join(directory, file))
+    return f"{directory}/{file}"
 
 
 # --- distributions ----------------------------------------------------------------------------------------------------
 
 
-def _distributions(here: Sequence[_Info], stashed: Sequence[_Info], owned: set[str]) -> Iterator[Damage]:
+def _distributions(installed: Sequence[_Info], stashed: Sequence[_Info], owned: set[str]) -> Iterator[Damage]:
     by_name = defaultdict(list)
-    for info in here:
+    for info in installed:
         by_name[info.name].append(info)
     for name, infos in sorted(by_name.items()):
-        *others, kept = sorted(infos, key=lambda info: info.rank)
-        for other in others:
-            why = f"{name} is installed twice, and {os.path.basename(kept.path)} fits the disk better"
-            mend = f"move {os.path.basename(other.path)} away"
-            yield Damage(Finding("duplicate", name, other.path, why, mend), (other.path,))
+        *duplicates, kept = sorted(infos, key=lambda info: info.rank)
+        for duplicate in duplicates:
+            what = f"{name} is installed twice, and {os.path.basename(kept.path)} matches the files on disk better"
+            mend = f"move {os.path.basename(duplicate.path)} away"
+            yield Damage(Finding("duplicate", name, duplicate.path, what, mend), (duplicate.path,))
         if kept.tool in _KNOWN_TOOLS:
             yield from _broken(kept, stashed, owned)
 
@@ -275,24 +277,26 @@ def _moved(paths: Sequence[str]) -> str:
 def _code(info: _Info, stashed: Sequence[_Info], owned: set[str]) -> Iterator[str]:
     """The files of a distribution that an interrupted tool has unpacked and that no RECORD lists."""
     tops = {info.name.replace("-", "_"), info.name.replace("-", "_") + ".py"}
-    for other in (info, *(stash for stash in stashed if stash.name == info.name)):
-        tops |= {row[0].partition("/")[0] for row in other.rows or ()}
+    for candidate in (info, *(stash for stash in stashed if stash.name == info.name)):
+        tops |= {row[0].partition("/")[0] for row in candidate.rows or ()}
     for top in sorted(tops):
-        path = os.path.join(info.home, top)
-        if not top.endswith(".dist-info") and top not in (os.pardir, "__pycache__") and _is_nobodys(path, owned):
+        path = os.path.join(info.directory, top)
+        if not top.endswith(".dist-info") and top not in (os.pardir, "__pycache__") and _is_unowned(path, owned):
             yield path
 
 
-def _is_nobodys(path: str, owned: set[str]) -> bool:
+def _is_unowned(path: str, owned: set[str]) -> bool:
     return path not in owned and os.path.lexists(path)
 
 
 # --- what is left over ------------------------------------------------------------------------------------------------
 
 
-def _left_overs(target: Target, stashed: Sequence[_Info], here: Sequence[_Info], owned: set[str]) -> Iterator[Damage]:
-    """The directories that pip renamed to ~... before it was killed."""
-    known = {info.name for info in here}
+def _left_overs(
+    target: Target, stashed: Sequence[_Info], installed: Sequence[_Info], owned: set[str]
+) -> Iterator[Damage]:
+    """The directories that pip renamed to `~...` before it was killed."""
+    known = {info.name for info in installed}
     for info in (info for info in stashed if info.has_metadata):
         what = f"pip was interrupted while it replaced {info.name} {info.version}"
         moves = [info.path]
@@ -302,11 +306,11 @@ def _left_overs(target: Target, stashed: Sequence[_Info], here: Sequence[_Info],
             again = f"{info.name}=={info.version}"
         mend = _moved(moves) + (f", install {info.name} {info.version} again" if again else "")
         yield Damage(Finding("left over", info.name, info.path, what, mend), tuple(moves), again, live=bool(again))
-    for place in dict.fromkeys((target.site, target.platlib)):
-        for entry in sorted(os.listdir(place)) if os.path.isdir(place) else ():
-            path = os.path.join(place, entry)
-            told = any(info.path == path and info.has_metadata for info in stashed)
-            if entry.startswith("~") and not told and _is_nobodys(path, owned):
+    for directory in dict.fromkeys((target.site, target.platlib)):
+        for entry in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
+            path = os.path.join(directory, entry)
+            is_reported = any(info.path == path and info.has_metadata for info in stashed)
+            if entry.startswith("~") and not is_reported and _is_unowned(path, owned):
                 finding = Finding("left over", "", path, "pip was interrupted while it removed this", _moved([path]))
                 yield Damage(finding, (path,), live=False)
 
@@ -316,29 +320,30 @@ def _unowned(target: Target, owned: set[str]) -> Iterator[Damage]:
     if any(entry.name.endswith(".egg-info") for entry in entries):
         return  # an .egg-info has no RECORD, so its distribution may own any file
     for entry in entries:
-        if entry.name in _NOBODYS or not _is_nobodys(entry.path, owned):
+        if entry.name in _NEVER_REPORTED or not _is_unowned(entry.path, owned):
             continue
         is_code = entry.name.isidentifier() and entry.is_dir() and any(Path(entry.path).rglob("*.py"))
         if is_code or (entry.is_file() and entry.name.endswith(_MODULES)):
-            yield Damage(Finding("unowned", "", entry.path, "no distribution has it in its RECORD", ""))
+            yield Damage(Finding("unowned", "", entry.path, "no RECORD lists it", ""))
 
 
-def _ours(site: str) -> Iterator[Damage]:
+def _own_files(site: str) -> Iterator[Damage]:
+    """Unreadable records, unused parts and interrupted repairs of liveinstall itself."""
     for path in transactions.unreadable(site):
         magic = Path(path).read_bytes().partition(b"\n")[0].decode("utf-8", "replace")
         if magic.startswith(_FAMILY) and magic not in (codec.MAGIC, codec.SHARED_MAGIC):
-            yield Damage(Finding("unreadable", "", path, "it is of a newer liveinstall", ""))
+            yield Damage(Finding("unreadable", "", path, "it was written by a newer liveinstall", ""))
         else:
-            finding = Finding("unreadable", "", path, "this record of what waits is damaged", _moved([path]))
+            finding = Finding("unreadable", "", path, "this record of a pending change is damaged", _moved([path]))
             yield Damage(finding, (path,), live=False)
     known = {change.part for item in transactions.read_all(site) for change in item.record.changes}
     for entry in sorted(os.listdir(site)) if os.path.isdir(site) else ():
         path = os.path.join(site, entry)
         if entry.endswith(PART) and entry not in known and os.path.isfile(os.path.join(path, MANIFEST)):
-            finding = Finding("left over", "", path, "it was staged, and nothing waits for it", _moved([path]))
+            finding = Finding("left over", "", path, "it was staged, but no pending change uses it", _moved([path]))
             yield Damage(finding, (path,), live=False)
     for directory, todo in unfinished(site):
         name = canonicalize_name(todo.reinstall.partition("==")[0])
-        mend = f"install {todo.reinstall.replace('==', ' ')}" if todo.reinstall else "note that it is over"
+        mend = f"install {todo.reinstall.replace('==', ' ')}" if todo.reinstall else "mark it as complete"
         finding = Finding("unfinished", name, directory, "a repair was interrupted", mend)
         yield Damage(finding, reinstall=todo.reinstall, finishes=directory)

@@ -1,7 +1,7 @@
 """The journal of repairs: replaced files are moved, not deleted, and an interrupted repair can be completed.
 
-`.liveinstall/repaired/<id>/` has the moved files, numbered, and the file `todo` until the repair is complete. `todo` is
-written first, by one rename; it lists the original paths, and the requirement that is still to be installed.
+`.liveinstall/repaired/<id>/` contains the moved files, numbered, and the file `todo` until the repair is complete.
+`todo` is written first, by one rename; it lists the original paths, and the requirement that is still to be installed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 REPAIRED = "repaired"
 _MAGIC = "liveinstall-repair 1"
-_KEPT = 5
+_KEPT = 5  # the number of newest repairs whose moved files are kept
 
 
 @dataclass(frozen=True)
 class Todo:
     """The steps of a repair.
 
-    Args:
+    Attributes:
         reinstall: The requirement to install; empty if none.
         paths: The paths to move away, relative to the site directory.
     """
@@ -40,7 +40,13 @@ class Todo:
 
 
 def encode_todo(todo: Todo) -> str:
-    """Encode a journal.
+    """Encode a journal as text.
+
+    Args:
+        todo: The steps of the repair.
+
+    Returns:
+        The text.
 
     Raises:
         ValueError: A path has a tab or a line break in it.
@@ -77,7 +83,7 @@ def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
     try:
         text = encode_todo(todo)
     except ValueError as error:
-        raise CommitError(f"what is broken cannot be moved away: {error}. Nothing was changed.") from error
+        raise CommitError(f"the damaged files cannot be moved away: {error}. Nothing was changed.") from error
     os.makedirs(directory)
     write_atomically(os.path.join(directory, "todo"), text, draft=os.path.join(directory, "draft"))
     touched = dict.fromkeys((directory, os.path.dirname(directory)), 0)
@@ -89,7 +95,12 @@ def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
 
 
 def put_back(site: str, directory: str) -> None:
-    """Undo `move_aside()`, except for paths that have been created again since. Needs the lock."""
+    """Undo `move_aside()`, except for paths that have been created again since. Needs the lock.
+
+    Args:
+        site: The site-packages directory.
+        directory: The directory of the repair.
+    """
     todo = read_todo(directory)
     touched: dict[str, int] = {}
     for number, path in enumerate(todo.paths if todo else ()):
@@ -108,13 +119,13 @@ def finish(directory: str) -> None:
         os.rmdir(directory)  # if nothing was moved
     parent = os.path.dirname(directory)
     files.flush([directory, parent])
-    done = [name for name in sorted(os.listdir(parent)) if not os.path.exists(os.path.join(parent, name, "todo"))]
-    for name in done[:-_KEPT]:
+    complete = [name for name in sorted(os.listdir(parent)) if not os.path.exists(os.path.join(parent, name, "todo"))]
+    for name in complete[:-_KEPT]:
         files.remove_tree(os.path.join(parent, name))
 
 
 def read_todo(directory: str) -> Todo | None:
-    """The steps of an incomplete repair; None if it is complete."""
+    """Read the steps of an incomplete repair; None if it is complete or its journal is unreadable."""
     try:
         return decode_todo(codec.read(os.path.join(directory, "todo")))
     except OSError:
@@ -122,7 +133,7 @@ def read_todo(directory: str) -> Todo | None:
 
 
 def unfinished(site: str) -> Iterator[tuple[str, Todo]]:
-    """The interrupted repairs: their directories and steps."""
+    """List the interrupted repairs: their directories and steps."""
     parent = os.path.join(site, STATE, REPAIRED)
     for name in sorted(os.listdir(parent)) if os.path.isdir(parent) else ():
         todo = read_todo(os.path.join(parent, name))
