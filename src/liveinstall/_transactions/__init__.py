@@ -1,1 +1,1 @@
-"""Transactions on disk: publish, apply, discard, recover; their history, and the files that run at start-up."""
+"""Transactions on disk: publishing, applying, discarding and recovering them; their history and start-up files."""

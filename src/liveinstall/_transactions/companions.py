@@ -19,7 +19,7 @@ from liveinstall._system.durability import flush_file_system
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-# `sitedir` is the one name that every site.py gives an import line, at the line's top level only.
+# `sitedir` is the only variable that every site.py defines for an import line, and only at the top level of the line.
 _LINE = """\
 import sys; exec("sys.path.insert(0, sitedir + '/{state}')\\ntry:\\n from {module} import {call}\\n\
 except Exception:\\n pass\\nelse:\\n {call}(sitedir)\\nfinally:\\n sys.path.remove(sitedir + '/{state}')")
@@ -28,27 +28,34 @@ except Exception:\\n pass\\nelse:\\n {call}(sitedir)\\nfinally:\\n sys.path.remo
 
 def finalizer_name() -> str:
     """The import name of the copy of the boot module; it contains a checksum of the content."""
-    return _name(_texts())
+    return _module_name(_sources())
 
 
-def _texts() -> dict[str, bytes]:
+def _sources() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(Path(boot.__file__).parent.glob("*.py"))}
 
 
-def _name(texts: dict[str, bytes]) -> str:
-    return f"{FINALIZER}{zlib.crc32(b''.join(texts.values())):08x}"
+def _module_name(sources: dict[str, bytes]) -> str:
+    return f"{FINALIZER}{zlib.crc32(b''.join(sources.values())):08x}"
 
 
 def install_finalizer(site: str) -> str:
-    """Copy the boot module into the state directory, unless it is there already; its import name."""
-    texts = _texts()
-    module = _name(texts)
+    """Copy the boot module into the state directory, unless that has been done already.
+
+    Args:
+        site: The site-packages directory.
+
+    Returns:
+        The import name of the copy.
+    """
+    sources = _sources()
+    module = _module_name(sources)
     final = Path(site, STATE, module)
     if not final.is_dir():
         draft = Path(site, STATE, f"draft-{module}")
         files.remove_tree(str(draft))
         draft.mkdir()
-        for name, text in texts.items():
+        for name, text in sources.items():
             draft.joinpath(name).write_bytes(text)
         _compile(draft, final)
         draft.rename(final)
@@ -56,7 +63,7 @@ def install_finalizer(site: str) -> str:
 
 
 def _compile(draft: Path, final: Path) -> None:
-    """Compile the bytecode now, so that no start of Python has to, not even one without write permission."""
+    """Compile the copy to bytecode now, so that later starts need not, even if they cannot write to the directory."""
     for path in draft.glob("*.py"):
         with suppress(py_compile.PyCompileError, OSError):
             py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
@@ -78,14 +85,14 @@ def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -
     suffix, text = companion(install_finalizer(site))
     drafts = []
     for change in record.changes:
-        mark = "!" if change.name in first else ""
-        drafts.append(os.path.join(site, STATE, mark + recover.companion_stem(change) + suffix))
+        prefix = "!" if change.name in first else ""
+        drafts.append(os.path.join(site, STATE, prefix + recover.companion_stem(change) + suffix))
         Path(drafts[-1]).write_text(text, encoding="ascii")
     return drafts
 
 
 def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
-    """The companion for a version of Python.
+    """Make the companion for a version of Python.
 
     Args:
         module: The import name of the copy of the boot module.
@@ -100,17 +107,22 @@ def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> t
 
 
 def set_guard(site: str, *, on: bool) -> None:
-    """Write the guard's file into the site directory, by one rename, or remove it."""
-    late = sys.version_info >= (3, 18)
+    """Write the guard's .pth file (.start from Python 3.18 on), by one rename, or remove it.
+
+    Args:
+        site: The site-packages directory.
+        on: Whether to write it; False removes it.
+    """
+    uses_start_files = sys.version_info >= (3, 18)
     if on:
         module = install_finalizer(site)
         text = _LINE.format(module=module, state=STATE, call="guard")
         draft = Path(site, STATE, "draft-guard")
-        draft.write_text(f"{boot.__name__}:start_guard\n" if late else text, encoding="ascii")
+        draft.write_text(f"{boot.__name__}:start_guard\n" if uses_start_files else text, encoding="ascii")
         flush_file_system(site)
         if _is_for_all_users(site):
             holds.share(site)
-        draft.replace(Path(site, GUARDS[late]))
+        draft.replace(Path(site, GUARDS[uses_start_files]))
     else:
         for name in GUARDS:
             Path(site, name).unlink(missing_ok=True)
@@ -118,11 +130,11 @@ def set_guard(site: str, *, on: bool) -> None:
 
 
 def _is_for_all_users(site: str) -> bool:
-    """Whether root guards an environment that every user can run from."""
-    everybody = stat.S_IROTH | stat.S_IXOTH
-    return hasattr(os, "geteuid") and os.geteuid() == 0 and os.stat(site).st_mode & everybody == everybody
+    """Whether this is root, guarding an environment that every user can use."""
+    all_users = stat.S_IROTH | stat.S_IXOTH
+    return hasattr(os, "geteuid") and os.geteuid() == 0 and os.stat(site).st_mode & all_users == all_users
 
 
 def is_guarded(site: str) -> bool:
-    """Whether interpreters of this environment protect the packages that they use from their start on."""
+    """Whether each interpreter of this environment protects the packages that it uses, from its start."""
     return any(os.path.exists(os.path.join(site, name)) for name in GUARDS)

@@ -1,4 +1,4 @@
-"""The history: the records of applied transactions in `history/`, and their old files in `retired/`.
+"""The history: records of applied transactions in `history/`, and the old files that they replaced in `retired/`.
 
 Old files are kept for undo within the limits below. A removal begins with their RECORD files, so that after a kill the
 rest cannot be mistaken for a version that can be restored. The next sweep completes the removal.
@@ -29,7 +29,7 @@ SPARED = 1  # the number of newest transactions that are kept regardless of age 
 class HistoryEntry:
     """An applied transaction.
 
-    Args:
+    Attributes:
         record: The boot module's record.
         about: The facts that are recorded for people and for undo.
         when: When it was applied, a POSIX timestamp in seconds.
@@ -45,13 +45,23 @@ class HistoryEntry:
         return str(self.record.transaction_id)
 
     def about_change(self, name: str) -> dict[str, Any]:
-        """The recorded facts about one distribution's change; see `PendingChange.about`."""
+        """The recorded facts about the change of one distribution; see `PendingChange.about`.
+
+        Args:
+            name: The normalized name of the distribution.
+        """
         return dict(self.about.get("changes", {}).get(name, {}))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits for old files: numbers of transactions, days and bytes; None is no limit."""
+    """The limits for old files; None means no limit.
+
+    Attributes:
+        keep: The number of newest transactions whose old files are kept.
+        days: The maximum age in days.
+        bytes: The maximum size of all old files together.
+    """
 
     keep: int | None = None
     days: float | None = None
@@ -59,9 +69,13 @@ class Limits:
 
 
 def happened(site: str) -> list[HistoryEntry]:
-    """All applied transactions, newest first. Unreadable records are omitted, and left as they are."""
-    entries = [done for name in _names(site).values() if (done := _read(site, name))]
-    return sorted(entries, key=lambda done: (done.when, done.transaction_id), reverse=True)
+    """Read all applied transactions, newest first. Unreadable records are omitted and left alone.
+
+    Args:
+        site: The site-packages directory.
+    """
+    entries = [entry for name in _names(site).values() if (entry := _read(site, name))]
+    return sorted(entries, key=lambda entry: (entry.when, entry.transaction_id), reverse=True)
 
 
 def _names(site: str) -> dict[str, str]:
@@ -84,12 +98,24 @@ def _read(site: str, name: str) -> HistoryEntry | None:
 
 
 def is_kept(site: str, done: HistoryEntry, change: codec.SwapChange) -> bool:
-    """Whether the old files of a change are still kept; their checksums are verified only when they are used."""
+    """Whether the old files of a change are still kept; their checksums are verified only when they are used.
+
+    Args:
+        site: The site-packages directory.
+        done: The transaction.
+        change: One of its changes.
+    """
     return os.path.lexists(os.path.join(retired_info(site, done, change), "RECORD"))
 
 
 def retired_info(site: str, done: HistoryEntry, change: codec.SwapChange) -> str:
-    """The path of the kept `.dist-info` directory of the version that a change replaced."""
+    """The absolute path of the kept `.dist-info` directory of the version that a change replaced.
+
+    Args:
+        site: The site-packages directory.
+        done: The transaction.
+        change: One of its changes.
+    """
     return os.path.join(trees.retired_tree(site, done.record, change).root, os.path.basename(str(change.old_info)))
 
 
@@ -112,35 +138,36 @@ def prune(site: str, limits: Limits, *, spare: int = 0) -> list[str]:
     names = _names(site)
     kept, surplus = [], []
     for transaction_id in sorted(os.listdir(retired)) if os.path.isdir(retired) else ():
-        done = _read(site, names[transaction_id]) if transaction_id in names else None
-        if transaction_id in active or (transaction_id in names and done is None):
+        entry = _read(site, names[transaction_id]) if transaction_id in names else None
+        if transaction_id in active or (transaction_id in names and entry is None):
             continue
-        whole = done and all(is_kept(site, done, change) for change in done.record.changes if change.old_info)
-        if done and whole:
-            kept.append(done)
+        complete = entry and all(is_kept(site, entry, change) for change in entry.record.changes if change.old_info)
+        if entry and complete:
+            kept.append(entry)
         else:  # an interrupted removal, or a deleted record
             surplus.append(transaction_id)
-    kept.sort(key=lambda done: (done.when, done.transaction_id), reverse=True)
-    surplus += [done.transaction_id for done in _over(kept, limits, spare=spare)]
+    kept.sort(key=lambda entry: (entry.when, entry.transaction_id), reverse=True)
+    surplus += [entry.transaction_id for entry in _over_limits(kept, limits, spare=spare)]
     return [transaction_id for transaction_id in surplus if _remove(os.path.join(retired, transaction_id))]
 
 
-def _over(kept: Iterable[HistoryEntry], limits: Limits, *, spare: int) -> Iterator[HistoryEntry]:
+def _over_limits(kept: Iterable[HistoryEntry], limits: Limits, *, spare: int) -> Iterator[HistoryEntry]:
     """The first of `kept`, newest first, that exceeds a limit, and all older ones."""
     size, over = 0, False
-    for number, done in enumerate(kept):
-        size += sum(done.about_change(change.name).get("retires", 0) for change in done.record.changes)
+    for number, entry in enumerate(kept):
+        size += sum(entry.about_change(change.name).get("retires", 0) for change in entry.record.changes)
         over = number >= spare and (
             over
             or (limits.keep is not None and number >= limits.keep)
-            or (limits.days is not None and time.time() - done.when > limits.days * 86400)
+            or (limits.days is not None and time.time() - entry.when > limits.days * 86400)
             or (limits.bytes is not None and size > limits.bytes)
         )
         if over:
-            yield done
+            yield entry
 
 
 def _remove(path: str) -> bool:
+    """Remove the old files of a transaction, RECORD files first; return whether all were removed."""
     try:
         for tree in os.scandir(path):
             for entry in os.scandir(tree.path) if tree.is_dir(follow_symlinks=False) else ():
@@ -153,7 +180,15 @@ def _remove(path: str) -> bool:
 
 
 def undo_metadata(site: str, change: codec.SwapChange) -> dict[str, Any]:
-    """The facts that undo needs of a staged change: the SHA-256 of the new RECORD, and the size of the old files."""
+    """Collect the facts about a staged change that are recorded for undo.
+
+    Args:
+        site: The site-packages directory.
+        change: The boot module's record of the change.
+
+    Returns:
+        "record": the SHA-256 of the new RECORD, empty for a removal; "retires": the size of the old files in bytes.
+    """
     facts: dict[str, Any] = {"record": "", "retires": 0}
     if change.part:
         part = os.path.join(site, change.part)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class PendingChange:
     """One pending change.
 
-    Args:
+    Attributes:
         swap: The boot module's record of it.
         about: The facts for planning and for people: {"reason": str, "requested": bool, "requires": [Requires-Dist
             lines], "url": str, "sha256": str, "record": SHA-256 of the new RECORD, "retires": bytes of the old files}.
@@ -37,9 +37,14 @@ class PendingChange:
 
 @dataclass(frozen=True)
 class Handover:
-    """What happens to the files of a transaction that several distributions bring: see the boot module's `handover`.
+    """The moves of files that several distributions install; see the boot module's `handover`.
 
-    `touched`: dist-infos, relative to the site directory, of those that stay and find another content, by name.
+    Attributes:
+        moves: (kind, SHA-256, source, target) of each move; paths are relative to the site directory.
+        owners: Path -> (owners before, owners after the change); the first one is the distribution whose file is in
+            place. An empty name means that no distribution owns it.
+        touched: The `.dist-info` directories of distributions that stay, but some of whose files get other content:
+            name -> path relative to the site directory.
     """
 
     moves: Sequence[tuple[str, str, str, str]] = ()
@@ -49,7 +54,13 @@ class Handover:
 
 @dataclass(frozen=True)
 class PendingChanges:
-    """The pending changes by name, the requests they come from, and the ids of their transactions, oldest first."""
+    """All pending changes.
+
+    Attributes:
+        entries: The changes by the normalized name of the distribution.
+        requests: The requests that they come from.
+        ids: The ids of their transactions, oldest first.
+    """
 
     entries: Mapping[str, PendingChange]
     requests: tuple[str, ...]
@@ -99,7 +110,7 @@ def publish_pending(
         entries: The new pending changes; may be empty.
         requests: The requests that they come from.
         transaction_id: The id of the transaction if nothing was pending before.
-        handover: What happens to the files that several distributions bring, from the id and the changes.
+        handover: Returns the moves of shared files for a transaction id and its changes.
         early: The distributions whose companion has to run before other .pth files.
 
     Returns:
@@ -134,7 +145,7 @@ def publish(
         entries: Its changes.
         requests: The requests that they come from; credentials are removed.
         early: The distributions whose companion has to run before other .pth files.
-        handover: What happens to the files that several distributions bring.
+        handover: The moves of shared files. Default: none.
     """
     entries = list(entries)
     about = {

@@ -19,20 +19,25 @@ if TYPE_CHECKING:
 
 REQUESTS = "requests"
 _MAGIC = "liveinstall-requests 1"
-_ONE_CELL = str.maketrans("\t\n", "  ")
+_ONE_CELL = str.maketrans("\t\n", "  ")  # tabs and line breaks separate the cells of the file
 
 
 @dataclass(frozen=True)
 class RequesterRequirement:
-    """A recorded requirement: the requester's name, and a PEP 508 string."""
+    """A recorded requirement.
+
+    Attributes:
+        who: The name of the requester.
+        requirement: The requirement, as defined by PEP 508.
+    """
 
     who: str
     requirement: str
 
 
 def encode_requests(asked: Iterable[RequesterRequirement]) -> str:
-    """The content of the file."""
-    return encode_rows(_MAGIC, ((each.who, each.requirement.translate(_ONE_CELL)) for each in asked))
+    """Encode the content of the file."""
+    return encode_rows(_MAGIC, ((item.who, item.requirement.translate(_ONE_CELL)) for item in asked))
 
 
 def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:
@@ -46,7 +51,7 @@ def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:
 
 
 def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
-    """The recorded requirements of the environment, in the order of the requests."""
+    """Read the recorded requirements, in the order of the requests; empty if the file is unreadable."""
     try:
         with open(os.path.join(site, STATE, REQUESTS), encoding="utf-8", newline="") as stream:
             return decode_requests(stream.read())
@@ -55,6 +60,11 @@ def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
 
 
 def write_requests(site: str, asked: Iterable[RequesterRequirement]) -> None:
-    """Replace the file. Needs the lock. It is not flushed: a lost requirement is recorded again by the next request."""
+    """Replace the file. Needs the lock. It is not flushed: the next request records a lost requirement again.
+
+    Args:
+        site: The site-packages directory.
+        asked: The requirements.
+    """
     with suppress(OSError):
         write_atomically(os.path.join(site, STATE, REQUESTS), encode_requests(asked), flush=False)

@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 class Transaction:
     """A transaction on disk.
 
-    Args:
+    Attributes:
         record: The boot module's record.
         about: The facts that are recorded for people and for undo.
-        state: pending, swapping or failed.
+        state: "pending", "swapping", "committed" or "failed".
         tries: The number of failed attempts to apply it.
     """
 
@@ -66,12 +66,18 @@ class Transaction:
 
 
 def new_id() -> str:
-    """A new transaction id; ids sort by creation time."""
+    """Make a new transaction id; ids sort by creation time."""
     return time.strftime("%Y%m%dT%H%M%S-", time.gmtime()) + os.urandom(4).hex()
 
 
 def read_all(site: str) -> Iterator[Transaction]:
-    """The pending and failed transactions, oldest first. Unreadable ones are left alone; `status()` lists them."""
+    """Read the transactions that are not in the history, oldest first.
+
+    Unreadable ones are omitted and left alone; `status()` lists them.
+
+    Args:
+        site: The site-packages directory.
+    """
     for transaction_id, state, tries in list_transactions(site):
         with suppress(OSError, codec.StaleError):
             record = codec.read_record(site, transaction_id, state, tries)
@@ -97,7 +103,7 @@ def recover(site: str) -> None:
 
 
 def _sweep(site: str) -> None:
-    """Remove the parts that no transaction uses; nothing if a transaction is unreadable, because it may use them."""
+    """Remove the parts that no transaction uses; remove nothing if one is unreadable, because it may use any part."""
     readable = list(read_all(site))
     if len(readable) != len(list_transactions(site)):
         return
@@ -116,7 +122,7 @@ def _sweep(site: str) -> None:
 
 
 def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
-    """Remove the rest of an interrupted staging from the state directory, and finalizers that no companion imports.
+    """Remove leftovers of interrupted staging from the state directory, and finalizers that no companion imports.
 
     Args:
         site: The site-packages directory.
@@ -124,12 +130,12 @@ def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
     """
     state = os.path.join(site, STATE)
     finalizer = companions.finalizer_name()
-    waiting = bool(ids) or any(name.endswith(COMPANIONS) or name in GUARDS for name in os.listdir(site))
+    in_use = bool(ids) or any(name.endswith(COMPANIONS) or name in GUARDS for name in os.listdir(site))
     for name in os.listdir(state):
         path = os.path.join(state, name)
         if name == "draft-guard":
             os.unlink(path)
-        elif name.startswith("draft-") or (name.startswith(FINALIZER) and name != finalizer and not waiting):
+        elif name.startswith("draft-") or (name.startswith(FINALIZER) and name != finalizer and not in_use):
             files.remove_tree(path)
         elif name.endswith(COMPANIONS):
             os.unlink(path)
@@ -161,10 +167,11 @@ def publish(
         record: The boot module's record; `about` and the old versions' names are filled in here.
         about: The facts for people and for undo, as JSON values.
         first: The distributions whose companion has to run before other .pth files.
-        touched: The dist-infos of distributions that stay, but one of whose paths gets other content; by name.
+        touched: The `.dist-info` directories of distributions that stay, but some of whose files get other content:
+            name -> path relative to the site directory.
     """
     record.about = json.dumps(about, sort_keys=True)
-    _name_what_goes(site, record, touched or {})
+    _record_old_names(site, record, touched or {})
     text = codec.encode_record(record)
     directory = os.path.join(site, STATE, TRANSACTIONS)
     drafts = companions.draft(site, record, set(first))
@@ -181,15 +188,15 @@ def publish(
     boot_recover.sweep_companions(site)
 
 
-def _name_what_goes(site: str, record: codec.TransactionRecord, touched: Mapping[str, str]) -> None:
+def _record_old_names(site: str, record: codec.TransactionRecord, touched: Mapping[str, str]) -> None:
     """Record the old versions' top-level names and libraries, so that start-up need not read their RECORD files."""
     infos = {**touched, **{change.name: change.old_info for change in record.changes if change.old_info}}
     for name, info in infos.items():
-        home = os.path.dirname(info)
+        directory = os.path.dirname(info)
         text = codec.read(os.path.join(site, info, "RECORD"))
-        names, libraries = top_names(owned(os.path.join(site, home), text)[0])
+        names, libraries = top_names(owned(os.path.join(site, directory), text)[0])
         record.tops[name] = sorted(names)
-        record.libraries[name] = sorted(os.path.join(home, path) for path in libraries)
+        record.libraries[name] = sorted(os.path.join(directory, path) for path in libraries)
 
 
 def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = False) -> None:
@@ -204,9 +211,9 @@ def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = F
     Raises:
         CommitError: The swap failed and was rolled back.
     """
-    tries = next(tries for each, _, tries in list_transactions(site) if each == transaction_id)
+    tries = next(tries for item, _, tries in list_transactions(site) if item == transaction_id)
     with suppress(OSError):
-        os.unlink(os.path.join(site, STATE, OWNER))  # from now on a starting interpreter waits until this has ended
+        os.unlink(os.path.join(site, STATE, OWNER))  # from now on a starting interpreter waits for the end of the swap
     try:
         _, paths = swap.apply(site, transaction_id, tries, None if force else views.held)
     except (OSError, codec.StaleError, swap.InUseError) as error:
@@ -214,7 +221,7 @@ def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = F
             boot_recover.note(site, transaction_id, str(error))
         else:
             discard(site, transaction_id)
-        raise CommitError(f"the change could not be put in place and was rolled back: {error}.") from error
+        raise CommitError(f"the change could not be applied and was rolled back: {error}.") from error
     see(site, paths)
 
 
@@ -226,7 +233,7 @@ def retry(site: str) -> None:
 
 
 def unreadable(site: str) -> tuple[str, ...]:
-    """The files of unreadable transactions, which are damaged or of a newer version. They are left alone."""
+    """List the files of unreadable transactions, which are damaged or from a newer version. They are left alone."""
     known = {item.transaction_id for item in read_all(site)}
     return tuple(
         record_path(site, transaction_id, state, tries)
@@ -236,7 +243,7 @@ def unreadable(site: str) -> tuple[str, ...]:
 
 
 def discard_unreadable(site: str) -> bool:
-    """Discard what was set aside and cannot be read, unless it has the only copy of old files. Needs the lock.
+    """Discard failed transactions with unreadable records, unless one has the only copy of old files. Needs the lock.
 
     Returns:
         Whether there was anything to discard.
@@ -253,7 +260,7 @@ def discard_unreadable(site: str) -> bool:
 
 
 def is_interrupted(site: str) -> bool:
-    """Whether a swap has been begun and is neither finished nor undone."""
+    """Whether a swap has begun and is neither complete nor rolled back."""
     return any(state in ("swapping", "committed") for _, state, _ in list_transactions(site))
 
 
@@ -261,9 +268,13 @@ def discard(site: str, transaction_id: str) -> None:
     """Discard a transaction: one unlink, after which its parts and companions are swept. Needs the lock.
 
     A transaction whose swap was interrupted stays: only `recover()` can complete it or roll it back.
+
+    Args:
+        site: The site-packages directory.
+        transaction_id: The transaction.
     """
-    for each, state, tries in list_transactions(site):
-        if each == transaction_id and state in ("pending", "failed"):
+    for item, state, tries in list_transactions(site):
+        if item == transaction_id and state in ("pending", "failed"):
             os.unlink(record_path(site, transaction_id, state, tries))
     for suffix in (".note", ".told"):
         with suppress(OSError):
@@ -274,22 +285,28 @@ def discard(site: str, transaction_id: str) -> None:
 
 
 def take_unreported_failures(site: str) -> list[str]:
-    """The reasons why transactions were set aside, each returned only once; `status()` continues to list them."""
+    """Return the failures of transactions that were set aside, each only once; `status()` continues to list them."""
     failures = []
     for item in read_all(site):
-        mark = Path(site, STATE, TRANSACTIONS, item.transaction_id + ".told")
-        if item.state == "failed" and not mark.exists():
+        reported = Path(site, STATE, TRANSACTIONS, item.transaction_id + ".told")
+        if item.state == "failed" and not reported.exists():
             names = ", ".join(f"{c.name} {c.new_version or 'removal'}" for c in item.record.changes)
             failures.append(
-                f"{names} was set aside at a start and the old version stays: {note_of(site, item.transaction_id)}"
+                f"{names} could not be applied at a start of Python, and the old version is unchanged: "
+                f"{note_of(site, item.transaction_id)}"
             )
             with suppress(OSError):
-                mark.touch()
+                reported.touch()
     return failures
 
 
 def note_of(site: str, transaction_id: str) -> str:
-    """Why a transaction is still pending or was set aside, as noted by the boot module; empty if there is no note."""
+    """Read the boot module's note on why a transaction is still pending or was set aside; empty if there is none.
+
+    Args:
+        site: The site-packages directory.
+        transaction_id: The transaction.
+    """
     try:
         path = Path(site, STATE, TRANSACTIONS, transaction_id + ".note")
         return path.read_text(encoding="utf-8", errors="replace").strip()
@@ -298,7 +315,7 @@ def note_of(site: str, transaction_id: str) -> str:
 
 
 def swap_of(site: str, change: Change, old: Distribution | None, part: str) -> codec.SwapChange:
-    """The boot module's record of a change.
+    """Make the boot module's record of a change.
 
     Args:
         site: The site-packages directory.

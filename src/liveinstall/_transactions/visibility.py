@@ -38,18 +38,20 @@ def _add_site(site: str) -> None:
     """Add a new site directory to `sys.path` in the same position as at start-up: the user's before the system's."""
     before = search_path()
     site_module.addsitedir(site)
-    odd = [entry for entry in sys.path if not isinstance(entry, str)]
+    not_strings = [entry for entry in sys.path if not isinstance(entry, str)]
     added = [entry for entry in search_path() if entry not in before]
     system = {os.path.realpath(entry) for entry in site_module.getsitepackages()}
-    index = next((at for at, entry in enumerate(before) if os.path.realpath(entry or os.curdir) in system), len(before))
-    sys.path[:] = [*before[:index], *added, *before[index:], *odd]
+    index = next(
+        (number for number, entry in enumerate(before) if os.path.realpath(entry or os.curdir) in system), len(before)
+    )
+    sys.path[:] = [*before[:index], *added, *before[index:], *not_strings]
 
 
 @dataclass(frozen=True)
 class StagedDistribution:
     """A staged distribution.
 
-    Args:
+    Attributes:
         distribution: Its name and version, "pandas 2.3.3".
         since: When it was staged, a POSIX timestamp in seconds; 0 if unknown.
         part: The path of its staged part.
@@ -68,7 +70,7 @@ class StagedDistribution:
 class StagedFinder:
     """The last finder on sys.meta_path: explains an import that fails because its distribution is only staged.
 
-    An import that succeeds never gets here.
+    A successful import never reaches it.
     """
 
     def __init__(self) -> None:
@@ -82,16 +84,21 @@ class StagedFinder:
     ) -> ModuleSpec | None:
         """Raise StagedImportError for the import of a module that only a staged part has. It never finds a module.
 
-        importlib.util.find_spec() calls it too and must get None, because programs use it to check what is installed.
-        Therefore the caller's caller is inspected, which is the import system itself only in a real import.
+        `importlib.util.find_spec()` calls it too and must get None, because programs use it to check what is
+        installed. Therefore the caller's caller is inspected, which is the import system itself only in a real import.
+
+        Args:
+            name: The full name of the module.
+            path: Not used.
+            target: Not used.
 
         Raises:
             StagedImportError: The module is available only after a restart.
         """
-        waiting = self.staged.get(name.partition(".")[0])
-        if waiting and _has(waiting.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
+        staged = self.staged.get(name.partition(".")[0])
+        if staged and _has_module(staged.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
             raise StagedImportError(
-                f"No module named {name!r} yet: {waiting} and waits for a restart of Python.",
+                f"No module named {name!r} yet: {staged} and waits for a restart of Python.",
                 todo=presenter().restart_advice(),
                 name=name,
             )
@@ -101,14 +108,14 @@ class StagedFinder:
 _finder = StagedFinder()
 
 
-def _has(part: str, name: str) -> bool:
+def _has_module(part: str, name: str) -> bool:
     """Whether a part has a module. Top-level modules are known to exist."""
     parents = name.split(".")[:-1]
     return not parents or PathFinder.find_spec(name, [os.path.join(part, *parents)]) is not None
 
 
 def explain_staged(staged: Mapping[str, StagedDistribution]) -> None:
-    """Explain failing imports of these top-level modules and their submodules from now on.
+    """Explain failing imports of staged modules and their submodules from now on.
 
     Args:
         staged: Top-level module -> its staged distribution. It replaces the mapping of the previous call.
@@ -120,7 +127,11 @@ def explain_staged(staged: Mapping[str, StagedDistribution]) -> None:
 
 
 def top_level_modules(part: str) -> Iterable[str]:
-    """The top-level import names of a staged part."""
+    """List the top-level import names of a staged part.
+
+    Args:
+        part: The path of the part.
+    """
     for entry in os.scandir(part) if os.path.isdir(part) else ():
         stem, dot, suffix = entry.name.partition(".")
         if stem.isidentifier() and (entry.is_dir() if not dot else suffix.endswith(("py", "so", "pyd"))):
