@@ -317,7 +317,7 @@ def test_check_list_and_doctor_know_whose_a_file_is_and_repair_gives_it_back(env
     """)
     assert told[:2] == [True, ["beta"]] and "both.py is beta's; the file of alpha is kept." in told[2]
     assert told[3:6] == [0, [["beta", ["alpha"], ["alpha"]]], True]
-    assert told[6:] == [[["replaced", "both.py is beta's", "give alpha its own"]], 0, 0]
+    assert told[6:] == [[["replaced", "both.py is beta's", "restore the files of alpha"]], 0, 0]
     shutil.rmtree(env.wheels)  # from this disk
     before = state(env)
     assert env.run("print(li.repair('alpha', dry_run=True)[0].kind)").stdout == "replaced\n"

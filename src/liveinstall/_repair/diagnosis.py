@@ -146,9 +146,9 @@ def _replaced(info: _Info) -> Damage:
     """The replaced files of a requested distribution: no error, but a repair can restore them."""
     owners = " and ".join(sorted(set(info.replaced.values())))
     what = f"{_list(list(info.replaced))} {owners}'s"
-    mend = f"give {info.name} its own"
+    repair = f"restore the files of {info.name}"
     requirement = f"{info.name}=={info.version}"
-    return Damage(Finding("replaced", info.name, info.path, what, mend), reinstall=requirement, owner=info.path)
+    return Damage(Finding("replaced", info.name, info.path, what, repair), reinstall=requirement, owner=info.path)
 
 
 def _infos(directory: str, known: Mapping[str, Distribution], *, hashes: bool) -> Iterator[_Info]:
@@ -243,8 +243,8 @@ def _distributions(installed: Sequence[_Info], stashed: Sequence[_Info], owned: 
         *duplicates, kept = sorted(infos, key=lambda info: info.rank)
         for duplicate in duplicates:
             what = f"{name} is installed twice, and {os.path.basename(kept.path)} matches the files on disk better"
-            mend = f"move {os.path.basename(duplicate.path)} away"
-            yield Damage(Finding("duplicate", name, duplicate.path, what, mend), (duplicate.path,))
+            repair = f"move {os.path.basename(duplicate.path)} away"
+            yield Damage(Finding("duplicate", name, duplicate.path, what, repair), (duplicate.path,))
         if kept.tool in _KNOWN_TOOLS:
             yield from _broken(kept, stashed, owned)
 
@@ -304,8 +304,8 @@ def _left_overs(
         if info.name not in known:
             moves += _code(info, [info], owned)
             again = f"{info.name}=={info.version}"
-        mend = _moved(moves) + (f", install {info.name} {info.version} again" if again else "")
-        yield Damage(Finding("left over", info.name, info.path, what, mend), tuple(moves), again, live=bool(again))
+        repair = _moved(moves) + (f", install {info.name} {info.version} again" if again else "")
+        yield Damage(Finding("left over", info.name, info.path, what, repair), tuple(moves), again, live=bool(again))
     for directory in dict.fromkeys((target.site, target.platlib)):
         for entry in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
             path = os.path.join(directory, entry)
@@ -344,6 +344,6 @@ def _own_files(site: str) -> Iterator[Damage]:
             yield Damage(finding, (path,), live=False)
     for directory, todo in unfinished(site):
         name = canonicalize_name(todo.reinstall.partition("==")[0])
-        mend = f"install {todo.reinstall.replace('==', ' ')}" if todo.reinstall else "mark it as complete"
-        finding = Finding("unfinished", name, directory, "a repair was interrupted", mend)
+        repair = f"install {todo.reinstall.replace('==', ' ')}" if todo.reinstall else "mark it as complete"
+        finding = Finding("unfinished", name, directory, "a repair was interrupted", repair)
         yield Damage(finding, reinstall=todo.reinstall, finishes=directory)
