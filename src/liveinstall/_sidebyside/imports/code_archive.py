@@ -106,12 +106,29 @@ class ArchiveOwner:
         return self._tables
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; None for a namespace package and for an unknown name."""
+        """Check whether a module is a package.
+
+        Args:
+            name: A top-level name.
+
+        Returns:
+            True or False; None for a namespace package and for an unknown name.
+        """
         row = self._table(name).get(name)
         return None if row is None else row[2].rpartition(os.sep)[2].startswith("__init__.")
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """The spec of a module; None for an unknown name, and if Python has to search because a directory changed."""
+        """Find a module.
+
+        Args:
+            name: The full name of the module.
+
+        Returns:
+            Its spec; None for an unknown name, and if Python has to search because a directory has changed.
+
+        Raises:
+            OwnerError: The archive is damaged.
+        """
         top, dot, _ = name.partition(".")
         row = self._table(top).get(name)
         if row is None:
@@ -229,7 +246,11 @@ class ArchiveOwner:
         raise FileNotFoundError(2, "not in any of the archived directories", path)
 
     def native(self, entry: ModuleEntry) -> str:
-        """The absolute path of an extension module."""
+        """Return the absolute path of an extension module.
+
+        Args:
+            entry: The module's entry in the index.
+        """
         return self.directories[self._table(entry[0].partition(".")[0])[entry[0]][1]] + os.sep + entry[2]
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
@@ -243,7 +264,14 @@ class ArchiveOwner:
                 yield from owner.distributions(name)
 
     def reader(self, name: str) -> TraversableResources | None:
-        """The resources of a package."""
+        """Return the resources of a package, for `importlib.resources`.
+
+        Args:
+            name: The full name of the package.
+
+        Returns:
+            The reader; None if it is not a package of this location.
+        """
         spec = self.find_spec(name)
         get = getattr(spec and spec.loader, "get_resource_reader", None)
         return get(name) if get else None

@@ -63,12 +63,26 @@ class DirectoryOwner:
         return sorted(names - {""})
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; None for a namespace package and for an unknown name."""
+        """Check whether a module is a package.
+
+        Args:
+            name: A top-level name.
+
+        Returns:
+            True or False; None for a namespace package and for an unknown name.
+        """
         spec = self.find_spec(name)
         return None if spec is None or spec.loader is None else spec.submodule_search_locations is not None
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """The spec of a module; without a loader for a portion of a namespace package; None for an unknown name."""
+        """Find a module.
+
+        Args:
+            name: The full name of the module.
+
+        Returns:
+            Its spec; a spec without a loader for a portion of a namespace package; None for an unknown name.
+        """
         if self._index is None:
             inner = name.rpartition(".")[0].replace(".", os.sep)
             spec = PathFinder.find_spec(name, [os.path.join(self.place, inner) if inner else self.place])
@@ -112,7 +126,11 @@ class DirectoryOwner:
             return stream.read()
 
     def native(self, entry: ModuleEntry) -> str:
-        """The absolute path of an extension module."""
+        """Return the absolute path of an extension module.
+
+        Args:
+            entry: The module's entry in the index.
+        """
         return os.path.join(self.place, entry[2])
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
@@ -134,7 +152,14 @@ class DirectoryOwner:
             yield from (Distribution.at(os.path.join(self.place, info)) for info in infos)
 
     def reader(self, name: str) -> TraversableResources | None:
-        """The resources of a package."""
+        """Return the resources of a package, for `importlib.resources`.
+
+        Args:
+            name: The full name of the package.
+
+        Returns:
+            The reader; None if it is not a package of this location.
+        """
         spec = self.find_spec(name)
         get = getattr(spec and spec.loader, "get_resource_reader", None)
         return get(name) if get else None

@@ -120,14 +120,28 @@ class VirtualOwner:
         return [name for name in self.index() if "." not in name]
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; None for a namespace package and for an unknown name."""
+        """Check whether a module is a package.
+
+        Args:
+            name: A top-level name.
+
+        Returns:
+            True or False; None for a namespace package and for an unknown name.
+        """
         entry = self.index().get(name)
         if entry is None or entry[1] == "namespace":
             return None
         return entry[2].rpartition("/")[2].startswith("__init__.")
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """The spec of a module; without a loader for a portion of a namespace package; None for an unknown name."""
+        """Find a module.
+
+        Args:
+            name: The full name of the module.
+
+        Returns:
+            Its spec; a spec without a loader for a portion of a namespace package; None for an unknown name.
+        """
         entry = self.index().get(name)
         return None if entry is None else self.spec_of(entry)
 
@@ -173,7 +187,14 @@ class VirtualOwner:
         return sorted(name for name in self.listing().get("", ()) if name.endswith(_INFO))
 
     def reader(self, name: str) -> TraversableResources | None:
-        """The resources of a package."""
+        """Return the resources of a package, for `importlib.resources`.
+
+        Args:
+            name: The full name of the package.
+
+        Returns:
+            The reader; None if it is not a package of this location.
+        """
         entry = self.index().get(name)
         if entry is None or entry[1] == "namespace" or not entry[2].rpartition("/")[2].startswith("__init__."):
             return None

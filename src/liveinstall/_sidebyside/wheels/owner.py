@@ -80,14 +80,31 @@ class WheelOwner(VirtualOwner):
         return self.record.names
 
     def is_package(self, name: str) -> bool | None:
-        """Whether a top-level name is a package; the wheel is not unpacked for that."""
+        """Check whether a module is a package, without unpacking the wheel.
+
+        Args:
+            name: A top-level name.
+
+        Returns:
+            True or False; None for a namespace package and for an unknown name.
+        """
         entry = next((entry for entry in self.record.modules if entry[0] == name), None)
         if entry is None or entry[1] == "namespace":
             return None
         return entry[2].rpartition("/")[2].startswith("__init__.")
 
     def find_spec(self, name: str) -> ModuleSpec | None:
-        """The spec of a module; the first call unpacks the wheel if that is necessary."""
+        """Find a module. The first call unpacks the wheel if that is necessary.
+
+        Args:
+            name: The full name of the module.
+
+        Returns:
+            Its spec; a spec without a loader for a portion of a namespace package; None for an unknown name.
+
+        Raises:
+            OwnerError: The wheel cannot be unpacked, or its directory was removed.
+        """
         if name.partition(".")[0] not in self.record.names:
             return None  # a wheel on sys.path is searched for every name
         return super().find_spec(name) if self.straight else self.tree().find_spec(name)
@@ -170,7 +187,14 @@ class WheelOwner(VirtualOwner):
         return super().locate(path) if self.straight else os.path.join(self.tree().place, *path.split("/"))
 
     def reader(self, name: str) -> TraversableResources | None:
-        """The resources of a package."""
+        """Return the resources of a package, for `importlib.resources`.
+
+        Args:
+            name: The full name of the package.
+
+        Returns:
+            The reader; None if it is not a package of this location.
+        """
         return super().reader(name) if self.straight else self.tree().reader(name)
 
     def code(self, entry: ModuleEntry) -> CodeType:
