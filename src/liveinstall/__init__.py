@@ -1,8 +1,8 @@
 """Change a Python environment while it is in use, without breaking the running processes."""
 
-from __future__ import annotations
-
-TYPE_CHECKING = False  # type checkers recognize the name; importing typing takes longer than this whole module
+# Neither this module nor one that starts of Python load imports `__future__` or `typing`: each is a file to load, which
+# takes longer than this whole module. Type checkers recognize the name TYPE_CHECKING.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -70,14 +70,14 @@ _FOR_PROGRAMS = {
 __all__ = sorted(_LAZY)  # noqa: PLE0605  a list of strings
 
 
-def _jupyter_server_extension_points() -> Any:
+def _jupyter_server_extension_points() -> "Any":
     """Return the extension points of this package, for a Jupyter server."""
     from liveinstall._frontends.jupyter.server import points
 
     return points()
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Load a public name when it is first used: `import liveinstall` itself loads nothing else (PEP 562)."""
     module = _LAZY.get(name) or _FOR_PROGRAMS.get(name)
     if module is None:

@@ -5,8 +5,6 @@ access on a lazy module imports it. So no finder is called, and only the namespa
 `sys.modules` may contain objects that are not strings.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -42,7 +40,7 @@ def module_names() -> list[str]:
     return [name for name in list(sys.modules) if isinstance(name, str)]
 
 
-def namespace_of(module: object) -> dict[str, Any]:
+def namespace_of(module: object) -> "dict[str, Any]":
     """Return the attributes that a module has already; no `__getattr__` is called and no lazy module is loaded."""
     try:
         namespace = object.__getattribute__(module, "__dict__")
@@ -51,7 +49,7 @@ def namespace_of(module: object) -> dict[str, Any]:
     return namespace if isinstance(namespace, dict) else {}
 
 
-def attribute(name: str, key: str) -> Any:
+def attribute(name: str, key: str) -> "Any":
     """Read an attribute of a loaded module.
 
     Args:
@@ -70,7 +68,7 @@ def defined_in(finder: object) -> str:
     return str(type.__getattribute__(kind, "__module__"))
 
 
-def place_first(finder: Any) -> None:
+def place_first(finder: "Any") -> None:
     """Put a finder before all others, even if `sys.meta_path` was replaced by something other than a list."""
     if isinstance(sys.meta_path, list):
         sys.meta_path.insert(0, finder)
@@ -78,7 +76,7 @@ def place_first(finder: Any) -> None:
         sys.meta_path = [finder, *(sys.meta_path or ())]
 
 
-def place_last(finder: Any) -> None:
+def place_last(finder: "Any") -> None:
     """Put a finder after all others, even if `sys.meta_path` was replaced by something other than a list."""
     if isinstance(sys.meta_path, list):
         sys.meta_path.append(finder)

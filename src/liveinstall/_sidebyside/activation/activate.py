@@ -4,8 +4,6 @@ The start-up line that `registry enable` writes into the environment calls `star
 registry is chosen, so that nothing of this is loaded otherwise.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -35,7 +33,7 @@ class Active:
         handles: Open files, which mark the entries as in use.
     """
 
-    def __init__(self, index: indexes.Index, finder: Finder, arguments: Arguments, handles: list[int]) -> None:
+    def __init__(self, index: "indexes.Index", finder: "Finder", arguments: "Arguments", handles: list[int]) -> None:
         self.index = index
         self.finder = finder
         self.arguments = arguments
@@ -68,11 +66,11 @@ class Active:
             os.close(handle)
 
 
-_active: Active | None = None
+_active: "Active | None" = None
 _failed: set[str] = set()  # registries that failed: in a virtual environment the start-up line runs twice
 
 
-def active() -> Active | None:
+def active() -> "Active | None":
     """Return the active registry of this process, or None."""
     return _active
 
@@ -80,16 +78,16 @@ def active() -> Active | None:
 class StoreEntryOwner(DirectoryOwner):
     """An entry of a store: uses its module table if that is valid, else works like any directory."""
 
-    def __init__(self, place: str, infos: Sequence[str], tops: Sequence[str]) -> None:
+    def __init__(self, place: str, infos: "Sequence[str]", tops: "Sequence[str]") -> None:
         super().__init__(place, self._read)
         self._infos = list(infos)
         self._tops = tops
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> "Iterable[str]":
         """Return its top-level names, as in the registry."""
         return self._tops
 
-    def _read(self) -> Modules:  # pragma: no cover  `_settle()` comes first
+    def _read(self) -> "Modules":  # pragma: no cover  `_settle()` comes first
         return {}
 
     def _settle(self) -> None:
@@ -98,12 +96,12 @@ class StoreEntryOwner(DirectoryOwner):
             self._index = indexes.read_table(*os.path.split(self.place), stamp)  # type: ignore[assignment]
             self.on_disk = self._index is None
 
-    def find_spec(self, name: str) -> ModuleSpec | None:
+    def find_spec(self, name: str) -> "ModuleSpec | None":
         """See `Owner`."""
         self._settle()
         return super().find_spec(name)
 
-    def index(self) -> Modules:
+    def index(self) -> "Modules":
         """See `Owner`."""
         self._settle()
         return super().index()
@@ -112,7 +110,7 @@ class StoreEntryOwner(DirectoryOwner):
         """Do nothing: an entry does not change."""
 
 
-def finder_of(index: indexes.Index) -> Finder:
+def finder_of(index: "indexes.Index") -> "Finder":
     """Make the finder for an index.
 
     Args:
@@ -140,8 +138,8 @@ class _RegistryFinder(Finder):
 
     def __init__(
         self,
-        owners: dict[str, list[DirectoryOwner]],
-        everybody: list[DirectoryOwner],
+        owners: "dict[str, list[DirectoryOwner]]",
+        everybody: "list[DirectoryOwner]",
         *,
         exclusive: bool,
         hidden: frozenset[str],
@@ -149,11 +147,11 @@ class _RegistryFinder(Finder):
         super().__init__(owners, exclusive=exclusive, hidden=hidden)
         self._everybody = everybody
 
-    def _all(self) -> list[DirectoryOwner]:  # type: ignore[override]
+    def _all(self) -> "list[DirectoryOwner]":  # type: ignore[override]
         return self._everybody
 
 
-def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[str], why: str) -> Active | None:
+def activate(text: bytes, source: str, base: str, store: str, sites: "Sequence[str]", why: str) -> "Active | None":
     """Activate a registry in this process, in place of the active one.
 
     Args:
@@ -203,7 +201,7 @@ def activate(text: bytes, source: str, base: str, store: str, sites: Sequence[st
     return new
 
 
-def _written(path: str, index: indexes.Index) -> tuple[indexes.Index, int] | None:
+def _written(path: str, index: "indexes.Index") -> "tuple[indexes.Index, int] | None":
     data = index.encode()
     kept = (
         indexes.read_and_keep(path) if indexes.write(path, data, over=False) else None

@@ -4,8 +4,6 @@ Without an index a top-level name is searched for as Python does it, and submodu
 (full name -> entry, for a directory that does not change) no directory is searched; files are only opened.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from _frozen_importlib import ModuleSpec  # importlib.machinery would load importlib and warnings first
@@ -47,7 +45,7 @@ class DirectoryOwner:
 
     virtual = False
 
-    def __init__(self, place: str, index: Index | Callable[[], Index] | None = None) -> None:
+    def __init__(self, place: str, index: "Index | Callable[[], Index] | None" = None) -> None:
         self.place = place
         self.on_disk = index is None
         self._index = index
@@ -56,7 +54,7 @@ class DirectoryOwner:
     def __repr__(self) -> str:
         return f"DirectoryOwner({self.place!r})"
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> "Iterable[str]":
         """The top-level names, in order: modules, and each directory whose name can be imported."""
         with os.scandir(self.place) as entries:
             names = {_import_name(item.name, is_directory=item.is_dir()) for item in entries}
@@ -74,7 +72,7 @@ class DirectoryOwner:
         spec = self.find_spec(name)
         return None if spec is None or spec.loader is None else spec.submodule_search_locations is not None
 
-    def find_spec(self, name: str) -> ModuleSpec | None:
+    def find_spec(self, name: str) -> "ModuleSpec | None":
         """Find a module.
 
         Args:
@@ -90,7 +88,7 @@ class DirectoryOwner:
         entry = self.index().get(name)
         return None if entry is None else spec_on_disk(entry, self.place)
 
-    def index(self) -> Index:
+    def index(self) -> "Index":
         """All modules: full name -> entry, from the index, or by listing the whole directory if there is none."""
         if self._index is None:
             return {entry.name: entry for entry in walk(self.place)}
@@ -98,7 +96,7 @@ class DirectoryOwner:
             self._index = self._index()
         return self._index
 
-    def code(self, entry: ModuleEntry) -> CodeType:
+    def code(self, entry: "ModuleEntry") -> "CodeType":
         """The code of a module, from its .pyc file if that is valid.
 
         Args:
@@ -125,7 +123,7 @@ class DirectoryOwner:
         with open(os.path.join(self.place, path), "rb") as stream:
             return stream.read()
 
-    def native(self, entry: ModuleEntry) -> str:
+    def native(self, entry: "ModuleEntry") -> str:
         """Return the absolute path of an extension module.
 
         Args:
@@ -133,7 +131,7 @@ class DirectoryOwner:
         """
         return os.path.join(self.place, entry[2])
 
-    def distributions(self, name: str | None = None) -> Iterator[Distribution]:
+    def distributions(self, name: str | None = None) -> "Iterator[Distribution]":
         """The metadata of the distributions in the directory, which is listed once.
 
         Args:
@@ -151,7 +149,7 @@ class DirectoryOwner:
 
             yield from (Distribution.at(os.path.join(self.place, info)) for info in infos)
 
-    def reader(self, name: str) -> TraversableResources | None:
+    def reader(self, name: str) -> "TraversableResources | None":
         """Return the resources of a package, for `importlib.resources`.
 
         Args:
@@ -169,7 +167,7 @@ class DirectoryOwner:
         self._infos = None
 
 
-def spec_on_disk(entry: ModuleEntry, place: str) -> ModuleSpec:
+def spec_on_disk(entry: "ModuleEntry", place: str) -> "ModuleSpec":
     """Make the spec of a module of a directory, without access to the disk.
 
     Args:
@@ -190,13 +188,13 @@ def spec_on_disk(entry: ModuleEntry, place: str) -> ModuleSpec:
     return located(name, path, loader, [path.rpartition(os.sep)[0]] if is_package else None)
 
 
-def _loader(name: str, path: str) -> SourceFileLoader | SourcelessFileLoader:
+def _loader(name: str, path: str) -> "SourceFileLoader | SourcelessFileLoader":
     return SourcelessFileLoader(name, path) if path.endswith(".pyc") else SourceFileLoader(name, path)
 
 
 def located(
-    name: str, path: str, loader: object, search: list[str] | None, kind: type[ModuleSpec] = ModuleSpec
-) -> ModuleSpec:
+    name: str, path: str, loader: object, search: list[str] | None, kind: "type[ModuleSpec]" = ModuleSpec
+) -> "ModuleSpec":
     """Make a spec whose module gets `path` as its `__file__`, faster than `spec_from_file_location()`.
 
     Args:
@@ -218,7 +216,7 @@ def located(
     return spec
 
 
-def _portion(name: str, portion: ModuleSpec) -> ModuleSpec:
+def _portion(name: str, portion: "ModuleSpec") -> "ModuleSpec":
     """The spec of a namespace portion with a plain list as its path; Python would compute that again from sys.path."""
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = list(portion.submodule_search_locations or ())
@@ -232,7 +230,7 @@ def _import_name(name: str, *, is_directory: bool) -> str:
     return name if name.isidentifier() and name != "__pycache__" else ""
 
 
-def walk(place: str) -> Iterator[ModuleEntry]:
+def walk(place: str) -> "Iterator[ModuleEntry]":
     """List all modules below a directory, as Python would find them there.
 
     Args:
@@ -259,7 +257,7 @@ def walk(place: str) -> Iterator[ModuleEntry]:
                     remaining.append((f"{prefix}{item.name}.", path))
 
 
-def _entry_of_directory(name: str, path: str, place: str) -> ModuleEntry:
+def _entry_of_directory(name: str, path: str, place: str) -> "ModuleEntry":
     """The entry of a directory: a package if it has an `__init__` file, else a namespace package."""
     for suffix in _SUFFIXES:
         init = f"{path}/__init__{suffix}"
@@ -268,7 +266,7 @@ def _entry_of_directory(name: str, path: str, place: str) -> ModuleEntry:
     return ModuleEntry(name, "namespace", path)
 
 
-def _entries(files: list[str], prefix: str, inner: str) -> Iterator[ModuleEntry]:
+def _entries(files: list[str], prefix: str, inner: str) -> "Iterator[ModuleEntry]":
     """The modules among the files of one directory; for each name extension modules come first and .pyc files last."""
     seen = {"__init__"}
     for suffix in _SUFFIXES:

@@ -5,8 +5,6 @@ over all owners and the default environment. This module runs when Python starts
 has loaded anyway.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from _frozen_importlib import ModuleSpec
@@ -41,7 +39,7 @@ class Finder:
 
     def __init__(
         self,
-        owners: Mapping[str, Sequence[Owner]],
+        owners: "Mapping[str, Sequence[Owner]]",
         *,
         exclusive: frozenset[str] | bool = False,
         hidden: frozenset[str] = frozenset(),
@@ -84,7 +82,7 @@ class Finder:
         if self._hook is not None:
             self._hook.remove()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,9 +94,9 @@ class Finder:
     def find_spec(
         self,
         name: str,
-        path: Sequence[str] | None = None,
-        target: ModuleType | None = None,  # noqa: ARG002  the import system's own signature
-    ) -> ModuleSpec | None:
+        path: "Sequence[str] | None" = None,
+        target: "ModuleType | None" = None,  # noqa: ARG002  the import system's own signature
+    ) -> "ModuleSpec | None":
         """Find a module, as `importlib.abc.MetaPathFinder` defines it.
 
         Args:
@@ -129,14 +127,14 @@ class Finder:
                 return spec
         return self._merge(name, owners, path)
 
-    def _find_unowned(self, name: str) -> ModuleSpec | None:
+    def _find_unowned(self, name: str) -> "ModuleSpec | None":
         """The spec of a top-level name without an owner; None if the other finders have to find it."""
         if name in self.hidden:
             reason = "it belongs to a version in the default environment that an active version replaces"
             raise ModuleNotFoundError(f"No module named {name!r}: {reason}", name=name)
         return None if self._isolation is None else self._isolation.find_spec(name)
 
-    def _merge(self, name: str, owners: Sequence[Owner], path: Sequence[str] | None) -> ModuleSpec | None:
+    def _merge(self, name: str, owners: "Sequence[Owner]", path: "Sequence[str] | None") -> "ModuleSpec | None":
         """The spec of a name over all owners and the default environment: the first regular package or module wins."""
         chosen, portions = None, []
         for owner in owners:
@@ -164,7 +162,7 @@ class Finder:
         spec.submodule_search_locations = loader._path  # type: ignore[attr-defined]  # noqa: SLF001
         return spec
 
-    def _portions(self, name: str, path: Sequence[str]) -> ModuleSpec | None:
+    def _portions(self, name: str, path: "Sequence[str]") -> "ModuleSpec | None":
         """The spec of a namespace package with a plain list as its path, needed after its parent's path has changed."""
         spec = self._merge(name, self.owners[name.partition(".")[0]], path if "." in name else None)
         if spec is not None and spec.loader is None:
@@ -172,7 +170,7 @@ class Finder:
         return spec
 
     @staticmethod
-    def _check_locations(name: str, owners: Sequence[Owner]) -> None:
+    def _check_locations(name: str, owners: "Sequence[Owner]") -> None:
         """Raise ModuleNotFoundError if the location of an owner no longer exists."""
         missing = [owner.place for owner in owners if os.path.isabs(owner.place) and not os.path.exists(owner.place)]
         if missing:
@@ -180,7 +178,7 @@ class Finder:
                 f"No module named {name!r}: {missing[0]}, which had it, no longer exists", name=name
             )
 
-    def _extend_namespace(self, name: str, module: ModuleType) -> None:
+    def _extend_namespace(self, name: str, module: "ModuleType") -> None:
         """Add the portions of the owners to a namespace package that is already imported."""
         attributes = namespace_of(module)
         if "__path__" in attributes and attributes.get("__file__") is None:
@@ -188,7 +186,7 @@ class Finder:
             if spec is not None and spec.loader is None and spec.submodule_search_locations is not None:
                 module.__path__ = spec.submodule_search_locations
 
-    def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterator[Distribution]:
+    def find_distributions(self, context: "DistributionFinder.Context | None" = None) -> "Iterator[Distribution]":
         """Find the metadata of distributions, as `importlib.metadata.DistributionFinder` defines it.
 
         Args:
@@ -205,7 +203,7 @@ class Finder:
             if "path" not in requested or (owner.place in requested["path"] and not os.path.exists(owner.place)):
                 yield from map(convert, owner.distributions(requested.get("name")))
 
-    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+    def iter_modules(self, prefix: str = "") -> "Iterator[tuple[str, bool]]":
         """List the top-level modules without namespaces, for `pkgutil.iter_modules()`.
 
         Args:
@@ -225,12 +223,12 @@ class Finder:
         for owner in self._all():
             owner.invalidate_caches()
 
-    def _all(self) -> list[Owner]:
+    def _all(self) -> "list[Owner]":
         """Each owner once: a name may have several owners, and an owner several names."""
         return list({id(owner): owner for owners in self.owners.values() for owner in owners}.values())
 
 
-def _converter(context: object) -> Callable[[Distribution], Distribution]:
+def _converter(context: object) -> "Callable[[Distribution], Distribution]":
     """The converter of metadata to the classes of the calling library, which is recognised by its Context class.
 
     `importlib_metadata`, the backport, and vendored copies of it have Context classes of their own.
@@ -243,16 +241,16 @@ def _converter(context: object) -> Callable[[Distribution], Distribution]:
     return converter(library)
 
 
-def _unchanged(distribution: Distribution) -> Distribution:
+def _unchanged(distribution: "Distribution") -> "Distribution":
     return distribution
 
 
-def _is_on_disk(owner: Owner, top: str) -> bool:
+def _is_on_disk(owner: "Owner", top: str) -> bool:
     """Whether Python finds the submodules of `top` by its `__path__`; other owners may have portions of a namespace."""
     return owner.on_disk and getattr(sys.modules.get(top), "__file__", None) is not None
 
 
-def _is_below(name: str, spec: ModuleSpec, path: Sequence[str] | None) -> bool:
+def _is_below(name: str, spec: "ModuleSpec", path: "Sequence[str] | None") -> bool:
     """Whether a module is on the `__path__` of its parent package, which may have been imported from elsewhere.
 
     The path of a namespace package that another finder has created may lack some of its portions.

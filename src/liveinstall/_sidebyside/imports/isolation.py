@@ -4,8 +4,6 @@ Removing it there, rather than refusing names, also hides it from `pkgutil` and 
 liveinstall itself needs can still be imported from it.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from _frozen_importlib_external import PathFinder
@@ -29,7 +27,7 @@ class EnvironmentIsolation:
             True and False: no other names.
     """
 
-    def __init__(self, needed: Collection[str] | bool) -> None:
+    def __init__(self, needed: "Collection[str] | bool") -> None:
         self._needed = _NEEDED if needed is True else frozenset(needed or ()) | _NEEDED
         self._places: list[str] | None = None
         self._removed: list[str] = []
@@ -57,7 +55,7 @@ class EnvironmentIsolation:
             place_last(finder)
         self._removed, self._finders = [], []
 
-    def find_spec(self, name: str) -> ModuleSpec | None:
+    def find_spec(self, name: str) -> "ModuleSpec | None":
         """Find a top-level module that can still be imported from the default environment.
 
         Args:

@@ -5,8 +5,6 @@ calls the owners of a top-level name in order; each returns a spec or None. This
 imports nothing.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all of this
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +36,7 @@ class ModuleEntry(tuple[str, str, str]):
 
     __slots__ = ()
 
-    def __new__(cls, name: str, kind: Kind, path: str) -> Self:
+    def __new__(cls, name: str, kind: "Kind", path: str) -> "Self":
         return tuple.__new__(cls, (name, kind, path))
 
     @property
@@ -59,7 +57,7 @@ class ModuleEntry(tuple[str, str, str]):
     def __repr__(self) -> str:
         return f"Entry({self[0]!r}, {self[1]!r}, {self[2]!r})"
 
-    def __reduce__(self) -> tuple[type[ModuleEntry], tuple[str, str, str]]:
+    def __reduce__(self) -> "tuple[type[ModuleEntry], tuple[str, str, str]]":
         return ModuleEntry, (self[0], self[1], self[2])
 
 
@@ -78,7 +76,7 @@ class Owner(Protocol):
     on_disk: bool
     virtual: bool
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> "Iterable[str]":
         """The top-level import names of this location."""
 
     def is_package(self, name: str) -> bool | None:
@@ -91,7 +89,7 @@ class Owner(Protocol):
             True or False; None for a namespace package and for an unknown name.
         """
 
-    def find_spec(self, name: str) -> ModuleSpec | None:
+    def find_spec(self, name: str) -> "ModuleSpec | None":
         """Find a module.
 
         Args:
@@ -101,10 +99,10 @@ class Owner(Protocol):
             Its spec; a spec without a loader for a portion of a namespace package; None for an unknown name.
         """
 
-    def index(self) -> Mapping[str, ModuleEntry]:
+    def index(self) -> "Mapping[str, ModuleEntry]":
         """All modules of the location, which may take long to list: full name -> entry."""
 
-    def code(self, entry: ModuleEntry) -> CodeType:
+    def code(self, entry: "ModuleEntry") -> "CodeType":
         """The code of a module or package.
 
         Args:
@@ -125,7 +123,7 @@ class Owner(Protocol):
             OSError: There is no such file, or it cannot be read.
         """
 
-    def native(self, entry: ModuleEntry) -> str:
+    def native(self, entry: "ModuleEntry") -> str:
         """The absolute path of an extension module on disk, next to the libraries that it is linked to.
 
         Args:
@@ -135,14 +133,14 @@ class Owner(Protocol):
             ImportError: It cannot be written to disk.
         """
 
-    def distributions(self, name: str | None = None) -> Iterable[Distribution]:
+    def distributions(self, name: str | None = None) -> "Iterable[Distribution]":
         """The metadata of the distributions of this location.
 
         Args:
             name: Only the distribution of this name, normalized or not. Default: all.
         """
 
-    def reader(self, name: str) -> TraversableResources | None:
+    def reader(self, name: str) -> "TraversableResources | None":
         """The resources of a package, for `importlib.resources`.
 
         Args:
@@ -156,7 +154,7 @@ class Owner(Protocol):
         """Discard what is cached about a location that can change."""
 
 
-def by_name(owners: Iterable[Owner]) -> dict[str, list[Owner]]:
+def by_name(owners: "Iterable[Owner]") -> "dict[str, list[Owner]]":
     """Group owners by their top-level names.
 
     Args:
