@@ -143,7 +143,7 @@ def test_imports_that_succeed_and_modules_that_are_asked_for_never_come_here(alp
     told = alpha.json(
         "import alpha, importlib.util\nli.install('alpha==2.0')\n"
         "from liveinstall._transactions import visibility as visible\n"
-        "calls = []\nvisible._has = lambda *words: calls.append(words) or True\n"
+        "calls = []\nvisible._has_module = lambda *words: calls.append(words) or True\n"
         "import alpha.late, wave, xml.dom\nassert importlib.util.find_spec('alpha.fresh') is None\n"
         "assert __import__('alpha', fromlist=['fresh']) is alpha\n"
         "print(json.dumps([each[1] for each in calls]))"
