@@ -248,7 +248,7 @@ def test_environment_variables_of_ours_are_read_in_one_place(path):
 def test_the_boot_package_imports_next_to_nothing():
     allowed = {
         *("os", "sys", "errno", "time", "atexit", "os.path", "stat", "fcntl", "msvcrt"),
-        *("_sha2", "_sha256", "hashlib", "stat", "binascii", "_signal", "_interpreters", "_xxsubinterpreters"),
+        *("_sha2", "_sha256", "hashlib", "stat", "binascii", "_signal", "_thread", "_xxsubinterpreters"),
     }
     for path in (SOURCE / "_liveinstall_boot").glob("*.py"):
         others = {name for name in imports(path) if name.split(".")[0] != "_liveinstall_boot"}
@@ -334,3 +334,14 @@ def test_examples_in_the_docs_parse_and_use_names_that_exist(page):
     for block in re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         for line in block.splitlines():
             assert json.loads(line)["liveinstall"] == 1
+
+
+def test_what_a_start_loads_does_not_load_the_future_module():
+    """A line `from __future__` loads a file of the standard library, which costs a start as much as one of ours."""
+    loaded = """
+        __init__ _sidebyside/__init__ _sidebyside/layout _sidebyside/activation/__init__ _sidebyside/activation/activate
+        _sidebyside/imports/__init__ _sidebyside/imports/owner _sidebyside/imports/directory _sidebyside/imports/finder
+        _sidebyside/imports/isolation _sidebyside/registry/__init__ _system/__init__ _system/caller
+    """.split()
+    for name in loaded:
+        assert "__future__" not in imports(SOURCE / "liveinstall" / f"{name}.py"), name
