@@ -28,6 +28,7 @@ CLEAN = {"PYTHONDONTWRITEBYTECODE": None, "PYTHONPATH": None, "PYTHONHOME": None
 ONCE = [
     "browser",
     "completion",
+    "downloads",
     "engines",
     "foreign_changes",
     "hints",

@@ -21,7 +21,6 @@ import json
 import logging
 import os
 import pathlib
-import re
 import runpy
 import shutil
 import signal
@@ -170,98 +169,16 @@ def _move_checkouts(items, wanted, source, destination, note):
     return bool(moves)
 
 
-def _stay_offline(why):
-    """Refuse pip's access to pages, files and repositories on the network; child processes of pip are not affected."""
-    from pip._internal.exceptions import NetworkConnectionError
-    from pip._internal.network.session import PipSession
-    from pip._internal.vcs.versioncontrol import VersionControl
-    from pip._vendor.requests.exceptions import RetryError  # every version of pip continues if a page raises it
-
-    request, obtain = PipSession.request, VersionControl.obtain
-
-    def refusing(self, method, url, *arguments, **options):
-        if not url.lower().startswith("file:"):
-            raise RetryError("%s is not on this disk. %s" % (url, why))
-        return request(self, method, url, *arguments, **options)
-
-    def obtaining(self, dest, url, *arguments, **options):
-        if not re.match(r"(?i)(\w+\+)?file:", url.secret):
-            raise NetworkConnectionError("%s is not on this disk. %s" % (url, why))
-        return obtain(self, dest, url, *arguments, **options)
-
-    PipSession.request, VersionControl.obtain = refusing, obtaining
-
-
-def _collect_credentials(arguments):
-    """Collect credentials by host while pip runs: of requested URLs, or else the only ones in the arguments."""
-    from pip._internal.cli.req_command import RequirementCommand
-
-    def netlocs(urls):
-        return [tuple(urllib.parse.urlsplit(url).netloc.rpartition("@")[::2]) for url in urls if "://" in url]
-
-    pairs = {(user, host) for user, host in netlocs(arguments) if user}
-    get_requirements = RequirementCommand.get_requirements
-    known = {host: user for user, host in pairs if [each for _, each in pairs].count(host) == 1}
-
-    def collecting(self, *arguments):
-        requirements = get_requirements(self, *arguments)
-        links = [requirement.link.url for requirement in requirements if requirement.link]
-        known.update({host: user for user, host in netlocs(links) if user})
-        return requirements
-
-    RequirementCommand.get_requirements = collecting
-    return known
-
-
-def _skip_listed_requirements():
-    """Use only the options of requirements files from now on: their requirements are resolved and checked already."""
-    from pip._internal.cli.req_command import RequirementCommand
-
-    get_requirements = RequirementCommand.get_requirements
-
-    def unlisted(self, args, options, *rest):
-        requirements = get_requirements(self, args, options, *rest)
-        listed = {requirement.name: requirement for requirement in requirements if requirement.comes_from}
-        kept = [requirement for requirement in requirements if not requirement.comes_from]
-        for requirement in kept:
-            for name in ("config_settings", "global_options"):
-                value = getattr(listed.get(requirement.name), name, None)
-                if value and not getattr(requirement, name, None):
-                    setattr(requirement, name, value)
-        options.require_hashes = False
-        return kept
-
-    RequirementCommand.get_requirements = unlisted
-
-
-def _keep_wheels(directory):
-    """Make `pip install` copy the built wheels instead of installing them; `pip wheel` cannot build editable ones."""
-    from pip._internal.commands import install
-    from pip._internal.exceptions import InstallationError
-
-    if not callable(install.install_given_reqs):
-        raise TypeError(install.install_given_reqs)
-
-    def keep(requirements, *_, **__):
-        for requirement in requirements:
-            if not requirement.is_wheel:
-                raise InstallationError("the build backend of %s does not support editable installs" % requirement.name)
-            shutil.copy(requirement.local_file_path, directory)
-        return []
-
-    install.install_given_reqs = keep
-
-
-def _fetch(request, items, credentials):
+def _fetch(request, items, credentials, hooks):
     """Fetch and build everything that is not on this disk; the phase and the status."""
     requirements = list(filter(None, (_requirement(item, credentials) for item in items if not _is_editable(item))))
     projects = [item["download_info"] for item in items if _is_editable(item)]
-    _skip_listed_requirements()
+    hooks.skip_listed_requirements()
     status = _pip([*request["fetch"], "--", *requirements]) if requirements else 0
     if status or not projects:
         return "fetch", status
     os.makedirs(request["wheels"], exist_ok=True)
-    _keep_wheels(request["wheels"])
+    hooks.keep_wheels(request["wheels"])
     links = ["%s%s" % (info["url"], "#" + _fragment(info) if _fragment(info) else "") for info in projects]
     return "build", _pip([*request["build"], *(argument for link in links for argument in ("--editable", link))])
 
@@ -278,14 +195,16 @@ def _diverted(arguments, wanted):
     return []
 
 
-def _execute(request):
+def _execute(request, hooks):
     """Execute a request; the phase, the status and the errors."""
     diverted = _diverted(request["resolve"], request["wanted"])
     if diverted:
         return "configuration", 1, diverted
     if request["offline"]:
-        _stay_offline(request["offline"])
-    credentials = _collect_credentials(request["resolve"])
+        hooks.stay_offline(request["offline"])
+    credentials = hooks.collect_credentials(request["resolve"])
+    if request["wanted"]:
+        hooks.keep_downloads(os.path.join(tempfile.gettempdir(), "downloads"))
     status = _pip(request["resolve"])
     if status:
         return "resolve", status, []
@@ -300,7 +219,7 @@ def _execute(request):
             json.dump(report, stream)
     if not request["wanted"]:
         return "resolve", 0, []
-    return (*_fetch(request, report["install"], credentials), [])
+    return (*_fetch(request, report["install"], credentials, hooks), [])
 
 
 def _precompute():
@@ -331,6 +250,15 @@ def _call_in_background(module, name):
         return results[0] if results and not (arguments or options) else function(*arguments, **options)
 
     setattr(module, name, result)
+
+
+def _load_hooks():
+    """Import the module beside this one, whose directory is not on sys.path (-P)."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    try:
+        return importlib.import_module("_pip_hooks")
+    finally:
+        del sys.path[0]
 
 
 def _load():
@@ -365,6 +293,7 @@ def main(pip):
     sys.path.append(pip)
     handler = _add_failure_handler()
     _load()
+    hooks = _load_hooks()
     request_path = os.fsdecode(sys.stdin.buffer.readline().rstrip(b"\n"))
     if not request_path:
         return
@@ -376,7 +305,7 @@ def main(pip):
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), tempfile.tempdir))
     os.environ.update(request["variables"])
     _use_view(request["parts"], request["hidden"])
-    phase, status, errors = _execute(request)
+    phase, status, errors = _execute(request, hooks)
     answer = {
         "phase": phase,
         "status": status,
