@@ -534,7 +534,7 @@ def test_a_registry_is_written_read_listed_and_removed(tmp_path):
     assert files.known_names(site) == []
     files.write(site, "one", Registry(exclusive=True), ["a remark"])
     assert files.known_names(site) == ["one"] and files.read(site, "one")[1].exclusive
-    with pytest.raises(RegistryError, match="There is: one"):
+    with pytest.raises(RegistryError, match="Existing registries: one"):
         files.read(site, "two")
     files.remove(site, "one")
     assert files.known_names(site) == []

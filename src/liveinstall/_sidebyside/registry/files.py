@@ -1,4 +1,4 @@
-"""The registries of an environment on disk, and the line that makes starts of Python look for one."""
+"""The registry files of an environment, and the start-up line that activates the selected one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-# The variable is looked at here, because importing a module for it would cost each start five times as much. `sitedir`
-# is the one name that every site.py gives an import line, at the line's top level only.
+# The line reads the variable itself, because importing a module for that would take five times as long at each start.
+# `sitedir` is the only name that every site.py defines for an import line, and only at the top level of the line.
 _LINE = (
     "import os, sys; "
     "(os.environ[{variable!r}] if not sys.flags.ignore_environment and {variable!r} in os.environ "
@@ -30,14 +30,23 @@ _LINE = (
 
 
 def start_line(version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
-    """The file name and the text of the start-up line for a version of Python (PEP 829: from 3.18 on a .start file)."""
+    """Return the file name and the text of the start-up line (PEP 829: from Python 3.18 on a .start file).
+
+    Args:
+        version: The major and minor version of Python; default: those of this interpreter.
+    """
     if version >= (3, 18):
         return layout.START_LINES[1], "liveinstall._sidebyside.activation.activate:start_all\n"
     return layout.START_LINES[0], _LINE.format(variable=layout.REGISTRY_VARIABLE, file=layout.PREFIX_FILE)
 
 
 def enable(site: str, *, on: bool) -> None:
-    """Put the start-up line into the site directory, by one rename, or take it out. Needs the environment's lock."""
+    """Add or remove the start-up line; the caller holds the environment's lock. The commit point is one rename.
+
+    Args:
+        site: The site-packages directory.
+        on: Whether to add it; else it is removed.
+    """
     if on:
         name, text = start_line()
         _write(os.path.join(site, name), text, os.path.join(site, layout.STATE), is_locked=True)
@@ -48,42 +57,82 @@ def enable(site: str, *, on: bool) -> None:
 
 
 def is_enabled(site: str) -> bool:
-    """Whether starts of Python in this environment look for a registry."""
+    """Return whether registries are activated at start-up in the environment with this site-packages directory."""
     return any(os.path.exists(os.path.join(site, name)) for name in layout.START_LINES)
 
 
 def ignored(site: str) -> str:
-    """What the variable says, where nobody looks; empty if somebody does, or it says nothing."""
+    """Return the value of LIVEINSTALL_REGISTRY if it has no effect because registries are not enabled, else empty."""
     return "" if is_enabled(site) or sys.flags.ignore_environment else os.environ.get(layout.REGISTRY_VARIABLE, "")
 
 
 def path_of(site: str, name: str) -> str:
-    """Where a registry lies, or would; RegistryError for a name that none can have. A path stays what it is."""
+    """Return the path of a registry, which need not exist.
+
+    Args:
+        site: The site-packages directory.
+        name: The name of the registry, or the path of a file.
+
+    Returns:
+        The absolute path.
+
+    Raises:
+        RegistryError: The name is invalid.
+    """
     path = layout.registry_path(site, name)
-    if os.path.dirname(path) == _home(site) and not _NAME.fullmatch(os.path.basename(path)):
-        raise RegistryError(f"{name!r} is no name for a registry.", todo="Use letters, digits and . _ -", registry=name)
+    if os.path.dirname(path) == _registries(site) and not _NAME.fullmatch(os.path.basename(path)):
+        raise RegistryError(f"{name!r} is not a registry name.", todo="Use letters, digits and . _ -", registry=name)
     return path
 
 
 def is_inside(site: str, name: str) -> bool:
-    """Whether a registry is one of the environment's, and no file of somebody's own."""
-    return os.path.dirname(path_of(site, name)) == _home(site)
+    """Return whether a registry belongs to the environment, rather than being a file elsewhere.
+
+    Args:
+        site: The site-packages directory.
+        name: The name of the registry, or the path of a file.
+    """
+    return os.path.dirname(path_of(site, name)) == _registries(site)
 
 
 def read(site: str, name: str) -> tuple[str, Registry]:
-    """The path and the content of a registry that is given by name or path; RegistryError if it cannot be read."""
+    """Read a registry.
+
+    Args:
+        site: The site-packages directory.
+        name: The name of the registry, or the path of a file.
+
+    Returns:
+        Its absolute path and its content.
+
+    Raises:
+        RegistryError: It cannot be read, or is invalid.
+    """
     path = path_of(site, name)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return path, decode(stream.read(), path)
     except OSError as error:
         known = ", ".join(known_names(site)) or "none"
-        todo = f"There is: {known}." if isinstance(error, FileNotFoundError) else ""
+        todo = f"Existing registries: {known}." if isinstance(error, FileNotFoundError) else ""
         raise RegistryError(f"there is no registry {name} ({error}).", todo=todo, registry=name) from error
 
 
 def write(site: str, name: str, registry: Registry, remarks: Iterable[str] = ()) -> str:
-    """Write a registry, by one rename; its path. Before the rename there is the old one, or none. Needs the lock."""
+    """Write a registry; the caller holds the environment's lock. The commit point is one rename.
+
+    Args:
+        site: The site-packages directory.
+        name: The name of the registry, or the path of a file.
+        registry: The content.
+        remarks: Comments, one line each.
+
+    Returns:
+        The absolute path.
+
+    Raises:
+        RegistryError: It cannot be written.
+    """
     path = path_of(site, name)
     try:
         _write(path, encode(registry, remarks), os.path.dirname(path), is_locked=is_inside(site, name))
@@ -94,7 +143,18 @@ def write(site: str, name: str, registry: Registry, remarks: Iterable[str] = ())
 
 
 def remove(site: str, name: str) -> str:
-    """Remove a registry; its path. RegistryError if there is none. What it names stays in the store."""
+    """Remove a registry. The versions that it names stay in the store.
+
+    Args:
+        site: The site-packages directory.
+        name: The name of the registry, or the path of a file.
+
+    Returns:
+        The path of the removed file.
+
+    Raises:
+        RegistryError: It does not exist, or cannot be removed.
+    """
     path, _ = read(site, name)
     try:
         os.unlink(path)
@@ -105,17 +165,23 @@ def remove(site: str, name: str) -> str:
 
 
 def known_names(site: str) -> list[str]:
-    """The names of the environment's registries."""
+    """Return the names of the environment's registries, sorted."""
     try:
-        found = os.listdir(_home(site))
+        entries = os.listdir(_registries(site))
     except OSError:
         return []
-    own = (name for name in found if name.endswith(layout.REGISTRY) and not name.startswith(layout.DRAFT))
+    own = (name for name in entries if name.endswith(layout.REGISTRY) and not name.startswith(layout.DRAFT))
     return sorted(name.removesuffix(layout.REGISTRY) for name in own)
 
 
 def moved(registry: Registry, base: str, store: str) -> Registry:
-    """A registry for a file in another directory: relative places become absolute, entries of the store stay."""
+    """Return a registry for a file in another directory: relative paths become absolute, except entries of the store.
+
+    Args:
+        registry: The registry.
+        base: The directory of its file.
+        store: The path of the store.
+    """
     rows = []
     for row in registry.rows:
         place = located(row.place, base, store)
@@ -123,14 +189,15 @@ def moved(registry: Registry, base: str, store: str) -> Registry:
     return replace(registry, rows=tuple(rows))
 
 
-def _home(site: str) -> str:
+def _registries(site: str) -> str:
     return os.path.join(site, layout.STATE, layout.REGISTRIES)
 
 
 def _write(path: str, text: str, directory: str, *, is_locked: bool) -> None:
-    """Write a file in `directory`, flush it, and rename it in.
+    """Write a file by way of a draft in `directory`.
 
-    What a kill leaves there the next one that has the lock writes over; without a lock each has a draft of its own.
+    With the lock the draft has a fixed name, so that the next writer overwrites the draft of a killed one; without it,
+    each writer has a unique draft.
     """
     draft = os.path.join(directory, layout.DRAFT + os.path.basename(path))
     draft += "" if is_locked else f".{os.getpid()}-{os.urandom(4).hex()}"

@@ -1,16 +1,15 @@
-"""A registry as text: which directories a process imports from. Pure: text in, values out.
+"""The text format of a registry: which directories a process imports from. Pure: text in, values out.
 
     liveinstall-registry 1
-    # what `registry create env1 numpy==1.26.4` has written
+    # written by `registry create env1 numpy==1.26.4`
     numpy==1.26.4 -> numpy-1.26.4-cp311-cp311-manylinux2014_x86_64
     numpy -> numpy-1.26.4-cp311-cp311-manylinux2014_x86_64
     google.* -> /opt/packages/protobuf-5.29
 
-A row names a distribution (`NAME==VERSION`), a top-level module or package, or (`NAME.*`) a package that several
-directories have a share of. A directory without a slash is an entry of the store; another relative one counts from the
-file. `exclusive` alone in a row: the default environment is shut out. `prefix DIRECTORY`: elsewhere than in the
-environment with that `sys.prefix` the file counts for nothing. The magic line may stand in the middle too, so that
-registries can be concatenated.
+A row names a distribution (`NAME==VERSION`), a top-level module or package, or a package that is split over several
+directories (`NAME.*`). A directory without a slash is an entry of the store; any other relative path is relative to the
+file. A line `exclusive` makes the default environment invisible. A line `prefix DIRECTORY` restricts the registry to
+the environment with that `sys.prefix`. The magic line may be repeated, so that registries can be concatenated.
 """
 
 from __future__ import annotations
@@ -33,9 +32,14 @@ _SHARE = ".*"
 
 @dataclass(frozen=True)
 class Row:
-    """One row: `name` is a distribution's where it has a `version`, else a top-level name, `shared` or not.
+    """One row: the directory of a distribution or of a top-level name.
 
-    `place` is as written. `source` says where the row stands, for people.
+    Attributes:
+        name: The canonical name of a distribution if there is a `version`, else a top-level name.
+        place: The directory, as it was written.
+        version: The version of the distribution; empty for a top-level name.
+        shared: Whether several directories may contain parts of the package.
+        source: The file and line of the row, for messages.
     """
 
     name: str
@@ -45,14 +49,20 @@ class Row:
     source: str = ""
 
     def __str__(self) -> str:
-        """The row as it is written."""
+        """Return the row in the text format."""
         left = f"{self.name}=={self.version}" if self.version else self.name + (_SHARE if self.shared else "")
         return f"{left}{_ARROW}{self.place}"
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Rows in their order, each once. `prefix` is empty if it counts everywhere."""
+    """The content of a registry.
+
+    Attributes:
+        rows: The rows in their order, without duplicates.
+        exclusive: Whether the default environment is invisible.
+        prefix: The `sys.prefix` of the only environment that it applies to; empty: any.
+    """
 
     rows: tuple[Row, ...] = ()
     exclusive: bool = False
@@ -60,24 +70,32 @@ class Registry:
 
     @property
     def pins(self) -> tuple[Row, ...]:
-        """The rows of distributions."""
+        """Return the rows of distributions."""
         return tuple(row for row in self.rows if row.version)
 
     @property
     def names(self) -> tuple[Row, ...]:
-        """The rows of top-level names."""
+        """Return the rows of top-level names."""
         return tuple(row for row in self.rows if not row.version)
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every directory, once, in the order of the rows."""
+        """Return the directories without duplicates, in the order of the rows."""
         return tuple(dict.fromkeys(row.place for row in self.rows))
 
 
 def decode(text: str, source: str = "the registry") -> Registry:
-    """Read a registry; RegistryError names the line of `source` that cannot be understood.
+    """Parse a registry. Contradictions between rows are not detected; see `check()`.
 
-    Whether rows fit together is not looked at: see `check()`.
+    Args:
+        text: The content of the file.
+        source: The name of the file, for messages.
+
+    Returns:
+        The registry.
+
+    Raises:
+        RegistryError: A line is invalid; the message names it.
     """
     lines = text.splitlines()
     if not lines or lines[0].rstrip() != MAGIC:
@@ -101,16 +119,16 @@ def decode(text: str, source: str = "the registry") -> Registry:
 def _row(line: str, source: str, number: int) -> Row:
     left, arrow, place = line.partition(_ARROW)
     left, place = left.strip(), place.strip()
-    if not arrow or not place or "\0" in place or place.endswith(MAGIC):  # two files joined without a line's end
+    if not arrow or not place or "\0" in place or place.endswith(MAGIC):  # two files concatenated without a line break
         _refuse(source, number, "is not NAME -> DIRECTORY")
-    where = f"{source}, line {number}"
+    location = f"{source}, line {number}"
     pin = _PIN.fullmatch(left)
     if pin:
-        return Row(re.sub(r"[-_.]+", "-", pin[1]).lower(), place, pin[2], source=where)
+        return Row(re.sub(r"[-_.]+", "-", pin[1]).lower(), place, pin[2], source=location)
     name = left.removesuffix(_SHARE)
     if not name.isidentifier():
-        _refuse(source, number, f"names {left!r}, which is no top-level name and no NAME==VERSION")
-    return Row(name, place, shared=name != left, source=where)
+        _refuse(source, number, f"names {left!r}, which is neither a top-level name nor NAME==VERSION")
+    return Row(name, place, shared=name != left, source=location)
 
 
 def _refuse(source: str, number: int, why: str) -> NoReturn:
@@ -118,7 +136,18 @@ def _refuse(source: str, number: int, why: str) -> NoReturn:
 
 
 def encode(registry: Registry, remarks: Iterable[str] = ()) -> str:
-    """Write a registry; each of `remarks` becomes a line for people."""
+    """Return a registry in the text format.
+
+    Args:
+        registry: The registry.
+        remarks: Comments, one line each.
+
+    Returns:
+        The content of the file.
+
+    Raises:
+        RegistryError: A directory's name cannot be represented.
+    """
     lines = [MAGIC, *(f"# {' '.join(remark.split())}" for remark in remarks)]
     lines += ["exclusive"] if registry.exclusive else []
     lines += [f"prefix {registry.prefix}"] if registry.prefix else []
@@ -130,7 +159,14 @@ def encode(registry: Registry, remarks: Iterable[str] = ()) -> str:
 
 
 def check(registry: Registry) -> None:
-    """RegistryConflictError for one name in two places, or one distribution in two versions; it names both lines."""
+    """Check that no row contradicts another one.
+
+    Args:
+        registry: The registry.
+
+    Raises:
+        RegistryConflictError: A name has two directories, or a distribution two versions; the message names both lines.
+    """
     seen: dict[tuple[str, bool], Row] = {}
     for row in registry.rows:
         key = row.name, bool(row.version)
@@ -139,14 +175,24 @@ def check(registry: Registry) -> None:
             both = f"{before.source} ({before}) and {row.source} ({row})"
             raise RegistryConflictError(
                 f"{row.name} is in two places: {both}.",
-                todo="Take one of the lines out. Two versions at once need two processes.",
+                todo="Remove one of the lines. Two versions at once need two processes.",
                 registry=row.source.rpartition(", ")[0],
                 lines=(f"{before.source}: {before}", f"{row.source}: {row}"),
             )
 
 
 def merge(registries: Iterable[Registry]) -> Registry:
-    """The rows of all, each once; exclusive if one of them is. Raises: RegistryConflictError."""
+    """Merge registries: the rows of all, without duplicates; exclusive if one of them is.
+
+    Args:
+        registries: The registries, in the order of their rows in the result.
+
+    Returns:
+        The merged registry; its prefix is empty unless all have the same one.
+
+    Raises:
+        RegistryConflictError: Rows contradict each other.
+    """
     rows: dict[tuple[str, str, str, bool], Row] = {}
     exclusive, prefixes = False, set()
     for registry in registries:
@@ -160,7 +206,13 @@ def merge(registries: Iterable[Registry]) -> Registry:
 
 
 def located(place: str, base: str, store: str) -> str:
-    """The absolute path of a row's place: `base` is the directory of the registry's file, `store` the store's path."""
+    """Return the absolute path of a row's directory.
+
+    Args:
+        place: The directory as it was written.
+        base: The directory of the registry's file; other relative paths are relative to it.
+        store: The path of the store; a name without a slash is an entry of it.
+    """
     if "/" not in place and os.sep not in place and not place.startswith("~"):
         return os.path.join(store, place)
     return os.path.normpath(os.path.join(base, os.path.expanduser(place)))
