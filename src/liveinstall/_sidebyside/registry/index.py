@@ -1,12 +1,12 @@
-"""What is derived from a registry, so that a start need not read it again; and from an entry, its modules.
+"""Caches derived from registries (indexes) and from entries of the store (tables of their modules).
 
-Both lie in the store's INDEXES, or nowhere where that cannot be written. The name of a registry's index is a digest of
-all that it depends on, with the time of the last change of each site directory. The table of an entry has the stamp of
-the RECORD that it was made of. So neither is ever stale; and what is damaged is made anew.
+Both are files in the store's INDEXES directory, and optional: if it cannot be written, they are computed each time. The
+name of an index is a digest of all its inputs, including the modification time of each site directory. A table contains
+the stamp of the RECORD that it was computed from. So neither is ever stale, and a damaged one is written again.
 
-A process keeps the index that it uses open, with a shared lock: so it is known which entries are in use.
+A process keeps its index open with a shared lock, which shows other processes that its entries are in use.
 
-This file runs at starts of Python: it loads nothing.
+This file runs at the start-up of Python, so it imports as little as possible.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from time import sleep
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
-except ImportError:  # Windows: there, what is used cannot be removed
+except ImportError:  # Windows, where open files cannot be removed
     flock = None  # type: ignore[assignment]
 
 from liveinstall._sidebyside import layout
@@ -37,17 +37,22 @@ INDEX_MAGIC, TABLE_MAGIC = b"liveinstall-index 1\n", b"liveinstall-table 1\n"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _KEY = 0x6C697665
 _TRIES = 50
-# The kind of interpreter: its bytecode, and which extension modules it loads (free-threaded builds have others).
+# The kind of interpreter: its bytecode, and the extension modules that it loads (free-threaded builds load others).
 CACHE = f"{sys.implementation.cache_tag}-{int.from_bytes(MAGIC_NUMBER[:2], 'little')}{extension_suffixes()[0]}"
 CACHE = CACHE.replace(".", "-")
 
 
 class Index:
-    """A registry, ready to be used: no text to parse, nothing to look for.
+    """The precomputed content of a registry, which start-up uses without parsing or searching.
 
-    `owners`: (place, its metadata directories) in order; `tops`: top-level name -> which of the owners have it;
-    `hidden`: top-level names that only replaced versions have; `pins`: (name, version, place); `stores`: the stores
-    that have entries among the places.
+    Attributes:
+        owners: (directory, names of its metadata directories) in the order of the registry.
+        tops: Top-level name -> the indexes in `owners` of the directories that contain it.
+        pins: (name, version, directory) of each distribution.
+        hidden: The top-level names that only replaced versions contain.
+        stores: The stores that contain some of the directories.
+        exclusive: Whether the default environment is invisible.
+        prefix: The `sys.prefix` of the only environment that it applies to; empty: any.
     """
 
     def __init__(
@@ -70,13 +75,13 @@ class Index:
         self.prefix = prefix
 
     def encode(self) -> bytes:
-        """As it lies on disk: magic line, digest, content."""
+        """Return the on-disk format: magic line, digest, content."""
         content = (self.owners, self.tops, self.pins, self.hidden, self.stores, self.exclusive, self.prefix)
         return dump_checked(INDEX_MAGIC, content)
 
 
 def decode(data: bytes) -> Index | None:
-    """None for anything but a whole index of this version."""
+    """Read an index; None for anything but a complete index of this version."""
     content = load_checked(INDEX_MAGIC, data)
     if not isinstance(content, tuple) or len(content) != 7:  # noqa: PLR2004
         return None
@@ -85,24 +90,41 @@ def decode(data: bytes) -> Index | None:
 
 
 def dump_checked(magic: bytes, content: Any) -> bytes:
-    """What can be marshalled, as a file's content: magic line, digest, data."""
+    """Return the content of a file: magic line, digest, marshalled data.
+
+    Args:
+        magic: The magic line, with its line break.
+        content: Any value that can be marshalled.
+    """
     data = dumps(content)
     return magic + source_hash(_KEY, data) + data
 
 
 def load_checked(magic: bytes, data: bytes) -> Any:
-    """What was sealed; None for anything that is not whole."""
+    """Return the value that was passed to `dump_checked()`; None if the data is incomplete or damaged.
+
+    Args:
+        magic: The magic line, with its line break.
+        data: The content of the file.
+    """
     start = len(magic) + 8
     if not data.startswith(magic) or source_hash(_KEY, data[start:]) != data[len(magic) : start]:
         return None
-    return loads(data[start:])  # noqa: S302  it is our own, and whole
+    return loads(data[start:])  # noqa: S302  our own file, and complete
 
 
 # --- on disk ----------------------------------------------------------------------------------------------------------
 
 
 def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
-    """Where the index of a registry lies, for this kind of interpreter and the site directories as they are."""
+    """Return the path of the index of a registry, for this kind of interpreter and the current site directories.
+
+    Args:
+        text: The content of the registry.
+        base: The directory of the registry's file.
+        store: The path of the store.
+        sites: The site directories of the default environment.
+    """
     facts = [base, store, CACHE, os.path.expanduser("~") if b"~" in text else ""]
     for site in sites:
         try:
@@ -114,12 +136,19 @@ def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
 
 
 def digest(seed: bytes) -> str:
-    """32 hexadecimal digits."""
+    """Return a digest as 32 hexadecimal digits; not cryptographic."""
     return source_hash(_KEY, seed).hex() + source_hash(_KEY + 1, seed).hex()
 
 
 def read_and_keep(path: str) -> tuple[Index, int] | None:
-    """The index at `path` and the open file that keeps it in use; None if there is none that is good."""
+    """Read an index and mark it as in use by this process.
+
+    Args:
+        path: The path of the index.
+
+    Returns:
+        The index, and the open file that marks it as in use; None if it is missing or damaged.
+    """
     handle = keep(path)
     if handle is None:
         return None
@@ -134,9 +163,16 @@ def read_and_keep(path: str) -> tuple[Index, int] | None:
 
 
 def keep(path: str) -> int | None:
-    """Open the file at `path` with a shared lock, so that it is in use while it is open; None if that cannot be done.
+    """Open a file with a shared lock, which marks it as in use until it is closed.
 
-    Who looks whether it is in use locks it for a moment; and another file may have come to its path meanwhile.
+    This tries repeatedly, because `is_in_use()` in another process locks the file for a moment, and because the file
+    may have been replaced before it was locked.
+
+    Args:
+        path: The path of the file.
+
+    Returns:
+        The file descriptor; None if the file cannot be opened or locked.
     """
     for _ in range(_TRIES):
         try:
@@ -155,13 +191,20 @@ def keep(path: str) -> int | None:
 
 
 def write(path: str, data: bytes, *, over: bool = True) -> bool:
-    """Put a file into the store's INDEXES; whether that could be done, or it is there. Nothing depends on it.
+    """Write a file in the store's INDEXES directory, if possible; it is a cache, so a failure does no harm.
 
-    Not `over` one that is there: who has that locked would not be seen any more.
+    Args:
+        path: The path of the file.
+        data: Its content.
+        over: Whether to replace an existing file. A file that processes may have locked must not be replaced, because
+            the new one would not have their locks.
+
+    Returns:
+        Whether the file exists now.
     """
     draft = f"{path}.{os.getpid()}{layout.DRAFT}"
     try:
-        if not _make(os.path.dirname(path)):
+        if not _make_directory(os.path.dirname(path)):
             return False
         with open(draft, "xb") as stream:
             stream.write(data)
@@ -186,8 +229,8 @@ def _link(draft: str, path: str) -> None:
         pass
 
 
-def _make(directory: str) -> bool:
-    """Make a directory, unless it would be in another user's: root may run Python in anybody's environment."""
+def _make_directory(directory: str) -> bool:
+    """Make a directory, except in another user's directory: root may run Python in any user's environment."""
     if os.path.isdir(directory):
         return True
     above = os.path.dirname(directory)
@@ -200,7 +243,7 @@ def _make(directory: str) -> bool:
 
 
 def is_in_use(path: str) -> bool:
-    """Whether a live process uses the index at `path`."""
+    """Return whether a live process uses the index at `path`; always False on Windows."""
     if flock is None:
         return False
     try:
@@ -220,7 +263,12 @@ def is_in_use(path: str) -> bool:
 
 
 def stamp_of(place: str, info: str) -> Stamp | None:
-    """What tells one content of an entry from another; None if it is gone."""
+    """Return a stamp that changes with the content of an entry; None if the entry no longer exists.
+
+    Args:
+        place: The directory of the entry.
+        info: The name of its metadata directory.
+    """
     try:
         about = os.stat(f"{place}/{info}/RECORD")
     except OSError:
@@ -233,7 +281,16 @@ def _table_path(store: str, entry: str) -> str:
 
 
 def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:
-    """All modules of an entry: full name -> (full name, kind, path); None where that has not been written."""
+    """Read the table of an entry's modules.
+
+    Args:
+        store: The path of the store.
+        entry: The name of the entry.
+        stamp: The result of `stamp_of()`.
+
+    Returns:
+        Full name -> (full name, kind, path) of each module; None if the table is missing, damaged or out of date.
+    """
     try:
         with open(_table_path(store, entry), "rb") as stream:
             content = load_checked(TABLE_MAGIC, stream.read())
@@ -246,6 +303,16 @@ def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:
 
 
 def write_table(store: str, entry: str, stamp: Stamp, table: Table) -> bool:
-    """Write the table of an entry with this stamp; whether that could be done."""
-    plain = {name: tuple(found) for name, found in table.items()}
+    """Write the table of an entry's modules, if possible.
+
+    Args:
+        store: The path of the store.
+        entry: The name of the entry.
+        stamp: The result of `stamp_of()`.
+        table: Full name -> (full name, kind, path) of each module.
+
+    Returns:
+        Whether it was written.
+    """
+    plain = {name: tuple(module) for name, module in table.items()}
     return write(_table_path(store, entry), dump_checked(TABLE_MAGIC, (stamp, plain)))

@@ -1,4 +1,4 @@
-"""Make indexes and tables, and the rows of registries, of what lies on disk."""
+"""Compute indexes, tables and the rows of registries from the directories on disk."""
 
 from __future__ import annotations
 
@@ -18,35 +18,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _MODULES = (".py", *EXTENSION_SUFFIXES)
-_KEPT = 7 * 24 * 3600.0  # seconds
+_KEPT = 7 * 24 * 3600.0  # seconds: older unused indexes are removed
 _SHARED = re.compile(rb"extend_path|declare_namespace")
 
 
 def build(text: str, source: str, base: str, store: str, sites: Sequence[str]) -> indexes.Index:
-    """The index of a registry's text.
+    """Compute the index of a registry.
 
-    `source` is its file, for people, and `base` that one's directory; `store` has what is named without a slash;
-    `sites` are the site directories of the default environment. Raises: RegistryError, RegistryConflictError.
+    Args:
+        text: The content of the registry.
+        source: The path of its file, for messages.
+        base: The directory that relative paths in it are relative to.
+        store: The path of the store; names without a slash are entries of it.
+        sites: The site directories of the default environment.
+
+    Returns:
+        The index.
+
+    Raises:
+        RegistryError: The registry is invalid, names a missing directory, or an entry for another Python.
+        RegistryConflictError: Rows contradict each other.
     """
     registry = decode(text, source)
     check(registry)
     places = [located(place, base, store) for place in registry.places]
     owners = tuple((place, tuple(_infos(place, source))) for place in places)
-    number = {place: at for at, place in enumerate(places)}
+    number = {place: position for position, place in enumerate(places)}
     tops: dict[str, tuple[int, ...]] = {}
     for row in registry.names:
         tops[row.name] = (*tops.get(row.name, ()), number[located(row.place, base, store)])
     pins = tuple((row.name, row.version, located(row.place, base, store)) for row in registry.pins)
     for place in places:
         _check_usable(place, source)
-    hidden = tuple(sorted(set(_left_by({name for name, *_ in pins}, sites)) - set(tops)))
+    hidden = tuple(sorted(set(_tops_of_replaced({name for name, *_ in pins}, sites)) - set(tops)))
     stores = sorted({os.path.dirname(place) for place in places})
-    found = tuple(path for path in stores if os.path.exists(os.path.join(path, layout.MARK)))
-    return indexes.Index(owners, tops, pins, hidden, found, exclusive=registry.exclusive, prefix=registry.prefix)
+    real_stores = tuple(path for path in stores if os.path.exists(os.path.join(path, layout.MARK)))
+    return indexes.Index(owners, tops, pins, hidden, real_stores, exclusive=registry.exclusive, prefix=registry.prefix)
 
 
 def _check_usable(place: str, source: str) -> None:
-    """RegistryError for an entry of a store that is a build for another Python."""
+    """Raise RegistryError for an entry of a store that is a build for another Python."""
     name = os.path.basename(place)
     parts = name.split("-")
     if len(parts) not in layout.PARTS or not os.path.exists(os.path.join(os.path.dirname(place), layout.MARK)):
@@ -61,18 +72,18 @@ def _check_usable(place: str, source: str) -> None:
 
 def _infos(place: str, source: str) -> Iterator[str]:
     try:
-        found = os.listdir(place)
+        entries = os.listdir(place)
     except OSError as error:
         raise RegistryError(
-            f"{source} names {place}, which is not there.",
-            todo="Create the registry again, or take the line out.",
+            f"{source} names {place}, which does not exist.",
+            todo="Create the registry again, or remove the line.",
             registry=source,
         ) from error
-    return iter(sorted(name for name in found if name.endswith(".dist-info")))
+    return iter(sorted(name for name in entries if name.endswith(".dist-info")))
 
 
-def _left_by(replaced: set[str], sites: Sequence[str]) -> Iterator[str]:
-    """The top-level names of versions in the default environment that others replace."""
+def _tops_of_replaced(replaced: set[str], sites: Sequence[str]) -> Iterator[str]:
+    """The top-level names of versions in the default environment that the registry replaces."""
     for site in sites:
         try:
             infos = [name for name in os.listdir(site) if name.endswith(".dist-info")]
@@ -86,24 +97,34 @@ def _left_by(replaced: set[str], sites: Sequence[str]) -> Iterator[str]:
 
 
 def tops_of(place: str, info: str) -> list[str]:
-    """The top-level names that can be imported of a distribution, by its RECORD; none where it has none."""
+    """Return the importable top-level names of a distribution according to its RECORD; none without a RECORD.
+
+    Args:
+        place: The directory that contains the distribution.
+        info: The name of its metadata directory.
+    """
     from _liveinstall_boot.codec import StaleError, read, record_paths
 
     try:
         paths = list(record_paths(read(os.path.join(place, info, "RECORD"))))
     except (OSError, StaleError):
         return []
-    found = set()
+    tops = set()
     for path in paths:
         top, slash, _ = path.partition("/")
         if path.endswith(_MODULES):
             name = top if slash else next(path.removesuffix(end) for end in _MODULES if path.endswith(end))
-            found.add(name.partition(".")[0] if not slash else name)
-    return sorted(name for name in found if name.isidentifier() and name != "__pycache__")
+            tops.add(name.partition(".")[0] if not slash else name)
+    return sorted(name for name in tops if name.isidentifier() and name != "__pycache__")
 
 
 def modules_of(place: str, info: str) -> list[str]:
-    """The full names of all modules of a distribution, by its RECORD; `info` is a path."""
+    """Return the full names of all modules of a distribution according to its RECORD; none without a RECORD.
+
+    Args:
+        place: The directory that contains the distribution.
+        info: The path of its metadata directory, absolute or relative to `place`.
+    """
     from _liveinstall_boot.codec import StaleError, read, record_paths
 
     try:
@@ -115,7 +136,12 @@ def modules_of(place: str, info: str) -> list[str]:
 
 
 def is_shared(place: str, top: str) -> bool:
-    """Whether a top-level name in a directory may be one of several shares of a package."""
+    """Return whether a package may be split over several directories (a namespace package).
+
+    Args:
+        place: The directory that contains it.
+        top: The top-level name.
+    """
     directory = os.path.join(place, top)
     if not os.path.isdir(directory):
         return False
@@ -129,20 +155,24 @@ def is_shared(place: str, top: str) -> bool:
 
 
 def registry_of(
-    found: Iterable[tuple[str, str, str]],
+    distributions: Iterable[tuple[str, str, str]],
     store: str,
     *,
     own_store: bool = True,
     exclusive: bool = False,
     prefix: str = "",
 ) -> Registry:
-    """The registry of distributions: (name, version, absolute place).
+    """Return the registry of distributions. A top-level name that several contain is shared, as in site-packages.
 
-    What lies in `store` is named without it, if that is the environment's `own_store`. A top-level name that several
-    have is shared, as if all lay in one site-packages.
+    Args:
+        distributions: (name, version, absolute directory) of each.
+        store: The path of the store.
+        own_store: Whether it is the environment's own store; entries of that are written without its path.
+        exclusive: Whether the default environment is invisible.
+        prefix: The `sys.prefix` of the only environment that it applies to; empty: any.
     """
     pins, tops = [], []
-    for name, version, place in found:
+    for name, version, place in distributions:
         inside = own_store and os.path.dirname(place) == store
         spelled = os.path.basename(place) if inside else place
         pins.append(Row(name, spelled, version))
@@ -154,7 +184,12 @@ def registry_of(
 
 
 def write_tables(places: Iterable[str], store: str) -> None:
-    """Write the tables of entries that have none, where that can be done."""
+    """Write the missing tables of entries, if possible.
+
+    Args:
+        places: The directories of the entries; others than those of the store are skipped.
+        store: The path of the store.
+    """
     for place in places:
         infos = [name for name in os.listdir(place) if name.endswith(".dist-info")]
         stamp = indexes.stamp_of(place, infos[0]) if len(infos) == 1 and os.path.dirname(place) == store else None
@@ -164,12 +199,17 @@ def write_tables(places: Iterable[str], store: str) -> None:
 
 
 def in_use(store: str) -> set[str]:
-    """The real paths of the places of the store that live processes use, as far as they could say so."""
+    """Return the real paths of the store's entries in use by live processes, as far as those could lock their index."""
     return {os.path.realpath(place) for path, places in _indexes(store) if indexes.is_in_use(path) for place in places}
 
 
 def forget(store: str, places: Iterable[str]) -> None:
-    """Remove the indexes that name a place, so that the next start looks for it."""
+    """Remove the indexes that name any of these directories, so that the next start computes them again.
+
+    Args:
+        store: The path of the store.
+        places: The directories.
+    """
     gone = set(map(os.path.realpath, places))
     for path, named in _indexes(store):
         if not gone.isdisjoint(map(os.path.realpath, named)):
@@ -177,7 +217,7 @@ def forget(store: str, places: Iterable[str]) -> None:
 
 
 def _indexes(store: str) -> Iterator[tuple[str, list[str]]]:
-    """The path of each index, and the places that it names."""
+    """The path of each index, and the directories that it names."""
     directory = os.path.join(store, layout.INDEXES)
     for name in os.listdir(directory) if os.path.isdir(directory) else ():
         path = os.path.join(directory, name)
@@ -188,9 +228,9 @@ def _indexes(store: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def sweep(store: str) -> None:
-    """Remove tables of entries that are gone, indexes that nobody has used for long, and what a kill has left.
+    """Remove tables of removed entries, indexes that have been unused for a week, and drafts of killed processes.
 
-    Needs the store's lock.
+    The caller holds the lock of the store.
     """
     directory = os.path.join(store, layout.INDEXES)
     for name in os.listdir(directory) if os.path.isdir(directory) else ():
