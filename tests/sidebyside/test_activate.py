@@ -348,7 +348,7 @@ def test_what_a_live_process_uses_is_not_removed(world):
         user.communicate(b"\n")
     assert user.returncode == 0
     world.store.remove(spare)
-    assert "is not there" in world.run("", "using").stderr
+    assert "does not exist" in world.run("", "using").stderr
 
 
 def test_what_a_live_process_uses_by_another_spelling_of_the_store_is_not_removed(world, tmp_path):
@@ -365,7 +365,7 @@ def test_what_a_live_process_uses_by_another_spelling_of_the_store_is_not_remove
         user.communicate(b"\n")
     assert user.returncode == 0
     world.store.remove(spare)
-    assert "is not there" in world.run("", str(tmp_path / "linked.txt")).stderr
+    assert "does not exist" in world.run("", str(tmp_path / "linked.txt")).stderr
 
 
 def test_of_two_first_starts_each_keeps_the_same_index(tmp_path):
@@ -407,7 +407,7 @@ def test_an_index_whose_entry_is_gone_is_not_used(world):
     aside = spare.path.replace("alpha", "aside")
     os.rename(spare.path, aside)
     done = world.run("import alpha; print(alpha.V)", "gone")
-    assert done.stdout == "2\n" and "is not there" in done.stderr
+    assert done.stdout == "2\n" and "does not exist" in done.stderr
     os.rename(aside, spare.path)
     code = f"import os; os.rename({spare.path!r}, {aside!r}); import alpha"
     assert f"{spare.path}, which had it, no longer exists" in world.run(code, "gone").stderr
@@ -583,7 +583,7 @@ def test_an_entry_that_is_gone_is_told_although_the_index_is_there(world):
     assert not world.run("import gone", "losing").stderr
     os.rename(gone.path, gone.path + "-away")
     done = world.run("", "losing")
-    assert "losing is not active" in done.stderr and "is not there" in done.stderr
+    assert "losing is not active" in done.stderr and "does not exist" in done.stderr
     os.rename(gone.path + "-away", gone.path)
 
 

@@ -85,7 +85,7 @@ def test_adding_again_changes_nothing_and_another_content_is_refused(store, whee
     before = tree(Path(store.path), ignore=())
     assert store.add(wheel) == first
     other = make_wheel(tmp_path / "others", "alpha", "1.0", {**FILES, "alpha/__init__.py": "other"})
-    with pytest.raises(StoreError, match="other content"):
+    with pytest.raises(StoreError, match="different content"):
         store.add(other)
     assert tree(Path(store.path), ignore=()) == before
 
@@ -119,7 +119,7 @@ def test_of_builds_with_the_same_tag_the_highest_number_is_used(store, wheels):
 def test_a_content_with_fewer_files_is_another(store, wheels, tmp_path):
     store.add(make_wheel(wheels, "alpha", "1.0", FILES))
     less = {path: text for path, text in FILES.items() if "pure" not in path}
-    with pytest.raises(StoreError, match="other content"):
+    with pytest.raises(StoreError, match="different content"):
         store.add(make_wheel(tmp_path / "others", "alpha", "1.0", less))
 
 
@@ -130,12 +130,12 @@ def test_a_damaged_entry_is_written_anew_on_request_unless_it_is_in_use(store, w
     whole = tree(Path(store.path), ignore=("__pycache__", layout.INDEXES))
     Path(entry.path, "alpha/late.py").unlink()
     Path(entry.info, "RECORD").unlink()
-    with pytest.raises(StoreError, match="with other content"):
+    with pytest.raises(StoreError, match="with different content"):
         store.add_all(again)
     path = os.path.join(store.path, layout.INDEXES, "0" * 32)
     assert indexes.write(path, indexes.Index(((entry.path, ()),), {}, ()).encode())
     _, handle = indexes.read_and_keep(path)
-    with pytest.raises(StoreError, match="with other content"):
+    with pytest.raises(StoreError, match="with different content"):
         store.add_all(again, anew=True)
     os.close(handle)
     assert store.add_all(again, anew=True) == (entry,) and not os.path.exists(path)

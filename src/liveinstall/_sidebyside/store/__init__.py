@@ -1,1 +1,1 @@
-"""The directory of versions beside the environment."""
+"""The store: a directory of unpacked wheels outside of the environment."""

@@ -1,13 +1,14 @@
-"""Unpacked wheels side by side, each in a directory of its own, which no import finds by itself.
+"""The store: unpacked wheels, each in its own directory, which is on no import path until it is activated.
 
     <store>/
-      liveinstall-store                             says that this is a store, and of which version
+      liveinstall-store                             marks a store, and contains its version
       lock
-      numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64/    laid out as site-packages; scripts stay in its .data
+      numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64/    laid out like site-packages; scripts stay in its .data
 
-An entry is written aside, flushed, and renamed in: the rename is its commit point. Before it nothing counts, and
-whoever has the lock next removes what a kill has left. From then on nothing in it changes; Python may add bytecode.
-Environments and Python versions may share a store: the tag in an entry's name says who can use it.
+An entry is written as a draft, flushed, and renamed; the rename is its commit point. Drafts are ignored, and the next
+process that locks the store removes those of killed processes. An entry never changes afterwards, except that Python
+may add bytecode. Environments and Python versions may share a store: the tag in an entry's name says which interpreters
+can use it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stored:
-    """An entry: canonical `name`, normalised `version`, the wheel's `tag` (its build before it), and its directory."""
+    """An entry of a store.
+
+    Attributes:
+        name: The canonical name of the distribution.
+        version: The normalised version.
+        tag: The tag of the wheel, with its build number before it.
+        path: The directory of the entry, absolute.
+    """
 
     name: str
     version: str
@@ -51,63 +59,79 @@ class Stored:
 
     @property
     def info(self) -> str:
-        """Its metadata directory; StoreError if somebody has taken it away."""
-        found = [entry for entry in os.listdir(self.path) if entry.endswith(".dist-info")]
-        if len(found) != 1:
-            raise StoreError(f"{self.path} is damaged.", todo="Remove it, and add it anew.", store=self.path)
-        return os.path.join(self.path, found[0])
+        """Return the path of its metadata directory; StoreError if it is missing."""
+        infos = [name for name in os.listdir(self.path) if name.endswith(".dist-info")]
+        if len(infos) != 1:
+            raise StoreError(f"{self.path} is damaged.", todo="Remove it, and add it again.", store=self.path)
+        return os.path.join(self.path, infos[0])
 
 
 class Store:
-    """A directory of entries. It need not exist before something is added."""
+    """A directory of entries; it is created when the first entry is added."""
 
     def __init__(self, path: str, *, compiles: bool = True) -> None:
-        """`path` is absolute. `compiles`: what imports will need is compiled while it is added."""
+        """Refer to a store, which need not exist.
+
+        Args:
+            path: The absolute path of the store.
+            compiles: Whether to compile modules when they are added.
+        """
         self.path = path
         self._compiles = compiles
-        self._mine = False  # whether the lock is this object's
+        self._mine = False  # whether this object holds the lock
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> Store:
-        """The store in a directory."""
+        """Return the store in a directory, which may be relative or begin with `~`."""
         return cls(os.path.realpath(os.path.expanduser(path)))
 
     @classmethod
     def default(cls, site: str) -> Store:
-        """The store of the environment with this site directory: its own, or the one that LIVEINSTALL_STORE names."""
+        """Return the store of the environment with this site directory: LIVEINSTALL_STORE, or its own."""
         return cls(layout.store_path(site))
 
     def entries(self) -> tuple[Stored, ...]:
-        """All entries, by name, the newest version of each first."""
+        """Return all entries, by name, the newest version of each first."""
         return tuple(sorted(self._read(), key=_order))
 
     def find(self, name: str) -> tuple[Stored, ...]:
-        """The entries of one distribution, the newest version first."""
+        """Return the entries of one distribution, the newest version first."""
         return tuple(sorted(self._read(canonicalize_name(name)), key=_order))
 
     def _read(self, name: str = "") -> Iterator[Stored]:
         self._check_version()
         try:
-            found = os.listdir(self.path)
+            entries = os.listdir(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return
         start = name.replace("-", "_") + "-"
-        for entry in found:
+        for entry in entries:
             if not name or entry.startswith(start):
                 parsed = parse_entry(entry)
                 if parsed:
                     yield Stored(*parsed, os.path.join(self.path, entry))
 
     def add(self, wheel: str | os.PathLike[str]) -> Stored:
-        """Add one wheel; what is there already stays as it is.
+        """Add one wheel, unless the store already has its entry.
 
-        Raises: WheelRefusedError, StagingError, StoreError, LockTimeoutError, DisabledError; nothing was added then.
+        Args:
+            wheel: The path of the wheel.
+
+        Returns:
+            The entry.
+
+        Raises:
+            WheelRefusedError: The wheel is damaged or hostile. After each of these errors nothing was added.
+            StagingError: The entry cannot be written.
+            StoreError: The store cannot be written, or has an entry of this name with different content.
+            LockTimeoutError: Another process has the lock of the store for too long.
+            DisabledError: Changes are forbidden in this environment.
         """
         path = os.path.abspath(wheel)
         try:
             name, version, *_ = parse_wheel_filename(os.path.basename(path))
         except ValueError as error:
-            raise StoreError(f"{wheel} is not named as a wheel is ({error}).", store=self.path) from error
+            raise StoreError(f"{wheel} does not have the name of a wheel ({error}).", store=self.path) from error
         return self.add_all([Candidate(name, str(version), (), requested=True, wheel=path)])[0]
 
     def add_all(
@@ -118,28 +142,44 @@ class Store:
         anew: bool = False,
         tell: Callable[[Event], None] = ignore_event,
     ) -> tuple[Stored, ...]:
-        """Add the wheels of candidates, all or none unless a kill comes between; in their order.
+        """Add the wheels of candidates: all of them, or none unless the process is killed during the commit.
 
-        `anew`: also what is there, and may be damaged, unless a live process uses it. `timeout`: seconds to wait for
-        another writer. `tell` hears of each that is unpacked. Raises as `add()` does.
+        Args:
+            candidates: The distributions, with their wheels.
+            timeout: Seconds to wait for another writer; default 60.
+            anew: Whether to replace existing entries, which may be damaged; those in use are kept.
+            tell: Called with an event after each unpacked wheel.
+
+        Returns:
+            The entries, in the order of the candidates.
+
+        Raises:
+            LiveInstallError: As for `add()`.
         """
-        there = [] if anew else [self._there(candidate) for candidate in candidates]
-        if anew or not all(there):
+        names = [] if anew else [self._stored_name(candidate) for candidate in candidates]
+        if anew or not all(names):
             with nullcontext() if self._mine else self.writing(timeout):
-                there = self._add_missing(candidates, tell, anew)
-        return tuple(Stored(*_parsed(name), os.path.join(self.path, name)) for name in there)
+                names = self._add_missing(candidates, tell, anew)
+        return tuple(Stored(*_parsed(name), os.path.join(self.path, name)) for name in names)
 
     def remove(self, *entries: Stored, timeout: float | None = None) -> None:
-        """Remove entries; what is gone already is fine.
+        """Remove entries; those that no longer exist are ignored.
 
-        Raises: StoreError, also for one that a live process uses; LockTimeoutError, DisabledError.
+        Args:
+            *entries: The entries.
+            timeout: Seconds to wait for another writer; default 60.
+
+        Raises:
+            StoreError: A live process uses an entry, or the store cannot be written.
+            LockTimeoutError: Another process has the lock of the store for too long.
+            DisabledError: Changes are forbidden in this environment.
         """
         with self.writing(timeout):
             busy = sorted(index_builder.in_use(self.path) & {os.path.realpath(entry.path) for entry in entries})
             if busy:
                 raise StoreError(
                     f"a live process uses {', '.join(map(os.path.basename, busy))}.",
-                    todo="Try again when it has ended.",
+                    todo="Try again when that process has exited.",
                     store=self.path,
                 )
             for entry in entries:
@@ -152,12 +192,19 @@ class Store:
 
     @contextmanager
     def working(self, timeout: float | None = None) -> Iterator[str]:
-        """Lock the store; an empty directory to fetch and build in, which is gone afterwards, also after a kill."""
+        """Lock the store, and make a work directory, which is removed afterwards (after a kill by the next writer).
+
+        Args:
+            timeout: Seconds to wait for another writer; default 60.
+
+        Yields:
+            The path of the work directory.
+        """
         with self.writing(timeout), workplace(self.path, self._note) as directory:
             yield directory
 
-    def _there(self, candidate: Candidate) -> str:
-        """The entry that is there already; a look at the wheel is needed only if there may be one."""
+    def _stored_name(self, candidate: Candidate) -> str:
+        """The name of an existing entry, or empty; the wheel is read only if the store has an entry of this version."""
         version = str(Version(candidate.version))
         known = any(entry.version == version for entry in self.find(candidate.name))
         return unpacking.find(candidate, self.path) if known else ""
@@ -170,13 +217,13 @@ class Store:
             compiler.start_with({each.name for each in candidates if each.requested} or {c.name for c in candidates})
             jobs = [pool.submit(unpacking.unpack, candidate, self.path, compiler, kept) for candidate in candidates]
             try:
-                found = []
+                names = []
                 for job, candidate in zip(jobs, candidates, strict=True):
-                    found.append(job.result())
-                    tell(Staging(candidate.name, len(found), len(jobs)))
+                    names.append(job.result())
+                    tell(Staging(candidate.name, len(names), len(jobs)))
                 compiler.finish()
                 flush_file_system(self.path)
-                self._commit(found)
+                self._commit(names)
             except BaseException as error:
                 pool.shutdown(cancel_futures=True)
                 compiler.cancel()
@@ -184,27 +231,33 @@ class Store:
                 if isinstance(error, OSError):
                     raise StoreError(f"{self.path} cannot be written: {error}.", store=self.path) from error
                 raise
-            return found
+            return names
 
-    def _commit(self, found: Iterable[str]) -> None:
-        """Rename drafts in, each for good, and aside what one replaces."""
-        for name in dict.fromkeys(found):
+    def _commit(self, names: Iterable[str]) -> None:
+        """Rename each draft to its entry, after the entry that it replaces, if any, has been renamed to a draft."""
+        for name in dict.fromkeys(names):
             draft = os.path.join(self.path, layout.DRAFT + name)
             if os.path.isdir(draft):
-                place = os.path.join(self.path, name)
+                entry = os.path.join(self.path, name)
                 aside = os.path.join(self.path, f"{layout.DRAFT}old-{name}")
-                if os.path.isdir(place):
-                    os.rename(place, aside)
-                    index_builder.forget(self.path, [place])
-                os.rename(draft, place)
+                if os.path.isdir(entry):
+                    os.rename(entry, aside)
+                    index_builder.forget(self.path, [entry])
+                os.rename(draft, entry)
                 files.remove_tree(aside)
         files.flush([self.path])
 
     @contextmanager
     def writing(self, timeout: float | None = None) -> Iterator[None]:
-        """Lock the store, which has one writer at a time, and remove what a kill has left.
+        """Lock the store for the only writer, and remove the drafts of killed processes.
 
-        Raises: StoreError, LockTimeoutError after `timeout` seconds (default 60), DisabledError.
+        Args:
+            timeout: Seconds to wait for another writer; default 60.
+
+        Raises:
+            StoreError: The store cannot be written.
+            LockTimeoutError: Another process has the lock for longer.
+            DisabledError: Changes are forbidden in this environment.
         """
         check_permitted()
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
@@ -217,7 +270,7 @@ class Store:
         except (OSError, NotImplementedError) as error:
             raise StoreError(
                 f"{self.path} cannot be written: {error}.",
-                todo="What is in it can still be used. Make it writable, or choose another store.",
+                todo="Its entries can still be used. Make it writable, or choose another store.",
                 store=self.path,
             ) from error
         self._mine = True
@@ -233,35 +286,35 @@ class Store:
         return Path(self.path, layout.WORK)
 
     def _make(self) -> None:
-        """Make the store, if it is not there. Nobody's directory becomes one by mistake."""
+        """Create the store if it does not exist; a directory with other content is refused."""
         os.makedirs(self.path, exist_ok=True)
         mark = os.path.join(self.path, layout.MARK)
-        strange = set(os.listdir(self.path)) - {layout.LOCK}
-        if os.path.exists(mark):  # asked after the listing: another writer may be making the store just now
+        unrelated = set(os.listdir(self.path)) - {layout.LOCK}
+        if os.path.exists(mark):  # after the listing: another writer may be creating the store now
             self._check_version()
             return
-        if any(not name.startswith((layout.DRAFT, layout.INDEXES)) for name in strange):
+        if any(not name.startswith((layout.DRAFT, layout.INDEXES)) for name in unrelated):
             raise StoreError(
-                f"{self.path} is no store: it has {min(strange)} in it.",
-                todo="Choose a directory that is empty, or does not exist yet.",
+                f"{self.path} is not a store: it contains {min(unrelated)}.",
+                todo="Choose an empty or new directory.",
                 store=self.path,
             )
         draft = os.path.join(self.path, f"{layout.DRAFT}{os.getpid()}")
         try:
             write_atomically(mark, layout.MAGIC, draft=draft)
-        except FileNotFoundError:  # another writer was first, and has swept
+        except FileNotFoundError:  # another writer was first, and has removed the draft
             if not os.path.exists(mark):
                 raise
         files.flush([self.path])
 
     def _check_version(self) -> None:
-        """A store that a newer liveinstall has made is left alone."""
+        """Refuse a store of another version of the on-disk format."""
         try:
             with open(os.path.join(self.path, layout.MARK), encoding="ascii", errors="replace") as stream:
-                found = stream.read(80)
+                content = stream.read(80)
         except OSError:
             return
-        if found != layout.MAGIC:
+        if content != layout.MAGIC:
             raise StoreError(f"{self.path} is a store of another version of liveinstall.", store=self.path)
 
     def _sweep(self) -> None:
@@ -277,7 +330,7 @@ class Store:
 
 
 def parse_entry(name: str) -> tuple[str, str, str] | None:
-    """An entry's canonical name, version and tag; None for what is no entry's name."""
+    """Return the canonical name, version and tag in an entry's name; None if it is not the name of an entry."""
     parts = name.split("-")
     if len(parts) not in layout.PARTS or name.startswith(".") or not all(parts):
         return None
@@ -285,15 +338,15 @@ def parse_entry(name: str) -> tuple[str, str, str] | None:
 
 
 def _parsed(name: str) -> tuple[str, str, str]:
-    found = parse_entry(name)
-    assert found
-    return found
+    parsed = parse_entry(name)
+    assert parsed
+    return parsed
 
 
 def _order(entry: Stored) -> tuple[str, bool, _Newest, str]:
     try:
         return entry.name, False, _Newest(Version(entry.version)), entry.tag
-    except ValueError:  # somebody else's directory
+    except ValueError:  # a directory that liveinstall did not write
         return entry.name, True, _Newest(Version("0")), entry.tag
 
 

@@ -1,4 +1,4 @@
-"""Which builds this interpreter can use, by the tags in their names."""
+"""Compatibility of builds with this interpreter, by the tags in their names (PEP 425)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,33 @@ if TYPE_CHECKING:
 
 
 def is_for_all(tag: str) -> bool:
-    """Whether any Python 3 can use it, which needs no look at the tags of this one."""
+    """Return whether any Python 3 can use a tag; this needs no list of the tags of this interpreter."""
     return tag.endswith("py3-none-any")
 
 
 @cache
 def ranks() -> dict[str, int]:
-    """The tags of this interpreter, the best with 0."""
-    is_here = "packaging" in sys.modules
-    from packaging.tags import sys_tags  # takes long to load, and most of what there is needs no look at it
+    """Return the rank of each tag that this interpreter supports; 0 is the best."""
+    was_loaded = "packaging" in sys.modules
+    from packaging.tags import sys_tags  # slow to load, and unnecessary for most builds
 
-    found = {str(tag): rank for rank, tag in enumerate(sys_tags())}
-    if not is_here:  # a program that starts may be about to get another version of it
+    tags = {str(tag): rank for rank, tag in enumerate(sys_tags())}
+    if not was_loaded:  # at start-up the program may be about to activate another version of it
         for name in [name for name in module_names() if name.partition(".")[0] == "packaging"]:
             del sys.modules[name]
-    return found
+    return tags
 
 
 def rank_of(tag: str, known: Mapping[str, int]) -> int:
-    """How well a (compressed) tag fits this interpreter: 0 is best, sys.maxsize is not at all."""
+    """Return the rank of a tag for this interpreter.
+
+    Args:
+        tag: The tag, possibly compressed (`py2.py3-none-any`), with or without a build before it.
+        known: The result of `ranks()`.
+
+    Returns:
+        0 for the best tag; sys.maxsize if the interpreter cannot use it.
+    """
     if is_for_all(tag):
         return known.get("py3-none-any", sys.maxsize - 1)
     interpreters, abis, platforms = (part.split(".") for part in tag.split("-")[-3:])
@@ -42,12 +50,12 @@ def rank_of(tag: str, known: Mapping[str, int]) -> int:
 
 
 def is_usable(tag: str) -> bool:
-    """Whether this interpreter can use a (compressed) tag."""
+    """Return whether this interpreter can use a tag, which may be compressed."""
     return is_for_all(tag) or rank_of(tag, ranks()) < sys.maxsize
 
 
 def build_of(tag: str) -> tuple[int, str]:
-    """The build number before a tag, to sort by: the highest first, and what has none last."""
+    """Return a sort key for the build number before a tag: the highest first, no build number last."""
     build = tag.rpartition("-")[0].rpartition("-")[0].rpartition("-")[0]
     digits = build[: len(build) - len(build.lstrip("0123456789"))]
     return -int(digits or -1), build
