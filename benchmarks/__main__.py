@@ -32,11 +32,11 @@ ALL = (
     growth,
     staging,
     fresh,
-)  # those that count milliseconds first, while the disk is quiet
+)  # the most sensitive ones first, while the disk is idle
 
 
 def main() -> None:
-    """Measure in one workshop."""
+    """Run all benchmarks in one temporary directory, print their sections, and write the page."""
     options, begin = parse_options(__doc__), time.monotonic()
     blocks = []
     with workshop(options) as place:
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _tools(place: Workshop) -> str:
-    """The versions of pip and uv that were measured."""
+    """The measured versions of pip and uv."""
     pip = place.output(place.template.python, "-m", "pip", "--version").split()[1]
     return f"pip {pip}, {' '.join(place.output(place.uv, '--version').split()[:2])}"
 
