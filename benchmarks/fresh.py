@@ -1,4 +1,4 @@
-"""Fresh installs, from the call to imported, in seconds of wall time: liveinstall, pip and uv, the same wheels.
+"""Fresh installs, from the call to the end of the import, in seconds of wall time: liveinstall, pip, uv, same wheels.
 
 Each repetition is a process in a brand-new environment that has pip and liveinstall: it installs with default options
 and then imports. pip and uv run as that process's children, as in a notebook.
@@ -20,14 +20,14 @@ TOOLS = (*ENGINES, "pip", "uv")
 
 @dataclass(frozen=True)
 class Set:
-    """What is asked for, and what is imported then."""
+    """The requirements to install, and the modules to import afterwards."""
 
     requirements: tuple[str, ...]
     imports: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """For tables."""
+        """Return the name for tables."""
         return " + ".join(self.requirements)
 
 
@@ -54,7 +54,7 @@ Answers = Mapping[str, Sequence[dict[str, Any]]]
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """From a wheelhouse, and with `--index` also from the configured index with warm caches."""
+    """Measure installs from a wheelhouse, and with `--index` from the configured index too, with warm caches."""
     for one in SETS:
         place.fetch(*one.requirements)
         _once(place, one, "uv", place.offline())  # not counted: it warms uv's cache
@@ -62,7 +62,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
         _once(place, SETS[0], tool, place.offline())  # not counted: it warms the interpreter's files
     sections = _sections(place, "from one wheelhouse", place.offline(), options.count(5, 1))
     if options.index:
-        for one in SETS:  # uv's cache and pip's are warm from here on
+        for one in SETS:  # from here on the caches of uv and pip are warm
             for tool in TOOLS:
                 _once(place, one, tool, {})
         sections += _sections(place, "from the index, warm caches", {}, options.count(3, 1))

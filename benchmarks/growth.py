@@ -1,4 +1,4 @@
-"""How time grows with what is installed, and with the changes of one transaction; draws docs/images/growth.svg."""
+"""Time by the number of installed distributions and of changes in a transaction; draws docs/images/growth.svg."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Table = dict[str, list[float]]  # a line of the plot -> milliseconds, one for ea
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """Both tables, and their plot."""
+    """Measure both tables, and draw their plot."""
     rounds = options.count(3, 1)
     here, changes = _by_installed(place, rounds), _by_changes(place, rounds)
     if not options.quick:
@@ -125,11 +125,11 @@ def _staged(place: Workshop, count: int) -> dict[str, float]:
 
 
 def draw(here: Table, changes: Table) -> None:
-    """Two panels with logarithmic axes."""
+    """Draw two panels with logarithmic axes."""
     import matplotlib as mpl
 
     mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "growth"  # the same figures make the same file
+    mpl.rcParams["svg.hashsalt"] = "growth"  # the same numbers produce the same file
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")

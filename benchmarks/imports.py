@@ -1,4 +1,4 @@
-"""`import liveinstall` (milliseconds of CPU) and deciding among 300 distributions (milliseconds of wall time)."""
+"""`import liveinstall` (milliseconds of CPU) and planning with 300 distributions (milliseconds of wall time)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CROWD = 300
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """Import, then deciding, then looking around."""
+    """Measure the import, then planning, then the read-only calls."""
     return [
         _import(place, options.count(100, 20)),
         _decide(place, options.count(7, 3)),
@@ -123,7 +123,7 @@ def _look(place: Workshop, rounds: int) -> Section:
 
 
 def _split(answers: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:
-    """Milliseconds: loading, engine, the rest, and all but the engine."""
+    """The milliseconds of loading, of the engine, of the rest, and of all without the engine."""
     whole, loading, engine = ([answer[key] for answer in answers] for key in ("call", "loading", "engine"))
     beyond = [call - pip for call, pip in zip(whole, engine, strict=True)]
     rest = [one - other for one, other in zip(beyond, loading, strict=True)]

@@ -1,6 +1,6 @@
-"""What it costs to make a home, beside venv, virtualenv and uv, and how long a trial keeps its program waiting.
+"""The cost of creating a home, compared with venv, virtualenv and uv, and the start-up delay of a trial.
 
-CPU is user + system of a command and of its children, in milliseconds. Every round makes each environment anew.
+CPU is user + system of a command and of its children, in milliseconds. Every round creates each environment again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HOME, TRIAL = 50, 100  # ms
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """Empty environments, environments with numpy, and trials."""
+    """Measure empty environments, environments with numpy, and trials."""
     return [*_making(place, options.count(15, 3)), _trials(place, options.count(40, 10))]
 
 
@@ -31,7 +31,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
 
 
 class _Makers:
-    """Each way to make an environment at a path: the commands of it."""
+    """The commands of each tool that create an environment at a path."""
 
     def __init__(self, place: Workshop) -> None:
         self.place = place
@@ -70,7 +70,7 @@ class _Makers:
         return Usage(sum(usage.cpu for usage in found), sum(usage.wall for usage in found))
 
     def call(self, path: str) -> dict[str, Any]:
-        """The call alone, in a process that does nothing else."""
+        """Return the time of the call alone, in a process that does nothing else."""
         return self.place.ask(self.base, "homes", job="home", path=path, store=self.store, requirements=[OLD])
 
 
@@ -123,7 +123,7 @@ def _row(name: str, usages: Sequence[Usage], size: tuple[int, int]) -> list[str]
 
 
 def _size(path: str) -> tuple[int, int]:
-    """Entries, and kB of those that are files of the environment's own."""
+    """The number of entries, and the kB of the files that only this environment has."""
     entries = bytes_ = 0
     for directory, names, files in os.walk(path):
         entries += len(names) + len(files)

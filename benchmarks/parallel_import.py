@@ -1,4 +1,4 @@
-"""What importing 1,600 modules costs by each way to have them: CPU of a whole process, with a control beside it.
+"""The cost of importing 1,600 modules from each kind of location: CPU of a whole process, with a control.
 
 The modules are those of real wheels. Every arm is the same interpreter with the same liveinstall; only where the
 modules come from differs. `python -m benchmarks.parallel_import` prints the table.
@@ -35,13 +35,13 @@ _ZIP = "pure wheels on sys.path, by zipimport"
 
 
 class Bench:
-    """The wheels in each of the ways, in one workshop."""
+    """The same wheels in each kind of location."""
 
     def __init__(self, place: Workshop) -> None:
         self.place = place
         self.empty = place.copy(place.template)
         self.full = place.copy(place.template)
-        wheels = place.path / "side-by-side-wheels"  # its own: others have more versions than one of a distribution
+        wheels = place.path / "side-by-side-wheels"  # separate: the wheelhouse has several versions of a distribution
         place.run(place.template.python, "-m", "pip", "download", "--quiet", "--dest", str(wheels), *REQUIREMENTS)
         self.wheels = [str(path) for path in sorted(wheels.glob("*.whl"))]
         place.run(*self._pip(self.full.python), "--compile-bytecode", *self.wheels)
@@ -53,7 +53,7 @@ class Bench:
         return [self.place.uv, "pip", "install", "--quiet", "--no-deps", "--no-index", "--python", python]
 
     def _unpack(self, wheel: Path) -> str:
-        """A directory of its own for a wheel, as a store has it, compiled."""
+        """Unpack a wheel into its own directory, as in a store, with bytecode."""
         target = self.place.path / "store" / wheel.stem
         self.place.run(*self._pip(self.empty.python), "--compile-bytecode", "--target", str(target), str(wheel))
         (self.place.path / "store" / "liveinstall-store").write_text("liveinstall-store 1\n", encoding="ascii")
@@ -74,7 +74,7 @@ class Bench:
         return path
 
     def arm(self, kind: str, python: str, places: Sequence[str]) -> Callable[[], Usage]:
-        """A process that imports all modules from these places."""
+        """Return the usage of a process that imports all modules from these locations."""
         config = self.place.path / f"{kind}.json"
         config.write_text(json.dumps({"places": places, "names": self.names}), encoding="utf-8")
         command = [python, str(CHILDREN / "import_many.py"), kind, str(config)]
@@ -82,13 +82,13 @@ class Bench:
         return partial(usage_of, command, variables)
 
     def prepared(self, kind: str, python: str, places: Sequence[str]) -> Callable[[], Usage]:
-        """An arm that has run once, and has what it needs."""
+        """Return an arm after it has run once, so that its caches exist."""
         made = self.arm(kind, python, places)
         made()
         return made
 
     def zipped(self) -> list[str]:
-        """Wheels of nothing but modules as they are; the others unpacked, because they cannot be imported so."""
+        """Return pure wheels as files, and the others unpacked, because those cannot be imported as files."""
         pairs = zip(self.wheels, self.store, strict=True)
         return [wheel if _is_pure(wheel) else store for wheel, store in pairs]
 
@@ -101,7 +101,7 @@ def _is_pure(wheel: str) -> bool:
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """The tables."""
+    """Measure all tables."""
     bench = Bench(place)
     first = _first_open(bench, options)
     empty, full = bench.empty.python, bench.full.python
@@ -125,7 +125,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
 
 
 def _thirty(bench: Bench) -> list[str]:
-    """The same files in 30 directories."""
+    """Measure the same files in 30 directories."""
     homes = [bench.place.path / f"thirty-{number}" for number in range(30)]
     for number, store in enumerate(bench.store):
         shutil.copytree(store, homes[number % 30], dirs_exist_ok=True, symlinks=True, copy_function=shutil.copy2)

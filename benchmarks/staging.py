@@ -23,12 +23,12 @@ FILES, SIZE = 10, 50_000_000
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """Time and memory."""
+    """Measure time and memory."""
     return [_time(place, options.count(7, 3)), _memory(place)]
 
 
 def with_old_numpy(place: Workshop) -> Environment:
-    """An environment with numpy 1.26, imported once; both numpy wheels are in the wheelhouse."""
+    """Return an environment with numpy 1.26, imported once; the wheelhouse contains both numpy wheels."""
     for requirement in (OLD, NEW):
         place.fetch(requirement, deps=False)
     environment = place.copy(place.template)

@@ -1,4 +1,4 @@
-"""What an interpreter start costs: milliseconds of CPU (user + system) of `python -c pass` and of its children.
+"""The cost of starting Python: milliseconds of CPU (user + system) of `python -c pass` and of its children.
 
 Idle: nothing waits. Held: something waits, a live process uses the old, and this start runs from the part. Guarded:
 the start takes a hold. Swap: the start that puts what waits in place, which happens once, so each repetition has a copy
@@ -29,10 +29,10 @@ _OURS = re.compile(r"liveinstall|\.part\b")
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
-    """Idle and held, then the swap of numpy, then how a swap grows."""
+    """Measure starts without a swap, then the swap of numpy, then swaps of several sizes."""
     numpy, growth = _prepared_numpy(place), options.count(5, 3)
     sections = [
-        _starts(place, numpy, max(30, options.count(120, 30))),  # tenths of a millisecond need many
+        _starts(place, numpy, max(30, options.count(120, 30))),  # tenths of a millisecond need many rounds
         _swap_of_numpy(place, numpy, options.count(11, 5)),
         _growth(place, SIZES[:3] if options.quick else SIZES, growth),
     ]
@@ -44,7 +44,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
 
 
 def _prepared_numpy(place: Workshop) -> Environment:
-    """An environment with numpy 1.26, imported, and its upgrade staged; the process that staged it is gone."""
+    """An environment with numpy 1.26, imported, and its upgrade staged by a process that has exited."""
     environment = with_old_numpy(place)
     asked = {"tool": "liveinstall", "requirements": [NEW], "preload": ["numpy"]}
     if place.ask(environment, "install", **asked, **place.offline())["staged"] != ["numpy"]:
@@ -54,7 +54,7 @@ def _prepared_numpy(place: Workshop) -> Environment:
 
 def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
     small_files(place.wheels, "newcomer", "1.0", 1)
-    idle = place.copy(place.template)  # where liveinstall has worked, and nothing waits
+    idle = place.copy(place.template)  # liveinstall has been used, and there are no pending changes
     place.ask(idle, "install", tool="liveinstall", requirements=["newcomer"], **place.offline())
     guarded = place.copy(place.template)
     place.run(guarded.python, "-m", "liveinstall", "guard", "on")
@@ -95,7 +95,7 @@ def _start(place: Workshop, environment: Environment) -> Callable[[], Usage]:
 
 
 def _files_of_ours(place: Workshop, environment: Environment) -> set[str]:
-    """The paths of liveinstall's that a start opens, or asks for."""
+    """The paths of liveinstall that a start opens or stats."""
     command = [environment.python, "-c", "pass"]
     log = place.path / "trace"
     if shutil.which("strace"):
@@ -110,13 +110,13 @@ def _files_of_ours(place: Workshop, environment: Environment) -> set[str]:
 
 @contextmanager
 def _held(place: Workshop, environment: Environment) -> Iterator[None]:
-    """Another process holds the environment."""
+    """Keep the environment in use by another process."""
     code = (
         "from liveinstall._environment.holders import take_hold; "
         "from liveinstall._environment.target import find_target; "
         "take_hold(find_target().site); import numpy; print(flush=True); input()"
     )
-    # -S would find no liveinstall, and a plain start would swap what waits: the pending record steps aside meanwhile.
+    # -S would not find liveinstall, and a normal start would apply the pending changes; so their record is moved away.
     record = next((environment.site / ".liveinstall" / "transactions").glob("*.pending"))
     aside = record.rename(environment.path / record.name)
     companions = [path.rename(environment.path / path.name) for path in environment.site.glob("*.part.pth")]
@@ -141,7 +141,7 @@ def _held(place: Workshop, environment: Environment) -> Iterator[None]:
 
 
 def _swap_once(place: Workshop, prepared: Environment) -> tuple[Usage, Usage]:
-    """The start that swaps, and the next one, in a new copy."""
+    """Measure the start that swaps, and the next one, in a new copy."""
     with place.fresh(prepared) as environment:
         first, second = (_start(place, environment)() for _ in range(2))
         if list((environment.site / ".liveinstall" / "transactions").glob("*.pending*")):
@@ -193,7 +193,7 @@ def _growth(place: Workshop, sizes: Sequence[int], rounds: int) -> Section:
 
 
 def _prepared_files(place: Workshop, size: int) -> Environment:
-    """A package of `size` modules, its upgrade staged."""
+    """An environment with a package of `size` modules and its staged upgrade."""
     name = f"many-{size}"
     for version in ("1.0", "2.0"):
         small_files(place.wheels, name, version, size)

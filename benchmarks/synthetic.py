@@ -1,4 +1,4 @@
-"""Wheels and installed distributions that exist only to be measured: any number of files, any size."""
+"""Synthetic wheels and installed distributions with any number and size of files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MODULE = b"VALUE = 1\n" * 100
 
 
 def metadata(name: str, version: str, requires: Iterable[str] = ()) -> str:
-    """The METADATA of a distribution."""
+    """Return the METADATA of a distribution."""
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     return head + "".join(f"Requires-Dist: {line}\n" for line in requires) + "\nA distribution to measure with.\n"
 
 
 def small_files(wheels: Path, name: str, version: str, count: int, body: str = "") -> None:
-    """A wheel of `count` modules of one line, and then `body`, fifty in a directory."""
+    """Write a wheel of `count` modules, fifty in a directory; each has one line, and then `body`."""
     with _Wheel(wheels, name, version) as wheel:
         for number in range(count):
             package = f"{wheel.module}/p{number // _PER_DIRECTORY:03}"
@@ -32,7 +32,7 @@ def small_files(wheels: Path, name: str, version: str, count: int, body: str = "
 
 
 def big_files(wheels: Path, name: str, version: str, *, count: int, size: int) -> None:
-    """A wheel of `count` data files of `size` bytes each, by turns stored and deflated to about a half."""
+    """Write a wheel of `count` data files of `size` bytes each, alternately stored and deflated to about a half."""
     noise = os.urandom(_CHUNK // 2)
     chunk = noise + bytes(_CHUNK - len(noise))
     with _Wheel(wheels, name, version) as wheel:
@@ -48,7 +48,7 @@ def _repeated(chunk: bytes, size: int) -> Iterator[bytes]:
 
 
 class _Wheel:
-    """A wheel that is being written; its RECORD, with true hashes, is its last member."""
+    """A wheel being written; its last member is its RECORD, with valid hashes."""
 
     def __init__(self, wheels: Path, name: str, version: str) -> None:
         self.module = name.replace("-", "_")
@@ -67,7 +67,7 @@ class _Wheel:
         self.archive.close()
 
     def add(self, path: str, chunks: Iterable[bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> None:
-        """Write one member by chunks; it is never wholly in memory."""
+        """Write one member in chunks, so that it is never entirely in memory."""
         info = zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0))
         info.compress_type = compression
         info.external_attr = 0o644 << 16

@@ -18,7 +18,7 @@ FIRST = "import time; print(time.perf_counter(), time.process_time())"
 
 
 def home(question: dict[str, Any]) -> dict[str, float]:
-    """Make a home, and another one."""
+    """Measure the creation of a home, and of a second one."""
     from liveinstall import homes
 
     marks = [time.process_time()]
@@ -29,7 +29,7 @@ def home(question: dict[str, Any]) -> dict[str, float]:
 
 
 def trial(question: dict[str, Any]) -> dict[str, list[list[float]]]:
-    """How long a program waits for its first statement."""
+    """Measure the time to the first statement of a program."""
     import liveinstall
 
     if question["stage"]:
@@ -51,7 +51,7 @@ def trial(question: dict[str, Any]) -> dict[str, list[list[float]]]:
             cpu, wall = time.process_time(), time.perf_counter()
             there, used = map(float, call().split())
             found[name].append([time.process_time() - cpu + used, there - wall])
-    return {name: times[1:] for name, times in found.items()}  # the first loads what it needs
+    return {name: times[1:] for name, times in found.items()}  # the first one also loads modules
 
 
 def main(question_path: str, answer_path: str) -> None:

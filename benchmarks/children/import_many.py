@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def prepare(kind: str, places: list) -> None:
-    """Let modules come from these places."""
+    """Activate these locations."""
     if kind == "plain":
         return
     if kind == "rarely":
@@ -75,7 +75,7 @@ class Memory:
             pass
 
     def find_spec(self, name: str, *_: object):
-        """Its spec."""
+        """Return the spec of the module."""
         if name not in self.table:
             return None
         origin, search, begin, end = self.table[name]
@@ -105,19 +105,19 @@ class Memory:
 
 
 class InMemory(SourceFileLoader):
-    """Loads one of them."""
+    """Loads one of these modules."""
 
     def __init__(self, memory: Memory, name: str, path: str, begin: int, end: int) -> None:
         self.name, self.path = name, path
         self.memory, self.begin, self.end = memory, begin, end
 
     def exec_module(self, module) -> None:
-        """Run it."""
+        """Execute the module."""
         exec(marshal.loads(self.memory.data[self.begin : self.end]), module.__dict__)
 
 
 def owner_of(kind: str):
-    """How to make the owner of a place."""
+    """Return the function that makes the owner of a location."""
     if kind.startswith("archive"):
         from liveinstall._sidebyside.imports.code_archive import ArchiveOwner
 
