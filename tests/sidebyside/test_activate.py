@@ -525,7 +525,7 @@ def test_the_line_is_what_each_version_of_python_runs(version, name):
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a b", "x\ny"])
 def test_a_name_that_none_can_have_is_refused(tmp_path, name):
-    with pytest.raises(RegistryError, match="is no name"):
+    with pytest.raises(RegistryError, match="is not a registry name"):
         files.path_of(str(tmp_path), name)
 
 

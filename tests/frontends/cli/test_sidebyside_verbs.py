@@ -232,7 +232,7 @@ def test_what_is_wrong_with_a_registry_is_found(world, tmp_path):
         file.write_text(changed + "\n")
         done = command(world, "registry", "check", file)
         assert done.returncode == 4 and (why in done.stdout or why == "no longer there"), (why, done)
-        assert why != "no longer there" or "does not exist" in done.stdout
+        assert why != "no longer there" or "is not there" in done.stdout
 
 
 def test_a_registry_of_nothing_exports_nothing(world, tmp_path):
