@@ -350,6 +350,7 @@ def test_what_a_start_loads_does_not_load_the_future_module():
         "_sidebyside/imports/finder",
         "_sidebyside/imports/isolation",
         "_sidebyside/registry/__init__",
+        "_sidebyside/registry/index",
         "_system/__init__",
         "_system/caller",
     ]

@@ -9,8 +9,6 @@ A process keeps its index open with a shared lock, which shows other processes t
 This file runs at the start-up of Python, so it imports as little as possible.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
@@ -80,7 +78,7 @@ class Index:
         return dump_checked(INDEX_MAGIC, content)
 
 
-def decode(data: bytes) -> Index | None:
+def decode(data: bytes) -> "Index | None":
     """Read an index; None for anything but a complete index of this version."""
     content = load_checked(INDEX_MAGIC, data)
     if not isinstance(content, tuple) or len(content) != 7:  # noqa: PLR2004
@@ -89,7 +87,7 @@ def decode(data: bytes) -> Index | None:
     return Index(*first, exclusive=exclusive, prefix=prefix)
 
 
-def dump_checked(magic: bytes, content: Any) -> bytes:
+def dump_checked(magic: bytes, content: "Any") -> bytes:
     """Return the content of a file: magic line, digest, marshalled data.
 
     Args:
@@ -100,7 +98,7 @@ def dump_checked(magic: bytes, content: Any) -> bytes:
     return magic + source_hash(_KEY, data) + data
 
 
-def load_checked(magic: bytes, data: bytes) -> Any:
+def load_checked(magic: bytes, data: bytes) -> "Any":
     """Return the value that was passed to `dump_checked()`; None if the data is incomplete or damaged.
 
     Args:
@@ -116,7 +114,7 @@ def load_checked(magic: bytes, data: bytes) -> Any:
 # --- on disk ----------------------------------------------------------------------------------------------------------
 
 
-def index_path(text: bytes, base: str, store: str, sites: Sequence[str]) -> str:
+def index_path(text: bytes, base: str, store: str, sites: "Sequence[str]") -> str:
     """Return the path of the index of a registry, for this kind of interpreter and the current site directories.
 
     Args:
@@ -140,7 +138,7 @@ def digest(seed: bytes) -> str:
     return source_hash(_KEY, seed).hex() + source_hash(_KEY + 1, seed).hex()
 
 
-def read_and_keep(path: str) -> tuple[Index, int] | None:
+def read_and_keep(path: str) -> "tuple[Index, int] | None":
     """Read an index and mark it as in use by this process.
 
     Args:
@@ -262,7 +260,7 @@ def is_in_use(path: str) -> bool:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def stamp_of(place: str, info: str) -> Stamp | None:
+def stamp_of(place: str, info: str) -> "Stamp | None":
     """Return a stamp that changes with the content of an entry; None if the entry no longer exists.
 
     Args:
@@ -280,7 +278,7 @@ def _table_path(store: str, entry: str) -> str:
     return os.path.join(store, layout.INDEXES, f"{entry}.{CACHE}")
 
 
-def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:
+def read_table(store: str, entry: str, stamp: "Stamp | None") -> "Table | None":
     """Read the table of an entry's modules.
 
     Args:
@@ -302,7 +300,7 @@ def read_table(store: str, entry: str, stamp: Stamp | None) -> Table | None:
     return table
 
 
-def write_table(store: str, entry: str, stamp: Stamp, table: Table) -> bool:
+def write_table(store: str, entry: str, stamp: "Stamp", table: "Table") -> bool:
     """Write the table of an entry's modules, if possible.
 
     Args:
