@@ -134,11 +134,12 @@ def real_wheels(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_COMMON)
 def fuzz(session: nox.Session) -> None:
-    """Starts over damaged state, for five minutes; `-- SECONDS` for longer or shorter."""
+    """Starts over damaged state, and all that reads files, for five minutes each; `-- SECONDS` for another time."""
     _groups(session, "test")
     session.install("-e", ".")
     seconds = session.posargs[0] if session.posargs else "300"
-    session.run("pytest", "tests/boot/test_fuzz.py", env={**CLEAN, "LIVEINSTALL_FUZZ_SECONDS": seconds})
+    variables = {**CLEAN, "LIVEINSTALL_FUZZ_SECONDS": seconds}
+    session.run("pytest", "tests/boot/test_fuzz.py", "tests/test_fuzz_readers.py", env=variables)
 
 
 @nox.session(python=NEWEST_COMMON)

@@ -52,8 +52,9 @@ ask(*(f"{argument} and more" for argument in arguments), **options)
 ask(*arguments, engine_that_is_none=1, **options)
 print("WORKED" if worked else "FAILED")
 if worked:
-    import alpha
-    ask("alpha==1.0", **{**options, "upgrade": False})
+    if arguments != ["built"]:
+        import alpha
+        ask("alpha==1.0", **{**options, "upgrade": False})
 for look in (li.status, li.pending, li.history, li.list, li.freeze, li.check, li.doctor):
     show(look())
     for value in (look() if isinstance(look(), (tuple, list)) else ()):
@@ -207,6 +208,33 @@ def test_whatever_is_in_a_password_none_of_it_is_shown(
         arguments, options = asked_for(form, secret, address, user)
     said = user.run("-c", PROGRAM, ASKED=json.dumps([arguments, {**options, "engine": engine}]))
     user.check(said)
+
+
+@pytest.mark.parametrize("engine", ["pip", "uv"])
+@pytest.mark.parametrize("way", ["options", "variables", "configuration"])
+def test_a_build_that_needs_a_private_index_shows_its_password_to_nobody(
+    user: User, address: str, way: str, engine: str
+) -> None:
+    """Neither in the list of processes, while the engine fetches what the build needs, nor in what it prints."""
+    index = f"http://{USER}:{MARK}%40{MARK}@{address}/simple/"
+    options: dict[str, object] = {"engine": engine}
+    if way == "options":
+        options |= {"index_url": f"http://{address}/none/", "extra_index_urls": [index]}
+    elif way == "variables":
+        user.variables |= {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
+    else:
+        path = user.place / "home" / "pip.conf"
+        path.write_text(f"[global]\nindex-url = {index.replace('%', '%%')}\n", encoding="utf-8")
+        settings = user.place / "home" / "uv.toml"
+        settings.write_text(f'[[index]]\nurl = "{index}"\ndefault = true\n', encoding="utf-8")
+        user.variables |= {"PIP_CONFIG_FILE": str(path), "UV_CONFIG_FILE": str(settings)}
+        user.kept += ("home",)
+    with ProcessList() as processes:
+        said = user.run("-c", PROGRAM, ASKED=json.dumps([["built"], options]))
+        assert "WORKED" in said, said
+        said += user.run("-c", PROGRAM, ASKED=json.dumps([["broken"], options]))
+    assert "RuntimeError" in said, said
+    user.check(said, processes=processes)
 
 
 @pytest.mark.parametrize("engine", ["pip", "uv"])

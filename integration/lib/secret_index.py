@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -44,19 +45,65 @@ class _Private(SimpleHTTPRequestHandler):
 
 @contextmanager
 def private_index(directory: Path) -> Iterator[str]:
-    """HOST:PORT of a server with `/simple/`, `/files/alpha-N.0-...whl` and the repository `/repository/.git`."""
+    """HOST:PORT of a server with `/simple/`, `/files/alpha-N.0-...whl` and the repository `/repository/.git`.
+
+    There are also the source archives `built`, which needs alpha for its build, and `broken`, whose build prints all
+    that it gets and fails.
+    """
     for version in ("1.0", "2.0"):
         wheel = write_wheel(directory / "files", "alpha", version)
         page = directory / "simple" / "alpha" / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         with page.open("a", encoding="utf-8") as stream:
             stream.write(f'<a href="../../files/{wheel.name}">{wheel.name}</a>\n')
+    for name in ("built", "broken"):
+        _source_archive(directory, name)
     _repository(directory / "repository")
     handler = partial(_Private, directory=str(directory))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+_BACKEND = """
+import os, sys, zipfile
+import alpha
+def build_wheel(directory, *_):
+    if {fails}:
+        print(sys.argv, dict(os.environ), file=sys.stderr)
+        raise RuntimeError("no " + os.environ.get("PIP_INDEX_URL", "") + os.environ.get("UV_DEFAULT_INDEX", ""))
+    path = os.path.join(directory, "{name}-1.0-py3-none-any.whl")
+    info = "{name}-1.0.dist-info/"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr("{name}.py", "")
+        names = [info + "METADATA", info + "WHEEL", "{name}.py"]
+        rows = [name + ",sha256=" + digest(archive.read(name)) + "," + str(len(archive.read(name))) for name in names]
+        archive.writestr(info + "RECORD", "\\n".join([*rows, info + "RECORD,,"]) + "\\n")
+    return os.path.basename(path)
+def digest(content):
+    import base64, hashlib
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+"""
+
+
+def _source_archive(directory: Path, name: str) -> None:
+    project = directory / "projects" / f"{name}-1.0"
+    project.mkdir(parents=True)
+    (project / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "1.0"\n[build-system]\nrequires = ["alpha"]\n'
+        'build-backend = "backend"\nbackend-path = ["."]\n',
+        encoding="utf-8",
+    )
+    (project / "backend.py").write_text(_BACKEND.format(name=name, fails=name == "broken"), encoding="utf-8")
+    (project / "PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    with tarfile.open(directory / "files" / f"{name}-1.0.tar.gz", "w:gz") as archive:
+        archive.add(project, f"{name}-1.0")
+    page = directory / "simple" / name / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(f'<a href="../../files/{name}-1.0.tar.gz">{name}-1.0.tar.gz</a>\n', encoding="utf-8")
 
 
 def _repository(place: Path) -> None:

@@ -6,14 +6,13 @@ bytes a file has, the result is a usable value, or `StaleError`.
 
 import errno
 import os
-import stat
 
+from .file_access import open_bounded
 from .layout import PART, record_path
 
 MAGIC = "liveinstall-transaction 1"
 SHARED_MAGIC = "liveinstall-transaction 2"  # has `move` rows: a reader that ignored them would do half of the swap
 MANIFEST_MAGIC = "liveinstall-manifest 1"
-LIMIT = 32 * 2**20  # bytes of a text file; a longer one is not read, because a start must not take minutes
 
 
 class StaleError(Exception):
@@ -235,6 +234,8 @@ def record_rows(text):
     Raises:
         StaleError: the RECORD is damaged.
     """
+    if "\0" in text:
+        raise StaleError("a damaged RECORD: a null byte")
     for line in text.splitlines():
         if line.startswith('"'):
             path, quote, rest = line[1:].rpartition('"')
@@ -267,39 +268,15 @@ def read(path):
     """Return the text of a file, which `encode(errors="surrogateescape")` turns back into the same bytes.
 
     Raises:
-        OSError: it cannot be read, is not a regular file, or is longer than `LIMIT` (EFBIG).
+        OSError: it cannot be read, is not a regular file, or is longer than `file_access.LIMIT` (EFBIG).
     """
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_regular) as stream:
-        if os.fstat(stream.fileno()).st_size > LIMIT:
-            raise OSError(errno.EFBIG, "too long to be a file of ours", path)
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_bounded) as stream:
         return stream.read()
 
 
 def is_not_ours(error):
     """Return whether an OSError means that a file is missing, too long, or not a regular file."""
     return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.EISDIR)
-
-
-def open_regular(path, flags):
-    """Open regular files only: a FIFO would block forever. Raises OSError.
-
-    Args:
-        path: the path of the file.
-        flags: the flags, as for every `opener` of `open()`.
-
-    Returns:
-        The descriptor.
-    """
-    try:
-        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # a socket
-            raise OSError(errno.EINVAL, "not a regular file", path) from None
-        raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "not a regular file", path)
-    return handle
 
 
 def read_record(site, transaction_id, state, tries=0):

@@ -5,7 +5,7 @@ import os
 import time
 from os.path import dirname, isdir, islink, join, lexists
 
-from .codec import open_regular
+from .file_access import open_regular
 from .layout import MANIFEST
 
 
@@ -193,7 +193,13 @@ def flush(directories):
 
 
 def remove_tree(path):
-    """Remove one of our directories with its content, if it exists; the manifest, which identifies a part, last."""
+    """Remove one of our directories with its content, if it exists; the manifest, which identifies a part, last.
+
+    Of a link only the link itself is removed.
+    """
+    if islink(path):
+        unlink(path)
+        return
     try:
         entries = list(os.scandir(path))
     except (FileNotFoundError, NotADirectoryError):

@@ -273,7 +273,7 @@ def _paths(site, start=""):
 
 
 def _text(path):
-    from .codec import open_regular
+    from .file_access import open_regular
 
     try:
         with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:

@@ -32,7 +32,7 @@ def try_lock(path, flags=0):
     Raises:
         OSError: the file cannot be locked at all (ENOLCK, EROFS, EACCES).
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | flags, 0o666)
     try:
         if fcntl:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,7 +55,7 @@ def is_locked(path):
         path: the file.
     """
     try:
-        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY | os.O_NONBLOCK)  # it may be a FIFO
     except OSError:
         return False
     try:

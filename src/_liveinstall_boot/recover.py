@@ -9,6 +9,7 @@ import time
 from os.path import basename, dirname, isdir, join, lexists, normpath
 
 from .codec import StaleError, read, read_record, stem
+from .file_access import create
 from .files import flush, in_order, make_directories, move, place, remove_empty, remove_tree, rename, sha256
 from .handover import contested, move_back, tidy
 from .holds import live_holds
@@ -244,11 +245,12 @@ def note(site, transaction_id, reason):
         transaction_id: its id.
         reason: the text for people.
     """
+    start = join(site, STATE, TRANSACTIONS, transaction_id)
     try:
-        with open(
-            join(site, STATE, TRANSACTIONS, transaction_id + ".note"), "w", encoding="utf-8", errors="replace"
-        ) as stream:
+        handle, draft = create(start + ".draft-")
+        with open(handle, "w", encoding="utf-8", errors="replace") as stream:
             stream.write(reason + "\n")
+        rename(draft, start + ".note", over=True)
     except OSError:
         pass
 

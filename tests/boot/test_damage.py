@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _liveinstall_boot.codec import (
-    LIMIT,
     StaleError,
     decode_manifest,
     decode_record,
@@ -23,6 +22,7 @@ from _liveinstall_boot.codec import (
     read,
     record_rows,
 )
+from _liveinstall_boot.file_access import LIMIT
 from _liveinstall_boot.layout import HOLDS, MANIFEST, RETIRED, STATE, TRANSACTIONS, list_transactions, record_path
 from liveinstall._transactions import transaction as transactions
 

@@ -14,46 +14,13 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.fuzz import SECONDS, damage, put_something_odd
 
 from _liveinstall_boot.layout import HOLDS, MANIFEST, STATE, TRANSACTIONS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes links and FIFOs")
 
-SECONDS = float(os.environ.get("LIVEINSTALL_FUZZ_SECONDS", "6"))
 LONGEST = 15  # seconds of one start: at most the wait for a swap in progress, and a loaded machine
-PIECES = [b"\n", b"\t", b" ", b"../", b"/", b"\0", b"-1", b"end\n", b"\xff", b"9" * 400, b"nan", b"change\t"]
-
-
-def damage(data: bytes, chance: random.Random) -> bytes:
-    text = bytearray(data)
-    for _ in range(chance.randint(1, 5)):
-        at = chance.randint(0, len(text))
-        kind = chance.randrange(4)
-        if kind == 0 and at < len(text):
-            text[at] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            del text[at : at + chance.randint(1, 40)]
-        elif kind == 2:
-            text[at:at] = chance.choice(PIECES)
-        else:
-            text[at:at] = text[max(0, at - 60) : at]
-    return bytes(text)
-
-
-def put_something_odd(path: Path, chance: random.Random) -> None:
-    kind = chance.randrange(5)
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    if kind == 0:
-        os.mkfifo(path)
-    elif kind == 1:
-        path.mkdir()
-    elif kind == 2:
-        path.symlink_to(chance.choice(["/dev/zero", "/nowhere", str(path.parent)]))
-    elif kind == 3:
-        path.write_bytes(chance.randbytes(chance.randint(0, 3000)))
 
 
 def files_that_a_start_reads(site: Path) -> list[Path]:

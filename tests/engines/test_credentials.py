@@ -20,6 +20,28 @@ def test_sources_of_uv_with_a_secret_are_told_by_variables(tmp_path):
     assert more == {"UV_DEFAULT_INDEX": INDEX, "UV_INDEX": f"https://open/simple {INDEX}"}
 
 
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [
+        (["--index-url", INDEX], "UV_INDEX_URL"),
+        (["-i", INDEX], "UV_INDEX_URL"),
+        ([f"-i{INDEX}"], "UV_INDEX_URL"),
+        (["--extra-index-url", INDEX], "UV_EXTRA_INDEX_URL"),
+        (["--default-index", INDEX], "UV_DEFAULT_INDEX"),
+        (["-f", INDEX], "UV_FIND_LINKS"),
+    ],
+)
+def test_an_option_of_uv_with_a_secret_is_found_in_each_spelling(tmp_path, words, variable):
+    assert without_uv_credentials([*words, "--pre", "--", "alpha"], {}, str(tmp_path)) == (
+        ["--pre", "--", "alpha"],
+        {variable: INDEX},
+    )
+
+
+def test_after_the_options_a_word_is_a_requirement_whatever_it_looks_like(tmp_path):
+    assert without_uv_credentials(["-i", "https://h/", "--", "-i", "x"], {}, str(tmp_path))[0][1:] == ["--", "-i", "x"]
+
+
 def test_what_separates_links_is_escaped_in_them(tmp_path):
     links = ["--find-links=https://u:a,b@h/x", "--find-links=./here"]
     words, more = without_uv_credentials([*links, "--", "alpha"], {}, str(tmp_path))

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from liveinstall._engines.local_files import local_wheel
-from liveinstall._engines.pip import _pip_child
+from liveinstall._engines.pip import _pip_build_child, _pip_child
 from liveinstall._engines.pip.arguments import commands
 from liveinstall._engines.pip.report import _candidate, failure
 from liveinstall._engines.select import choose_engine
@@ -309,3 +309,26 @@ def test_what_fails_beside_loading_is_left_to_pip(tmp_path):
             print(error)"""
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("2\n", "")
+
+
+def test_the_pip_that_fetches_what_a_build_needs_gets_urls_with_passwords_in_variables():
+    secret = ["https://u:p@h/simple", "https://u:p q@h/more", "https://u:p@h/third"]
+    asked = ["pip", "install", "-i", secret[0], "--extra-index-url", secret[1], "--extra-index-url", secret[2]]
+    plain = [
+        "--extra-index-url",
+        "https://open/simple",
+        "--find-links",
+        "./here",
+        "--cert",
+        "x",
+        "--",
+        "a",
+        "-i",
+        "u@h",
+    ]
+    words, variables = _pip_build_child.without_urls([*asked, *plain])
+    assert words == ["pip", "install", *plain]
+    assert variables == {
+        "PIP_INDEX_URL": secret[0],
+        "PIP_EXTRA_INDEX_URL": f"https://u:p%20q@h/more {secret[2]}",
+    }

@@ -105,7 +105,7 @@ def tell(process, line):
 
 def test_a_held_start_imports_nothing_that_swaps(env, staged):
     line = "import sys; print(sorted(m.partition('.')[2] for m in sys.modules if m.startswith('_liveinstall')))"
-    assert env.bare(line).stdout == "['', 'codec', 'holds', 'layout', 'process', 'views', 'watcher']\n"
+    assert env.bare(line).stdout == "['', 'codec', 'file_access', 'holds', 'layout', 'process', 'views', 'watcher']\n"
 
 
 def test_children_of_the_holder_see_what_it_sees_at_any_remove(env, staged):

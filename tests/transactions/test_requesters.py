@@ -7,7 +7,8 @@ from helpers.in_process_site import KILLED, Place
 from hypothesis import given
 from hypothesis import strategies as st
 
-from _liveinstall_boot.layout import STATE
+from _liveinstall_boot.layout import STATE, TRANSACTIONS
+from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.requesters import (
     REQUESTS,
     RequesterRequirement,
@@ -39,7 +40,9 @@ def test_a_writer_that_is_killed_at_any_point_leaves_the_old_or_the_new(tmp_path
         found.append(read_requests(str(copy.site)))
         write_requests(str(copy.site), NEW)  # what is left is in nobody's way
         assert read_requests(str(copy.site)) == NEW
-        assert [path.name for path in (copy.site / STATE).iterdir()] == [REQUESTS]
+        (copy.site / STATE / TRANSACTIONS).mkdir()
+        transactions.recover(str(copy.site))
+        assert sorted(path.name for path in (copy.site / STATE).iterdir()) == [REQUESTS, TRANSACTIONS]
     assert set(found) == {OLD}
 
 

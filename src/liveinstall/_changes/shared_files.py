@@ -332,13 +332,13 @@ class _SlotPaths:
 
     def copy(self, source: str, target: str) -> None:
         """Set a copy aside: written elsewhere, then renamed, so that a kill leaves no incomplete file."""
-        draft = os.path.join(self.site, STATE, "draft-replaced", "file")
-        files.remove_tree(os.path.dirname(draft))
+        draft = os.path.join(self.site, STATE, f"draft-replaced-{os.urandom(8).hex()}", "file")
         os.mkdir(os.path.dirname(draft))
         full_source, full_target = os.path.join(self.site, source), os.path.join(self.site, target)
         copy_or_link(full_source, draft, os.stat(full_source).st_size)
         os.makedirs(os.path.dirname(full_target), exist_ok=True)
         os.replace(draft, full_target)
+        os.rmdir(os.path.dirname(draft))
 
     def sweep(self) -> None:
         """Remove the files of distributions that another tool has removed or upgraded since they were set aside."""

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from liveinstall._redact import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _GIT = re.compile(r"(git\+https?://)([^/\s]+)@([^/\s@]+)")
 # A credential helper (gitcredentials(7)): git passes the operation as an argument and reads lines; for one host only.
@@ -25,8 +25,11 @@ _HELPER = (
 _VARIABLES = {
     "--default-index": ("UV_DEFAULT_INDEX", " "),
     "--index": ("UV_INDEX", " "),
+    "--index-url": ("UV_INDEX_URL", " "),
+    "--extra-index-url": ("UV_EXTRA_INDEX_URL", " "),
     "--find-links": ("UV_FIND_LINKS", ","),
 }
+_SHORT = {"-i": "--index-url", "-f": "--find-links"}
 
 
 def without_git_credentials(
@@ -68,6 +71,21 @@ def _count(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
+def _joined(words: Iterable[str]) -> Iterator[str]:
+    """Arguments of uv, each option for a source in one word with its value, as engine_arguments need not have it."""
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            yield word
+            yield from left
+        elif word in _VARIABLES or word in _SHORT:
+            yield "=".join((_SHORT.get(word, word), *(value for _, value in zip(range(1), left, strict=False))))
+        elif word[:2] in _SHORT:
+            yield f"{_SHORT[word[:2]]}={word[2:]}"
+        else:
+            yield word
+
+
 def without_uv_credentials(
     arguments: Iterable[str], variables: Mapping[str, str], directory: str
 ) -> tuple[list[str], dict[str, str]]:
@@ -84,7 +102,7 @@ def without_uv_credentials(
     Raises:
         OSError: The file cannot be written.
     """
-    bare_arguments, more = without_git_credentials(arguments, variables)
+    bare_arguments, more = without_git_credentials(_joined(arguments), variables)
     secret = {name for text in bare_arguments if is_secret(text) and (name := text.partition("=")[0]) in _VARIABLES}
     kept, required, is_option = [], [], True
     for argument in bare_arguments:

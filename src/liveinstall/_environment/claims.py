@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, files
+from _liveinstall_boot.file_access import read_bytes
 from liveinstall._system.dist_info import sha256_of, top_level_paths
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def bringing(home: str, paths: AbstractSet[str]) -> Iterator[str]:
     words = [os.fsencode(word) for word in _words(home, paths)]
     for name in sorted(os.listdir(home)) if words and os.path.isdir(home) else ():
         if name.endswith(".dist-info"):
-            with suppress(OSError), open(os.path.join(home, name, "RECORD"), "rb") as stream:
-                text = stream.read()
+            with suppress(OSError):
+                text = read_bytes(os.path.join(home, name, "RECORD"))
                 if any(word in text for word in words):
                     yield os.path.join(home, name)
 

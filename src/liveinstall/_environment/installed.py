@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from _liveinstall_boot.codec import StaleError, read
+from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import PART
 from _liveinstall_boot.ownership import owned
 from liveinstall._model import Distribution
@@ -162,13 +163,12 @@ def _read_metadata(info: str, file: str, *, project: bool = True) -> Distributio
 def _project(info: str) -> str:
     """The source directory of an editable install (PEP 610); empty for other installs."""
     try:
-        with open(os.path.join(info, "direct_url.json"), encoding="utf-8") as stream:
-            direct = json.load(stream)
+        direct = json.loads(read_bytes(os.path.join(info, "direct_url.json")))
         if direct["dir_info"].get("editable"):
             from urllib.request import url2pathname  # takes 15 ms
 
             return os.path.realpath(url2pathname(unquote(urlsplit(direct["url"]).path)))
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     return ""
 

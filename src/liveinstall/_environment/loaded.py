@@ -9,6 +9,7 @@ from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import read
+from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._environment.holders import users
 from liveinstall._environment.installed import record_of
@@ -174,8 +175,9 @@ with open(sys.argv[1], "w", encoding="utf-8", errors="surrogateescape") as strea
 def _has_import_lines(site: str) -> bool:
     for name in os.listdir(site) if os.path.isdir(site) else ():
         if name.endswith(".pth") and not name.endswith(COMPANIONS):
-            with open(os.path.join(site, name), encoding="utf-8", errors="replace") as stream:
-                if any(line.startswith(("import ", "import\t")) for line in stream):
+            with suppress(OSError):
+                lines = read_bytes(os.path.join(site, name)).splitlines()
+                if any(line.startswith((b"import ", b"import\t")) for line in lines):
                     return True
     return False
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from _liveinstall_boot.file_access import read_bytes
 from liveinstall._environment.holders import top_names
 from liveinstall._environment.loaded import loaded
 from liveinstall._system.caller import attribute, module_names
@@ -105,9 +106,8 @@ def _version(distribution: Distribution) -> str:
 def _is_by_liveinstall(distribution: Distribution) -> bool:
     """Whether liveinstall has installed a distribution: it never replaces a loaded version."""
     try:
-        with open(os.path.join(distribution.info, "INSTALLER"), encoding="utf-8") as stream:
-            return stream.read().strip() == "liveinstall"
-    except (OSError, UnicodeDecodeError):
+        return bytes(read_bytes(os.path.join(distribution.info, "INSTALLER"))).strip() == b"liveinstall"
+    except OSError:
         return False
 
 

@@ -15,6 +15,7 @@ from os.path import join, relpath
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, handover, swap, trees
+from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.layout import COMPANIONS, GUARDS, MANIFEST, PART, STATE
 from _liveinstall_boot.ownership import owned, paths_to_retire
 from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
@@ -207,7 +208,10 @@ def script(path: str, old: Iterable[str], new: str) -> str | bytes:
     Returns:
         The new content; for any other file its path, to be linked.
     """
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = open_regular(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError:  # a FIFO among the scripts
+        return path
     try:
         head = os.read(handle, _HEAD)
         pythons = [os.fsencode(join(directory, "python")) for directory in old]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from installer.scripts import Script
 from installer.utils import get_launcher_kind, parse_entrypoints
 
+from _liveinstall_boot.file_access import open_bounded, open_regular
 from liveinstall._homes.links import Hard, opened
 from liveinstall.errors import FileConflictError, HomeError
 from liveinstall.results import Overlap
@@ -145,7 +146,7 @@ class Packages:
                     self._link(entry, item, opened(self.tree, headers), headers)
 
     def _add_script(self, entry: Stored, found: os.DirEntry[str]) -> None:
-        with open(found.path, "rb") as stream:
+        with open(found.path, "rb", opener=open_regular) as stream:
             head = stream.read(len(_HEAD))
             if head != _HEAD:
                 self._put(entry, found.name, Hard.at(found))
@@ -156,7 +157,7 @@ class Packages:
     def _add_entry_points(self, entry: Stored, path: str) -> None:
         if not os.path.isfile(path):
             return
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8", opener=open_bounded) as stream:
             text = stream.read()
         for name, module, attribute, section in parse_entrypoints(text):
             file_name, content = Script(name, module, attribute, section).generate(self.python, get_launcher_kind())

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from _liveinstall_boot.codec import read as read_text
 from liveinstall._system.text_format import decode_rows, encode_rows
 from liveinstall.errors import HomeError
 
@@ -144,8 +145,7 @@ def read(place: str) -> HomeRecord:
         HomeError: There is no readable record.
     """
     try:
-        with open(os.path.join(place, NAME), encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return decode(stream.read())
+        return decode(read_text(os.path.join(place, NAME)))
     except (FileNotFoundError, NotADirectoryError):
         raise HomeError(f"{place} is no home.", path=place) from None
     except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from _liveinstall_boot import codec
+from _liveinstall_boot.file_access import open_bounded, open_regular, read_bytes
 from _liveinstall_boot.layout import MANIFEST, PART
 from liveinstall._environment.installed import read_distribution
 from liveinstall._repair.journal import unfinished
@@ -34,6 +36,7 @@ _NEVER_REPORTED = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercus
 _MODULES = (".py", ".so", ".pyd")
 _FAMILY = codec.MAGIC.rpartition(" ")[0]
 _ROW = 3  # path, hash, size
+_LONGEST = 200  # bytes of a line that are looked at
 _NAMED = 3  # the number of files that a message lists
 
 
@@ -137,7 +140,7 @@ def _note_replaced(installed: Sequence[_Info]) -> None:
 
 def _matches_hash(path: str, hashed: str) -> bool:
     """Whether a file has the SHA-256 hash of a RECORD row."""
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=open_regular) as stream:
         digest = hashlib.file_digest(stream, "sha256").digest()
     return hashed == f"sha256={encoded(digest)}"
 
@@ -175,14 +178,15 @@ def _read(path: str, known: Distribution | None) -> _Info:
     name, _, version = stem.partition("-")
     rows: Sequence[Sequence[str]] | None
     try:
-        with open(os.path.join(path, "RECORD"), encoding="utf-8", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if row]
+        with open(os.path.join(path, "RECORD"), encoding="utf-8", newline="", opener=open_bounded) as stream:
+            text = stream.read()
+            rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] if "\0" not in text else None
     except (OSError, ValueError, csv.Error):
         rows = None
     if not rows or any(len(row) != _ROW for row in rows) or not any(_is_metadata(row[0]) for row in reversed(rows)):
         rows = None
     try:
-        tool = Path(path, "INSTALLER").read_text(encoding="utf-8", errors="replace").strip()
+        tool = read_bytes(os.path.join(path, "INSTALLER"))[:_LONGEST].decode("utf-8", "replace").strip()
     except OSError:
         tool = ""
     if known:
@@ -202,10 +206,10 @@ def _compare(info: _Info, file: str, hashed: str, size: str, directory: int | No
         if not os.path.lexists(_absolute(info.directory, file)):
             info.missing.append(file)
         return
-    if size.isdecimal() and status.st_size != int(size) and S_ISREG(status.st_mode):
+    if size.isdecimal() and size.lstrip("0") != str(status.st_size or "") and S_ISREG(status.st_mode):
         info.changed.append(file)
     elif hashed.startswith("sha256=") and S_ISREG(status.st_mode):
-        with open(_absolute(info.directory, file), "rb") as stream:
+        with open(_absolute(info.directory, file), "rb", opener=open_regular) as stream:
             digest = hashlib.file_digest(stream, "sha256").digest()
         if encoded(digest) != hashed[len("sha256=") :].rstrip("="):
             info.changed.append(file)
@@ -327,10 +331,18 @@ def _unowned(target: Target, owned: set[str]) -> Iterator[Damage]:
             yield Damage(Finding("unowned", "", entry.path, "no RECORD lists it", ""))
 
 
+def _first_line(path: str) -> str:
+    try:
+        with open(path, "rb", opener=open_regular) as stream:
+            return stream.readline(_LONGEST).rstrip(b"\n").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def _own_files(site: str) -> Iterator[Damage]:
     """Unreadable records, unused parts and interrupted repairs of liveinstall itself."""
     for path in transactions.unreadable(site):
-        magic = Path(path).read_bytes().partition(b"\n")[0].decode("utf-8", "replace")
+        magic = _first_line(path)
         if magic.startswith(_FAMILY) and magic not in (codec.MAGIC, codec.SHARED_MAGIC):
             yield Damage(Finding("unreadable", "", path, "it was written by a newer liveinstall", ""))
         else:

@@ -85,7 +85,7 @@ def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
     except ValueError as error:
         raise CommitError(f"the damaged files cannot be moved away: {error}. Nothing was changed.") from error
     os.makedirs(directory)
-    write_atomically(os.path.join(directory, "todo"), text, draft=os.path.join(directory, "draft"))
+    write_atomically(os.path.join(directory, "todo"), text, draft=os.path.join(directory, "draft-"))
     touched = dict.fromkeys((directory, os.path.dirname(directory)), 0)
     files.flush(touched)
     for number, path in enumerate(todo.paths):

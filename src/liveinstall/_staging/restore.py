@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot import trees
 from _liveinstall_boot.codec import MANIFEST_MAGIC, StaleError, encode_manifest, read, record_rows
+from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.files import remove_tree, sha256
 from liveinstall._model import roots_of
 from liveinstall._staging.part import Part, free_path, write_manifest
@@ -144,7 +145,7 @@ class _Restoration:
 
 def _digest(path: str, algorithm: str) -> bytes:
     """The hash of a file; empty for an unknown algorithm, so that the comparison fails."""
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=open_regular) as stream:
         try:
             return hashlib.file_digest(stream, algorithm).digest()
         except ValueError:
@@ -169,6 +170,6 @@ def copy_or_link(source: str, target: str, size: int) -> None:
             pass  # FAT, some network file systems, too many links, or a file of another user
         else:
             return
-    with open(source, "rb") as stream, open(target, "xb") as out:
+    with open(source, "rb", opener=open_regular) as stream, open(target, "xb") as out:
         shutil.copyfileobj(stream, out)
     shutil.copystat(source, target)

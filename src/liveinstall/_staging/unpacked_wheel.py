@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
 from liveinstall._system.dist_info import encoded
 
@@ -185,7 +186,7 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
 
 def _read(path: str) -> tuple[int | None, int, bytes]:
     """The mode, size and SHA-256 of a file; None as the mode if the file has to be copied."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    handle = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         status, sha256, size = os.fstat(handle), hashlib.sha256(), 0
         # A buffer of exactly the file's size: a larger one, or another read, would take as long as everything else.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+from _liveinstall_boot.file_access import open_bounded
+
 _ELSEWHERE = ("", ".", "/", '"')  # how a row begins whose path is not in the site directory, or quoted
 _MOST_TOPS = 50
 
@@ -24,7 +26,7 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
         OSError: The file cannot be read.
     """
     fields: dict[str, list[str]] = {name: [] for name in names}
-    with open(path, encoding="utf-8", errors="replace") as stream:
+    with open(path, encoding="utf-8", errors="replace", opener=open_bounded) as stream:
         for line in stream:
             key, colon, value = line.partition(":")
             if not line.rstrip("\r\n"):  # a line of spaces continues the one before it, as in pandas' license

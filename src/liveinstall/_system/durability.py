@@ -6,26 +6,28 @@ import os
 import sys
 from contextlib import suppress
 
+from _liveinstall_boot.file_access import create
+
 
 def write_atomically(path: str, content: str | bytes, *, draft: str = "", flush: bool = True) -> None:
     """Write a file under another name, flush it, and rename it into place.
 
-    On disk before: the old file, or none. The commit point is the rename. A kill leaves the draft, which the next
-    writer of the same draft replaces.
+    On disk before: the old file, or none. The commit point is the rename. A kill leaves the draft, which whoever has
+    the lock of that directory sweeps. Nobody else can have guessed its name, and a link at `path` is replaced.
 
     Args:
         path: The absolute path of the file.
         content: Text is written as UTF-8; surrogates are written as the bytes that they stand for.
-        draft: The absolute path of the draft, on the same file system. Default: `path` with `.draft` appended.
+        draft: The beginning of the draft's path, on the same file system. Default: `path` with `.draft-` appended.
         flush: Whether the content must survive a power loss. The directory is not flushed.
 
     Raises:
         OSError: It cannot be written. The old file is unchanged, and no draft is left.
     """
-    draft = draft or f"{path}.draft"
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    handle, draft = create(draft or f"{path}.draft-")
     try:
-        with open(draft, "wb") as stream:
+        with open(handle, "wb") as stream:
             stream.write(data)
             if flush:
                 stream.flush()

@@ -6,13 +6,14 @@ import json
 import os
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import LOCK, OWNER, STATE, TRANSACTIONS
 from liveinstall._system.cancellation import check
+from liveinstall._system.durability import write_atomically
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import LockTimeoutError, NotWritableError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 60.0  # seconds
 _SLICE = 0.5  # seconds between the checks for a cancellation
+_LONGEST = 1000  # characters of another process's description in an error
 
 
 @contextmanager
@@ -55,14 +57,14 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         ) from None
     except (OSError, NotImplementedError) as error:
         raise NotWritableError(f"{state} cannot be locked: {error}.", site=site) from error
-    owner = Path(state, OWNER)
+    owner = os.path.join(state, OWNER)
     try:
         with suppress(OSError):
-            owner.write_text(json.dumps({"pid": os.getpid(), "command": who}), encoding="utf-8")
+            write_atomically(owner, json.dumps({"pid": os.getpid(), "command": who}), flush=False)
         yield
     finally:
         with suppress(OSError):
-            owner.unlink()
+            os.unlink(owner)
         lock.release()
 
 
@@ -113,7 +115,7 @@ def _acquire(lock: BaseFileLock, seconds: float) -> None:
 
 def _holder(state: str) -> str:
     try:
-        owner = json.loads(Path(state, OWNER).read_text(encoding="utf-8"))
-        return f"pid {owner['pid']} ({owner['command']})"
-    except (OSError, ValueError, KeyError, TypeError):
+        owner = json.loads(read_bytes(os.path.join(state, OWNER)))
+        return f"pid {int(owner['pid'])} ({str(owner['command'])[:_LONGEST]})"
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return ""

@@ -18,7 +18,9 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
 _MAX_LINKS = 40  # symbolic links in one path, as in Linux
 _GROUP, _OTHERS = 0o020, 0o002
-_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_LONGEST = 2**26  # bytes of a file that is read
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_OPEN = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _HAS_USERS = hasattr(os, "geteuid")
 
 
@@ -72,47 +74,48 @@ def make_private(path: str) -> None:
         raise PermissionError(errno.EPERM, "other users can write to it or replace it", path)
 
 
-def read_private(path: str) -> bytes:
+def read_private(path: str, *, dir_fd: int | None = None) -> bytes:
     """Read a file that belongs to this user and that no other user can write to.
 
     Args:
         path: The path of the file.
+        dir_fd: The descriptor of the directory that `path` is relative to. Default: the working directory.
 
     Returns:
         Its content.
 
     Raises:
-        OSError: It is missing, a link, a FIFO, another user's, or writable by others.
+        OSError: It is missing, a link, a FIFO, another user's, writable by others, or too long.
     """
-    handle = os.open(path, _OPEN | getattr(os, "O_BINARY", 0))
+    handle = os.open(path, _OPEN | getattr(os, "O_BINARY", 0), dir_fd=dir_fd)
     with open(handle, "rb") as stream:
         status = os.fstat(handle)
         if not S_ISREG(status.st_mode) or (_HAS_USERS and not _is_mine(status)):
             raise PermissionError(errno.EPERM, "it is not a regular file of this user that is closed to others", path)
+        if status.st_size > _LONGEST:
+            raise OSError(errno.EFBIG, "it is too long to be a file of ours", path)
         return stream.read()
 
 
 def write_private(path: str, content: bytes) -> None:
     """Write a file that only this user may read, by one rename; a link or a FIFO at the path is replaced, not used.
 
-    Not safe for concurrent writers of the same file.
-
     Args:
         path: The path of the file.
         content: Its content.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: It cannot be written; the file is as it was, and no draft is left.
     """
-    draft = f"{path}.draft"
-    try:  # noqa: SIM105
+    draft = f"{path}.draft-{os.urandom(8).hex()}"
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with open(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(draft, path)
+    except BaseException:
         os.unlink(draft)
-    except FileNotFoundError:
-        pass
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    with open(handle, "wb") as stream:
-        stream.write(content)
-    os.replace(draft, path)
+        raise
 
 
 def open_own(path: str, *, dir_fd: int | None = None) -> int:

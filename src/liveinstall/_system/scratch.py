@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.files import remove_tree
 from _liveinstall_boot.locks import try_lock
 from liveinstall._system.privacy import keeps_apart, make_private, reached, user
+from liveinstall._system.removal import own_directory, remove_opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,18 +81,20 @@ def sweep(parent: str, prefix: str) -> None:
             with suppress(OSError):
                 is_ours = entry.name.startswith(prefix) and entry.stat(follow_symlinks=False).st_uid == user()
                 if is_ours and entry.is_dir(follow_symlinks=False):
-                    _sweep(entry.path)
+                    with own_directory(entry.path) as directory:
+                        _sweep(entry.path, directory)
 
 
-def _sweep(directory: str) -> None:
-    mark = os.path.join(directory, MARK)
+def _sweep(path: str, directory: int | None) -> None:
+    mark = os.path.join(path, MARK)
     if not os.path.lexists(mark):
-        os.rmdir(directory)  # only if it is empty: its creator writes nothing before the mark
+        os.rmdir(path)  # only if it is empty: its creator writes nothing before the mark
         return
     handle = try_lock(mark, _NO_FOLLOW)
     if handle is not None:
         try:
-            remove_tree(directory)
+            if directory is None or os.path.samestat(os.fstat(handle), os.stat(MARK, dir_fd=directory)):
+                remove_opened(path, directory, last=MARK)
         finally:
             os.close(handle)
 

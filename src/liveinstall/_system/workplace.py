@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.layout import STATE
 from liveinstall._system.privacy import is_private, read_private, write_private
+from liveinstall._system.removal import own_directory, remove_opened
 from liveinstall._system.temporary import PREFIX, temporary_directory
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def sweep(site: str, note: Path | None = None) -> None:
         return
     if site in _mine:
         return
-    if directory and _is_ours(directory, _OWNER, _mark(token, site)):
-        _remove(directory)
-    if not (directory and _is_ours(directory, _OWNER, _mark(token, site))):
+    if not (directory and _remove_if_ours(directory, _OWNER, _mark(token, site))):
         with suppress(OSError):
             note.unlink()
 
@@ -146,32 +144,32 @@ def _mark(token: str, site: str) -> bytes:
     return os.fsencode(f"{token}\n{os.path.realpath(site)}")
 
 
-def _is_ours(directory: str, name: str, content: bytes) -> bool:
-    """Whether a directory, which must not be a link, is private and contains a file with this content."""
+def _remove_if_ours(directory: str, name: str, content: bytes) -> bool:
+    """Remove a directory if it is private and contains a file with this content, which is removed last.
+
+    It is opened first, and checked and removed by its descriptor, so that it cannot be exchanged meanwhile.
+
+    Returns:
+        Whether it is ours, and still there.
+    """
     try:
-        is_own = not os.path.islink(directory) and is_private(directory)
-        return is_own and read_private(os.path.join(directory, name)) == content
+        if not is_private(directory):
+            return False
+        with own_directory(directory) as handle:
+            path = name if handle is not None else os.path.join(directory, name)
+            if read_private(path, dir_fd=handle) != content:
+                return False
+            if name == _OWNER:
+                _remove_elsewhere(directory)
+            remove_opened(directory, handle, last=name)
     except OSError:
         return False
+    return os.path.lexists(directory)
 
 
-def _remove(directory: str) -> None:
-    """Remove a work directory, its owner file last. Builds may leave read-only directories."""
-    for parent, names, _ in os.walk(directory):
-        for name in names:
-            path = os.path.join(parent, name)
-            if not os.path.islink(path):
-                with suppress(OSError):
-                    os.chmod(path, 0o700)
+def _remove_elsewhere(directory: str) -> None:
+    """Remove the directories that links in a work directory lead to."""
     for link in [*Path(directory).glob(_ELSEWHERE), *Path(directory).glob(f"*/{_ELSEWHERE}")]:
         target, token = (os.readlink(link) if link.is_symlink() else "", link.name.rpartition("-")[2])
-        if os.path.basename(target).startswith(PREFIX) and _is_ours(target, _MARK, token.encode()):
-            shutil.rmtree(target, ignore_errors=True)
-    for entry in os.scandir(directory):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        elif entry.name != _OWNER:
-            with suppress(OSError):
-                os.unlink(entry.path)
-    if os.listdir(directory) == [_OWNER]:
-        shutil.rmtree(directory, ignore_errors=True)
+        if os.path.basename(target).startswith(PREFIX):
+            _remove_if_ours(target, _MARK, token.encode())

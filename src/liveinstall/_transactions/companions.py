@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, recover
+from _liveinstall_boot.file_access import create
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
 from liveinstall._system.durability import flush_file_system
 
@@ -52,8 +53,7 @@ def install_finalizer(site: str) -> str:
     module = _module_name(sources)
     final = Path(site, STATE, module)
     if not final.is_dir():
-        draft = Path(site, STATE, f"draft-{module}")
-        files.remove_tree(str(draft))
+        draft = Path(site, STATE, f"draft-{module}-{os.urandom(8).hex()}")
         draft.mkdir()
         for name, text in sources.items():
             draft.joinpath(name).write_bytes(text)
@@ -69,7 +69,7 @@ def _compile(draft: Path, final: Path) -> None:
             py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
 
 
-def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -> list[str]:
+def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -> dict[str, str]:
     """Write drafts of the companions of a transaction into the state directory.
 
     A companion is a .pth file of one ASCII line; from Python 3.18 on a .start file with an entry point (PEP 829).
@@ -80,15 +80,22 @@ def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -
         first: The distributions whose companion has to run before other .pth files.
 
     Returns:
-        The paths of the drafts.
+        The path of each draft -> that of the companion.
     """
     suffix, text = companion(install_finalizer(site))
-    drafts = []
+    drafts = {}
     for change in record.changes:
-        prefix = "!" if change.name in first else ""
-        drafts.append(os.path.join(site, STATE, prefix + recover.companion_stem(change) + suffix))
-        Path(drafts[-1]).write_text(text, encoding="ascii")
+        name = ("!" if change.name in first else "") + recover.companion_stem(change) + suffix
+        drafts[_written(site, name, text)] = os.path.join(site, name)
     return drafts
+
+
+def _written(site: str, name: str, text: str) -> str:
+    """The path of a new file in the state directory, from which it will be renamed to `name`."""
+    handle, path = create(os.path.join(site, STATE, f"{name}.draft-"))
+    with open(handle, "w", encoding="ascii") as stream:
+        stream.write(text)
+    return str(path)
 
 
 def companion(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, str]:
@@ -117,12 +124,11 @@ def set_guard(site: str, *, on: bool) -> None:
     if on:
         module = install_finalizer(site)
         text = _LINE.format(module=module, state=STATE, call="guard")
-        draft = Path(site, STATE, "draft-guard")
-        draft.write_text(f"{boot.__name__}:start_guard\n" if uses_start_files else text, encoding="ascii")
+        draft = _written(site, "guard", f"{boot.__name__}:start_guard\n" if uses_start_files else text)
         flush_file_system(site)
         if _is_for_all_users(site):
             holds.share(site)
-        draft.replace(Path(site, GUARDS[uses_start_files]))
+        os.replace(draft, os.path.join(site, GUARDS[uses_start_files]))
     else:
         for name in GUARDS:
             Path(site, name).unlink(missing_ok=True)

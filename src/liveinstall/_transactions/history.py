@@ -6,7 +6,6 @@ rest cannot be mistaken for a version that can be restored. The next sweep compl
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, files, trees
 from _liveinstall_boot.layout import HISTORY, RETIRED, STATE, list_transactions
+from liveinstall._transactions.facts import decode_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 KEPT_TRANSACTIONS = 5  # the number of newest transactions whose old files are kept
 KEPT_DAYS = 90.0
 KEPT_BYTES = 4 * 2**30  # of all old files together, by the sizes in their RECORDs
+_DIGITS = 16  # of a number of microseconds that a calendar can show, and of a size
 SPARED = 1  # the number of newest transactions that are kept regardless of age and size: the last can always be undone
 
 
@@ -90,10 +91,11 @@ def _names(site: str) -> dict[str, str]:
 def _read(site: str, name: str) -> HistoryEntry | None:
     path = os.path.join(site, STATE, HISTORY, name)
     stamp = name.rpartition(".")[2]
-    with suppress(OSError, codec.StaleError, ValueError):
+    with suppress(OSError, codec.StaleError):
         record = codec.decode_record(codec.read(path))
-        when = int(stamp) / 1e6 if stamp.isdecimal() else os.stat(path).st_mtime
-        return HistoryEntry(record, json.loads(record.about), when)
+        is_moment = stamp.isdecimal() and len(stamp) <= _DIGITS
+        when = int(stamp) / 1e6 if is_moment else os.stat(path).st_mtime
+        return HistoryEntry(record, decode_facts(record.about), when)
     return None
 
 
@@ -197,5 +199,5 @@ def undo_metadata(site: str, change: codec.SwapChange) -> dict[str, Any]:
     with suppress(OSError, codec.StaleError):  # if it has been removed since, the swap reports that
         if change.old_info:
             rows = codec.record_rows(codec.read(os.path.join(site, change.old_info, "RECORD")))
-            facts["retires"] = sum(int(size) for _, _, size in rows if size.isdecimal())
+            facts["retires"] = sum(int(size) for _, _, size in rows if size.isdecimal() and len(size) <= _DIGITS)
     return facts

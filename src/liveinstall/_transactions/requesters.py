@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import STATE
 from liveinstall._system.durability import write_atomically
 from liveinstall._system.text_format import decode_rows, encode_rows
@@ -53,8 +54,7 @@ def decode_requests(text: str) -> tuple[RequesterRequirement, ...]:
 def read_requests(site: str) -> tuple[RequesterRequirement, ...]:
     """Read the recorded requirements, in the order of the requests; empty if the file is unreadable."""
     try:
-        with open(os.path.join(site, STATE, REQUESTS), encoding="utf-8", newline="") as stream:
-            return decode_requests(stream.read())
+        return decode_requests(read_bytes(os.path.join(site, STATE, REQUESTS)).decode("utf-8"))
     except (OSError, UnicodeDecodeError):
         return ()
 

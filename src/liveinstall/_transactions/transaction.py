@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, files, holds, salvage, swap, views
 from _liveinstall_boot import recover as boot_recover
+from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import (
     COMPANIONS,
     FINALIZER,
@@ -28,10 +29,12 @@ from _liveinstall_boot.layout import (
     list_transactions,
     record_path,
 )
+from _liveinstall_boot.locks import is_locked
 from _liveinstall_boot.ownership import owned, top_names
 from liveinstall._system import workplace
 from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._transactions import companions, history
+from liveinstall._transactions.facts import decode_facts
 from liveinstall._transactions.visibility import see
 from liveinstall.errors import CommitError
 
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
 
     from liveinstall._model import Distribution
     from liveinstall.results import Change
+
+
+_LONGEST = 10_000  # bytes of a note that are shown
+_GRACE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,7 @@ def read_all(site: str) -> Iterator[Transaction]:
     for transaction_id, state, tries in list_transactions(site):
         with suppress(OSError, codec.StaleError):
             record = codec.read_record(site, transaction_id, state, tries)
-            try:
-                about = json.loads(record.about)
-            except (ValueError, RecursionError):
-                about = {}
-            yield Transaction(record, about if isinstance(about, dict) else {}, state, tries)
+            yield Transaction(record, decode_facts(record.about), state, tries)
 
 
 def recover(site: str) -> None:
@@ -133,16 +136,29 @@ def _sweep_state(site: str, ids: AbstractSet[str]) -> None:
     in_use = bool(ids) or any(name.endswith(COMPANIONS) or name in GUARDS for name in os.listdir(site))
     for name in os.listdir(state):
         path = os.path.join(state, name)
-        if name == "draft-guard":
-            os.unlink(path)
-        elif name.startswith("draft-") or (name.startswith(FINALIZER) and name != finalizer and not in_use):
-            files.remove_tree(path)
-        elif name.endswith(COMPANIONS):
-            os.unlink(path)
+        is_old = name.startswith(FINALIZER) and name != finalizer and not in_use
+        if ".draft-" in name or name.startswith("draft-") or name.endswith(COMPANIONS) or is_old or _is_dead(path):
+            _remove(path)
     for name in os.listdir(os.path.join(state, TRANSACTIONS)):
         transaction_id, _, suffix = name.partition(".")
-        if suffix == "draft" or (suffix in ("note", "told") and transaction_id not in ids):
-            os.unlink(os.path.join(state, TRANSACTIONS, name))
+        if suffix.startswith("draft") or (suffix in ("note", "told") and transaction_id not in ids):
+            _remove(os.path.join(state, TRANSACTIONS, name))
+
+
+def _is_dead(path: str) -> bool:
+    """Whether it is the hold of a process that was killed before the hold got its name, or its lock."""
+    with suppress(OSError):
+        is_hold = os.path.basename(path).startswith("hold-")
+        return is_hold and time.time() - os.lstat(path).st_mtime > _GRACE and not is_locked(path)
+    return False
+
+
+def _remove(path: str) -> None:
+    """Remove whatever lies there; a directory that somebody has put there must not stop every request."""
+    if os.path.isdir(path):
+        files.remove_tree(path)
+    else:
+        os.unlink(path)
 
 
 def _is_ours(path: str) -> bool:
@@ -177,12 +193,12 @@ def publish(
     drafts = companions.draft(site, record, set(first))
     # Flushed before the companions get their final names: an incomplete line would be an error at every start.
     flush_file_system(site)
-    for path in drafts:
-        os.replace(path, os.path.join(site, os.path.basename(path)))
+    for path, companion in drafts.items():
+        os.replace(path, companion)
     for transaction_id, state, tries in list_transactions(site):
         if transaction_id == record.transaction_id and (state, tries) != ("pending", 0):
             boot_recover.set_state(site, transaction_id, (state, tries), ("pending", 0))
-    draft = os.path.join(directory, record.transaction_id + ".draft")
+    draft = os.path.join(directory, record.transaction_id + ".draft-")
     write_atomically(record_path(site, record.transaction_id, "pending"), text, draft=draft)
     files.flush([directory, os.path.join(site, STATE), site])
     boot_recover.sweep_companions(site)
@@ -296,7 +312,7 @@ def take_unreported_failures(site: str) -> list[str]:
                 f"{note_of(site, item.transaction_id)}"
             )
             with suppress(OSError):
-                reported.touch()
+                write_atomically(str(reported), "", draft=str(reported.with_suffix(".draft-")), flush=False)
     return failures
 
 
@@ -308,8 +324,8 @@ def note_of(site: str, transaction_id: str) -> str:
         transaction_id: The transaction.
     """
     try:
-        path = Path(site, STATE, TRANSACTIONS, transaction_id + ".note")
-        return path.read_text(encoding="utf-8", errors="replace").strip()
+        path = os.path.join(site, STATE, TRANSACTIONS, transaction_id + ".note")
+        return bytes(read_bytes(path)[:_LONGEST]).decode("utf-8", "replace").strip()
     except OSError:
         return ""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from _liveinstall_boot.file_access import read_bytes
 from liveinstall._changes.installed_overlaps import current_overlaps
 from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
@@ -112,9 +113,9 @@ def _line(distribution: Distribution) -> str:
     if distribution.project:
         return f"-e {distribution.project}"
     try:
-        with open(os.path.join(distribution.info, "direct_url.json"), encoding="utf-8") as stream:
-            return f"{distribution.name} @ {_url(json.load(stream))}"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        direct = json.loads(read_bytes(os.path.join(distribution.info, "direct_url.json")))
+        return f"{distribution.name} @ {_url(direct)}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{distribution.name}=={distribution.version}"
 
 

@@ -84,6 +84,17 @@ def test_a_cell_with_options_is_a_requirements_file(shell, asked, line, tmp_path
     os.unlink(kept)
 
 
+def test_a_secret_in_a_cell_does_not_stay_among_the_temporary_files(shell, asked):
+    body = "--index-url https://u:XXX@h/simple\nrich\n"
+    shell.magics_manager.magics["cell"]["liveinstall"]("", body)
+    ((_, options, (text,)),) = asked
+    assert text == body  # the engine got it
+    (kept,) = options["requirement_files"]
+    with open(kept) as stream:
+        assert stream.read() == "--index-url https://****@h/simple\nrich\n"
+    os.unlink(kept)
+
+
 def test_a_file_of_a_request_that_failed_is_removed(shell, monkeypatch):
     files = []
 

@@ -268,6 +268,7 @@ def _load():
     for module in ("commands.install", "resolution.resolvelib.resolver", "metadata.importlib"):
         with contextlib.suppress(ImportError):
             importlib.import_module("pip._internal." + module)
+    runpy.run_path(os.path.join(os.path.dirname(__file__), "_pip_build_child.py"))["hide_urls"]()
     gc.enable()
     gc.freeze()
     gc.set_threshold(50_000)

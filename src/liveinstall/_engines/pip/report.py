@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from _liveinstall_boot.file_access import read_bytes
+from liveinstall._engines.answers import read_json, text, texts, understanding
 from liveinstall._engines.credentials import without_git_credentials
 from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.pip.arguments import checkouts_home, commands
@@ -161,13 +163,16 @@ def candidates(paths: Mapping[str, str], status: int, log: str, request: Request
         EngineError: pip failed.
     """
     try:
-        answer = json.loads(Path(paths["answer"]).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        answer = read_json(paths["answer"])
+    except (OSError, ValueError, RecursionError) as error:
         raise EngineError(f"pip could not be run (status {status}).", todo=_last_lines(log.strip()), log=log) from error
-    if answer["status"]:
-        raise failure(answer, log)
-    report = json.loads(Path(paths["report"]).read_text(encoding="utf-8"))
-    return [_candidate(item, paths["wheels"], request.indexed, fetched=fetched) for item in report["install"]]
+    with understanding("pip's answer", log):
+        failed = failure(answer, log) if answer["status"] else None
+    if failed:
+        raise failed
+    with understanding("pip's report", log):
+        items = read_json(paths["report"])["install"]
+        return [_candidate(item, paths["wheels"], request.indexed, fetched=fetched) for item in items]
 
 
 def moved(note: str) -> list[str]:
@@ -180,10 +185,10 @@ def moved(note: str) -> list[str]:
         The absolute paths of the checkouts; empty if there is no such file.
     """
     try:
-        checkouts: list[str] = json.loads(Path(note).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        checkouts = json.loads(read_bytes(note))
+    except (OSError, ValueError, RecursionError):
         return []
-    return checkouts
+    return [path for path in checkouts if isinstance(path, str)] if isinstance(checkouts, list) else []
 
 
 def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
@@ -196,10 +201,10 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     Returns:
         The error.
     """
-    lines = [line.removeprefix("ERROR: ") for line in answer["errors"]] or [_last_lines(log.strip())]
+    lines = [line.removeprefix("ERROR: ") for line in texts(answer, "errors")] or [_last_lines(log.strip())]
     lines = [line for line in lines if not line.startswith("Ignored the following")] or lines
     message = _shorten(redact("; ".join(dict.fromkeys(" ".join(line.split()).rstrip(".") for line in lines if line))))
-    kinds = set(answer["kinds"])
+    kinds = set(texts(answer, "kinds"))
     details: dict[str, Any] = {"log": log}
     if "Unexpected" in kinds and not kinds & _DOWNLOAD:
         return EngineError(f"pip itself failed: {message}.", todo=_FULL_LOG, **details)
@@ -266,14 +271,14 @@ def _last_lines(log: str) -> str:
 
 def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fetched: bool) -> Candidate:
     metadata, info = item["metadata"], item["download_info"]
-    info = {**info, "url": without_secret_queries(info["url"])}
-    name, version = canonicalize_name(metadata["name"]), metadata["version"]
+    info = {**info, "url": without_secret_queries(text(info, "url"))}
+    name, version = canonicalize_name(text(metadata, "name")), text(metadata, "version")
     return Candidate(
         name=name,
         version=version,
-        requires=tuple(metadata.get("requires_dist", ())),
+        requires=texts(metadata, "requires_dist"),
         requested=bool(item.get("requested")),
-        extras=tuple(item.get("requested_extras", ())),
+        extras=texts(item, "requested_extras"),
         url=redact(info["url"]),
         sha256=_sha256(info.get("archive_info", {})),
         wheel=local_wheel(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
@@ -285,7 +290,7 @@ def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fe
 def _sha256(archive: dict[str, Any]) -> str:
     """The SHA-256 from `hashes`, or from `hash`, the only field that pip 22 writes."""
     algorithm, _, digest = str(archive.get("hash", "")).partition("=")
-    return str(archive.get("hashes", {}).get("sha256") or (digest if algorithm == "sha256" else ""))
+    return str((archive.get("hashes") or {}).get("sha256") or (digest if algorithm == "sha256" else ""))
 
 
 def _fetched(name: str, version: str, wheels: str) -> str:

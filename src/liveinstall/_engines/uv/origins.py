@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from _liveinstall_boot.file_access import read_bytes
+from liveinstall._engines.answers import text, understanding
 from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._redact import redact
 from liveinstall._system.child_process import Child
@@ -59,18 +61,22 @@ class Origins:
         """
         try:
             self._child.ask("", timeout=10)
-            with open(self._lock, "rb") as stream:
-                packages = tomllib.load(stream).get("packages", ())
-        except (EngineError, OSError, ValueError):
+            with understanding("uv's lock file"):
+                return _origins(self._lock)
+        except EngineError:
             return {}
-        files = {canonicalize_name(package["name"]): _file(package) for package in packages}
-        return {
-            name: Origin(redact(file.get("url", file.get("path", ""))), _sha256(file)) for name, file in files.items()
-        }
 
     def stop(self) -> None:
         """Stop uv: the result is no longer needed."""
         self._child.stop()
+
+
+def _origins(path: str) -> dict[str, Origin]:
+    packages = tomllib.loads(read_bytes(path).decode("utf-8")).get("packages", ())
+    found = {canonicalize_name(text(package, "name")): _file(package) for package in packages}
+    return {
+        name: Origin(redact(str(file.get("url", file.get("path", "")))), _sha256(file)) for name, file in found.items()
+    }
 
 
 def _sha256(file: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ import sys
 import sysconfig
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot.file_access import read_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,7 +43,7 @@ def prefers_uv() -> bool:
 
 def _is_created_by_uv() -> bool:
     try:
-        with open(os.path.join(sys.prefix, "pyvenv.cfg"), encoding="utf-8", errors="replace") as stream:
-            return any(line.partition("=")[0].strip() == "uv" for line in stream)
+        lines = read_bytes(os.path.join(sys.prefix, "pyvenv.cfg")).splitlines()
+        return any(line.partition(b"=")[0].strip() == b"uv" for line in lines)
     except OSError:
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import replace
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from liveinstall._engines.answers import read_json, text, understanding
 from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.uv.origins import Origins
 from liveinstall._model import Candidate
@@ -44,7 +44,8 @@ def candidates(target: str, request: Request, log: str) -> list[Candidate]:
         WheelRefusedError: A wheel contains the metadata of another distribution.
     """
     warned = yanked(log)
-    chosen = [_candidate(info, request, warned) for info in _new_metadata(target)]
+    with understanding("what uv has installed", log):
+        chosen = [_candidate(info, request, warned) for info in _new_metadata(target)]
     return [replace(each, requested=_is_requested(each, chosen, request)) for each in chosen]
 
 
@@ -108,7 +109,7 @@ def _tree(info: str) -> str:
 def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
     """Name, version and Requires-Dist lines."""
     fields = read_fields(os.path.join(info, "METADATA"), "name", "version", "requires-dist")
-    return "".join(fields["name"][:1]), "".join(fields["version"][:1]), tuple(fields["requires-dist"])
+    return fields["name"][0], fields["version"][0], tuple(fields["requires-dist"])
 
 
 def _direct(info: str) -> dict[str, Any] | None:
@@ -116,9 +117,8 @@ def _direct(info: str) -> dict[str, Any] | None:
     path = os.path.join(info, "direct_url.json")
     if os.path.islink(path) or not os.path.isfile(path):
         return None
-    with open(path, encoding="utf-8") as stream:
-        direct: dict[str, Any] = json.load(stream)
-    return {**direct, "url": without_secret_queries(_without_user(direct["url"]))}
+    direct = read_json(path)
+    return {**direct, "url": without_secret_queries(_without_user(text(direct, "url")))}
 
 
 def _without_user(url: str) -> str:
@@ -127,9 +127,9 @@ def _without_user(url: str) -> str:
 
 
 def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
-    for text in texts:
+    for each in texts:
         try:
-            yield Requirement(text)
+            yield Requirement(each)
         except InvalidRequirement:
             continue  # a path
 

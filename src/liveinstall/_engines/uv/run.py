@@ -23,7 +23,8 @@ from liveinstall._requirements.sources import Sources
 from liveinstall._system.caller import search_path
 from liveinstall._system.child_process import Child
 from liveinstall._system.interpreter import executable
-from liveinstall._system.privacy import keeps_apart, open_own, reached
+from liveinstall._system.privacy import keeps_apart, reached
+from liveinstall._system.removal import own_directory, remove_opened
 from liveinstall.errors import EngineError
 
 if TYPE_CHECKING:
@@ -149,14 +150,10 @@ def _sweep(memory: str) -> None:
         if not name.startswith(_PREFIX):
             continue
         path = os.path.join(memory, name)
-        with suppress(OSError):
-            handle = open_own(path)
-            try:
-                if time.time() - os.fstat(handle).st_mtime >= _OLD:
-                    _lock(handle)
-                    rmtree(path, ignore_errors=True)
-            finally:
-                os.close(handle)
+        with suppress(OSError), own_directory(path) as handle:
+            if handle is not None and time.time() - os.fstat(handle).st_mtime >= _OLD:
+                _lock(handle)
+                remove_opened(path, handle)
 
 
 def early(

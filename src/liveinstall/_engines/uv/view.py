@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._engines.base import View
 
@@ -88,8 +89,7 @@ def _head(info: str) -> bytes:
     """The header of METADATA or of its older equivalents; empty if there is none."""
     for path in (os.path.join(info, "METADATA"), os.path.join(info, "PKG-INFO"), info):
         try:
-            with open(path, "rb") as stream:
-                return _HEAD_ENDS.split(stream.read(), maxsplit=1)[0] + b"\n"
+            return _HEAD_ENDS.split(read_bytes(path), maxsplit=1)[0] + b"\n"
         except OSError:
             continue
     return b""
@@ -111,9 +111,10 @@ def _write(path: str, head: bytes, info: str) -> None:
     with open(os.path.join(path, "METADATA"), "xb") as stream:
         stream.write(head)
     for name in _COMPARED:
-        source = os.path.join(info, name)
-        if os.path.isfile(source):
-            shutil.copyfile(source, os.path.join(path, name))
+        with suppress(OSError):
+            content = read_bytes(os.path.join(info, name))
+            with open(os.path.join(path, name), "xb") as stream:
+                stream.write(content)
             names.append(name)
     with open(os.path.join(path, "RECORD"), "x", encoding="utf-8", newline="") as stream:
         stream.write("".join(f"{base}/{name},,\n" for name in names))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli.commands import evaluate, parsers
 from liveinstall._frontends.detect import ipython
+from liveinstall._redact import is_secret, redact
+from liveinstall._system.privacy import write_private
 from liveinstall._verbs.install import install
 from liveinstall.errors import LiveInstallError, RequirementError
 
@@ -68,13 +70,17 @@ def _run_cell(words: list[str], body: str) -> Any:
     if plain and words[0] in ("install", "plan", "ensure"):
         return _run([*words, *plain])
     handle, path = tempfile.mkstemp(prefix="liveinstall-", suffix=".txt")
+    text = _NESTED.sub(_absolute, body)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(_NESTED.sub(_absolute, body))
-        return _run([*words, "-r", path])  # the file stays: the history names it
-    except Exception:
+            stream.write(text)
+        found = _run([*words, "-r", path])
+    except BaseException:
         os.unlink(path)
         raise
+    if is_secret(text):
+        write_private(path, redact(text).encode())
+    return found  # the file stays: the history names it
 
 
 def _words(line: str) -> list[str]:

@@ -7,6 +7,7 @@ registry is chosen, so that nothing of this is loaded otherwise.
 import os
 import sys
 
+from _liveinstall_boot.file_access import read_bytes
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.imports.directory import DirectoryOwner
 from liveinstall._sidebyside.imports.finder import Finder
@@ -230,8 +231,7 @@ def start(site: str) -> None:
             return  # a package manager needs the environment as it is on disk, because it changes that
         if name and os.path.dirname(name):
             os.environ[layout.REGISTRY_VARIABLE] = path  # children may have another working directory
-        with open(path, "rb") as stream:
-            text = stream.read()
+        text = read_bytes(path)
         site = os.path.realpath(site)
         why = f"{layout.REGISTRY_VARIABLE}={name}" if name else path
         new = activate(text, path, os.path.dirname(path), layout.store_path(site), [site], why)

@@ -11,6 +11,7 @@ import site as site_module
 import sys
 import time
 
+from _liveinstall_boot.file_access import read_bytes
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry import index
 from liveinstall._system.caller import search_path
@@ -90,9 +91,8 @@ class Question:
     def answer(self) -> Answer | None:
         """Return the remembered answer, if it can be applied in this process; else None."""
         try:
-            with open(self.path, "rb") as stream:
-                answer = decode(stream.read())
-        except OSError:
+            answer = decode(read_bytes(self.path))
+        except (OSError, TypeError, ValueError):
             return None
         if answer is None or any(top in sys.modules for top in answer.tops):
             return None

@@ -19,6 +19,7 @@ import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, PathFinder, SourceFileLoader
 
+from _liveinstall_boot.file_access import open_regular
 from liveinstall._sidebyside.imports.directory import DirectoryOwner, located, spec_on_disk
 from liveinstall._sidebyside.imports.owner import ModuleEntry
 from liveinstall._sidebyside.imports.virtual import fingerprint
@@ -75,14 +76,15 @@ class ArchiveOwner:
         import mmap
 
         try:
-            with open(self.place, "rb") as stream:
+            with open(self.place, "rb", opener=open_regular) as stream:
                 head = stream.readline(_LONGEST)
                 size = os.fstat(stream.fileno()).st_size
                 start, checksum = parse_head(head, size)
                 memory = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-            return memory, _load_table(memory[start:], checksum)
+            table = _checked(_load_table(memory[start:], checksum))
         except (OSError, ValueError, EOFError, TypeError) as error:
             self._refuse(error)
+        return memory, table
 
     def _refuse(self, error: Exception) -> NoReturn:
         from liveinstall.errors import OwnerError
@@ -94,10 +96,10 @@ class ArchiveOwner:
         """The modules of a top-level name, read on first use."""
         table = self._read.get(top)
         if table is None:
-            start, length, checksum = self._tables.get(top, (0, 0, 0))
             try:
+                start, length, checksum = self._tables.get(top, (0, 0, 0))
                 table = self._read[top] = _load_table(self._memory[start : start + length], checksum) if length else {}
-            except ValueError as error:
+            except (ValueError, EOFError, TypeError) as error:
                 self._refuse(error)
         return table
 
@@ -320,6 +322,14 @@ class ArchivedLoader(SourceFileLoader):
             except (ValueError, EOFError, TypeError):
                 pass  # damaged: compile the source
         return super().get_code(fullname)
+
+
+def _checked(table: Any) -> dict[str, Any]:
+    """The tables of an archive; raise ValueError if they are something else."""
+    kinds = {"directories": list, "changeable": dict, "namespaces": dict, "tables": dict}
+    if not isinstance(table, dict) or not all(isinstance(table.get(name), kind) for name, kind in kinds.items()):
+        raise ValueError("it has no tables")
+    return table
 
 
 def _load_table(content: memoryview, checksum: int) -> Any:

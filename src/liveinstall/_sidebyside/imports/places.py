@@ -10,6 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot.file_access import open_regular
 from liveinstall._sidebyside.activation import spawned
 from liveinstall._sidebyside.imports.code_archive import MAGIC, ArchiveOwner
 from liveinstall._sidebyside.imports.directory import DirectoryOwner
@@ -54,7 +55,7 @@ def open_place(place: str | os.PathLike[str]) -> Owner:
 
 def _is_archive(path: str) -> bool:
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=open_regular) as stream:
             return stream.read(len(MAGIC)).startswith(MAGIC.partition(" ")[0].encode())
     except OSError:
         return False

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import files
+from _liveinstall_boot.file_access import open_bounded
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry.format import Registry, decode, encode, located
 from liveinstall._system.durability import write_atomically
@@ -110,7 +111,7 @@ def read(site: str, name: str) -> tuple[str, Registry]:
     """
     path = path_of(site, name)
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=open_bounded) as stream:
             return path, decode(stream.read(), path)
     except OSError as error:
         known = ", ".join(known_names(site)) or "none"
@@ -196,10 +197,11 @@ def _registries(site: str) -> str:
 def _write(path: str, text: str, directory: str, *, is_locked: bool) -> None:
     """Write a file by way of a draft in `directory`.
 
-    With the lock the draft has a fixed name, so that the next writer overwrites the draft of a killed one; without it,
-    each writer has a unique draft.
+    With the lock, drafts of killed writers are removed; without it, a draft may belong to another writer.
     """
     draft = os.path.join(directory, layout.DRAFT + os.path.basename(path))
-    draft += "" if is_locked else f".{os.getpid()}-{os.urandom(4).hex()}"
     os.makedirs(directory, exist_ok=True)
-    write_atomically(path, text, draft=draft)
+    for name in os.listdir(directory) if is_locked else ():
+        if name.startswith(os.path.basename(draft)):
+            files.unlink(os.path.join(directory, name))
+    write_atomically(path, text, draft=draft if is_locked else f"{draft}.{os.getpid()}-")

@@ -21,6 +21,7 @@ try:
 except ImportError:  # Windows, where open files cannot be removed
     flock = None  # type: ignore[assignment]
 
+from _liveinstall_boot.file_access import LIMIT, create, open_regular, read_bytes
 from liveinstall._sidebyside import layout
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     Table = Mapping[str, tuple[str, str, str]]
 
 INDEX_MAGIC, TABLE_MAGIC = b"liveinstall-index 1\n", b"liveinstall-table 1\n"
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _KEY = 0x6C697665
 _TRIES = 50
 # The kind of interpreter: its bytecode, and the extension modules that it loads (free-threaded builds load others).
@@ -108,7 +109,10 @@ def load_checked(magic: bytes, data: bytes) -> "Any":
     start = len(magic) + 8
     if not data.startswith(magic) or source_hash(_KEY, data[start:]) != data[len(magic) : start]:
         return None
-    return loads(data[start:])  # noqa: S302  our own file, and complete
+    try:
+        return loads(data[start:])  # noqa: S302  our own file, and complete
+    except (ValueError, EOFError, TypeError):
+        return None
 
 
 # --- on disk ----------------------------------------------------------------------------------------------------------
@@ -151,8 +155,9 @@ def read_and_keep(path: str) -> "tuple[Index, int] | None":
     if handle is None:
         return None
     try:
-        index = decode(os.read(handle, os.fstat(handle).st_size))
-    except OSError:
+        about = os.fstat(handle)
+        index = decode(os.read(handle, about.st_size)) if about.st_size <= LIMIT else None
+    except (OSError, TypeError, ValueError):
         index = None
     if index is None:
         os.close(handle)
@@ -174,7 +179,7 @@ def keep(path: str) -> int | None:
     """
     for _ in range(_TRIES):
         try:
-            handle = os.open(path, _READ)
+            handle: int = open_regular(path, _READ)
         except OSError:
             return None
         try:
@@ -200,11 +205,12 @@ def write(path: str, data: bytes, *, over: bool = True) -> bool:
     Returns:
         Whether the file exists now.
     """
-    draft = f"{path}.{os.getpid()}{layout.DRAFT}"
+    draft = ""
     try:
         if not _make_directory(os.path.dirname(path)):
             return False
-        with open(draft, "xb") as stream:
+        handle, draft = create(f"{path}.{os.getpid()}{layout.DRAFT}")
+        with open(handle, "wb") as stream:
             stream.write(data)
         if over:
             os.replace(draft, path)
@@ -212,8 +218,9 @@ def write(path: str, data: bytes, *, over: bool = True) -> bool:
             _link(draft, path)
             os.unlink(draft)
     except OSError:
-        try:  # noqa: SIM105  contextlib costs a start 4 ms
-            os.unlink(draft)
+        try:
+            if draft:
+                os.unlink(draft)
         except OSError:
             pass
         return False
@@ -245,7 +252,7 @@ def is_in_use(path: str) -> bool:
     if flock is None:
         return False
     try:
-        handle = os.open(path, _READ)
+        handle = open_regular(path, _READ)
     except OSError:
         return False
     try:
@@ -290,14 +297,13 @@ def read_table(store: str, entry: str, stamp: "Stamp | None") -> "Table | None":
         Full name -> (full name, kind, path) of each module; None if the table is missing, damaged or out of date.
     """
     try:
-        with open(_table_path(store, entry), "rb") as stream:
-            content = load_checked(TABLE_MAGIC, stream.read())
+        content = load_checked(TABLE_MAGIC, read_bytes(_table_path(store, entry)))
     except OSError:
         return None
-    if not isinstance(content, tuple) or stamp is None or content[0] != stamp:
+    if not isinstance(content, tuple) or len(content) != 2 or stamp is None or content[0] != stamp:  # noqa: PLR2004
         return None
     table: Table = content[1]
-    return table
+    return table if isinstance(table, dict) else None
 
 
 def write_table(store: str, entry: str, stamp: "Stamp", table: "Table") -> bool:

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot.file_access import open_regular
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.imports.directory import EXTENSION_SUFFIXES, walk
 from liveinstall._sidebyside.registry import index as indexes
@@ -148,7 +149,7 @@ def is_shared(place: str, top: str) -> bool:
     if any(os.path.exists(os.path.join(directory, "__init__" + end)) for end in EXTENSION_SUFFIXES):
         return False
     try:
-        with open(os.path.join(directory, "__init__.py"), "rb") as stream:
+        with open(os.path.join(directory, "__init__.py"), "rb", opener=open_regular) as stream:
             return bool(_SHARED.search(stream.read(4000)))
     except OSError:
         return True

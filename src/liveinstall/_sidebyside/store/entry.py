@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from packaging.tags import parse_tag
 from packaging.version import Version
 
-from _liveinstall_boot.codec import read, record_rows, stem
+from _liveinstall_boot.codec import StaleError, read, record_rows, stem
+from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.files import remove_tree
 from liveinstall._sidebyside import layout
 from liveinstall._staging.part import fill, reading
@@ -156,7 +157,7 @@ def _is_same(info: str, checked: Checked) -> bool:
     """Whether the entry with the metadata directory `info` has the content of this wheel, by the hashes in RECORD."""
     try:
         stored = {path: hashed.partition("=")[2] for path, hashed, _ in record_rows(read(os.path.join(info, "RECORD")))}
-    except OSError:
+    except (OSError, StaleError):
         return False
     own = {f"{checked.dist_info}/{name}" for name in (*NOT_ITS_OWN, "RECORD", "RECORD.jws", "RECORD.p7s")}
     expected = set()
@@ -175,7 +176,7 @@ def _is_same(info: str, checked: Checked) -> bool:
 def _hash(path: str, algorithm: str) -> str:
     """The hash of a file, encoded as in RECORD; empty if the file cannot be read."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=open_regular) as stream:
             digest = hashlib.file_digest(stream, algorithm).digest()
     except OSError:
         return ""

@@ -13,6 +13,7 @@ can use it.
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -25,6 +26,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from _liveinstall_boot import files
+from _liveinstall_boot.file_access import read_bytes
 from liveinstall._model import Candidate
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry import index_builder
@@ -310,10 +312,13 @@ class Store:
     def _check_version(self) -> None:
         """Refuse a store of another version of the on-disk format."""
         try:
-            with open(os.path.join(self.path, layout.MARK), encoding="ascii", errors="replace") as stream:
-                content = stream.read(80)
-        except OSError:
+            content = read_bytes(os.path.join(self.path, layout.MARK)).decode("ascii", "replace")
+        except FileNotFoundError:
             return
+        except OSError as error:
+            if error.errno == errno.ENOTDIR:
+                return
+            raise StoreError(f"{self.path} cannot be read: {error}.", store=self.path) from error
         if content != layout.MAGIC:
             raise StoreError(f"{self.path} is a store of another version of liveinstall.", store=self.path)
 
@@ -321,7 +326,7 @@ class Store:
         sweep(self.path, self._note)
         index_builder.sweep(self.path)
         for name in os.listdir(self.path):
-            if name.startswith(layout.DRAFT):
+            if name.startswith((layout.DRAFT, layout.WORK + layout.DRAFT)):
                 path = os.path.join(self.path, name)
                 if os.path.isdir(path) and not os.path.islink(path):
                     files.remove_tree(path)

@@ -13,7 +13,9 @@ inode are unchanged; it is written by one rename.
 
 from __future__ import annotations
 
+import errno
 import os
+from stat import S_ISREG
 from zlib import crc32
 
 from liveinstall._sidebyside.imports.owner import KINDS, ModuleEntry
@@ -133,9 +135,11 @@ def stat_of(path: str) -> str:
         path: The file.
 
     Raises:
-        OSError: There is no such file.
+        OSError: There is no such file, or it is not a regular file.
     """
     status = os.stat(path)
+    if not S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", path)  # opening a FIFO would block
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 

@@ -1,0 +1,53 @@
+"""Opening files that somebody else may have put there: no FIFO blocks, no link misleads, nothing fills the memory."""
+
+import errno
+import os
+import stat
+
+LIMIT = 32 * 2**20  # bytes of a file of ours; a longer one is not read, because a start must not take minutes
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path, flags, dir_fd=None):
+    """An opener for `open()` that takes regular files only: a FIFO would block for ever. Raises OSError."""
+    try:
+        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.EINVAL, "not a regular file", path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return handle
+
+
+def open_bounded(path, flags):
+    """An opener for `open()` that takes regular files of at most `LIMIT` bytes. Raises OSError, EFBIG if longer."""
+    handle = open_regular(path, flags)
+    if os.fstat(handle).st_size > LIMIT:
+        os.close(handle)
+        raise OSError(errno.EFBIG, "too long to be a file of ours", path)
+    return handle
+
+
+def read_bytes(path):
+    """The content of a regular file of at most `LIMIT` bytes. Raises OSError."""
+    with open(path, "rb", opener=open_bounded) as stream:
+        return stream.read(LIMIT)
+
+
+def create(start):
+    """Create a file under a name that nobody can have guessed, to be renamed when it is complete.
+
+    Args:
+        start: the path, to which something random is added.
+
+    Returns:
+        The descriptor and the path of the new file.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    path = start + os.urandom(8).hex()
+    return os.open(path, _NEW, 0o666), path
