@@ -22,6 +22,11 @@ def open_regular(path, flags, dir_fd=None):
     return handle
 
 
+def open_own_name(path, flags):
+    """An opener for `open()` that takes a regular file only under its own name, not through a link. Raises OSError."""
+    return open_regular(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
 def open_bounded(path, flags):
     """An opener for `open()` that takes regular files of at most `LIMIT` bytes. Raises OSError, EFBIG if longer."""
     handle = open_regular(path, flags)

@@ -273,10 +273,10 @@ def _paths(site, start=""):
 
 
 def _text(path):
-    from .file_access import open_regular
+    from .file_access import open_own_name
 
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=open_regular) as stream:
+        with open(path, encoding="utf-8", errors="replace", opener=open_own_name) as stream:
             text = stream.read(LIMIT)
             return "" if stream.read(1) else text
     except OSError:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
+from stat import S_ISLNK
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot.files import sha256
+from _liveinstall_boot.file_access import open_regular
 from liveinstall._homes import record as records
 from liveinstall._system.scratch import MARK
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import HomeError
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from liveinstall._homes.record import HomeRecord
 
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
 
 _REMOVED_FIRST = ("pyvenv.cfg", "bin/python", "bin/python3")  # without these it can no longer be started
 
@@ -46,55 +52,106 @@ def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def _remove(place: str, record: HomeRecord) -> tuple[str, ...]:
-    """Remove the files that start-up needs first and the record last, so that a removal can be resumed after a kill."""
-    with suppress(FileNotFoundError):
-        os.unlink(os.path.join(place, MARK))
-    order = sorted(record.paths(), key=lambda path: path not in _REMOVED_FIRST)
-    for path in order:
-        full = os.path.join(place, path)
-        if not _is_reached_by_link(place, path) and _is_as_made(full, record, path):
-            os.unlink(full)
-    for path in sorted(record.directories(), key=len, reverse=True):
-        _remove_bytecode(place, path)
-        with suppress(OSError):
-            if not _is_reached_by_link(place, path + "/x"):
-                os.rmdir(os.path.join(place, path))
-    left = _left(place)
-    os.unlink(os.path.join(place, records.NAME))
+    """Remove the files that start-up needs first and the record last, so that a removal can be resumed after a kill.
+
+    Everything is reached from the opened directory and through no link: the home may be another user's, who could
+    exchange a directory of it between a check and the removal.
+    """
+    with _Inside(place) as home:
+        home.unlink(MARK)
+        order = sorted(record.paths(), key=lambda path: path not in _REMOVED_FIRST)
+        for path in order:
+            if home.is_as_made(path, record):
+                home.unlink(path)
+        for path in sorted(record.directories(), key=len, reverse=True):
+            home.remove_bytecode(path)
+            home.rmdir(path)
+        left = _left(place)
+        home.unlink(records.NAME)
     if not left:
         os.rmdir(place)
     return left
 
 
-def _is_reached_by_link(place: str, path: str) -> bool:
-    """Whether a parent directory of `path` has been replaced by a symbolic link."""
-    parts = path.split("/")[:-1]
-    return any(os.path.islink(os.path.join(place, *parts[:depth])) for depth in range(1, len(parts) + 1))
+class _Inside:
+    """The files in a directory, which are reached by its descriptor."""
 
+    def __init__(self, place: str) -> None:
+        self._top = os.open(place, _DIRECTORY)
+        self._opened = {"": self._top}  # the directory that was used last, and the top
 
-def _is_as_made(full: str, record: HomeRecord, path: str) -> bool:
-    source, inode = record.hard.get(path, ("", 0))
-    link = source or record.links.get(path)
-    try:
-        if os.path.islink(full):
-            return os.readlink(full) == link
-        return os.lstat(full).st_ino == inode if source else sha256(full) == record.files.get(path)
-    except OSError:
-        return False
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        for handle in self._opened.values():
+            os.close(handle)
 
-def _remove_bytecode(place: str, path: str) -> None:
-    """Remove the bytecode of modules that were removed: .pyc files without a source."""
-    cache = path if path.endswith("__pycache__") else f"{path}/__pycache__"
-    full = os.path.join(place, cache)
-    if not os.path.isdir(full) or _is_reached_by_link(place, f"{cache}/x"):
-        return
-    for name in os.listdir(full):
-        source = os.path.join(os.path.dirname(full), name.partition(".")[0] + ".py")
-        if name.endswith(".pyc") and not os.path.lexists(source):
-            os.unlink(os.path.join(full, name))
-    with suppress(OSError):
-        os.rmdir(full)
+    def _parent(self, path: str) -> tuple[int, str]:
+        """The descriptor of the directory that `path` is in, and its name there. Raises OSError, also for a link."""
+        parent, _, name = path.rpartition("/")
+        if parent not in self._opened:
+            for known in [known for known in self._opened if known]:
+                os.close(self._opened.pop(known))
+            handle = self._top
+            for part in parent.split("/"):
+                above = handle
+                try:
+                    handle = os.open(part, _DIRECTORY, dir_fd=above)
+                finally:
+                    if above != self._top:
+                        os.close(above)
+            self._opened[parent] = handle
+        return self._opened[parent], name
+
+    def unlink(self, path: str) -> None:
+        """Remove a file, unless it is gone, or behind a link."""
+        with suppress(FileNotFoundError):
+            parent, name = self._parent(path)
+            os.unlink(name, dir_fd=parent)
+
+    def rmdir(self, path: str) -> None:
+        """Remove a directory if it is empty."""
+        with suppress(OSError):
+            parent, name = self._parent(path)
+            os.rmdir(name, dir_fd=parent)
+
+    def is_as_made(self, path: str, record: HomeRecord) -> bool:
+        """Whether a file or link is what the record says."""
+        source, inode = record.hard.get(path, ("", 0))
+        try:
+            parent, name = self._parent(path)
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if S_ISLNK(status.st_mode):
+                return os.readlink(name, dir_fd=parent) == (source or record.links.get(path))
+            if source:
+                return status.st_ino == inode
+            with open(open_regular(name, _FILE, dir_fd=parent), "rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest() == record.files.get(path)
+        except OSError:
+            return False
+
+    def remove_bytecode(self, path: str) -> None:
+        """Remove the bytecode of modules that were removed: .pyc files without a source."""
+        cache = path if path.endswith("__pycache__") else f"{path}/__pycache__"
+        try:
+            handle, _ = self._parent(f"{cache}/x")
+            names = os.listdir(handle)
+        except OSError:
+            return
+        sources = {name: f"{os.path.dirname(cache)}/{name.partition('.')[0]}.py" for name in names}
+        gone = [name for name in names if name.endswith(".pyc") and not self._is_there(sources[name])]
+        for name in gone:
+            self.unlink(f"{cache}/{name}")
+        self.rmdir(cache)
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            parent, name = self._parent(path)
+            os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
 
 
 def _left(place: str) -> tuple[str, ...]:
