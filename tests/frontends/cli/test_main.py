@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 
 import pytest
+
+from liveinstall._frontends.cli import main
 
 
 @pytest.fixture
@@ -257,3 +260,12 @@ def test_list_freeze_and_show_take_pips_options(env, command):
     assert "Requires: beta" in command("show", "alpha", "beta").stdout.partition("---")[0]
     missing = command("show", "nothing")
     assert missing.returncode == 2 and "nothing: not installed" in missing.stderr
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "\\udcff and é\n"), ("ascii", "\\udcff and \\xe9\n")])
+def test_what_the_output_cannot_encode_is_escaped(monkeypatch, encoding, shown):
+    """A damaged record may have any bytes in a name."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", stream)
+    main._tell("\udcff and é")
+    assert stream.buffer.getvalue().decode(encoding) == shown

@@ -84,9 +84,19 @@ def _envelope(verb: str | None, **more: Any) -> dict[str, Any]:
 def _tell(text: str) -> None:
     """Print; the reader may close the pipe early (`history | head`), which does not undo what was done."""
     try:
-        print(text, flush=True)
+        print(_printable(text), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python fails again at exit
+
+
+def _printable(text: str) -> str:
+    """The text with escapes for what the output cannot encode, such as the name of a file that is not UTF-8."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding, getattr(sys.stdout, "errors", None) or "strict")
+    except UnicodeEncodeError:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def _show_error(verb: str, error: LiveInstallError, *, as_json: bool, debug: bool) -> None:
