@@ -104,7 +104,7 @@ class Change:
     def __str__(self) -> str:
         """`numpy 1.26.4 -> 2.2.6`, `rich 14.0.0`, `rich 14.0.0 removed`."""
         if self.new_version is None:
-            return f"{self.name} {self.old_version} removed"
+            return f"{self.name} {self.old_version} removed" if self.old_version else f"{self.name} removed"
         if self.old_version is None:
             return f"{self.name} {self.new_version}"
         return f"{self.name} {self.old_version} -> {self.new_version}"

@@ -175,7 +175,8 @@ def live(place: Place, action, *, loaded: str = ""):
         sys.dont_write_bytecode = True  # no compiler: what a killed process leaves must be the same each time
         # That this process has hundreds of modules would be most of the time.
         loaded_room.loaded_files = lambda: {str(place.site / loaded / "__init__.py")}
-        undo.find_target = lambda **_: place.target
+        undo.find_targets = lambda: (place.target,)
+        undo.checked_for_change = lambda target: target
         action(undo)
 
     return run

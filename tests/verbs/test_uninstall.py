@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pytest
 from helpers.environments import tree
 
@@ -169,3 +171,27 @@ def test_what_cannot_be_removed_says_why_and_nothing_changes(family, code, error
     last = done.stderr.strip().splitlines()[-1]
     assert error in last and words in done.stderr and "Nothing was changed." in last
     assert set(family.versions()) == before and (family.site / "alpha").is_dir() and family.leftovers() == []
+
+
+def test_a_staged_upgrade_of_what_lies_outside_the_environment_is_cancelled_by_uninstall(env):
+    outside = env.root / "outside"
+    with zipfile.ZipFile(env.wheel("alpha", "1.0")) as wheel:
+        wheel.extractall(outside)
+    (env.site / "outside.pth").write_text(f"{outside}\n")
+    env.wheel("alpha", "2.0")
+    seen = env.json(
+        SHOW
+        + """
+import alpha
+first = li.install("alpha>=2")
+assert [str(c) for c in first.staged] == ["alpha 1.0 -> 2.0"]
+again = li.plan("alpha")
+assert [c.name for c in again.waiting] == ["alpha"] and not again.unchanged and "Unchanged" not in str(again)
+result = li.uninstall("alpha")
+assert "None" not in str(result) + str(li.pending()) + str(li.history()), result
+assert not li.pending() and li.list() and li.check().ok
+show(result)
+"""
+    )
+    assert seen["removed"] == seen["staged"] == [] and "alpha no longer waits" in seen["notes"]
+    assert (outside / "alpha").is_dir() and env.leftovers() == [] and env.versions() == {}

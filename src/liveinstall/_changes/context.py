@@ -160,7 +160,10 @@ class RequestContext:
         for name, entry in self.waiting.entries.items():
             version, about = entry.swap.new_version, entry.about
             node = Node(version, tuple(about.get("requires", ()))) if version else None
-            pending[name] = PendingNode(node, about.get("reason", ""), about.get("requested", True))
+            pending[name] = PendingNode(
+                *(node, about.get("reason", ""), about.get("requested", True)),
+                shadows=name in self.here and self.replaced(name) is None,
+            )
         return pending
 
     def resolve(self, request: Request, directory: str, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:

@@ -75,6 +75,51 @@ def current_site() -> str:
     return find_target(for_change=False).site
 
 
+def find_targets() -> tuple[Target, ...]:
+    """Find every installation scheme that this interpreter's user may have changed.
+
+    Returns:
+        The environment; and the user's site-packages directory (PEP 370), if it exists, is in use and is not the
+        environment itself.
+
+    Raises:
+        TargetError: This interpreter has no environment of its own.
+    """
+    target = find_target(for_change=False)
+    if target.kind == "user" or not site.ENABLE_USER_SITE:
+        return (target,)
+    user = _user_target()
+    return (target, user) if os.path.isdir(user.site) else (target,)
+
+
+def checked_for_change(target: Target, *, break_system_packages: bool = False) -> Target:
+    """Check that one of `find_targets()` can and may be changed.
+
+    Args:
+        target: The installation scheme.
+        break_system_packages: As for `find_target()`.
+
+    Returns:
+        The same scheme.
+
+    Raises:
+        TargetError: As for `find_target()`, or the user's site-packages directory belongs to another user.
+    """
+    if target.kind == "user":
+        _check_own(target.site)
+    return find_target(user=target.kind == "user", break_system_packages=break_system_packages)
+
+
+def _check_own(site_dir: str) -> None:
+    """Check that a user site directory belongs to this user: `sudo` may keep the HOME of another one."""
+    if hasattr(os, "geteuid") and os.path.isdir(site_dir) and os.stat(site_dir).st_uid != os.geteuid():
+        raise TargetError(
+            f"the user's site-packages directory {site_dir} belongs to another user. {_UNTOUCHED}",
+            todo="Run the command as that user, or set HOME to your own directory.",
+            site=site_dir,
+        )
+
+
 def _check_interpreter() -> None:
     executable()
     if not os.path.isfile(os.__file__):

@@ -24,11 +24,13 @@ class PendingNode:
         node: The future version; None for a removal.
         reason: Why it is pending, for people.
         requested: Whether a user requested the distribution by name.
+        shadows: Whether it only shadows an importable distribution outside of the environment, which always stays.
     """
 
     node: Node | None
     reason: str = ""
     requested: bool = True
+    shadows: bool = False
 
 
 def future(before: Mapping[str, Node], waiting: Mapping[str, PendingNode]) -> dict[str, Node]:
@@ -70,6 +72,8 @@ def changes_for(
     chosen = {candidate.name: candidate for candidate in candidates}
     after |= {name: Node(candidate.version, candidate.requires) for name, candidate in chosen.items()}
     after = {name: node for name, node in after.items() if name not in request.removals}
+    # Removing a pending shadow cancels it: the distribution outside of the environment is importable again.
+    after |= {name: before[name] for name in request.removals & waiting.keys() if waiting[name].shadows}
     changes = []
     for name in dict.fromkeys([*waiting, *chosen, *sorted(request.removals)]):
         old = before[name].version if name in before else None
@@ -120,14 +124,15 @@ def make_plan(
     timed = decide(changes, situation)
     if request.when == "restart":
         timed = tuple(_deferred(change) for change in timed)
+    changed = {change.name for change in changes}
     unchanged = tuple(
         Change(name, after[name].version, after[name].version, reason="it satisfies the request")
         for name in sorted(request.names)
-        if name not in chosen and name in after
+        if name not in chosen and name in after and name not in changed
     ) + tuple(
         Change(name, before[name].version, before[name].version, reason=f"{_shown(pending)} is no longer pending")
         for name, pending in waiting.items()
-        if name in chosen and name in before and all(change.name != name for change in changes)
+        if name in chosen and name in before and name not in changed
     )
     notes = tuple(f"{c.name} {c.version} is yanked" for c in candidates if c.yanked)
     return Plan(timed, unchanged, conflicts(changes, situation), notes)

@@ -14,7 +14,7 @@ from _liveinstall_boot.file_access import read_bytes
 from liveinstall._changes.installed_overlaps import current_overlaps
 from liveinstall._environment import running_versions
 from liveinstall._environment.installed import installed
-from liveinstall._environment.target import current_site, find_target
+from liveinstall._environment.target import find_target, find_targets
 from liveinstall._planning.graph import Node, edges
 from liveinstall._redact import redact
 from liveinstall._repair.diagnosis import find_damage
@@ -67,15 +67,20 @@ def list() -> Listing:
     Returns:
         Each distribution with its installed, loaded and pending version, sorted by name.
     """
-    site = current_site()
     here = installed()
     runs = {**running_versions.running(here), **running_versions.uninstalled_but_imported(here)}
-    waits = {name: entry.swap.new_version or "removed" for name, entry in PendingChanges.read(site).entries.items()}
+    waits = {name: version or "removed" for name, version in _pending_versions().items()}
     shared = current_overlaps(find_target(for_change=False), here.values())
     return Listing(
         _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""), shared)
         for name in sorted(here.keys() | waits.keys() | runs.keys())
     )
+
+
+def _pending_versions() -> dict[str, str | None]:
+    """The pending version of each distribution; None for a removal."""
+    entries = [PendingChanges.read(target.site).entries for target in find_targets()]
+    return {name: entry.swap.new_version for each in entries for name, entry in each.items()}
 
 
 def _listed(name: str, found: Distribution | None, runs: str, waits: str, shared: Sequence[Overlap]) -> Listed:
@@ -101,10 +106,10 @@ def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str]
     here = installed()
     lines = {name: _line(distribution) for name, distribution in here.items()}
     if pending:
-        for name, entry in PendingChanges.read(current_site()).entries.items():
+        for name, version in _pending_versions().items():
             lines.pop(name, None)
-            if entry.swap.new_version:
-                lines[name] = f"{name}=={entry.swap.new_version}"
+            if version:
+                lines[name] = f"{name}=={version}"
     without = {canonicalize_name(name) for name in exclude} | (set() if tools else _TOOLS)
     return tuple(lines[name] for name in sorted(lines) if name not in without)
 

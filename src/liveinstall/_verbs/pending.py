@@ -11,7 +11,7 @@ from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.summaries import change_of, changes_of, explain_imports, pending_of, result_of, users_of
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import loaded
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import checked_for_change, find_targets
 from liveinstall._planning.plan import kept_after_cancel
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
@@ -35,8 +35,8 @@ def pending() -> AllPending:
     Raises:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
-    target = find_target(for_change=False)
-    return AllPending(pending_of(target, item) for item in transactions.read_all(target.site))
+    found = (pending_of(target, item) for target in find_targets() for item in transactions.read_all(target.site))
+    return AllPending(sorted(found, key=lambda item: item.transaction))
 
 
 def cancel(*names: str) -> tuple[Change, ...]:
@@ -52,8 +52,30 @@ def cancel(*names: str) -> tuple[Change, ...]:
         NotPendingError: A name has no pending change, or without names nothing is pending.
         LockTimeoutError: Another process is changing the environment.
     """
-    target = find_target()
     wanted: set[str] = {canonicalize_name(name) for name in names}
+    shares = _shares(wanted)
+    return tuple(change for target, share in shares for change in _cancel(checked_for_change(target), share))
+
+
+def _shares(wanted: set[str]) -> list[tuple[Target, set[str]]]:
+    """Which of the names, or all changes if there are none, to cancel in the environment and in the user site."""
+    environment, *others = find_targets()
+    shares = []
+    for user in others:
+        names = _changing_in(user)
+        if names & wanted if wanted else names:
+            shares.append((user, names & wanted))
+    rest = wanted.difference(*(share for _, share in shares))
+    if rest or not shares or (not wanted and _changing_in(environment)):
+        shares.insert(0, (environment, rest))
+    return shares
+
+
+def _changing_in(target: Target) -> set[str]:
+    return {change.name for item in transactions.read_all(target.site) for change in changes_of(item)}
+
+
+def _cancel(target: Target, wanted: set[str]) -> tuple[Change, ...]:
     with changing(target):
         scene = RequestContext.of(target)
         entries = scene.waiting.entries
@@ -93,7 +115,12 @@ def finalize(*, force: bool = False) -> Result:
         CommitError: The swap failed and was rolled back.
         LockTimeoutError: Another process is changing the environment.
     """
-    target = find_target(for_change=False)
+    applied = [change for target in find_targets() for change in _finalize(target, force=force)]
+    return replace(result_of(Plan(tuple(applied))), transaction=None)
+
+
+def _finalize(target: Target, *, force: bool) -> list[Change]:
+    """Apply the pending changes of one installation scheme; those that are still pending keep their timing."""
     done: list[Change] = []
     left: list[Change] = []
     with environment_lock(target.site, who=command_line()):
@@ -108,8 +135,7 @@ def finalize(*, force: bool = False) -> Result:
             else:
                 transactions.apply(target.site, item.transaction_id, keep=True, force=force)
                 done += [replace(change, timing=Timing.NOW) for change in changes]
-    decided = Plan((*done, *left))
-    return replace(result_of(decided), transaction=None)
+    return [*done, *left]
 
 
 def _why_not_now(names: Iterable[str], others: Sequence[Holder]) -> str:

@@ -9,7 +9,7 @@ from _liveinstall_boot.files import sha256
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.summaries import past_of
 from liveinstall._environment.installed import in_directory, installed
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import checked_for_change, find_targets
 from liveinstall._model import Candidate, Retired
 from liveinstall._planning.plan import defer_together
 from liveinstall._planning.undo_plan import UndoneChange, UndoneTransaction, plan_undo
@@ -37,7 +37,11 @@ def history() -> History:
     Raises:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
-    target = find_target(for_change=False)
+    found = [item for target in find_targets() for item in _history_of(target)]
+    return History(sorted(found, key=lambda item: (item.when, item.transaction), reverse=True))
+
+
+def _history_of(target: Target) -> list[Past]:
     done = past.happened(target.site)
     present = _present(target, done)
     since: dict[str, str] = {}
@@ -51,7 +55,7 @@ def history() -> History:
             why_not = error.what
         found.append(past_of(item, why_not))
         since = {**{step.name: deed.transaction_id for step in deed.steps}, **since}
-    return History(found)
+    return found
 
 
 def undo(transaction: str | None = None, *, to: str | None = None, verify: bool | None = None) -> Result:
@@ -79,13 +83,27 @@ def undo(transaction: str | None = None, *, to: str | None = None, verify: bool 
     if transaction is not None and to is not None:
         raise RequirementError("undo() takes one transaction or to=, not both.", requirement="")
     verified = wants_verification(verify)
-    target = find_target()
+    target = checked_for_change(_target_of(transaction or to))
     with changing(target):
         scene = RequestContext.of(target)
         done = past.happened(target.site)
         undone = _after(done, to, scene) if transaction is None else [_named(done, transaction, scene)]
         asked = f"undo to {to}" if to else f"undo {undone[0].transaction_id}"
         return _undo(scene, done, undone, asked, verify=verified)
+
+
+def _target_of(transaction_id: str | None) -> Target:
+    """The environment or the user's site-packages directory: with this transaction, or else with the last one."""
+    targets = find_targets()
+    last: dict[float, Target] = {}
+    for target in targets if len(targets) > 1 else ():
+        done, waiting = past.happened(target.site), list(transactions.read_all(target.site))
+        if transaction_id in {item.transaction_id for item in (*done, *waiting)}:
+            return target
+        if any(item.state == "pending" for item in waiting) and transaction_id is None:
+            return target  # pending changes are newer, and have to be cancelled first
+        last |= {item.when: target for item in done[:1]}
+    return last[max(last)] if last and transaction_id is None else targets[0]
 
 
 def prune(*, keep: int | None = None, days: float | None = None, bytes: int | None = None) -> tuple[Past, ...]:
@@ -108,10 +126,11 @@ def prune(*, keep: int | None = None, days: float | None = None, bytes: int | No
             raise RequirementError(f"{name}={value!r} is not a limit.", requirement="")
     unlimited = keep is None and days is None and bytes is None
     limits = past.Limits(0 if unlimited else keep, days, bytes)
-    target = find_target(for_change=False)
-    with environment_lock(target.site, who=command_line()):
-        transactions.recover(target.site)
-        gone = past.prune(target.site, limits)
+    gone: set[str] = set()
+    for target in find_targets():
+        with environment_lock(target.site, who=command_line()):
+            transactions.recover(target.site)
+            gone.update(past.prune(target.site, limits))
     return tuple(item for item in history() if item.transaction in gone)
 
 

@@ -12,14 +12,16 @@ from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.install import refuse_to_wait
 from liveinstall._changes.requester_constraints import name_of
 from liveinstall._changes.summaries import result_of
-from liveinstall._environment.installed import check_metadata
-from liveinstall._environment.target import find_target
+from liveinstall._environment.installed import check_metadata, installed_without_parts
+from liveinstall._environment.loaded import is_in
+from liveinstall._environment.target import checked_for_change, find_targets
 from liveinstall._planning.plan import future
 from liveinstall._planning.unused import unused_without
 from liveinstall._requirements.habits import removals
 from liveinstall._requirements.option_values import value_of, wants_verification
 from liveinstall._requirements.request import Request
 from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._transactions.pending import PendingChanges
 from liveinstall._transactions.requesters import read_requests
 from liveinstall.errors import RequirementError, TargetError
 from liveinstall.events import Done, Reporter
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from liveinstall._verbs.install import Paths
     from liveinstall.events import OnEvent
-    from liveinstall.results import Plan, Result
+    from liveinstall.results import Plan, Result, Target
 
 
 def uninstall(
@@ -38,6 +40,7 @@ def uninstall(
     with_unused: bool = False,
     when: Literal["auto", "now", "restart"] = "auto",
     dry_run: bool = False,
+    break_system_packages: bool = False,
     timeout: float | None = None,
     verify: bool | None = None,
     on_event: OnEvent = None,
@@ -46,7 +49,8 @@ def uninstall(
     """Remove distributions: at once if no running process has them loaded, else when Python next starts.
 
     Pending installations of them are cancelled. `conflicts` of the result lists requirements that are no longer
-    satisfied. A name that is not installed only adds a note, as it does in pip.
+    satisfied. A name that is not installed only adds a note, as it does in pip. As in pip, the distribution that is
+    imported is removed: in the environment, or in the user's own site-packages directory.
 
     Args:
         *names: The project names; lists of them count as several.
@@ -54,6 +58,7 @@ def uninstall(
         with_unused: Remove dependencies too that nothing else needs. Default: keep them, and list them in the notes.
         when: As for `install()`.
         dry_run: As for `install()`.
+        break_system_packages: As for `install()`.
         timeout: Seconds to wait for the lock. Default: 60.
         verify: As for `install()`.
         on_event: As for `install()`.
@@ -63,7 +68,8 @@ def uninstall(
         The removals that were made, and those that are pending.
 
     Raises:
-        RequirementError: A name or an option is invalid, or there is no name.
+        RequirementError: A name or an option is invalid, there is no name, or the names are partly in the environment
+            and partly in the user's site-packages directory.
         DamagedError: A distribution has no usable RECORD.
         TargetError: A distribution is outside of the environment, or the environment cannot be modified.
         RestartRequiredError: `when="now"` is given, and a running process uses a distribution.
@@ -73,13 +79,15 @@ def uninstall(
     wanted = _canonical(*_named(names, value_of("requirement_files", requirement_files)))
     value_of("when", when)
     value_of("timeout", timeout)
+    value_of("break_system_packages", break_system_packages)
     verified = wants_verification(verify)
     with Reporter(on_event, quiet=quiet) as reporter:
         if dry_run:
-            scene = RequestContext.of(find_target(for_change=False), reporter)
+            scene = RequestContext.of(_target_of(wanted), reporter)
             result = _preview(scene, wanted, when, with_unused=with_unused)
         else:
-            result = _uninstall(wanted, when, timeout, reporter, with_unused=with_unused, verify=verified)
+            target = checked_for_change(_target_of(wanted), break_system_packages=break_system_packages)
+            result = _uninstall(target, wanted, when, timeout, reporter, with_unused=with_unused, verify=verified)
         reporter.tell(Done(result))
         return result
 
@@ -94,10 +102,43 @@ def _preview(scene: RequestContext, wanted: frozenset[str], when: str, *, with_u
     return result_of(replace(decided, overlaps=preview.overlaps), dry_run=True)
 
 
+def _target_of(wanted: frozenset[str]) -> Target:
+    """The environment, or the user's site-packages directory if the distributions are imported from there."""
+    environment, *others = find_targets()
+    if not others:
+        return environment
+    here = installed_without_parts()
+    pending = {target.site: PendingChanges.read(target.site).entries for target in (environment, *others)}
+
+    def is_of(target: Target, name: str) -> bool:
+        where = next((site for site, entries in pending.items() if name in entries), None)
+        return where == target.site if where else name in here and is_in(target, here[name])
+
+    for user in others:
+        theirs = {name for name in wanted if is_of(user, name)}
+        rest = {name for name in wanted - theirs if is_of(environment, name)}
+        if theirs and rest:
+            raise RequirementError(
+                f"{', '.join(sorted(theirs))}: installed in {user.site}; {', '.join(sorted(rest))}: in "
+                f"{environment.site}. One removal changes one of them.",
+                todo="Uninstall them with two calls.",
+                requirement=min(theirs),
+            )
+        if theirs:
+            return user
+    return environment
+
+
 def _uninstall(
-    wanted: frozenset[str], when: str, timeout: float | None, reporter: Reporter, *, with_unused: bool, verify: bool
+    target: Target,
+    wanted: frozenset[str],
+    when: str,
+    timeout: float | None,
+    reporter: Reporter,
+    *,
+    with_unused: bool,
+    verify: bool,
 ) -> Result:
-    target = find_target()
     with changing(target, timeout), BytecodeCompiler() as compiler:
         scene = RequestContext.of(target, reporter)
         check_metadata(wanted, (target.site, target.platlib))

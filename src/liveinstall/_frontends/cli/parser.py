@@ -183,7 +183,10 @@ def _add_changes(verbs: Any) -> None:
         metavar="FILE",
         help="what it names",
     )
-    add_idle_options(parser, "--break-system-packages")
+    add(
+        "--break-system-packages", action="store_true", help="change an environment that another package manager owns"
+    )
+    add_idle_options(parser)
 
 
 def _add_looks(verbs: Any) -> None:

@@ -210,7 +210,7 @@ def _changes(changes: Iterable[Change]) -> str:
     rows = []
     for change in changes:
         old, new = change.old_version, change.new_version
-        versions = _code(f"{old} \N{RIGHTWARDS ARROW} {new}" if old and new else f"{new or old}")
+        versions = _code(f"{old} \N{RIGHTWARDS ARROW} {new}" if old and new else new or old or "")
         rows.append((change.name, versions + ("" if new else " removed"), escape(change.reason)))
     return _table(rows)
 
