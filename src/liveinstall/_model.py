@@ -71,6 +71,7 @@ class Candidate:
         retired: The retired files that are restored instead of installing a wheel; None otherwise.
         unpacked: The directory of the unpacked wheel in an engine's cache; empty otherwise.
         shared: Whether the files may be hard links to that directory.
+        metadata: The core metadata as JSON (PEP 566), if the engine reports it; None otherwise.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Candidate:
     retired: Retired | None = None
     unpacked: str = ""
     shared: bool = False
+    metadata: dict[str, Any] | None = None
 
 
 def roots_of(target: Target) -> dict[str, str]:

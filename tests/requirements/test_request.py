@@ -71,7 +71,7 @@ def test_a_habit_has_pips_spellings_and_adds_to_the_keywords(project):
 
 def test_every_option_of_install_can_be_typed_and_the_other_way_round():
     ours = {"requirements", "when", "timeout", "dry_run", "engine", "prefer", "requester", "protect", "on_event"}
-    ours |= {"verify", "parallel", "overlap"}  # none of pip's
+    ours |= {"verify", "parallel", "overlap", "report"}  # none of pip's
     ours |= {"restart", "quiet"}  # -q is one of the command line only: in a habit it changes nothing
     keywords = set(inspect.signature(install).parameters) - ours
     assert {option.keyword for option in OPTIONS} == keywords

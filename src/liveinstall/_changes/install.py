@@ -21,9 +21,10 @@ from liveinstall.errors import RestartRequiredError
 from liveinstall.events import Done
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
 
     from liveinstall._engines.base import Engine
+    from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request, RequirementLike
     from liveinstall.events import Reporter
     from liveinstall.results import Plan, Result
@@ -85,6 +86,7 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
         context = RequestContext.of(target, reporter, meanwhile=partial(_prepare, target.site))
         with RequestResolver(context, request, policy, engine, directory) as resolver:
             candidates = resolver.candidates(fetch=True)
+            _report(options, candidates, resolver)
 
             def decide(overlaps: Mapping[str, frozenset[str]] | None = None) -> Plan:
                 decided = resolver.check(context.decide(request, candidates, overlaps), candidates)
@@ -121,6 +123,7 @@ def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine
         RequestResolver(context, request, policy, engine, directory) as resolver,
     ):
         candidates = resolver.candidates(fetch=False)
+        _report(options, candidates, resolver)
         decided = resolver.check(context.decide(request, candidates), candidates)
         preview = Preview(context, request, candidates, decided)
         if preview.disturbs:
@@ -131,10 +134,22 @@ def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine
 
 def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[RequestPolicy, Request]:
     policy_options = {name: options[name] for name in _POLICY if name in options}
-    engine_options = {name: value for name, value in options.items() if name not in policy_options}
+    engine_options = {name: value for name, value in options.items() if name not in (*policy_options, "report")}
+    if options.get("report") is not None:
+        from liveinstall._changes.installation_report import report_path
+
+        report_path(options["report"])
     request = parse_request(requirements, **engine_options)
     policy = RequestPolicy(**policy_options)
     return policy, replace(request, requester=policy.requester or "", verify=wants_verification(policy.verify))
+
+
+def _report(options: Mapping[str, Any], candidates: Sequence[Candidate], resolver: RequestResolver) -> None:
+    """Write the installation report, if the caller wants one."""
+    if options.get("report") is not None:
+        from liveinstall._changes.installation_report import report_path, write_report  # zipfile and email, 10 ms
+
+        write_report(report_path(options["report"]), candidates, resolver.engine.sources())
 
 
 def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:

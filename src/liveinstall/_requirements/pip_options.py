@@ -53,7 +53,7 @@ OPTIONS = (
         metavar="WHEN",
         choices=("only-if-needed", "eager"),
     ),
-    Option("reinstall", ("--force-reinstall",), "reinstall even if it is up to date"),
+    Option("reinstall", ("--force-reinstall", "-I", "--ignore-installed"), "reinstall even if it is up to date"),
     Option("deps", ("--no-deps",), "do not install dependencies", value=False),
     Option("pre", ("--pre",), "include pre-releases"),
     Option("requirement_files", ("-r", "--requirement"), "a requirements file", metavar="FILE", many=True),
@@ -109,6 +109,7 @@ _IDLE_FLAGS = ("--no-input", "--disable-pip-version-check", "--no-color", "--no-
 _IDLE_INSTALL_FLAGS = ("-y", "--yes", "--compile", "--no-compile", "--no-user")
 # Accepted in pasted pip commands only, because our command line has its own flags of these names.
 _PASTED_FLAGS = ("-q", "--quiet", "-v", "--verbose")
+_REPORT = ("--report",)
 # Options that are not supported, with the reason and the alternative: with a value, and without one.
 _INSTEAD = {
     ("-t", "--target"): "it would change another directory; create an environment there with `home create PATH`",
@@ -119,9 +120,8 @@ _INSTEAD = {
     ("--implementation",): "only files for this interpreter can be installed; run the liveinstall of the other Python",
     ("--abi",): "only files for this interpreter can be installed; run the liveinstall of the other Python",
     ("--python",): "run the liveinstall of the other environment: PATH/TO/python -m liveinstall",
-    ("--report",): "use `--dry-run --json`",
+    _REPORT: "use `install --dry-run --report FILE`, or report= in Python",
 }
-_FLAGS_INSTEAD = {("-I", "--ignore-installed"): "installed files are never overwritten; use --force-reinstall"}
 
 
 class _Pass(argparse.Action):
@@ -160,18 +160,26 @@ def add_idle_options(parser: argparse.ArgumentParser, *more: str) -> None:
     parser.add_argument("--require-virtualenv", "--require-venv", action=_RequireVirtualenv, nargs=0, **hidden)
 
 
-def _add_pip_options(parser: argparse.ArgumentParser) -> None:
+def _add_pip_options(parser: argparse.ArgumentParser, *, report: bool) -> None:
     """Add pip's options that have no effect, and those that are refused with advice."""
     add_idle_options(parser, *_IDLE_INSTALL_FLAGS)
-    for spellings, advice in (*_INSTEAD.items(), *_FLAGS_INSTEAD.items()):
-        nargs = 0 if spellings in _FLAGS_INSTEAD else None
+    if report:
+        parser.add_argument("--report", metavar="FILE", help="write pip's installation report; -: to standard output")
+    for spellings, advice in _INSTEAD.items():
+        if report and spellings == _REPORT:
+            continue
         parser.add_argument(
-            *spellings, action=_Refuse, nargs=nargs, const=advice, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+            *spellings, action=_Refuse, const=advice, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add all options to a parser. Options that are not given are not set in the namespace."""
+def add_options(parser: argparse.ArgumentParser, *, report: bool = False) -> None:
+    """Add all options to a parser. Options that are not given are not set in the namespace.
+
+    Args:
+        parser: The parser.
+        report: Whether the command can write pip's installation report; other commands refuse that option.
+    """
     parser.add_argument("requirements", nargs="*", metavar="REQUIREMENT", help='rich, "numpy>=2", a path or a URL')
     group: argparse._ActionsContainer = parser
     for option in OPTIONS:
@@ -187,7 +195,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(spelling, action=_Pass, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     for spelling in PASSED_FLAGS:
         parser.add_argument(spelling, action=_Pass, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    _add_pip_options(parser)
+    _add_pip_options(parser, report=report)
 
 
 def parse_words(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
@@ -289,7 +297,6 @@ _REFUSED = {
     **dict.fromkeys(("--target", "--prefix", "--root", "--python", "--src", "--wheel-dir", "--dest"), _ELSEWHERE),
     **dict.fromkeys(("--dry-run", "--report", "--no-user", "--help", "--version", "--require-virtualenv"), _OURS),
     **dict.fromkeys(("--platform", "--python-version", "--implementation", "--abi"), _OTHER),
-    "--ignore-installed": "it would overwrite installed files",
     **{
         spelling: f"it has a keyword argument, {option.keyword}="
         for option in OPTIONS

@@ -56,6 +56,7 @@ def install(
     when: When = "auto",
     overlap: Literal["allow", "refuse"] = "allow",
     dry_run: bool = False,
+    report: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
     engine: str = "auto",
     prefer: Literal["newest", "loaded"] = "newest",
@@ -79,7 +80,8 @@ def install(
             projects.
         upgrade: Upgrade the named distributions to the newest allowed version. Default: keep satisfying versions.
         upgrade_strategy: Which dependencies `upgrade` upgrades: "only-if-needed" (the default) or all ("eager").
-        reinstall: Install distributions again even if they are up to date (pip's `--force-reinstall`).
+        reinstall: Install distributions again even if they are up to date (pip's `--force-reinstall` and, because
+            installed files are never overwritten in place, its `--ignore-installed`).
         deps: Install dependencies too. False is pip's `--no-deps`.
         pre: Allow pre-release and development versions.
         requirement_files: Paths of requirements files.
@@ -107,6 +109,8 @@ def install(
             that is installed last has it, `overlaps` of the result names it, and the other file is kept; "refuse":
             FileConflictError for any file of another distribution.
         dry_run: Plan only, and change nothing.
+        report: The path of a file for pip's installation report (version 1, JSON) of the resolved distributions; "-" for
+            standard output. It is written before anything is changed, also with `dry_run`. Default: none.
         timeout: Seconds to wait for the lock, and again for the engine. Default: 60 for the lock, no limit for the
             engine.
         engine: The resolver: "pip", "uv", or "auto" (the default): uv if it made the environment, if it is configured,
@@ -166,8 +170,10 @@ def _beside(
     dry_run: bool,
     quiet: bool | None,
 ) -> Result:
-    if dry_run:
-        raise RequirementError("dry_run= and parallel=True contradict each other.", requirement="dry_run")
+    for name, given in (("dry_run", dry_run), ("report", options["report"] is not None)):
+        if given:
+            raise RequirementError(f"{name}= and parallel=True contradict each other.", requirement=name)
+    options = {name: value for name, value in options.items() if name != "report"}
     from liveinstall._sidebyside.install import put_beside
     from liveinstall.events import Reporter
 

@@ -284,6 +284,7 @@ def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fe
         wheel=local_wheel(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
         direct_url=info if item.get("is_direct") and name not in indexed else None,
         yanked=(item.get("is_yanked") and "yanked") or None,
+        metadata=metadata,
     )
 
 

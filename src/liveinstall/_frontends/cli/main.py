@@ -59,6 +59,7 @@ def run(options: dict[str, Any]) -> int:
     try:
         from liveinstall._frontends.cli.verbs import VERBS, describe, plain, status_of
 
+        reports_to_stdout = options.get("report") == "-"
         value = VERBS[verb](options)
         text = json.dumps(_envelope(verb, result=plain(value))) if as_json else describe(verb, value)
         status = status_of(verb, value)
@@ -72,7 +73,7 @@ def run(options: dict[str, Any]) -> int:
     except Exception as error:  # noqa: BLE001  shown as one line, with --debug as a traceback
         _show_unexpected(verb, error, as_json=as_json, debug=debug)
         return ExitCode.UNEXPECTED
-    if text:
+    if text and not reports_to_stdout:
         _tell(paint_lines(text) if not as_json and verb != "completion" and wants_colour(sys.stdout) else text)
     return status
 

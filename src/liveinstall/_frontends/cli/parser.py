@@ -159,10 +159,10 @@ def _called() -> str:
 
 def _add_changes(verbs: Any) -> None:
     request = _verb(verbs, "install", "install now what is new, stage what would disturb a running process")
-    _add_request(request)
+    _add_request(request, report=True)
     request.add_argument("--dry-run", action="store_true", help="decide and change nothing")
     request.add_argument("--parallel", action="store_true", help="put it beside the environment: see run, registry")
-    _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"))
+    _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"), report=True)
     _add_request(_verb(verbs, "ensure", "install what is missing; do nothing, fast, when nothing is"))
     parser = _verb(verbs, "uninstall", "remove now what nobody uses, stage the removal of what is loaded")
     _add_names(parser, "+")
@@ -273,10 +273,10 @@ def _add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr")
 
 
-def _add_request(parser: argparse.ArgumentParser) -> None:
+def _add_request(parser: argparse.ArgumentParser, *, report: bool = False) -> None:
     add = parser.add_argument
     parser.usage = f"{parser.prog} [OPTION ...] [REQUIREMENT ...]"
-    add_options(parser)
+    add_options(parser, report=report)
     _add_when(parser)
     home_verbs.add_verify(parser)
     _add_quiet(parser)
