@@ -233,3 +233,24 @@ def test_pip_that_is_missing_or_damaged(place: Environment, tmp_path: Path) -> N
     finally:
         shutil.rmtree(pip, ignore_errors=True)
         (tmp_path / "pip").rename(pip)
+
+
+@pytest.mark.parametrize("engine", ["pip", "uv"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("git+http://127.0.0.1:1/x.git", "x @ git+http://127.0.0.1:1/x.git@main", "git+ssh://git@127.0.0.1:1/x.git"),
+        *(
+            "git+file:///does-not-exist/x",
+            "http://127.0.0.1:1/x-1.0.tar.gz",
+            "http://127.0.0.1:1/x-1.0-py3-none-any.whl",
+        ),
+    ],
+)
+def test_a_repository_or_archive_that_cannot_be_reached_is_not_a_build_error(
+    place: Environment, engine: str, url: str
+) -> None:
+    if engine == "uv" and not _UV["UV"]:
+        pytest.skip("there is no uv here")
+    told = refused(place, "DownloadError", url, "--engine", engine, **(_UV if engine == "uv" else {}))
+    assert "built" not in told["error"]["message"]

@@ -62,6 +62,37 @@ def test_pips_exception_decides_the_type_and_its_words_are_kept(given, expected)
         assert "it said so" in str(error)
 
 
+_CLONE = """\
+Collecting git+https://me:word-12@host/x.git
+  Running command git clone --filter=blob:none --quiet 'https://****@host/x.git' /tmp/x
+  fatal: unable to access 'https://me:word-12@host/x.git/': Could not resolve host: host
+  error: subprocess-exited-with-error
+"""
+
+
+def test_a_repository_that_cannot_be_read_is_a_failed_download_with_the_words_of_git():
+    kinds = ("InstallationSubprocessError", "DiagnosticPipError", "InstallationError", "PipError")
+    said = answer(*kinds, errors=["git clone --filter=blob:none --quiet https://host/x.git /tmp/x exited with 128"])
+    error = failure(said, _CLONE)
+    assert type(error) is DownloadError and "Could not resolve host: host. Nothing was changed." in str(error)
+    assert "word-12" not in str(error)
+    other = failure(said, "pip 22 has another log")
+    assert type(other) is DownloadError and "exited with 128" in str(other)
+    missing = failure(answer("BadCommand", "PipError", errors=["Cannot find command 'hg'"]), "")
+    assert type(missing) is DownloadError and "Cannot find command 'hg'. Nothing was changed. Install" in str(missing)
+    build = failure(answer(*kinds, errors=["python setup.py bdist_wheel exited with 1"]), "")
+    assert type(build) is BuildError
+
+
+def test_pips_markup_is_not_shown_and_extras_are():
+    class Error(Exception):
+        hint_stmt = None
+        message = "Failed to connect to [magenta]host[/] for [bold red]requests[security][/bold red]"
+        context = "[dim]refused[/]."
+
+    assert _pip_child._diagnostic_text(Error()) == "Failed to connect to host for requests[security]. refused"
+
+
 def test_a_long_list_of_versions_is_shortened():
     words = "Could not find a version (from versions: " + ", ".join(f"1.{n}" for n in range(300)) + ")"
     text = str(failure(answer("DistributionNotFound", errors=[words]), ""))

@@ -11,7 +11,8 @@ NAMES = "lambda changes: [str(change) for change in changes]"
 SHOW = f"""
 names = {NAMES}
 def show(r, **more):
-    print(json.dumps({{"removed": names(r.removed), "staged": names(r.staged), "installed": names(r.installed), **more}}))
+    changes = {{"removed": names(r.removed), "staged": names(r.staged), "installed": names(r.installed)}}
+    print(json.dumps({{**changes, **more}}))
 """
 
 
@@ -49,7 +50,8 @@ def test_what_was_installed_for_the_user_can_be_uninstalled_and_undone(user):
 
 
 def test_it_is_removed_at_the_next_start_if_it_is_loaded(user):
-    code = "import alpha\nr = li.uninstall('alpha')\nimport alpha.late\nshow(r, pending=[names(p.changes) for p in li.pending()])"
+    code = "import alpha\nr = li.uninstall('alpha')\nimport alpha.late\n"
+    code += "show(r, pending=[names(p.changes) for p in li.pending()])"
     seen = user.json(SHOW + code)
     assert seen["staged"] == ["alpha 1.0 removed"] and seen["pending"] == [["alpha 1.0 removed"]]
     assert "No module named 'alpha'" in user.bare("import alpha").stderr

@@ -168,9 +168,7 @@ def _add_pip_options(parser: argparse.ArgumentParser, *, report: bool) -> None:
     for spellings, advice in _INSTEAD.items():
         if report and spellings == _REPORT:
             continue
-        parser.add_argument(
-            *spellings, action=_Refuse, const=advice, default=argparse.SUPPRESS, help=argparse.SUPPRESS
-        )
+        parser.add_argument(*spellings, action=_Refuse, const=advice, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def add_options(parser: argparse.ArgumentParser, *, report: bool = False) -> None:

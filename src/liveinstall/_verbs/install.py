@@ -109,8 +109,8 @@ def install(
             that is installed last has it, `overlaps` of the result names it, and the other file is kept; "refuse":
             FileConflictError for any file of another distribution.
         dry_run: Plan only, and change nothing.
-        report: The path of a file for pip's installation report (version 1, JSON) of the resolved distributions; "-" for
-            standard output. It is written before anything is changed, also with `dry_run`. Default: none.
+        report: The path of a file for pip's installation report (version 1, JSON) of the resolved distributions; "-"
+            for standard output. It is written before anything is changed, even with `dry_run`. Default: none.
         timeout: Seconds to wait for the lock, and again for the engine. Default: 60 for the lock, no limit for the
             engine.
         engine: The resolver: "pip", "uv", or "auto" (the default): uv if it made the environment, if it is configured,

@@ -21,6 +21,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import runpy
 import shutil
 import signal
@@ -34,6 +35,8 @@ import urllib.request
 _DIVERTING = {"use_user_site": "user", "target_dir": "target", "prefix_path": "prefix", "root_path": "root"}
 _DIVERTING.update(dry_run="dry-run", platforms="platform", abis="abi")
 _DIVERTING.update(python_version="python-version", implementation="implementation")
+
+_MARKUP = re.compile(r"\[/?(?:(?:bold|dim|red|green|yellow|blue|magenta|cyan)[a-z ]*)?\]")
 
 
 class _FailureHandler(logging.Handler):
@@ -67,10 +70,12 @@ class _FailureHandler(logging.Handler):
 
 
 def _diagnostic_text(error):
-    """The message and context of pip's DiagnosticPipError; empty for other errors."""
+    """The message and context of pip's DiagnosticPipError, without its markup; empty for other errors."""
     if not hasattr(error, "hint_stmt"):
         return ""
-    texts = (" ".join(str(part).split()).rstrip(".") for part in (error.message, error.context) if part)
+    texts = (
+        " ".join(_MARKUP.sub("", str(part)).split()).rstrip(".") for part in (error.message, error.context) if part
+    )
     return ". ".join(texts)
 
 

@@ -85,6 +85,11 @@ _INSTEAD = {
 }
 _BUILD_OUTPUT = re.compile(r"\[\d+ lines? of output\]\n(.*?)\n\s*[│|]?\s*\[end of output\]", re.DOTALL)
 _EXCEPTION_LINE = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: \S")
+_REPOSITORY_COMMAND = re.compile(r"(?:^|[;:] )(?:git|hg|svn|bzr) [^;]*exited with -?\d")
+_REPOSITORY_OUTPUT = re.compile(
+    r"Running command (?:git|hg|svn|bzr) [^\n]*\n((?:(?!Running command).)*?)\s*error: subprocess-exited-with-error",
+    re.DOTALL,
+)
 _MAX_REASON = 400  # characters
 _FULL_LOG = "The full output is in the error's `log`; the command line shows it with --debug."
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
@@ -220,6 +225,8 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
             owner="",
             **details,
         )
+    if "BadCommand" in kinds or _REPOSITORY_COMMAND.search(message):
+        return _repository_error(message, log)
     if (
         kinds & _BUILD or answer["phase"] == "build" or "build_editable" in message
     ):  # pip has no exception type for the last
@@ -247,6 +254,16 @@ def _diverted(names: Sequence[str]) -> RequirementError:
     todo = " ".join(dict.fromkeys(_INSTEAD.get(name, other) for name in names))
     what = f"{' and '.join(settings)} {plural} set, which liveinstall does not support."
     return RequirementError(what, todo=todo, requirement=names[0])
+
+
+def _repository_error(message: str, log: str) -> DownloadError:
+    """The error for a version control program that failed or is missing; pip reports it as a failed build."""
+    if "Cannot find command" in message or "No such file" in message:
+        return DownloadError(f"the repository could not be read: {message}.", todo="Install that program.", log=log)
+    todo = "Check its address, the network, and that it can be read without a prompt for a password."
+    outputs = _REPOSITORY_OUTPUT.findall(log)
+    reason = redact(" ".join(outputs[-1].split()))[:_MAX_REASON].rstrip(".") if outputs else _build_reason(log)
+    return DownloadError(f"the repository could not be read: {reason or message}.", todo=todo, log=log)
 
 
 def _build_reason(log: str) -> str:

@@ -183,9 +183,7 @@ def _add_changes(verbs: Any) -> None:
         metavar="FILE",
         help="what it names",
     )
-    add(
-        "--break-system-packages", action="store_true", help="change an environment that another package manager owns"
-    )
+    add("--break-system-packages", action="store_true", help="change an environment that another package manager owns")
     add_idle_options(parser)
 
 
