@@ -252,5 +252,5 @@ def test_a_repository_or_archive_that_cannot_be_reached_is_not_a_build_error(
 ) -> None:
     if engine == "uv" and not _UV["UV"]:
         pytest.skip("there is no uv here")
-    told = refused(place, "DownloadError", url, "--engine", engine, **(_UV if engine == "uv" else {}))
-    assert "built" not in told["error"]["message"]
+    error = refused(place, "DownloadError", url, "--engine", engine, **(_UV if engine == "uv" else {}))
+    assert "built" not in error["message"]
