@@ -384,3 +384,9 @@ def test_a_requirements_file_names_what_is_to_be_removed(tmp_path):
 def test_the_order_of_binary_options_counts_as_for_pip(typed, only, no):
     request = parse(f"pip install x {typed}")
     assert (request.only_binary, request.no_binary) == (only, no)
+
+
+def test_a_traceback_with_local_variables_shows_no_password_of_a_request():
+    request = parse("alpha", index_url="https://u:XXX@h/simple")
+    assert "XXX" not in repr(request) + repr(request.sources) and "https://****@h/simple" in repr(request)
+    assert request.index_url == "https://u:XXX@h/simple"

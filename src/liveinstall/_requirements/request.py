@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from liveinstall._redact import cause_of, has_slash_in_password, learn
+from liveinstall._redact import cause_of, has_slash_in_password, learn, redact
 from liveinstall._requirements.habits import take_apart
 from liveinstall._requirements.offline import check_local, is_offline, without_network
 from liveinstall._requirements.option_values import DEFAULTS, FLAGS, names_of, value_of
@@ -49,7 +49,7 @@ _NEEDS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Request:
     """A checked request, as passed to every engine.
 
@@ -114,6 +114,10 @@ class Request:
     requester: str = ""
     verify: bool = False
     overlap: str = "allow"
+
+    def __repr__(self) -> str:
+        """Without credentials: tracebacks with local variables show it."""
+        return redact(f"Request({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in fields(self))})")
 
     @property
     def sources(self) -> Sources:

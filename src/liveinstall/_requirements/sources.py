@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from liveinstall._redact import redact
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,3 +28,7 @@ class Sources(NamedTuple):
     find_links: Sequence[str] = ()
     only_binary: Sequence[str] = ()
     no_binary: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        """Without credentials: tracebacks with local variables show it."""
+        return redact(f"Sources{tuple(self)!r}")

@@ -71,19 +71,21 @@ class PipEngine:
         paths = {name: os.path.join(directory, name) for name in names}
         with writing_temporary():
             request, variables = report.without_credentials(request)
-            question = {
-                **report.commands(request, paths),
-                "variables": variables,
-                "parts": list(view.parts),
-                "hidden": list(view.hidden),
-                "report": paths["report"],
-                "wheels": paths["wheels"],
-                "answer": paths["answer"],
-                "checkouts": [paths["src"], report.checkouts_home(), paths["moves"]],
-                "wanted": fetch,
-                "offline": report.forbidden(),
-            }
-            report.write(paths["request"], question)
+            report.write(
+                paths["request"],
+                {
+                    **report.commands(request, paths),
+                    "variables": variables,
+                    "parts": list(view.parts),
+                    "hidden": list(view.hidden),
+                    "report": paths["report"],
+                    "wheels": paths["wheels"],
+                    "answer": paths["answer"],
+                    "checkouts": [paths["src"], report.checkouts_home(), paths["moves"]],
+                    "wanted": fetch,
+                    "offline": report.forbidden(),
+                },
+            )
         try:
             hear = report.Downloads(tell).hear
             status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=hear)
