@@ -11,8 +11,8 @@ NAMES = "lambda changes: [str(change) for change in changes]"
 SHOW = f"""
 names = {NAMES}
 def show(r, **more):
-    changes = {{"removed": names(r.removed), "staged": names(r.staged), "installed": names(r.installed)}}
-    print(json.dumps({{**changes, **more}}))
+    found = {{"removed": names(r.removed), "staged": names(r.staged), "installed": names(r.installed)}}
+    print(json.dumps({{**found, **more}}))
 """
 
 

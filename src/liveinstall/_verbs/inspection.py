@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._changes.installed_overlaps import current_overlaps
 from liveinstall._environment import running_versions
+from liveinstall._environment.checkouts import editable_lines
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_target, find_targets
 from liveinstall._planning.graph import Node, edges
@@ -101,22 +102,25 @@ def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str]
 
     Returns:
         The lines of a requirements file, sorted by name. Direct URLs are as recorded in `direct_url.json` (PEP 610),
-        without credentials.
+        without credentials. An editable git checkout is a line `-e git+URL@COMMIT#egg=NAME`; one without a remote, or
+        without version control, is its path after a comment.
     """
     here = installed()
-    lines = {name: _line(distribution) for name, distribution in here.items()}
+    without = {canonicalize_name(name) for name in exclude} | (set() if tools else _TOOLS)
+    lines = {name: _lines(distribution) for name, distribution in here.items() if name not in without}
     if pending:
         for name, version in _pending_versions().items():
             lines.pop(name, None)
-            if version:
-                lines[name] = f"{name}=={version}"
-    without = {canonicalize_name(name) for name in exclude} | (set() if tools else _TOOLS)
-    return tuple(lines[name] for name in sorted(lines) if name not in without)
+            if version and name not in without:
+                lines[name] = (f"{name}=={version}",)
+    return tuple(line for name in sorted(lines) for line in lines[name])
+
+
+def _lines(distribution: Distribution) -> tuple[str, ...]:
+    return editable_lines(distribution) if distribution.project else (_line(distribution),)
 
 
 def _line(distribution: Distribution) -> str:
-    if distribution.project:
-        return f"-e {distribution.project}"
     try:
         direct = json.loads(read_bytes(os.path.join(distribution.info, "direct_url.json")))
         return f"{distribution.name} @ {_url(direct)}"

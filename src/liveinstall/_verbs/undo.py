@@ -98,7 +98,8 @@ def _target_of(transaction_id: str | None) -> Target:
     last: dict[float, Target] = {}
     for target in targets if len(targets) > 1 else ():
         done, waiting = past.happened(target.site), list(transactions.read_all(target.site))
-        if transaction_id in {item.transaction_id for item in (*done, *waiting)}:
+        ids = {item.transaction_id for item in done} | {item.transaction_id for item in waiting}
+        if transaction_id in ids:
             return target
         if any(item.state == "pending" for item in waiting) and transaction_id is None:
             return target  # pending changes are newer, and have to be cancelled first
