@@ -133,6 +133,14 @@ def real_wheels(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_COMMON)
+def popular_wheels(session: nox.Session) -> None:
+    """Old and new wheels of the most downloaded projects, mostly by ranges: their part of docs/hostile-wheels.md."""
+    _groups(session, "integration")
+    session.install(".")
+    session.run("python", "-m", "integration.reports.popular_wheels", *session.posargs, env=CLEAN)
+
+
+@nox.session(python=NEWEST_COMMON)
 def fuzz(session: nox.Session) -> None:
     """Starts over damaged state, and all that reads files, for five minutes each; `-- SECONDS` for another time."""
     _groups(session, "test")

@@ -20,6 +20,7 @@ from pathlib import Path
 from integration.lib.environments import Environment, add_liveinstall, build_wheel, user_variables
 from integration.lib.hostile import KINDS, VICTIM, build, build_good
 from integration.lib.interpreters import CURRENT, find_python, find_uv
+from integration.reports.popular_wheels import popular_block
 from integration.reports.real_wheels import PAGE, real_block
 
 TOOLS = ("liveinstall", "pip", "uv", "installer")
@@ -48,6 +49,7 @@ one other distribution in it. Made by `python -m integration.reports.reliability
   installed it and from where.
 
 {real}
+{popular}
 Rules that real wheels break are not rules here: a script with the name of a command of the same wheel is left out, as
 pip does, because the command is what was meant; blank rows in RECORD, which `installer` itself refuses, do not count.
 Though none of these does it, a missing size, a padded hash, or `True` for `true` in WHEEL pass too.
@@ -150,8 +152,8 @@ def counts(found: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join([f"Of the {len(evil)} kinds that must be refused:", "", *head, *rows, ""])
 
 
-def render(found: Mapping[str, Mapping[str, str]], versions: str, real: str) -> str:
-    """The page."""
+def render(found: Mapping[str, Mapping[str, str]], versions: str) -> str:
+    """The page; what it says of real wheels stays."""
     rows = [
         f"| {kind} | {KINDS[kind].group}: {KINDS[kind].aim} | {' | '.join(row[tool] for tool in TOOLS)} |"
         for kind, row in found.items()
@@ -162,13 +164,14 @@ def render(found: Mapping[str, Mapping[str, str]], versions: str, real: str) -> 
         lines="---|" * len(TOOLS),
         counts=counts(found),
         rows="\n".join(rows),
-        real=real,
+        real=real_block(),
+        popular=popular_block(),
     )
 
 
 def write(found: Mapping[str, Mapping[str, str]]) -> None:
-    """Make the page; what it says of real wheels stays."""
-    PAGE.write_text(render(found, _versions(), real_block()), encoding="utf-8")
+    """Make the page."""
+    PAGE.write_text(render(found, _versions()), encoding="utf-8")
 
 
 def _versions() -> str:
@@ -181,7 +184,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m integration.reports.hostile_wheels", description=__doc__)
     parser.add_argument("kinds", nargs="+", metavar="KIND")
     found = run(parser.parse_args(arguments if arguments is None else list(arguments)).kinds)
-    print(render(found, _versions(), real_block()))
+    print(render(found, _versions()))
     return int(not is_good(found))
 
 
