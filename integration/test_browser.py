@@ -93,7 +93,7 @@ def test_numpy_is_upgraded_under_a_notebook_that_works_on(
         told = book.finish(1)
         for words in (
             "numpy is imported here",
-            "Restart the kernel to switch: liveinstall.restart()",
+            "To use the new version, restart the kernel: liveinstall.restart()",
             'liveinstall.cancel("numpy")',
         ):
             assert words in told, told
@@ -123,7 +123,7 @@ def test_what_nobody_has_signed_is_still_read(
         book = Book.open(browser, ask, path)
         book.cell(0).locator(".jp-OutputArea-output b").first.wait_for()
         words = book.words(0)
-        assert "Would wait for the next start of Python" in words and "numpy is imported here" in words
+        assert "Would be pending until the next start of Python" in words and "numpy is imported here" in words
         assert "var(" not in book.cell(0).locator(".jp-OutputArea-output").inner_html()  # it was not trusted
         check_readable(book, 0)
         picture(book, "untrusted-lab-dark", 0)
@@ -149,7 +149,7 @@ def test_restart_from_a_cell_drops_what_is_queued_and_shows_no_dialog(
     with server(real, tmp_path, {"lab": "jupyterlab"}.get(app, app)) as ask:
         book = Book.open(browser, ask, path, app)
         book.run_all()
-        book.cell(2).get_by_text("Restarted, numpy 2.0.2 is in place").wait_for()
+        book.cell(2).get_by_text("Restarted, numpy 2.0.2 is installed").wait_for()
         book.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
         assert not book.page.locator(".jp-Dialog").count()
         assert not list(tmp_path.rglob("queued"))

@@ -67,7 +67,7 @@ def test_what_only_waits_is_told_in_plain_python_and_ipython(place: Environment,
 def test_a_late_import_from_what_pip_replaced_names_both_versions(place: Environment) -> None:
     plain = place.run("-c", _REPLACE)
     assert plain.returncode == 1
-    assert plain.stderr.splitlines()[-1] == f"{_REPLACED}Start the program again to switch.", plain.stderr
+    assert plain.stderr.splitlines()[-1] == f"{_REPLACED}To use the new version, start the program again.", plain.stderr
     place.add("numpy==1.26.4")
     rich = ipython(place, _REPLACE)
-    assert f"{_REPLACED}Leave Python and start it again to switch." in rich, rich
+    assert f"{_REPLACED}To use the new version, exit Python and start it again." in rich, rich

@@ -13,10 +13,10 @@ from integration.lib.environments import Environment, user_variables
 from integration.lib.kernels import Kernel, kernel, places
 
 _VALUES = {
-    "liveinstall.plan('alpha==2.0', **here)": "Would wait for the next start of Python",
+    "liveinstall.plan('alpha==2.0', **here)": "Would be pending until the next start of Python",
     "liveinstall.install('alpha==2.0', 'beta', **here)": "Staged for the next start of Python",
-    "liveinstall.status()": "Waits for the next start of Python",
-    "liveinstall.pending()": "Waits for the next start of Python",
+    "liveinstall.status()": "Pending until the next start of Python",
+    "liveinstall.pending()": "Pending until the next start of Python",
     "liveinstall.history()": "can be undone",
     "liveinstall.list()": "pending",
     "liveinstall.check()": "No problems found.",
@@ -54,7 +54,7 @@ def test_every_value_is_sent_as_text_and_as_html(real: Environment, wheels: Path
             assert set(content["data"]) == {"text/plain", "text/html"}, code
             assert words in content["data"]["text/html"], code
         (status,) = shown(cells.cell("liveinstall.status()"), "execute_result")
-        assert "Restart the kernel to switch" in status["data"]["text/html"]
+        assert "To use the new version, restart the kernel" in status["data"]["text/html"]
         cells.client.stop_channels()
 
 

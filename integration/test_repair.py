@@ -57,7 +57,7 @@ def test_what_a_killed_pip_leaves_is_mended(rich: Environment, at: int) -> None:
     found = _command(rich, "repair", "--dry-run", status=4)
     assert found and tree(rich.path) == before
     mended = _command(rich, "repair", status=0)
-    assert {finding["outcome"] for finding in mended if finding["mend"]} == {"mended"}
+    assert {finding["outcome"] for finding in mended if finding["mend"]} == {"repaired"}
     assert [finding for finding in _command(rich, "doctor", status=0) if finding["mend"]] == []
     rich.run("-c", "import rich, rich.console, rich.traceback, rich.markdown", check=True)
     assert not complaints(rich)
@@ -73,7 +73,7 @@ def test_files_that_somebody_removed_come_back(rich: Environment) -> None:
     assert (finding["kind"], finding["name"]) == ("missing", "rich")
     assert "rich/table.py" in finding["what"] and "rich/rule.py is changed" in finding["what"]
     (finding,) = _command(rich, "repair", "rich", status=0)
-    assert finding["outcome"] == "mended"
+    assert finding["outcome"] == "repaired"
     rich.run("-c", "import rich.table, rich.panel, rich.rule", check=True)
     assert _command(rich, "doctor", status=0) == [] and not complaints(rich)
     rich.remove()

@@ -74,9 +74,9 @@ def test_a_cell_restarts_its_kernel_and_what_is_queued_is_dropped(kernel, wheels
     for each in queued:
         assert kernel.reply(each)["status"] in ("aborted", "error")
     before, after = card_of(kernel, asked)
-    assert before["text/plain"] == "Restarting. alpha 1.0 -> 2.0. Lost: big (30 MB) and 2 more variables."
-    assert after["text/plain"] == "Restarted, alpha 2.0 is in place."
-    assert "<b>Restarted,</b> alpha 2.0 is in place." in after["text/html"]
+    assert before["text/plain"] == "Restarting. alpha 1.0 -> 2.0. These variables will be lost: big (30 MB) and 2 more."
+    assert after["text/plain"] == "Restarted, alpha 2.0 is installed."
+    assert "<b>Restarted,</b> alpha 2.0 is installed." in after["text/html"]
     assert kernel.run("import alpha; print(alpha.VERSION, 'big' in dir())").split() == ["2.0", "False"]
     assert not mark.exists()
     assert kernel.manager.is_alive()
@@ -137,7 +137,7 @@ def test_consent_restarts_at_the_end_of_the_request_and_nothing_else_runs(kernel
     assert kernel.reply(queued)["status"] in ("aborted", "error")
     before, after = card_of(kernel, asked)
     assert before["text/plain"] == "Restarting. alpha 1.0 -> 2.0."
-    assert after["text/plain"] == "Restarted, alpha 2.0 is in place."
+    assert after["text/plain"] == "Restarted, alpha 2.0 is installed."
     assert not kernel.said("stream", asked) and not kernel.said("stream", queued)
 
 
@@ -149,7 +149,7 @@ def test_asking_asks_through_the_front_end(kernel, wheels, answer):
     kernel.client.input(answer)
     assert kernel.reply(asked)["status"] == ("error" if answer == "y" else "ok")
     if answer == "y":
-        assert "alpha 2.0 is in place" in card_of(kernel, asked)[1]["text/plain"]
+        assert "alpha 2.0 is installed" in card_of(kernel, asked)[1]["text/plain"]
     else:
         assert kernel.run("print(alpha.VERSION)") == "1.0\n"
 
@@ -232,4 +232,4 @@ def test_magics_install_expand_complete_and_restart(kernel, wheels, tmp_path):
     assert "pip" in kernel.run("%pip --version")
     kernel.run("back()")
     asked = kernel.send("%liveinstall restart")
-    assert "alpha 2.0 is in place; gamma 1.0 is in place" in card_of(kernel, asked)[1]["text/plain"]
+    assert "alpha 2.0 is installed; gamma 1.0 is installed" in card_of(kernel, asked)[1]["text/plain"]

@@ -50,7 +50,7 @@ def test_a_kernel_upgrades_what_its_server_runs_on_and_the_server_works_on(
         assert again.run("import tornado; print(tornado.version)") == _OLD["tornado"]  # as its server has it
         assert {one["id"] for one in ask("GET", "/api/kernels", None)} == {kernel, second}
         page, told = ask.text("/liveinstall/"), ask("GET", "/liveinstall/api/pending", None)
-        assert "Waits for the next start of Python" in page and ">tornado</b>" in page
+        assert "Pending until the next start of Python" in page and ">tornado</b>" in page
         (item,) = told["result"]["pending"]
         assert {change["name"] for change in item["changes"]} == set(_OLD) and told["result"]["restart_required"]
         assert str(ask.process.pid) in item["waits_for"]
@@ -59,7 +59,7 @@ def test_a_kernel_upgrades_what_its_server_runs_on_and_the_server_works_on(
         for client in (cells, other, again):
             client.client.stop_channels()
     log = (tmp_path / "server.log").read_text(encoding="utf-8")
-    assert "Traceback" not in log and "liveinstall keeps what this server uses" in log
+    assert "Traceback" not in log and "liveinstall protects the distributions that this server uses" in log
     real.run("-c", "", check=True)  # nobody uses them any more
     assert not files_of(real).keys() & {path for path in before if ".dist-info" in path}
     assert left_overs(real.site) == [] and complaints(real) == set()

@@ -127,7 +127,7 @@ class Finding(Shown):
         path: The absolute path of the file or directory.
         what: A description of the damage.
         mend: The repair that `repair()` makes; empty if there is none.
-        outcome: The outcome of a repair: "mended", "staged", or the reason why it failed; empty if none was tried.
+        outcome: The outcome of a repair: "repaired", "staged", or the reason why it failed; empty if none was tried.
     """
 
     kind: str

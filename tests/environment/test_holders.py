@@ -169,7 +169,7 @@ def test_package_managers_are_shown_the_disk(env, staged, call):
 def test_status_names_what_each_holder_uses_and_what_waits_for_whom(env, staged):
     seen = env.run("print(li.status())").stdout
     assert re.search(rf"waits for: the exit of .*pid {staged.pid} \(", seen)
-    assert re.search(rf"Held by pid {staged.pid} \(.*\) since 20.*: uses alpha", seen)
+    assert re.search(rf"In use by pid {staged.pid} \(.*\) since 20.*: uses alpha", seen)
 
 
 def test_a_context_holds_as_long_as_it_lasts(env):

@@ -43,7 +43,7 @@ def test_a_module_that_only_the_staged_version_has_says_so(alpha, module):
     first = module if module != "alpha.deep.down" else "alpha.deep"
     assert re.fullmatch(
         rf"liveinstall.errors.StagedImportError: No module named '{first}' yet: alpha 2.0 is staged {SINCE} and waits "
-        "for a restart of Python. Start the program again to switch.",
+        "for a restart of Python. To use the new version, start the program again.",
         last_lines(done),
     )
 
@@ -58,7 +58,9 @@ def test_what_the_old_version_lacks_has_a_note_while_the_new_one_waits(alpha, li
     done = alpha.run(f"import alpha\nli.install('alpha==2.0')\n{line}")
     error, note = last_lines(done).split("\n")
     assert error.startswith(("ImportError: ", "ModuleNotFoundError: ", "AttributeError: "))
-    assert re.fullmatch(rf"running alpha 1.0; alpha 2.0 is staged {SINCE}. Start the program again to switch.", note)
+    assert re.fullmatch(
+        rf"running alpha 1.0; alpha 2.0 is staged {SINCE}. To use the new version, start the program again.", note
+    )
 
 
 def test_what_another_process_has_staged_is_told_too(alpha):
@@ -78,7 +80,7 @@ def test_a_late_import_from_what_another_tool_has_replaced_says_what_runs(alpha,
     done = alpha.run(f"import alpha\nli.install('beta')\n{FOREIGN}\nput('2.0')\n{line}")
     error, note = last_lines(done).split("\n")
     assert "StagedImportError" not in error
-    assert note == "running alpha 1.0, installed 2.0. Start the program again to switch."
+    assert note == "running alpha 1.0, installed 2.0. To use the new version, start the program again."
 
 
 def test_an_error_that_has_nothing_to_do_with_it_has_no_note(alpha):

@@ -58,10 +58,10 @@ def test_events_become_words_with_bytes_packages_and_phase():
         "Downloading rich 15.0: 0.5 of 2.0 MB",
         "Downloading rich 15.0: 2.0 of 2.0 MB",
         "Downloading odd.zip: 1.0 kB",
-        "Decided: 1 now, 1 at the next start of Python",
+        "Planned: 1 now, 1 at the next start of Python",
         "Unpacking: 1 of 2, rich",
-        "Putting in place: 2 distributions",
-        "Done, 1 installed; numpy waits for the next start of Python: 4.2 s, 2.0 MB downloaded",
+        "Installing: 2 distributions",
+        "Done, 1 installed; numpy is pending until the next start of Python: 4.2 s, 2.0 MB downloaded",
     ]
     assert story.hear(TOLD[1]).share == 0.25 and story.hear(TOLD[3]).share is None
 
@@ -144,8 +144,8 @@ def test_all_verbs_that_tell_events_can_show_them(env):
     )
     assert done.returncode == 0, done.stderr
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
-        *("Resolving", "Decided"),
-        *("Resolving", "Decided", "Unpacking", "Putting in place", "Done, 1 installed"),
+        *("Resolving", "Planned"),
+        *("Resolving", "Planned", "Unpacking", "Installing", "Done, 1 installed"),
     ]
 
 
@@ -211,7 +211,7 @@ def test_a_cell_has_one_output_that_ends_as_a_sentence_without_a_bar():
     assert len({message["transient"]["display_id"] for message in sent}) == 1
     assert '<progress max="1" value="0.250"' in sent[1]["data"]["text/html"]
     assert '<progress max="1" style' in sent[0]["data"]["text/html"]  # nobody knows how far it is
-    assert "<progress" not in sent[-1]["data"]["text/html"] and "numpy waits" in sent[-1]["data"]["text/plain"]
+    assert "<progress" not in sent[-1]["data"]["text/html"] and "numpy is pending" in sent[-1]["data"]["text/plain"]
 
 
 def test_hostile_names_of_files_neither_make_html_nor_move_the_cursor():

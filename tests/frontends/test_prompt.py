@@ -145,7 +145,7 @@ def test_each_transaction_is_told_once_and_again_when_it_has_changed(env):
         print(json.dumps(told))
     """
     one, both = "alpha 1.0 -> 2.0", "alpha 1.0 -> 2.0; beta 1.0 -> 2.0"
-    line = "liveinstall: {} waits for a restart: liveinstall.restart()"
+    line = "liveinstall: {} pending until a restart: liveinstall.restart()"
     assert env.json(code) == ["", line.format(one), "", line.format(both), "", ""]
 
 

@@ -19,7 +19,7 @@ def test_a_result_tells_what_happened_what_waits_why_and_what_to_do():
         "Staged for the next start of Python:\n"
         "  numpy 1.26.4 -> 2.2.6  numpy is imported here\n"
         "Note: x is yanked.\n"
-        "This process keeps what it has loaded. Start the program again to switch."
+        "This session keeps using the loaded version. To use the new version, start the program again."
     )
 
 
@@ -37,7 +37,7 @@ def test_what_was_set_aside_tells_the_reason():
 def test_what_happened_tells_who_asked_whence_it_came_and_whether_it_can_be_undone():
     past = Past("id", (UP, NEW), 0.0, 7, "python x.py", ("numpy>=2",), {"rich": Origin("https://h/rich.whl", "ab")})
     assert show(past) == (
-        "id  an unknown time, by pid 7 (python x.py), asked for numpy>=2:\n"
+        "id  an unknown time, by pid 7 (python x.py), requested numpy>=2:\n"
         "  numpy 1.26.4 -> 2.2.6\n"
         "  rich 15.0              https://h/rich.whl\n"
         "  can be undone"

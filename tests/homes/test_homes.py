@@ -165,7 +165,7 @@ def test_what_cannot_be_read_of_the_store_is_a_typed_error(make, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(create, "_tree", fail)
-    with pytest.raises(HomeError, match="could not be made: .*Permission denied"):
+    with pytest.raises(HomeError, match="could not be created: .*Permission denied"):
         make("alpha")
 
 
@@ -200,7 +200,7 @@ def test_what_is_said_and_read_is_whole_however_long(make):
 def test_another_patch_version_is_refused_by_the_launcher_and_by_its_scripts(make, monkeypatch):
     home = make("alpha")
     monkeypatch.setattr(run, "version", lambda: "3.11.99")
-    with pytest.raises(HomeError, match=r"is for Python .* and its Python is 3\.11\.99 by now"):
+    with pytest.raises(HomeError, match=r"is for Python .* but its base Python is now 3\.11\.99"):
         homes.run(home.path, "pass")
     line = Path(home.path, "lib", _name(), "site-packages", "liveinstall-home.pth")
     line.write_text(line.read_text().replace(home.version, "3.11.99"))  # as if it had been made for that one
@@ -268,7 +268,7 @@ def test_remove_takes_only_what_it_made(make, store, tmp_path):
     assert {path for path in left if "__pycache__" not in path} == wanted
     assert set(tree(mine, ignore=("__pycache__",))) == wanted
     assert tree(tmp_path / "store") == before and Path(os.__file__).exists()
-    with pytest.raises(HomeError, match="is no home"):
+    with pytest.raises(HomeError, match="is not a liveinstall home"):
         homes.remove(home.path)
     with pytest.raises(HomeError, match="something else"):
         make("alpha")

@@ -47,7 +47,9 @@ def test_installing_beside_leaves_the_environment_as_it_is_and_says_what_it_did(
     """
     *found, shown = env.json(code)
     assert found == [["alpha 1.0", "beta 1.0"], [], None, [], ["alpha", "beta"]]
-    assert shown.startswith("Beside the environment:\n  alpha 1.0\n  beta 1.0\nNote: import it with require()")
+    assert shown.startswith(
+        "Installed side by side, outside of the environment:\n  alpha 1.0\n  beta 1.0\nNote: import it with require()"
+    )
     assert tree(env.root) == before
 
 

@@ -313,7 +313,7 @@ def test_a_dry_run_and_a_plan_write_nothing(env):
         r = li.install("alpha", dry_run=True); p = li.plan("alpha", when="restart")
         print(json.dumps([r.dry_run, [str(c) for c in r.installed], p.restart_required, str(p).splitlines()[0]]))
     """)
-    assert seen == [True, ["alpha 1.0"], True, "Would wait for the next start of Python:"]
+    assert seen == [True, ["alpha 1.0"], True, "Would be pending until the next start of Python:"]
     assert [path.name for path in env.site.iterdir()] == []
 
 

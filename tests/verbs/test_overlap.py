@@ -282,7 +282,7 @@ def test_what_pip_removes_behind_our_back_is_told_and_the_kept_file_is_not_lost(
         shutil.rmtree(target) if target.is_dir() else target.unlink()
     told = env.json("print(json.dumps([f.kind for f in li.check().damaged]))")
     assert told == ["missing"]
-    assert env.run("print(li.repair('alpha')[0].outcome)").stdout == "mended\n"
+    assert env.run("print(li.repair('alpha')[0].outcome)").stdout == "repaired\n"
     assert (env.site / "both.py").read_text() == "V = 'alpha'\n"
     assert env.run("li.uninstall('alpha')").stderr == ""
     assert not (env.site / "both.py").exists()
@@ -323,9 +323,9 @@ def test_check_list_and_doctor_know_whose_a_file_is_and_repair_gives_it_back(env
     assert env.run("print(li.repair('alpha', dry_run=True)[0].kind)").stdout == "replaced\n"
     assert state(env) == before
     done = env.run("print(li.repair('alpha')[0].outcome)")
-    assert done.stdout == "mended\n", done.stderr
+    assert done.stdout == "repaired\n", done.stderr
     assert (env.site / "both.py").read_text() == "V = 'alpha'\n" and kept(env) == ["beta-1.0.part/both.py"]
-    assert env.run("print(li.repair('beta')[0].outcome, li.check().ok)").stdout == "mended True\n"
+    assert env.run("print(li.repair('beta')[0].outcome, li.check().ok)").stdout == "repaired True\n"
     assert state(env) == before
 
 

@@ -141,7 +141,7 @@ def test_what_is_broken_is_found_and_mended(alpha, damage):
     before = tree(alpha.root, ignore=("__pycache__",))
     alpha.run("li.repair(dry_run=True)")
     assert tree(alpha.root, ignore=("__pycache__",)) == before
-    assert {row[2] for row in repair(alpha) if row[0] != "unowned"} <= {"mended"}
+    assert {row[2] for row in repair(alpha) if row[0] != "unowned"} <= {"repaired"}
     healthy(alpha)
     assert alpha.versions() == {"alpha": "1.0", "beta": "1.0"}
     assert not [path.name for path in alpha.site.iterdir() if path.name.startswith("~")]
@@ -150,7 +150,7 @@ def test_what_is_broken_is_found_and_mended(alpha, damage):
 def test_only_what_is_asked_for_is_mended(alpha):
     _delete(alpha)
     (alpha.site / "beta/late.py").unlink()
-    assert repair(alpha, "Beta") == [["missing", "beta", "mended"]]
+    assert repair(alpha, "Beta") == [["missing", "beta", "repaired"]]
     assert [row[:2] for row in doctor(alpha)] == [["missing", "alpha"]]
 
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_installed_again_is_put_back(alpha):
     (alpha.wheels / "alpha-1.0-py3-none-any.whl").unlink()
     before = tree(alpha.root)
     kind, name, outcome = repair(alpha)[0]
-    assert (kind, name) == ("broken", "alpha") and outcome.startswith("left as it is: ")
+    assert (kind, name) == ("broken", "alpha") and outcome.startswith("not repaired: ")
     assert tree(alpha.root) == before
     assert doctor(alpha)[0][0] == "broken"
 
@@ -177,7 +177,7 @@ def test_code_that_a_live_process_has_imported_is_not_moved(alpha):
     _no_record(alpha)
     done = alpha.run("import alpha; " + SHOW.format("li.repair()"))
     assert json.loads(done.stdout)[0][2] == (
-        "left as it is: this process has imported it; repair it from the command line"
+        "not repaired: this process has imported it; repair it from the command line"
     )
     assert (alpha.site / "alpha/late.py").exists()
 
@@ -229,7 +229,7 @@ def test_the_command_line_tells_by_its_exit_status(alpha):
     assert status == 4
     assert out == "missing: alpha: alpha/late.py is missing.\n  repair would install alpha 1.0 again\n"
     status, out = run("repair", "--json")
-    assert status == 0 and json.loads(out)["result"][0]["outcome"] == "mended"
+    assert status == 0 and json.loads(out)["result"][0]["outcome"] == "repaired"
 
 
 def test_moving_aside_is_whole_at_every_kill(tmp_path):

@@ -130,8 +130,8 @@ def test_an_executable_runs_itself_unless_it_changes_packages(env):
 def test_a_full_disk_is_a_typed_error(env):
     # The private directory for trials may be there from an earlier trial; then only what is made in it can fail.
     for place, reasons in (
-        ("aside.os.mkdir", ("place for temporary", "could not be made")),
-        ("trial.scratch_directory", ("could not be made",)),
+        ("aside.os.mkdir", ("directory for temporary", "could not be created")),
+        ("trial.scratch_directory", ("could not be created",)),
     ):
         done = env.json(
             "import liveinstall._homes.trial as trial, liveinstall._system.scratch as aside\n"

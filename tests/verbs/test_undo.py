@@ -231,7 +231,7 @@ def test_what_only_waits_is_for_cancel(env):
 
 
 def test_what_nobody_knows_is_refused(env):
-    assert refusal(env)[:2] == ["NotHappenedError", "nothing has happened here that could be undone."]
+    assert refusal(env)[:2] == ["NotHappenedError", "there is no transaction to undo."]
     assert refusal(env, "'nonsense'")[0] == "NotHappenedError"
     assert refusal(env, "to='nonsense'")[0] == "NotHappenedError"
     done = env.run("""

@@ -33,7 +33,7 @@ def family(env):
 def test_what_nobody_uses_goes_at_once_and_what_only_it_needed_is_named(family):
     seen = family.json(SHOW + "show(li.uninstall('Alpha'))")
     assert seen["removed"] == ["alpha 1.0 removed"] and seen["staged"] == []
-    assert seen["notes"] == ["nobody needs beta, gamma any more: with_unused=True removes that too"]
+    assert seen["notes"] == ["no longer needed: beta, gamma; with_unused=True removes these too"]
     assert family.versions() == {"beta": "1.0", "gamma": "1.0"}
     assert not (family.site / "alpha").exists() and not (family.python.parent / "alpha-run").exists()
 
@@ -110,7 +110,7 @@ def test_requests_of_one_session_end_as_one_swap(env):
         SHOW + "import alpha\nli.install('alpha>=2')\nli.install('beta')\nassert len(li.pending()) == 1\n"
         "show(li.uninstall('beta'))\nassert [str(c) for c in li.pending()[0].changes] == ['alpha 1.0 -> 2.0']\n"
     )
-    assert seen["notes"][0] == "beta no longer waits"
+    assert seen["notes"][0] == "beta: its pending change was cancelled"
     env.bare("pass")
     assert env.versions() == {"alpha": "2.0"} and env.leftovers() == []
 

@@ -74,13 +74,13 @@ class Story:
                 )
             case events.Planned(plan):
                 self.state = Progression(
-                    "Decided", f"{len(plan.now)} now, {len(plan.waiting)} at the next start of Python"
+                    "Planned", f"{len(plan.now)} now, {len(plan.waiting)} at the next start of Python"
                 )
             case events.Staging(name, done, total):
                 about = f"{done} of {total}" + (f", {name}" if name else "")
                 self.state = Progression("Unpacking", about, done / total if total else None)
             case events.Committing(changes):
-                self.state = Progression("Putting in place", f"{len(changes)} {_distributions(len(changes))}")
+                self.state = Progression("Installing", f"{len(changes)} {_distributions(len(changes))}")
             case events.Done(result):
                 self.state = Progression(_did(result), self._effort())
             case events.Failed(error):
@@ -100,8 +100,8 @@ def _did(result: Result) -> str:
     more = f" and {len(waits) - 3} more" if len(waits) > 4 else ""  # noqa: PLR2004  one name is as short as "1 more"
     if waits:
         names = ", ".join(waits[: 3 if more else 4]) + more
-        did.append(f"{names} {'wait' if len(waits) > 1 else 'waits'} for the next start of Python")
-    return ("Decided only" if result.dry_run else "Done") + f", {'; '.join(did) or 'nothing to do'}"
+        did.append(f"{names} {'are' if len(waits) > 1 else 'is'} pending until the next start of Python")
+    return ("Planned only" if result.dry_run else "Done") + f", {'; '.join(did) or 'nothing to do'}"
 
 
 def _distributions(count: int) -> str:

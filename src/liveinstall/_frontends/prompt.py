@@ -84,7 +84,7 @@ def news() -> str:
     changes = [str(change) for change in waiting() if not _is_here(change.name, change.new_version)]
     if not changes:
         return ""
-    return f"liveinstall: {'; '.join(changes)} waits for a restart: liveinstall.restart()"
+    return f"liveinstall: {'; '.join(changes)} pending until a restart: liveinstall.restart()"
 
 
 def _stamp(site: str, transaction_id: str) -> int:

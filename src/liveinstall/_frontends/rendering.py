@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from liveinstall.results import Change, Holder, Overlap
 
 
-_WOULD = ("Would be installed now", "Would be removed now", "Would wait for the next start of Python")
+_WOULD = ("Would be installed now", "Would be removed now", "Would be pending until the next start of Python")
 _DID = ("Installed, ready to import", "Removed", "Staged for the next start of Python")
-KEEPS = "This process keeps what it has loaded."
+KEEPS = "This session keeps using the loaded version."
 
 
 def render_plan(plan: Plan) -> str:
@@ -54,23 +54,23 @@ def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
         new, gone = [c for c in value.now if c.new_version], [c for c in value.now if not c.new_version]
         return [*zip(_WOULD, (new, gone, value.waiting), strict=True)]
     titles = _WOULD if value.dry_run else _DID
-    titles = ("Beside the environment", *titles[1:]) if value.parallel else titles
+    titles = ("Installed side by side, outside of the environment", *titles[1:]) if value.parallel else titles
     return [*zip(titles, (value.installed, value.removed, value.staged), strict=True)]
 
 
 def render_pending(pending: Pending) -> str:
     """Render a transaction that is pending or was set aside."""
-    head = "Set aside" if pending.state == "failed" else "Waits"
+    head = "Set aside" if pending.state == "failed" else "Pending"
     lines = _block(
         f"{head} since {moment(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes
     )
-    label = "reason" if pending.state == "failed" else "waits for"
+    label = "reason" if pending.state == "failed" else "waiting for"
     return "\n".join([*lines, f"  {label}: {pending.waits_for}"])
 
 
 def render_past(past: Past) -> str:
     """Render a past transaction: when, who requested what, what changed, and whether it can be undone."""
-    asked = f", asked for {', '.join(past.requests)}" if past.requests else ""
+    asked = f", requested {', '.join(past.requests)}" if past.requests else ""
     head = f"{past.transaction}  {moment(past.when)}, by pid {past.pid} ({past.command}){asked}:"
     rows = [(str(change), past.sources.get(change.name, Origin()).url) for change in past.changes]
     last = "can be undone" if past.undoable else f"cannot be undone: {past.why_not.rstrip('.')}"
@@ -82,19 +82,19 @@ def render_status(status: Status) -> str:
     lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
     lines += [render_pending(item) for item in status.pending] or ["No pending changes."]
     lines += [_holder(holder) for holder in status.holders]
-    lines += ["The guard is on: every interpreter holds what it uses."] if status.guarded else []
+    lines += ["The guard is on: every interpreter protects the distributions it uses."] if status.guarded else []
     lines += [render_activation(status.active)] if status.active else []
     lines += [f"Python: {status.python} ({status.python_from})."] if status.python_from else []
-    lines += ["Starts of Python look for a registry."] if status.registries else []
+    lines += ["Registries are enabled."] if status.registries else []
     lines += [f"LIVEINSTALL_REGISTRY={status.ignored}, but {_NOT_ENABLED}"] if status.ignored else []
-    lines += [f"Cannot be read and is left alone: {path}" for path in status.unreadable]
+    lines += [f"Unreadable, ignored: {path}" for path in status.unreadable]
     return "\n".join(lines)
 
 
 def render_activation(found: Activation) -> str:
     """Render the side-by-side versions that are active, and why."""
     rows = [(f"{each.name} {each.version}", each.place or "in the environment") for each in found.distributions]
-    shut = ", and nothing else of the environment" if found.exclusive else ""
+    shut = " without the rest of the environment" if found.exclusive else ""
     lines = _table(f"Active in this process{shut}, because of {found.why}:", rows)
     return "\n".join([*lines, *(f"Conflict: {text}." for text in found.conflicts)])
 
@@ -117,27 +117,27 @@ def render_registered(found: Registered) -> str:
     lines = _table(f"{found.name} ({found.path}{shut}):", rows) or [f"{found.name} ({found.path}{shut})"]
     lines += [f"  imports {', '.join(found.names)}"] if found.names else []
     lines += [] if found.enabled else [f"  {_NOT_ENABLED}"]
-    return "\n".join([*lines, *(f"Wrong: {problem}." for problem in found.problems)])
+    return "\n".join([*lines, *(f"Problem: {problem}." for problem in found.problems)])
 
 
-_NOT_ENABLED = "starts of Python look for no registry yet: python -m liveinstall registry enable"
+_NOT_ENABLED = "registries are not enabled; run: python -m liveinstall registry enable"
 
 
 def _holder(holder: Holder) -> str:
-    return f"Held by {holder} since {moment(holder.since)}: {use(holder)}"
+    return f"In use by {holder} since {moment(holder.since)}: {use(holder)}"
 
 
 def use(holder: Holder) -> str:
     """Describe what a holder uses."""
-    uses = ", ".join(holder.distributions) or "nothing of it yet"
+    uses = ", ".join(holder.distributions) or "none of its distributions yet"
     sees = f", sees {', '.join(holder.sees)}" if holder.sees else ""
-    return "what it uses is not known" if holder.uses is None else f"uses {uses}{sees}"
+    return "the distributions that it uses are not known" if holder.uses is None else f"uses {uses}{sees}"
 
 
 def render_finding(finding: Finding) -> str:
     """Render a finding: what is broken, and what a repair did or would do."""
     head = f"{finding.kind}: {finding.name or finding.path}: {finding.what}."
-    mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
+    mend = f"repair would {finding.mend}" if finding.mend else "repair does not change it"
     return f"{head}\n  {finding.outcome or mend}"
 
 
@@ -160,7 +160,7 @@ def render_home(home: Home) -> str:
 def render_ran(ran: Ran) -> str:
     """Render a program that was run: its output and exit status."""
     status = ran.returncode
-    how = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+    how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
     said = [text.rstrip("\n") for text in (ran.stdout, ran.stderr) if text.strip()]
     notes = [f"Note: {note}." for note in getattr(ran, "notes", ())]
     return "\n".join([*said, *notes, f"The program {how}."])
@@ -180,14 +180,14 @@ def restart_advice() -> str:
     """Return how to restart in the current front end."""
     place = detect()
     if place is FrontEnd.NOTEBOOK:
-        return "Restart the kernel to switch: liveinstall.restart()"
+        return "To use the new version, restart the kernel: liveinstall.restart()"
     if place.is_kernel:
-        return "Restart the kernel to switch."
+        return "To use the new version, restart the kernel."
     if place in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON) and sys.stdin and sys.stdin.isatty():
-        return "Restart Python to switch: liveinstall.restart()"
+        return "To use the new version, restart Python: liveinstall.restart()"
     if hasattr(sys, "ps1") or place is FrontEnd.IPYTHON:
-        return "Leave Python and start it again to switch."
-    return "Start the program again to switch."
+        return "To use the new version, exit Python and start it again."
+    return "To use the new version, start the program again."
 
 
 def _block(title: str, changes: Iterable[Change]) -> list[str]:

@@ -43,11 +43,19 @@ class Base:
         python = base_executable()
         library = sysconfig.get_path("stdlib")
         if os.name == "nt":
-            raise HomeError("a home needs symbolic links, which Windows gives to administrators only.", path=path)
+            raise HomeError(
+                "a home (linked environment) needs symbolic links, which only administrators may create on Windows.",
+                path=path,
+            )
         if sysconfig.get_config_var("PYTHONFRAMEWORK"):
-            raise HomeError("a home of a macOS framework build does not work: it finds its library itself.", path=path)
+            raise HomeError(
+                "homes (linked environments) are not supported for macOS framework builds of Python.", path=path
+            )
         if not os.path.isfile(python) or not os.path.isfile(os.path.join(library, "os.py")):
-            raise HomeError("this Python has no executable or no library on the disk to link to.", path=path)
+            raise HomeError(
+                "the executable or the standard library of this Python is not on disk, so it cannot be linked.",
+                path=path,
+            )
         return cls(python, version(), library, os.path.basename(library))
 
     @property

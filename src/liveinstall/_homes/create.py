@@ -92,7 +92,7 @@ def create(
         tree, overlaps = _tree(base, place, entries, strict=strict)
         _make(tree, record, place)
     except (OSError, ValueError) as error:
-        raise HomeError(f"{place} could not be made: {error}.", path=place) from error
+        raise HomeError(f"{place} could not be created: {error}.", path=place) from error
     return replace(home_of(place, record), overlaps=overlaps)
 
 
@@ -115,9 +115,15 @@ def check_free(place: str) -> None:
         HomeError: It is neither.
     """
     if os.path.isfile(os.path.join(place, records.NAME)):
-        raise HomeError(f"{place} is a home already.", todo="Remove that one first.", path=place)
+        raise HomeError(
+            f"{place} is already a home (linked environment).",
+            todo="Remove it first, or choose another path.",
+            path=place,
+        )
     if os.path.lexists(place) and (os.path.islink(place) or not os.path.isdir(place) or os.listdir(place)):
-        raise HomeError(f"there is something else at {place}.", todo="Choose another place.", path=place)
+        raise HomeError(
+            f"{place} already exists and is not an empty directory.", todo="Choose another path.", path=place
+        )
 
 
 def _tree(base: Base, place: str, entries: Sequence[Stored], *, strict: bool) -> tuple[LinkTree, tuple[Overlap, ...]]:
@@ -185,8 +191,8 @@ def _check_line(version: str, place: str) -> str:
     code = f"""
 if sys.version.split()[0] != {version!r}:
     try:
-        sys.stderr.write("liveinstall: the home " + {place!a} + " is for Python {version}, and this is "
-            + sys.version.split()[0] + ": make it anew.\\n")
+        sys.stderr.write("liveinstall: the home " + {place!a} + " is for Python {version}, but this is Python "
+            + sys.version.split()[0] + ": create it again.\\n")
         sys.stderr.flush()
     except Exception:
         pass

@@ -188,7 +188,7 @@ def future(
                 found.apply(record)
             except (OSError, codec.StaleError) as error:
                 changes = ", ".join(change.name for change in record.changes)
-                notes.append(f"{changes} would be set aside at the start: {error}")
+                notes.append(f"{changes} would be set aside at the next start of Python: {error}")
                 bad = record
                 break
         if bad is None:

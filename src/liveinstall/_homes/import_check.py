@@ -78,13 +78,13 @@ def verify(
         first, text = next(iter(bad.items()))
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise VerificationError(
-            f"{first}{more} cannot be imported in the environment as it would be:\n\n{text.rstrip()}\n\n",
-            todo="Choose other versions; without verify= it would be accepted.",
+            f"{first}{more} cannot be imported in a preview of the changed environment:\n\n{text.rstrip()}\n\n",
+            todo="Choose other versions, or omit verify=.",
             failures=bad,
         )
     notes = [f"{name} cannot be imported, nor could it before" for name in sorted(as_before)]
     missing = {each.module: each.missing for each in failures}
-    return (*notes, *(f"{name} needs {missing[name]}, which nothing requires" for name in sorted(optional)))
+    return (*notes, *(f"{name} needs {missing[name]}, which no distribution requires" for name in sorted(optional)))
 
 
 def import_names(paths: Iterable[str]) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def _failures(
         try:
             return _import(made, modules)
         except OSError as error:
-            raise TrialError(f"what was imported could not be heard: {error}.") from error
+            raise TrialError(f"the results of the imports could not be read: {error}.") from error
 
 
 def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
@@ -182,9 +182,9 @@ def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, M
         words = made.command(["-c", _IMPORT, answer, *modules])
         try:
             status, said = run(words, timeout=TIMEOUT, env=made.variables)
-            how = f"{said}\nThe interpreter ended with status {status}."
+            how = f"{said}\nThe interpreter exited with status {status}."
         except EngineTimeoutError:
-            how = f"It did not end within {TIMEOUT:g} seconds."
+            how = f"It did not finish within {TIMEOUT:g} seconds."
         try:
             with open(answer, encoding="utf-8") as stream:
                 lines = [json.loads(line) for line in stream if line.endswith("\n")]

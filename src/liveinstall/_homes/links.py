@@ -96,7 +96,7 @@ def lay(tree: LinkTree, path: str, source: str, under: AbstractSet[str] = frozen
     elif name.endswith(".pyc"):
         parent[name] = source
     else:
-        raise FileExistsError(f"{source} would be put over {path}")
+        raise FileExistsError(f"{source} would replace {path}")
 
 
 def is_directory(node: Any) -> bool:

@@ -91,7 +91,9 @@ class Packages:
         for item in contents:
             self._link(entry, item, packages, self.packages)
         if not info:
-            raise HomeError(f"{entry.path} has no metadata.", todo="Remove it, and add it again.", path=self.prefix)
+            raise HomeError(
+                f"{entry.path} has no metadata.", todo="Remove it from the store, and fetch it again.", path=self.prefix
+            )
         self._add_entry_points(entry, join(entry.path, info, "entry_points.txt"))
 
     def _link(self, entry: Stored, item: os.DirEntry[str], tree: LinkTree, at: str) -> None:

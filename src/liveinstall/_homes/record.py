@@ -147,6 +147,8 @@ def read(place: str) -> HomeRecord:
     try:
         return decode(read_text(os.path.join(place, NAME)))
     except (FileNotFoundError, NotADirectoryError):
-        raise HomeError(f"{place} is no home.", path=place) from None
+        raise HomeError(f"{place} is not a liveinstall home (linked environment).", path=place) from None
     except (OSError, ValueError) as error:
-        raise HomeError(f"{place} is no home that can be read: {error}.", path=place) from error
+        raise HomeError(
+            f"{place} is not a readable liveinstall home (linked environment): {error}.", path=place
+        ) from error

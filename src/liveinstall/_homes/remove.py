@@ -47,7 +47,9 @@ def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
         return _remove(place, record)
     except OSError as error:
         raise HomeError(
-            f"{place} could not be removed: {error}.", todo="What is left can be removed by another try.", path=place
+            f"{place} could not be removed: {error}.",
+            todo="Call remove() again to remove the remaining files.",
+            path=place,
         ) from error
 
 

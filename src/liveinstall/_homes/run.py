@@ -108,7 +108,9 @@ def _check_version(home: Home) -> None:
     try:
         same = os.path.samefile(home.python, base)
     except OSError as error:
-        raise HomeError(f"the Python of {home.path} is gone: {error}.", todo="Make it anew.", path=home.path) from error
+        raise HomeError(
+            f"the Python of {home.path} is missing: {error}.", todo="Create it again.", path=home.path
+        ) from error
     if same and home.version != version():
-        what = f"{home.path} is for Python {home.version}, and its Python is {version()} by now."
-        raise HomeError(what, todo="Remove it and make it anew.", path=home.path)
+        what = f"{home.path} is for Python {home.version}, but its base Python is now {version()}."
+        raise HomeError(what, todo="Remove it and create it again.", path=home.path)

@@ -58,7 +58,7 @@ class TrialEnvironment:
         python = [self.python, *(["-B"] if "-B" not in flags else []), *flags]
         words = command_of(python, program, self.scripts)
         if words[0] != self.python and boot_trial.changes_packages(["", *words]):
-            raise TrialError("a trial changes no packages.", todo="Make the change outside of the trial.")
+            raise TrialError("a package manager cannot run in a trial.", todo="Make the change outside of the trial.")
         return words
 
 
@@ -78,18 +78,18 @@ def trial_environment(
         TrialError: The file system does not support links.
     """
     if os.name == "nt":
-        raise TrialError("a trial needs symbolic links, which Windows gives to administrators only.")
+        raise TrialError("a trial needs symbolic links, which only administrators may create on Windows.")
     try:
         found, notes, good = future(target, records, checked=checked)
     except OSError as error:
-        raise TrialError(f"the environment could not be looked at: {error}.") from error
+        raise TrialError(f"the environment could not be read: {error}.") from error
     sees = [change.part for record in good for change in record.changes if change.part]
     with ExitStack() as stack:
         try:
             directory, handle = stack.enter_context(scratch_directory(_trials(), _PREFIX))
             _make(found, directory, sees if held else None)
         except OSError as error:
-            raise TrialError(f"the trial's environment could not be made: {error}.") from error
+            raise TrialError(f"the environment of the trial could not be created: {error}.") from error
         scripts = os.path.join(directory, found.path(target.scripts))
         in_user = target.kind == "user"
         python = target.python if in_user else os.path.join(scripts, os.path.basename(target.python))
@@ -100,7 +100,7 @@ def _trials() -> str:
     try:
         return private_directory("liveinstall-trials")
     except OSError as error:
-        raise TrialError(f"there is no place for temporary files: {error}.") from error
+        raise TrialError(f"there is no directory for temporary files: {error}.") from error
 
 
 def _make(found: Future, directory: str, sees: Sequence[str] | None) -> None:

@@ -36,7 +36,7 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
         try:
             holds.take_hold(self._site, command_line())
         except OSError as error:
-            raise NotWritableError(f"{self._site} cannot be held: {error}.", site=self._site) from error
+            raise NotWritableError(f"{self._site} cannot be protected: {error}.", site=self._site) from error
 
     def all(self) -> None:
         """Protect the whole environment for the rest of the hold: child processes may use any package."""
@@ -106,7 +106,7 @@ def guard(state: Literal["on", "off"]) -> Guard:
         ExternallyManagedError: The environment is managed by another package manager (PEP 668).
     """
     if state not in ("on", "off"):
-        raise RequirementError(f"the guard is on or off, not {state!r}.", requirement="")
+        raise RequirementError(f"guard() takes on or off, not {state!r}.", requirement="")
     site = find_target().site
     with environment_lock(site, who=command_line()):
         companions.set_guard(site, on=state == "on")

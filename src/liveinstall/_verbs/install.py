@@ -148,7 +148,7 @@ def install(
     if not dry_run:
         check_permitted()
     if restart not in ("never", "ask", "auto"):
-        raise RequirementError(f"restart is never, ask or auto, not {restart!r}.", requirement="")
+        raise RequirementError(f"restart must be never, ask or auto, not {restart!r}.", requirement="")
     if parallel:
         return _beside(requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet)
     with throttled_gc(), choose_engine(engine) as started:

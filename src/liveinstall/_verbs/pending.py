@@ -84,9 +84,7 @@ def _cancel(target: Target, wanted: set[str]) -> tuple[Change, ...]:
         missing = wanted - set(entries) - {change.name for change in dropped}
         if missing or not (entries or dropped or damaged):
             unreadable = "".join(f" This cannot be read: {path}." for path in transactions.unreadable(target.site))
-            raise NotPendingError(
-                f"{', '.join(sorted(missing)) or 'nothing'} is not waiting for a restart.{unreadable}"
-            )
+            raise NotPendingError(f"{', '.join(sorted(missing)) or 'nothing'} is not pending.{unreadable}")
         kept = kept_after_cancel(scene.waits(), scene.before, wanted) if wanted else set()
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
         left = [entry for name, entry in entries.items() if name in kept]

@@ -185,7 +185,7 @@ def _wrong_rows(registry: Registry, base: str, store: str) -> Iterator[str]:
     for row in registry.rows:
         place = located(row.place, base, store)
         if not os.path.isdir(place):
-            yield f"{row}: {place} is not there ({row.source})"
+            yield f"{row}: {place} does not exist ({row.source})"
             continue
         if row.version:
             there = {found.name: found.version for found in in_directory(place)}

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from liveinstall.results import Plan, Result, Target
 
-_KEPT = "left as it is: "
-DONE = ("mended", "staged for the next start of Python")
+_KEPT = "not repaired: "
+DONE = ("repaired", "staged for the next start of Python")
 
 
 def doctor(*names: str) -> Findings:

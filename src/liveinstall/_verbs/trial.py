@@ -126,8 +126,8 @@ def _wait_for_a_swap(site: str) -> None:
             os.close(handle)
         if stuck or time.monotonic() > end:
             raise TrialError(
-                "a change of the environment was interrupted, or does not end.",
-                todo="The next start of Python puts it right, and so does: python -m liveinstall finalize.",
+                "a change of the environment was interrupted, or takes too long.",
+                todo="The next start of Python completes it or rolls it back; so does: python -m liveinstall finalize.",
             )
         time.sleep(0.01)
 

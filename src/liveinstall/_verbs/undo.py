@@ -124,7 +124,9 @@ def prune(*, keep: int | None = None, days: float | None = None, bytes: int | No
     """
     for name, value in (("keep", keep), ("days", days), ("bytes", bytes)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
-            raise RequirementError(f"{name}={value!r} is not a limit.", requirement="")
+            raise RequirementError(
+                f"{name}={value!r} is not a valid limit: it must be a number, 0 or more.", requirement=""
+            )
     unlimited = keep is None and days is None and bytes is None
     limits = past.Limits(0 if unlimited else keep, days, bytes)
     gone: set[str] = set()
@@ -141,7 +143,7 @@ def _after(done: Sequence[past.HistoryEntry], to: str | None, scene: RequestCont
         raise _waits(scene.waiting.ids[0])
     if to is None:
         if not done:
-            raise NotHappenedError("nothing has happened here that could be undone.", transaction="")
+            raise NotHappenedError("there is no transaction to undo.", transaction="")
         return done[:1]
     return done[: done.index(_named(done, to, scene))]
 
@@ -153,16 +155,16 @@ def _named(done: Sequence[past.HistoryEntry], transaction_id: str, scene: Reques
     if any(item.transaction_id == transaction_id for item in transactions.read_all(scene.target.site)):
         raise _waits(transaction_id)
     raise NotHappenedError(
-        f"no transaction {transaction_id!r} has happened here.",
-        todo="liveinstall.history() names those that have.",
+        f"there is no transaction {transaction_id!r}.",
+        todo="liveinstall.history() lists all transactions.",
         transaction=transaction_id,
     )
 
 
 def _waits(transaction_id: str) -> NotHappenedError:
     return NotHappenedError(
-        f"{transaction_id} has not happened yet, it waits.",
-        todo="Take it back with liveinstall.cancel(), or name the transaction that shall be undone.",
+        f"{transaction_id} is still pending, so it cannot be undone.",
+        todo="Cancel it with liveinstall.cancel(), or name the transaction to undo.",
         transaction=transaction_id,
     )
 
@@ -241,7 +243,7 @@ def _candidate(site: str, item: past.HistoryEntry, name: str, done: Iterable[pas
     old = next((distribution for distribution in in_directory(root) if distribution.name == name), None)
     if old is None:
         raise RetiredError(
-            f"the metadata of {name} {change.old_version} is gone from {root}.",
+            f"the metadata of {name} {change.old_version} is missing in {root}.",
             todo=f'Install it again: liveinstall.install("{name}=={change.old_version}").',
             transaction=item.transaction_id,
             name=name,

@@ -179,7 +179,7 @@ def _canonical(names: Iterable[str], files: Iterable[str] = ()) -> frozenset[str
             )
         found.add(str(canonical))
     if not found and files:
-        raise RequirementError(f"{', '.join(files)} names no distribution.", requirement="")
+        raise RequirementError(f"there is no name of a distribution in {', '.join(files)}.", requirement="")
     if not found:
         raise RequirementError("no name was given.", todo='For example: uninstall("requests").', requirement="")
     return frozenset(found)
@@ -205,11 +205,11 @@ def _decide(
     decided = scene.decide(request, (), overlaps)
     changed = {change.name for change in decided.changes}
     notes = [f"{name} is not installed" for name in sorted(wanted - here)]
-    notes += [f"{name} no longer waits" for name in sorted(removals - changed)]
+    notes += [f"{name}: its pending change was cancelled" for name in sorted(removals - changed)]
     asked = [each for each in requests if name_of(each.requirement) in removals]
     notes += [f"{each.who} asked for {each.requirement}" for each in asked]
     if unused and not with_unused:
-        notes.append(f"nobody needs {', '.join(sorted(unused))} any more: with_unused=True removes that too")
+        notes.append(f"no longer needed: {', '.join(sorted(unused))}; with_unused=True removes these too")
     return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))
 
 
@@ -223,7 +223,7 @@ def _check_inside(scene: RequestContext, removals: Iterable[str]) -> None:
         if not _is_inside(scene, name):
             site = os.path.dirname(scene.here[name].info)
             raise TargetError(
-                f"{name} lies in {site}, outside of this environment.",
-                todo="Remove it with the tool and in the environment that it belongs to.",
+                f"{name} is installed in {site}, outside of this environment.",
+                todo="Remove it in the environment that it belongs to, with the tool that installed it.",
                 site=site,
             )

@@ -52,7 +52,7 @@ FINDING = Finding("missing", "rich", "/x", "files are not there", "install it ag
         (Result(removed=(CHANGE,)), "Removed:", GREEN),
         (Result(staged=(CHANGE,)), "Staged for the next start of Python:", YELLOW),
         (Result(conflicts=("a needs b",)), "Conflict:", RED),
-        (WAITS, "Waits since", YELLOW),
+        (WAITS, "Pending since", YELLOW),
         (Pending("id", (CHANGE,), 0.0, 1, "python", (), "failed"), "Set aside since", RED),
         (Check(), "No problems found.", GREEN),
         (Check(broken=("a needs b",)), "Broken:", RED),

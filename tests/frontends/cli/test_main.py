@@ -59,7 +59,7 @@ def test_statuses_are_honest(env, command):
     holder.kill()
     holder.communicate()
     assert waiting.returncode == 3 and "used by pid" in waiting.stdout
-    assert "waits for: the exit of pid" in shown.stdout
+    assert "waiting for: the exit of pid" in shown.stdout
     assert (told["holders"][0]["pid"], type(told["holders"][0]["uses"])) == (holder.pid, list)
     assert forced.returncode == 0 and "alpha 1.0" in forced.stdout
 
@@ -86,7 +86,7 @@ def test_history_undo_and_prune_as_json_and_in_words(env, command):
     assert [past["changes"][0]["new_version"] for past in told] == ["2.0", "1.0"]
     assert [past["undoable"] for past in told] == [True, False] and "changed by" in told[1]["why_not"]
     first = told[1]["transaction"]
-    assert "alpha 1.0 -> 2.0" in command("history").stdout and "asked for alpha" in command("history").stdout
+    assert "alpha 1.0 -> 2.0" in command("history").stdout and "requested alpha" in command("history").stdout
     undone = command("undo", "--to", first, "--json")
     assert undone.returncode == 0, undone.stderr
     assert envelope(undone)["result"]["installed"][0]["new_version"] == "1.0"
@@ -105,7 +105,7 @@ def test_history_undo_and_prune_as_json_and_in_words(env, command):
     assert command("undo", first, "--to", first).returncode == 2
     assert command("prune", "--keep", "-1").returncode == 2
     pruned = command("prune", "--keep", "1").stdout.splitlines()
-    assert len(pruned) == 2 and all(line.startswith("No longer undoable: ") for line in pruned)
+    assert len(pruned) == 2 and all(line.startswith("Undo data removed for: ") for line in pruned)
     assert len(envelope(command("prune", "--json"))["result"]) == 1
 
 
@@ -139,7 +139,7 @@ def test_a_group_and_a_script_are_requirements(env, command, tmp_path):
         "install", "--group", f"{tmp_path}/pyproject.toml:dev", "--requirements-from-script", str(tmp_path / "tool.py")
     )
     assert done.returncode == 0 and env.versions() == {"alpha": "1.0", "beta": "1.0"}, done.stderr
-    assert "asked for alpha, beta" in command("history").stdout
+    assert "requested alpha, beta" in command("history").stdout
 
 
 def test_what_waits_is_shown_by_itself(env, command):
@@ -151,7 +151,7 @@ def test_what_waits_is_shown_by_itself(env, command):
         told, shown = envelope(command("pending", "--json"))["result"], command("pending").stdout
         holder.communicate("\n")
     assert told[0]["changes"][0]["name"] == "alpha" and told[0]["state"] == "pending"
-    assert shown.startswith("Waits since ") and "alpha 1.0" in shown
+    assert shown.startswith("Pending since ") and "alpha 1.0" in shown
 
 
 def test_a_command_line_without_sense_is_json_too(command):

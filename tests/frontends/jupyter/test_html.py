@@ -99,7 +99,7 @@ def test_a_result_says_what_is_here_what_waits_why_and_what_to_do():
 
 def test_a_status_names_who_holds_what():
     words = Page(html.render(values("tornado", "used by pid 4711 (jupyter-lab)")[6])).words
-    assert "4711" in words and "Waits for: used by pid 4711 (jupyter-lab)" in words and "Set aside" in words
+    assert "4711" in words and "Waiting for: used by pid 4711 (jupyter-lab)" in words and "Set aside" in words
 
 
 @pytest.mark.parametrize("nothing", EMPTY, ids=lambda value: type(value).__name__)
@@ -134,7 +134,7 @@ def test_the_session_gives_rows_that_show_themselves(env):
     assert [(name, is_tuple) for name, is_tuple, _ in got] == [
         *(("AllPending", True), ("History", True), ("Findings", True), ("Listing", True), ("AllPending", True))
     ]
-    assert "1.0 \N{RIGHTWARDS ARROW} 2.0" in got[0][2]["text/html"] and "waits for" in got[0][2]["text/plain"]
+    assert "1.0 \N{RIGHTWARDS ARROW} 2.0" in got[0][2]["text/html"] and "waiting for" in got[0][2]["text/plain"]
 
 
 def test_colab_is_told_what_is_imported_so_that_it_shows_its_button(monkeypatch):

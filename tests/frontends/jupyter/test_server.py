@@ -46,7 +46,7 @@ def test_what_waits_is_told_once_whoever_it_waits_for(server):
     ):
         watch._tell(each)
     assert told == [
-        "liveinstall: waits for a restart: alpha 1.0 -> 2.0 (pid 7)",
+        "liveinstall: pending until a restart: alpha 1.0 -> 2.0 (pid 7)",
         "liveinstall: was set aside: alpha 1.0 -> 2.0 (pid 7)",
-        "liveinstall: waits for a restart: alpha 1.0 -> 2.0 (pid 7)",
+        "liveinstall: pending until a restart: alpha 1.0 -> 2.0 (pid 7)",
     ]

@@ -113,7 +113,7 @@ def test_asking_where_nobody_answers_is_a_no(at, monkeypatch):
         raise EOFError
 
     monkeypatch.setattr("builtins.input", closed)
-    assert create().after_request(STAGED, "ask").notes == ("not restarted; liveinstall.restart() does it",)
+    assert create().after_request(STAGED, "ask").notes == ("not restarted; to restart, call liveinstall.restart()",)
 
 
 def test_a_script_is_started_by_its_full_path_from_another_directory(at, monkeypatch, tmp_path):

@@ -22,13 +22,17 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
         verbs: The subparsers of the command line.
         verb: The function that adds one command to them.
     """
-    archive = verb(verbs, "archive", "keep the code of directories and wheels in one file, which imports faster")
+    archive = verb(
+        verbs,
+        "archive",
+        "create or check a code archive: the bytecode of directories and wheels in one file, for faster imports",
+    )
     archive.add_argument("action", choices=("create", "check"))
     archive.add_argument("path", metavar="FILE", help="the archive")
     archive.add_argument(
-        "places", nargs="*", metavar="PLACE", help="directories laid out as site-packages is, and wheels"
+        "places", nargs="*", metavar="PLACE", help="wheels, and directories laid out like site-packages"
     )
-    archive.add_argument("--stdlib", action="store_true", help="the standard library, too")
+    archive.add_argument("--stdlib", action="store_true", help="include the standard library")
 
 
 def _archive(options: dict[str, Any]) -> Any:
@@ -46,10 +50,10 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"archive": _archive}
 def words_of(value: Any) -> str:
     """Return the plain-text output for a value."""
     if hasattr(value, "stale"):
-        lines = [f"{value.path}: {value.modules} modules, {len(value.stale)} of them no longer count."]
+        lines = [f"{value.path}: {value.modules} modules, {len(value.stale)} of them are outdated."]
         return "\n".join([*lines, *(f"  {name}" for name in value.stale)])
     lines = [f"{value.path}: {value.modules} modules, {value.size} bytes."]
-    return "\n".join([*lines, *(f"  left out, cannot be compiled: {name}" for name in value.left_out)])
+    return "\n".join([*lines, *(f"  omitted, cannot be compiled: {name}" for name in value.left_out)])
 
 
 def status_of(value: Any) -> int:

@@ -17,8 +17,8 @@ RED, GREEN, YELLOW = "31", "32", "33"
 _BEGINNINGS = {
     GREEN: ("Installed, ready to import:", "Removed:", "No problems found."),
     YELLOW: (
-        *("Staged for the next start of Python:", "Would wait for the next start of Python:", "Waits since"),
-        *("This process keeps what it has loaded.", "Note:", "Outdated:"),
+        *("Staged for the next start of Python:", "Would be pending until the next start of Python:", "Pending since"),
+        *("This session keeps using the loaded version.", "Note:", "Outdated:"),
     ),
     RED: ("Set aside since", "Conflict:", "Broken:", "Cannot be read"),
 }
@@ -27,9 +27,9 @@ _KINDS = ("missing", "changed", "broken", "duplicate", "left over", "unreadable"
 _SCHEMES: Mapping[str, str] = {
     **{beginning: colour for colour, beginnings in _BEGINNINGS.items() for beginning in beginnings},
     **{f"{kind}: ": RED for kind in _KINDS},
-    "  mended": GREEN,
+    "  repaired": GREEN,
     "  staged for the next start": YELLOW,
-    "  left as it is": RED,
+    "  not repaired": RED,
 }
 
 

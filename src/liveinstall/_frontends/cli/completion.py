@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
 
-_MISSING = "argcomplete, which completes in shells, is not installed here."
+_MISSING = "argcomplete, which shell completion requires, is not installed."
 
 
 def script(shell: str) -> str:

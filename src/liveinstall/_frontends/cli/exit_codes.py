@@ -20,9 +20,9 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.DONE: "done, or nothing to do",
     ExitCode.FAILED: "failed, nothing was changed",
-    ExitCode.MISUSED: "the command line or a requirement makes no sense",
-    ExitCode.WAITS: "`finalize` left something waiting",
-    ExitCode.BROKEN: "a check found something, or `doctor` or `repair` leaves something that could be mended",
-    ExitCode.UNEXPECTED: "an error without a type of its own, such as one of the system; nothing is left half done",
+    ExitCode.MISUSED: "usage error, or an invalid requirement",
+    ExitCode.WAITS: "`finalize` left changes pending",
+    ExitCode.BROKEN: "a check found problems, or `doctor` or `repair` leaves damage that could be repaired",
+    ExitCode.UNEXPECTED: "unexpected error (for example an OSError); no change is left half done",
     ExitCode.INTERRUPTED: "interrupted",
 }

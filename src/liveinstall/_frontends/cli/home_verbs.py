@@ -31,25 +31,33 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
         verbs: The subparsers of the command line.
         verb: The function that adds one command to them.
     """
-    tried = verb(verbs, "try", "run a program in the environment as it will be after the restart")
+    tried = verb(verbs, "try", "run a program in a preview of the environment after the restart")
     tried.usage = f"{tried.prog} {_PROGRAM}"
-    tried.add_argument("program", nargs="*", help="none: a prompt; its exit status")
-    home = verb(verbs, "home", "make an environment of links, run in it, or remove it")
+    tried.add_argument(
+        "program", nargs="*", help="default: an interactive prompt; the exit status is that of the program"
+    )
+    home = verb(verbs, "home", "create a linked environment, run a program in it, or remove it")
     home.usage = (
         f"{home.prog} create PATH [OPTION ...] [REQUIREMENT ...]\n"
         f"       {home.prog} run PATH {_PROGRAM}\n       {home.prog} remove PATH"
     )
     home.add_argument("action", choices=("create", "run", "remove"))
-    home.add_argument("path", metavar="PATH", help="the home's directory")
-    home.add_argument("--store", metavar="DIRECTORY", help="where packages come from, and are fetched to (create)")
+    home.add_argument("path", metavar="PATH", help="the directory of the linked environment")
+    home.add_argument(
+        "--store",
+        metavar="DIRECTORY",
+        help="the store that files are linked from, and missing wheels are fetched into (create)",
+    )
     home.add_argument(
         "--overlap",
         choices=("allow", "refuse"),
         default="allow",
-        help="refuse: no file that two distributions have with different contents (create)",
+        help="refuse: fail if two distributions have a file with different contents (create)",
     )
     home.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto (create)")
-    home.add_argument("--timeout", type=float, metavar="SECONDS", help="for the store's lock and the engine (create)")
+    home.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="limit for the store's lock and for the engine (create)"
+    )
     home.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr (create)")
     add_options(home)
 
@@ -57,8 +65,8 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Add the option that checks, before a change, that the changed packages can be imported."""
     for option, value, text in (
-        ("--verify", True, "first import, in a trial, what changes and what is loaded and needs it"),
-        ("--no-verify", False, "do not, although LIVEINSTALL_VERIFY is set"),
+        ("--verify", True, "first import the changed packages, and loaded ones that depend on them, in a preview"),
+        ("--no-verify", False, "do not verify, even if LIVEINSTALL_VERIFY is set"),
     ):
         parser.add_argument(option, dest="verify", action="store_const", const=value, default=None, help=text)
 
@@ -123,7 +131,7 @@ def words_of(value: Any) -> str:
     if isinstance(value, int):
         return ""
     if isinstance(value, tuple):
-        return "\n".join(f"Stays, because it was not made with the home: {path}" for path in value) or "Removed."
+        return "\n".join(f"Kept, because it was not created with the home: {path}" for path in value) or "Removed."
     return str(value)
 
 

@@ -43,15 +43,17 @@ class Details:
 
 def add_list_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `list`."""
-    parser.add_argument("--format", choices=("columns", "freeze", "json"), help="only names and versions, as pip's")
-    parser.add_argument("--not-required", action="store_true", help="only what no other distribution needs")
+    parser.add_argument(
+        "--format", choices=("columns", "freeze", "json"), help="pip's formats, with names and versions only"
+    )
+    parser.add_argument("--not-required", action="store_true", help="only distributions that no other one depends on")
     add_choice(parser)
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Add the options that `list` and `freeze` have in common."""
-    parser.add_argument("--exclude", action="append", default=[], metavar="NAME", help="without this one")
-    parser.add_argument("-l", "--local", action="store_true", help="only what lies in this environment itself")
+    parser.add_argument("--exclude", action="append", default=[], metavar="NAME", help="omit this distribution")
+    parser.add_argument("-l", "--local", action="store_true", help="only distributions in this environment itself")
     add_idle_options(parser)
 
 
@@ -94,7 +96,11 @@ def show(names: list[str]) -> tuple[Details, ...]:
     wanted = dict.fromkeys(map(canonicalize_name, names))
     missing = [name for name in wanted if name not in here]
     if missing:
-        raise RequirementError(f"{', '.join(missing)}: not installed.", todo="`list` has all.", requirement=missing[0])
+        raise RequirementError(
+            f"{', '.join(missing)}: not installed.",
+            todo="`list` shows all installed distributions.",
+            requirement=missing[0],
+        )
     needed = _needed_by()
     return tuple(_details(here[name], needed) for name in wanted)
 

@@ -109,8 +109,8 @@ def _show_error(verb: str, error: LiveInstallError, *, as_json: bool, debug: boo
 
 def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool) -> None:
     """Show an error of an unexpected type. An unfinished change was rolled back, or will be at the next use."""
-    what = " ".join(str(error).split()).rstrip(".") or "no more is known"
-    told = LiveInstallError(f"{what}.", todo="`check` says whether all is well; --debug shows where it failed.")
+    what = " ".join(str(error).split()).rstrip(".") or "no message"
+    told = LiveInstallError(f"{what}.", todo="Run `check` to look for problems; --debug shows the traceback.")
     told.unchanged = _what_is_left()
     _show_failure(verb, type(error).__name__, told, error if debug else None, as_json=as_json)
 
@@ -123,11 +123,11 @@ def _what_is_left() -> str:
     try:
         interrupted = is_interrupted(current_site())
     except Exception:  # noqa: BLE001  the cause may be that of the error being shown
-        return "Whether a change was left half done is not known."
+        return "It is not known whether a change was left half done."
     return (
-        "An interrupted change is left; the next start of Python goes on."
+        "A change was interrupted; the next start of Python completes it or rolls it back."
         if interrupted
-        else "Nothing is left half done."
+        else "No change is left half done."
     )
 
 
@@ -152,7 +152,7 @@ def _show_failure(
 
 def _show_misuse(error: UsageError, *, as_json: bool) -> None:
     told = LiveInstallError(f"{str(error).rstrip('.?')}{'?' if str(error).endswith('?') else '.'}")
-    told.todo = "--help explains."
+    told.todo = "See --help."
     if not as_json:
         print(error.usage.rstrip(), file=sys.stderr)
     _show_failure(None, "UsageError", told, None, as_json=as_json)
@@ -163,7 +163,7 @@ def _warn_of_another_environment() -> None:
     active = os.environ.get("VIRTUAL_ENV", "")
     if sys.argv[0].endswith("__main__.py") or not active or os.path.realpath(active) == os.path.realpath(sys.prefix):
         return
-    words = f"this is the liveinstall of {sys.prefix}, and not of {active}, which is activated."
+    words = f"this is the liveinstall of {sys.prefix}, but the activated environment is {active}."
     print(f"{_coloured('Note', YELLOW)}: {words}", file=sys.stderr)
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Change a Python environment while it is running, without breaking what is
-running: what is new is importable at once, what would disturb a live process
-waits for the next start of Python.
+running: new packages can be imported at once, changes that would disturb a
+running process are pending until the next start of Python.
 
-It changes the environment that it is installed in, whichever one is activated:
+It changes the environment that it is installed in, even if another is activated:
   {prefix}
-For another environment install it there, and run that one's:
+For another environment, install it there and run it with that interpreter:
   PATH/TO/python -m liveinstall ..."""
 _EXAMPLES = {
     "install": ("install rich 'numpy>=2'", "install -U pandas", "install -r requirements.txt -c limits.txt -e ."),
@@ -103,7 +103,7 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     if found["verb"] == "hold":
         found["program"] = found["program"][found["program"][:1] == ["--"] :]
         if not found["program"]:
-            verbs["hold"].error("there is no PROGRAM to run.")
+            verbs["hold"].error("PROGRAM is missing.")
     return {"json": False, "debug": False, **found}
 
 
@@ -142,7 +142,9 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     home_verbs.add_verbs(verbs, _verb)
     archive_verbs.add_verbs(verbs, _verb)
     sidebyside_verbs.add_verbs(verbs, _verb)
-    completion = _verb(verbs, "completion", "print what makes a shell complete commands, options and installed names")
+    completion = _verb(
+        verbs, "completion", "print the shell code that enables completion of commands, options and names"
+    )
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
     return parser
 
@@ -158,16 +160,20 @@ def _called() -> str:
 
 
 def _add_changes(verbs: Any) -> None:
-    request = _verb(verbs, "install", "install now what is new, stage what would disturb a running process")
+    request = _verb(
+        verbs, "install", "install; changes that would disturb a running process are staged until the restart"
+    )
     _add_request(request, report=True)
-    request.add_argument("--dry-run", action="store_true", help="decide and change nothing")
-    request.add_argument("--parallel", action="store_true", help="put it beside the environment: see run, registry")
+    request.add_argument("--dry-run", action="store_true", help="plan only, and change nothing")
+    request.add_argument(
+        "--parallel", action="store_true", help="install into the side-by-side store, not into the environment"
+    )
     _add_request(_verb(verbs, "plan", "show what install would do, and change nothing"), report=True)
-    _add_request(_verb(verbs, "ensure", "install what is missing; do nothing, fast, when nothing is"))
-    parser = _verb(verbs, "uninstall", "remove now what nobody uses, stage the removal of what is loaded")
+    _add_request(_verb(verbs, "ensure", "install only if the requirements are not satisfied; otherwise a fast no-op"))
+    parser = _verb(verbs, "uninstall", "remove distributions; those in use are removed at the next start of Python")
     _add_names(parser, "+")
-    parser.add_argument("--with-unused", action="store_true", help="also what only they needed and nobody asked for")
-    parser.add_argument("--dry-run", action="store_true", help="decide and change nothing")
+    parser.add_argument("--with-unused", action="store_true", help="also remove dependencies that nothing else needs")
+    parser.add_argument("--dry-run", action="store_true", help="plan only, and change nothing")
     _add_when(parser)
     home_verbs.add_verify(parser)
     _add_quiet(parser)
@@ -181,55 +187,58 @@ def _add_changes(verbs: Any) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="what it names",
+        help="a requirements file that names more",
     )
     add("--break-system-packages", action="store_true", help="change an environment that another package manager owns")
     add_idle_options(parser)
 
 
 def _add_looks(verbs: Any) -> None:
-    listing = _verb(verbs, "list", "show every distribution: installed, loaded, pending")
+    listing = _verb(verbs, "list", "list distributions with their installed, loaded and pending versions")
     listings.add_list_options(listing)
-    _add_names(_verb(verbs, "show", "show what is known of an installed distribution, and who needs it"), "+")
+    _add_names(_verb(verbs, "show", "show the metadata of installed distributions, and their dependents"), "+")
     freeze = _verb(verbs, "freeze", "show the installed distributions as requirements")
-    freeze.add_argument("--pending", action="store_true", help="as they will be once all that waits is in place")
-    freeze.add_argument("--all", dest="tools", action="store_true", help="with pip itself")
+    freeze.add_argument("--pending", action="store_true", help="as they will be after all pending changes")
+    freeze.add_argument("--all", dest="tools", action="store_true", help="include pip itself")
     listings.add_choice(freeze)
-    _verb(verbs, "check", "report requirements that do not hold, and files that are not as RECORD says")
-    _verb(verbs, "status", "show what waits, for whom, and who holds the environment")
-    _verb(verbs, "pending", "show what waits, and what was set aside, with the reasons")
+    _verb(verbs, "check", "report unsatisfied requirements, and files that differ from their RECORD")
+    _verb(verbs, "status", "show pending changes, and the processes that use the environment")
+    _verb(verbs, "pending", "show pending changes, and those that were set aside, with the reasons")
 
 
 def _add_waiting(verbs: Any) -> None:
-    finalize = _verb(verbs, "finalize", "swap what waits, as the next start of Python would")
-    finalize.add_argument("--force", action="store_true", help="although other live processes hold the environment")
-    _add_names(_verb(verbs, "cancel", "take staged changes back; without names, all"))
-    hold = _verb(verbs, "hold", "run a program, and replace nothing of the environment until it has ended")
+    finalize = _verb(verbs, "finalize", "apply pending changes now, as the next start of Python would")
+    finalize.add_argument("--force", action="store_true", help="even if other running processes use the distributions")
+    _add_names(_verb(verbs, "cancel", "cancel pending changes; default: all"))
+    hold = _verb(verbs, "hold", "run a program, and protect the whole environment until it exits")
     hold.usage = f"{hold.prog} [OPTION ...] [--] PROGRAM ..."
     hold.add_argument(
-        "program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="with its arguments; its exit status"
+        "program",
+        nargs=argparse.REMAINDER,
+        metavar="PROGRAM",
+        help="the program and its arguments; the exit status is that of the program",
     )
-    guard = _verb(verbs, "guard", "make every interpreter of the environment hold what it uses, or no longer")
+    guard = _verb(verbs, "guard", "enable or disable the protection of the packages that each interpreter uses")
     guard.add_argument("state", choices=("on", "off"))
 
 
 def _add_past(verbs: Any) -> None:
-    _verb(verbs, "history", "show every transaction that happened, newest first, and whether it can be undone")
-    undo = _verb(verbs, "undo", "undo the last transaction, one by its id, or all after another; needs no network")
+    _verb(verbs, "history", "list applied transactions, newest first, and whether each can be undone")
+    undo = _verb(verbs, "undo", "undo the last transaction, a given one, or all after a given one; needs no network")
     undo.add_argument("transaction", nargs="?", metavar="ID")
-    undo.add_argument("--to", metavar="ID", help="undo everything that happened after it")
+    undo.add_argument("--to", metavar="ID", help="undo all transactions after this one")
     home_verbs.add_verify(undo)
-    prune = _verb(verbs, "prune", "remove old files that are kept for undo; without a limit, all")
-    prune.add_argument("--keep", type=int, metavar="N", help="those of the N newest transactions stay")
-    prune.add_argument("--days", type=float, metavar="DAYS", help="what is older goes")
-    prune.add_argument("--bytes", type=int, metavar="BYTES", help="the newest stay that fit")
+    prune = _verb(verbs, "prune", "remove old files that are kept for undo; default: all")
+    prune.add_argument("--keep", type=int, metavar="N", help="keep those of the N newest transactions")
+    prune.add_argument("--days", type=float, metavar="DAYS", help="remove those that are older")
+    prune.add_argument("--bytes", type=int, metavar="BYTES", help="keep the newest up to this total size")
 
 
 def _add_mending(verbs: Any) -> None:
-    _add_names(_verb(verbs, "doctor", "report what other tools have left broken"))
-    repair = _verb(verbs, "repair", "mend what doctor reports")
+    _add_names(_verb(verbs, "doctor", "report damage that other tools have left"))
+    repair = _verb(verbs, "repair", "repair the damage that doctor reports")
     _add_names(repair)
-    repair.add_argument("--dry-run", action="store_true", help="say what it would do, and change nothing")
+    repair.add_argument("--dry-run", action="store_true", help="only report what would be repaired")
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -260,10 +269,13 @@ def _add_names(parser: argparse.ArgumentParser, how_many: str = "*") -> None:
 
 def _add_when(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--when", choices=("auto", "now", "restart"), default="auto", help="now refuses to wait, restart makes all wait"
+        "--when",
+        choices=("auto", "now", "restart"),
+        default="auto",
+        help="now: fail if a change would be pending; restart: make all changes pending",
     )
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="for the environment's lock, and again for the engine"
+        "--timeout", type=float, metavar="SECONDS", help="limit for the environment's lock, and again for the engine"
     )
 
 
@@ -279,12 +291,23 @@ def _add_request(parser: argparse.ArgumentParser, *, report: bool = False) -> No
     home_verbs.add_verify(parser)
     _add_quiet(parser)
     add("--engine", default="auto", metavar="NAME", help="pip, uv or auto")
-    add("--prefer", choices=("newest", "loaded"), default="newest", help="loaded: try first what needs no restart")
+    add(
+        "--prefer",
+        choices=("newest", "loaded"),
+        default="newest",
+        help="loaded: keep loaded versions if possible, to avoid a restart",
+    )
     add(
         "--overlap",
         choices=("allow", "refuse"),
         default="allow",
-        help="refuse: no file that another distribution has too",
+        help="refuse: fail if another distribution has the same file",
     )
-    add("--requester", metavar="NAME", help="who asks; is recorded, and kept in later requests")
-    add("--protect", action="append", default=[], metavar="REQUIREMENT", help="what this request may not break")
+    add("--requester", metavar="NAME", help="the plugin whose requirements these are; recorded for later requests")
+    add(
+        "--protect",
+        action="append",
+        default=[],
+        metavar="REQUIREMENT",
+        help="a requirement that this request may not break",
+    )

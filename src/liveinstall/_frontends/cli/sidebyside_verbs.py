@@ -52,16 +52,18 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
         verbs: The subparsers of the command line.
         verb: The function that adds one command to them.
     """
-    run = verb(verbs, "run", "run a program with other versions than the environment has, which stays as it is")
+    run = verb(verbs, "run", "run a program with other versions, without changing the environment")
     run.usage = f"{run.prog} [--with REQUIREMENT] ... {_PROGRAM}"
-    run.add_argument("program", nargs="*", help="its exit status; a script's block of metadata (PEP 723) counts")
-    run.add_argument("--with", action="append", default=[], dest="wanted", metavar="REQUIREMENT", help="what it needs")
-    run.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto, for what is missing")
+    run.add_argument("program", nargs="*", help="requirements in a script's inline metadata (PEP 723) are added")
+    run.add_argument(
+        "--with", action="append", default=[], dest="wanted", metavar="REQUIREMENT", help="a version to use"
+    )
+    run.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto, to fetch missing versions")
     run.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr")
     verb(verbs, "versions", "show all versions of a distribution: default, stored, pending, active").add_argument(
         "name", metavar="NAME"
     )
-    registry = verb(verbs, "registry", "choose by a name, at the start of Python, which versions it imports")
+    registry = verb(verbs, "registry", "manage named sets of versions, which Python can activate when it starts")
     registry.usage = (
         f"{registry.prog} create NAME [--exclusive] [OPTION ...] REQUIREMENT ...\n"
         f"       {registry.prog} (show | check | remove | export-pth) NAME\n"
@@ -69,10 +71,12 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
     )
     registry.add_argument("action", choices=tuple(_REGISTRY))
     add_options(registry)
-    registry.add_argument("--exclusive", action="store_true", help="shut the environment out (create)")
+    registry.add_argument(
+        "--exclusive", action="store_true", help="packages of the environment cannot be imported (create)"
+    )
     registry.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto (create)")
     registry.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr (create)")
-    store = verb(verbs, "store", "show what lies beside the environment, or remove of it")
+    store = verb(verbs, "store", "list or remove packages in the side-by-side store")
     store.add_argument("action", choices=("list", "remove"))
     store.add_argument("names", nargs="*", metavar="NAME[==VERSION]")
 
@@ -102,7 +106,7 @@ def _run(options: dict[str, Any]) -> int:
     from liveinstall._verbs.run import run
 
     if not options["program"]:
-        raise RequirementError(f"there is no program to run: {_PROGRAM}.", requirement="")
+        raise RequirementError(f"the program is missing: {_PROGRAM}.", requirement="")
     return run(options["program"], options["wanted"], engine=options["engine"], quiet=options["quiet"])
 
 
@@ -137,7 +141,7 @@ def _store(options: dict[str, Any]) -> Any:
     if options["action"] == "list":
         return stored()
     if not options["names"]:
-        raise RequirementError("store remove takes what to remove: NAME or NAME==VERSION.", requirement="")
+        raise RequirementError("store remove needs NAME or NAME==VERSION.", requirement="")
     return forget(*options["names"])
 
 
@@ -154,8 +158,8 @@ def words_of(value: Any) -> str:
     if isinstance(value, int):
         return ""
     if isinstance(value, RegistryLookup):
-        seen = "look for a registry" if value.enabled else "look for no registry"
-        return f"Starts of Python in {value.site} {seen}."
+        seen = "enabled" if value.enabled else "disabled"
+        return f"Registries are {seen} in {value.site}."
     if isinstance(value, tuple) and value and not isinstance(value[0], Registered):
         return "\n".join(
             f"{row.name} {row.version}  {row.place}" if isinstance(row, StoredVersion) else row for row in value

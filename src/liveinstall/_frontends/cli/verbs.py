@@ -92,11 +92,11 @@ def describe(verb: str, value: Any) -> str:
     if verb == "completion":
         return str(value)
     if verb == "cancel":
-        return "\n".join(f"No longer waits: {change}" for change in value)
+        return "\n".join(f"Cancelled: {change}" for change in value)
     if verb == "guard":
-        return f"{value.site} is {'guarded' if value.guarded else 'not guarded'} from the next start of Python on."
+        return f"{value.site} is {'guarded' if value.guarded else 'not guarded'}, from the next start of Python on."
     if verb == "prune":
-        return "\n".join(f"No longer undoable: {past.transaction}" for past in value) or "Nothing to remove."
+        return "\n".join(f"Undo data removed for: {past.transaction}" for past in value) or "Nothing to remove."
     if verb in _NOTHING:
         return "\n".join(map(show, value)) or _NOTHING[verb]
     if verb == "finalize" and not (value.changed or value.staged):

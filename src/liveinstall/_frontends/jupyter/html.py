@@ -78,7 +78,7 @@ def _request(value: Plan | Result) -> str:
         names = ", ".join(f'"{change.name}"' for change in staged)
         back = f"liveinstall.cancel({names if len(staged) < _MANY else ''})"
         parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(restart_advice())}</b></div>")
-        parts.append(f"<div style='{_LINE}'>To take it back: <code>{escape(back)}</code></div>")
+        parts.append(f"<div style='{_LINE}'>To cancel: <code>{escape(back)}</code></div>")
     if not parts:
         return _card(_PLAIN, _title("Nothing to do."))
     return _card(_WAITS if staged else _GOOD if found else _PLAIN, *parts)
@@ -86,10 +86,10 @@ def _request(value: Plan | Result) -> str:
 
 def _pending(item: Pending) -> str:
     failed = item.state == "failed"
-    title = "Set aside: it could not be put in place" if failed else "Waits for the next start of Python"
+    title = "Set aside: it could not be applied" if failed else "Pending until the next start of Python"
     facts = [
-        ("Reason" if failed else "Waits for", item.waits_for),
-        ("Asked for", ", ".join(item.requests)),
+        ("Reason" if failed else "Waiting for", item.waits_for),
+        ("Requested", ", ".join(item.requests)),
         ("Staged", f"{moment(item.since)} by pid {item.pid} ({item.command})"),
         ("Transaction", item.transaction),
     ]
@@ -98,8 +98,8 @@ def _pending(item: Pending) -> str:
 
 def _past(past: Past) -> str:
     facts = [
-        ("Asked for", ", ".join(past.requests)),
-        ("Happened", f"{moment(past.when)} by pid {past.pid} ({past.command})"),
+        ("Requested", ", ".join(past.requests)),
+        ("Applied", f"{moment(past.when)} by pid {past.pid} ({past.command})"),
         ("From", ", ".join(_short(past.sources.get(change.name, Origin()).url) for change in past.changes)),
     ]
     word = "can be undone" if past.undoable else f"cannot be undone: {past.why_not}"
@@ -117,8 +117,8 @@ def _status(status: Status) -> str:
         parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice())}</b></div>")
     parts += [_holder(holder) for holder in status.holders]
     if status.guarded:
-        parts.append(_line("Guard", "every interpreter holds what it uses."))
-    parts += [_line("Cannot be read and is left alone", path) for path in status.unreadable]
+        parts.append(_line("Guard", "every interpreter protects the distributions it uses."))
+    parts += [_line("Unreadable, ignored", path) for path in status.unreadable]
     return _card(_BAD if failed else _WAITS if waits else _GOOD, *parts)
 
 
@@ -128,7 +128,7 @@ def _holder(holder: Holder) -> str:
     few = replace(holder, distributions=(*holder.distributions[: _MANY * 3], f"{more} more")) if more > 0 else holder
     who = f"pid {holder.pid}, this process" if holder.mine else f"pid {holder.pid}"
     rest = f"since {moment(holder.since)}: {use(few)}"
-    return f"<div style='{_LINE}'><b>Held by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</div>"
+    return f"<div style='{_LINE}'><b>In use by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</div>"
 
 
 def _check(check: Check) -> str:
@@ -139,7 +139,7 @@ def _check(check: Check) -> str:
 
 
 def _finding_line(finding: Finding) -> str:
-    mend = f"repair would {finding.mend}" if finding.mend else "a repair leaves it alone"
+    mend = f"repair would {finding.mend}" if finding.mend else "repair does not change it"
     what = f"<b>{escape(finding.kind)}</b>: {_code(finding.name or finding.path)}: {escape(finding.what)}."
     return f"<div style='{_LINE}'>{what} {escape(finding.outcome or mend)}</div>"
 

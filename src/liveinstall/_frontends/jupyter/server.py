@@ -32,8 +32,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>liveinstall</title>
 <style>body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2em }} th {{ font-weight: normal }}</style></head>
 <body><h1>liveinstall</h1>{status}
-<p>What only a kernel uses is put in place when that kernel is restarted; what this server uses too (it is pid {pid}),
-when the server is started again. <a href="api/pending">The same for programs</a>.</p></body></html>
+<p>Changes of packages that only a kernel uses are applied when that kernel is restarted; changes of packages that this
+server (pid {pid}) uses, when the server is restarted. <a href="api/pending">The same as JSON</a>.</p></body></html>
 """
 
 
@@ -56,9 +56,9 @@ def _load_jupyter_server_extension(app: Any) -> None:
     try:
         hold()
     except (LiveInstallError, OSError) as error:
-        app.log.warning("liveinstall cannot keep this server's own files as they are: %s", error)
+        app.log.warning("liveinstall cannot protect the files that this server uses: %s", error)
         return
-    app.log.info("liveinstall keeps what this server uses as it is; %s/ shows what waits for a restart", base)
+    app.log.info("liveinstall protects the distributions that this server uses; %s/ shows pending changes", base)
     IOLoop.current().add_callback(_PendingWatch(app.log).start)
 
 
@@ -78,7 +78,7 @@ class _PendingWatch:
         try:
             found = await _aside(pending)
         except Exception as error:  # noqa: BLE001  the server must go on
-            self._log.debug("liveinstall cannot read what waits: %r", error)
+            self._log.debug("liveinstall cannot read the pending changes: %r", error)
             return
         for item in found:
             self._tell(item)
@@ -88,7 +88,7 @@ class _PendingWatch:
         told = (item.transaction, item.state, changes)
         if told not in self._told:
             self._told.add(told)
-            word = "was set aside" if item.state == "failed" else "waits for a restart"
+            word = "was set aside" if item.state == "failed" else "pending until a restart"
             self._log.info("liveinstall: %s: %s (%s)", word, changes, item.waits_for)
 
 

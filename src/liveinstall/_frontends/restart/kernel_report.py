@@ -57,9 +57,9 @@ def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     for name, new in changes:
         here = version_of(name)
         if here == new:
-            done.append(f"{name} {new} is in place" if new else f"{name} is removed")
+            done.append(f"{name} {new} is installed" if new else f"{name} is removed")
         else:
-            not_done.append(f"{name} is still {here or 'not there'}")
+            not_done.append(f"{name} is still {here or 'not installed'}")
     if not_done:
         return card("Restarted, but", f"{'; '.join(not_done)}. {_why()}".rstrip())
     return card("Restarted" + ("," if done else "."), "; ".join(done) + ("." if done else ""))

@@ -65,8 +65,9 @@ def lost_words(found: Mapping[str, Any] | None = None) -> str:
         return ""
     named = ", ".join(f"{name} ({words(count)})" for name, count in big)
     rest = len(found) - len(big)
-    more = f"{rest} {'more ' if big else ''}variable{'s' if rest > 1 else ''}" if rest else ""
-    return f"Lost: {' and '.join(filter(None, (named, more)))}."
+    if not big:
+        return f"{rest} variable{'s' if rest > 1 else ''} will be lost."
+    return f"These variables will be lost: {named}{f' and {rest} more' if rest else ''}."
 
 
 def _big(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
     from liveinstall.results import Change, Result
 
-_AGAIN = "Leave Python and start it again."
+_AGAIN = "Exit Python and start it again."
 _PRESS = {
     FrontEnd.SCRIPT: "Start the program again.",
     FrontEnd.IDLE: "Choose Shell > Restart Shell, or press Ctrl+F6.",
     FrontEnd.VSCODE: 'Press "Restart" above the notebook.',
     FrontEnd.COLAB: 'Choose Runtime > Restart session, or press the button "Restart session".',
     FrontEnd.DATABRICKS: "Run dbutils.library.restartPython() in a cell.",
-    FrontEnd.RUNNER: "Run the notebook again: what runs it would wait for this kernel for ever.",
-    FrontEnd.CONSOLE: "Restart the kernel in the program that shows it, or press Ctrl-D and start the console again.",
-    FrontEnd.KERNEL: "Restart the kernel in the program that shows it.",
+    FrontEnd.RUNNER: "Run the notebook again: the program that runs it would wait for this kernel forever.",
+    FrontEnd.CONSOLE: "Restart the kernel in its front end, or press Ctrl-D and start the console again.",
+    FrontEnd.KERNEL: "Restart the kernel in its front end.",
     FrontEnd.NOTEBOOK: "Choose Kernel > Restart Kernel.",
 }
 
@@ -100,7 +100,7 @@ def _is_inside_program(place: FrontEnd) -> bool:
 
 
 def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
-    with_it = "; ".join(map(str, changes)) or "nothing waits"
+    with_it = "; ".join(map(str, changes)) or "no pending changes"
     print(" ".join(filter(None, (f"Restarting Python: {with_it}.", lost))), file=sys.stderr)
     with suppress(Exception):
         atexit._run_exitfuncs()  # noqa: SLF001  exec does not run them, and they write the history
@@ -111,7 +111,7 @@ def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
         with variables_for_exec() as variables:
             os.execve(executable(), _command(), variables)  # noqa: S606  the same program again
     except OSError as error:
-        what = f"Python could not be started anew: {error}."
+        what = f"Python could not be restarted: {error}."
         raise CannotRestartError(what, todo=_AGAIN, place=str(detect())) from error
 
 
@@ -137,10 +137,10 @@ def follow_consent(result: Result, consent: str) -> Result:
     reason = why_not(detect())
     if reason:
         return replace(
-            result, notes=(*result.notes, f"nothing was restarted, which cannot be done from here. {reason}")
+            result, notes=(*result.notes, f"not restarted, because Python cannot be restarted from here. {reason}")
         )
     if consent == "ask" and not _ask(result.staged):
-        return replace(result, notes=(*result.notes, "not restarted; liveinstall.restart() does it"))
+        return replace(result, notes=(*result.notes, "not restarted; to restart, call liveinstall.restart()"))
     restart()
     return result
 
