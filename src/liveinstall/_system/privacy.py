@@ -10,8 +10,6 @@ This file runs at each start of Python, so it imports little. On Windows, whose 
 directories are closed to other users, and every existing path passes the checks.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
@@ -29,14 +27,14 @@ def user() -> int:
     return os.geteuid() if _HAS_USERS else 0
 
 
-def keeps_apart(status: os.stat_result) -> bool:
+def keeps_apart(status: "os.stat_result") -> bool:
     """Whether only root and this user can rename this user's entries of a directory with this status."""
     if not _HAS_USERS:
         return True
     return status.st_uid in _trusted() and (bool(status.st_mode & S_ISVTX) or _is_closed(status))
 
 
-def reached(path: str) -> os.stat_result | None:
+def reached(path: str) -> "os.stat_result | None":
     """Follow a path, with its symbolic links, through directories that no other user can tamper with.
 
     Args:
@@ -143,11 +141,11 @@ def _trusted() -> set[int]:
     return {0, user(), os.stat(os.sep).st_uid}
 
 
-def _is_mine(status: os.stat_result) -> bool:
+def _is_mine(status: "os.stat_result") -> bool:
     return status.st_uid == user() and not status.st_mode & (_GROUP | _OTHERS)
 
 
-def _is_closed(status: os.stat_result) -> bool:
+def _is_closed(status: "os.stat_result") -> bool:
     if status.st_mode & _OTHERS:
         return False
     return not status.st_mode & _GROUP or _is_alone_in(status.st_gid)
@@ -165,7 +163,7 @@ def _is_alone_in(group: int) -> bool:
     return group == me.pw_gid and entry.gr_name == me.pw_name and set(entry.gr_mem) <= {me.pw_name}
 
 
-def _reached(path: str) -> os.stat_result | None:
+def _reached(path: str) -> "os.stat_result | None":
     reached_path, status, links = os.sep, os.lstat(os.sep), 0
     remaining = path.split(os.sep)[::-1]
     while remaining:
