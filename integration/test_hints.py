@@ -57,7 +57,7 @@ def test_what_only_waits_is_told_in_plain_python_and_ipython(place: Environment,
     plain = place.run("-c", f"{_STAGE}\n{line}")
     place.run("-m", "liveinstall", "install", "packaging==24.1", check=True)  # its start has swapped 25.0 in
     rich = ipython(place, f"{_STAGE}\n{line}")
-    for text, advice in ((plain.stderr, "Start the program again"), (rich, "Leave Python and start it again")):
+    for text, advice in ((plain.stderr, "start the program again"), (rich, "exit Python and start it again")):
         assert kind in text and re.search(_STAGED, text) and advice in text, text
         assert "hints.py" not in text and "visible.py" not in text, text
     assert len(plain.stderr.splitlines()) <= 4, plain.stderr

@@ -97,7 +97,9 @@ def convert(environment: Environment, book: Path, to: str, *options: str) -> str
 def test_a_saved_notebook_keeps_the_end_and_no_bar(executed: Path) -> None:
     outputs = json.loads(executed.read_text(encoding="utf-8"))["cells"][1]["outputs"]
     progress, result = (output for output in outputs if output["output_type"] != "stream")
-    assert "".join(progress["data"]["text/html"]).startswith("<div><b>Done, 1 installed; alpha waits for the next")
+    assert "".join(progress["data"]["text/html"]).startswith(
+        "<div><b>Done, 1 installed; alpha is pending until the next"
+    )
     assert "<progress" not in json.dumps(outputs) and "alpha is imported here" in "".join(result["data"]["text/html"])
 
 

@@ -291,6 +291,6 @@ def test_the_command_makes_and_checks_archives(tmp_path, place, wheel, capsys):
     with open(ownpkg.__file__, "a", encoding="utf-8") as stream:
         stream.write("# changed\n")
     assert main.main(["archive", "check", str(path)]) == 4
-    assert "1 of them no longer count" in capsys.readouterr().out
+    assert "1 outdated" in capsys.readouterr().out
     assert main.main(["archive", "check", str(place)]) == 1
     assert "OwnerError" in capsys.readouterr().err

@@ -205,7 +205,7 @@ def test_a_script_of_another_environment_than_the_active_one_says_so(env, comman
 
     assert run(env.root).stderr == ""
     assert run("/other").stderr == (
-        f"Note: this is the liveinstall of {env.root}, and not of /other, which is activated.\n"
+        f"Note: this is the liveinstall of {env.root}, but the activated environment is /other.\n"
     )
 
 

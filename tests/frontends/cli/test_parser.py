@@ -75,7 +75,7 @@ def test_each_verb_has_help_and_examples_that_parse(verb, capsys):
 def test_the_help_says_which_environment_and_every_status(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert sys.prefix in text and "even if another is activated" in text
+    assert sys.prefix in text and "even if another is active" in text
     for status, meaning in MEANINGS.items():
         assert f" {status.value} {meaning.replace('`', '')}" in " ".join(text.split())
     assert all(len(line) <= 80 for line in text.replace(sys.prefix, "").splitlines())

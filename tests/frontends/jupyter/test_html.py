@@ -94,7 +94,7 @@ def test_a_result_says_what_is_here_what_waits_why_and_what_to_do():
     ):
         assert text in words
     assert "Staged for the next start of Python" in words and 'liveinstall.cancel("numpy")' in words
-    assert "Start the program again" in words
+    assert "start the program again" in words
 
 
 def test_a_status_names_who_holds_what():

@@ -57,7 +57,7 @@ def test_a_prompt_in_a_terminal_can(at, place):
 
 def test_no_prompt_without_a_terminal_or_inside_a_program(at):
     at(FrontEnd.REPL, terminal=False)
-    assert restart.why_not(FrontEnd.REPL) == "Leave Python and start it again."
+    assert restart.why_not(FrontEnd.REPL) == "Exit Python and start it again."
     at(FrontEnd.REPL, file="application.py")
     assert restart.why_not(FrontEnd.REPL) == "Start the program again."
     at(FrontEnd.REPL, file="/lib/python3.13/_pyrepl/__main__.py")
@@ -69,7 +69,7 @@ def test_no_prompt_without_a_terminal_or_inside_a_program(at):
 def test_nothing_on_windows(at, monkeypatch):
     at(FrontEnd.REPL)
     monkeypatch.setattr(restart, "os", SimpleNamespace(name="nt"))
-    assert restart.why_not(FrontEnd.REPL) == "Leave Python and start it again."
+    assert restart.why_not(FrontEnd.REPL) == "Exit Python and start it again."
 
 
 def test_only_a_kernel_that_ipykernel_has_launched_is_replaced(monkeypatch):
@@ -92,7 +92,7 @@ def test_consent_where_nobody_can_restart_becomes_a_note(at):
     at(FrontEnd.RUNNER)
     for consent in ("auto", "ask"):
         (note,) = create().after_request(STAGED, consent).notes
-        assert note.startswith("nothing was restarted") and "Run the notebook again" in note
+        assert note.startswith("not restarted, because") and "Run the notebook again" in note
 
 
 @pytest.mark.parametrize(("answer", "restarts"), [("y", True), (" YES ", True), ("", False), ("n", False)])
@@ -128,7 +128,7 @@ def test_a_script_is_started_by_its_full_path_from_another_directory(at, monkeyp
 
 def test_a_wrong_consent_is_refused_before_any_work(env):
     code = "try: li.install('x', restart='maybe')\nexcept li.LiveInstallError as error: print(json.dumps(str(error)))"
-    assert "restart is never, ask or auto, not 'maybe'" in env.json(code)
+    assert "restart must be never, ask or auto, not 'maybe'" in env.json(code)
 
 
 def test_the_new_kernel_says_what_is_in_place_and_what_is_not(monkeypatch):
@@ -136,7 +136,7 @@ def test_the_new_kernel_says_what_is_in_place_and_what_is_not(monkeypatch):
     monkeypatch.setattr(kernel_report, "version_of", here.get)
     assert kernel_report.outcome([])["text/plain"] == "Restarted."
     done = kernel_report.outcome([("alpha", "2.0"), ("gone", None)])
-    assert done["text/plain"] == "Restarted, alpha 2.0 is in place; gone is removed."
+    assert done["text/plain"] == "Restarted, alpha 2.0 is installed; gone is removed."
     monkeypatch.setattr(kernel_report, "_why", lambda: "It was set aside.")
     failed = kernel_report.outcome([("alpha", "2.0"), ("beta", "2.0 <b>")])
     assert failed["text/plain"] == "Restarted, but beta is still 1.0. It was set aside."
@@ -216,7 +216,7 @@ def test_a_prompt_that_cannot_be_replaced_says_so_and_goes_on(at, monkeypatch, u
     monkeypatch.setattr(restart, "atexit", SimpleNamespace(_run_exitfuncs=lambda: None))
     with pytest.raises(CannotRestartError, match="too long") as caught:
         restart.restart()
-    assert caught.value.todo == "Leave Python and start it again."
+    assert caught.value.todo == "Exit Python and start it again."
 
 
 class Kernel:

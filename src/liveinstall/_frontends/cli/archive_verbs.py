@@ -50,7 +50,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"archive": _archive}
 def words_of(value: Any) -> str:
     """Return the plain-text output for a value."""
     if hasattr(value, "stale"):
-        lines = [f"{value.path}: {value.modules} modules, {len(value.stale)} of them are outdated."]
+        lines = [f"{value.path}: {value.modules} modules, {len(value.stale)} outdated."]
         return "\n".join([*lines, *(f"  {name}" for name in value.stale)])
     lines = [f"{value.path}: {value.modules} modules, {value.size} bytes."]
     return "\n".join([*lines, *(f"  omitted, cannot be compiled: {name}" for name in value.left_out)])

@@ -21,7 +21,7 @@ Change a Python environment while it is running, without breaking what is
 running: new packages can be imported at once, changes that would disturb a
 running process are pending until the next start of Python.
 
-It changes the environment that it is installed in, even if another is activated:
+It changes the environment that it is installed in, even if another is active:
   {prefix}
 For another environment, install it there and run it with that interpreter:
   PATH/TO/python -m liveinstall ..."""

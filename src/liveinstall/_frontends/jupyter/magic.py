@@ -249,6 +249,6 @@ def _global_options(words: Sequence[str]) -> list[str]:
         else:
             break
     if at >= len(words) or words[at].startswith("-"):
-        what = f"It is unclear what %pip {shlex.join(words)} shall do."
+        what = f"It is unclear which word of %pip {shlex.join(words)} is the verb."
         raise RequirementError(what, todo="Begin with the verb: %pip install ...", requirement=shlex.join(words))
     return list(words[:at])
