@@ -72,32 +72,34 @@ def leave_alone() -> None:
         shell.showtraceback = getattr(shell.showtraceback, _MARK)
 
 
-def _may_wrap(place: FrontEnd) -> bool:
+def _may_wrap(front_end: FrontEnd) -> bool:
     """Whether errors are displayed by Python's own hook: at its prompts, and in scripts without a display of their own.
 
     Consoles of the `code` module write errors elsewhere only while the hook is the default, so programs with such a
     console keep the default.
     """
-    if place is FrontEnd.SCRIPT:
+    if front_end is FrontEnd.SCRIPT:
         return sys.excepthook is sys.__excepthook__ and "code" not in sys.modules
-    return place is not FrontEnd.REPL or sys.flags.inspect == 1 or sys.argv[:1] == [""]  # else a program has opened it
+    return (
+        front_end is not FrontEnd.REPL or sys.flags.inspect == 1 or sys.argv[:1] == [""]
+    )  # else a program has opened it
 
 
 def _explaining(show: Callable[..., Any], error_of: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
     @wraps(show)
-    def explaining(*words: Any, **options: Any) -> Any:
+    def explaining(*arguments: Any, **options: Any) -> Any:
         if not _hosts:
-            explain(error_of(words))
-        return show(*words, **options)
+            explain(error_of(arguments))
+        return show(*arguments, **options)
 
     setattr(explaining, _MARK, show)
     return explaining
 
 
-def _shown_by_ipython(words: tuple[Any, ...]) -> BaseException | None:
+def _shown_by_ipython(arguments: tuple[Any, ...]) -> BaseException | None:
     """The error that IPython displays: the one passed to it, or the one being handled."""
-    given = words[0] if words else None
-    error = given[1] if given else sys.exc_info()[1]
+    exc_info = arguments[0] if arguments else None
+    error = exc_info[1] if exc_info else sys.exc_info()[1]
     return error if isinstance(error, BaseException) else None
 
 
@@ -114,17 +116,19 @@ def notes_on(error: BaseException | None) -> Iterator[str]:
         named, near = _top(error.obj.__name__), set()
     else:
         return
-    here = installed()
-    replaced = {stale.name: stale for stale in outdated(here)}
+    distributions = installed()
+    replaced = {stale.name: stale for stale in outdated(distributions)}
     for name, stale in replaced.items():
-        if not _tops(name, here).isdisjoint({named, *near}):
+        if not _tops(name, distributions).isdisjoint({named, *near}):
             yield f"{stale}. {presenter().restart_advice()}"
-    for change, waits in staged_in(current_site()):
-        runs = here[change.name].version if change.name in here else ""
-        if change.name in replaced or runs == change.new_version:  # already reported, or already used by this process
+    for change, staged in staged_in(current_site()):
+        running = distributions[change.name].version if change.name in distributions else ""
+        if (
+            change.name in replaced or running == change.new_version
+        ):  # already reported, or already used by this process
             continue
-        if named in _tops(change.name, here) or named in top_level_modules(waits.part):
-            yield f"{f'running {change.name} {runs}; ' if runs else ''}{waits}. {presenter().restart_advice()}"
+        if named in _tops(change.name, distributions) or named in top_level_modules(staged.part):
+            yield f"{f'running {change.name} {running}; ' if running else ''}{staged}. {presenter().restart_advice()}"
 
 
 def without_finder(error: BaseException) -> None:
@@ -140,8 +144,8 @@ def _top(module: str | None) -> str:
     return (module or "").partition(".")[0]
 
 
-def _tops(name: str, here: Mapping[str, Distribution]) -> set[str]:
-    return top_names(here[name])[0] if name in here else {name.replace("-", "_")}
+def _tops(name: str, distributions: Mapping[str, Distribution]) -> set[str]:
+    return top_names(distributions[name])[0] if name in distributions else {name.replace("-", "_")}
 
 
 def _modules_of(trace: TracebackType | None) -> Iterator[str]:

@@ -94,14 +94,14 @@ class Story:
 
 
 def _did(result: Result) -> str:
-    did = [f"{len(result.installed)} installed"] if result.installed else []
-    did += [f"{len(result.removed)} removed"] if result.removed else []
-    waits = [change.name for change in result.staged]
-    more = f" and {len(waits) - 3} more" if len(waits) > 4 else ""  # noqa: PLR2004  one name is as short as "1 more"
-    if waits:
-        names = ", ".join(waits[: 3 if more else 4]) + more
-        did.append(f"{names} {'are' if len(waits) > 1 else 'is'} pending until the next start of Python")
-    return ("Planned only" if result.dry_run else "Done") + f", {'; '.join(did) or 'nothing to do'}"
+    parts = [f"{len(result.installed)} installed"] if result.installed else []
+    parts += [f"{len(result.removed)} removed"] if result.removed else []
+    pending = [change.name for change in result.staged]
+    more = f" and {len(pending) - 3} more" if len(pending) > 4 else ""  # noqa: PLR2004  one name is as short as "1 more"
+    if pending:
+        names = ", ".join(pending[: 3 if more else 4]) + more
+        parts.append(f"{names} {'are' if len(pending) > 1 else 'is'} pending until the next start of Python")
+    return ("Planned only" if result.dry_run else "Done") + f", {'; '.join(parts) or 'nothing to do'}"
 
 
 def _distributions(count: int) -> str:
@@ -227,19 +227,19 @@ def display(quiet: bool | None) -> Progress | None:
     Returns:
         The display; None if no progress is shown.
     """
-    place = detect()
-    if quiet or (quiet is None and not place.is_interactive):
+    front_end = detect()
+    if quiet or (quiet is None and not front_end.is_interactive):
         return None
-    screen = _screen(place)
+    screen = _screen(front_end)
     return Progress(screen) if screen else None
 
 
-def _screen(place: FrontEnd) -> Screen | None:
+def _screen(front_end: FrontEnd) -> Screen | None:
     shell: Any = ipython()
-    if place.is_kernel and place is not FrontEnd.CONSOLE:  # a console does not print updates
+    if front_end.is_kernel and front_end is not FrontEnd.CONSOLE:  # a console does not print updates
         return Cell(shell.display_pub.publish)
     stream: TextIO | None = sys.stderr
     if stream is None:
         return None
     # IDLE claims to be a terminal, but cannot overwrite a line.
-    return Line(stream) if stream.isatty() and place is not FrontEnd.IDLE else Log(stream)
+    return Line(stream) if stream.isatty() and front_end is not FrontEnd.IDLE else Log(stream)

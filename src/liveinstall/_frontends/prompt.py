@@ -74,11 +74,11 @@ def news() -> str:
     If there are none, it only lists one directory.
     """
     site = current_site()
-    waits = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
-    marks = {f"{transaction_id} {_stamp(site, transaction_id)}" for transaction_id in waits}
-    if marks <= _Reminder.told:
+    pending = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
+    stamps = {f"{transaction_id} {_stamp(site, transaction_id)}" for transaction_id in pending}
+    if stamps <= _Reminder.told:
         return ""
-    _Reminder.told |= marks
+    _Reminder.told |= stamps
     from liveinstall._frontends.restart.restart import waiting
 
     changes = [str(change) for change in waiting() if not _is_here(change.name, change.new_version)]
@@ -100,13 +100,13 @@ def _is_here(name: str, new: str | None) -> bool:
     return new is not None and version_of(name) == new
 
 
-def _wrap(place: FrontEnd) -> Callable[[], None] | None:
+def _wrap(front_end: FrontEnd) -> Callable[[], None] | None:
     """Add the reminder to the prompt of this front end; the function that restores the prompt."""
-    if place not in _PROMPTS:
+    if front_end not in _PROMPTS:
         return None
-    if place is FrontEnd.IPYTHON:
+    if front_end is FrontEnd.IPYTHON:
         return _wrap_ipython(ipython())
-    if place is FrontEnd.PTPYTHON:
+    if front_end is FrontEnd.PTPYTHON:
         return _wrap_reading(sys.modules["__main__"].get_ptpython())
     return _wrap_ps1() if hasattr(sys, "ps1") else _wrap_at_prompt()
 

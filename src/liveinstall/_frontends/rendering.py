@@ -70,8 +70,8 @@ def render_pending(pending: Pending) -> str:
 
 def render_past(past: Past) -> str:
     """Render a past transaction: when, who requested what, what changed, and whether it can be undone."""
-    asked = f", requested {', '.join(past.requests)}" if past.requests else ""
-    head = f"{past.transaction}  {moment(past.when)}, by pid {past.pid} ({past.command}){asked}:"
+    requested = f", requested {', '.join(past.requests)}" if past.requests else ""
+    head = f"{past.transaction}  {moment(past.when)}, by pid {past.pid} ({past.command}){requested}:"
     rows = [(str(change), past.sources.get(change.name, Origin()).url) for change in past.changes]
     last = "can be undone" if past.undoable else f"cannot be undone: {past.why_not.rstrip('.')}"
     return "\n".join([*_table(head, rows), f"  {last}"])
@@ -91,33 +91,35 @@ def render_status(status: Status) -> str:
     return "\n".join(lines)
 
 
-def render_activation(found: Activation) -> str:
+def render_activation(activation: Activation) -> str:
     """Render the side-by-side versions that are active, and why."""
-    rows = [(f"{each.name} {each.version}", each.place or "in the environment") for each in found.distributions]
-    shut = " without the rest of the environment" if found.exclusive else ""
-    lines = _table(f"Active in this process{shut}, because of {found.why}:", rows)
-    return "\n".join([*lines, *(f"Conflict: {text}." for text in found.conflicts)])
+    rows = [(f"{each.name} {each.version}", each.place or "in the environment") for each in activation.distributions]
+    exclusion = " without the rest of the environment" if activation.exclusive else ""
+    lines = _table(f"Active in this process{exclusion}, because of {activation.why}:", rows)
+    return "\n".join([*lines, *(f"Conflict: {text}." for text in activation.conflicts)])
 
 
-def render_versions(found: Versions) -> str:
+def render_versions(versions: Versions) -> str:
     """Render all versions of a distribution."""
     rows = (
-        ("default", found.default),
-        ("stored", ", ".join(found.stored)),
-        ("pending", found.pending),
-        ("active", found.active),
+        ("default", versions.default),
+        ("stored", ", ".join(versions.stored)),
+        ("pending", versions.pending),
+        ("active", versions.active),
     )
-    return "\n".join(_table(f"{found.name}:", [(label, value or "none") for label, value in rows]))
+    return "\n".join(_table(f"{versions.name}:", [(label, value or "none") for label, value in rows]))
 
 
-def render_registered(found: Registered) -> str:
+def render_registered(registry: Registered) -> str:
     """Render a registry."""
-    shut = ", exclusive" if found.exclusive else ""
-    rows = [(f"{each.name} {each.version}", each.place) for each in found.distributions]
-    lines = _table(f"{found.name} ({found.path}{shut}):", rows) or [f"{found.name} ({found.path}{shut})"]
-    lines += [f"  imports {', '.join(found.names)}"] if found.names else []
-    lines += [] if found.enabled else [f"  {_NOT_ENABLED}"]
-    return "\n".join([*lines, *(f"Problem: {problem}." for problem in found.problems)])
+    exclusion = ", exclusive" if registry.exclusive else ""
+    rows = [(f"{each.name} {each.version}", each.place) for each in registry.distributions]
+    lines = _table(f"{registry.name} ({registry.path}{exclusion}):", rows) or [
+        f"{registry.name} ({registry.path}{exclusion})"
+    ]
+    lines += [f"  imports {', '.join(registry.names)}"] if registry.names else []
+    lines += [] if registry.enabled else [f"  {_NOT_ENABLED}"]
+    return "\n".join([*lines, *(f"Problem: {problem}." for problem in registry.problems)])
 
 
 _NOT_ENABLED = "registries are not enabled; run: python -m liveinstall registry enable"
@@ -129,9 +131,9 @@ def _holder(holder: Holder) -> str:
 
 def use(holder: Holder) -> str:
     """Describe what a holder uses."""
-    uses = ", ".join(holder.distributions) or "none of its distributions yet"
-    sees = f", sees {', '.join(holder.sees)}" if holder.sees else ""
-    return "the distributions that it uses are not known" if holder.uses is None else f"uses {uses}{sees}"
+    used = ", ".join(holder.distributions) or "none of its distributions yet"
+    visible = f", sees {', '.join(holder.sees)}" if holder.sees else ""
+    return "the distributions that it uses are not known" if holder.uses is None else f"uses {used}{visible}"
 
 
 def render_finding(finding: Finding) -> str:
@@ -160,10 +162,10 @@ def render_home(home: Home) -> str:
 def render_ran(ran: Ran) -> str:
     """Render a program that was run: its output and exit status."""
     status = ran.returncode
-    how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
-    said = [text.rstrip("\n") for text in (ran.stdout, ran.stderr) if text.strip()]
+    outcome = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
+    output = [text.rstrip("\n") for text in (ran.stdout, ran.stderr) if text.strip()]
     notes = [f"Note: {note}." for note in getattr(ran, "notes", ())]
-    return "\n".join([*said, *notes, f"The program {how}."])
+    return "\n".join([*output, *notes, f"The program {outcome}."])
 
 
 def render_listed(rows: Sequence[Listed]) -> str:
@@ -178,14 +180,14 @@ def render_listed(rows: Sequence[Listed]) -> str:
 
 def restart_advice() -> str:
     """Return how to restart in the current front end."""
-    place = detect()
-    if place is FrontEnd.NOTEBOOK:
+    front_end = detect()
+    if front_end is FrontEnd.NOTEBOOK:
         return "To use the new version, restart the kernel: liveinstall.restart()"
-    if place.is_kernel:
+    if front_end.is_kernel:
         return "To use the new version, restart the kernel."
-    if place in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON) and sys.stdin and sys.stdin.isatty():
+    if front_end in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON) and sys.stdin and sys.stdin.isatty():
         return "To use the new version, restart Python: liveinstall.restart()"
-    if hasattr(sys, "ps1") or place is FrontEnd.IPYTHON:
+    if hasattr(sys, "ps1") or front_end is FrontEnd.IPYTHON:
         return "To use the new version, exit Python and start it again."
     return "To use the new version, start the program again."
 
@@ -219,12 +221,16 @@ def handovers(overlaps: Iterable[Overlap]) -> list[str]:
 
 def _handover(paths: Sequence[str], owner: str, others: Sequence[str], kept: Sequence[str], before: str) -> str:
     more = f" and {len(paths) - _FILES} more" if len(paths) > _FILES else ""
-    one = len(paths) == 1
-    was = f", {'it was' if one else 'they were'} {before}'s" if before and before != owner else ""
-    words = f"{', '.join(paths[:_FILES])}{more} {'is' if one else 'are'} {owner}'s{was}"
+    single = len(paths) == 1
+    previous_owner = f", {'it was' if single else 'they were'} {before}'s" if before and before != owner else ""
+    text = f"{', '.join(paths[:_FILES])}{more} {'is' if single else 'are'} {owner}'s{previous_owner}"
     lost = [name for name in others if name not in kept]
-    words += f"; the {'file' if one else 'files'} of {' and '.join(kept)} {'is' if one else 'are'} kept" if kept else ""
-    return words + (f"; {' and '.join(lost)} has lost its own" if lost else "")
+    text += (
+        f"; the {'file' if single else 'files'} of {' and '.join(kept)} {'is' if single else 'are'} kept"
+        if kept
+        else ""
+    )
+    return text + (f"; {' and '.join(lost)} has lost its own" if lost else "")
 
 
 _FILES = 3  # the most that a sentence names

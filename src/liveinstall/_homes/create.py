@@ -78,22 +78,22 @@ def create(
     """
     check_permitted()
     strict = value_of("overlap", overlap) == "refuse"
-    place = os.path.abspath(path)
-    base = Base.here(place)
-    check_free(place)
+    directory = os.path.abspath(path)
+    base = Base.here(directory)
+    check_free(directory)
     with Reporter(on_event, quiet=quiet) as reporter:
         entries: Sequence[Stored] = ()
         if requirements or options.get("requirement_files"):
-            where = Store.default(current_site()) if store is None else Store.at(store)
-            entries = fetch(requirements, where, tell=reporter.tell, **options)
+            source = Store.default(current_site()) if store is None else Store.at(store)
+            entries = fetch(requirements, source, tell=reporter.tell, **options)
     record = HomeRecord(base.version, base.python, [text_of(each) for each in flat(requirements)])
     record.has = sorted((entry.name, entry.version, entry.path) for entry in entries)
     try:
-        tree, overlaps = _tree(base, place, entries, strict=strict)
-        _make(tree, record, place)
+        tree, overlaps = _tree(base, directory, entries, strict=strict)
+        _make(tree, record, directory)
     except (OSError, ValueError) as error:
-        raise HomeError(f"{place} could not be created: {error}.", path=place) from error
-    return replace(home_of(place, record), overlaps=overlaps)
+        raise HomeError(f"{directory} could not be created: {error}.", path=directory) from error
+    return replace(home_of(directory, record), overlaps=overlaps)
 
 
 def home_of(place: str, record: HomeRecord) -> Home:

@@ -51,10 +51,10 @@ class Future:
 
     def path(self, real: str) -> str:
         """The path in the tree of a file of the environment."""
-        for place in sorted(self._places, key=len, reverse=True):
-            inner = relpath(real, place)
+        for directory in sorted(self._places, key=len, reverse=True):
+            inner = relpath(real, directory)
             if not inner.startswith(os.pardir):
-                return "/".join(filter(None, (self._places[place], "" if inner == os.curdir else _slashed(inner))))
+                return "/".join(filter(None, (self._places[directory], "" if inner == os.curdir else _slashed(inner))))
         raise codec.StaleError(f"{real} lies outside of the environment")
 
     def apply(self, record: codec.TransactionRecord) -> None:
@@ -105,8 +105,8 @@ class Future:
             if name == tree.data:
                 for scheme in os.listdir(join(tree.root, name)):
                     for entry in os.listdir(join(tree.root, name, scheme)):
-                        place = self.path(join(tree.roots[scheme], entry))
-                        lay(self.tree, place, join(tree.root, name, scheme, entry), under)
+                        target = self.path(join(tree.roots[scheme], entry))
+                        lay(self.tree, target, join(tree.root, name, scheme, entry), under)
             elif name != MANIFEST:
                 lay(self.tree, self.path(join(tree.site_dir, name)), join(tree.root, name), under)
 
@@ -125,29 +125,38 @@ class Future:
         from liveinstall._environment.installed import files_of, in_directory  # 40 ms, for `packaging`
         from liveinstall._planning.graph import Node, named
 
-        homes = dict.fromkeys((self.target.site, self.target.platlib))
-        here = [found for home in homes for found in in_directory(home) if found.name not in changed]
-        needing, new = set(changed), set(changed)
+        directories = dict.fromkeys((self.target.site, self.target.platlib))
+        unchanged = [
+            distribution
+            for directory in directories
+            for distribution in in_directory(directory)
+            if distribution.name not in changed
+        ]
+        dependents, new = set(changed), set(changed)
         while new:
-            new = {found.name for found in here if named(Node(found.version, found.requires)) & new} - needing
-            needing |= new
-        for found in here:
-            if found.name in needing:
+            new = {
+                distribution.name
+                for distribution in unchanged
+                if named(Node(distribution.version, distribution.requires)) & new
+            } - dependents
+            dependents |= new
+        for distribution in unchanged:
+            if distribution.name in dependents:
                 with suppress(DamagedError):
-                    libraries = filter(_is_library, files_of(found))
+                    libraries = filter(_is_library, files_of(distribution))
                     self._free_libraries(path for path in libraries if os.path.lexists(path))
 
     def hide_ours(self) -> None:
         """Remove staged parts, and files that only a real environment has."""
-        for home in {self.target.site, self.target.platlib}:
-            tree = opened(self.tree, self.path(home))
+        for directory in {self.target.site, self.target.platlib}:
+            tree = opened(self.tree, self.path(directory))
             for name in list(tree):
                 if name in (STATE, *GUARDS) or name.endswith((PART, *COMPANIONS)):
                     del tree[name]
-            state = join(home, STATE)
-            beside = {name: join(state, name) for name in _BESIDE if os.path.isdir(join(state, name))}
-            if beside:
-                tree[STATE] = beside
+            state = join(directory, STATE)
+            shared = {name: join(state, name) for name in _BESIDE if os.path.isdir(join(state, name))}
+            if shared:
+                tree[STATE] = shared
 
     def carry(self, directory: str) -> None:
         """Adapt Python and the scripts to the directory that the tree will be made in."""
@@ -178,23 +187,23 @@ def future(
         The tree, the reasons for the omitted transactions, and the applied ones.
     """
     notes: list[str] = []
-    good: Sequence[codec.TransactionRecord] = list(records)
+    applicable: Sequence[codec.TransactionRecord] = list(records)
     while True:
-        found, bad = Future(target), None
-        for record in good:
+        result, stale = Future(target), None
+        for record in applicable:
             try:
                 if checked:
                     swap.check(target.site, record)
-                found.apply(record)
+                result.apply(record)
             except (OSError, codec.StaleError) as error:
                 changes = ", ".join(change.name for change in record.changes)
                 notes.append(f"{changes} would be set aside at the next start of Python: {error}")
-                bad = record
+                stale = record
                 break
-        if bad is None:
-            found.hide_ours()
-            return found, notes, list(good)
-        good = [record for record in good if record is not bad]
+        if stale is None:
+            result.hide_ours()
+            return result, notes, list(applicable)
+        applicable = [record for record in applicable if record is not stale]
 
 
 def script(path: str, old: Iterable[str], new: str) -> str | bytes:

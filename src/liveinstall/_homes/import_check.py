@@ -101,17 +101,17 @@ def import_names(paths: Iterable[str]) -> tuple[str, ...]:
         name = _module(path)
         if name is not None:
             modules[name[0]] = modules.get(name[0], False) or name[1]
-    found = set()
+    candidates = set()
     for module, is_package in modules.items():
         parents = module.split(".")[:-1]
-        above = [".".join(parents[:depth]) for depth in range(1, len(parents) + 1)]
-        if not any(modules.get(parent) for parent in above):
-            found.add((module, is_package))
-    with_packages = {module.partition(".")[0] for module, is_package in found if is_package and "." in module}
+        enclosing = [".".join(parents[:depth]) for depth in range(1, len(parents) + 1)]
+        if not any(modules.get(parent) for parent in enclosing):
+            candidates.add((module, is_package))
+    with_packages = {module.partition(".")[0] for module, is_package in candidates if is_package and "." in module}
     return tuple(
         sorted(
             module
-            for module, is_package in found
+            for module, is_package in candidates
             if "." not in module
             or (
                 module.partition(".")[0] not in _ACCIDENTS
@@ -149,29 +149,29 @@ def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Sequen
 def _failures(
     target: Target, records: Sequence[codec.TransactionRecord], modules: Sequence[str], *, checked: bool = True
 ) -> list[_Failure]:
-    with trial_environment(target, records, checked=checked, held=False) as made:
-        if not checked and made.notes:
-            raise VerificationError(f"{made.notes[0]}.", failures={})
+    with trial_environment(target, records, checked=checked, held=False) as preview:
+        if not checked and preview.notes:
+            raise VerificationError(f"{preview.notes[0]}.", failures={})
         try:
-            return _import(made, modules)
+            return _import(preview, modules)
         except OSError as error:
             raise TrialError(f"the results of the imports could not be read: {error}.") from error
 
 
-def _import(made: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
+def _import(preview: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
     """Import modules one after the other in one process; if one ends the process, continue without it in another."""
     failures: list[_Failure] = []
-    left = list(modules)
-    while left:
-        answers, said = _ask(made, left)
+    remaining = list(modules)
+    while remaining:
+        answers, outcome = _ask(preview, remaining)
         failures += [
             _Failure(name, answer["traceback"], answer["missing"])
             for name, answer in answers.items()
             if answer["traceback"]
         ]
-        left = left[len(answers) :]
-        if left:  # the first of these has ended the process, or has used up the time
-            failures.append(_Failure(left.pop(0), said))
+        remaining = remaining[len(answers) :]
+        if remaining:  # the first of these has ended the process, or has used up the time
+            failures.append(_Failure(remaining.pop(0), outcome))
     return failures
 
 
@@ -179,18 +179,18 @@ def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, M
     """The outcome of each module until the process ended, and how it ended."""
     with temporary_directory() as directory:
         answer = os.path.join(directory, "answer")
-        words = made.command(["-c", _IMPORT, answer, *modules])
+        arguments = made.command(["-c", _IMPORT, answer, *modules])
         try:
-            status, said = run(words, timeout=TIMEOUT, env=made.variables)
-            how = f"{said}\nThe interpreter exited with status {status}."
+            status, output = run(arguments, timeout=TIMEOUT, env=made.variables)
+            outcome = f"{output}\nThe interpreter exited with status {status}."
         except EngineTimeoutError:
-            how = f"It did not finish within {TIMEOUT:g} seconds."
+            outcome = f"It did not finish within {TIMEOUT:g} seconds."
         try:
             with open(answer, encoding="utf-8") as stream:
                 lines = [json.loads(line) for line in stream if line.endswith("\n")]
         except FileNotFoundError:
             lines = []
-    return {line["module"]: line for line in lines}, how.strip()
+    return {line["module"]: line for line in lines}, outcome.strip()
 
 
 # One line for each module, written immediately, so that those before a crash are known.

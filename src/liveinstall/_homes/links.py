@@ -24,9 +24,9 @@ class Hard(str):
     @classmethod
     def at(cls, entry: os.DirEntry[str]) -> Hard:
         """A link to a file of a directory listing."""
-        made = cls(entry.path)
-        made.inode = entry.inode()
-        return made
+        link = cls(entry.path)
+        link.inode = entry.inode()
+        return link
 
 
 def listed(directory: str) -> LinkTree:
@@ -50,10 +50,10 @@ def opened(tree: LinkTree, path: str) -> LinkTree:
         The subtree.
     """
     for name in filter(None, path.split("/")):
-        found = tree.setdefault(name, {})
-        if isinstance(found, str):
-            found = tree[name] = listed(found)
-        tree = found
+        subtree = tree.setdefault(name, {})
+        if isinstance(subtree, str):
+            subtree = tree[name] = listed(subtree)
+        tree = subtree
     return tree
 
 

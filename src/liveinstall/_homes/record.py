@@ -70,10 +70,10 @@ def encode(record: HomeRecord) -> str:
     rows += [("link", *pair) for pair in record.links.items()]
     before = ("", "")
     for path, (source, inode) in record.hard.items():
-        source_root, place = before
+        source_root, link_root = before
         inner = source.removeprefix(source_root)
-        is_beside = source_root and inner.startswith("/") and path == place + inner
-        root = before if is_beside else _same_end(path, source)
+        is_same_root = source_root and inner.startswith("/") and path == link_root + inner
+        root = before if is_same_root else _same_end(path, source)
         if os.path.basename(path) != os.path.basename(source):
             rows.append(("hard", path, source, str(inode)))
             continue
@@ -99,7 +99,7 @@ def decode(text: str) -> HomeRecord:
     Raises:
         ValueError: It is incomplete, damaged or of another version.
     """
-    record, source, place = HomeRecord(), "", ""
+    record, source_root, link_root = HomeRecord(), "", ""
     for cells in decode_rows(_MAGIC, text):
         match cells:
             case ["python", version]:
@@ -115,12 +115,12 @@ def decode(text: str) -> HomeRecord:
             case ["link", path, target]:
                 record.links[_inside(path)] = target
             case ["from", text, where]:
-                source, place = text, where
+                source_root, link_root = text, where
             case ["hard", path, target, inode]:
                 record.hard[_inside(path)] = (target, int(inode))
             case ["=", path, inode]:
-                inner = _inside(f"{place}/{path}" if place else path)
-                record.hard[inner] = (f"{source}/{path}", int(inode))
+                inner = _inside(f"{link_root}/{path}" if link_root else path)
+                record.hard[inner] = (f"{source_root}/{path}", int(inode))
             case ["python" | "base" | "asked" | "has" | "file" | "link" | "from" | "=" | "hard", *_]:
                 raise ValueError("a row of the record has another number of fields")
     if not record.python or not record.base:

@@ -41,25 +41,25 @@ def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
         DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
     """
     check_permitted()
-    place = os.path.abspath(path)
-    record = records.read(place)
+    directory = os.path.abspath(path)
+    record = records.read(directory)
     try:
-        return _remove(place, record)
+        return _remove(directory, record)
     except OSError as error:
         raise HomeError(
-            f"{place} could not be removed: {error}.",
+            f"{directory} could not be removed: {error}.",
             todo="Call remove() again to remove the remaining files.",
-            path=place,
+            path=directory,
         ) from error
 
 
-def _remove(place: str, record: HomeRecord) -> tuple[str, ...]:
+def _remove(directory: str, record: HomeRecord) -> tuple[str, ...]:
     """Remove the files that start-up needs first and the record last, so that a removal can be resumed after a kill.
 
     Everything is reached from the opened directory and through no link: the home may be another user's, who could
     exchange a directory of it between a check and the removal.
     """
-    with _Inside(place) as home:
+    with _Inside(directory) as home:
         home.unlink(MARK)
         order = sorted(record.paths(), key=lambda path: path not in _REMOVED_FIRST)
         for path in order:
@@ -68,10 +68,10 @@ def _remove(place: str, record: HomeRecord) -> tuple[str, ...]:
         for path in sorted(record.directories(), key=len, reverse=True):
             home.remove_bytecode(path)
             home.rmdir(path)
-        left = _left(place)
+        left = _left(directory)
         home.unlink(records.NAME)
     if not left:
-        os.rmdir(place)
+        os.rmdir(directory)
     return left
 
 

@@ -32,8 +32,8 @@ def look(path: str | os.PathLike[str]) -> Home:
     Raises:
         HomeError: `path` is not a home, or its record is unreadable.
     """
-    place = os.path.abspath(path)
-    return home_of(place, read(place))
+    directory = os.path.abspath(path)
+    return home_of(directory, read(directory))
 
 
 def run(

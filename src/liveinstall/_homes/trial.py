@@ -56,10 +56,10 @@ class TrialEnvironment:
         """
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
         python = [self.python, *(["-B"] if "-B" not in flags else []), *flags]
-        words = command_of(python, program, self.scripts)
-        if words[0] != self.python and boot_trial.changes_packages(["", *words]):
+        arguments = command_of(python, program, self.scripts)
+        if arguments[0] != self.python and boot_trial.changes_packages(["", *arguments]):
             raise TrialError("a package manager cannot run in a trial.", todo="Make the change outside of the trial.")
-        return words
+        return arguments
 
 
 @contextmanager
@@ -80,20 +80,22 @@ def trial_environment(
     if os.name == "nt":
         raise TrialError("a trial needs symbolic links, which only administrators may create on Windows.")
     try:
-        found, notes, good = future(target, records, checked=checked)
+        preview, notes, applied = future(target, records, checked=checked)
     except OSError as error:
         raise TrialError(f"the environment could not be read: {error}.") from error
-    sees = [change.part for record in good for change in record.changes if change.part]
+    parts = [change.part for record in applied for change in record.changes if change.part]
     with ExitStack() as stack:
         try:
             directory, handle = stack.enter_context(scratch_directory(_trials(), _PREFIX))
-            _make(found, directory, sees if held else None)
+            _make(preview, directory, parts if held else None)
         except OSError as error:
             raise TrialError(f"the environment of the trial could not be created: {error}.") from error
-        scripts = os.path.join(directory, found.path(target.scripts))
+        scripts = os.path.join(directory, preview.path(target.scripts))
         in_user = target.kind == "user"
         python = target.python if in_user else os.path.join(scripts, os.path.basename(target.python))
-        yield TrialEnvironment(directory, python, scripts, _variables(target, directory, scripts), good, notes, handle)
+        yield TrialEnvironment(
+            directory, python, scripts, _variables(target, directory, scripts), applied, notes, handle
+        )
 
 
 def _trials() -> str:
@@ -103,21 +105,21 @@ def _trials() -> str:
         raise TrialError(f"there is no directory for temporary files: {error}.") from error
 
 
-def _make(found: Future, directory: str, sees: Sequence[str] | None) -> None:
-    _begin(found, directory, sees)
-    found.carry(directory)
-    found.tree[".boot"] = {"_liveinstall_trial": os.path.dirname(boot.__file__)}
-    make(found.tree, directory)
+def _make(preview: Future, directory: str, parts: Sequence[str] | None) -> None:
+    _begin(preview, directory, parts)
+    preview.carry(directory)
+    preview.tree[".boot"] = {"_liveinstall_trial": os.path.dirname(boot.__file__)}
+    make(preview.tree, directory)
 
 
-def _begin(found: Future, directory: str, sees: Sequence[str] | None) -> None:
+def _begin(preview: Future, directory: str, parts: Sequence[str] | None) -> None:
     """Write the .pth file that runs first in each interpreter of the preview."""
-    target = found.target
-    site = "" if sees is None else target.site
-    words = {"home": os.path.join(directory, ".boot"), "site": site, "sees": sees or [], **_others(target)}
-    quoted = {name: ascii(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in words.items()}
+    target = preview.target
+    site = "" if parts is None else target.site
+    values = {"home": os.path.join(directory, ".boot"), "site": site, "sees": parts or [], **_others(target)}
+    quoted = {name: ascii(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
     text = _LINE.format(**quoted)
-    opened(found.tree, found.path(target.site))[_PTH] = text.encode("ascii")
+    opened(preview.tree, preview.path(target.site))[_PTH] = text.encode("ascii")
 
 
 def _others(target: Target) -> dict[str, list[str]]:

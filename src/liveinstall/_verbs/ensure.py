@@ -40,9 +40,9 @@ def ensure(*requirements: RequirementLike, requester: str | None = None, **optio
     Raises:
         LiveInstallError: As for `install()`.
     """
-    given = tuple(flat(requirements))
-    plain = all(isinstance(requirement, (str, Requirement)) for requirement in given)
-    texts = [str(requirement) for requirement in given]
+    flattened = tuple(flat(requirements))
+    plain = all(isinstance(requirement, (str, Requirement)) for requirement in flattened)
+    texts = [str(requirement) for requirement in flattened]
     names = _names(texts) if plain else None
     if names is not None and not _asks_for_more(options):
         with throttled_gc():

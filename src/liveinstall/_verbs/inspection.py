@@ -46,15 +46,17 @@ def check() -> Check:
     """
     target = find_target(for_change=False)
     with throttled_gc():
-        here = installed()
-        state = {name: Node(distribution.version, distribution.requires) for name, distribution in here.items()}
+        distributions = installed()
+        state = {
+            name: Node(distribution.version, distribution.requires) for name, distribution in distributions.items()
+        }
         broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
-        damaged = [damage.finding for damage in find_damage(target, hashes=False, known=here.values())]
+        damaged = [damage.finding for damage in find_damage(target, hashes=False, known=distributions.values())]
         return Check(
             tuple(sorted(broken)),
             tuple(damaged),
-            running_versions.outdated(here),
-            current_overlaps(target, here.values()),
+            running_versions.outdated(distributions),
+            current_overlaps(target, distributions.values()),
         )
 
 
@@ -68,13 +70,13 @@ def list() -> Listing:
     Returns:
         Each distribution with its installed, loaded and pending version, sorted by name.
     """
-    here = installed()
-    runs = {**running_versions.running(here), **running_versions.uninstalled_but_imported(here)}
-    waits = {name: version or "removed" for name, version in _pending_versions().items()}
-    shared = current_overlaps(find_target(for_change=False), here.values())
+    distributions = installed()
+    running = {**running_versions.running(distributions), **running_versions.uninstalled_but_imported(distributions)}
+    pending = {name: version or "removed" for name, version in _pending_versions().items()}
+    shared = current_overlaps(find_target(for_change=False), distributions.values())
     return Listing(
-        _listed(name, here.get(name), runs.get(name, ""), waits.get(name, ""), shared)
-        for name in sorted(here.keys() | waits.keys() | runs.keys())
+        _listed(name, distributions.get(name), running.get(name, ""), pending.get(name, ""), shared)
+        for name in sorted(distributions.keys() | pending.keys() | running.keys())
     )
 
 
@@ -84,11 +86,21 @@ def _pending_versions() -> dict[str, str | None]:
     return {name: entry.swap.new_version for each in entries for name, entry in each.items()}
 
 
-def _listed(name: str, found: Distribution | None, runs: str, waits: str, shared: Sequence[Overlap]) -> Listed:
-    if found is None:
-        return Listed(name, "", runs, waits)
-    mine = tuple(each for each in shared if name in (each.owner, *each.others))
-    return Listed(name, found.version, runs, waits, found.project, os.path.dirname(found.info), mine)
+def _listed(
+    name: str, distribution: Distribution | None, running: str, pending: str, shared: Sequence[Overlap]
+) -> Listed:
+    if distribution is None:
+        return Listed(name, "", running, pending)
+    own_overlaps = tuple(each for each in shared if name in (each.owner, *each.others))
+    return Listed(
+        name,
+        distribution.version,
+        running,
+        pending,
+        distribution.project,
+        os.path.dirname(distribution.info),
+        own_overlaps,
+    )
 
 
 def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str] = ()) -> tuple[str, ...]:

@@ -75,23 +75,25 @@ def _changing_in(target: Target) -> set[str]:
     return {change.name for item in transactions.read_all(target.site) for change in changes_of(item)}
 
 
-def _cancel(target: Target, wanted: set[str]) -> tuple[Change, ...]:
+def _cancel(target: Target, requested: set[str]) -> tuple[Change, ...]:
     with changing(target):
-        scene = RequestContext.of(target)
-        entries = scene.waiting.entries
-        dropped = _drop_failed(target, wanted)
-        damaged = not wanted and transactions.discard_unreadable(target.site)
-        missing = wanted - set(entries) - {change.name for change in dropped}
+        context = RequestContext.of(target)
+        entries = context.waiting.entries
+        dropped = _drop_failed(target, requested)
+        damaged = not requested and transactions.discard_unreadable(target.site)
+        missing = requested - set(entries) - {change.name for change in dropped}
         if missing or not (entries or dropped or damaged):
             unreadable = "".join(f" This cannot be read: {path}." for path in transactions.unreadable(target.site))
             raise NotPendingError(f"{', '.join(sorted(missing)) or 'nothing'} is not pending.{unreadable}")
-        kept = kept_after_cancel(scene.waits(), scene.before, wanted) if wanted else set()
+        kept = kept_after_cancel(context.waits(), context.before, requested) if requested else set()
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
-        left = [entry for name, entry in entries.items() if name in kept]
-        early = scene.loaded_at_start(kept)
+        kept_entries = [entry for name, entry in entries.items() if name in kept]
+        early = context.loaded_at_start(kept)
         from liveinstall._changes.shared_files import handover  # loads all of staging, which `status()` does not need
 
-        publish_pending(target, scene.waiting, left, scene.waiting.requests, early=early, handover=handover(target))
+        publish_pending(
+            target, context.waiting, kept_entries, context.waiting.requests, early=early, handover=handover(target)
+        )
         transactions.recover(target.site)
         explain_imports(target)
         return tuple(dropped)
@@ -136,12 +138,12 @@ def _finalize(target: Target, *, force: bool) -> list[Change]:
     return [*done, *left]
 
 
-def _why_not_now(names: Iterable[str], others: Sequence[Holder]) -> str:
-    here = installed()
-    mine = loaded(here[name] for name in names if name in here)
-    if mine:
-        return f"{', '.join(sorted(mine))} is imported here"
-    return f"used by {'; '.join(map(str, others))}" if others else ""
+def _why_not_now(names: Iterable[str], users: Sequence[Holder]) -> str:
+    distributions = installed()
+    imported = loaded(distributions[name] for name in names if name in distributions)
+    if imported:
+        return f"{', '.join(sorted(imported))} is imported here"
+    return f"used by {'; '.join(map(str, users))}" if users else ""
 
 
 def _drop_failed(target: Target, names: set[str]) -> list[Change]:

@@ -75,12 +75,12 @@ def create(
     store = Store.default(target.site)
     files.path_of(target.site, name)
     with Reporter(on_event, quiet=quiet) as reporter:
-        found = fetch(requirements, store, tell=reporter.tell, **options)
-    write_tables([entry.path for entry in found], store.path)
-    own = store.path == layout.own_store(target.site)
-    rows = [(entry.name, entry.version, entry.path) for entry in found]
-    made = registry_of(rows, store.path, own_store=own, exclusive=exclusive)
-    return _write(target, name, made, [f"registry create {name} {' '.join(map(str, requirements))}"])
+        entries = fetch(requirements, store, tell=reporter.tell, **options)
+    write_tables([entry.path for entry in entries], store.path)
+    is_own_store = store.path == layout.own_store(target.site)
+    rows = [(entry.name, entry.version, entry.path) for entry in entries]
+    registry = registry_of(rows, store.path, own_store=is_own_store, exclusive=exclusive)
+    return _write(target, name, registry, [f"registry create {name} {' '.join(map(str, requirements))}"])
 
 
 def _write(target: Target, name: str, registry: Registry, remarks: Sequence[str]) -> Registered:
@@ -148,11 +148,11 @@ def merge(name: str, *others: str) -> Registered:
     """
     target = find_target(for_change=False)
     store = layout.own_store(target.site)
-    found = []
+    registries = []
     for other in others:
         path, registry = files.read(target.site, other)
-        found.append(files.moved(registry, os.path.dirname(path), store))
-    return _write(target, name, merged(found), [f"registry merge {name} {' '.join(others)}"])
+        registries.append(files.moved(registry, os.path.dirname(path), store))
+    return _write(target, name, merged(registries), [f"registry merge {name} {' '.join(others)}"])
 
 
 def check(name: str) -> Registered:
@@ -183,29 +183,31 @@ def check(name: str) -> Registered:
 
 def _wrong_rows(registry: Registry, base: str, store: str) -> Iterator[str]:
     for row in registry.rows:
-        place = located(row.place, base, store)
-        if not os.path.isdir(place):
-            yield f"{row}: {place} does not exist ({row.source})"
+        directory = located(row.place, base, store)
+        if not os.path.isdir(directory):
+            yield f"{row}: {directory} does not exist ({row.source})"
             continue
         if row.version:
-            there = {found.name: found.version for found in in_directory(place)}
-            if there.get(row.name) != row.version:
-                has = f"{row.name} {there[row.name]}" if row.name in there else f"no {row.name}"
-                yield f"{row}: {place} has {has} ({row.source})"
-            entry = parse_entry(os.path.basename(place))
-            if entry and not usable([Stored(*entry, place)]):
+            versions = {distribution.name: distribution.version for distribution in in_directory(directory)}
+            if versions.get(row.name) != row.version:
+                content = f"{row.name} {versions[row.name]}" if row.name in versions else f"no {row.name}"
+                yield f"{row}: {directory} has {content} ({row.source})"
+            entry = parse_entry(os.path.basename(directory))
+            if entry and not usable([Stored(*entry, directory)]):
                 yield f"{row}: this Python cannot use {entry[2]} ({row.source})"
-        elif DirectoryOwner(place).find_spec(row.name) is None:
-            yield f"{row}: {place} has no module {row.name} ({row.source})"
+        elif DirectoryOwner(directory).find_spec(row.name) is None:
+            yield f"{row}: {directory} has no module {row.name} ({row.source})"
 
 
 def _unmet(registry: Registry, base: str, store: str) -> list[str]:
-    here = {} if registry.exclusive else {name: Node(each.version, each.requires) for name, each in installed().items()}
+    distributions = (
+        {} if registry.exclusive else {name: Node(each.version, each.requires) for name, each in installed().items()}
+    )
     for row in registry.pins:
         for each in in_directory(located(row.place, base, store)):
-            here[each.name] = Node(each.version, each.requires)
-    found = [unsatisfied([f"{row.name}=={row.version}"], here.get) for row in registry.pins]
-    return list(dict.fromkeys(filter(None, found)))
+            distributions[each.name] = Node(each.version, each.requires)
+    problems = [unsatisfied([f"{row.name}=={row.version}"], distributions.get) for row in registry.pins]
+    return list(dict.fromkeys(filter(None, problems)))
 
 
 def remove(name: str) -> Registered:

@@ -125,13 +125,17 @@ def _give_back(target: Target, info: str) -> Result:
     """Let an installed distribution have its files that others have replaced: it is the one installed last then."""
     with changing(target), BytecodeCompiler() as compiler:
         context = RequestContext.of(target)
-        found = next(each for each in in_directory(os.path.dirname(info)) if each.info == info)
-        home = os.path.dirname(info)
-        aside = trees.replaced_tree(target.site, home, roots_of(target), found.name, found.version)
-        kept = Retired(aside.root, info, sha256(os.path.join(info, "RECORD")), target.site, roots_of(target))
+        distribution = next(each for each in in_directory(os.path.dirname(info)) if each.info == info)
+        site_directory = os.path.dirname(info)
+        replaced = trees.replaced_tree(
+            target.site, site_directory, roots_of(target), distribution.name, distribution.version
+        )
+        kept = Retired(replaced.root, info, sha256(os.path.join(info, "RECORD")), target.site, roots_of(target))
         requested = os.path.exists(os.path.join(info, "REQUESTED"))
-        candidate = Candidate(found.name, found.version, found.requires, requested=requested, retired=kept)
-        request = Request((f"repair {found.name}",), frozenset({found.name}), reinstall=True)
+        candidate = Candidate(
+            distribution.name, distribution.version, distribution.requires, requested=requested, retired=kept
+        )
+        request = Request((f"repair {distribution.name}",), frozenset({distribution.name}), reinstall=True)
 
         def decide(overlaps: Mapping[str, frozenset[str]] | None = None) -> Plan:
             return context.decide(request, [candidate], overlaps)
@@ -145,10 +149,10 @@ def _in_use(target: Target, damage: Damage) -> str:
     """Why the files must stay: a running process may have them loaded. install() protects all other files."""
     if not (damage.live and damage.moves):
         return ""
-    below = tuple(os.path.realpath(path) + os.sep for path in damage.moves)
-    if any((file + os.sep).startswith(below) for file in loaded_files()):
+    moved_paths = tuple(os.path.realpath(path) + os.sep for path in damage.moves)
+    if any((file + os.sep).startswith(moved_paths) for file in loaded_files()):
         return "this process has imported it; repair it from the command line"
     names = {os.path.basename(path).partition(".")[0] for path in damage.moves}
-    others = [holder for holder in holders.holders(target.site) if not holder.mine]
-    users = [str(holder) for holder in others if holder.uses is None or not names.isdisjoint(holder.uses)]
+    other_holders = [holder for holder in holders.holders(target.site) if not holder.mine]
+    users = [str(holder) for holder in other_holders if holder.uses is None or not names.isdisjoint(holder.uses)]
     return f"used by {'; '.join(users)}" if users else ""

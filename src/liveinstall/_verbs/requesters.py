@@ -50,8 +50,8 @@ def only_for(requester: str, protect: Iterable[str] = ()) -> tuple[str, ...]:
     """
     target = find_target(for_change=False)
     state = RequestContext.of(target).future()
-    others = [each.requirement for each in read_requests(target.site) if each.who != requester]
-    kept = {name_of(text) for text in (*others, *protect)}
+    other_requirements = [each.requirement for each in read_requests(target.site) if each.who != requester]
+    kept = {name_of(text) for text in (*other_requirements, *protect)}
     return tuple(sorted(unneeded((_brought_in(target.site, requester) & state.keys()) - kept, state)))
 
 
@@ -61,23 +61,23 @@ def _brought_in(site: str, requester: str) -> set[str]:
     For each name the newest transaction counts that installed it new, whether applied or pending. If a request names a
     file or a path, so that its distributions are unknown, none of its new distributions count.
     """
-    others = {each.who for each in read_requests(site)} - {requester}
+    other_requesters = {each.who for each in read_requests(site)} - {requester}
     items: list[Any] = [*reversed(history.happened(site)), *transactions.read_all(site)]
-    theirs: dict[str, bool] = {}
+    attributed: dict[str, bool] = {}
     for item in items:
         requests = map(str, item.about.get("requests", ()))
-        found = {request: _FOR.match(request) for request in requests if not request.startswith("uninstall ")}
-        mine = {request for request, asked in found.items() if asked and asked[2] not in others}
-        kept = {name_of(asked[1] if asked else request) for request, asked in found.items() if request not in mine}
-        plain = {name_of(request) for request, asked in found.items() if not asked}
+        matches = {request: _FOR.match(request) for request in requests if not request.startswith("uninstall ")}
+        mine = {request for request, match in matches.items() if match and match[2] not in other_requesters}
+        kept = {name_of(match[1] if match else request) for request, match in matches.items() if request not in mine}
+        plain = {name_of(request) for request, match in matches.items() if not match}
         for change in item.record.changes:
             name = canonicalize_name(change.name)
             if not change.old_info:
-                theirs[name] = bool(mine) and "" not in kept and name not in kept
+                attributed[name] = bool(mine) and "" not in kept and name not in kept
             elif "" in plain:
-                theirs[name] = False
-        theirs.update(dict.fromkeys(plain, False))
-    return {name for name, is_theirs in theirs.items() if is_theirs}
+                attributed[name] = False
+        attributed.update(dict.fromkeys(plain, False))
+    return {name for name, is_theirs in attributed.items() if is_theirs}
 
 
 def forget(requester: str) -> None:

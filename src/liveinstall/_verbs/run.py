@@ -114,11 +114,11 @@ def _in_script(path: str) -> tuple[str, ...]:
 @contextmanager
 def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: dict[str, Any]) -> Iterator[str]:
     """The path of a registry that satisfies `wanted` on top of the active versions; empty if none is needed."""
-    scene = SelectionContext(store, finder(), activate.active())
+    context = SelectionContext(store, finder(), activate.active())
     chosen = {}
     if wanted:
         try:
-            chosen = choose(wanted, scene, for_child=True)
+            chosen = choose(wanted, context, for_child=True)
         except ActivationError as error:
             if len(error.chains) > 1 and all(len(chain) == 1 for chain in error.chains):
                 raise  # the requirements contradict each other, so fetching cannot help
@@ -126,13 +126,13 @@ def _registry(wanted: Sequence[str], store: Store, quiet: bool | None, options: 
 
             with Reporter(quiet=quiet) as reporter:
                 fetch(wanted, store, tell=reporter.tell, **options)
-            chosen = choose(wanted, scene, for_child=True)
-    beside = [offer.place for offer in chosen.values() if offer.place]
-    if not beside and not scene.active:
+            chosen = choose(wanted, context, for_child=True)
+    stored_places = [offer.place for offer in chosen.values() if offer.place]
+    if not stored_places and not context.active:
         yield ""
         return
-    write_tables(beside, store.path)
-    text = encode(registry_for(chosen, scene), [f"run --with {' '.join(wanted)}"]).encode("utf-8", "surrogateescape")
+    write_tables(stored_places, store.path)
+    text = encode(registry_for(chosen, context), [f"run --with {' '.join(wanted)}"]).encode("utf-8", "surrogateescape")
     path = write_derived(text, store.path)
     if path:
         yield path

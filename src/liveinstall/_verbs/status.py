@@ -25,14 +25,14 @@ def status() -> Status:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
     target = find_target(for_change=False)
-    here = installed()
-    holders = holds.holders(target.site, here)
+    distributions = installed()
+    holders = holds.holders(target.site, distributions)
     unreadable = transactions.unreadable(target.site)
     from liveinstall._sidebyside.registry.files import ignored, is_enabled
 
     guarded, registries = companions.is_guarded(target.site), is_enabled(target.site)
     return Status(
-        *(target, pending(), holders, len(here), unreadable),
+        *(target, pending(), holders, len(distributions), unreadable),
         guarded=guarded,
         active=current(),
         registries=registries,

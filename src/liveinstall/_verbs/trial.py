@@ -60,21 +60,21 @@ def trial(
     """
     program = program_of(code, module, script, arguments)
     begin = time.perf_counter()
-    with _made() as made:
+    with _made() as preview:
         status, out, err = run_captured(
-            made.command(program),
-            {**made.variables, **(env or {})},
+            preview.command(program),
+            {**preview.variables, **(env or {})},
             stdin=stdin,
             timeout=timeout,
             cwd=cwd,
-            handles=(made.handle,),
+            handles=(preview.handle,),
         )
     changes = tuple(
         Change(change.name, change.old_version, change.new_version, Timing.RESTART)
-        for record in made.records
+        for record in preview.records
         for change in record.changes
     )
-    return Trial(status, out, err, time.perf_counter() - begin, changes, tuple(made.notes))
+    return Trial(status, out, err, time.perf_counter() - begin, changes, tuple(preview.notes))
 
 
 def try_program(program: Sequence[str]) -> int:
@@ -86,11 +86,11 @@ def try_program(program: Sequence[str]) -> int:
     Returns:
         The program's exit status.
     """
-    with _made() as made:
-        for note in made.notes:
+    with _made() as preview:
+        for note in preview.notes:
             with suppress(OSError):
                 os.write(2, f"liveinstall: {note}\n".encode())
-        return run_in_foreground(made.command(program), made.variables, (made.handle,))
+        return run_in_foreground(preview.command(program), preview.variables, (preview.handle,))
 
 
 @contextmanager
@@ -99,17 +99,17 @@ def _made() -> Iterator[TrialEnvironment]:
     target = find_target(for_change=False)
     for last in (False, False, True):
         _wait_for_a_swap(target.site)
-        seen = _moment(target)
+        before = _moment(target)
         records = [item.record for item in transactions.read_all(target.site) if item.state == "pending"]
-        with trial_environment(target, records) as made:
-            if last or _moment(target) == seen:
-                yield made
+        with trial_environment(target, records) as preview:
+            if last or _moment(target) == before:
+                yield preview
                 return
 
 
 def _moment(target: Target) -> Any:
-    about = os.stat(target.site)
-    return list_transactions(target.site), about.st_mtime_ns
+    status = os.stat(target.site)
+    return list_transactions(target.site), status.st_mtime_ns
 
 
 def _wait_for_a_swap(site: str) -> None:

@@ -85,11 +85,11 @@ def undo(transaction: str | None = None, *, to: str | None = None, verify: bool 
     verified = wants_verification(verify)
     target = checked_for_change(_target_of(transaction or to))
     with changing(target):
-        scene = RequestContext.of(target)
+        context = RequestContext.of(target)
         done = past.happened(target.site)
-        undone = _after(done, to, scene) if transaction is None else [_named(done, transaction, scene)]
-        asked = f"undo to {to}" if to else f"undo {undone[0].transaction_id}"
-        return _undo(scene, done, undone, asked, verify=verified)
+        undone = _after(done, to, context) if transaction is None else [_named(done, transaction, context)]
+        request = f"undo to {to}" if to else f"undo {undone[0].transaction_id}"
+        return _undo(context, done, undone, request, verify=verified)
 
 
 def _target_of(transaction_id: str | None) -> Target:
@@ -137,22 +137,22 @@ def prune(*, keep: int | None = None, days: float | None = None, bytes: int | No
     return tuple(item for item in history() if item.transaction in gone)
 
 
-def _after(done: Sequence[past.HistoryEntry], to: str | None, scene: RequestContext) -> Sequence[past.HistoryEntry]:
+def _after(done: Sequence[past.HistoryEntry], to: str | None, context: RequestContext) -> Sequence[past.HistoryEntry]:
     """The transactions after `to`, or the last one. Pending changes are newer and have to be cancelled first."""
-    if scene.waiting.ids:
-        raise _waits(scene.waiting.ids[0])
+    if context.waiting.ids:
+        raise _waits(context.waiting.ids[0])
     if to is None:
         if not done:
             raise NotHappenedError("there is no transaction to undo.", transaction="")
         return done[:1]
-    return done[: done.index(_named(done, to, scene))]
+    return done[: done.index(_named(done, to, context))]
 
 
-def _named(done: Sequence[past.HistoryEntry], transaction_id: str, scene: RequestContext) -> past.HistoryEntry:
+def _named(done: Sequence[past.HistoryEntry], transaction_id: str, context: RequestContext) -> past.HistoryEntry:
     for item in done:
         if item.transaction_id == transaction_id:
             return item
-    if any(item.transaction_id == transaction_id for item in transactions.read_all(scene.target.site)):
+    if any(item.transaction_id == transaction_id for item in transactions.read_all(context.target.site)):
         raise _waits(transaction_id)
     raise NotHappenedError(
         f"there is no transaction {transaction_id!r}.",
@@ -170,41 +170,41 @@ def _waits(transaction_id: str) -> NotHappenedError:
 
 
 def _undo(
-    scene: RequestContext,
+    context: RequestContext,
     done: Sequence[past.HistoryEntry],
     undone: Sequence[past.HistoryEntry],
-    asked: str,
+    description: str,
     *,
     verify: bool,
 ) -> Result:
-    site = scene.target.site
-    deeds = [_deed(site, item) for item in undone]
+    site = context.target.site
+    undone_transactions = [_deed(site, item) for item in undone]
     since: dict[str, str] = {}
     for item in done[: done.index(undone[0])] if undone else ():
         since = {**{change.name: item.transaction_id for change in item.record.changes}, **since}
-    back = plan_undo(deeds, _present(scene.target, done), since)
-    if not back:
+    restored = plan_undo(undone_transactions, _present(context.target, done), since)
+    if not restored:
         return Result()
     by_id = {item.transaction_id: item for item in undone}
     candidates, removals = [], set()
-    for name, transaction_id in back.items():
+    for name, transaction_id in restored.items():
         candidate = _candidate(site, by_id[transaction_id], name, done)
         if candidate:
             candidates.append(candidate)
         else:
             removals.add(name)
-    request = Request((asked,), frozenset(), frozenset(removals), reinstall=True, verify=verify)
+    request = Request((description,), frozenset(), frozenset(removals), reinstall=True, verify=verify)
 
     def decide(overlaps: Mapping[str, frozenset[str]] | None = None) -> Plan:
-        return defer_together(scene.decide(request, candidates, overlaps), back)
+        return defer_together(context.decide(request, candidates, overlaps), restored)
 
     decided = decide()
-    scene.check_replaceable(decided)
+    context.check_replaceable(decided)
     owners = {path: before for item in undone for path, (before, _) in item.record.owners.items()}  # the oldest wins
     from liveinstall._changes.execution import execute
 
     with BytecodeCompiler() as compiler:
-        return execute(scene, request, candidates, decided, compiler, again=decide, owners=owners)
+        return execute(context, request, candidates, decided, compiler, again=decide, owners=owners)
 
 
 def _deed(site: str, item: past.HistoryEntry) -> UndoneTransaction:

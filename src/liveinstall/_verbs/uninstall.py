@@ -83,8 +83,8 @@ def uninstall(
     verified = wants_verification(verify)
     with Reporter(on_event, quiet=quiet) as reporter:
         if dry_run:
-            scene = RequestContext.of(_target_of(wanted), reporter)
-            result = _preview(scene, wanted, when, with_unused=with_unused)
+            context = RequestContext.of(_target_of(wanted), reporter)
+            result = _preview(context, wanted, when, with_unused=with_unused)
         else:
             target = checked_for_change(_target_of(wanted), break_system_packages=break_system_packages)
             result = _uninstall(target, wanted, when, timeout, reporter, with_unused=with_unused, verify=verified)
@@ -92,13 +92,13 @@ def uninstall(
         return result
 
 
-def _preview(scene: RequestContext, wanted: frozenset[str], when: str, *, with_unused: bool) -> Result:
+def _preview(context: RequestContext, wanted: frozenset[str], when: str, *, with_unused: bool) -> Result:
     from liveinstall._changes.preview import Preview
 
-    request, decided = _decide(scene, wanted, when, with_unused=with_unused)
-    preview = Preview(scene, request, (), decided)
+    request, decided = _decide(context, wanted, when, with_unused=with_unused)
+    preview = Preview(context, request, (), decided)
     if preview.disturbs:
-        decided = _decide(scene, wanted, when, with_unused=with_unused, overlaps=preview.disturbs)[1]
+        decided = _decide(context, wanted, when, with_unused=with_unused, overlaps=preview.disturbs)[1]
     return result_of(replace(decided, overlaps=preview.overlaps), dry_run=True)
 
 
@@ -140,35 +140,35 @@ def _uninstall(
     verify: bool,
 ) -> Result:
     with changing(target, timeout), BytecodeCompiler() as compiler:
-        scene = RequestContext.of(target, reporter)
+        context = RequestContext.of(target, reporter)
         check_metadata(wanted, (target.site, target.platlib))
-        request, decided = _decide(scene, wanted, when, with_unused=with_unused)
+        request, decided = _decide(context, wanted, when, with_unused=with_unused)
         if not request.removals:
             return result_of(decided)
         refuse_to_wait(when, decided, request.removals)
-        scene.check_replaceable(decided)
+        context.check_replaceable(decided)
         from liveinstall._changes.execution import execute
 
         def again(overlaps: Mapping[str, frozenset[str]]) -> Plan:
-            decided = _decide(scene, wanted, when, with_unused=with_unused, overlaps=overlaps)[1]
+            decided = _decide(context, wanted, when, with_unused=with_unused, overlaps=overlaps)[1]
             refuse_to_wait(when, decided, request.removals)
             return decided
 
-        return execute(scene, replace(request, verify=verify), (), decided, compiler, again=again)
+        return execute(context, replace(request, verify=verify), (), decided, compiler, again=again)
 
 
 def _named(names: Iterable[object], files: Iterable[str]) -> tuple[list[str], list[str]]:
-    found, listed = removals(names)
-    listed += files
-    if not listed:
-        return found, []
+    project_names, paths = removals(names)
+    paths += files
+    if not paths:
+        return project_names, []
     from liveinstall._requirements.requirement_files import read_names  # tomllib, only where it is needed
 
-    return found + [name for path in listed for name in read_names(path)], listed
+    return project_names + [name for path in paths for name in read_names(path)], paths
 
 
 def _canonical(names: Iterable[str], files: Iterable[str] = ()) -> frozenset[str]:
-    found = set()
+    canonical_names = set()
     for name in names:
         canonical = canonicalize_name(name)
         if not is_normalized_name(canonical):
@@ -177,51 +177,51 @@ def _canonical(names: Iterable[str], files: Iterable[str] = ()) -> frozenset[str
                 todo="A removal takes names only, without versions or extras.",
                 requirement=name,
             )
-        found.add(str(canonical))
-    if not found and files:
+        canonical_names.add(str(canonical))
+    if not canonical_names and files:
         raise RequirementError(f"there is no name of a distribution in {', '.join(files)}.", requirement="")
-    if not found:
+    if not canonical_names:
         raise RequirementError("no name was given.", todo='For example: uninstall("requests").', requirement="")
-    return frozenset(found)
+    return frozenset(canonical_names)
 
 
 def _decide(
-    scene: RequestContext,
+    context: RequestContext,
     wanted: frozenset[str],
     when: str,
     *,
     with_unused: bool,
     overlaps: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[Request, Plan]:
-    waits = scene.waits()
-    state = future(scene.before, waits)
-    here = wanted & (state.keys() | scene.before.keys() | waits.keys())
-    requests = read_requests(scene.target.site)
-    requested = scene.requested() | {name_of(each.requirement) for each in requests}
-    unused = {name for name in unused_without(here & state.keys(), state, requested) if _is_inside(scene, name)}
-    removals = here | unused if with_unused else here
-    _check_inside(scene, removals)
+    pending = context.waits()
+    state = future(context.before, pending)
+    present = wanted & (state.keys() | context.before.keys() | pending.keys())
+    requests = read_requests(context.target.site)
+    requested = context.requested() | {name_of(each.requirement) for each in requests}
+    unused = {name for name in unused_without(present & state.keys(), state, requested) if _is_inside(context, name)}
+    removals = present | unused if with_unused else present
+    _check_inside(context, removals)
     request = Request((f"uninstall {' '.join(sorted(wanted))}",), wanted, removals, when=when)
-    decided = scene.decide(request, (), overlaps)
+    decided = context.decide(request, (), overlaps)
     changed = {change.name for change in decided.changes}
-    notes = [f"{name} is not installed" for name in sorted(wanted - here)]
+    notes = [f"{name} is not installed" for name in sorted(wanted - present)]
     notes += [f"{name}: its pending change was cancelled" for name in sorted(removals - changed)]
-    asked = [each for each in requests if name_of(each.requirement) in removals]
-    notes += [f"{each.who} asked for {each.requirement}" for each in asked]
+    affected = [each for each in requests if name_of(each.requirement) in removals]
+    notes += [f"{each.who} asked for {each.requirement}" for each in affected]
     if unused and not with_unused:
         notes.append(f"no longer needed: {', '.join(sorted(unused))}; with_unused=True removes these too")
     return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))
 
 
-def _is_inside(scene: RequestContext, name: str) -> bool:
+def _is_inside(context: RequestContext, name: str) -> bool:
     """Whether a distribution is installed in the environment, or pending there."""
-    return name not in scene.here or scene.replaced(name) is not None or name in scene.waiting.entries
+    return name not in context.here or context.replaced(name) is not None or name in context.waiting.entries
 
 
-def _check_inside(scene: RequestContext, removals: Iterable[str]) -> None:
+def _check_inside(context: RequestContext, removals: Iterable[str]) -> None:
     for name in sorted(removals):
-        if not _is_inside(scene, name):
-            site = os.path.dirname(scene.here[name].info)
+        if not _is_inside(context, name):
+            site = os.path.dirname(context.here[name].info)
             raise TargetError(
                 f"{name} is installed in {site}, outside of this environment.",
                 todo="Remove it in the environment that it belongs to, with the tool that installed it.",

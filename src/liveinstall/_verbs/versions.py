@@ -25,14 +25,14 @@ def versions(name: str) -> Versions:
     """
     name = canonicalize_name(name)
     site = current_site()
-    here = installed()
-    default = here[name].version if name in here else ""
+    distributions = installed()
+    default = distributions[name].version if name in distributions else ""
     offers = newest_stable_first(filter(None, map(offer_of, usable(Store.default(site).find(name)))))
-    waits = PendingChanges.read(site).entries.get(name)
-    pending = (waits.swap.new_version or "removed") if waits else ""
+    entry = PendingChanges.read(site).entries.get(name)
+    pending = (entry.swap.new_version or "removed") if entry else ""
     current = activate.active()
     pins = {canonicalize_name(pin): version for pin, version, _ in current.index.pins} if current else {}
-    shut = bool(current and current.index.exclusive)
-    runs = running({name: here[name]}).get(name) if name in here else None
-    active = pins.get(name) or runs or ("" if shut else default)
+    is_exclusive = bool(current and current.index.exclusive)
+    running_version = running({name: distributions[name]}).get(name) if name in distributions else None
+    active = pins.get(name) or running_version or ("" if is_exclusive else default)
     return Versions(name, default, tuple(offer.version for offer in offers), pending, active)

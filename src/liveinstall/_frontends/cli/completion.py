@@ -60,14 +60,16 @@ def installed_names(prefix: str = "", **_: Any) -> Iterable[str]:
     """
     if prefix.startswith((".", "/", "~")) or os.sep in prefix:
         return _files(prefix)
-    found: set[str] = set()
-    for place in dict.fromkeys(search_path()):
+    matches: set[str] = set()
+    for directory in dict.fromkeys(search_path()):
         try:
-            entries = os.listdir(place or os.curdir)
+            entries = os.listdir(directory or os.curdir)
         except OSError:
             continue
-        found.update(canonicalize_name(e.partition("-")[0]) for e in entries if e.endswith((".dist-info", ".egg-info")))
-    return sorted(found)
+        matches.update(
+            canonicalize_name(e.partition("-")[0]) for e in entries if e.endswith((".dist-info", ".egg-info"))
+        )
+    return sorted(matches)
 
 
 def _files(prefix: str) -> Iterable[str]:

@@ -31,9 +31,9 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
         verbs: The subparsers of the command line.
         verb: The function that adds one command to them.
     """
-    tried = verb(verbs, "try", "run a program in a preview of the environment after the restart")
-    tried.usage = f"{tried.prog} {_PROGRAM}"
-    tried.add_argument(
+    trial = verb(verbs, "try", "run a program in a preview of the environment after the restart")
+    trial.usage = f"{trial.prog} {_PROGRAM}"
+    trial.add_argument(
         "program", nargs="*", help="default: an interactive prompt; the exit status is that of the program"
     )
     home = verb(verbs, "home", "create a linked environment, run a program in it, or remove it")
@@ -81,12 +81,12 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
         The words for argparse, and the program with its arguments, or None.
     """
     words = list(words)
-    said = [at for at, word in enumerate(words) if word not in _OWN]
-    first = [words[at] for at in said[:2]]
-    before = 1 if first[:1] == ["try"] else 3 if first == ["home", "run"] else 0  # the number of our own words
-    if not before:
+    positions = [at for at, word in enumerate(words) if word not in _OWN]
+    leading = [words[at] for at in positions[:2]]
+    own_count = 1 if leading[:1] == ["try"] else 3 if leading == ["home", "run"] else 0  # the number of our own words
+    if not own_count:
         return words, None
-    end = said[before] if len(said) > before else len(words)
+    end = positions[own_count] if len(positions) > own_count else len(words)
     program = words[end:]
     return words[:end], program[program[:1] == ["--"] :]
 

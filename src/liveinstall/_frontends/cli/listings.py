@@ -92,17 +92,17 @@ def show(names: list[str]) -> tuple[Details, ...]:
     Raises:
         RequirementError: One of them is not installed.
     """
-    here = installed()
-    wanted = dict.fromkeys(map(canonicalize_name, names))
-    missing = [name for name in wanted if name not in here]
+    distributions = installed()
+    requested = dict.fromkeys(map(canonicalize_name, names))
+    missing = [name for name in requested if name not in distributions]
     if missing:
         raise RequirementError(
             f"{', '.join(missing)}: not installed.",
             todo="`list` shows all installed distributions.",
             requirement=missing[0],
         )
-    needed = _needed_by()
-    return tuple(_details(here[name], needed) for name in wanted)
+    dependencies = _needed_by()
+    return tuple(_details(distributions[name], dependencies) for name in requested)
 
 
 def is_local(path: str) -> bool:
@@ -112,16 +112,23 @@ def is_local(path: str) -> bool:
 
 def _needed_by() -> dict[str, list[str]]:
     """The dependencies of each installed distribution in this environment."""
-    found: dict[str, list[str]] = {}
+    dependencies: dict[str, list[str]] = {}
     for edge in edges({name: Node(each.version, each.requires) for name, each in installed().items()}):
-        found.setdefault(edge.requirer, []).append(edge.name)
-    return found
+        dependencies.setdefault(edge.requirer, []).append(edge.name)
+    return dependencies
 
 
-def _details(found: Distribution, needed: dict[str, list[str]]) -> Details:
+def _details(distribution: Distribution, dependencies: dict[str, list[str]]) -> Details:
     from importlib.metadata import Distribution as Metadata  # 10 ms
 
-    summary = (Metadata.at(found.info).metadata.get_all("Summary") or [""])[0]
-    by = sorted(name for name, names in needed.items() if found.name in names)
-    requires = tuple(sorted(set(needed.get(found.name, ()))))
-    return Details(found.name, found.version, summary, os.path.dirname(found.info), requires, tuple(by))
+    summary = (Metadata.at(distribution.info).metadata.get_all("Summary") or [""])[0]
+    dependents = sorted(name for name, names in dependencies.items() if distribution.name in names)
+    requires = tuple(sorted(set(dependencies.get(distribution.name, ()))))
+    return Details(
+        distribution.name,
+        distribution.version,
+        summary,
+        os.path.dirname(distribution.info),
+        requires,
+        tuple(dependents),
+    )

@@ -110,9 +110,9 @@ def _show_error(verb: str, error: LiveInstallError, *, as_json: bool, debug: boo
 def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool) -> None:
     """Show an error of an unexpected type. An unfinished change was rolled back, or will be at the next use."""
     what = " ".join(str(error).split()).rstrip(".") or "no message"
-    told = LiveInstallError(f"{what}.", todo="Run `check` to look for problems; --debug shows the traceback.")
-    told.unchanged = _what_is_left()
-    _show_failure(verb, type(error).__name__, told, error if debug else None, as_json=as_json)
+    shown = LiveInstallError(f"{what}.", todo="Run `check` to look for problems; --debug shows the traceback.")
+    shown.unchanged = _what_is_left()
+    _show_failure(verb, type(error).__name__, shown, error if debug else None, as_json=as_json)
 
 
 def _what_is_left() -> str:
@@ -151,11 +151,11 @@ def _show_failure(
 
 
 def _show_misuse(error: UsageError, *, as_json: bool) -> None:
-    told = LiveInstallError(f"{str(error).rstrip('.?')}{'?' if str(error).endswith('?') else '.'}")
-    told.todo = "See --help."
+    shown = LiveInstallError(f"{str(error).rstrip('.?')}{'?' if str(error).endswith('?') else '.'}")
+    shown.todo = "See --help."
     if not as_json:
         print(error.usage.rstrip(), file=sys.stderr)
-    _show_failure(None, "UsageError", told, None, as_json=as_json)
+    _show_failure(None, "UsageError", shown, None, as_json=as_json)
 
 
 def _warn_of_another_environment() -> None:
@@ -163,8 +163,8 @@ def _warn_of_another_environment() -> None:
     active = os.environ.get("VIRTUAL_ENV", "")
     if sys.argv[0].endswith("__main__.py") or not active or os.path.realpath(active) == os.path.realpath(sys.prefix):
         return
-    words = f"this is the liveinstall of {sys.prefix}, but the activated environment is {active}."
-    print(f"{_coloured('Note', YELLOW)}: {words}", file=sys.stderr)
+    warning = f"this is the liveinstall of {sys.prefix}, but the activated environment is {active}."
+    print(f"{_coloured('Note', YELLOW)}: {warning}", file=sys.stderr)
 
 
 def _coloured(text: str, colour: str) -> str:

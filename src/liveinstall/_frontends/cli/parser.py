@@ -92,19 +92,19 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     words, program = (sidebyside_verbs if words[:1] == ["run"] else home_verbs).split(words)
     creates = words[:2] in (["home", "create"], ["registry", "create"])
     if creates or words[:1] in (["install"], ["plan"], ["ensure"]):
-        found = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
+        options = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         if words[:1] == ["uninstall"] and any(word.startswith(("-r", "--req")) for word in words):
             verbs["uninstall"]._positionals._group_actions[0].nargs = "*"  # noqa: SLF001  the file contains the names
-        found = vars(parser.parse_args(words))
-    found.pop(IDLE, None)
+        options = vars(parser.parse_args(words))
+    options.pop(IDLE, None)
     if program is not None:
-        found["program"] = program
-    if found["verb"] == "hold":
-        found["program"] = found["program"][found["program"][:1] == ["--"] :]
-        if not found["program"]:
+        options["program"] = program
+    if options["verb"] == "hold":
+        options["program"] = options["program"][options["program"][:1] == ["--"] :]
+        if not options["program"]:
             verbs["hold"].error("PROGRAM is missing.")
-    return {"json": False, "debug": False, **found}
+    return {"json": False, "debug": False, **options}
 
 
 def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

@@ -119,13 +119,13 @@ def _versions(options: dict[str, Any]) -> Any:
 def _registry(options: dict[str, Any]) -> Any:
     from liveinstall._verbs import registry as registering
 
-    action, given = options.pop("action"), options.pop("requirements", [])
+    action, names_given = options.pop("action"), options.pop("requirements", [])
     least, most = _REGISTRY[action]
-    if len(given) < least or (most is not None and len(given) > most):
+    if len(names_given) < least or (most is not None and len(names_given) > most):
         names = {0: "no NAME", 1: "one NAME", 2: "a NAME and others"}[least]
         raise RequirementError(f"registry {action} takes {names}.", requirement="")
     if action == "create":
-        return registering.create(given[0], *given[1:], **options)
+        return registering.create(names_given[0], *names_given[1:], **options)
     alone: dict[str, Callable[[], Any]] = {
         "list": registering.registered,
         "enable": lambda: registering.enable("on"),
@@ -133,7 +133,7 @@ def _registry(options: dict[str, Any]) -> Any:
     }
     if action in alone:
         return alone[action]()
-    return getattr(registering, action.replace("-", "_"))(*given)
+    return getattr(registering, action.replace("-", "_"))(*names_given)
 
 
 def _store(options: dict[str, Any]) -> Any:
@@ -158,8 +158,8 @@ def words_of(value: Any) -> str:
     if isinstance(value, int):
         return ""
     if isinstance(value, RegistryLookup):
-        seen = "enabled" if value.enabled else "disabled"
-        return f"Registries are {seen} in {value.site}."
+        state = "enabled" if value.enabled else "disabled"
+        return f"Registries are {state} in {value.site}."
     if isinstance(value, tuple) and value and not isinstance(value[0], Registered):
         return "\n".join(
             f"{row.name} {row.version}  {row.place}" if isinstance(row, StoredVersion) else row for row in value

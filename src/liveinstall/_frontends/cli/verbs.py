@@ -118,11 +118,11 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, (str, int)):
         return value
-    found = asdict(value)
+    fields = asdict(value)
     for name in ("changed", "restart_required", "undoable"):
         if hasattr(type(value), name):
-            found[name] = getattr(value, name)
-    return found
+            fields[name] = getattr(value, name)
+    return fields
 
 
 def status_of(verb: str, value: Any) -> int:
@@ -148,5 +148,5 @@ def status_of(verb: str, value: Any) -> int:
             )
             else ExitCode.DONE
         )
-    waits = verb == "finalize" and isinstance(value, Result) and value.staged
-    return ExitCode.WAITS if waits else ExitCode.DONE
+    left_pending = verb == "finalize" and isinstance(value, Result) and value.staged
+    return ExitCode.WAITS if left_pending else ExitCode.DONE

@@ -35,16 +35,16 @@ _COLAB = "application/vnd.colab-display-data+json"
 def bundle(value: Any) -> dict[str, Any]:
     """Render a value of the model by MIME type. Never raises: a representation that fails is omitted."""
     try:
-        found: dict[str, Any] = {"text/plain": show(value)}
+        data: dict[str, Any] = {"text/plain": show(value)}
     except Exception:  # noqa: BLE001  a notebook would show a traceback instead of the result
-        found = {"text/plain": object.__repr__(value)}
+        data = {"text/plain": object.__repr__(value)}
     with suppress(Exception):
-        found["text/html"] = render(value)
+        data["text/html"] = render(value)
     with suppress(Exception):
         names = _imported(value) if detect() is FrontEnd.COLAB else []
         if names:  # Colab shows them in a warning of its own, with a restart button
-            found[_COLAB] = {"pip_warning": {"packages": names}}
-    return found
+            data[_COLAB] = {"pip_warning": {"packages": names}}
+    return data
 
 
 def render(value: Any) -> str:
@@ -70,18 +70,18 @@ def render(value: Any) -> str:
 
 
 def _request(value: Plan | Result) -> str:
-    found = [(title, changes) for title, changes in sections(value) if changes]
-    parts = [_title(title) + _changes(changes) for title, changes in found]
+    groups = [(title, changes) for title, changes in sections(value) if changes]
+    parts = [_title(title) + _changes(changes) for title, changes in groups]
     parts += [_line(*line.partition(": ")[::2]) for line in remarks(value)]
     staged = value.waiting if isinstance(value, Plan) else value.staged
     if isinstance(value, Result) and staged and not value.dry_run:
         names = ", ".join(f'"{change.name}"' for change in staged)
-        back = f"liveinstall.cancel({names if len(staged) < _MANY else ''})"
+        call = f"liveinstall.cancel({names if len(staged) < _MANY else ''})"
         parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(restart_advice())}</b></div>")
-        parts.append(f"<div style='{_LINE}'>To cancel: <code>{escape(back)}</code></div>")
+        parts.append(f"<div style='{_LINE}'>To cancel: <code>{escape(call)}</code></div>")
     if not parts:
         return _card(_PLAIN, _title("Nothing to do."))
-    return _card(_WAITS if staged else _GOOD if found else _PLAIN, *parts)
+    return _card(_WAITS if staged else _GOOD if groups else _PLAIN, *parts)
 
 
 def _pending(item: Pending) -> str:
@@ -108,18 +108,18 @@ def _past(past: Past) -> str:
 
 
 def _status(status: Status) -> str:
-    waits = any(item.state == "pending" for item in status.pending)
-    failed = any(item.state == "failed" for item in status.pending) or status.unreadable
-    where_ = f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"
-    parts = [f"<div style='{_LINE}'>{_code(where_)}</div>"]
+    has_pending = any(item.state == "pending" for item in status.pending)
+    has_failed = any(item.state == "failed" for item in status.pending) or status.unreadable
+    location = f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"
+    parts = [f"<div style='{_LINE}'>{_code(location)}</div>"]
     parts += [_pending(item) for item in status.pending] or [_title("No pending changes.")]
-    if waits:
+    if has_pending:
         parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice())}</b></div>")
     parts += [_holder(holder) for holder in status.holders]
     if status.guarded:
         parts.append(_line("Guard", "every interpreter protects the distributions it uses."))
     parts += [_line("Unreadable, ignored", path) for path in status.unreadable]
-    return _card(_BAD if failed else _WAITS if waits else _GOOD, *parts)
+    return _card(_BAD if has_failed else _WAITS if has_pending else _GOOD, *parts)
 
 
 def _holder(holder: Holder) -> str:
@@ -148,8 +148,8 @@ def _listing(rows: Iterable[Listed]) -> str:
     cells = []
     for row in rows:
         facts = (("installed", row.installed), ("loaded", row.loaded), ("pending", row.pending))
-        told = (f"{word} {_code(version)}" for word, version in (*facts, ("project", row.project)) if version)
-        cells.append((row.name, *told))
+        versions = (f"{word} {_code(version)}" for word, version in (*facts, ("project", row.project)) if version)
+        cells.append((row.name, *versions))
     return _card(_PLAIN, _table(cells))
 
 
@@ -168,9 +168,14 @@ def _imported(value: Any) -> list[str]:
 
     if not isinstance(value, Result) or value.dry_run:
         return []
-    here = installed()
-    tops = {top for change in value.staged if change.name in here for top in top_names(here[change.name])[0]}
-    return sorted(tops & sys.modules.keys())
+    distributions = installed()
+    modules = {
+        top
+        for change in value.staged
+        if change.name in distributions
+        for top in top_names(distributions[change.name])[0]
+    }
+    return sorted(modules & sys.modules.keys())
 
 
 def _short(url: str) -> str:

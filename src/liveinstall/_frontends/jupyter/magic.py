@@ -153,12 +153,12 @@ def candidates(words: Sequence[str]) -> list[str]:
         return sorted([*verbs, *_OWN])
     if verb not in verbs:
         return []
-    found: list[str] = []
+    matches: list[str] = []
     for action in verbs[verb]._actions:  # noqa: SLF001
-        found += [spelling for spelling in action.option_strings if spelling.startswith("--")]
+        matches += [spelling for spelling in action.option_strings if spelling.startswith("--")]
         if not action.option_strings:
-            found += action.choices or _names(verb)
-    return found
+            matches += action.choices or _names(verb)
+    return matches
 
 
 def _names(verb: str) -> Iterable[str]:

@@ -76,18 +76,18 @@ class _PendingWatch:
     async def look(self) -> None:
         """Log new pending transactions. A failure is logged at debug level only, and the next check tries again."""
         try:
-            found = await _aside(pending)
+            transactions = await _aside(pending)
         except Exception as error:  # noqa: BLE001  the server must go on
             self._log.debug("liveinstall cannot read the pending changes: %r", error)
             return
-        for item in found:
+        for item in transactions:
             self._tell(item)
 
     def _tell(self, item: Pending) -> None:
         changes = ", ".join(map(str, item.changes))
-        told = (item.transaction, item.state, changes)
-        if told not in self._told:
-            self._told.add(told)
+        key = (item.transaction, item.state, changes)
+        if key not in self._told:
+            self._told.add(key)
             word = "was set aside" if item.state == "failed" else "pending until a restart"
             self._log.info("liveinstall: %s: %s (%s)", word, changes, item.waits_for)
 
@@ -111,8 +111,8 @@ class _Api(APIHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        found = await _aside(status)
-        result = {**asdict(found), "restart_required": found.restart_required}
+        summary = await _aside(status)
+        result = {**asdict(summary), "restart_required": summary.restart_required}
         self.finish({"liveinstall": 1, "command": "status", "ok": True, "result": result})
 
 

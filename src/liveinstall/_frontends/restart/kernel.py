@@ -57,9 +57,9 @@ def leave(changes: Iterable[Change], lost: str) -> None:
 
     shell = ipython()
     changes = list(changes)
-    waits = "; ".join(map(str, changes))
+    summary = "; ".join(map(str, changes))
     handle: Any = display(
-        card("Restarting.", " ".join(filter(None, (waits and f"{waits}.", lost)))), raw=True, display_id=True
+        card("Restarting.", " ".join(filter(None, (summary and f"{summary}.", lost)))), raw=True, display_id=True
     )
     report = {
         "display_id": handle.display_id,
@@ -131,20 +131,20 @@ def update(kernel: Any, report: dict[str, Any], data: dict[str, str]) -> None:
 
 def _replace(shell: Any, report: str) -> None:
     """Replace the process by a new kernel; after an OSError this kernel continues."""
-    here = ""
+    directory = ""
     with suppress(OSError):
-        here = os.getcwd()
+        directory = os.getcwd()
     with suppress(Exception):
         shell.history_manager.end_session()
-    words, python = [word for word in sys.orig_argv[1:] if word != EXTENSION], executable()
+    arguments, python = [word for word in sys.orig_argv[1:] if word != EXTENSION], executable()
     try:
         with variables_for_exec() as variables, _given_streams():
             with suppress(OSError):
                 os.chdir(shell.starting_dir)  # where the server would start it
-            os.execve(python, [python, *words, EXTENSION], {**variables, RESTARTED: report})  # noqa: S606
+            os.execve(python, [python, *arguments, EXTENSION], {**variables, RESTARTED: report})  # noqa: S606
     except OSError:
         with suppress(Exception):
-            os.chdir(here)
+            os.chdir(directory)
             shell.history_manager.new_session()
         raise
 

@@ -55,11 +55,11 @@ def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
     invalidate_caches()
     done, not_done = [], []
     for name, new in changes:
-        here = version_of(name)
-        if here == new:
+        installed = version_of(name)
+        if installed == new:
             done.append(f"{name} {new} is installed" if new else f"{name} is removed")
         else:
-            not_done.append(f"{name} is still {here or 'not installed'}")
+            not_done.append(f"{name} is still {installed or 'not installed'}")
     if not_done:
         return card("Restarted, but", f"{'; '.join(not_done)}. {_why()}".rstrip())
     return card("Restarted" + ("," if done else "."), "; ".join(done) + ("." if done else ""))

@@ -21,12 +21,12 @@ def variables() -> dict[str, Any]:
     """Return the user's variables by name, without those from a front end, an import or a definition."""
     shell = ipython()
     if shell is None:
-        found, hidden = vars(sys.modules["__main__"]), {}
+        namespace, hidden = vars(sys.modules["__main__"]), {}
     else:
-        found, hidden = shell.user_ns, shell.user_ns_hidden
+        namespace, hidden = shell.user_ns, shell.user_ns_hidden
     return {
         name: value
-        for name, value in list(found.items())
+        for name, value in list(namespace.items())
         if not name.startswith("_")
         and type(value).__module__ != "ptpython.repl"  # its own `exit`
         and name not in hidden
@@ -41,14 +41,14 @@ def size(value: Any) -> int:
     """
     try:
         if getattr_static(type(value), "nbytes", None) is not None:  # numpy, a pandas Series, torch, xarray
-            found = value.nbytes
+            count = value.nbytes
         elif type(value).__module__.startswith("pandas."):
-            found = sum(value.memory_usage(deep=False))  # its __sizeof__ would examine each string
+            count = sum(value.memory_usage(deep=False))  # its __sizeof__ would examine each string
         elif isinstance(getattr_static(type(value), "__sizeof__"), (MethodDescriptorType, WrapperDescriptorType)):
-            found = sys.getsizeof(value)  # runs no Python code
+            count = sys.getsizeof(value)  # runs no Python code
         else:
             return 0
-        return int(found)
+        return int(count)
     except Exception:  # noqa: BLE001  a restart must not fail because of a user's object
         return 0
 
@@ -70,10 +70,10 @@ def lost_words(found: Mapping[str, Any] | None = None) -> str:
     return f"These variables will be lost: {named}{f' and {rest} more' if rest else ''}."
 
 
-def _big(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+def _big(namespace: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """The name and size of each large object, once, even if it has several names."""
     seen = set()
-    for name, value in found.items():
+    for name, value in namespace.items():
         if id(value) not in seen:
             seen.add(id(value))
             count = size(value)

@@ -48,11 +48,13 @@ def restart() -> None:
     Raises:
         CannotRestartError: The front end cannot restart Python from within. The error says how to do it by hand.
     """
-    place = detect()
-    reason = why_not(place)
+    front_end = detect()
+    reason = why_not(front_end)
     if reason:
-        raise CannotRestartError(f"Python cannot be restarted from here ({place}).", todo=reason, place=str(place))
-    if place.is_kernel:
+        raise CannotRestartError(
+            f"Python cannot be restarted from here ({front_end}).", todo=reason, place=str(front_end)
+        )
+    if front_end.is_kernel:
         from liveinstall._frontends.restart.kernel import leave
 
         leave(waiting(), lost_words())
@@ -60,19 +62,19 @@ def restart() -> None:
         _leave_terminal(waiting(), lost_words())
 
 
-def why_not(place: FrontEnd) -> str:
+def why_not(front_end: FrontEnd) -> str:
     """Return how to restart by hand in a front end; empty if `restart()` works there."""
-    if place.is_kernel:
+    if front_end.is_kernel:
         from liveinstall._frontends.restart.kernel import is_ours
 
-        return "" if place is FrontEnd.NOTEBOOK and os.name != "nt" and is_ours() else _PRESS[place]
-    if place in _PRESS:
-        return _PRESS[place]
+        return "" if front_end is FrontEnd.NOTEBOOK and os.name != "nt" and is_ours() else _PRESS[front_end]
+    if front_end in _PRESS:
+        return _PRESS[front_end]
     if os.name == "nt":
         return _AGAIN  # exec ends the process there, and the console returns to the shell
     if program() or not _is_terminal():
         return _AGAIN  # a program that embeds Python would start again; the rest of a piped input would be lost
-    return _PRESS[FrontEnd.SCRIPT] if _is_inside_program(place) else ""
+    return _PRESS[FrontEnd.SCRIPT] if _is_inside_program(front_end) else ""
 
 
 def waiting() -> tuple[Change, ...]:
@@ -87,21 +89,21 @@ def _is_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _is_inside_program(place: FrontEnd) -> bool:
+def _is_inside_program(front_end: FrontEnd) -> bool:
     """Whether a running program has opened this prompt: a restart would run the program again."""
-    if place is FrontEnd.IPYTHON:
+    if front_end is FrontEnd.IPYTHON:
         return type(ipython()).__name__ == "InteractiveShellEmbed"
-    if place is FrontEnd.PTPYTHON:
+    if front_end is FrontEnd.PTPYTHON:
         return "ptpython.entry_points.run_ptpython" not in sys.modules
     file = getattr(sys.modules["__main__"], "__file__", None) or ""
     return (
-        place is FrontEnd.REPL and bool(file) and os.path.basename(os.path.dirname(file)) != "_pyrepl"
+        front_end is FrontEnd.REPL and bool(file) and os.path.basename(os.path.dirname(file)) != "_pyrepl"
     )  # from 3.13 on
 
 
 def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
-    with_it = "; ".join(map(str, changes)) or "no pending changes"
-    print(" ".join(filter(None, (f"Restarting Python: {with_it}.", lost))), file=sys.stderr)
+    pending_changes = "; ".join(map(str, changes)) or "no pending changes"
+    print(" ".join(filter(None, (f"Restarting Python: {pending_changes}.", lost))), file=sys.stderr)
     with suppress(Exception):
         atexit._run_exitfuncs()  # noqa: SLF001  exec does not run them, and they write the history
     for stream in (sys.stdout, sys.stderr):
