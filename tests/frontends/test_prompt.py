@@ -17,7 +17,7 @@ from liveinstall._frontends.presenter import create
 def nothing_in_place(monkeypatch):
     monkeypatch.setattr(repl._Reminder, "restore", None)
     monkeypatch.setattr(repl._Reminder, "refused", False)
-    monkeypatch.setattr(repl._Reminder, "told", set())
+    monkeypatch.setattr(repl._Reminder, "reported", set())
     monkeypatch.delenv("LIVEINSTALL_REPL", raising=False)
     monkeypatch.setattr(sys, "ps1", "mine> ", raising=False)
 

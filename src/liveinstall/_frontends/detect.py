@@ -54,7 +54,7 @@ def detect() -> FrontEnd:
     shell = ipython()
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
-        return _of_kernel(shell, kernel)
+        return _kernel_front_end(shell, kernel)
     if shell is not None:
         return FrontEnd.IPYTHON
     main = sys.modules.get("__main__")
@@ -67,7 +67,7 @@ def detect() -> FrontEnd:
     return FrontEnd.REPL if hasattr(sys, "ps1") else FrontEnd.SCRIPT
 
 
-def _of_kernel(shell: Any, kernel: Any) -> FrontEnd:
+def _kernel_front_end(shell: Any, kernel: Any) -> FrontEnd:
     if "google.colab" in sys.modules:
         return FrontEnd.COLAB
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:

@@ -58,9 +58,9 @@ def watch() -> None:
     shell = ipython()
     if shell is not None:
         if not hasattr(shell.showtraceback, _MARK):
-            shell.showtraceback = _explaining(shell.showtraceback, _shown_by_ipython)
+            shell.showtraceback = _with_notes(shell.showtraceback, _shown_by_ipython)
     elif not hasattr(sys.excepthook, _MARK) and _may_wrap(detect()):
-        sys.excepthook = _explaining(sys.excepthook, lambda words: words[1])
+        sys.excepthook = _with_notes(sys.excepthook, lambda words: words[1])
 
 
 def leave_alone() -> None:
@@ -85,7 +85,7 @@ def _may_wrap(front_end: FrontEnd) -> bool:
     )  # else a program has opened it
 
 
-def _explaining(show: Callable[..., Any], error_of: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
+def _with_notes(show: Callable[..., Any], error_of: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
     @wraps(show)
     def explaining(*arguments: Any, **options: Any) -> Any:
         if not _hosts:

@@ -70,7 +70,7 @@ class Story:
             case events.Downloading(file, done, total):
                 self._bytes[file] = done
                 self.state = Progression(
-                    f"Downloading {_what(file)}", _amount(done, total), done / total if total else None
+                    f"Downloading {_short_name(file)}", _amount(done, total), done / total if total else None
                 )
             case events.Planned(plan):
                 self.state = Progression(
@@ -82,7 +82,7 @@ class Story:
             case events.Committing(changes):
                 self.state = Progression("Installing", f"{len(changes)} {_distributions(len(changes))}")
             case events.Done(result):
-                self.state = Progression(_did(result), self._effort())
+                self.state = Progression(_summary(result), self._effort())
             case events.Failed(error):
                 word = "Stopped" if isinstance(error, KeyboardInterrupt) else "Failed"
                 self.state = Progression(f"{word} ({type(error).__name__})", self._effort())
@@ -93,7 +93,7 @@ class Story:
         return f"{self._clock() - self._begin:.1f} s" + (f", {_amount(total, None)} downloaded" if total else "")
 
 
-def _did(result: Result) -> str:
+def _summary(result: Result) -> str:
     parts = [f"{len(result.installed)} installed"] if result.installed else []
     parts += [f"{len(result.removed)} removed"] if result.removed else []
     pending = [change.name for change in result.staged]
@@ -108,7 +108,7 @@ def _distributions(count: int) -> str:
     return "distribution" if count == 1 else "distributions"
 
 
-def _what(file: str) -> str:
+def _short_name(file: str) -> str:
     """Shorten the file name of a wheel to `numpy 2.0.2`; other names are unchanged."""
     return " ".join(file.split("-")[:2]) if file.endswith(".whl") else file
 
@@ -207,15 +207,15 @@ class Log:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._steps: set[str] = set()
-        self._told = Progression()
+        self._last = Progression()
 
     def draw(self, state: Progression, *, last: bool) -> None:
         """Write a line for each new step and for the final state."""
-        if state.step not in self._steps or (last and state != self._told):
+        if state.step not in self._steps or (last and state != self._last):
             self._stream.write(f"{state}\n")
             self._stream.flush()
             self._steps.add(state.step)
-            self._told = state
+            self._last = state
 
 
 def display(quiet: bool | None) -> Progress | None:

@@ -23,11 +23,11 @@ _PROMPTS = (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON, FrontEnd.PTPYTHON
 
 
 class _Reminder:
-    """The state of the reminders in this process. `told`: the reported transactions, with their timestamps."""
+    """The state of the reminders in this process. `reported`: the reported transactions, with their timestamps."""
 
     restore: Callable[[], None] | None = None
     refused = False
-    told: set[str] = set()  # noqa: RUF012
+    reported: set[str] = set()  # noqa: RUF012
 
 
 def repl(on: bool = True) -> bool:
@@ -76,9 +76,9 @@ def news() -> str:
     site = current_site()
     pending = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
     stamps = {f"{transaction_id} {_stamp(site, transaction_id)}" for transaction_id in pending}
-    if stamps <= _Reminder.told:
+    if stamps <= _Reminder.reported:
         return ""
-    _Reminder.told |= stamps
+    _Reminder.reported |= stamps
     from liveinstall._frontends.restart.restart import waiting
 
     changes = [str(change) for change in waiting() if not _is_here(change.name, change.new_version)]

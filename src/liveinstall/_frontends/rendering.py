@@ -132,7 +132,7 @@ def _holder(holder: Holder) -> str:
 def use(holder: Holder) -> str:
     """Describe what a holder uses."""
     used = ", ".join(holder.distributions) or "none of its distributions yet"
-    visible = f", sees {', '.join(holder.sees)}" if holder.sees else ""
+    visible = f", runs the staged {', '.join(holder.sees)}" if holder.sees else ""
     return "the distributions that it uses are not known" if holder.uses is None else f"uses {used}{visible}"
 
 

@@ -55,7 +55,7 @@ class Future:
             inner = relpath(real, directory)
             if not inner.startswith(os.pardir):
                 return "/".join(filter(None, (self._places[directory], "" if inner == os.curdir else _slashed(inner))))
-        raise codec.StaleError(f"{real} lies outside of the environment")
+        raise codec.StaleError(f"{real} is outside of the environment")
 
     def apply(self, record: codec.TransactionRecord) -> None:
         """Apply a transaction to the tree, as the swap would.
@@ -78,7 +78,7 @@ class Future:
         for change in record.changes:
             if change.part:
                 tree = trees.part_tree(site, record, change)
-                self._bring(tree, under)
+                self._add_new_files(tree, under)
                 libraries = (path for _, _, _, path in trees.rows(tree) if _is_library(path))
                 native |= self._free_libraries(map(tree.target, libraries))
         for kind, source, target in ends:
@@ -100,7 +100,7 @@ class Future:
             drop(self.tree, self.path(path))
         return any(map(_is_library, inside))
 
-    def _bring(self, tree: trees.DistributionTree, under: AbstractSet[str]) -> None:
+    def _add_new_files(self, tree: trees.DistributionTree, under: AbstractSet[str]) -> None:
         for name in sorted(os.listdir(tree.root)):
             if name == tree.data:
                 for scheme in os.listdir(join(tree.root, name)):

@@ -163,7 +163,7 @@ def _import(preview: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]
     failures: list[_Failure] = []
     remaining = list(modules)
     while remaining:
-        answers, outcome = _ask(preview, remaining)
+        answers, outcome = _run_imports(preview, remaining)
         failures += [
             _Failure(name, answer["traceback"], answer["missing"])
             for name, answer in answers.items()
@@ -175,7 +175,7 @@ def _import(preview: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]
     return failures
 
 
-def _ask(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, Mapping[str, str]], str]:
+def _run_imports(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, Mapping[str, str]], str]:
     """The outcome of each module until the process ended, and how it ended."""
     with temporary_directory() as directory:
         answer = os.path.join(directory, "answer")

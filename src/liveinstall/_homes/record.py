@@ -122,16 +122,16 @@ def decode(text: str) -> HomeRecord:
                 inner = _inside(f"{link_root}/{path}" if link_root else path)
                 record.hard[inner] = (f"{source_root}/{path}", int(inode))
             case ["python" | "base" | "asked" | "has" | "file" | "link" | "from" | "=" | "hard", *_]:
-                raise ValueError("a row of the record has another number of fields")
+                raise ValueError("a row of the record has the wrong number of fields")
     if not record.python or not record.base:
-        raise ValueError("a record without its Python")
+        raise ValueError("the record does not name its Python")
     return record
 
 
 def _inside(path: str) -> str:
     """Check that a path in a record does not lead out of the home."""
     if path.startswith("/") or not set(path.split("/")).isdisjoint(("", ".", "..")):
-        raise ValueError(f"{path} is no path in a home")
+        raise ValueError(f"{path} is not a path inside the home")
     return path
 
 

@@ -116,13 +116,13 @@ def _begin(preview: Future, directory: str, parts: Sequence[str] | None) -> None
     """Write the .pth file that runs first in each interpreter of the preview."""
     target = preview.target
     site = "" if parts is None else target.site
-    values = {"home": os.path.join(directory, ".boot"), "site": site, "sees": parts or [], **_others(target)}
+    values = {"home": os.path.join(directory, ".boot"), "site": site, "sees": parts or [], **_additional_sites(target)}
     quoted = {name: ascii(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
     text = _LINE.format(**quoted)
     opened(preview.tree, preview.path(target.site))[_PTH] = text.encode("ascii")
 
 
-def _others(target: Target) -> dict[str, list[str]]:
+def _additional_sites(target: Target) -> dict[str, list[str]]:
     """The additional site directories of a Python that is not a virtual environment; otherwise pyvenv.cfg has them."""
     if target.kind != "system":
         return {"before": [], "after": []}

@@ -50,7 +50,9 @@ def check() -> Check:
         state = {
             name: Node(distribution.version, distribution.requires) for name, distribution in distributions.items()
         }
-        broken = [str(edge) + _found(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)]
+        broken = [
+            str(edge) + _actual_version(edge.name, state) for edge in edges(state) if not edge.is_satisfied(state)
+        ]
         damaged = [damage.finding for damage in find_damage(target, hashes=False, known=distributions.values())]
         return Check(
             tuple(sorted(broken)),
@@ -60,7 +62,7 @@ def check() -> Check:
         )
 
 
-def _found(name: str, state: dict[str, Node]) -> str:
+def _actual_version(name: str, state: dict[str, Node]) -> str:
     return f", but {name} {state[name].version} is installed" if name in state else f", but {name} is not installed"
 
 

@@ -150,7 +150,9 @@ def install(
     if restart not in ("never", "ask", "auto"):
         raise RequirementError(f"restart must be never, ask or auto, not {restart!r}.", requirement="")
     if parallel:
-        return _beside(requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet)
+        return _install_side_by_side(
+            requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet
+        )
     with throttled_gc(), choose_engine(engine) as started:
         started.expect(requirements, options)
         presenter()  # loaded while the engine works
@@ -162,7 +164,7 @@ def install(
     return presenter().after_request(result, restart)
 
 
-def _beside(
+def _install_side_by_side(
     requirements: tuple[RequirementLike, ...],
     options: Mapping[str, Any],
     on_event: OnEvent,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class Registrations(Rows[Registered]):
     """Registries, sorted by name."""
 
-    empty = "There is no registry."
+    empty = "No registries."
 
 
 def create(
@@ -175,13 +175,13 @@ def check(name: str) -> Registered:
         problems = []
     except RegistryConflictError as error:
         problems = [error.what]
-    problems += _wrong_rows(registry, os.path.dirname(path), store)
+    problems += _invalid_rows(registry, os.path.dirname(path), store)
     if not problems:
         problems += _unmet(registry, os.path.dirname(path), store)
     return _described(name, path, registry, site, problems)
 
 
-def _wrong_rows(registry: Registry, base: str, store: str) -> Iterator[str]:
+def _invalid_rows(registry: Registry, base: str, store: str) -> Iterator[str]:
     for row in registry.rows:
         directory = located(row.place, base, store)
         if not os.path.isdir(directory):

@@ -61,8 +61,8 @@ def repair(*names: str, dry_run: bool = False) -> Findings:
     """Repair the damage that `doctor()` reports.
 
     Damaged distributions are installed again in their version, from the index that pip is configured for. Damage that
-    cannot be repaired is left as it is, and its outcome says why. A distribution that is named gets back its files that
-    others have replaced; those are kept then, in turn.
+    cannot be repaired stays unchanged, and its outcome gives the reason. Files of a named distribution that others have
+    replaced are restored; the files of the others are kept then.
 
     Args:
         *names: The distributions to repair. Default: the whole environment.
@@ -114,14 +114,14 @@ def _repair(target: Target, damage: Damage) -> str:
 
 
 def _is_staged(target: Target, damage: Damage) -> bool:
-    """Install again what is to be, from this disk if all of its files are; whether that waits for the next start."""
+    """Install the distribution again, from this disk if all of its files are kept; whether the change is pending."""
     if damage.owner:
         with suppress(RetiredError):
-            return _give_back(target, damage.owner).restart_required
+            return _restore_files(target, damage.owner).restart_required
     return bool(damage.reinstall) and install(damage.reinstall, reinstall=True, deps=False).restart_required
 
 
-def _give_back(target: Target, info: str) -> Result:
+def _restore_files(target: Target, info: str) -> Result:
     """Let an installed distribution have its files that others have replaced: it is the one installed last then."""
     with changing(target), BytecodeCompiler() as compiler:
         context = RequestContext.of(target)

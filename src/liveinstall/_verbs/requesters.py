@@ -52,10 +52,10 @@ def only_for(requester: str, protect: Iterable[str] = ()) -> tuple[str, ...]:
     state = RequestContext.of(target).future()
     other_requirements = [each.requirement for each in read_requests(target.site) if each.who != requester]
     kept = {name_of(text) for text in (*other_requirements, *protect)}
-    return tuple(sorted(unneeded((_brought_in(target.site, requester) & state.keys()) - kept, state)))
+    return tuple(sorted(unneeded((_installed_for(target.site, requester) & state.keys()) - kept, state)))
 
 
-def _brought_in(site: str, requester: str) -> set[str]:
+def _installed_for(site: str, requester: str) -> set[str]:
     """The distributions first installed for this requester, or for a removed one, and not requested without one since.
 
     For each name the newest transaction counts that installed it new, whether applied or pending. If a request names a

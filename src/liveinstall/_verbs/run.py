@@ -61,12 +61,12 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
         ActivationError: The requirements contradict each other.
         LiveInstallError: As for `install()`.
     """
-    kind, target, arguments = _understand(program)
+    kind, target, arguments = _parse_program(program)
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001  multiprocessing does so
     if is_manager([executable(), *program]):  # start-up recognises it by its arguments, and leaves sys.path alone
         variables = {name: value for name, value in os.environ.items() if name != layout.REGISTRY_VARIABLE}
         return _wait(start_in_foreground([executable(), *flags, *program], variables))
-    wanted = [*requirements, *(_in_script(target) if kind == "script" else ())]
+    wanted = [*requirements, *(_script_requirements(target) if kind == "script" else ())]
     site = current_site()
     store = Store.default(site)
     with _registry(wanted, store, quiet, options) as path:
@@ -88,7 +88,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
     return exit_status(child)
 
 
-def _understand(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
+def _parse_program(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
     first, *rest = program or ("",)
     if first in _KINDS:
         if not rest:
@@ -99,7 +99,7 @@ def _understand(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
     return "script", first, rest
 
 
-def _in_script(path: str) -> tuple[str, ...]:
+def _script_requirements(path: str) -> tuple[str, ...]:
     """The requirements in a script's inline metadata (PEP 723), if it has any."""
     if not os.path.isfile(path):
         return ()

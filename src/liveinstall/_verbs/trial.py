@@ -60,7 +60,7 @@ def trial(
     """
     program = program_of(code, module, script, arguments)
     begin = time.perf_counter()
-    with _made() as preview:
+    with _consistent_preview() as preview:
         status, out, err = run_captured(
             preview.command(program),
             {**preview.variables, **(env or {})},
@@ -86,7 +86,7 @@ def try_program(program: Sequence[str]) -> int:
     Returns:
         The program's exit status.
     """
-    with _made() as preview:
+    with _consistent_preview() as preview:
         for note in preview.notes:
             with suppress(OSError):
                 os.write(2, f"liveinstall: {note}\n".encode())
@@ -94,35 +94,35 @@ def try_program(program: Sequence[str]) -> int:
 
 
 @contextmanager
-def _made() -> Iterator[TrialEnvironment]:
+def _consistent_preview() -> Iterator[TrialEnvironment]:
     """A consistent preview: made again if the environment changes while it is being made."""
     target = find_target(for_change=False)
     for last in (False, False, True):
-        _wait_for_a_swap(target.site)
-        before = _moment(target)
+        _wait_for_swap(target.site)
+        before = _fingerprint(target)
         records = [item.record for item in transactions.read_all(target.site) if item.state == "pending"]
         with trial_environment(target, records) as preview:
-            if last or _moment(target) == before:
+            if last or _fingerprint(target) == before:
                 yield preview
                 return
 
 
-def _moment(target: Target) -> Any:
+def _fingerprint(target: Target) -> Any:
     status = os.stat(target.site)
     return list_transactions(target.site), status.st_mtime_ns
 
 
-def _wait_for_a_swap(site: str) -> None:
+def _wait_for_swap(site: str) -> None:
     """Wait until no transaction is being applied.
 
     Raises:
         TrialError: The swap was interrupted (the lock is free), or takes too long.
     """
     end = time.monotonic() + WAIT
-    while _is_swapped(site):
+    while _is_swapping(site):
         handle, stuck = try_lock(os.path.join(site, STATE, LOCK)), False
         if handle is not None:
-            stuck = _is_swapped(site)
+            stuck = _is_swapping(site)
             os.close(handle)
         if stuck or time.monotonic() > end:
             raise TrialError(
@@ -132,5 +132,5 @@ def _wait_for_a_swap(site: str) -> None:
         time.sleep(0.01)
 
 
-def _is_swapped(site: str) -> bool:
+def _is_swapping(site: str) -> bool:
     return any(state == "swapping" for _, state, _ in list_transactions(site))

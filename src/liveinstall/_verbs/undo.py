@@ -47,7 +47,7 @@ def _history_of(target: Target) -> list[Past]:
     since: dict[str, str] = {}
     found = []
     for item in done:
-        deed = _deed(target.site, item)
+        deed = _undone_transaction(target.site, item)
         try:
             plan_undo([deed], present, since)
             why_not = ""
@@ -140,7 +140,7 @@ def prune(*, keep: int | None = None, days: float | None = None, bytes: int | No
 def _after(done: Sequence[past.HistoryEntry], to: str | None, context: RequestContext) -> Sequence[past.HistoryEntry]:
     """The transactions after `to`, or the last one. Pending changes are newer and have to be cancelled first."""
     if context.waiting.ids:
-        raise _waits(context.waiting.ids[0])
+        raise _still_pending(context.waiting.ids[0])
     if to is None:
         if not done:
             raise NotHappenedError("there is no transaction to undo.", transaction="")
@@ -153,7 +153,7 @@ def _named(done: Sequence[past.HistoryEntry], transaction_id: str, context: Requ
         if item.transaction_id == transaction_id:
             return item
     if any(item.transaction_id == transaction_id for item in transactions.read_all(context.target.site)):
-        raise _waits(transaction_id)
+        raise _still_pending(transaction_id)
     raise NotHappenedError(
         f"there is no transaction {transaction_id!r}.",
         todo="liveinstall.history() lists all transactions.",
@@ -161,7 +161,7 @@ def _named(done: Sequence[past.HistoryEntry], transaction_id: str, context: Requ
     )
 
 
-def _waits(transaction_id: str) -> NotHappenedError:
+def _still_pending(transaction_id: str) -> NotHappenedError:
     return NotHappenedError(
         f"{transaction_id} is still pending, so it cannot be undone.",
         todo="Cancel it with liveinstall.cancel(), or name the transaction to undo.",
@@ -178,7 +178,7 @@ def _undo(
     verify: bool,
 ) -> Result:
     site = context.target.site
-    undone_transactions = [_deed(site, item) for item in undone]
+    undone_transactions = [_undone_transaction(site, item) for item in undone]
     since: dict[str, str] = {}
     for item in done[: done.index(undone[0])] if undone else ():
         since = {**{change.name: item.transaction_id for change in item.record.changes}, **since}
@@ -207,7 +207,7 @@ def _undo(
         return execute(context, request, candidates, decided, compiler, again=decide, owners=owners)
 
 
-def _deed(site: str, item: past.HistoryEntry) -> UndoneTransaction:
+def _undone_transaction(site: str, item: past.HistoryEntry) -> UndoneTransaction:
     return UndoneTransaction(
         item.transaction_id,
         tuple(

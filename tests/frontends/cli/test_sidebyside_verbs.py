@@ -191,7 +191,7 @@ def start(world, code=SEES, **more):
 
 
 def test_a_registry_s_life(world):
-    assert told(world, "registry", "list") == "There is no registry."
+    assert told(world, "registry", "list") == "No registries."
     shown = told(world, "registry", "create", "-q", "env1", "beta")
     assert "beta 1.0" in shown and "alpha 1.0" in shown and "imports beta, alpha" in shown
     told(world, "registry", "create", "-q", "env2", "--exclusive", "alpha==1.0")

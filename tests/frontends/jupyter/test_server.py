@@ -44,7 +44,7 @@ def test_what_waits_is_told_once_whoever_it_waits_for(server):
         replace(item, state="failed"),
         replace(item, transaction="t2"),
     ):
-        watch._tell(each)
+        watch._log_once(each)
     assert told == [
         "liveinstall: pending until a restart: alpha 1.0 -> 2.0 (pid 7)",
         "liveinstall: was set aside: alpha 1.0 -> 2.0 (pid 7)",

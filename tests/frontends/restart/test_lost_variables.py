@@ -60,16 +60,17 @@ def test_sizes_are_what_arrays_frames_and_plain_objects_say():
 def test_the_biggest_are_named_once_and_the_rest_counted():
     array = Array()
     found = {"a": array, "same": array, "frame": Frame(), "x": 1, "evil": Evil()}
-    assert lost_variables.lost_words(found) == "These variables will be lost: a (2.5 GB), frame (50 MB) and 3 more."
-    assert lost_variables.lost_words({"x": 1}) == "1 variable will be lost."
-    assert lost_variables.lost_words({}) == ""
-    assert lost_variables.lost_words({"a": array}) == "These variables will be lost: a (2.5 GB)."
+    assert lost_variables.lost_message(found) == "These variables will be lost: a (2.5 GB), frame (50 MB) and 3 more."
+    assert lost_variables.lost_message({"x": 1}) == "1 variable will be lost."
+    assert lost_variables.lost_message({}) == ""
+    assert lost_variables.lost_message({"a": array}) == "These variables will be lost: a (2.5 GB)."
 
 
 def test_no_more_than_three_are_named():
     found = {name: bytearray(11_000_000 + at * 1_000_000) for at, name in enumerate("abcde")}
     assert (
-        lost_variables.lost_words(found) == "These variables will be lost: e (15 MB), d (14 MB), c (13 MB) and 2 more."
+        lost_variables.lost_message(found)
+        == "These variables will be lost: e (15 MB), d (14 MB), c (13 MB) and 2 more."
     )
 
 

@@ -285,7 +285,7 @@ def test_a_process_is_replaced_with_the_output_that_it_was_given(monkeypatch, ca
     try:
         stream = SimpleNamespace(flush=lambda: None, _original_stdstream_copy=given, _original_stdstream_fd=output)
         monkeypatch.setattr(sys, "stdout", stream)
-        with kernel._given_streams():
+        with kernel._original_streams():
             os.write(output, b"outside ")
         os.write(output, b"inside")
         assert os.read(read, 100) == b"inside"

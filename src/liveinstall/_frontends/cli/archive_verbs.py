@@ -47,7 +47,7 @@ def _archive(options: dict[str, Any]) -> Any:
 VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"archive": _archive}
 
 
-def words_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return the plain-text output for a value."""
     if hasattr(value, "stale"):
         lines = [f"{value.path}: {value.modules} modules, {len(value.stale)} outdated."]

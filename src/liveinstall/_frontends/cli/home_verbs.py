@@ -126,7 +126,7 @@ def _home(options: dict[str, Any]) -> Any:
 VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {"try": _try, "home": _home}
 
 
-def words_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return the plain-text output for a value; empty if a program wrote its own output."""
     if isinstance(value, int):
         return ""

@@ -74,7 +74,7 @@ def run(options: dict[str, Any]) -> int:
         _show_unexpected(verb, error, as_json=as_json, debug=debug)
         return ExitCode.UNEXPECTED
     if text and not reports_to_stdout:
-        _tell(paint_lines(text) if not as_json and verb != "completion" and wants_colour(sys.stdout) else text)
+        _print(paint_lines(text) if not as_json and verb != "completion" and wants_colour(sys.stdout) else text)
     return status
 
 
@@ -82,7 +82,7 @@ def _envelope(verb: str | None, **more: Any) -> dict[str, Any]:
     return {"liveinstall": _FORMAT, "command": verb, "ok": "error" not in more, **more}
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     """Print; the reader may close the pipe early (`history | head`), which does not undo what was done."""
     try:
         print(_printable(text), flush=True)
@@ -111,11 +111,11 @@ def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool)
     """Show an error of an unexpected type. An unfinished change was rolled back, or will be at the next use."""
     what = " ".join(str(error).split()).rstrip(".") or "no message"
     shown = LiveInstallError(f"{what}.", todo="Run `check` to look for problems; --debug shows the traceback.")
-    shown.unchanged = _what_is_left()
+    shown.unchanged = _describe_state()
     _show_failure(verb, type(error).__name__, shown, error if debug else None, as_json=as_json)
 
 
-def _what_is_left() -> str:
+def _describe_state() -> str:
     """Describe the environment after an unexpected error, only from what is on disk."""
     from liveinstall._environment.target import current_site
     from liveinstall._transactions.transaction import is_interrupted
@@ -145,7 +145,7 @@ def _show_failure(
             "todo": error.todo,
             **{name: value for name, value in error.details.items() if isinstance(value, (str, dict))},
         }
-        _tell(json.dumps(_envelope(verb, error=about)))
+        _print(json.dumps(_envelope(verb, error=about)))
     else:
         print(f"{_coloured(kind, RED)}: {error}", file=sys.stderr)
 

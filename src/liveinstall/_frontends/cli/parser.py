@@ -135,10 +135,10 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     _add_common(parser)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND", title="commands")
     _add_changes(verbs)
-    _add_looks(verbs)
-    _add_waiting(verbs)
-    _add_past(verbs)
-    _add_mending(verbs)
+    _add_queries(verbs)
+    _add_pending(verbs)
+    _add_history(verbs)
+    _add_repair(verbs)
     home_verbs.add_verbs(verbs, _verb)
     archive_verbs.add_verbs(verbs, _verb)
     sidebyside_verbs.add_verbs(verbs, _verb)
@@ -193,7 +193,7 @@ def _add_changes(verbs: Any) -> None:
     add_idle_options(parser)
 
 
-def _add_looks(verbs: Any) -> None:
+def _add_queries(verbs: Any) -> None:
     listing = _verb(verbs, "list", "list distributions with their installed, loaded and pending versions")
     listings.add_list_options(listing)
     _add_names(_verb(verbs, "show", "show the metadata of installed distributions, and their dependents"), "+")
@@ -206,7 +206,7 @@ def _add_looks(verbs: Any) -> None:
     _verb(verbs, "pending", "show pending changes, and those that were set aside, with the reasons")
 
 
-def _add_waiting(verbs: Any) -> None:
+def _add_pending(verbs: Any) -> None:
     finalize = _verb(verbs, "finalize", "apply pending changes now, as the next start of Python would")
     finalize.add_argument("--force", action="store_true", help="even if other running processes use the distributions")
     _add_names(_verb(verbs, "cancel", "cancel pending changes; default: all"))
@@ -222,7 +222,7 @@ def _add_waiting(verbs: Any) -> None:
     guard.add_argument("state", choices=("on", "off"))
 
 
-def _add_past(verbs: Any) -> None:
+def _add_history(verbs: Any) -> None:
     _verb(verbs, "history", "list applied transactions, newest first, and whether each can be undone")
     undo = _verb(verbs, "undo", "undo the last transaction, a given one, or all after a given one; needs no network")
     undo.add_argument("transaction", nargs="?", metavar="ID")
@@ -234,7 +234,7 @@ def _add_past(verbs: Any) -> None:
     prune.add_argument("--bytes", type=int, metavar="BYTES", help="keep the newest up to this total size")
 
 
-def _add_mending(verbs: Any) -> None:
+def _add_repair(verbs: Any) -> None:
     _add_names(_verb(verbs, "doctor", "report damage that other tools have left"))
     repair = _verb(verbs, "repair", "repair the damage that doctor reports")
     _add_names(repair)

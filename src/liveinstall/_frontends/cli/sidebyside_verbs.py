@@ -153,7 +153,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
-def words_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return the plain-text output for a value; empty if a program wrote its own output."""
     if isinstance(value, int):
         return ""

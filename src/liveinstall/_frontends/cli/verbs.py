@@ -84,7 +84,7 @@ def describe(verb: str, value: Any) -> str:
         return "\n---\n".join(map(str, value))
     group = _group(verb)
     if group:
-        return str(group.words_of(value))
+        return str(group.text_of(value))
     if verb == "hold":
         return ""  # the program wrote its own output
     if verb == "freeze":

@@ -27,7 +27,7 @@ from liveinstall.errors import LiveInstallError
 if TYPE_CHECKING:
     from liveinstall.results import Pending
 
-_LOOK = 20_000  # milliseconds between two checks for pending changes that are not in the log yet
+_INTERVAL = 20_000  # milliseconds between two checks for pending changes that are not in the log yet
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>liveinstall</title>
 <style>body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2em }} th {{ font-weight: normal }}</style></head>
@@ -67,27 +67,27 @@ class _PendingWatch:
 
     def __init__(self, log: Any) -> None:
         self._log = log
-        self._told: set[tuple[str, str, str]] = set()  # the processes that a transaction waits for may change
+        self._logged: set[tuple[str, str, str]] = set()  # without the reasons, which may change
 
     async def start(self) -> None:
         await self.look()
-        PeriodicCallback(self.look, _LOOK).start()
+        PeriodicCallback(self.look, _INTERVAL).start()
 
     async def look(self) -> None:
         """Log new pending transactions. A failure is logged at debug level only, and the next check tries again."""
         try:
-            transactions = await _aside(pending)
+            transactions = await _in_thread(pending)
         except Exception as error:  # noqa: BLE001  the server must go on
             self._log.debug("liveinstall cannot read the pending changes: %r", error)
             return
         for item in transactions:
-            self._tell(item)
+            self._log_once(item)
 
-    def _tell(self, item: Pending) -> None:
+    def _log_once(self, item: Pending) -> None:
         changes = ", ".join(map(str, item.changes))
         key = (item.transaction, item.state, changes)
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._logged:
+            self._logged.add(key)
             word = "was set aside" if item.state == "failed" else "pending until a restart"
             self._log.info("liveinstall: %s: %s (%s)", word, changes, item.waits_for)
 
@@ -100,7 +100,7 @@ class _Page(JupyterHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.finish(_PAGE.format(status=render(await _aside(status)), pid=os.getpid()))
+        self.finish(_PAGE.format(status=render(await _in_thread(status)), pid=os.getpid()))
 
 
 class _Api(APIHandler):
@@ -111,11 +111,11 @@ class _Api(APIHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        summary = await _aside(status)
+        summary = await _in_thread(status)
         result = {**asdict(summary), "restart_required": summary.restart_required}
         self.finish({"liveinstall": 1, "command": "status", "ok": True, "result": result})
 
 
-async def _aside(look: Any) -> Any:
+async def _in_thread(look: Any) -> Any:
     """Run a call in a thread: reading a large environment takes time, and the server must stay responsive."""
     return await asyncio.get_running_loop().run_in_executor(None, look)

@@ -138,7 +138,7 @@ def _replace(shell: Any, report: str) -> None:
         shell.history_manager.end_session()
     arguments, python = [word for word in sys.orig_argv[1:] if word != EXTENSION], executable()
     try:
-        with variables_for_exec() as variables, _given_streams():
+        with variables_for_exec() as variables, _original_streams():
             with suppress(OSError):
                 os.chdir(shell.starting_dir)  # where the server would start it
             os.execve(python, [python, *arguments, EXTENSION], {**variables, RESTARTED: report})  # noqa: S606
@@ -150,7 +150,7 @@ def _replace(shell: Any, report: str) -> None:
 
 
 @contextmanager
-def _given_streams() -> Iterator[None]:
+def _original_streams() -> Iterator[None]:
     """Restore the original output streams of the process: ipykernel's pipes do not survive the replacement."""
     kept = []
     for stream in (sys.stdout, sys.stderr):

@@ -74,7 +74,7 @@ def version_of(name: str) -> str | None:
 
 
 def _why() -> str:
-    """What a pending transaction waits for now, or why it was set aside."""
+    """The reasons why transactions are still pending, or were set aside."""
     with suppress(Exception):
         pending = import_module("liveinstall._verbs.pending").pending()
         return "; ".join(item.waits_for for item in pending)

@@ -53,7 +53,7 @@ def size(value: Any) -> int:
         return 0
 
 
-def lost_words(found: Mapping[str, Any] | None = None) -> str:
+def lost_message(found: Mapping[str, Any] | None = None) -> str:
     """Return a sentence about the variables that are lost, with the names of large ones; empty if there are none.
 
     Args:
@@ -63,7 +63,7 @@ def lost_words(found: Mapping[str, Any] | None = None) -> str:
     big = sorted(_big(found), key=lambda item: -item[1])[:_NAMED]
     if not found:
         return ""
-    named = ", ".join(f"{name} ({words(count)})" for name, count in big)
+    named = ", ".join(f"{name} ({format_size(count)})" for name, count in big)
     rest = len(found) - len(big)
     if not big:
         return f"{rest} variable{'s' if rest > 1 else ''} will be lost."
@@ -81,6 +81,6 @@ def _big(namespace: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
                 yield name, count
 
 
-def words(count: int) -> str:
+def format_size(count: int) -> str:
     """Format a number of bytes, for example `1.2 GB` or `300 MB`."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"  # noqa: PLR2004

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from liveinstall._environment.holders import variables_for_exec
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
-from liveinstall._frontends.restart.lost_variables import lost_words
+from liveinstall._frontends.restart.lost_variables import lost_message
 from liveinstall._system.interpreter import executable, program
 from liveinstall._verbs.pending import pending
 from liveinstall.errors import CannotRestartError, LiveInstallError
@@ -57,9 +57,9 @@ def restart() -> None:
     if front_end.is_kernel:
         from liveinstall._frontends.restart.kernel import leave
 
-        leave(waiting(), lost_words())
+        leave(waiting(), lost_message())
     else:
-        _leave_terminal(waiting(), lost_words())
+        _leave_terminal(waiting(), lost_message())
 
 
 def why_not(front_end: FrontEnd) -> str:
@@ -141,14 +141,14 @@ def follow_consent(result: Result, consent: str) -> Result:
         return replace(
             result, notes=(*result.notes, f"not restarted, because Python cannot be restarted from here. {reason}")
         )
-    if consent == "ask" and not _ask(result.staged):
+    if consent == "ask" and not _confirm(result.staged):
         return replace(result, notes=(*result.notes, "not restarted; to restart, call liveinstall.restart()"))
     restart()
     return result
 
 
-def _ask(changes: Iterable[Change]) -> bool:
-    question = f"{'; '.join(map(str, changes))}: restart Python now? {lost_words()} [y/N] "
+def _confirm(changes: Iterable[Change]) -> bool:
+    question = f"{'; '.join(map(str, changes))}: restart Python now? {lost_message()} [y/N] "
     try:
         return input(question.replace("  ", " ")).strip().lower() in ("y", "yes")
     except (EOFError, KeyboardInterrupt, RuntimeError):  # RuntimeError: a kernel whose front end has no input
