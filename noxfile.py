@@ -87,13 +87,19 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Unit tests: offline, on small wheels of their own; on one Python with branch coverage, which takes time."""
+    """Unit tests: offline, on small wheels of their own; branch coverage on one Python, all crashes on two."""
     _groups(session, "test")
     session.install("-e", ".")
     # Coverage includes only the tests' own processes; the command line and pip's child run in children of them.
     coverage = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
-    measured = coverage if session.python == NEWEST_COMMON else ()
-    session.run("pytest", "-n", "auto", *measured, *session.posargs, env=CLEAN)
+    chosen = {NEWEST_COMMON: coverage, "3.12": ("-k", "not at_any_point and not many_files")}.get(
+        str(session.python), ()
+    )
+    if session.python == "3.12":
+        session.log(
+            "SKIPPED on 3.12: crashes and errors at every point, and wheels of very many files (3.11, 3.13 have them)"
+        )
+    session.run("pytest", "-n", "auto", *chosen, *session.posargs, env=CLEAN)
 
 
 @nox.session(python=PYTHONS)
