@@ -42,7 +42,7 @@ Overlaps = Mapping[str, frozenset[str]]
 
 
 def execute(
-    scene: RequestContext,
+    context: RequestContext,
     request: Request,
     candidates: Sequence[Candidate],
     decided: Plan,
@@ -54,7 +54,7 @@ def execute(
     """Execute a plan. After a failure before the first commit nothing is left behind.
 
     Args:
-        scene: The state of the environment.
+        context: The state of the environment.
         request: The request.
         candidates: The distributions that the engine chose.
         decided: The plan.
@@ -69,27 +69,27 @@ def execute(
     Raises:
         LiveInstallError: Staging, verification or the commit failed.
     """
-    execution = _Execution(scene, request, candidates, decided, owners)
+    execution = _Execution(context, request, candidates, decided, owners)
     parts = execution.stage(compiler, again)
     decided = execution.decided
     now, later = execution.commit(parts)
-    explain_imports(scene.target)
-    scene.lap("commit")
+    explain_imports(context.target)
+    context.lap("commit")
     notes = [note for part in parts.values() for note in part.notes] + transactions.take_unreported_failures(
-        scene.target.site
+        context.target.site
     )
     requested = execution.requested
     still_pending = [f"{change} is still pending" for change in decided.waiting if change.name not in requested]
     result = result_of(decided, staged=[change for change in decided.waiting if change.name in requested])
     if result.staged:
-        scene.reporter.tell(Staged(result.staged))
+        context.reporter.tell(Staged(result.staged))
         presenter().after_staging()
     transaction_id = (later if result.staged else now) or None
     return replace(
         result,
         transaction=transaction_id,
         notes=(*decided.notes, *execution.verification_notes, *notes, *still_pending),
-        seconds=scene.seconds,
+        seconds=context.seconds,
         overlaps=execution.shared.overlaps(requested),
     )
 

@@ -57,28 +57,27 @@ class RequestResolver:
     """Resolves one request, as a context manager.
 
     Attributes:
-        scene: The state of the environment.
+        context: The state of the environment.
         request: The request.
-        wishes: The options that engines do not have.
+        policy: The options that engines do not have.
         engine: The engine; replaced by a fresh one of its kind if the resolution has to be repeated.
         directory: An empty directory, which the caller removes.
         notes: The notes for the result.
     """
 
-    scene: RequestContext
+    context: RequestContext
     request: Request
-    wishes: RequestPolicy
+    policy: RequestPolicy
     engine: Engine
     directory: str
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Read the requesters' constraints, and report the request."""
-        self.scene.reporter.tell(Planning(tuple(map(redact, self.request.asked))))
-        policy = self.wishes
-        state = self.scene.future()
+        self.context.reporter.tell(Planning(tuple(map(redact, self.request.asked))))
+        state = self.context.future()
         self._constraints = RequesterConstraints(
-            self.scene.target.site, state, self.request, policy.requester or "", policy.protect
+            self.context.target.site, state, self.request, self.policy.requester or "", self.policy.protect
         )
         self._constrained = self._constraints.with_them(self.request, self.directory)
         self._resolutions = 0
@@ -104,7 +103,7 @@ class RequestResolver:
             EngineError: The engine failed.
             ProtectedError: The request contradicts a requirement of the host or of another requester.
         """
-        pins = self.scene.used_versions() if self.wishes.prefer == "loaded" else {}
+        pins = self.context.used_versions() if self.policy.prefer == "loaded" else {}
         if not pins:
             return self._resolve(self._constrained, self.engine, fetch=fetch)
         pinned = (*self._constrained.constraints, *(f"{name}=={version}" for name, version in pins.items()))
@@ -127,7 +126,7 @@ class RequestResolver:
         directory = Path(self.directory, str(self._resolutions))
         directory.mkdir()
         try:
-            candidates = self.scene.resolve(request, str(directory), engine, fetch=fetch)
+            candidates = self.context.resolve(request, str(directory), engine, fetch=fetch)
         except ResolutionError as error:
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()
@@ -150,9 +149,9 @@ class RequestResolver:
         Raises:
             ProtectedError: It would break a requirement of the host or of another requester.
         """
-        self._constraints.check(self.scene.after(self.request, candidates))
+        self._constraints.check(self.context.after(self.request, candidates))
         tip: tuple[str, ...] = ()
-        if self.wishes.prefer != "loaded" and self.request.when == "auto":
+        if self.policy.prefer != "loaded" and self.request.when == "auto":
             upgrades = [change for change in decided.waiting if change.old_version]
             avoidable = [change for change in upgrades if change.name not in self.request.names]
             if avoidable and len(avoidable) == len(upgrades):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def check_imports(
-    scene: RequestContext,
+    context: RequestContext,
     request: Request,
     chosen: Mapping[str, Candidate],
     decided: Plan,
@@ -36,7 +36,7 @@ def check_imports(
     """Import all affected modules in a preview with the staged changes applied.
 
     Args:
-        scene: The state of the environment.
+        context: The state of the environment.
         request: The request.
         chosen: The chosen distributions, by name.
         decided: The plan.
@@ -52,17 +52,17 @@ def check_imports(
     """
     changed = {change.name for change in decided.changes} & {*chosen, *request.removals}
     staged = [each for part in parts.values() for each in in_directory(part.path)]
-    imports = [Verified(each.name, _modules(each), _modules(scene.replaced(each.name))) for each in staged]
-    dependents = _dependents(scene, request, chosen.values(), changed)
+    imports = [Verified(each.name, _modules(each), _modules(context.replaced(each.name))) for each in staged]
+    dependents = _dependents(context, request, chosen.values(), changed)
     imports += [Verified(each.name, modules, modules) for each in dependents for modules in [_modules(each)]]
     if not any(each.modules for each in imports):
         return ()
-    site = scene.target.site
+    site = context.target.site
     before = [item.record for item in transactions.read_all(site) if item.state == "pending"]
-    after = codec.TransactionRecord("verified", list(swaps), roots_of(scene.target))
+    after = codec.TransactionRecord("verified", list(swaps), roots_of(context.target))
     after.moves, after.owners = shared.moves(after.transaction_id), shared.owners()
-    notes = verify(scene.target, before, after, imports)
-    scene.lap("verify")
+    notes = verify(context.target, before, after, imports)
+    context.lap("verify")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Which distributions bring which paths, as their RECORDs say. Most share none: their RECORDs are only searched."""
+"""The paths that distributions bring, by their RECORDs. Most share none, so most RECORDs are only searched."""
 
 from __future__ import annotations
 
@@ -17,39 +17,51 @@ if TYPE_CHECKING:
 
     from liveinstall._model import Distribution
 
-Claims = dict[
-    str, dict[str, str]
-]  # name -> absolute path -> sha256 in hexadecimal, empty where RECORD has another hash
+# Name -> absolute path -> sha256 in hexadecimal, empty if RECORD has another hash.
+Claims = dict[str, dict[str, str]]
 
 
 def claims_of(distributions: Iterable[Distribution], paths: AbstractSet[str] | None = None) -> Claims:
-    """The files that each of the distributions brings: all, or those of the absolute `paths`.
+    """Find the files that distributions bring, without metadata and bytecode, which are never shared.
 
-    Its metadata and bytecode are left out: they are nobody else's, or made again.
+    Args:
+        distributions: The installed distributions.
+        paths: The absolute paths to find. Default: all.
+
+    Returns:
+        The files of each distribution that brings any; one whose RECORD cannot be read brings none.
     """
-    found: Claims = {}
+    claims: Claims = {}
     for distribution in distributions if paths is None or paths else ():
-        home = os.path.dirname(distribution.info)
+        site_dir = os.path.dirname(distribution.info)
         try:
             text = codec.read(os.path.join(distribution.info, "RECORD"))
         except OSError:
             continue
-        rows = _rows(home, os.path.basename(distribution.info) + "/", text)
-        mine = {path: digest for path, digest in rows if paths is None or path in paths}
-        if mine:
-            found[distribution.name] = mine
-    return found
+        rows = _rows(site_dir, os.path.basename(distribution.info) + "/", text)
+        own = {path: digest for path, digest in rows if paths is None or path in paths}
+        if own:
+            claims[distribution.name] = own
+    return claims
 
 
-def bringing(home: str, paths: AbstractSet[str]) -> Iterator[str]:
-    """The dist-infos in `home` whose RECORD may name one of the paths: told by a look that reads no rows."""
-    words = [os.fsencode(word) for word in _words(home, paths)]
-    for name in sorted(os.listdir(home)) if words and os.path.isdir(home) else ():
+def bringing(site_dir: str, paths: AbstractSet[str]) -> Iterator[str]:
+    """Find the metadata directories whose RECORD may list one of the paths, without parsing any row.
+
+    Args:
+        site_dir: The site directory, absolute.
+        paths: The absolute paths.
+
+    Yields:
+        The absolute paths of the metadata directories, sorted.
+    """
+    markers = [os.fsencode(marker) for marker in _markers(site_dir, paths)]
+    for name in sorted(os.listdir(site_dir)) if markers and os.path.isdir(site_dir) else ():
         if name.endswith(".dist-info"):
             with suppress(OSError):
-                text = read_bytes(os.path.join(home, name, "RECORD"))
-                if any(word in text for word in words):
-                    yield os.path.join(home, name)
+                record = read_bytes(os.path.join(site_dir, name, "RECORD"))
+                if any(marker in record for marker in markers):
+                    yield os.path.join(site_dir, name)
 
 
 def overlapping(distributions: Iterable[Distribution]) -> dict[str, dict[str, str]]:
@@ -91,22 +103,22 @@ def _with_common_names(distributions: Iterable[Distribution]) -> list[Distributi
     return [infos[info] for info, tops in names.items() if any(counts[name] > 1 for name in tops)]
 
 
-def _words(home: str, paths: Iterable[str]) -> set[str]:
-    """What a RECORD that names one of the paths has in it."""
-    start = home + os.sep
-    words = set()
+def _markers(site_dir: str, paths: Iterable[str]) -> set[str]:
+    """Texts of which a RECORD that lists one of the paths contains at least one."""
+    start = site_dir + os.sep
+    markers = set()
     for path in paths:
         top, _, rest = (
             path[len(start) :].replace(os.sep, "/").partition("/") if path.startswith(start) else ("", "", "")
         )
-        words.add(f"{top}/" if rest else os.path.basename(path))
-    return words
+        markers.add(f"{top}/" if rest else os.path.basename(path))
+    return markers
 
 
-def _rows(home: str, info: str, text: str) -> Iterator[tuple[str, str]]:
-    with suppress(codec.StaleError):  # a damaged RECORD: what is read up to there counts
+def _rows(site_dir: str, info: str, text: str) -> Iterator[tuple[str, str]]:
+    with suppress(codec.StaleError):  # a damaged RECORD: the rows before the damage count
         for path, hash, _ in codec.record_rows(text):
             if path.startswith(info) or path.endswith(".pyc"):
                 continue
             simple = os.pardir not in path and os.sep == "/" and path[:1] not in ("/", ".")
-            yield f"{home}/{path}" if simple else os.path.normpath(os.path.join(home, path)), sha256_of(hash)
+            yield f"{site_dir}/{path}" if simple else os.path.normpath(os.path.join(site_dir, path)), sha256_of(hash)
