@@ -78,7 +78,7 @@ def test_a_module_that_was_not_there_before_did_not_fail_before(env):
     done = env.json(f"import ren_old\n{_REFUSED}print(json.dumps(attempt('ren', upgrade=True)))")
     assert done[0] == ["ren_new"] and "broken release" in done[1]
     done = env.json(f"{_REFUSED}r, text = attempt('more', upgrade=True)\nprint(json.dumps([text, *r.notes]))")
-    assert done == ["", "more_magic needs something_optional, which nothing requires"]
+    assert done == ["", "more_magic needs something_optional, which no distribution requires"]
 
 
 def test_two_distributions_may_have_a_module_of_the_same_name(env):
@@ -112,7 +112,7 @@ def test_a_new_module_may_lack_what_nothing_requires_unless_nothing_else_of_it_w
     env.wheel("beta", "1.0", {"beta.py": "import something_needed"})
     env.wheel("gamma", "1.0", {"gamma.py": "", "gamma_other.py": "import gamma.nothing"})
     done = env.json(f"{_REFUSED}r, text = attempt('alpha')\nprint(json.dumps([text, *r.notes]))")
-    assert done == ["", "alpha_magic needs something_optional, which nothing requires"]
+    assert done == ["", "alpha_magic needs something_optional, which no distribution requires"]
     assert env.json(f"{_REFUSED}print(json.dumps(attempt('beta')[0]))") == ["beta"]
     assert env.json(f"{_REFUSED}print(json.dumps(attempt('gamma')[0]))") == ["gamma_other"]
 
@@ -122,7 +122,7 @@ def test_a_module_that_ends_the_interpreter_is_a_failure_and_the_others_are_trie
         "alpha", "1.0", {"a.py": "", "b.py": "import os\nos.kill(os.getpid(), 11)", "c.py": "raise SystemExit(3)"}
     )
     done = env.json(f"{_REFUSED}print(json.dumps(attempt('alpha')))")
-    assert done[0] == ["b", "c"] and "ended with status -11" in done[1]
+    assert done[0] == ["b", "c"] and "exited with status -11" in done[1]
 
 
 def test_it_looks_at_all_that_waits_and_undo_takes_it_too(env):
