@@ -70,7 +70,7 @@ def _make_reports(make: Callable[..., Any], made: dict[str, Any]) -> None:
     make("Home", "path", "python", "3.11.7", (("alpha", "1.0"),), ("alpha",))
     make("Guard", "site", True)
     make("History", (make("Past", "id", (change,), 1.5, 7, "python", ("alpha",), {"alpha": origin}, "gone"),))
-    finding = make("Finding", "missing", "alpha", "path", "lacks a file", "reinstall", "repaired")
+    finding = make("Finding", "missing", "alpha", "path", "lacks a file", "reinstall", "mended")
     make("Findings", (finding,))
     make("Check", ("beta needs alpha",), (finding,), (make("Stale", "alpha", "1.0", "2.0"),))
     make("Listing", (make("Listed", "alpha", "1.0", "1.0", "2.0", "project", "site"),))

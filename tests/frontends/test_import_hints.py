@@ -42,8 +42,8 @@ def test_a_module_that_only_the_staged_version_has_says_so(alpha, module):
     done = alpha.run(f"import alpha\nli.install('alpha==2.0')\nimport {module}")
     first = module if module != "alpha.deep.down" else "alpha.deep"
     assert re.fullmatch(
-        rf"liveinstall.errors.StagedImportError: No module named '{first}' yet: alpha 2.0 is staged {SINCE} and waits "
-        "for a restart of Python. To use the new version, start the program again.",
+        rf"liveinstall.errors.StagedImportError: No module named '{first}' yet: alpha 2.0 is staged {SINCE} and "
+        "pending until a restart of Python. To use the new version, start the program again.",
         last_lines(done),
     )
 

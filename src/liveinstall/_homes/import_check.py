@@ -155,7 +155,7 @@ def _failures(
         try:
             return _import(preview, modules)
         except OSError as error:
-            raise TrialError(f"the results of the imports could not be read: {error}.") from error
+            raise TrialError(f"could not read the import results: {error}.") from error
 
 
 def _import(preview: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:

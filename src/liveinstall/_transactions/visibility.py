@@ -98,7 +98,7 @@ class StagedFinder:
         staged = self.staged.get(name.partition(".")[0])
         if staged and _has_module(staged.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
             raise StagedImportError(
-                f"No module named {name!r} yet: {staged} and waits for a restart of Python.",
+                f"No module named {name!r} yet: {staged} and pending until a restart of Python.",
                 todo=presenter().restart_advice(),
                 name=name,
             )
