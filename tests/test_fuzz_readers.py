@@ -383,8 +383,10 @@ def here(monkeypatch):
     """Let verbs take a place for the environment of this process."""
 
     def be_at(place: Place) -> None:
-        for room in (status, pending, undo):
-            monkeypatch.setattr(room, "find_target", lambda **_: place.target)
+        monkeypatch.setattr(status, "find_target", lambda **_: place.target)
+        for room in (pending, undo):
+            monkeypatch.setattr(room, "find_targets", lambda: (place.target,))
+            monkeypatch.setattr(room, "checked_for_change", lambda target: target)
         monkeypatch.setattr(sys, "path", [str(place.site), *sys.path])
 
     return be_at
