@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from liveinstall._engines.local_files import local_wheel
-from liveinstall._engines.pip import _pip_build_child, _pip_child
+from liveinstall._engines.pip import _pip_child, _pip_hooks
 from liveinstall._engines.pip.arguments import commands
 from liveinstall._engines.pip.report import _candidate, failure
 from liveinstall._engines.select import choose_engine
@@ -357,7 +357,7 @@ def test_the_pip_that_fetches_what_a_build_needs_gets_urls_with_passwords_in_var
         "-i",
         "u@h",
     ]
-    words, variables = _pip_build_child.without_urls([*asked, *plain])
+    words, variables = _pip_hooks.without_urls([*asked, *plain])
     assert words == ["pip", "install", *plain]
     assert variables == {
         "PIP_INDEX_URL": secret[0],

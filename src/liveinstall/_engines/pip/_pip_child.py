@@ -273,7 +273,6 @@ def _load():
     for module in ("commands.install", "resolution.resolvelib.resolver", "metadata.importlib"):
         with contextlib.suppress(ImportError):
             importlib.import_module("pip._internal." + module)
-    runpy.run_path(os.path.join(os.path.dirname(__file__), "_pip_build_child.py"))["hide_urls"]()
     gc.enable()
     gc.freeze()
     gc.set_threshold(50_000)
@@ -300,6 +299,7 @@ def main(pip):
     handler = _add_failure_handler()
     _load()
     hooks = _load_hooks()
+    hooks.hide_urls()
     request_path = os.fsdecode(sys.stdin.buffer.readline().rstrip(b"\n"))
     if not request_path:
         return

@@ -4,10 +4,16 @@ Each is for a purpose that pip has no option for. The names are those of pip 22 
 the change has no effect, or pip ends with an error before anything is changed.
 """
 
+import contextlib
+import importlib
 import os
 import re
 import shutil
 import urllib.parse
+
+# Options of pip that may contain credentials, and the variables with the same effect.
+_VARIABLES = {"-i": "PIP_INDEX_URL", "--index-url": "PIP_INDEX_URL", "--extra-index-url": "PIP_EXTRA_INDEX_URL"}
+_VARIABLES.update({"--find-links": "PIP_FIND_LINKS", "--proxy": "PIP_PROXY"})
 
 
 def stay_offline(why):
@@ -124,3 +130,47 @@ def _link_or_copy(source, target):
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def without_urls(arguments):
+    """Split the command line of the pip that installs the requirements of a build.
+
+    Args:
+        arguments: The command line; an option and its value are two arguments, as in pip's build_env.
+
+    Returns:
+        The arguments without URLs that contain credentials, and the environment variables for these URLs.
+    """
+    kept, variables, words = [], {}, list(arguments)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            return [*kept, word, *words], variables
+        if word in _VARIABLES and words and "@" in words[0] and "://" in words[0]:
+            name, value = _VARIABLES[word], words.pop(0).replace(" ", "%20")
+            variables[name] = (variables[name] + " " + value) if name in variables else value
+        else:
+            kept.append(word)
+    return kept, variables
+
+
+def hide_urls():
+    """Pass the URLs of indexes and proxies, which may contain passwords, to the pip of a build in variables.
+
+    Every user can list the arguments of a process; only its own user and root can read its environment variables.
+    """
+    for name in ("build_env", "build_env.installer"):
+        with contextlib.suppress(ImportError, AttributeError):
+            _hide(importlib.import_module("pip._internal." + name))
+
+
+def _hide(module):
+    call = module.call_subprocess
+
+    def call_without_urls(cmd, *given, **named):
+        if "--isolated" not in cmd:  # it would ignore the variables
+            cmd, variables = without_urls(cmd)
+            named["extra_environ"] = {**(named.get("extra_environ") or {}), **variables}
+        return call(cmd, *given, **named)
+
+    module.call_subprocess = call_without_urls
