@@ -247,6 +247,23 @@ def test_a_wheel_on_sys_path_is_imported_by_its_owner(tmp_path, data, monkeypatc
         assert (importlib.resources.files("ownpkg") / "data/x.txt").read_text() == "data"
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_wheel_may_be_before_everything_else_on_sys_path(tmp_path, first):
+    files = {path: text for path, text in FILES.items() if "dist-info" not in path}
+    wheel = str(make_wheel(tmp_path / "wheels", "own-pkg", "1.5", files))
+    code = f"""if True:
+        import sys
+        sys.path.insert(1, {str(SOURCE)!r})
+        from liveinstall import owners
+        owners.enable_wheels()
+        sys.path.{"insert(0, " if first else "append("}{wheel!r})
+        import ownpkg
+        print(ownpkg.V)"""
+    variables = {**os.environ, "LIVEINSTALL_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 def test_a_wheel_on_sys_path_is_not_unpacked_for_what_it_has_not(tmp_path, wheel):
     code = f"""
         import sys; sys.path.insert(0, {str(SOURCE)!r})

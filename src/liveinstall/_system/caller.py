@@ -10,6 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -18,16 +19,17 @@ def search_path() -> list[str]:
     return [entry for entry in list(sys.path) if isinstance(entry, str) and "\0" not in entry]
 
 
-def place_of(package: str) -> str:
-    """Find the directory on `sys.path` that contains a package, without calling a finder.
+def place_of(package: str, path: "Iterable[str] | None" = None) -> str:
+    """Find the directory that contains a package, without calling a finder or a path hook.
 
     Args:
         package: The name of a top-level package.
+        path: The directories to search. Default: `sys.path`.
 
     Returns:
         The absolute path of the first such directory; empty if there is none.
     """
-    directories = (entry or os.curdir for entry in search_path())
+    directories = (entry or os.curdir for entry in (search_path() if path is None else path))
     return next((os.path.abspath(each) for each in directories if os.path.isfile(_init_file(each, package))), "")
 
 

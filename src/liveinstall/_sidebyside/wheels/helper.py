@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import time
-from _frozen_importlib_external import PathFinder
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from liveinstall import errors
 from liveinstall._sidebyside.imports.isolation import default_places
 from liveinstall._sidebyside.wheels.archive import READY, failed
-from liveinstall._system.caller import search_path
+from liveinstall._system.caller import place_of, search_path
 from liveinstall._system.interpreter import executable
 
 if TYPE_CHECKING:
@@ -187,9 +186,6 @@ if hasattr(os, "register_at_fork"):
 
 def _library_paths() -> list[str]:
     """The directories of the libraries that the helper needs, in the default environment, whatever is active."""
-    directories = []
-    for name in _NEEDED:
-        spec = PathFinder.find_spec(name, [*search_path(), *default_places()])
-        if spec is not None and spec.origin:
-            directories.append(os.path.dirname(os.path.dirname(spec.origin)))
-    return list(dict.fromkeys(directories))
+    path = [*search_path(), *default_places()]
+    # No path hook is called: ours would examine a wheel on sys.path, for which it needs the helper.
+    return list(dict.fromkeys(filter(None, (place_of(name, path) for name in _NEEDED))))
