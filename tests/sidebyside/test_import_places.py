@@ -254,7 +254,10 @@ def test_the_first_wheel_may_be_before_everything_else_on_sys_path(tmp_path, fir
     code = f"""if True:
         import sys
         sys.path.insert(1, {str(SOURCE)!r})
+        import json, subprocess, tempfile
+        import liveinstall._sidebyside.wheels.examine, liveinstall._sidebyside.wheels.helper
         from liveinstall import owners
+        from liveinstall._sidebyside.wheels import owner
         owners.enable_wheels()
         sys.path.{"insert(0, " if first else "append("}{wheel!r})
         import ownpkg
