@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -35,6 +36,11 @@ VERSIONS = 5
 WHOLE = 4 * 2**20  # bytes: up to here a wheel is fetched and staged
 LIMIT = 64 * 2**20  # bytes that are fetched of one wheel
 _BLOCK = re.compile(r"<!-- popular wheels -->\n.*?<!-- end of popular wheels -->\n", re.DOTALL)
+_REASON = """
+Why a RECORD that is not true stays a reason to refuse a wheel: it is the only thing in a wheel by which files that are
+damaged, missing or added can be recognised, and it is what a later check, repair or removal goes by. Other
+versions of these projects pass. Where it must be one of these wheels, pip can install it.
+"""
 _EMPTY = "<!-- popular wheels -->\n<!-- end of popular wheels -->\n"
 
 
@@ -115,12 +121,14 @@ def _read(remote: RemoteFile, name: str) -> str:
 
 
 def pip_installs(wheel: Path, target: Path) -> bool:
-    """Whether pip installs it, as if it were for this system and Python."""
+    """Whether pip installs it when asked for its name and version, as if it were for this system and Python."""
     name, version, *_ = wheel.stem.split("-")
-    fitting = wheel.rename(wheel.with_name(f"{name}-{version}-py3-none-any.whl"))
-    options = ["--no-deps", "--no-index", "--no-compile", "--ignore-requires-python", "-q", "--target", str(target)]
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *options, str(fitting)]
-    return subprocess.run(command, check=False, env=user_variables(), capture_output=True).returncode == 0
+    wheel.rename(wheel.with_name(f"{name}-{version}-py3-none-any.whl"))
+    options = ["--no-deps", "--no-compile", "--ignore-requires-python", "-q", "--target", str(target)]
+    source = ["--no-index", "--find-links", str(wheel.parent), f"{name}=={version}"]
+    command = [sys.executable, "-m", "pip", "--isolated", "install", "--disable-pip-version-check", *options, *source]
+    variables = user_variables(PIP_CONFIG_FILE=os.devnull)
+    return subprocess.run(command, check=False, env=variables, capture_output=True).returncode == 0
 
 
 def judge_all(index: Index, projects: Iterable[str], log: Path, *, workers: int, seconds: float) -> list[Verdict]:
@@ -171,10 +179,10 @@ def render(verdicts: Sequence[Verdict]) -> str:
 
 The same rules over {len(read):,} wheels of {projects} of the most downloaded projects, {VERSIONS} versions of each from
 the oldest to the newest, for all systems (`python -m integration.reports.popular_wheels`). {staged:,} of at most
-{WHOLE // 2**20} MiB were staged whole, and compared with RECORD; of {len(read) - staged:,} larger ones the archive's
-directory, all headers and the dist-info were read. **{outcomes["refused"]} refused that pip installs.**
-{outcomes["refused by pip too"]} are refused by pip too. Not read: {outcomes["too large"]} of which more than
-{LIMIT // 2**20} MiB would have been needed, {outcomes["not read"]} that the network did not deliver;
+{WHOLE // 2**20} MiB were staged as an install does it, and compared with RECORD; of {len(read) - staged:,} larger ones
+the archive's directory, all headers and the dist-info were read. Refused: **{outcomes["refused"]} that pip installs**,
+and {outcomes["refused by pip too"]} that pip refuses too. Not read: {outcomes["too large"]} of which more than
+{LIMIT // 2**20} MiB would have been needed, and {outcomes["not read"]} because of the network;
 {outcomes["no wheels"]} projects have no wheels.
 """
     refused = [verdict for verdict in read if verdict.why]
@@ -183,11 +191,12 @@ directory, all headers and the dist-info were read. **{outcomes["refused"]} refu
         for verdict in refused:
             why = verdict.why.partition(" is refused: ")[2] or verdict.why
             text += f"| {verdict.wheel} | {why} | {'installs it' if verdict.outcome == 'refused' else 'refuses it'} |\n"
+        text += _REASON
     return text + "<!-- end of popular wheels -->\n"
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
-    """Judge them all, and write the page; status 1 if a wheel is refused that pip installs."""
+    """Judge them all, and write the page; status 1 if pip installs a refused wheel whose RECORD is not at fault."""
     parser = argparse.ArgumentParser(prog="python -m integration.reports.popular_wheels", description=__doc__)
     parser.add_argument("--log", type=Path, metavar="FILE", help="verdicts of earlier runs, and of this one")
     parser.add_argument("--workers", type=int, default=2, metavar="N")
@@ -204,7 +213,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     print(words)
     if not options.names:
         PAGE.write_text(_BLOCK.sub(lambda _: words, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    return int(any(verdict.outcome == "refused" for verdict in verdicts))
+    return int(any(verdict.outcome == "refused" and "RECORD" not in verdict.why for verdict in verdicts))
 
 
 if __name__ == "__main__":

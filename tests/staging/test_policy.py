@@ -74,6 +74,10 @@ FINE = {
     "empty directories with odd names, of which none is made": lambda c: c.update(
         {"good/odd./": b"", "good/nul/": b"", "good/a:b/": b"", f"{INFO}/RECORD": c[f"{INFO}/RECORD"] + b"\n"}
     ),
+    "the root and a directory itself as directories": lambda c: c.update(
+        {"./": b"", "good/./": b"", f"{INFO}/RECORD": c[f"{INFO}/RECORD"] + b"\n"}
+    ),
+    "backslashes in RECORD": edit(f"{INFO}/RECORD", b"/", b"\\"),
     "an old format": edit(f"{INFO}/WHEEL", b"Wheel-Version: 1.0", b"Wheel-Version: 0.1"),
     "a format of one number": edit(f"{INFO}/WHEEL", b"Wheel-Version: 1.0", b"Wheel-Version: 1"),
     "an unusual spelling of Root-Is-Purelib": edit(f"{INFO}/WHEEL", b"true", b"True"),
@@ -90,7 +94,7 @@ def test_what_is_unusual_but_harmless_passes(tmp_path, place, kind):
     assert any(file.endswith("good/late.py") for file in part.files)
 
 
-@pytest.mark.parametrize("name", ["../", "good/../../x/", "/x/"])
+@pytest.mark.parametrize("name", ["../", "good/../../x/", "/x/", "./../x/", ".//x/"])
 def test_a_directory_outside_is_refused_even_if_it_is_empty(tmp_path, place, name):
     path = make_wheel(tmp_path, "good", "1.0")
     rewrite(path, lambda c: c.update({name: b"", f"{INFO}/RECORD": c[f"{INFO}/RECORD"] + b"\n"}))

@@ -182,8 +182,11 @@ def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterabl
             parents[parent] = name
             parent = parent.rpartition("/")[0]
     for name in directories:
-        _check_inside(check, name)  # its spelling does not matter, because a directory entry alone creates nothing
-        parents.setdefault(_folded(name), f"{name}/")
+        # A directory entry alone creates nothing: its spelling does not matter, nor "./", which old builders wrote.
+        parts = [part for part in name.split("/") if part != "."]
+        if parts:
+            _check_inside(check, "/".join(parts))
+            parents.setdefault(_folded("/".join(parts)), f"{name}/")
     for folded in files.keys() & parents.keys():
         check.refuse(files[folded], f"is a file and also a directory, with {parents[folded]!r}")
 
@@ -323,7 +326,7 @@ def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> 
     for row in _rows(check, f"{dist_info}/RECORD"):
         if len(row) != _ROW or not _NUMBER.fullmatch(row[2]):
             check.refuse(row[0], "is a damaged row of RECORD")
-        path, hashed, size = row
+        path, (hashed, size) = row[0].replace("\\", "/"), row[1:]  # as some builders on Windows wrote it
         if path in record:
             check.refuse(path, "is listed twice in RECORD")
         algorithm, _, digest = hashed.partition("=")
