@@ -411,6 +411,11 @@ def test_arguments_for_pip(place: Environment, name: str, tmp_path: Path) -> Non
     assert "--nonsense" in refused(place, "EngineError", name, pip_arguments="--nonsense")
 
 
+def _kept(home: Path) -> int:
+    """The number of RECORDs that are kept for undo."""
+    return sum(".liveinstall" in path.parts for path in home.rglob("mine-1.0.dist-info/RECORD"))
+
+
 def test_user_site_and_system_packages(tmp_path: Path, wheel: Path) -> None:
     original = find_python(CURRENT)
     assert original
@@ -429,6 +434,10 @@ def test_user_site_and_system_packages(tmp_path: Path, wheel: Path) -> None:
     assert told["seen"] == {"mine": ["1.0"]}
     assert [path.parent.name for path in home.rglob("mine-1.0.dist-info")] == ["site-packages"]
     assert not (base.environment.site / "mine").exists()
+    variables = user_variables(**asked["variables"])
+    for words, remaining in ((["uninstall", "-y", "mine"], 0), (["undo"], 1), (["uninstall", "mine"], 0)):
+        base.environment.run("-m", "liveinstall", *words, env=variables, check=True)
+        assert len(list(home.rglob("mine-1.0.dist-info/RECORD"))) - _kept(home) == remaining
     (base.stdlib / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=Use apt.\n")
     for user in (True, False):
         assert "Use apt." in refused(base.environment, "ExternallyManagedError", "theirs", user=user, **asked)

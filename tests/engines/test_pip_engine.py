@@ -363,3 +363,10 @@ def test_the_pip_that_fetches_what_a_build_needs_gets_urls_with_passwords_in_var
         "PIP_INDEX_URL": secret[0],
         "PIP_EXTRA_INDEX_URL": f"https://u:p%20q@h/more {secret[2]}",
     }
+
+
+def test_an_option_that_this_pip_does_not_have_is_named_with_the_version_that_has_it():
+    log = "Usage:\n  pip install [options]\n\nno such option: --uploaded-prior-to\n"
+    error = failure(answer(errors=()), log)
+    assert isinstance(error, RequirementError) and "does not support --uploaded-prior-to" in str(error)
+    assert "pip 26.0 or newer" in error.todo

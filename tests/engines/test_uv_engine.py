@@ -22,7 +22,7 @@ from liveinstall._engines.uv.engine import UvEngine
 from liveinstall._engines.uv.failure import failure, said
 from liveinstall._engines.uv.report import yanked
 from liveinstall._engines.uv.view import show
-from liveinstall._requirements.request import Request
+from liveinstall._requirements.request import Request, parse_request
 from liveinstall.errors import (
     BuildError,
     DownloadError,
@@ -570,3 +570,10 @@ def test_a_memory_that_is_full_is_left_for_the_disk(tmp_path, monkeypatch):
     run.finish()
     assert os.path.dirname(run.target) == str(tmp_path)
     assert list(memory.iterdir()) == [] and list(tmp_path.iterdir()) == [memory]
+
+
+def test_options_of_pip_are_spelled_for_uv_or_refused(tmp_path):
+    request = parse_request(("alpha",), pip_arguments=["--uploaded-prior-to=2024-01-01"])
+    assert "--exclude-newer=2024-01-01" in list(arguments(request, str(tmp_path)))
+    with pytest.raises(RequirementError, match="--only-deps.*engine="):
+        list(arguments(parse_request(("alpha",), pip_arguments=["--only-deps"]), str(tmp_path)))

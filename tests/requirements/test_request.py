@@ -69,6 +69,15 @@ def test_a_habit_has_pips_spellings_and_adds_to_the_keywords(project):
     assert request.engine_arguments == ("--trusted-host=h", "--no-cache-dir", "--timeout=9")
 
 
+WHEEL = 'wheels = [{name = "a-1-py3-none-any.whl", url = "https://h/a-1-py3-none-any.whl", hashes = {sha256 = "ab"}}]'
+
+
+def test_a_lock_file_among_the_requirements_files_is_the_lock_file(tmp_path):
+    lock = tmp_path / "pylock.dev.toml"
+    lock.write_text('lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "a"\nversion = "1"\n' + WHEEL)
+    assert parse_request((), requirement_files=str(lock)) == parse_request((), pylock=str(lock))
+
+
 def test_every_option_of_install_can_be_typed_and_the_other_way_round():
     ours = {"requirements", "when", "timeout", "dry_run", "engine", "prefer", "requester", "protect", "on_event"}
     ours |= {"verify", "parallel", "overlap", "report"}  # none of pip's
@@ -227,7 +236,8 @@ _URL = "https://example.org/simple"
         ((), {"editable": "https://h/x.zip"}, "cannot be editable"),
         ((), {"editable": "git+https://h/x"}, "has no name"),
         ((), {"requirement_files": "nothing.txt"}, "there is no requirements file"),
-        ((), {"requirement_files": "pylock.toml"}, "is a lock file"),
+        ((), {"requirement_files": ["pylock.toml", "pylock.dev.toml"]}, "only one lock file"),
+        ((), {"requirement_files": "pylock.toml", "upgrade": True}, "contradict"),
         (("rich",), {"constraints": "nothing.txt"}, "there is no constraints file"),
         (("rich",), {"constraints": "not>>valid"}, "neither a constraints file"),
         (("rich",), {"constraints": "rich[x]<2"}, "no extras"),

@@ -45,10 +45,22 @@ def choose_engine(name: str) -> Engine:
         TargetError: This is a subinterpreter, or Python is shutting down.
     """
     check_usable()
-    create = ENGINES.get(_automatic() if name == "auto" else name)
-    if create is None:
+    return ENGINES[engine_name(name)]()
+
+
+def engine_name(name: str) -> str:
+    """Return the name of the engine that `choose_engine()` creates.
+
+    Args:
+        name: As for `choose_engine()`.
+
+    Raises:
+        RequirementError: There is no engine of this name.
+    """
+    chosen = _automatic() if name == "auto" else name
+    if chosen not in ENGINES:
         raise RequirementError(f"there is no engine {name!r}.", todo=f"Use {' or '.join(ENGINES)}.", requirement="")
-    return create()
+    return chosen
 
 
 def _automatic() -> str:

@@ -97,11 +97,13 @@ _TITLES = {
 # Options that are passed to pip unchanged: with a value, and without one.
 PASSED = (
     *("--trusted-host", "--proxy", "--cert", "--client-cert", "--retries", "--cache-dir", "--build-constraint"),
+    "--uploaded-prior-to",
     *("--keyring-provider", "--use-feature", "--use-deprecated", "--exists-action", "--global-option", "--log"),
 )
 PASSED_FLAGS = (
     *("--no-cache-dir", "--no-build-isolation", "--prefer-binary", "--ignore-requires-python", "--use-pep517"),
     *("--isolated", "--check-build-dependencies", "--no-clean", "--no-warn-conflicts", "--no-warn-script-location"),
+    "--only-deps",
 )
 # Options without effect, accepted because they are common in Dockerfiles: with a value, and without one.
 _IDLE = ("--progress-bar", "--root-user-action")

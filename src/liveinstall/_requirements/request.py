@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "RequirementLike", "parse_request"]
 
+_LOCK_NAME = re.compile(r"pylock(\.[^.]+)?\.toml")
 _REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
 # Options that exclude each other, and the reason.
 _CONTRADICTIONS = (
@@ -199,7 +200,18 @@ def _split_and_validate(
     for name, value in (pair for each in pasted for pair in each.items()):
         checked = value_of(name, value)
         values[name] = (*values[name], *checked) if isinstance(checked, tuple) else checked
-    return texts, values
+    return texts, _with_lock_file(values)
+
+
+def _with_lock_file(values: dict[str, Any]) -> dict[str, Any]:
+    """The options with a lock file among the requirements files as `pylock`, as in pip (PEP 751: pylock.NAME.toml)."""
+    files = values["requirement_files"]
+    locks = [path for path in files if not _REMOTE.match(path) and _LOCK_NAME.fullmatch(os.path.basename(path))]
+    if not locks or values["pylock"]:
+        return values
+    if len(locks) > 1:
+        raise wrong(f"only one lock file can be installed from, not {' and '.join(locks)}.", locks[1])
+    return {**values, "pylock": locks[0], "requirement_files": tuple(path for path in files if path not in locks)}
 
 
 def _check_together(values: Mapping[str, Any]) -> None:
@@ -255,7 +267,7 @@ def _file(path: str, kind: str) -> str:
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.isfile(full):
         raise wrong(f"there is no {kind} file {full}.", path)
-    if re.fullmatch(r"pylock(\.[^.]+)?\.toml", os.path.basename(full)):
+    if _LOCK_NAME.fullmatch(os.path.basename(full)):
         raise wrong(f"{full} is a lock file, not a {kind} file.", path, todo="Pass it as pylock=.")
     return full
 

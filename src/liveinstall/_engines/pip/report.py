@@ -83,6 +83,8 @@ _INSTEAD = {
     "dry-run": "Use dry_run=True (--dry-run), or unset it.",
     **dict.fromkeys(("target", "prefix", "root"), "Unset it: only the running environment can be changed."),
 }
+_UNKNOWN_OPTION = re.compile(r"no such option: (--[\w-]+)")
+_SINCE = {"--uploaded-prior-to": "pip 26.0 or newer", "--only-deps": "a newer pip"}
 _BUILD_OUTPUT = re.compile(r"\[\d+ lines? of output\]\n(.*?)\n\s*[│|]?\s*\[end of output\]", re.DOTALL)
 _EXCEPTION_LINE = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: \S")
 _REPOSITORY_COMMAND = re.compile(r"(?:^|[;:] )(?:git|hg|svn|bzr) [^;]*exited with -?\d")
@@ -213,6 +215,11 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
     details: dict[str, Any] = {"log": log}
     if "Unexpected" in kinds and not kinds & _DOWNLOAD:
         return EngineError(f"pip itself failed: {message}.", todo=_FULL_LOG, **details)
+    unknown = _UNKNOWN_OPTION.search(log)
+    if unknown and unknown[1] in _SINCE:
+        what = f"the pip of this environment does not support {unknown[1]}."
+        todo = f"Omit it, or install {_SINCE[unknown[1]]}."
+        return RequirementError(what, todo=todo, requirement=unknown[1], **details)
     if "InvalidWheel" in kinds:
         return WheelRefusedError(f"pip cannot read a wheel: {message}.", wheel="", entry="", **details)
     if answer["phase"] == "configuration":

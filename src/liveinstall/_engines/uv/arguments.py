@@ -45,7 +45,7 @@ def arguments(request: Request, directory: str) -> Iterator[str]:
     yield from (f"--constraints={path}" for path in constraint_files(request.constraints, written))
     yield from source_options(request.sources)
     yield from (f"--config-setting={key}={value}" for key, value in request.config_settings)
-    yield from request.engine_arguments
+    yield from map(_uv_spelling, request.engine_arguments)
     yield from (f"--requirements={path}" for path in request.files)
     yield from (f"--group={group}" for group in request.groups)
     yield from (f"--editable={project}" for project in request.editables)
@@ -73,6 +73,12 @@ def _upgrades(request: Request) -> Iterator[str]:
         yield from (f"--upgrade-package={name}" for name in sorted(request.names))
 
 
+def _uv_spelling(argument: str) -> str:
+    """An argument for pip as uv spells it."""
+    name, equals, value = argument.partition("=")
+    return f"--exclude-newer={value}" if name == "--uploaded-prior-to" and equals else argument
+
+
 def _check(request: Request) -> None:
     if request.upgrade and request.upgrade_strategy != "eager" and (request.files or request.groups):
         raise RequirementError(
@@ -87,6 +93,11 @@ def _check(request: Request) -> None:
                 todo='Clone it and pass its directory as editable=, or use engine="pip".',
                 requirement=redact(project),
             )
+    if "--only-deps" in request.engine_arguments:
+        what = "uv cannot install only the dependencies of what is requested (--only-deps)."
+        raise RequirementError(
+            what, todo='Use engine="pip", with a pip that has the option.', requirement="--only-deps"
+        )
     for argument in request.engine_arguments:
         if argument.partition("=")[0] in _OURS:
             what = f"{argument} cannot be passed to uv: liveinstall itself selects the environment."

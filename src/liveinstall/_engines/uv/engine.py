@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._engines.uv.arguments import arguments, source_options
@@ -21,7 +22,7 @@ from liveinstall._system.workplace import note_elsewhere
 from liveinstall.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from liveinstall._engines.base import View
@@ -43,6 +44,7 @@ class UvEngine:
         self._run: Run | None = None
         self._ended: list[Run] = []
         self._origins: Origins | None = None
+        self._start_origins: Callable[[], Origins] | None = None
         self._own = temporary_directory()  # removed on exit, when no process writes to it any longer
         if not self._uv:
             self._own.cleanup()
@@ -98,7 +100,7 @@ class UvEngine:
         candidates = report.candidates(run.target, request, log)
         self._end(run)
         indexed = [f"{candidate.name}=={candidate.version}" for candidate in candidates if candidate.direct_url is None]
-        if fetch and indexed:
+        if indexed:
             command = [
                 self._uv,
                 "pip",
@@ -109,8 +111,10 @@ class UvEngine:
                 *source_options(request.sources),
             ]
             command += ["--offline"]  # the index pages are in the cache now
-            with writing_temporary():
-                self._origins = report.Origins(command, indexed, self._own.name, variables)
+            self._start_origins = partial(report.Origins, command, indexed, self._own.name, variables)
+            if fetch:
+                with writing_temporary():
+                    self._origins = self._start_origins()
         return candidates
 
     def _started(self, arguments: Sequence[str], view: View, variables: Mapping[str, str]) -> Run:
@@ -128,6 +132,9 @@ class UvEngine:
 
     def sources(self) -> Mapping[str, Origin]:
         """See `Engine.sources`: the origins of distributions from an index, as far as uv reports them."""
+        if self._origins is None and self._start_origins:
+            with writing_temporary():
+                self._origins = self._start_origins()  # after a dry run, only on request
         return self._origins.read() if self._origins else {}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from liveinstall._engines.outdated import IndexOptions, find_outdated
 from liveinstall._environment.installed import installed
 from liveinstall._planning.graph import Node, edges
 from liveinstall._requirements.pip_options import add_idle_options
@@ -47,6 +48,13 @@ def add_list_options(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("columns", "freeze", "json"), help="pip's formats, with names and versions only"
     )
     parser.add_argument("--not-required", action="store_true", help="only distributions that no other one depends on")
+    parser.add_argument("-o", "--outdated", action="store_true", help="only those with a newer version in the index")
+    parser.add_argument("--pre", action="store_true", help="with --outdated: include pre-releases")
+    parser.add_argument("-i", "--index-url", metavar="URL", help="with --outdated: instead of the configured index")
+    parser.add_argument("--no-index", action="store_true", help="with --outdated: use no index, only --find-links")
+    parser.add_argument("--engine", default="auto", metavar="NAME", help="with --outdated: pip, uv or auto")
+    for spellings, dest in ((["--extra-index-url"], "extra_index_urls"), (["-f", "--find-links"], "find_links")):
+        parser.add_argument(*spellings, dest=dest, action="append", default=[], metavar="URL", help="with --outdated")
     add_choice(parser)
 
 
@@ -62,6 +70,8 @@ def listing(options: dict[str, Any]) -> Any:
     needed = {name for names in _needed_by().values() for name in names} if options["not_required"] else set()
     out: set[str] = needed | set(map(canonicalize_name, options["exclude"]))
     rows = [row for row in inspection.list() if row.name not in out and (not options["local"] or is_local(row.place))]
+    if options["outdated"]:
+        return _outdated(options, {row.name for row in rows})
     if options["format"] is None:
         return Listing(rows)
     pairs = [(row.name, row.installed) for row in rows if row.installed]
@@ -69,10 +79,49 @@ def listing(options: dict[str, Any]) -> Any:
         return json.dumps([{"name": name, "version": version} for name, version in pairs])
     if options["format"] == "freeze":
         return "\n".join(f"{name}=={version}" for name, version in pairs)
-    table = [("Package", "Version"), *pairs]
-    wide, other = (max(map(len, column)) for column in zip(*table, strict=True))
-    lines = [f"{name:<{wide}} {version}" for name, version in table]
-    return "\n".join([lines[0], f"{'-' * wide} {'-' * other}", *lines[1:]])
+    return _columns([("Package", "Version"), *pairs])
+
+
+def _outdated(options: dict[str, Any], names: set[str]) -> Any:
+    """The output of `list --outdated`, of the selected distributions."""
+    if options["format"] == "freeze":
+        what = "list: --format=freeze has no place for the newer versions."
+        raise RequirementError(
+            what, todo="Use --format=columns or --format=json with --outdated.", requirement="format"
+        )
+    where = IndexOptions(**{name: options[name] for name in IndexOptions._fields})
+    found = [each for each in find_outdated(options["engine"], where) if canonicalize_name(each.name) in names]
+    if options["format"] == "json":
+        return json.dumps([each._asdict() for each in found])
+    return OutdatedRows(OutdatedRow(*each) for each in found)
+
+
+@dataclass(frozen=True)
+class OutdatedRow:
+    """A row of `list --outdated`, with the keys of pip's JSON."""
+
+    name: str
+    version: str
+    latest_version: str
+    latest_filetype: str
+
+
+class OutdatedRows(tuple[OutdatedRow, ...]):
+    """The output of `list --outdated`; its text is pip's table, empty if nothing is outdated."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Format the same columns as pip."""
+        rows = [(each.name, each.version, each.latest_version, each.latest_filetype) for each in self]
+        return _columns([("Package", "Version", "Latest", "Type"), *rows]) if rows else ""
+
+
+def _columns(table: list[tuple[str, ...]]) -> str:
+    """Format rows as pip does, with a line below the titles."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [" ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([lines[0], " ".join("-" * width for width in widths), *lines[1:]])
 
 
 def frozen(options: dict[str, Any]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ _EXAMPLES = {
     "plan": ("plan -U pandas", "plan --prefer loaded scikit-learn"),
     "ensure": ("ensure 'rich>=13' 'httpx[http2]'", "ensure --requester my-plugin --protect 'numpy<3' scikit-image"),
     "uninstall": ("uninstall pandas", "uninstall -y -r requirements.txt", "uninstall --with-unused pandas"),
-    "list": ("list", "list --json", "list --not-required --format=freeze"),
+    "list": ("list", "list --json", "list --not-required --format=freeze", "list --outdated"),
     "show": ("show requests",),
     "freeze": ("freeze > requirements.txt", "freeze --pending", "freeze --exclude pip"),
     "check": ("check",),

@@ -12,6 +12,7 @@ from liveinstall._verbs import hold, inspection, pending, uninstall
 from liveinstall._verbs import undo as back
 from liveinstall._verbs.install import install, plan
 from liveinstall._verbs.status import status
+from liveinstall.reports import Listing
 from liveinstall.results import Result
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def describe(verb: str, value: Any) -> str:
         value: The value that it returned.
     """
     if verb == "list":
-        return value if isinstance(value, str) else render_listed(value)
+        return render_listed(value) if isinstance(value, Listing) else str(value)
     if verb == "show":
         return "\n---\n".join(map(str, value))
     group = _group(verb)
