@@ -447,7 +447,7 @@ def test_user_site_and_system_packages(tmp_path: Path, wheel: Path) -> None:
 
 
 def test_user_site_is_refused_in_a_virtual_environment(environment: Environment) -> None:
-    assert "not seen in this virtual environment" in refused(environment, "RequirementError", "idna", user=True)
+    assert "disabled in this virtual environment" in refused(environment, "RequirementError", "idna", user=True)
     environment.remove()
 
 

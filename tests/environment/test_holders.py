@@ -168,7 +168,7 @@ def test_package_managers_are_shown_the_disk(env, staged, call):
 
 def test_status_names_what_each_holder_uses_and_what_waits_for_whom(env, staged):
     seen = env.run("print(li.status())").stdout
-    assert re.search(rf"waits for: the exit of .*pid {staged.pid} \(", seen)
+    assert re.search(rf"waiting for: the exit of .*pid {staged.pid} \(", seen)
     assert re.search(rf"In use by pid {staged.pid} \(.*\) since 20.*: uses alpha", seen)
 
 
@@ -258,7 +258,7 @@ print("mapped", flush=True); input()
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
     assert env.versions() == {"alpha": "1.0"}
     shown = env.run("print(li.status())").stdout
-    assert re.search(rf"waits for: the exit of .*pid {process.pid} \(", shown)
+    assert re.search(rf"waiting for: the exit of .*pid {process.pid} \(", shown)
     process.communicate("\n")
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
     assert env.versions() == {"alpha": "2.0"}
@@ -331,7 +331,7 @@ def test_a_file_that_is_no_hold_blocks_nothing(tmp_path):
 def test_what_cannot_be_held_is_a_typed_error(env):
     (env.site / ".liveinstall").write_text("in the way")
     done = env.run("li.hold()")
-    assert "NotWritableError" in done.stderr and "cannot be held" in done.stderr
+    assert "NotWritableError" in done.stderr and "cannot be protected" in done.stderr
 
 
 @pytest.mark.parametrize("suffix", ["", "!"])

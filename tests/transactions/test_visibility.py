@@ -20,7 +20,7 @@ def staged():
 
 
 def test_importing_what_only_waits_says_so(staged):
-    with pytest.raises(ImportError, match="only-staged 1.0 is staged since 20.*switch") as caught:
+    with pytest.raises(ImportError, match="only-staged 1.0 is staged since 20.*To use the new version") as caught:
         importlib.import_module("only_staged")
     assert isinstance(caught.value, StagedImportError) and isinstance(caught.value, LiveInstallError)
     assert caught.value.name == "only_staged"

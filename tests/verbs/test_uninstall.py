@@ -193,5 +193,5 @@ assert not li.pending() and li.list() and li.check().ok
 show(result)
 """
     )
-    assert seen["removed"] == seen["staged"] == [] and "alpha no longer waits" in seen["notes"]
+    assert seen["removed"] == seen["staged"] == [] and "alpha: its pending change was cancelled" in seen["notes"]
     assert (outside / "alpha").is_dir() and env.leftovers() == [] and env.versions() == {}

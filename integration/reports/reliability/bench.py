@@ -276,10 +276,9 @@ def inconsistent(site: Path) -> list[str]:
 
 def _explained_by_two(site: Path) -> set[str]:
     """The paths that two RECORDs name, and that are as one of them says."""
-    good = Counter(
-        path for info in site.glob("*.dist-info") for path in _paths(info) - {p for p, _ in _against_disk(info)}
-    )
-    named = Counter(path for info in site.glob("*.dist-info") for path in _paths(info))
+    infos = [path.parent for path in site.glob("*.dist-info/RECORD")]
+    good = Counter(path for info in infos for path in _paths(info) - {wrong for wrong, _ in _against_disk(info)})
+    named = Counter(path for info in infos for path in _paths(info))
     return {path for path, count in named.items() if count > 1 and good[path]}
 
 

@@ -267,5 +267,5 @@ def test_what_the_output_cannot_encode_is_escaped(monkeypatch, encoding, shown):
     """A damaged record may have any bytes in a name."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     monkeypatch.setattr("sys.stdout", stream)
-    main._tell("\udcff and é")
+    main._print("\udcff and é")
     assert stream.buffer.getvalue().decode(encoding) == shown
