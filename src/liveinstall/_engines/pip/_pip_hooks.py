@@ -103,8 +103,10 @@ def keep_downloads(directory):
 
     pip itself has a file in its HTTP cache only if the user allows a cache and the server's answer may be cached.
     """
-    from pip._internal.network.download import Downloader
-
+    try:
+        from pip._internal.network.download import Downloader
+    except ImportError:  # another version of pip: it downloads what it does not have in its cache twice
+        return
     download, kept = Downloader.__call__, {}
 
     def once(self, link, location):
