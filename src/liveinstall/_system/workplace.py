@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot.layout import STATE
 from liveinstall._system.privacy import is_private, read_private, write_private
-from liveinstall._system.removal import own_directory, remove_opened
+from liveinstall._system.removal import empty, own_directory, remove_opened
 from liveinstall._system.temporary import PREFIX, temporary_directory
 
 if TYPE_CHECKING:
@@ -57,17 +57,26 @@ def workplace(site: str, note: Path | None = None) -> Iterator[str]:
     try:
         with temporary_directory() as directory:
             _mine[site] = directory
-            with suppress(
-                OSError
-            ):  # on a full disk the change may still succeed; only a kill would leave the directory
+            # On a full disk the change may still succeed; only a kill would leave the directory.
+            with suppress(OSError):
                 token = os.urandom(16).hex()
                 write_private(os.path.join(directory, _OWNER), _mark(token, site))
                 write_private(str(note), os.fsencode(encode(directory, token)))
-            yield directory
+            try:
+                yield directory
+            finally:
+                _empty(directory)
     finally:
         _mine.pop(site, None)
         with suppress(OSError):
             note.unlink()
+
+
+def _empty(directory: str) -> None:
+    """Remove everything but the token, by which `sweep()` recognizes what a kill leaves of the directory."""
+    with suppress(OSError), own_directory(directory) as handle:
+        if handle is not None:
+            empty(handle, spare=_OWNER)
 
 
 def sweep(site: str, note: Path | None = None) -> None:
