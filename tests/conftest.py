@@ -5,11 +5,15 @@ import os
 
 import pytest
 from helpers.environments import make_environment
+from hypothesis import settings
 
 from liveinstall import _redact
 
 for _switch in ("NO_COLOR", "FORCE_COLOR"):  # those who run the tests may have set them
     os.environ.pop(_switch, None)
+
+settings.register_profile("busy", deadline=None)  # examples may take long while other tests run
+settings.load_profile("busy")
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from os.path import basename
 
 # Package managers use the files on disk, never a part.
 MANAGERS = {"pip", "liveinstall", "ensurepip", "conda", "mamba", "poetry", "pdm", "pipenv", "_pip_child"}
-
-
 HIDDEN = "****"  # in place of a secret
+_NO_DESCRIPTOR = 2**31 - 1  # no process has this one: a call with it changes nothing
 _printed = []
 
 
@@ -27,6 +26,15 @@ def is_main_interpreter():
 
     if hasattr(_thread, "_is_main_interpreter"):  # Python 3.12 and later
         return _thread._is_main_interpreter()  # noqa: SLF001  `_interpreters` would be a file to load
+    try:
+        # It checks first that this is the main thread of the main interpreter (else ValueError), then the descriptor.
+        import _signal
+
+        _signal.set_wakeup_fd(_NO_DESCRIPTOR)
+    except OSError:
+        return True
+    except ValueError:
+        pass
     try:
         import _xxsubinterpreters as interpreters
     except ImportError:

@@ -1,6 +1,6 @@
 """Reading the metadata of distributions: RECORD."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from liveinstall._system.dist_info import top_level_paths
@@ -10,7 +10,6 @@ _ROW = st.sampled_from(["a", "b", "a.b", "ab", "x-1.dist-info", "..", "../..", "
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(_ROW, max_size=9), st.booleans(), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
 def test_top_level_paths_are_those_of_all_rows_in_any_order(rows, in_order, end, ends):
     rows = sorted(rows) if in_order else rows
