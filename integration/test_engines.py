@@ -369,6 +369,7 @@ _MENDED = {
 }
 _MENDED |= {"directory_traversal", "symlink", "device", "fifo", "appended", "hidden_file", "unicode_path", "ratio"}
 _MENDED |= {"many_zeros"}
+_MENDED |= {"duplicate"}  # uv keeps one of the two; if it is the one that RECORD does not list, it is refused
 _MENDED |= {"dot_part"}  # by uv 0.13.9; the versions before it keep it, and then it is refused
 
 
