@@ -316,8 +316,8 @@ def test_a_start_with_a_finder_loads_nothing_else():
     )
     imports = "liveinstall._sidebyside.imports"
     names = ["liveinstall", "liveinstall._sidebyside", "liveinstall._system", "liveinstall._system.caller", imports]
-    names += [f"{imports}.{name}" for name in ("directory", "finder", "isolation", "owner")]
-    assert set(json.loads(found.stdout)) - {"__future__"} == set(names)
+    names += [f"{imports}.{name}" for name in ("directory", "finder", "owner")]
+    assert set(json.loads(found.stdout)) == set(names)
 
 
 def test_exclusive_shuts_the_default_environment_and_opens_it_again(place, tmp_path):

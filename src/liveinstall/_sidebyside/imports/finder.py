@@ -10,7 +10,6 @@ import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import NamespaceLoader, PathFinder
 
-from liveinstall._sidebyside.imports.isolation import EnvironmentIsolation
 from liveinstall._system.caller import namespace_of, place_first, remove_finder
 
 TYPE_CHECKING = False
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Self
 
+    from liveinstall._sidebyside.imports.isolation import EnvironmentIsolation
     from liveinstall._sidebyside.imports.owner import Owner
     from liveinstall._sidebyside.imports.path_hooks import PlacesHook
 
@@ -46,7 +46,7 @@ class Finder:
     ) -> None:
         self.owners = owners
         self.hidden = hidden
-        self._isolation = EnvironmentIsolation(exclusive) if exclusive is not False else None
+        self._isolation = None if exclusive is False else _isolation(exclusive)
         self._hook: PlacesHook | None = None
 
     def __repr__(self) -> str:
@@ -226,6 +226,13 @@ class Finder:
     def _all(self) -> "list[Owner]":
         """Each owner once: a name may have several owners, and an owner several names."""
         return list({id(owner): owner for owners in self.owners.values() for owner in owners}.values())
+
+
+def _isolation(needed: "frozenset[str] | bool") -> "EnvironmentIsolation":
+    """Isolate from the default environment, but for the needed names; only then is the module loaded."""
+    from liveinstall._sidebyside.imports.isolation import EnvironmentIsolation
+
+    return EnvironmentIsolation(needed)
 
 
 def _converter(context: object) -> "Callable[[Distribution], Distribution]":
