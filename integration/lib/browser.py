@@ -125,7 +125,8 @@ class Book:
         return self.finish(number)
 
     def run_all(self) -> None:
-        """Queue every cell, by the menu."""
+        """Queue every cell, by the menu, when the kernel is ready: before, a busy JupyterLab may run none."""
+        self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
         self.cell(0).locator(".jp-InputPrompt").click()
         self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
         self.page.get_by_text("Run All Cells", exact=True).first.click()
