@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,20 +104,13 @@ class Book:
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
 
     def start(self, number: int) -> None:
-        """Run a cell, and wait until it has begun: what is pressed while a front end is busy may get lost."""
-        from playwright.sync_api import TimeoutError as TimedOut
+        """Run a cell, and wait until it has begun."""
 
-        prompt = self.cell(number).locator(".jp-InputPrompt")
-        before = prompt.inner_text()
-        for _ in range(5):
-            prompt.click()
+        def press() -> None:
+            self.cell(number).locator(".jp-InputPrompt").click()
             self.page.keyboard.press("Control+Enter")
-            try:
-                self.page.wait_for_function(f"a => {_PROMPT} !== a[1]", arg=[number, before], timeout=5_000)
-            except TimedOut:
-                continue
-            return
-        raise AssertionError(f"cell {number} does not run")
+
+        self._until_begun(number, press)
 
     def run(self, number: int) -> str:
         """Run a cell to its end; the words of its output."""
@@ -125,11 +118,29 @@ class Book:
         return self.finish(number)
 
     def run_all(self) -> None:
-        """Queue every cell, by the menu, when the kernel is ready: before, a busy JupyterLab may run none."""
-        self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
-        self.cell(0).locator(".jp-InputPrompt").click()
-        self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
-        self.page.get_by_text("Run All Cells", exact=True).first.click()
+        """Queue every cell, by the menu, and wait until the first one has begun."""
+
+        def choose() -> None:
+            self.page.keyboard.press("Escape")
+            self.cell(0).locator(".jp-InputPrompt").click()
+            self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
+            self.page.get_by_text("Run All Cells", exact=True).first.click()
+
+        self._until_begun(0, choose)
+
+    def _until_begun(self, number: int, act: Callable[[], None]) -> None:
+        """Repeat an action until a cell has begun: what is pressed while a front end is busy may get lost."""
+        from playwright.sync_api import TimeoutError as TimedOut
+
+        before = self.cell(number).locator(".jp-InputPrompt").inner_text()
+        for _ in range(5):
+            act()
+            try:
+                self.page.wait_for_function(f"a => {_PROMPT} !== a[1]", arg=[number, before], timeout=5_000)
+            except TimedOut:
+                continue
+            return
+        raise AssertionError(f"cell {number} does not run")
 
     def finish(self, number: int) -> str:
         """Wait for the end of a cell that runs; the words of its output."""
