@@ -220,7 +220,7 @@ def test_ctrl_c_ends_the_engine_and_what_it_has_started(env, slow):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert "KeyboardInterrupt" in err
-    assert running(slow["MARK"]) == []
+    assert wait_until(lambda: running(slow["MARK"]) == []), running(slow["MARK"])
     assert tree(env.root / "lib") == before and env.leftovers() == []
 
 

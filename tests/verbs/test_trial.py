@@ -253,7 +253,7 @@ def test_code_that_imports_what_changes_packages_is_refused_and_what_asks_is_not
         f"tried = [li.trial({code!r} % name) for name in {names}]\n"
         "print(json.dumps([[t.stdout, t.stderr.splitlines()[-1:]] for t in tried]))"
     )
-    refused = ["", ["ImportError: a trial of liveinstall cannot run in a trial"]]
+    refused = ["", ["ImportError: a trial of liveinstall changes no packages"]]
     assert done == [refused, ["loaded\n", []], refused]
 
 
