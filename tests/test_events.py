@@ -153,7 +153,7 @@ def test_a_cancelled_task_leaves_nothing_behind_and_no_process(env, slow, end):
         **slow,
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
-    assert running(slow["MARK"]) == []
+    assert wait_until(lambda: running(slow["MARK"]) == []), running(slow["MARK"])
     env.run("li.undo(); li.prune()")
     assert {path: what for path, what in tree(env.root / "lib").items() if "alpha" not in path} == before
 
