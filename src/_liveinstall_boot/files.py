@@ -134,9 +134,8 @@ def place(source, target, touched, spared=None):
         touch(touched, source, target)
         try:
             rename(source, target, over=True)
-        except (
-            PermissionError
-        ):  # bytecode that is open elsewhere must not fail the roll-back: its source invalidates it
+        # Bytecode that is open elsewhere must not fail the roll-back: its source invalidates it.
+        except PermissionError:
             if not source.endswith(".pyc"):
                 raise
     elif not source.endswith(".pyc"):

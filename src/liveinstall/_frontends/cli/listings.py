@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from liveinstall._engines.outdated import IndexOptions, find_outdated
 from liveinstall._environment.installed import installed
 from liveinstall._planning.graph import Node, edges
 from liveinstall._requirements.pip_options import add_idle_options
@@ -84,6 +83,8 @@ def listing(options: dict[str, Any]) -> Any:
 
 def _outdated(options: dict[str, Any], names: set[str]) -> Any:
     """The output of `list --outdated`, of the selected distributions."""
+    from liveinstall._engines.outdated import IndexOptions, find_outdated  # engines, which no other listing needs
+
     if options["format"] == "freeze":
         what = "list: --format=freeze has no place for the newer versions."
         raise RequirementError(
