@@ -37,9 +37,9 @@ from liveinstall._repair.diagnosis import find_damage
 from liveinstall._requirements.request import Request
 from liveinstall._sidebyside.activation import answer_cache
 from liveinstall._sidebyside.imports import code_archive_writer
+from liveinstall._sidebyside.imports import index as indexes
 from liveinstall._sidebyside.imports.code_archive import ArchiveOwner
 from liveinstall._sidebyside.registry import files as registries
-from liveinstall._sidebyside.registry import index as indexes
 from liveinstall._sidebyside.registry import index_builder
 from liveinstall._sidebyside.registry.format import Registry, Row
 from liveinstall._sidebyside.store.store import Store

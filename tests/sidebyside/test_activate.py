@@ -14,10 +14,9 @@ from helpers.environments import make_environment, make_wheel
 from helpers.in_process_site import KILLED, Place
 from packaging.tags import sys_tags
 
-from liveinstall._sidebyside import layout
-from liveinstall._sidebyside.activation import activate
+from liveinstall._sidebyside import activate, layout
+from liveinstall._sidebyside.imports import index as indexes
 from liveinstall._sidebyside.registry import files, index_builder
-from liveinstall._sidebyside.registry import index as indexes
 from liveinstall._sidebyside.registry.format import MAGIC, Registry, Row
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.errors import RegistryError, StoreError

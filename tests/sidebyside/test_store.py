@@ -16,7 +16,7 @@ from helpers.in_process_site import KILLED, Place
 from integration.lib.hostile import KINDS, build
 from liveinstall._model import Candidate
 from liveinstall._sidebyside import layout
-from liveinstall._sidebyside.registry import index as indexes
+from liveinstall._sidebyside.imports import index as indexes
 from liveinstall._sidebyside.selection.candidates import usable
 from liveinstall._sidebyside.store.store import Store, parse_entry
 from liveinstall.errors import (

@@ -10,7 +10,7 @@ MARK, MAGIC = "liveinstall-store", "liveinstall-store 1\n"  # a file in each sto
 LOCK = "lock"  # in a store; permanent and empty
 WORK = "work"  # in a store, during a fetch: the work directory (`_system/workplace.py`)
 DRAFT = ".draft-"  # prefix of entries being written or removed; the holder of the lock may delete them
-INDEXES = ".indexes"  # in a store: data derived from registries and entries (`registry/index.py`)
+INDEXES = ".indexes"  # in a store: data derived from registries and entries (`imports/index.py`)
 PARTS = (5, 6)  # the number of components of an entry's name: name, version, an optional build, and three tags
 
 REGISTRIES = "registries"  # in the state directory: contains NAME.txt for each registry

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import current_site
-from liveinstall._sidebyside.activation import activate
+from liveinstall._sidebyside import activate
 from liveinstall._sidebyside.activation.answer_cache import Answer
 from liveinstall._sidebyside.activation.apply import apply, granted
 from liveinstall._sidebyside.install import fetch_missing

@@ -8,7 +8,7 @@ from __future__ import annotations
 from _thread import RLock
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._sidebyside.activation import activate
+from liveinstall._sidebyside import activate
 from liveinstall._sidebyside.activation.answer_cache import Question
 from liveinstall._sidebyside.activation.apply import apply, granted
 

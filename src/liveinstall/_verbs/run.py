@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.process import is_manager
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import current_site
-from liveinstall._sidebyside import layout
-from liveinstall._sidebyside.activation import activate
+from liveinstall._sidebyside import activate, layout
 from liveinstall._sidebyside.activation.apply import write_derived
 from liveinstall._sidebyside.registry import files
 from liveinstall._sidebyside.registry.format import encode

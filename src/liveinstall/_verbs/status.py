@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 from liveinstall._environment import holders as holds
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_target
-from liveinstall._sidebyside.activation import activate
+from liveinstall._sidebyside import activate
 from liveinstall._system.interpreter import which
 from liveinstall._transactions import companions
 from liveinstall._transactions import transaction as transactions

@@ -75,7 +75,8 @@ def _put_first(entry: str) -> None:
 
 
 def _activate(path: str, store: str, site: str) -> None:
-    from liveinstall._sidebyside.activation import activate, spawned
+    from liveinstall._sidebyside import activate
+    from liveinstall._sidebyside.activation import spawned
 
     active = activate.active()
     if active is None or active.source != path:

@@ -1,7 +1,7 @@
 """A cache of the answers of `require()`: resolving takes most of its time, and the next process can skip it.
 
 The name of an answer is a digest of all its inputs: the request, the interpreter, and the paths and modification times
-of the store and of each directory of `sys.path`. It is stored among the indexes of the store (`registry/index.py`).
+of the store and of each directory of `sys.path`. It is stored among the indexes of the store (`imports/index.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._sidebyside import layout
-from liveinstall._sidebyside.registry import index
+from liveinstall._sidebyside.imports import index
 from liveinstall._system.caller import search_path
 
 TYPE_CHECKING = False

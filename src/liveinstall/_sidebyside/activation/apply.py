@@ -6,15 +6,15 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from liveinstall._sidebyside import layout
-from liveinstall._sidebyside.activation import activate, spawned
-from liveinstall._sidebyside.registry import index
+from liveinstall._sidebyside import activate, layout
+from liveinstall._sidebyside.activation import spawned
+from liveinstall._sidebyside.imports import index
 from liveinstall.reports import Activation, VersionInUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from liveinstall._sidebyside.activation.activate import Active
+    from liveinstall._sidebyside.activate import Active
     from liveinstall._sidebyside.activation.answer_cache import Answer
 
 

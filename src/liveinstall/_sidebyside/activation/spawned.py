@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from liveinstall._sidebyside.activation.activate import Active
+    from liveinstall._sidebyside.activate import Active
 
 _SPAWN = "multiprocessing.spawn"
 _SERVER = "ignore"  # the process name that multiprocessing.forkserver gives to its server
@@ -37,7 +37,7 @@ try:
         from liveinstall._sidebyside.imports.places import enable_wheels
         enable_wheels()
     if arguments:
-        from liveinstall._sidebyside.activation.activate import activate
+        from liveinstall._sidebyside.activate import activate
         spawned.check_loaded(activate(*arguments))
     for places, exclusive in more:
         from liveinstall._sidebyside.imports.places import activate
@@ -56,7 +56,7 @@ class _ActivateOnUnpickle:
     """Activates, when it is unpickled in a child, what is active in this process."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from liveinstall._sidebyside.activation.activate import active
+        from liveinstall._sidebyside.activate import active
 
         current = active()
         more = [(places, exclusive) for finder, places, exclusive in places_of if finder in sys.meta_path]

@@ -25,7 +25,7 @@ _LINE = (
     "import os, sys; "
     "(os.environ[{variable!r}] if not sys.flags.ignore_environment and {variable!r} in os.environ "
     "else os.path.exists(sys.prefix + '/{file}')) "
-    'and exec("try:\\n from liveinstall._sidebyside.activation.activate import start\\n'
+    'and exec("try:\\n from liveinstall._sidebyside.activate import start\\n'
     'except ImportError:\\n pass\\nelse:\\n start(sitedir)")\n'
 )
 
@@ -37,7 +37,7 @@ def start_line(version: tuple[int, ...] = sys.version_info[:2]) -> tuple[str, st
         version: The major and minor version of Python; default: those of this interpreter.
     """
     if version >= (3, 18):
-        return layout.START_LINES[1], "liveinstall._sidebyside.activation.activate:start_all\n"
+        return layout.START_LINES[1], "liveinstall._sidebyside.activate:start_all\n"
     return layout.START_LINES[0], _LINE.format(variable=layout.REGISTRY_VARIABLE, file=layout.PREFIX_FILE)
 
 

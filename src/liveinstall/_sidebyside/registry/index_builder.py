@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._sidebyside import layout
+from liveinstall._sidebyside.imports import index as indexes
 from liveinstall._sidebyside.imports.directory import EXTENSION_SUFFIXES, walk
-from liveinstall._sidebyside.registry import index as indexes
 from liveinstall._sidebyside.registry.format import Registry, Row, check, decode, located
 from liveinstall.errors import RegistryError
 

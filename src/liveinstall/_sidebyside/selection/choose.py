@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from liveinstall._model import Distribution
-    from liveinstall._sidebyside.activation.activate import Active
+    from liveinstall._sidebyside.activate import Active
     from liveinstall._sidebyside.store.store import Store
 
 CHILD = "Two versions need two processes: python -m liveinstall run --with {requirements} ..."

@@ -9,9 +9,9 @@ import sys
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._sidebyside import layout
+from liveinstall._sidebyside.imports import index as indexes
 from liveinstall._sidebyside.imports.directory import DirectoryOwner
 from liveinstall._sidebyside.imports.finder import Finder
-from liveinstall._sidebyside.registry import index as indexes
 from liveinstall._system.caller import search_path
 
 TYPE_CHECKING = False
