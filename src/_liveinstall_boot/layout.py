@@ -21,6 +21,7 @@ PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part
 GUARDS = ("_liveinstall_guard.pth", "_liveinstall_guard.start")
 FINALIZER = "_liveinstall_finalizer_"  # the copy of this package in the state directory, and a digest of its content
+TRIAL_VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
 TRIES = 3  # failed swaps after which a transaction is set aside
 WAIT = 10.0  # seconds that a start, or an import in a process with a hold, waits for a swap in progress
 

@@ -10,7 +10,6 @@ from .holds import take_hold
 from .layout import STATE
 from .process import MANAGERS, command, program, say
 
-VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to
 _OURS = {"liveinstall", "_pip_child"}  # these do their own checks
 _KNOWN = (MANAGERS - _OURS) | {"easy_install"}
 # These have many other uses: only commands that are known to change something are refused.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import _liveinstall_boot as boot
 
 OPENED = """
 import sys
@@ -70,6 +74,33 @@ def test_a_corrupt_finalizer_harms_no_start(staged):
         path.write_text("this is not python")
     done = staged.bare("import alpha; print(alpha.__version__)")
     assert (done.stdout, done.stderr) == ("1.0\n", "")
+
+
+def test_a_start_loads_the_copy_from_its_bundles(staged):
+    loaded = [line for line in staged.bare("pass", "-X", "importtime").stderr.splitlines() if "finalizer" in line]
+    assert len(loaded) == 1, loaded  # the package itself
+    assert staged.versions() == {"alpha": "2.0"}
+
+
+@pytest.mark.parametrize("damaged", [b"", b"not bytecode", None], ids=["empty", "other", "one byte"])
+def test_without_a_sound_bundle_the_modules_are_loaded_one_by_one(staged, damaged):
+    bundles = list(staged.site.glob(".liveinstall/*/__pycache__/*.bundle"))
+    assert len(bundles) == 3
+    for path in bundles:
+        content = path.read_bytes()
+        path.write_bytes(content[:999] + bytes([content[999] ^ 1]) + content[1000:] if damaged is None else damaged)
+    loaded = [line for line in staged.bare("pass", "-X", "importtime").stderr.splitlines() if "finalizer" in line]
+    assert len(loaded) > 10
+    assert staged.versions() == {"alpha": "2.0"}
+
+
+def test_bundles_list_modules_after_those_that_they_import():
+    before = set()
+    for name in (*boot.FOR_HOLDS, *boot.FOR_VIEWS, *boot.FOR_SWAPS):
+        tree = ast.parse(Path(boot.__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
+        needed = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level}
+        assert needed <= before, name
+        before.add(name)
 
 
 def test_without_the_state_directory_a_companion_is_silent(staged):

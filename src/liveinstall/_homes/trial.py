@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
-from _liveinstall_boot import trial as boot_trial
+from _liveinstall_boot.layout import TRIAL_VARIABLE
+from _liveinstall_boot.trial import changes_packages
 from liveinstall._homes.future import future
 from liveinstall._homes.links import make, opened
 from liveinstall._system.programs import command_of
@@ -57,7 +58,7 @@ class TrialEnvironment:
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
         python = [self.python, *(["-B"] if "-B" not in flags else []), *flags]
         arguments = command_of(python, program, self.scripts)
-        if arguments[0] != self.python and boot_trial.changes_packages(["", *arguments]):
+        if arguments[0] != self.python and changes_packages(["", *arguments]):
             raise TrialError("a package manager cannot run in a trial.", todo="Make the change outside of the trial.")
         return arguments
 
@@ -140,7 +141,7 @@ def _variables(target: Target, directory: str, scripts: str) -> dict[str, str]:
     return {
         **os.environ,
         **mine,
-        boot_trial.VARIABLE: directory,
+        TRIAL_VARIABLE: directory,
         "PATH": os.pathsep.join(scripts if os.path.realpath(entry) == target.scripts else entry for entry in path),
         "PYTHONDONTWRITEBYTECODE": "1",  # bytecode would be written through the links
     }

@@ -21,9 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PYTHON = re.compile(
-    r"(python|pypy|graalpy)[0-9.]*[a-z]{0,2}([-_](d|dbg|debug|real|intel64|arm64))?(\.exe)?", re.IGNORECASE
-)
+_PYTHON = r"(python|pypy|graalpy)[0-9.]*[a-z]{0,2}([-_](d|dbg|debug|real|intel64|arm64))?(\.exe)?"
 _PYVENV_CFG = "pyvenv.cfg"
 # Prints what identifies a Python. -S: no code of the environment runs, and no pending changes are applied.
 _IDENTITY_OPTIONS = ("-E", "-s", "-S", "-P")
@@ -107,7 +105,7 @@ def program() -> str:
 
 def is_python(path: str) -> bool:
     """Whether a file has the name of a Python interpreter. Any other program may embed Python."""
-    return _PYTHON.fullmatch(os.path.basename(path)) is not None
+    return re.fullmatch(_PYTHON, os.path.basename(path), re.IGNORECASE) is not None
 
 
 @lru_cache(maxsize=8)  # the parameters are everything that the result depends on

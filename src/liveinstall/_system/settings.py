@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from _liveinstall_boot.trial import VARIABLE as TRIAL
+from _liveinstall_boot.layout import TRIAL_VARIABLE as TRIAL
 from liveinstall.errors import DisabledError
 
 DISABLE = "LIVEINSTALL_DISABLE"  # set by the deployer of an environment to forbid changes in a process

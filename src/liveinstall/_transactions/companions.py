@@ -19,6 +19,7 @@ from liveinstall._system.durability import flush_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+    from types import CodeType
 
 # `sitedir` is the only variable that every site.py defines for an import line, and only at the top level of the line.
 _LINE = """\
@@ -67,6 +68,15 @@ def _compile(draft: Path, final: Path) -> None:
     for path in draft.glob("*.py"):
         with suppress(py_compile.PyCompileError, OSError):
             py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
+    for modules in (boot.FOR_HOLDS, boot.FOR_VIEWS, boot.FOR_SWAPS):
+        code = [(name, _code_of(draft / f"{name}.py", final)) for name in modules]
+        with suppress(OSError):
+            Path(boot.bundle_path(str(draft), modules)).write_bytes(boot.encode_bundle(code))
+
+
+def _code_of(path: Path, final: Path) -> CodeType:
+    """The code of a module, without docstrings, which a start would read in vain."""
+    return compile(path.read_bytes(), str(final / path.name), "exec", dont_inherit=True, optimize=2)
 
 
 def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -> dict[str, str]:
