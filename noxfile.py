@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
 
-PYTHONS = ["3.11", "3.12", "3.13"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
+OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]  # these have everything; the others a sample, or all with `-- --everything`
 NEWEST_COMMON = "3.11"  # lint, types and docs need one of them
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False  # each session that is left out says so
-nox.options.sessions = ["lint", "types", "docs", "integration", "browser", "tests"]
 
 # Interpreters that pyenv keeps are not on PATH, or only as shims that may refuse.
 for _bin in sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/3.1[1-9]*/bin")):
     os.environ["PATH"] = f"{_bin}{os.pathsep}{os.environ['PATH']}"
+
+CHROOT = "integration/platforms/newest.sh"  # a Debian with the Pythons that few machines have yet
+
+
+def _runs(version: str) -> bool:
+    """A shim on PATH may stand for a Python that is not there."""
+    path = shutil.which(f"python{version}")
+    return bool(path) and subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode == 0
+
+
+IN_CHROOT = [version for version in ("3.14", "3.15") if not _runs(version)]
+nox.options.sessions = [
+    *("lint", "types", "docs", f"integration-{OLDEST}", f"integration-{NEWEST}", "browser", "tests"),
+    *(f"tests-{version}" for version in IN_CHROOT),
+]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 # As a user has it: nothing of the caller's Python settings.
@@ -62,6 +82,29 @@ def _groups(session: nox.Session, *groups: str) -> None:
     session.install(*nox.project.dependency_groups(PROJECT, *groups))
 
 
+def _for_each_python(session: Callable[[nox.Session], None]) -> None:
+    """Register a session for each Python; where only the chroot has one, the same session runs in there."""
+    nox.session(python=[version for version in PYTHONS if version not in IN_CHROOT])(session)
+    for version in IN_CHROOT:
+        nox.session(name=f"{session.__name__}-{version}", venv_backend="none")(_in_chroot)
+
+
+def _in_chroot(session: nox.Session) -> None:
+    """As its namesakes, in a chroot of Debian that has this Python."""
+    made = subprocess.run([CHROOT, "make"], check=False, stdout=subprocess.PIPE, text=True)
+    if made.returncode:
+        session.skip(made.stdout.strip())
+    session.run(CHROOT, "run", "nox", "-s", session.name, "--", *session.posargs, external=True)
+
+
+def _is_sample(session: nox.Session) -> bool:
+    """Whether this Python has only a part of the tests; `--everything` among the arguments asks for all."""
+    if "--everything" in session.posargs:
+        session.posargs.remove("--everything")
+        return False
+    return session.python not in (OLDEST, NEWEST)
+
+
 @nox.session(python=NEWEST_COMMON)
 def lint(session: nox.Session) -> None:
     """Style, and that the formatter agrees."""
@@ -85,30 +128,32 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", str(Path(session.create_tmp()) / "site"))
 
 
-@nox.session(python=PYTHONS)
+@_for_each_python
 def tests(session: nox.Session) -> None:
-    """Unit tests: offline, on small wheels of their own; branch coverage on one Python, all crashes on two."""
+    """Unit tests: offline, on small wheels of their own; coverage on the oldest Python, a sample in the middle."""
+    chosen: tuple[str, ...] = ()
+    if _is_sample(session):
+        chosen = ("-k", "not at_any_point and not many_files and not fuzz")
+        session.log(
+            f"SKIPPED on {session.python}: crashes and errors at every point, and wheels of very many files "
+            f"({OLDEST} and {NEWEST} have them; here `nox -s {session.name} -- --everything`)"
+        )
+    elif session.python == OLDEST:
+        # Coverage includes only the tests' own processes; the command line and pip's child run in children of them.
+        chosen = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
     _groups(session, "test")
     session.install("-e", ".")
-    # Coverage includes only the tests' own processes; the command line and pip's child run in children of them.
-    coverage = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
-    chosen = {NEWEST_COMMON: coverage, "3.12": ("-k", "not at_any_point and not many_files")}.get(
-        str(session.python), ()
-    )
-    if session.python == "3.12":
-        session.log(
-            "SKIPPED on 3.12: crashes and errors at every point, and wheels of very many files (3.11, 3.13 have them)"
-        )
     session.run("pytest", "-n", "auto", *chosen, *session.posargs, env=CLEAN)
 
 
-@nox.session(python=PYTHONS)
+@_for_each_python
 def integration(session: nox.Session) -> None:
     """Real pip, real wheels from the index, real processes; what names its own Python, or takes long, once."""
+    left = ["browser"] if session.python == OLDEST or "--everything" in session.posargs else ONCE
+    _is_sample(session)
     _groups(session, "integration")
     session.install(".")
-    left = ["browser"] if session.python == NEWEST_COMMON else ONCE  # the browser has a session of its own
-    rest = [f"--ignore=integration/test_{name}.py" for name in left]
+    rest = [f"--ignore=integration/test_{name}.py" for name in left]  # the browser has a session of its own
     session.run("pytest", "integration", *SPREAD, "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
 
 

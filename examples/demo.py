@@ -1,4 +1,4 @@
-"""The main job on real packages, told as it happens. It changes the environment that runs it: use one of its own.
+"""The main job on a real package, told as it happens. It changes the environment that runs it: use one of its own.
 
 python -m venv .demo && .demo/bin/python -m pip install . && .demo/bin/python examples/demo.py
 """
@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 
-VERSION = "import numpy; print(numpy.__version__)"
+PACKAGE = "pygments"  # pure Python, so that each Python can have two versions; it imports its 250 lexers late
+VERSION = f"import {PACKAGE}; print({PACKAGE}.__version__)"
 
 
 def say(text: str) -> None:
@@ -17,25 +18,34 @@ def say(text: str) -> None:
     print(f"\n--- {text}", flush=True)
 
 
+def import_late() -> None:
+    """Use a module that this process has not imported yet."""
+    import pygments
+    from pygments.lexers import get_lexer_by_name
+
+    lexer = get_lexer_by_name("toml")
+    print("pygments", pygments.__version__, "imports a lexer late:", type(lexer).__module__)
+
+
 def main() -> None:
     """Install, upgrade under a live process, restart."""
     import liveinstall
 
-    say('a fresh package: liveinstall.install("numpy<2"), importable on the next line')
-    print(liveinstall.install("numpy<2"))
-    import numpy as np
+    (newest,) = liveinstall.plan(PACKAGE, upgrade=True, reinstall=True).changes
+    older = f"{PACKAGE}<{newest.new_version}"
+    say(f'a fresh package: liveinstall.install("{older}"), importable on the next line')
+    print(liveinstall.install(older))
+    import pygments
 
-    print("numpy", np.__version__, "is imported and running")
+    print("pygments", pygments.__version__, "is imported and running")
 
-    say('an upgrade under it: liveinstall.install("numpy>=2")')
-    print(liveinstall.install("numpy>=2"))
+    say(f'an upgrade under it: liveinstall.install("{PACKAGE}", upgrade=True)')
+    print(liveinstall.install(PACKAGE, upgrade=True))
 
     say("this process goes on with the old version, also for what it had not imported yet")
-    from numpy.polynomial import chebyshev
-
-    print("numpy", np.__version__, "imports numpy.polynomial late:", chebyshev.chebval(2.0, [1, 2, 3]))
+    import_late()
     child = subprocess.run([sys.executable, "-c", VERSION], capture_output=True, text=True, check=True)
-    print("a child process sees numpy", child.stdout.strip())
+    print("a child process sees pygments", child.stdout.strip())
 
     say("restart: the next start of Python swaps the new version in")
     os.execv(sys.executable, [sys.executable, __file__, "restarted"])
@@ -43,10 +53,7 @@ def main() -> None:
 
 def restarted() -> None:
     """What the new process sees."""
-    import numpy as np
-    from numpy.polynomial import chebyshev
-
-    print("numpy", np.__version__, "imports numpy.polynomial late:", chebyshev.chebval(2.0, [1, 2, 3]))
+    import_late()
     import liveinstall
 
     print(liveinstall.status())
@@ -54,5 +61,5 @@ def restarted() -> None:
 
 if __name__ == "__main__":
     if sys.prefix == sys.base_prefix:
-        sys.exit("Run this in a virtual environment of its own: it installs numpy twice.")
+        sys.exit("Run this in a virtual environment of its own: it installs Pygments twice.")
     restarted() if "restarted" in sys.argv else main()

@@ -92,14 +92,16 @@ enter() { # in namespaces of its own
   local scratch status=0
   exec 8>"$cache/newest.lock"
   flock 8
-  for scratch in "$root"/tmp/run.*.lock; do # what a run left that was killed
-    if [ -e "$scratch" ] && flock -n "$scratch" true; then rm -rf --one-file-system "${scratch%.lock}" "$scratch"; fi
+  for scratch in "$root"/tmp/run.??????; do # what a run left that was killed
+    if [ -d "$scratch" ] && flock -n "$scratch.lock" true; then rm -rf --one-file-system "$scratch" "$scratch.lock"; fi
   done
   scratch=$(mktemp -d "$root/tmp/run.XXXXXX")
   exec 9>"$scratch.lock"
   flock 9
   exec 8>&-
-  mkdir "$scratch/checkout" "$scratch/tmp"
+  mkdir "$scratch/checkout"
+  mkdir -m 1777 "$scratch/tmp"
+  chmod 755 "$scratch" # tests become other users
   tar -C "$checkout" -c --null -T <(cd "$checkout" && git ls-files -z -co --exclude-standard) --ignore-failed-read |
     tar -C "$scratch/checkout" -x
   inside "$root"
@@ -107,8 +109,7 @@ enter() { # in namespaces of its own
   mount --bind "$scratch/checkout" "$root/checkout"
   chroot "$root" env -i "${environment[@]}" TMPDIR="/tmp/$(basename "$scratch")/tmp" \
     sh -c 'cd /checkout && exec "$@"' sh "$@" || status=$?
-  umount "$root/checkout"
-  rm -rf --one-file-system "$scratch" "$scratch.lock"
+  rm -rf --one-file-system "$scratch" && rm "$scratch.lock" || true # else the next run does it: something still runs
   return "$status"
 }
 

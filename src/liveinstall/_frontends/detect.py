@@ -62,9 +62,17 @@ def detect() -> FrontEnd:
         return FrontEnd.PTPYTHON
     if "idlelib.run" in sys.modules:
         return FrontEnd.IDLE
-    if sys.flags.inspect or os.environ.get("PYTHONINSPECT"):
+    if opens_prompt():
         return FrontEnd.INSPECT if getattr(main, "__file__", None) else FrontEnd.REPL
     return FrontEnd.REPL if hasattr(sys, "ps1") else FrontEnd.SCRIPT
+
+
+def opens_prompt() -> bool:
+    """Return whether Python was told to open a prompt after the program: by `-i`, or by PYTHONINSPECT.
+
+    At that prompt `sys.flags.inspect` is 0 from 3.14 on; `sys.flags.interactive` stays.
+    """
+    return bool(sys.flags.inspect or sys.flags.interactive or os.environ.get("PYTHONINSPECT"))
 
 
 def _kernel_front_end(shell: Any, kernel: Any) -> FrontEnd:

@@ -27,7 +27,7 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._frontends.detect import FrontEnd, detect, ipython
+from liveinstall._frontends.detect import FrontEnd, detect, ipython, opens_prompt
 from liveinstall._system.presenter import presenter
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ def _may_wrap(front_end: FrontEnd) -> bool:
     """
     if front_end is FrontEnd.SCRIPT:
         return sys.excepthook is sys.__excepthook__ and "code" not in sys.modules
-    return (
-        front_end is not FrontEnd.REPL or sys.flags.inspect == 1 or sys.argv[:1] == [""]
-    )  # else a program has opened it
+    return front_end is not FrontEnd.REPL or opens_prompt() or sys.argv[:1] == [""]  # else a program has opened it
 
 
 def _with_notes(show: Callable[..., Any], error_of: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:

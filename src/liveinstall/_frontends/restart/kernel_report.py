@@ -11,7 +11,7 @@ import os
 import threading
 from contextlib import suppress
 from importlib import import_module, invalidate_caches
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.jupyter.html import card
@@ -66,10 +66,10 @@ def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
 
 
 def version_of(name: str) -> str | None:
-    """Return the version of a distribution that imports find in this process, or None."""
+    """Return the version of a distribution that imports find in this process; None without it or its metadata."""
     try:
         return version(name)
-    except PackageNotFoundError:
+    except Exception:  # noqa: BLE001  a damaged environment: metadata that is missing raises differently in each Python
         return None
 
 
