@@ -15,13 +15,18 @@ PRELUDE = """
     except ImportError:
         import _xxsubinterpreters as interpreters
     def inside(code):
+        code = textwrap.dedent(code)
+        if KIND == "public":
+            from concurrent import interpreters as public
+            sub = public.create()
+            try: sub.exec(code)
+            except public.ExecutionFailed as failed: print("failed:", failed)
+            return sub
         if sys.version_info >= (3, 13):
-            sub = interpreters.create("legacy" if LEGACY else "isolated")
-        elif sys.version_info >= (3, 12):
-            sub = interpreters.create(isolated=not LEGACY)
+            sub = interpreters.create(KIND)
         else:
-            sub = interpreters.create(isolated=not LEGACY)
-        failed = interpreters.run_string(sub, textwrap.dedent(code))
+            sub = interpreters.create(isolated=KIND == "isolated")
+        failed = interpreters.run_string(sub, code)
         if failed: print("failed:", getattr(failed, "formatted", failed))
         return sub
     holds = lambda: sorted(n for n in os.listdir(STATE + "/holds") if n.startswith(f"{os.getpid()}-"))
@@ -29,10 +34,11 @@ PRELUDE = """
 pytestmark = pytest.mark.skipif(sys.platform in ("emscripten", "wasi"), reason="has one interpreter only")
 
 
-@pytest.fixture(params=["isolated", "legacy"])
+@pytest.fixture(params=["isolated", "legacy", *(["public"] if sys.version_info >= (3, 14) else [])])
 def prelude(request, env):
+    """Kinds of subinterpreters; "public" are those of `concurrent.interpreters`."""
     return f"""
-    LEGACY = {request.param == "legacy"}
+    KIND = {request.param!r}
     STATE = {str(env.site / ".liveinstall")!r}
     {PRELUDE.strip()}"""
 
@@ -105,6 +111,25 @@ def test_calls_in_a_subinterpreter_work_or_end_in_a_typed_error(env, prelude):
     """)
     assert done.stdout.splitlines() == ["TargetError True"] * 7 + ["True True 0"], done.stdout + done.stderr
     assert "alpha" not in env.versions()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="InterpreterPoolExecutor came with Python 3.14")
+def test_a_pool_of_interpreters_sees_what_its_process_sees(env):
+    env.wheel("alpha", "1.0", {"alpha/__init__.py": "V = 1\n", "alpha/late.py": "V = 1\n"})
+    env.wheel("alpha", "2.0", {"alpha/__init__.py": "V = 2\n", "alpha/late.py": "V = 2\n"})
+    env.run("li.install('alpha==1.0')")
+    done = env.run("""
+    import alpha
+    from concurrent.futures import InterpreterPoolExecutor
+    li.install("alpha==2.0")
+    look = "[__import__('alpha').V, __import__('alpha.late').late.V]"
+    with InterpreterPoolExecutor(2) as pool:
+        print(*pool.map(eval, [look] * 4))
+    import alpha.late
+    print(alpha.late.V, len(li.pending()))
+    """)
+    assert done.stdout.splitlines() == ["[1, 1] [1, 1] [1, 1] [1, 1]", "1 1"], done.stdout + done.stderr
+    assert env.bare("import alpha.late; print(alpha.late.V)").stdout == "2\n"
 
 
 @pytest.mark.parametrize("threads", ["", "import threading"])

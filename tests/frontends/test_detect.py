@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from liveinstall._frontends.detect import FrontEnd, detect
+from liveinstall._frontends.detect import FrontEnd, detect, opens_prompt
 
 
 @pytest.fixture
@@ -33,6 +33,18 @@ def test_a_script_is_no_prompt(monkeypatch):
 def test_a_prompt_is_a_repl(monkeypatch):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     assert detect() is FrontEnd.REPL
+
+
+@pytest.mark.parametrize(
+    ("flags", "variable", "opens"), [((1, 1), "", True), ((0, 1), "", True), ((0, 0), "1", True), ((0, 0), "", False)]
+)
+def test_the_prompt_after_a_program_is_known_by_flags_that_stay_and_by_the_variable(
+    monkeypatch, flags, variable, opens
+):
+    """From Python 3.14 on `inspect` is 0 at the prompt, and `interactive` stays."""
+    monkeypatch.setattr(sys, "flags", SimpleNamespace(inspect=flags[0], interactive=flags[1]))
+    monkeypatch.setenv("PYTHONINSPECT", variable)
+    assert opens_prompt() is opens
 
 
 def test_ipython_without_a_kernel_is_a_terminal(monkeypatch):

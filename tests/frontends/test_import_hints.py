@@ -30,8 +30,8 @@ def alpha(env):
 
 
 def last_lines(done):
-    """What a person reads below the frames of a plain traceback."""
-    assert done.returncode == 1 and done.stderr.startswith("Traceback (most recent call last):\n"), done.stderr
+    """What a person reads below the frames of a plain traceback; before it is the progress of what took long."""
+    assert done.returncode == 1 and "Traceback (most recent call last):\n" in done.stderr, done.stderr
     lines = done.stderr.splitlines()
     start = next(at for at in range(len(lines) - 1, 0, -1) if lines[at].startswith(" "))
     return "\n".join(lines[start + 1 :])

@@ -142,6 +142,19 @@ def test_the_new_kernel_says_what_is_in_place_and_what_is_not(monkeypatch):
     assert failed["text/plain"] == "Restarted, but beta is still 1.0. It was set aside."
 
 
+@pytest.mark.parametrize("damage", ["METADATA", "", None])
+def test_a_distribution_without_readable_metadata_has_no_version(tmp_path, monkeypatch, damage):
+    """Each Python has an error of its own for it; `None` is the metadata without a version."""
+    info = tmp_path / "alpha-1.0.dist-info"
+    info.mkdir()
+    if damage is None:
+        (info / "METADATA").write_text("Name: alpha\n")
+    elif damage:
+        (info / damage).mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert kernel_report.version_of("alpha") is None
+
+
 _EXEC = """
     import time
     from liveinstall._environment.holders import variables_for_exec
