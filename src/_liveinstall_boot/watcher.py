@@ -45,17 +45,18 @@ class Watcher:
         names = [name.partition(".")[0]]
         if isinstance(origin, str) and not _is_named_like(name, origin):  # any directory of the path may be the package
             names += [part.partition(".")[0] for part in origin.replace(os.sep, "/").split("/")]
-        if len(sys.modules) != self.count:  # some modules were loaded without a call of this function
+        count = len(sys.modules)  # before they are read: what another thread adds meanwhile is found the next time
+        if count != self.count:  # some modules were loaded without a call of this function
             names += top_names_in_sys_modules()
-        self.count = len(sys.modules) + 1
+        self.count = count + 1
         self.note(names)
 
     def note(self, names):
         """Append the top-level names that are not in the hold yet, and wait for a swap that may have missed them."""
         new = set(names).difference(self.known, [""])
         if new:
-            self.known |= new
             self.append("uses", sorted(new))
+            self.known |= new  # after it is written: another thread that meets a known name goes on at once
             self.wait()
 
     def append(self, key, values):

@@ -118,6 +118,8 @@ def describe_parser(parser: argparse.ArgumentParser) -> dict[str, Any]:
         if action.option_strings:
             options |= dict.fromkeys(action.option_strings, about)
         else:
+            if action.nargs in ("*", "..."):
+                about["required"] = True  # what argparse says of them up to Python 3.14
             positionals.append(about)
     return {"command": {"options": options, "positionals": positionals}, **verbs}
 
