@@ -57,6 +57,7 @@ ONCE = [
     "hosts",
     "left_behind",
     "misbehaving_sources",
+    "newest_chroot",
     "notebooks",
     "overlaps",
     "places",

@@ -25,8 +25,8 @@ skip() {
   exit 77
 }
 
-isolated() { # runs `newest.sh STEP ...` in namespaces of its own
-  unshare --mount --pid --fork --kill-child bash "$script" "$@"
+isolated() { # runs `newest.sh STEP ...` in namespaces of its own, which end with this process
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child bash "$script" "$@"
 }
 
 mirror() { # the one that apt has this Debian's own packages from
