@@ -72,10 +72,11 @@ ONCE = [
     "restart",
     "secrets",
     "server",
-    "terminals",
     "undo",
 ]
 
+# Unit tests of what meets Python itself: starts, imports, holds, prompts.
+SAMPLE = [f"tests/{name}" for name in ("boot", "environment", "frontends", "homes", "sidebyside", "test_threads.py")]
 SPREAD = ("-n", "auto", "--dist", "loadfile")  # over all cores; the tests of a file share their environments
 
 
@@ -98,12 +99,9 @@ def _in_chroot(session: nox.Session) -> None:
     session.run(CHROOT, "run", "nox", "-s", session.name, "--", *session.posargs, external=True)
 
 
-def _is_sample(session: nox.Session) -> bool:
-    """Whether this Python has only a part of the tests; `--everything` among the arguments asks for all."""
-    if "--everything" in session.posargs:
-        session.posargs.remove("--everything")
-        return False
-    return session.python not in (OLDEST, NEWEST)
+def _arguments(session: nox.Session) -> list[str]:
+    """The arguments for pytest: without `--everything`, which is ours."""
+    return [argument for argument in session.posargs if argument != "--everything"]
 
 
 @nox.session(python=NEWEST_COMMON)
@@ -133,10 +131,10 @@ def docs(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit tests: offline, on small wheels of their own; coverage on the oldest Python, a sample in the middle."""
     chosen: tuple[str, ...] = ()
-    if _is_sample(session):
-        chosen = ("-k", "not at_any_point and not many_files and not fuzz")
+    if session.python not in (OLDEST, NEWEST) and not session.posargs:  # arguments choose among all
+        chosen = (*SAMPLE, "-k", "not at_any_point and not many_files and not fuzz")
         session.log(
-            f"SKIPPED on {session.python}: crashes and errors at every point, and wheels of very many files "
+            f"SKIPPED on {session.python}: what depends little on the Python, crashes and errors at every point, fuzz "
             f"({OLDEST} and {NEWEST} have them; here `nox -s {session.name} -- --everything`)"
         )
     elif session.python == OLDEST:
@@ -144,18 +142,17 @@ def tests(session: nox.Session) -> None:
         chosen = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
     _groups(session, "test")
     session.install("-e", ".")
-    session.run("pytest", "-n", "auto", *chosen, *session.posargs, env=CLEAN)
+    session.run("pytest", "-n", "auto", *chosen, *_arguments(session), env=CLEAN)
 
 
 @_for_each_python
 def integration(session: nox.Session) -> None:
     """Real pip, real wheels from the index, real processes; what names its own Python, or takes long, once."""
-    left = ["browser"] if session.python == OLDEST or "--everything" in session.posargs else ONCE
-    _is_sample(session)
+    left = ["browser"] if "--everything" in session.posargs or session.python == OLDEST else ONCE
     _groups(session, "integration")
     session.install(".")
     rest = [f"--ignore=integration/test_{name}.py" for name in left]  # the browser has a session of its own
-    session.run("pytest", "integration", *SPREAD, "-p", "no:cacheprovider", *rest, *session.posargs, env=CLEAN)
+    session.run("pytest", "integration", *SPREAD, "-p", "no:cacheprovider", *rest, *_arguments(session), env=CLEAN)
 
 
 @nox.session(python=NEWEST_COMMON)
