@@ -12,6 +12,7 @@ from _liveinstall_boot.locks import try_lock
 from liveinstall._environment import holders
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+NOBODY = 2**22 + 1  # the id of no process: in a container even 77 may be that of the tests
 
 
 def test_a_hold_lives_as_long_as_its_process(env):
@@ -51,7 +52,7 @@ def test_who_asks_whether_a_hold_lives_is_not_taken_for_its_holder(tmp_path):
     """Of starts at the same moment each asks; a dead process's hold must not keep them from swapping."""
     import fcntl
 
-    path = tmp_path / STATE / HOLDS / "77-x"
+    path = tmp_path / STATE / HOLDS / f"{NOBODY}-x"
     path.parent.mkdir(parents=True)
     path.write_text("liveinstall-hold 1\n")
     with path.open() as another:
@@ -65,12 +66,12 @@ def test_a_hold_that_cannot_be_read_still_counts(tmp_path):
 
     directory = tmp_path / STATE / HOLDS
     directory.mkdir(parents=True)
-    with (directory / "77-x").open("w") as stream:
+    with (directory / f"{NOBODY}-x").open("w") as stream:
         stream.write("garbage")
         stream.flush()
         fcntl.flock(stream, fcntl.LOCK_EX)
         (found,) = holders.holders(str(tmp_path))
-    assert (found.pid, found.command, found.mine) == (77, "unknown", False)
+    assert (found.pid, found.command, found.mine) == (NOBODY, "unknown", False)
 
 
 LOOK = "import alpha, alpha.late; print(alpha.__version__, alpha.late.V)"
@@ -411,7 +412,7 @@ def test_no_import_waits_for_a_swap_that_was_killed(tmp_path):
 def test_a_point_in_time_that_no_calendar_has_is_none(tmp_path, since):
     from _liveinstall_boot.holds import Hold
 
-    hold = Hold(str(tmp_path / "77-x"), f"liveinstall-hold 1\nsince {since}\nuses alpha\n")
+    hold = Hold(str(tmp_path / f"{NOBODY}-x"), f"liveinstall-hold 1\nsince {since}\nuses alpha\n")
     assert (hold.since, hold.uses) == (0.0, {"alpha"})
 
 
@@ -432,7 +433,7 @@ def test_a_hold_without_end_may_use_anything(tmp_path):
 
     directory = tmp_path / STATE / HOLDS
     directory.mkdir(parents=True)
-    with (directory / "77-x").open("w") as stream:
+    with (directory / f"{NOBODY}-x").open("w") as stream:
         stream.write("liveinstall-hold 1\n" + "uses alpha\n" * (LIMIT // 11))
         stream.flush()
         fcntl.flock(stream, fcntl.LOCK_EX)
