@@ -15,31 +15,9 @@ import sys
 # What a start needs, in order of dependency. The copy of this package in a state directory also has each list as one
 # file, a bundle, which costs a start less than a file for each module.
 FOR_HOLDS = ("layout", "process", "file_access", "watcher", "holds")
-FOR_VIEWS = ("codec", "views")
+FOR_VIEWS = ("codec", "views", "startup_files") if sys.version_info >= (3, 15) else ("codec", "views")
 FOR_SWAPS = ("locks", "files", "ownership", "handover", "trees", "recover", "swap")
 _done = set()
-
-
-def finalize(site):
-    """Apply the pending changes of an environment; companions call this. Never raises.
-
-    Prints at most one line on stderr, when a transaction was set aside.
-
-    Args:
-        site: the site directory.
-    """
-    try:
-        site = os.path.realpath(site)  # recorded paths are relative to the directory itself, not to a symlink to it
-        if site in _done:
-            return
-        _done.add(site)
-        unblock = _block_sigint()
-        try:
-            _finalize(site)
-        finally:
-            unblock()
-    except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
-        _report(site, error)
 
 
 def start():
@@ -143,25 +121,26 @@ def _load_bundle(modules):
 
 
 def _finalize(site):
+    """Returns the (directory, name) of the new .pth files that site.py has not listed, or None if all is as before."""
     if hasattr(os, "geteuid") and os.stat(site).st_uid != os.geteuid():
-        return  # root in a user's environment: the owner of files would change
+        return None  # root in a user's environment: the owner of files would change
     _load_bundle(FOR_HOLDS)
     _load_bundle(FOR_VIEWS)
     from .layout import list_transactions
     from .process import is_main_interpreter
 
     if not is_main_interpreter():  # all interpreters of a process share one hold: never swap files of the first one
-        from .views import join_view
+        from .views import added, join_view
 
         join_view(site)
-        return
+        return [] if added else None
     transactions = list_transactions(site)
     is_interrupted = any(state in ("swapping", "committed") for _, state, _ in transactions)
     if not is_interrupted:
-        from .views import adopt_view
+        from .views import added, adopt_view
 
         if adopt_view(site):
-            return
+            return [] if added else None
     _load_bundle(FOR_SWAPS)
     from .locks import lock_or_wait
 
@@ -169,20 +148,39 @@ def _finalize(site):
         handle, waited = lock_or_wait(site)
     except OSError as error:  # locking is impossible (ENOLCK, EROFS, EACCES): never continue without the lock
         _note_all(site, "the lock cannot be had: %s" % error)
-        return
+        return None
+    new_files = None
     try:
         if handle is not None:
             _forget_owner(site)
             from .swap import finalize_all
 
-            finalize_all(site)
+            new_files = finalize_all(site)
     finally:
         if handle is not None:
             os.close(handle)
     if waited or is_interrupted or not transactions:  # site.py may have listed files in the middle of a swap
-        from .swap import refresh_imports
+        from .swap import forget_listings
 
-        refresh_imports([(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")])
+        forget_listings()
+        new_files = [(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")]
+    return new_files
+
+
+def _run(site, new_files):
+    """Run new startup files, those of the parts that were added to sys.path included."""
+    from .views import added
+
+    parts, added[:] = added[:], []
+    if sys.version_info >= (3, 15):
+        from .startup_files import update
+
+        if update(site, parts):
+            return
+    add = getattr(sys.modules.get("site"), "addpackage", None)
+    for directory, name in new_files + [(part, name) for part, _ in parts for name in sorted(os.listdir(part))]:
+        if add and name.endswith(".pth"):
+            add(directory, name, None)
 
 
 def _report(site, error):
@@ -227,3 +225,28 @@ def _block_sigint():
         return lambda: _signal.signal(_signal.SIGINT, before)
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGINT])
     return lambda: _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+# Last in this file: a copy that was cut short lacks it, and companions are silent.
+def finalize(site):
+    """Apply the pending changes of an environment; companions call this. Never raises.
+
+    Prints at most one line on stderr, when a transaction was set aside.
+
+    Args:
+        site: the site directory.
+    """
+    try:
+        site = os.path.realpath(site)  # recorded paths are relative to the directory itself, not to a symlink to it
+        if site in _done:
+            return
+        _done.add(site)
+        unblock = _block_sigint()
+        try:
+            new_files = _finalize(site)
+            if new_files is not None:
+                _run(site, new_files)
+        finally:
+            unblock()
+    except BaseException as error:  # SystemExit or KeyboardInterrupt here would be fatal to the interpreter
+        _report(site, error)

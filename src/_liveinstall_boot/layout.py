@@ -11,6 +11,7 @@ a new file is in place if its part lacks it; an old file is retired if the retir
 """
 
 import os
+import sys
 from os.path import join
 
 STATE = ".liveinstall"  # in the site directory: everything of ours but parts, companions and the guard
@@ -19,6 +20,7 @@ REPLACED = "replaced"  # the files of installed distributions whose path another
 OWNER = "owner"  # next to the lock while a live process has it for a change and is not swapping yet: may take long
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part
+STARTUP_FILES = (".pth", ".start") if sys.version_info >= (3, 15) else (".pth",)  # those that site.py reads
 GUARDS = ("_liveinstall_guard.pth", "_liveinstall_guard.start")
 FINALIZER = "_liveinstall_finalizer_"  # the copy of this package in the state directory, and a digest of its content
 TRIAL_VARIABLE = "LIVEINSTALL_TRIAL"  # the directory of the trial that this process and its children belong to

@@ -13,7 +13,19 @@ from .file_access import create
 from .files import flush, in_order, make_directories, move, place, remove_empty, remove_tree, rename, sha256
 from .handover import contested, move_back, tidy
 from .holds import live_holds
-from .layout import COMPANIONS, HISTORY, LOCK, PART, RETIRED, STATE, TRANSACTIONS, TRIES, list_transactions, record_path
+from .layout import (
+    COMPANIONS,
+    HISTORY,
+    LOCK,
+    PART,
+    RETIRED,
+    STARTUP_FILES,
+    STATE,
+    TRANSACTIONS,
+    TRIES,
+    list_transactions,
+    record_path,
+)
 from .locks import try_lock
 from .ownership import forget_bytecode, owned
 from .trees import part_tree, retired_tree, rows
@@ -118,7 +130,10 @@ def _not_retired(tree, info):
 
 
 def _withdraw(tree, touched, maybe_still_old, stuck, shared):
-    """Move a part's files back into it, METADATA first; at targets in `maybe_still_old` only if the content is new."""
+    """Move a part's files back into it; at targets in `maybe_still_old` only if the content is new.
+
+    METADATA first, so that it does not look installed; then the startup files, whose lines need the others.
+    """
     rows = {}
     for path, digest in _listed(tree).items():
         try:
@@ -127,7 +142,9 @@ def _withdraw(tree, touched, maybe_still_old, stuck, shared):
         except StaleError:  # its scheme is missing in a damaged record
             pass
     paths = list(rows)
-    for path in sorted(paths, key=lambda path: path.endswith("/METADATA"), reverse=True):
+    for path in sorted(
+        paths, key=lambda path: (path.endswith("/METADATA"), path.endswith(STARTUP_FILES)), reverse=True
+    ):
         in_part, in_place = join(tree.root, path), tree.target(path)
         is_withdrawn = lexists(in_part) or not lexists(in_place)
         if not is_withdrawn and (in_place not in maybe_still_old or sha256(in_place) == rows[path]):
@@ -143,7 +160,9 @@ def _withdraw(tree, touched, maybe_still_old, stuck, shared):
 def _restore(tree, touched, stuck):
     """Move a retired tree's files back, but not over new files that are stuck."""
     pairs = []
-    for name in sorted(os.listdir(tree.root), key=lambda name: name.endswith(".dist-info")):
+    for name in sorted(
+        os.listdir(tree.root), key=lambda name: (name.endswith(".dist-info"), name.endswith(STARTUP_FILES))
+    ):
         if name == tree.data:
             schemes = os.listdir(join(tree.root, name))
             pairs += [(join(tree.root, name, scheme), tree.roots[scheme]) for scheme in schemes if scheme in tree.roots]

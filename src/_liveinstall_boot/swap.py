@@ -7,7 +7,7 @@ from os.path import basename, dirname, isdir, join, lexists
 from .codec import StaleError, is_not_ours, read, read_record
 from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
 from .handover import check_moves, contested, move_in, move_out, settle, without
-from .layout import MANIFEST, list_transactions, record_path
+from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
 from .locks import begin_swap, end_swap
 from .ownership import collect, owned, paths_to_retire
 from .process import say
@@ -29,7 +29,8 @@ def _retire(site, record, change, touched, shared):
         outside = without(outside, tree.site_dir, shared)
     make_directories(tree.root, touched)
     move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)
-    moves = paths_to_retire(tree.site_dir, info, inside)
+    # Startup files first: site.py reports an entry of one that does not exist, also after a kill.
+    moves = sorted(paths_to_retire(tree.site_dir, info, inside), key=lambda path: not path.endswith(STARTUP_FILES))
     pairs = [(join(tree.site_dir, path), path) for path in moves]
     pairs += [(path, tree.path_of(path)) for path in outside]
     for source, path in pairs:
@@ -109,7 +110,7 @@ def _swap(site, record):
     for tree in trees:
         info = _info(tree)
         infos.append((join(tree.root, info), join(tree.site_dir, info)))
-        for name in sorted(os.listdir(tree.root)):
+        for name in sorted(os.listdir(tree.root), key=lambda name: name.endswith(STARTUP_FILES)):
             if name == tree.data:
                 for scheme in os.listdir(join(tree.root, name)):
                     place(join(tree.root, name, scheme), tree.root_of(scheme), touched)
@@ -135,7 +136,7 @@ def apply(site, transaction_id, tries=0, users=None):
         users: a function like `views.held()`; called after the swap is announced, so that it misses no process.
 
     Returns:
-        The record, and a list of (directory, name) of the new .pth files.
+        The record, and a list of (directory, name) of the new .pth files, and of the .start files (Python 3.15).
 
     Raises:
         OSError, StaleError, InUseError: the swap failed, and the old version is in place.
@@ -143,9 +144,8 @@ def apply(site, transaction_id, tries=0, users=None):
     record = read_record(site, transaction_id, "pending", tries)
     check(site, record)
     trees = [part_tree(site, record, change) for change in record.changes if change.part]
-    pth_files = [
-        (tree.site_dir, name) for tree in trees for name in sorted(os.listdir(tree.root)) if name.endswith(".pth")
-    ]
+    files = [(tree.site_dir, name) for tree in trees for name in sorted(os.listdir(tree.root))]
+    files = [file for file in files if file[1].endswith(STARTUP_FILES)]
     set_state(site, transaction_id, ("pending", tries), ("swapping", tries))
     begin_swap(transaction_id)
     try:
@@ -159,7 +159,7 @@ def apply(site, transaction_id, tries=0, users=None):
         if lexists(
             record_path(site, transaction_id, "committed")
         ):  # only the flush after the rename failed, so nothing is cleaned up yet
-            return record, pth_files
+            return record, files
         roll_back(site, record)
         set_state(site, transaction_id, ("swapping", tries), after_failure(tries))
         raise
@@ -169,7 +169,7 @@ def apply(site, transaction_id, tries=0, users=None):
         clean_up(site, record)
     except OSError:
         pass  # it is committed; the next start or the next use continues the clean-up
-    return record, pth_files
+    return record, files
 
 
 def _check_not_in_use(users, site, record):
@@ -181,26 +181,40 @@ def _check_not_in_use(users, site, record):
 
 
 def finalize_all(site):
-    """Recover interrupted transactions and apply pending ones, in a starting interpreter. Needs the lock."""
+    """Recover interrupted transactions and apply pending ones, in a starting interpreter. Needs the lock.
+
+    Args:
+        site: the site directory.
+
+    Returns:
+        The (directory, name) of the new startup files that site.py has not listed; or None if nothing was applied, and
+        this process imports no part either.
+    """
     from .views import adopt_view, held, in_use
 
     recover(site)
+    new_files = None
     for transaction_id, state, tries in list_transactions(site):
         if state == "pending":
             listed = {name for name in os.listdir(site) if name.endswith(".pth")}
             try:
                 if in_use(site, read_record(site, transaction_id, state, tries)):
                     adopt_view(site, swap_blocked=True)
+                    new_files = new_files or []
                     continue
-                record, pth_files = apply(site, transaction_id, tries, held)
+                record, files = apply(site, transaction_id, tries, held)
             except InUseError:
                 adopt_view(site, swap_blocked=True)
+                new_files = new_files or []
             except Exception as error:  # an unexpected error must not prevent the other transactions
                 _give_up(site, transaction_id, error)
             else:
                 companion = min(companion_stem(change) for change in record.changes)
-                refresh_imports(pth_files, {name for name in listed if name > companion and sys.version_info < (3, 15)})
+                site_will_run = {name for name in listed if name > companion and sys.version_info < (3, 15)}
+                new_files = (new_files or []) + [file for file in files if file[1] not in site_will_run]
+                forget_listings()
     sweep_companions(site)
+    return new_files
 
 
 def _give_up(site, transaction_id, error):
@@ -217,19 +231,27 @@ def _give_up(site, transaction_id, error):
             )
 
 
-def refresh_imports(pth_files, site_will_run=()):
-    """Let this process import the new files: invalidate cached directory listings, and run new .pth files.
-
-    Args:
-        pth_files: (directory, name) of the new .pth files.
-        site_will_run: the names of those that site.py will run by itself.
-    """
+def forget_listings():
+    """Let this process import new files: invalidate the cached listings of directories."""
     for finder in list(sys.path_importer_cache.values()):
         try:
             finder.invalidate_caches()
         except Exception:  # a foreign finder may lack the method or fail; the swap is complete all the same
             pass
+
+
+def run_startup_files(files):
+    """Run new .pth files at once, and from Python 3.15 on .start files.
+
+    Args:
+        files: the (directory, name) of each.
+    """
+    if sys.version_info >= (3, 15):
+        from .startup_files import run
+
+        if run(files):
+            return
     add = getattr(sys.modules.get("site"), "addpackage", None)
-    for directory, name in pth_files:
-        if add and name not in site_will_run:
+    for directory, name in files:
+        if add and name.endswith(".pth"):
             add(directory, name, None)

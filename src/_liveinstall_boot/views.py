@@ -11,8 +11,10 @@ from os.path import basename, dirname, isdir, join, normpath, realpath
 
 from .codec import StaleError, read_record
 from .holds import VARIABLE, live_holds, release, take_hold
-from .layout import PART, list_transactions
+from .layout import PART, STARTUP_FILES, list_transactions
 from .process import command, is_manager
+
+added = []  # the (path, RECORD) of each part that this start has added to sys.path, and of the version that it hides
 
 
 def held(site, record):
@@ -104,7 +106,7 @@ def adopt_view(site, swap_blocked=False):
         if _parts(_pending(site)) != sees:
             release(site)  # the transaction was swapped, changed or cancelled just now
             return adopt_view(site, swap_blocked)
-    _add_to_path(site, sees)
+    _add_to_path(site, sees, pending)
     return True
 
 
@@ -121,7 +123,7 @@ def join_view(site):
     unseen = [record.transaction_id for record in pending if not set(_parts([record])) <= set(sees)]
     if not is_manager(sys.orig_argv):
         take_hold(site, command(), sees, unseen)
-    _add_to_path(site, sees)
+    _add_to_path(site, sees, pending)
 
 
 def _leads_to(entry, directory):
@@ -163,14 +165,15 @@ def _is_trusted(path):
         return False
 
 
-def _add_to_path(site, sees):
-    """Add parts to sys.path, each before the directory that it will be swapped into, and run their .pth files."""
-    add = getattr(sys.modules.get("site"), "addpackage", None)
+def _add_to_path(site, sees, records=()):
+    """Add parts to sys.path, each before the directory that it will be swapped into."""
+    old_infos = {}
+    for record in records:
+        if not any(path.endswith(STARTUP_FILES) for path in record.owners):  # else an installed distribution needs it
+            old_infos.update((change.part, change.old_info) for change in record.changes)
     for part in sees:
         path = normpath(join(site, part))
         if path.endswith(PART) and isdir(path) and path not in sys.path:
             positions = [number for number, entry in enumerate(sys.path) if _leads_to(entry, dirname(path))]
             sys.path.insert(positions[0] if positions else len(sys.path), path)
-            for name in sorted(os.listdir(path)):
-                if add and name.endswith(".pth"):
-                    add(path, name, None)
+            added.append((path, join(site, old_infos[part], "RECORD") if old_infos.get(part) else ""))

@@ -15,6 +15,7 @@ import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, recover
 from _liveinstall_boot.file_access import create
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
+from _liveinstall_boot.ownership import owned
 from liveinstall._system.durability import flush_file_system
 
 if TYPE_CHECKING:
@@ -95,9 +96,21 @@ def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -
     suffix, text = companion(install_finalizer(site))
     drafts = {}
     for change in record.changes:
-        name = ("!" if change.name in first else "") + recover.companion_stem(change) + suffix
+        name = recover.companion_stem(change) + suffix
+        if change.name in first or any(own < name for own in _startup_files(site, change)):
+            name = "!" + name
         drafts[_written(site, name, text)] = os.path.join(site, name)
     return drafts
+
+
+def _startup_files(site: str, change: codec.SwapChange) -> set[str]:
+    """The names of the .pth and .start files of the old and the new version; site.py runs those files by name."""
+    names = set(os.listdir(os.path.join(site, change.part))) if change.part else set()
+    if change.old_info:
+        directory, info = os.path.split(os.path.join(site, change.old_info))
+        with suppress(OSError, codec.StaleError):
+            names |= owned(directory, codec.read(os.path.join(directory, info, "RECORD")))[0]
+    return {name for name in names if name.endswith((".pth", ".start")) and "/" not in name}
 
 
 def _written(site: str, name: str, text: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
-    """Make new distributions importable in this process: update `sys.path`, run new .pth files, invalidate caches.
+    """Make new distributions importable in this process: update `sys.path`, run its .pth files, invalidate caches.
 
     Args:
         site: The site-packages directory.
@@ -30,7 +30,8 @@ def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
     """
     if not any(os.path.realpath(entry) == site for entry in search_path() if entry):
         _add_site(site)
-    swap.refresh_imports(list(paths))
+    swap.forget_listings()
+    swap.run_startup_files(list(paths))
     invalidate_caches()
 
 
