@@ -5,6 +5,7 @@ Each function may itself be killed and run again: the moves that were made are o
 
 import atexit
 import os
+import sys
 import time
 from os.path import basename, dirname, isdir, join, lexists, normpath
 
@@ -275,7 +276,10 @@ def note(site, transaction_id, reason):
 
 
 def sweep_companions(site):
-    """Remove the companions whose parts no pending transaction has and no live process imports. Raises OSError."""
+    """Remove the companions whose parts no pending transaction has and no live process imports. Raises OSError.
+
+    Also those of another kind than this Python's: a .start file makes `site` ignore the .pth file of the same name.
+    """
     needed = {basename(part)[: -len(PART)] for hold in live_holds(site) for part in hold.sees}
     for transaction_id, state, tries in list_transactions(site):
         if state != "failed":
@@ -284,8 +288,10 @@ def sweep_companions(site):
             except (OSError, StaleError):
                 return  # damaged, or of another version: its companions are unknown
             needed.update(companion_stem(change) for change in record.changes)
+    kind = COMPANIONS[sys.version_info >= (3, 18)]
     for name in os.listdir(site):
-        if name.endswith(COMPANIONS) and name.lstrip("!").rpartition(PART)[0] not in needed:
+        is_needed = name.endswith(kind) and name.lstrip("!").rpartition(PART)[0] in needed
+        if name.endswith(COMPANIONS) and not is_needed:
             try:
                 os.unlink(join(site, name))
             except FileNotFoundError:

@@ -99,7 +99,11 @@ def _read(batch, directory, hidden=(), unknown=()):
     """What `site` would read in a directory now; `unknown` are entries of sys.path that it would not have yet."""
     paths = {normcase(path) for path in sys.path if isinstance(path, str)}
     fresh = type(batch)(paths - {normcase(path) for path in unknown})
-    for name in sorted(os.listdir(directory)):
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return fresh
+    for name in names:
         if join(directory, name) not in hidden:
             _read_file(fresh, directory, name)
     return fresh

@@ -213,6 +213,17 @@ def test_a_companion_precedes_the_files_of_its_distribution(place):
     assert "old" not in started(place)[0]
 
 
+def test_start_files_of_others_do_not_switch_a_companion_off(place):
+    """`site` ignores the import lines of a .pth file beside a .start file of the same name."""
+    install(place, {})
+    for name in ("alpha", "alpha-2.0", f"{PART}"):
+        (place.site / f"{name}.start").write_text("")
+    stage(place, {})
+    assert sorted(path.name for path in place.site.glob("alpha*.start")) == ["alpha-2.0.start", "alpha.start"]
+    started(place)
+    assert "alpha-2.0" in versions(place)
+
+
 def test_the_lines_of_what_is_removed_do_not_run(place):
     install(
         place, {"alpha.pth": "import _boot\nalpha_1\n", "_boot.py": line("x"), "alpha_1/x.py": "", **files_of("beta")}
