@@ -1,8 +1,9 @@
-"""What pip downloads for one install, from a counting index on 127.0.0.1: each file once, with and without a cache."""
+"""What pip downloads for an install or a plan, from a counting index on 127.0.0.1: each file once, or only its end."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import zipfile
 from collections import Counter
@@ -22,8 +23,11 @@ _INSTALL = "import liveinstall as li; print(sorted(change.name for change in li.
 
 
 @contextmanager
-def _counting(directory: Path, *, password: str = "") -> Iterator[tuple[str, Counter[str]]]:
-    """HOST:PORT of a server of the files in a directory, and how often each was sent; pages are not counted."""
+def _counting(directory: Path, *, password: str = "", ranges: bool = False) -> Iterator[tuple[str, Counter[str]]]:
+    """HOST:PORT of a server of the files in a directory, and how often each was sent; pages are not counted.
+
+    With `ranges` it sends ranges, which are counted as "NAME in part".
+    """
     sent: Counter[str] = Counter()
 
     class Handler(SimpleHTTPRequestHandler):
@@ -38,8 +42,23 @@ def _counting(directory: Path, *, password: str = "") -> Iterator[tuple[str, Cou
                 self.end_headers()
                 return
             if "/files/" in self.path and not self.path.endswith(".metadata"):
-                sent[self.path.rpartition("/")[2]] += 1
+                in_part = ranges and self.headers.get("Range")
+                sent[self.path.rpartition("/")[2] + (" in part" if in_part else "")] += 1
+                if in_part:
+                    self._send_range(in_part.removeprefix("bytes="))
+                    return
             super().do_GET()
+
+        def _send_range(self, wanted: str) -> None:
+            content = (directory / self.path.lstrip("/")).read_bytes()
+            first, _, last = wanted.partition("-")
+            start = int(first) if first else max(0, len(content) - int(last))
+            piece = content[start : int(last) + 1] if first else content[start:]
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{start + len(piece) - 1}/{len(content)}")
+            self.send_header("Content-Length", str(len(piece)))
+            self.end_headers()
+            self.wfile.write(piece)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -57,7 +76,11 @@ def _write_index(directory: Path, *, metadata: bool) -> None:
     write_wheel(files, "gamma", "1.0", headers=["Requires-Dist: alpha", "Requires-Dist: built"])
     archive = write_sdist(directory, "built", backend="flit")
     archive.rename(files / archive.name)
-    for file in list(files.iterdir()):
+    _write_pages(directory, metadata=metadata)
+
+
+def _write_pages(directory: Path, *, metadata: bool) -> None:
+    for file in list((directory / "files").iterdir()):
         attribute = ""
         if metadata and file.suffix == ".whl":
             with zipfile.ZipFile(file) as wheel:
@@ -68,6 +91,71 @@ def _write_index(directory: Path, *, metadata: bool) -> None:
         page = directory / "simple" / file.name.partition("-")[0] / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(f'<a href="../../files/{file.name}#sha256={digest}"{attribute}>{file.name}</a>')
+
+
+_PLANS = """
+import json, os, liveinstall as li
+options = dict(index_url="http://{address}/simple/", engine="pip")
+plans = [li.plan("alpha", "gamma", **options) for _ in range(2)]
+print(json.dumps([[
+    [[os.path.basename(each.path), each.owner, each.others] for each in plan.overlaps], plan.unlisted, plan.notes
+] for plan in plans]))
+if {install}:
+    done = li.install("alpha", "gamma", **options)
+    print(json.dumps([[os.path.basename(each.path), each.owner, each.others] for each in done.overlaps]))
+"""
+_BOTH = [["both.py", "gamma", ["alpha"]]]
+
+
+def _write_overlapping(directory: Path, *, metadata: bool = True) -> None:
+    """An index of two wheels of 300 kB that share a path."""
+    padding = {"big.txt": "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(9000))}
+    needs = {"alpha": [], "gamma": ["Requires-Dist: alpha"]}
+    for name, headers in needs.items():
+        files = {f"{name}/big.txt": padding["big.txt"], "both.py": f"V = {name!r}\n"}
+        write_wheel(directory / "files", name, "1.0", headers=headers, files=files)
+    _write_pages(directory, metadata=metadata)
+
+
+@pytest.mark.parametrize("password", ["", "word"], ids=["public", "private"])
+def test_a_plan_reads_the_end_of_each_wheel_once_and_names_overlaps(
+    environment: Environment, tmp_path: Path, password: str
+) -> None:
+    environment.run("-m", "liveinstall", "uninstall", "alpha", check=True)
+    _write_overlapping(tmp_path / "index")
+    with _counting(tmp_path / "index", ranges=True, password=password) as (host, sent):
+        address = f"me:{password}@{host}" if password else host
+        variables = user_variables(HOME=str(tmp_path), PIP_NO_CACHE_DIR="1")
+        done = environment.run("-c", _PLANS.format(address=address, install=True), env=variables, check=True)
+    plans, installed = map(json.loads, done.stdout.splitlines())
+    assert plans == [[_BOTH, [], []]] * 2 and installed == _BOTH
+    name = "{}-1.0-py3-none-any.whl{}".format
+    assert sent == {name(each, how): 1 for each in ("alpha", "gamma") for how in ("", " in part")}
+
+
+def test_a_plan_of_an_index_without_ranges_says_whose_files_are_not_known(
+    environment: Environment, tmp_path: Path
+) -> None:
+    environment.run("-m", "liveinstall", "uninstall", "alpha", check=True)
+    _write_overlapping(tmp_path / "index")
+    with _counting(tmp_path / "index") as (host, sent):
+        variables = user_variables(HOME=str(tmp_path), PIP_NO_CACHE_DIR="1")
+        done = environment.run("-c", _PLANS.format(address=host, install=False), env=variables, check=True)
+    why = "its server does not support range requests, so overlaps of its files are not known yet"
+    ((overlaps, unlisted, notes), again) = json.loads(done.stdout)
+    assert not overlaps and sorted(unlisted) == ["alpha", "gamma"] and again == [overlaps, unlisted, notes]
+    assert sorted(notes) == [f"alpha: {why}", f"gamma: {why}"] and max(sent.values()) == 2, sent
+
+
+def test_a_plan_reads_what_pip_has_downloaded_for_its_metadata(environment: Environment, tmp_path: Path) -> None:
+    environment.run("-m", "liveinstall", "uninstall", "alpha", check=True)
+    _write_overlapping(tmp_path / "index", metadata=False)
+    with _counting(tmp_path / "index") as (host, sent):
+        variables = user_variables(HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+        done = environment.run("-c", _PLANS.format(address=host, install=True), env=variables, check=True)
+    plans, installed = map(json.loads, done.stdout.splitlines())
+    assert plans == [[_BOTH, [], []]] * 2 and installed == _BOTH
+    assert len(sent) == 2, sent
 
 
 @pytest.mark.parametrize("cache", [True, False], ids=["cache", "no cache"])

@@ -54,6 +54,21 @@ class Retired:
 
 
 @dataclass(frozen=True)
+class WheelListing:
+    """The list of the files of a wheel that is not on this disk.
+
+    Attributes:
+        info: The name of its `.dist-info` directory.
+        record: The text of its RECORD.
+        purelib: Its `Root-Is-Purelib`.
+    """
+
+    info: str
+    record: str
+    purelib: bool
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A version that was chosen for one distribution, with the source of its files.
 
@@ -72,6 +87,8 @@ class Candidate:
         unpacked: The directory of the unpacked wheel in an engine's cache; empty otherwise.
         shared: Whether the files may be hard links to that directory.
         metadata: The core metadata as JSON (PEP 566), if the engine reports it; None otherwise.
+        listing: The list of files of a wheel that is not on this disk; None if it is not known.
+        unlisted: The reason why that list cannot be read, as the end of a sentence; empty otherwise.
     """
 
     name: str
@@ -88,6 +105,8 @@ class Candidate:
     unpacked: str = ""
     shared: bool = False
     metadata: dict[str, Any] | None = None
+    listing: WheelListing | None = None
+    unlisted: str = ""
 
 
 def roots_of(target: Target) -> dict[str, str]:

@@ -139,6 +139,8 @@ class Plan(Shown):
         conflicts: The requirements that the environment satisfies before the changes and not after them.
         notes: Further remarks, for people.
         overlaps: The files that several distributions contain with different contents.
+        unlisted: The distributions whose files are not known before their installation, so that `overlaps` may lack
+            theirs: they have no wheel yet, or their index does not support range requests; `notes` says which.
     """
 
     changes: tuple[Change, ...] = ()
@@ -146,6 +148,7 @@ class Plan(Shown):
     conflicts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     @property
     def now(self) -> tuple[Change, ...]:
@@ -179,6 +182,7 @@ class Result(Shown):
         parallel: Whether it was installed into the side-by-side store, with the environment unchanged.
         seconds: The duration of each phase, in seconds, by the phase's name.
         overlaps: The files that several distributions contain with different contents.
+        unlisted: After a dry run, see `Plan`.
     """
 
     installed: tuple[Change, ...] = ()
@@ -192,6 +196,7 @@ class Result(Shown):
     parallel: bool = False
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
     overlaps: tuple[Overlap, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:

@@ -186,7 +186,7 @@ class FakeEngine:
     def sources(self):
         return {}
 
-    def resolve(self, request, view, directory, *, fetch, tell):
+    def resolve(self, request, view, directory, *, fetch, tell, listed=False):
         here = {k: v.version for k, v in installed().items() if v.info not in view.hidden}
         for part in view.parts:
             here |= {found.name: found.version for found in in_directory(part)}

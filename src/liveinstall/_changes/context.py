@@ -166,7 +166,9 @@ class RequestContext:
             )
         return pending
 
-    def resolve(self, request: Request, directory: str, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
+    def resolve(
+        self, request: Request, directory: str, engine: Engine, *, fetch: bool, listed: bool = False
+    ) -> Sequence[Candidate]:
         """Resolve a request with an engine, for the environment after all pending changes.
 
         Args:
@@ -174,6 +176,7 @@ class RequestContext:
             directory: An empty directory for the engine's files, absolute.
             engine: The engine.
             fetch: Whether to download and build wheels, too.
+            listed: Whether to list the files of wheels that are not fetched.
 
         Returns:
             The chosen distributions; empty if the request has no requirements.
@@ -189,7 +192,9 @@ class RequestContext:
         self.lap("look around")
         with _in_background(self.meanwhile if fetch else None):
             candidates = (
-                engine.resolve(request, view, directory, fetch=fetch, tell=self.reporter.tell) if request.asked else ()
+                engine.resolve(request, view, directory, fetch=fetch, listed=listed, tell=self.reporter.tell)
+                if request.asked
+                else ()
             )
         if fetch:
             self.sources = engine.sources

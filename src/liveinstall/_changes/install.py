@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from _liveinstall_boot.codec import StaleError, record_rows
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.resolution import RequestPolicy, RequestResolver
 from liveinstall._changes.summaries import result_of
@@ -60,7 +61,7 @@ def install(
 def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
     """Execute `liveinstall.plan()` with a started engine.
 
-    Wheels are not fetched, so the notes on code that runs at start-up cover only wheels that are on this machine.
+    Wheels are not fetched: of those that are not on this machine only the list of files is read.
 
     Args:
         requirements: The requirements as the caller gave them.
@@ -114,7 +115,6 @@ def _prepare(site: str) -> None:
 
 def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:
     from liveinstall._changes.preview import Preview
-    from liveinstall._staging.policy import start_notes
 
     policy, request = _parse(requirements, options)
     context = RequestContext.of(find_target(for_change=False, user=request.user), reporter)
@@ -128,8 +128,19 @@ def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine
         preview = Preview(context, request, candidates, decided)
         if preview.disturbs:
             decided = resolver.check(context.decide(request, candidates, preview.disturbs), candidates)
-        at_start = [note for c in candidates for note in start_notes(c.name, c.wheel or c.unpacked)]
-        return replace(decided, notes=(*decided.notes, *at_start), overlaps=preview.overlaps)
+        at_start = [note for candidate in candidates for note in _start_notes(candidate)]
+        notes = (*decided.notes, *at_start, *preview.notes)
+        return replace(decided, notes=notes, overlaps=preview.overlaps, unlisted=tuple(preview.unknown))
+
+
+def _start_notes(candidate: Candidate) -> tuple[str, ...]:
+    from liveinstall._staging.policy import start_notes
+
+    paths = []
+    if candidate.listing:
+        with suppress(StaleError):
+            paths = [path for path, *_ in record_rows(candidate.listing.record)]
+    return start_notes(candidate.name, candidate.wheel or candidate.unpacked, paths)
 
 
 def _parse(requirements: Requirements, options: Mapping[str, Any]) -> tuple[RequestPolicy, Request]:

@@ -1,4 +1,4 @@
-"""The files that several distributions will install, for a plan: read from local wheels without unpacking them."""
+"""The files that several distributions will install, for a plan: by the RECORDs of wheels, which are not unpacked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Preview:
-    """The shared files of a plan before staging. Wheels that are not local yet are reported at their installation."""
+    """The shared files of a plan before staging.
+
+    Attributes:
+        unknown: The distributions whose files are not known before their installation, with the reason.
+    """
 
     def __init__(
         self, context: RequestContext, request: Request, candidates: Iterable[Candidate], decided: Plan
@@ -38,6 +42,7 @@ class Preview:
         changed = {change.name: change for change in decided.changes}
         entries = {name: entry for name, entry in context.waiting.entries.items() if name in changed}
         new: dict[str, Mapping[str, New]] = {}
+        self.unknown: dict[str, str] = {}
         for name, entry in entries.items():
             if entry.swap.part:
                 new[name] = staged_files(context.target, entry.swap)
@@ -50,8 +55,15 @@ class Preview:
                 entries[name] = PendingChange(swap, {"requires": requires})
                 digests = files_of_wheel(chosen[name], context.target) if name in chosen else {}
                 new[name] = {path: New(digest, "") for path, digest in digests.items()}
+                if name in chosen and not (chosen[name].wheel or chosen[name].unpacked or chosen[name].listing):
+                    self.unknown[name] = chosen[name].unlisted or "it has no wheel yet"
         self._requested = {*chosen, *request.removals}
         self._shared = SharedFiles.found(context.target, in_order(entries.values()), new)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes on the distributions whose files are not known."""
+        return [f"{name}: {why}, so overlaps of its files are not known yet" for name, why in self.unknown.items()]
 
     @property
     def disturbs(self) -> dict[str, frozenset[str]]:

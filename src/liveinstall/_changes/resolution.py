@@ -94,7 +94,7 @@ class RequestResolver:
         """Resolve the request.
 
         Args:
-            fetch: Whether to download and build wheels, too.
+            fetch: Whether to download and build wheels, too; if not, their files are listed.
 
         Returns:
             The chosen distributions.
@@ -105,28 +105,30 @@ class RequestResolver:
         """
         pins = self.context.used_versions() if self.policy.prefer == "loaded" else {}
         if not pins:
-            return self._resolve(self._constrained, self.engine, fetch=fetch)
+            return self._resolve(self._constrained, self.engine, fetch=fetch, listed=not fetch)
         pinned = (*self._constrained.constraints, *(f"{name}=={version}" for name, version in pins.items()))
         try:
-            chosen = self._resolve(replace(self._constrained, constraints=pinned), self.engine, fetch=fetch)
+            chosen = self._resolve(
+                replace(self._constrained, constraints=pinned), self.engine, fetch=fetch, listed=not fetch
+            )
         except ResolutionError:
             self.notes.append("the loaded versions cannot satisfy the request")
             self.engine = self._engines.enter_context(self.engine.fresh())
-            return self._resolve(self._constrained, self.engine, fetch=fetch)
+            return self._resolve(self._constrained, self.engine, fetch=fetch, listed=not fetch)
         try:
             with self.engine.fresh() as another:
-                newest = self._resolve(self._constrained, another, fetch=False)
+                newest = self._resolve(self._constrained, another, fetch=False, listed=False)
                 self.notes += _version_concessions(chosen, newest, pins)
         except (EngineError, WheelRefusedError) as error:
             self.notes.append(f"the newest versions could not be determined: {error.what.rstrip('.')}")
         return chosen
 
-    def _resolve(self, request: Request, engine: Engine, *, fetch: bool) -> Sequence[Candidate]:
+    def _resolve(self, request: Request, engine: Engine, *, fetch: bool, listed: bool) -> Sequence[Candidate]:
         self._resolutions += 1
         directory = Path(self.directory, str(self._resolutions))
         directory.mkdir()
         try:
-            candidates = self.context.resolve(request, str(directory), engine, fetch=fetch)
+            candidates = self.context.resolve(request, str(directory), engine, fetch=fetch, listed=listed)
         except ResolutionError as error:
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()

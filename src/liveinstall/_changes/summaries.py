@@ -129,6 +129,7 @@ def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run:
         conflicts=decided.conflicts,
         notes=decided.notes,
         overlaps=decided.overlaps,
+        unlisted=decided.unlisted,
         dry_run=dry_run,
     )
 

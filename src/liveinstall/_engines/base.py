@@ -60,7 +60,14 @@ class Engine(Protocol):
         ...
 
     def resolve(
-        self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
+        self,
+        request: Request,
+        view: View,
+        directory: str,
+        *,
+        fetch: bool,
+        tell: Callable[[Event], None],
+        listed: bool = False,
     ) -> Sequence[Candidate]:
         """Resolve a request.
 
@@ -70,6 +77,7 @@ class Engine(Protocol):
             directory: An empty directory for files, absolute; the caller removes it.
             fetch: Whether to fetch the wheels: then each candidate has a local file or an unpacked wheel.
             tell: Receives `Downloading` events.
+            listed: Whether to list the files of wheels that are not fetched.
 
         Returns:
             The distributions to install, in the engine's order.

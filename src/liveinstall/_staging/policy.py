@@ -150,22 +150,24 @@ def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, siz
     return Checked(name, version, dist_info, data, purelib, record, kept, tuple(commands), tuple(notes))
 
 
-def start_notes(name: str, wheel: str) -> tuple[str, ...]:
+def start_notes(name: str, wheel: str, paths: Iterable[str] = ()) -> tuple[str, ...]:
     """Make notes on the code of a wheel that runs at every start of Python.
 
     Args:
         name: The normalized project name.
         wheel: The path of the wheel or of the unpacked wheel; empty if it is not on this machine.
+        paths: The paths of its files, if it is not on this machine.
 
     Returns:
         The notes; empty if the wheel cannot be read.
     """
     try:
-        with UnpackedWheel(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
-            paths = [path for path in archive.namelist() if _AT_START.fullmatch(_IN_SITE.sub("", path))]
+        if wheel:
+            with UnpackedWheel(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
+                paths = archive.namelist()
     except (OSError, zipfile.BadZipFile):
         return ()  # staging will report the error
-    return tuple(f"{name}: {path} {_RUNS}" for path in paths)
+    return tuple(f"{name}: {path} {_RUNS}" for path in paths if _AT_START.fullmatch(_IN_SITE.sub("", path)))
 
 
 def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import StaleError, record_rows
 from _liveinstall_boot.trees import DistributionTree
-from liveinstall._model import roots_of
+from liveinstall._model import WheelListing, roots_of
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._system.dist_info import sha256_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def files_of_wheel(candidate: Candidate, target: Target) -> dict[str, str]:
-    """List the files that a wheel would install, by its RECORD.
+    """List the files that a wheel would install, by its RECORD, which may have been read from its index.
 
     Its metadata is omitted, and so are commands, which are generated from its entry points at installation.
 
@@ -28,20 +28,42 @@ def files_of_wheel(candidate: Candidate, target: Target) -> dict[str, str]:
         target: The environment.
 
     Returns:
-        Final absolute path -> SHA-256, hexadecimal; empty if the wheel is not on this machine or is damaged.
+        Final absolute path -> SHA-256, hexadecimal; empty if the files are not known, or if the wheel is damaged.
     """
     with suppress(OSError, zipfile.BadZipFile, KeyError, StaleError, UnicodeError, ValueError):
-        with _opened(candidate) as archive:
-            names = archive.namelist()
-            info = next(name for name in names if name.endswith(".dist-info/RECORD") and name.count("/") == 1)
-            record = archive.read(info).decode()
-            purelib = "root-is-purelib: true" in archive.read(info.replace("RECORD", "WHEEL")).decode().lower()
-        site_dir = target.home(purelib=purelib)
-        tree = DistributionTree(site_dir, site_dir, target.site, roots_of(target), candidate.name, candidate.version)
-        tree.data = info.partition("/")[0].removesuffix(".dist-info") + ".data"
-        rows = [(path, hash) for path, hash, _ in record_rows(record) if not path.startswith(info.partition("/")[0])]
-        return {os.path.normpath(tree.target(path)): sha256_of(hash) for path, hash in rows}
+        listing = listing_of(candidate)
+        if listing:
+            site_dir = target.home(purelib=listing.purelib)
+            names = candidate.name, candidate.version
+            tree = DistributionTree(site_dir, site_dir, target.site, roots_of(target), *names)
+            tree.data = listing.info.removesuffix(".dist-info") + ".data"
+            rows = [row for row in record_rows(listing.record) if not row[0].startswith(listing.info)]
+            return {os.path.normpath(tree.target(path)): sha256_of(hash) for path, hash, _ in rows}
     return {}  # staging will report the error
+
+
+def listing_of(candidate: Candidate) -> WheelListing | None:
+    """List the files of a wheel.
+
+    Args:
+        candidate: The chosen distribution.
+
+    Returns:
+        The list; None if the wheel is neither on this disk nor could be read in its index.
+
+    Raises:
+        OSError: The wheel cannot be read.
+        BadZipFile: It is damaged.
+        ValueError: It is damaged.
+        KeyError: A file of its metadata is missing.
+    """
+    if not (candidate.wheel or candidate.unpacked):
+        return candidate.listing
+    with _opened(candidate) as archive:
+        names = archive.namelist()
+        info = next((name for name in names if name.endswith(".dist-info/RECORD") and name.count("/") == 1), "")
+        record, wheel = archive.read(info).decode(), archive.read(info.replace("RECORD", "WHEEL")).decode()
+        return WheelListing(info.partition("/")[0], record, purelib="root-is-purelib: true" in wheel.lower())
 
 
 def _opened(candidate: Candidate) -> zipfile.ZipFile | UnpackedWheel:

@@ -5,7 +5,9 @@ parent process has died: then this process and its descendants exit, even during
 Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...], "hidden": [...] as in `View`; "report",
 "answer": paths of files; "wheels": path of a directory; "variables": environment variables for pip and git;
 "checkouts": [directory that pip clones repositories into, their final directory, file for the paths of the moved ones];
-"wanted": whether to fetch wheels; "offline": the reason why the network must not be used, or empty}.
+"wanted": whether to fetch wheels; "offline": the reason why the network must not be used, or empty;
+"listings": path of a JSON file for the lists of files of wheels that are not on this disk, or empty; "known": URL ->
+SHA-256 of those whose list is known}.
 Answer: {"phase": "configuration" (its "errors" are options), "resolve", "checkout", "fetch" or "build"; "status": pip's
 exit status; "errors": [pip's own error messages]; "kinds": [class names of the exception that ended pip, most derived
 first]; "unreachable": [pip's messages about failed downloads]}.
@@ -132,6 +134,12 @@ def _fragment(info):
     return "&".join(filter(None, parts))
 
 
+def _with_credentials(url, credentials):
+    """The URL with the credentials for its host, which pip's report omits."""
+    netloc = urllib.parse.urlsplit(url).netloc
+    return url.replace("://" + netloc, "://%s@%s" % (credentials[netloc], netloc), 1) if netloc in credentials else url
+
+
 def _requirement(item, credentials):
     """An item of the report as a requirement; None for a local wheel."""
     info = item["download_info"]
@@ -139,9 +147,7 @@ def _requirement(item, credentials):
     if url.startswith("file:") and url.endswith(".whl"):
         return None
     name = item["metadata"]["name"] + " @ "
-    netloc = urllib.parse.urlsplit(url).netloc
-    if netloc in credentials:
-        url = url.replace("://" + netloc, "://%s@%s" % (credentials[netloc], netloc), 1)
+    url = _with_credentials(url, credentials)
     if "vcs_info" in info:
         vcs, name = info["vcs_info"], "" if url.startswith("file:") else name  # pip 23 rejects `x @ git+file:...`
         url = "%s+%s@%s" % (vcs["vcs"], url, vcs["commit_id"])
@@ -188,6 +194,18 @@ def _fetch(request, items, credentials, hooks):
     return "build", _pip([*request["build"], *(argument for link in links for argument in ("--editable", link))])
 
 
+def _list_files(request, items, credentials, get, downloaded):
+    """List the files of the wheels that are not on this disk, without fetching them."""
+    urls = {}
+    for info in (item["download_info"] for item in items):
+        url, hashes = urllib.parse.urlsplit(info["url"]), info.get("archive_info", {}).get("hashes", {}).values()
+        if url.path.endswith(".whl") and url.scheme != "file" and request["known"].get(info["url"]) not in hashes:
+            urls[info["url"]] = _with_credentials(info["url"], credentials)
+    found = _load_beside("_pip_wheels").listings(urls, get, downloaded) if urls else {}
+    with open(request["listings"], "w", encoding="utf-8") as stream:
+        json.dump(found, stream)
+
+
 def _diverted(arguments, wanted):
     """The settings in pip's configuration or PIP_* that would divert or prevent an install, by pip's own parser."""
     with contextlib.suppress(SystemExit, Exception):  # pip itself will report errors in its configuration
@@ -208,8 +226,8 @@ def _execute(request, hooks):
     if request["offline"]:
         hooks.stay_offline(request["offline"])
     credentials = hooks.collect_credentials(request["resolve"])
-    if request["wanted"]:
-        hooks.keep_downloads(os.path.join(tempfile.gettempdir(), "downloads"))
+    get = hooks.keep_session()
+    downloaded = hooks.keep_downloads(os.path.join(tempfile.gettempdir(), "downloads"))
     status = _pip(request["resolve"])
     if status:
         return "resolve", status, []
@@ -222,6 +240,8 @@ def _execute(request, hooks):
     if moved:
         with open(request["report"], "w", encoding="utf-8") as stream:
             json.dump(report, stream)
+    if request["listings"]:
+        _list_files(request, report["install"], credentials, get, downloaded)
     if not request["wanted"]:
         return "resolve", 0, []
     return (*_fetch(request, report["install"], credentials, hooks), [])
@@ -257,11 +277,11 @@ def _call_in_background(module, name):
     setattr(module, name, result)
 
 
-def _load_hooks():
-    """Import the module beside this one, whose directory is not on sys.path (-P)."""
+def _load_beside(name):
+    """Import a module beside this one, whose directory is not on sys.path (-P)."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
-        return importlib.import_module("_pip_hooks")
+        return importlib.import_module(name)
     finally:
         del sys.path[0]
 
@@ -298,7 +318,7 @@ def main(pip):
     sys.path.append(pip)
     handler = _add_failure_handler()
     _load()
-    hooks = _load_hooks()
+    hooks = _load_beside("_pip_hooks")
     hooks.hide_urls()
     request_path = os.fsdecode(sys.stdin.buffer.readline().rstrip(b"\n"))
     if not request_path:

@@ -59,6 +59,24 @@ def collect_credentials(arguments):
     return known
 
 
+def keep_session():
+    """Keep the session of the next pip command, with its credentials, proxies and certificates, for further requests.
+
+    Returns:
+        A function `get(url, headers)` for a request, whose response is not read yet.
+    """
+    from pip._internal.cli.req_command import RequirementCommand
+
+    get_requirements, sessions = RequirementCommand.get_requirements, []
+
+    def keeping(self, args, options, finder, session):
+        sessions.append(session)
+        return get_requirements(self, args, options, finder, session)
+
+    RequirementCommand.get_requirements = keeping
+    return lambda url, headers: sessions[-1].get(url, headers=headers, stream=True)
+
+
 def skip_listed_requirements():
     """Use only the options of requirements files from now on: their requirements are resolved and checked already."""
     from pip._internal.cli.req_command import RequirementCommand
@@ -102,16 +120,23 @@ def keep_downloads(directory):
     """Make pip download each file only once: the run that fetches uses the files of the run that resolved.
 
     pip itself has a file in its HTTP cache only if the user allows a cache and the server's answer may be cached.
+
+    Returns:
+        A function that returns the path of the file that was downloaded from a URL; empty if there is none.
     """
+    kept = {}
     try:
         from pip._internal.network.download import Downloader
     except ImportError:  # another version of pip: it downloads what it does not have in its cache twice
-        return
-    download, kept = Downloader.__call__, {}
+        return lambda _: ""
+    download = Downloader.__call__
+
+    def plain(url):
+        parts = urllib.parse.urlsplit(url)._replace(fragment="")
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2])  # the report that is fetched has no credentials
 
     def once(self, link, location):
-        parts = urllib.parse.urlsplit(link.url_without_fragment)  # credentials are not in the report that is fetched
-        url = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+        url = plain(link.url_without_fragment)
         if url in kept:
             file, kind = kept[url]
             path = os.path.join(location, os.path.basename(file))
@@ -124,6 +149,7 @@ def keep_downloads(directory):
         return path, kind
 
     Downloader.__call__ = once
+    return lambda url: kept.get(plain(url), ("", ""))[0]
 
 
 def _link_or_copy(source, target):

@@ -61,13 +61,20 @@ class PipEngine:
         self._checkouts = []
 
     def resolve(
-        self, request: Request, view: View, directory: str, *, fetch: bool, tell: Callable[[Event], None]
+        self,
+        request: Request,
+        view: View,
+        directory: str,
+        *,
+        fetch: bool,
+        tell: Callable[[Event], None],
+        listed: bool = False,
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
         from liveinstall._engines.pip import report  # while the child process imports pip
         from liveinstall._system.temporary import writing_temporary
 
-        names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves")
+        names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves", "listings")
         paths = {name: os.path.join(directory, name) for name in names}
         with writing_temporary():
             request, variables = report.without_credentials(request)
@@ -83,6 +90,8 @@ class PipEngine:
                     "answer": paths["answer"],
                     "checkouts": [paths["src"], report.checkouts_home(), paths["moves"]],
                     "wanted": fetch,
+                    "listings": paths["listings"] if listed else "",
+                    "known": report.known(),
                     "offline": report.forbidden(),
                 },
             )

@@ -19,6 +19,7 @@ from liveinstall._engines.answers import read_json, text, texts, understanding
 from liveinstall._engines.credentials import without_git_credentials
 from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.pip.arguments import checkouts_home, commands
+from liveinstall._engines.pip.wheel_listings import known, listed
 from liveinstall._model import Candidate
 from liveinstall._redact import redact, without_secret_queries
 from liveinstall._requirements.offline import ADVICE, is_offline
@@ -47,6 +48,7 @@ __all__ = [
     "commands",
     "failure",
     "forbidden",
+    "known",
     "moved",
     "without_credentials",
     "write",
@@ -179,7 +181,8 @@ def candidates(paths: Mapping[str, str], status: int, log: str, request: Request
         raise failed
     with understanding("pip's report", log):
         items = read_json(paths["report"])["install"]
-        return [_candidate(item, paths["wheels"], request.indexed, fetched=fetched) for item in items]
+        chosen = [_candidate(item, paths["wheels"], request.indexed, fetched=fetched) for item in items]
+        return list(listed(chosen, items, paths["listings"])) if os.path.isfile(paths["listings"]) else chosen
 
 
 def moved(note: str) -> list[str]:

@@ -80,10 +80,12 @@ class UvEngine:
         *,
         fetch: bool,
         tell: object = None,  # noqa: ARG002
+        listed: bool = False,  # noqa: ARG002
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`. uv does not report download progress, so `tell` is not called.
 
-        Wheels are fetched even without `fetch`, because uv does not report their dependencies in another way.
+        Wheels are fetched even without `fetch`, because uv does not report their dependencies in another way. So their
+        files are known even without `listed`.
         """
         variables = _variables(self._own.name)  # with the current hold of this process
         with writing_temporary():
