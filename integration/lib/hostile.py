@@ -175,7 +175,10 @@ Spoil = Callable[[Draft], object]
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to be hostile. Real wheels do what is `shown` in the notes, or `left out`, too; all else is refused."""
+    """One way to be hostile. Real wheels do what is `shown` in the notes, or `left out`, too; all else is refused.
+
+    What is `two files` is accepted where the file system does not fold case, and refused elsewhere.
+    """
 
     name: str
     group: str
@@ -184,8 +187,8 @@ class Kind:
 
     @property
     def expected(self) -> str:
-        """What must be done with it: refused, shown or left out."""
-        return self.group if self.group in ("shown", "left out") else "refused"
+        """What must be done with it: refused, shown, left out, or kept as two files."""
+        return self.group if self.group in ("shown", "left out", "two files") else "refused"
 
 
 def _add(name: str, data: bytes | str = b"escaped = True\n", **claims: object) -> Spoil:
@@ -332,7 +335,6 @@ def _names() -> Iterator[tuple[str, str, Spoil]]:
     yield "dot_part", "a component that is a dot", _add("{name}/./__init__.py")
     yield "long_name", "longer than file systems allow", _add("{name}/" + "a" * 300 + ".py")
     yield "long_path", "a path of 6,000 characters", _add("{name}/" + "abcde/" * 1000 + "a.py")
-    yield "case_twin", "one file, where case does not count", _add("{name}/LATE.py")
     unicode = _both(_add("{name}/\u00e9.py", b"a = 1\n"), _add("{name}/e\u0301.py"))
     yield "unicode_twin", "one file, where Unicode is normalised", unicode
     yield "duplicate", "two files of one name", _add("{name}/__init__.py")
@@ -457,6 +459,10 @@ def _shown() -> Iterator[tuple[str, str, Spoil]]:
     yield "script_and_entry_point", "two files for one command", twin
 
 
+def _two_files() -> Iterator[tuple[str, str, Spoil]]:
+    yield "case_twin", "one file, where case does not count", _add("{name}/LATE.py")
+
+
 def _left_out() -> Iterator[tuple[str, str, Spoil]]:
     yield "direct_url", "it says where it came from", _add("{info}/direct_url.json", '{"url": "escaped"}')
     yield "installer_file", "it says who has installed it", _add("{info}/INSTALLER", "escaped\n")
@@ -473,6 +479,7 @@ GROUPS: dict[str, Callable[[], Iterator[tuple[str, str, Spoil]]]] = {
     "places": _places,
     "shown": _shown,
     "left out": _left_out,
+    "two files": _two_files,
 }
 KINDS = {name: Kind(name, group, aim, spoil) for group, kinds in GROUPS.items() for name, aim, spoil in kinds()}
 

@@ -47,6 +47,8 @@ one other distribution in it. Made by `python -m integration.reports.reliability
 - Of the kinds *shown* and *left out*, accepting them is right: real wheels do this. liveinstall shows in the result's
   notes what runs at every start of Python. It never takes over a wheel's bytecode, or what the wheel says of who
   installed it and from where.
+- A wheel of *two files* has names that differ only in case. Where the file system folds case,
+  which is observed and not derived from the platform, it is refused, as are two distributions with such names.
 
 {real}
 {popular}

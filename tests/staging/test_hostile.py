@@ -8,6 +8,7 @@ import pytest
 from helpers.environments import make_environment, tree
 
 from integration.lib.hostile import KINDS, VICTIM, build, build_good
+from liveinstall._system.letter_case import folds_case
 
 # One process installs them all, as a notebook would: a wheel's path in, what came of it out.
 INSTALL = """
@@ -79,3 +80,15 @@ def test_what_is_not_the_wheel_s_to_bring_is_left_out(world, tmp_path, kind):
     site = next(root.glob("home/env/lib/python*/site-packages"))
     assert (site / kind / "late.py").exists()
     assert not [path for path in site.rglob("*") if path.is_file() and b"escaped" in path.read_bytes()[:100]]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "two files"])
+def test_names_that_differ_only_in_case_are_two_files_where_the_file_system_has_two(world, tmp_path, kind):
+    root, install = world
+    told = install(build(kind, tmp_path, outside=root))
+    if folds_case(str(root)):
+        assert told["error"] == "WheelRefusedError"
+    else:
+        assert told == {"notes": []}
+        site = next(root.glob("home/env/lib/python*/site-packages"))
+        assert {"late.py", "LATE.py"} <= {path.name for path in (site / kind).iterdir()}

@@ -13,6 +13,7 @@ from liveinstall._environment.installed import files_of, owner_of
 from liveinstall._environment.loaded import loaded_files
 from liveinstall._planning.overlaps import as_asked, disturbs
 from liveinstall._staging.stage import (
+    check_case,
     check_conflicts,
     check_directories,
     conflict,
@@ -21,6 +22,7 @@ from liveinstall._staging.stage import (
     stage_all,
 )
 from liveinstall._system.cancellation import ended_by
+from liveinstall._system.letter_case import folds_case
 from liveinstall._system.presenter import presenter
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import Handover, PendingChange, publish, publish_pending
@@ -191,6 +193,9 @@ class _Execution:
         def owner(path: str) -> str:
             return owner_of(path, self.context.here.values())
 
+        if folds_case(self.site):
+            pending = [(path, name) for name, new in self.shared.new.items() if name not in parts for path in new]
+            check_case(parts.values(), pending, self.site, removed_files, owner)
         if self.request.overlap == "refuse":
             check_conflicts(groups, owner)
         for settled in self.shared.settled:

@@ -17,6 +17,7 @@ from _liveinstall_boot.layout import MANIFEST, PART
 from liveinstall._staging.policy import UNREADABLE, Checked, check_wheel, refused
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._staging.writer import Writer
+from liveinstall._system.letter_case import folds_case
 from liveinstall.errors import StagingError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def stage(
         WheelRefusedError: The wheel violates a rule of safe unpacking.
         StagingError: A file cannot be written.
     """
-    with reading(candidate) as (archive, checked):
+    with reading(candidate, target.site) as (archive, checked):
         path = free_path(target.home(purelib=checked.purelib), candidate.name, candidate.version)
         file_name = os.path.basename(archive.filename or "")
         writer = Writer(path, checked, candidate, file_name, target, compiler)
@@ -75,11 +76,12 @@ def stage(
 
 
 @contextmanager
-def reading(candidate: Candidate) -> Iterator[tuple[zipfile.ZipFile | UnpackedWheel, Checked]]:
+def reading(candidate: Candidate, directory: str) -> Iterator[tuple[zipfile.ZipFile | UnpackedWheel, Checked]]:
     """Open and check a candidate's wheel. Errors in the block are reported as failures of this wheel.
 
     Args:
         candidate: The chosen distribution.
+        directory: The directory that the wheel is unpacked into, or one on the same file system, absolute.
 
     Returns:
         A context manager; it returns the wheel and the result of its check.
@@ -92,7 +94,8 @@ def reading(candidate: Candidate) -> Iterator[tuple[zipfile.ZipFile | UnpackedWh
     try:
         with _opened(candidate) as archive:
             file_name = os.path.basename(archive.filename or "")
-            checked = check_wheel(archive, file_name, size=os.path.getsize(candidate.wheel or candidate.unpacked))
+            size = os.path.getsize(candidate.wheel or candidate.unpacked)
+            checked = check_wheel(archive, file_name, size=size, folds=folds_case(directory))
             if (checked.name, Version(checked.version)) != (candidate.name, Version(candidate.version)):
                 raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
             yield archive, checked

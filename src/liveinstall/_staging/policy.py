@@ -11,7 +11,6 @@ import io
 import os
 import re
 import struct
-import unicodedata
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from liveinstall._staging.entry_names import check_names
 from liveinstall._staging.unpacked_wheel import UnpackedWheel, check_tree
 from liveinstall._staging.zip_checks import check_archive
 from liveinstall.errors import WheelRefusedError
@@ -28,16 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MAX_TEXT = 8 * 2**20  # bytes of a file of the dist-info that is read as a whole; RECORD may have four times as many
-MAX_PART, MAX_PATH = 255, 1024  # bytes of a name and of a whole path that every file system accepts
 # The errors of `zipfile` for a damaged archive; NotImplementedError and UnicodeDecodeError are subclasses.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, struct.error)
 _KNOWN_FORMAT = re.compile(r"[01](\.[0-9]+)*")  # Wheel-Version: old builders wrote 0.x, which pip reads as 1.x
 _ROW = 3  # path, hash, size
 _HASHES = {"sha256", "sha384", "sha512"}
 _NUMBER = re.compile(r"[0-9]{0,15}")
-# Control characters, line and paragraph separators, marks of the writing direction, and what Windows forbids.
-_ILLEGAL = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff<>:"|?*\\]')
-_WINDOWS = re.compile("(?i)(^|/)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\\$|conout\\$)(\\.[^/]*)?(/|$)|[. ](/|$)")
 _OURS = re.compile(r"(?i).*\.part(\.pth|\.start)?|\.liveinstall|_liveinstall_finalizer_.*")
 _INTERPRETER = re.compile(r"(?i)(python|pythonw|pypy)[0-9.]*t?(\.(exe|bat|cmd|com))?|pyvenv\.cfg|.*\._pth")
 _RUNS = "runs at every start of Python"
@@ -88,9 +84,10 @@ class Checked:
 class _WheelPolicy:
     """The wheel that is checked, and its name for errors."""
 
-    def __init__(self, archive: zipfile.ZipFile | UnpackedWheel, file_name: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, folds: bool) -> None:
         self.archive = archive
         self.file_name = file_name
+        self.folds = folds
 
     def refuse(self, entry: str, why: str) -> NoReturn:
         raise refused(self.file_name, entry, why)
@@ -111,13 +108,14 @@ def refused(wheel: str, entry: str, why: str) -> WheelRefusedError:
     return WheelRefusedError(f"{wheel} is refused: {entry!r} {why}.", todo=todo, wheel=wheel, entry=entry)
 
 
-def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, size: int) -> Checked:
+def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, size: int, folds: bool = True) -> Checked:
     """Check a wheel.
 
     Args:
         archive: The archive, or an unpacked wheel.
         file_name: The wheel's file name (PEP 427).
         size: The archive's size in bytes.
+        folds: Whether names that differ only in case are one file where the wheel is unpacked; see `folds_case`.
 
     Returns:
         The checked wheel.
@@ -125,13 +123,14 @@ def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, siz
     Raises:
         WheelRefusedError: An entry violates a rule.
     """
-    check = _WheelPolicy(archive, file_name)
+    check = _WheelPolicy(archive, file_name, folds=folds)
     if isinstance(archive, UnpackedWheel):
         check_tree(archive, check.refuse)
     else:
         check_archive(archive, size, check.refuse, file_name)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    _check_names(check, names, [info.filename[:-1] for info in archive.infolist() if info.is_dir()])
+    directories = [info.filename[:-1] for info in archive.infolist() if info.is_dir()]
+    check_names(names, directories, check.refuse, folds=folds)
     dist_info = _dist_info(check, names)
     name, version = _check_identity(check, dist_info)
     data = dist_info.removesuffix(".dist-info") + ".data"
@@ -168,50 +167,6 @@ def start_notes(name: str, wheel: str, paths: Iterable[str] = ()) -> tuple[str, 
     except (OSError, zipfile.BadZipFile):
         return ()  # staging will report the error
     return tuple(f"{name}: {path} {_RUNS}" for path in paths if _AT_START.fullmatch(_IN_SITE.sub("", path)))
-
-
-def _check_names(check: _WheelPolicy, names: Iterable[str], directories: Iterable[str]) -> None:
-    files: dict[str, str] = {}
-    parents: dict[str, str] = {}  # each directory -> a file in it
-    for name in names:
-        _check_name(check, name)
-        folded = _folded(name)
-        if folded in files:
-            check.refuse(name, f"is the same file as {files[folded]!r} on some systems")
-        files[folded] = name
-        parent = folded.rpartition("/")[0]
-        while parent and parent not in parents:
-            parents[parent] = name
-            parent = parent.rpartition("/")[0]
-    for name in directories:
-        # A directory entry alone creates nothing: its spelling does not matter, nor "./", which old builders wrote.
-        parts = [part for part in name.split("/") if part != "."]
-        if parts:
-            _check_inside(check, "/".join(parts))
-            parents.setdefault(_folded("/".join(parts)), f"{name}/")
-    for folded in files.keys() & parents.keys():
-        check.refuse(files[folded], f"is a file and also a directory, with {parents[folded]!r}")
-
-
-def _folded(name: str) -> str:
-    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
-
-
-def _check_inside(check: _WheelPolicy, name: str) -> None:
-    parts = name.split("/")
-    if name.startswith("/") or ".." in parts or "" in parts or "." in parts:
-        check.refuse(name, "would be outside of its directory")
-
-
-def _check_name(check: _WheelPolicy, name: str) -> None:
-    _check_inside(check, name)
-    if _ILLEGAL.search(name):
-        check.refuse(name, "has a character that some systems do not allow in names")
-    if _WINDOWS.search(name):
-        check.refuse(name, "is a name that Windows does not allow")
-    encoded = len(name.encode())
-    if encoded > MAX_PATH or (encoded > MAX_PART and any(len(part.encode()) > MAX_PART for part in name.split("/"))):
-        check.refuse(name, "is too long for some file systems")
 
 
 def _dist_info(check: _WheelPolicy, names: Iterable[str]) -> str:
@@ -369,9 +324,9 @@ def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
     for script, target in rows:
         if not script or "/" in script or _INTERPRETER.fullmatch(script):
             check.refuse(script, "is not an allowed name of a script")
-        _check_name(check, script)
         if not _OBJECT.fullmatch(target):
             check.refuse(script, f"is a script for {target!r}, which is not of the form module:function")
+    check_names(dict.fromkeys(script for script, _ in rows), (), check.refuse, folds=check.folds)
     return [script for script, _ in rows]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.files import remove_tree
 from liveinstall._staging.part import Part, stage
 from liveinstall._staging.restore import restore
+from liveinstall._system.letter_case import name_on_disk
 from liveinstall.errors import FileConflictError
 from liveinstall.events import Event, Staging, ignore_event
 
@@ -138,6 +139,39 @@ def check_directories(parts: Iterable[Part], leaving: AbstractSet[str], owner: C
                 raise conflict(part, path, owner(path))
 
 
+def check_case(
+    parts: Iterable[Part],
+    pending: Iterable[tuple[str, str]],
+    site: str,
+    leaving: AbstractSet[str],
+    owner: Callable[[str], str],
+) -> None:
+    """Check that no file of a part is the same file as another one whose name differs only in case.
+
+    Only needed where the file system folds case, see `folds_case`; elsewhere these are two files, as with pip.
+
+    Args:
+        parts: The parts.
+        pending: The absolute path and the distribution of each file of the pending changes.
+        site: The site directory, absolute.
+        leaving: The absolute paths that are removed.
+        owner: Returns the distribution of a path, or an empty string.
+
+    Raises:
+        FileConflictError: Two names are one file.
+    """
+    seen = {path.casefold(): (path, name) for path, name in pending}
+    for part in parts:
+        for path in part.files:
+            other, name = seen.setdefault(path.casefold(), (path, part.name))
+            if other == path and path not in leaving and os.path.lexists(path):
+                on_disk = name_on_disk(path, os.path.commonpath((path, site)))
+                if on_disk != path and on_disk not in leaving:
+                    other, name = on_disk, owner(on_disk)
+            if other != path:
+                raise conflict(part, path, name, f"is the same file as {other} on this file system and ")
+
+
 def _is_removed(directory: str, leaving: AbstractSet[str]) -> bool:
     """Whether all files below a directory are removed; bytecode is removed with its source."""
     return all(
@@ -165,18 +199,19 @@ def in_the_way(paths: Iterable[str], leaving: AbstractSet[str]) -> Iterator[str]
             yield path
 
 
-def conflict(part: Part, path: str, owner: str) -> FileConflictError:
+def conflict(part: Part, path: str, owner: str, relation: str = "") -> FileConflictError:
     """Make the error for a file that a part would overwrite.
 
     Args:
         part: The part.
         path: The absolute path of the file.
         owner: The distribution whose RECORD lists the file; empty if there is none.
+        relation: What else is said of the file, before its owner.
 
     Returns:
         The error to raise.
     """
-    relation = f"belongs to {owner}" if owner else "belongs to no distribution"
+    relation += f"belongs to {owner}" if owner else "belongs to no distribution"
     todo = (
         f"Remove {owner} first, or choose a version without that file." if owner else "Move the file elsewhere first."
     )

@@ -89,7 +89,7 @@ def find(candidate: Candidate, store: str) -> str:
         WheelRefusedError: The wheel is damaged or hostile.
         StagingError: The wheel cannot be read.
     """
-    with reading(candidate) as (archive, checked):
+    with reading(candidate, store) as (archive, checked):
         name = entry_name(archive, checked)
         return name if _is_stored(name, store, checked) else ""
 
@@ -112,7 +112,7 @@ def unpack(candidate: Candidate, store: str, compiler: BytecodeCompiler, kept: C
         WheelRefusedError: The wheel is damaged or hostile.
         StagingError: The draft cannot be written.
     """
-    with reading(candidate) as (archive, checked):
+    with reading(candidate, store) as (archive, checked):
         name = entry_name(archive, checked)
         is_new = kept is not None and os.path.realpath(os.path.join(store, name)) not in kept
         if not is_new and _is_stored(name, store, checked):

@@ -27,6 +27,7 @@ from liveinstall._sidebyside.store.store import Store
 from liveinstall._sidebyside.wheels.archive import UNREADABLE, WheelArchive, changed, failed, write
 from liveinstall._sidebyside.wheels.record import WheelRecord, encode, record_path, stat_of
 from liveinstall._staging.policy import check_wheel
+from liveinstall._system.letter_case import folds_case
 from liveinstall._system.privacy import make_private
 from liveinstall.errors import LiveInstallError
 
@@ -62,7 +63,8 @@ def examine(path: str, cache: str) -> WheelRecord:
     _check_tags(path)
     try:
         with zipfile.ZipFile(path) as zip_file:
-            checked = check_wheel(zip_file, os.path.basename(path), size=os.path.getsize(path))
+            size, folds = os.path.getsize(path), folds_case(cache or os.path.dirname(path))
+            checked = check_wheel(zip_file, os.path.basename(path), size=size, folds=folds)
             entry = entry_name(zip_file, checked)
             digest = hashlib.sha256(zip_file.read(f"{checked.dist_info}/RECORD")).hexdigest()[:16]
     except UNREADABLE as error:
