@@ -106,8 +106,10 @@ def test_downloads_are_told_in_bytes_and_in_order(environment: Environment, big:
         )
     kinds, downloads = json.loads(done.stdout)
     assert {row[0] for row in downloads} == {"big-1.0-py3-none-any.whl"}
-    assert len(downloads) > 2 and downloads[-1][1] == downloads[-1][2] > _BYTES
-    assert all(later > before or later == 0 for (_, before, _), (_, later, _) in pairwise(downloads))
+    # pip reports the beginning, the end, and at most every quarter of a second between: so the number varies, but the
+    # bytes only grow, because the file is downloaded once.
+    assert downloads[0][1] == 0 and downloads[-1][1] == downloads[-1][2] > _BYTES
+    assert all(later > before for (_, before, _), (_, later, _) in pairwise(downloads))
     assert list(dict.fromkeys(kinds)) == ["Planning", "Downloading", "Planned", "Staging", "Committing", "Done"]
 
 

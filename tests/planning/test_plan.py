@@ -36,6 +36,22 @@ def test_a_removal_of_a_pending_shadow_only_cancels_it():
     assert removal({"alpha": PendingNode(Node("2.0"))}) == (["alpha 1.0 removed"], None)
 
 
+def test_after_a_removal_what_it_shadowed_satisfies_requirements_again():
+    request = replace(parse_request(("other",)), removals=frozenset({"alpha"}))
+    before = {"alpha": Node("1.0"), "user": Node("1.0", ("alpha",)), "strict": Node("1.0", ("alpha>=1",))}
+    beneath = {"alpha": Node("0.9")}
+    changes, after = changes_for(request, [], before, {}, beneath)
+    assert [str(change) for change in changes] == ["alpha 1.0 removed"] and after["alpha"] == Node("0.9")
+    plan = make_plan(request, [], before, {}, {}, beneath=beneath)
+    assert [str(change) for change in plan.now] == ["alpha 1.0 removed"]
+    assert plan.conflicts == ("strict 1.0 requires alpha>=1, but alpha will be 0.9",)
+    assert len(make_plan(request, [], before, {}, {}).conflicts) == 2
+    pending = {"alpha": PendingNode(None, beneath=Node("0.9"))}
+    other = replace(request, removals=frozenset())
+    changes, after = changes_for(other, [], before, pending)
+    assert [str(change) for change in changes] == ["alpha 1.0 removed"] and after["alpha"] == Node("0.9")
+
+
 def test_what_is_pending_is_not_unchanged_too():
     plan = make_plan(parse_request(("alpha",)), [], HERE, {"alpha": PendingNode(Node("2.0"), "it is loaded")}, {})
     assert [str(change) for change in plan.waiting] == ["alpha 1.0 -> 2.0"] and plan.unchanged == ()

@@ -94,3 +94,32 @@ def test_the_directory_of_another_user_is_never_changed(user):
     done = user.run("li.uninstall('alpha')")
     assert "TargetError" in done.stderr and "belongs to another user" in done.stderr
     assert versions(user) == {"alpha-1.0", "beta-1.0"}
+
+
+def test_removing_a_copy_that_shadows_another_is_no_conflict_for_what_that_one_satisfies(user):
+    user.run("li.install('beta', reinstall=True)")
+    told = user.json("r = li.uninstall('beta')\nprint(json.dumps([r.conflicts, r.notes]))")
+    assert told == [[], ["beta 1.0 outside of the environment is imported again"]]
+    user.run("li.install('beta', reinstall=True)")
+    code = "import beta\nr = li.uninstall('beta')\nq = li.install('alpha', reinstall=True)\n"
+    told = user.json(code + "print(json.dumps([len(r.staged), r.conflicts, q.conflicts]))")
+    assert told == [1, [], []]
+
+
+def test_status_covers_the_user_s_site_packages_too(user):
+    state = user_site(user) / ".liveinstall" / "transactions"
+    state.mkdir(parents=True, exist_ok=True)
+    damaged = state / "20200101-000000-1-aaaaaa.pending"
+    damaged.write_text("nonsense")
+    code = "import alpha\nli.hold()\nli.uninstall('alpha')\ns = li.status()\n"
+    code += "print(json.dumps([s.unreadable, [h.mine for h in s.holders], len(s.pending)]))"
+    unreadable, mine, pending = user.json(code)
+    assert unreadable == [str(damaged)] and mine == [True] and pending == 1
+
+
+def test_a_process_that_uses_both_places_is_one_holder(user):
+    user.wheel("gamma", "1.0")
+    user.run("li.install('gamma')")
+    code = "import alpha, gamma\nli.hold()\nli.uninstall('alpha')\nli.uninstall('gamma')\n(h,) = li.status().holders\n"
+    names = user.json(code + "print(json.dumps(h.distributions))")
+    assert {"alpha", "gamma"} <= set(names)

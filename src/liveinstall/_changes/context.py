@@ -147,7 +147,7 @@ class RequestContext:
         Returns:
             The distributions, by name.
         """
-        return changes_for(request, candidates, self.before, self.waits())[1]
+        return changes_for(request, candidates, self.before, self.waits(), self._beneath(request.removals))[1]
 
     def used_versions(self) -> dict[str, str]:
         """Return the distributions that running processes use: name -> version."""
@@ -157,14 +157,24 @@ class RequestContext:
     def waits(self) -> dict[str, PendingNode]:
         """Return the pending changes by name, for planning."""
         pending = {}
+        beneath = self._beneath(name for name, entry in self.waiting.entries.items() if not entry.swap.new_version)
         for name, entry in self.waiting.entries.items():
             version, about = entry.swap.new_version, entry.about
             node = Node(version, tuple(about.get("requires", ()))) if version else None
             pending[name] = PendingNode(
                 *(node, about.get("reason", ""), about.get("requested", True)),
                 shadows=name in self.here and self.replaced(name) is None,
+                beneath=beneath.get(name),
             )
         return pending
+
+    def _beneath(self, removals: Iterable[str]) -> dict[str, Node]:
+        """The distributions outside of the environment that are importable after removals in it, by name."""
+        infos = {name: old.info for name in removals if (old := self.replaced(name))}
+        if not infos:
+            return {}
+        left = installed_without_parts((*self.waiting.replaced(self.target.site), *infos.values()))
+        return {name: Node(left[name].version, left[name].requires) for name in infos if name in left}
 
     def resolve(
         self, request: Request, directory: str, engine: Engine, *, fetch: bool, listed: bool = False
@@ -217,22 +227,25 @@ class RequestContext:
         Returns:
             The plan for the request and for all pending changes.
         """
-        before, pending = self.before, self.waits()
-        changes, _ = changes_for(request, candidates, before, pending)
+        before, pending, beneath = self.before, self.waits(), self._beneath(request.removals)
+        changes, _ = changes_for(request, candidates, before, pending, beneath)
         changed = [self.here[change.name] for change in changes if change.name in self.here]
         sharing = set().union(*overlaps.values()) - {change.name for change in changes} if overlaps else set()
         affected = [*changed, *(self.here[name] for name in sorted(sharing) if name in self.here)]
         in_use = {**disturbing(affected, self.target, self.others), **self._run_from_parts()}
         users = self._users(request.removals, before)
-        decided = make_plan(request, candidates, before, pending, in_use, users, overlaps)
+        decided = make_plan(request, candidates, before, pending, in_use, users, overlaps, beneath)
         editable = [f"the editable install of {old.project} is replaced" for old in changed if old.project]
         shadowing = [
             f"{old.name} {old.version} in {os.path.dirname(old.info)} comes first on sys.path, so it is still imported"
             for old in changed
             if is_before(self.target, old)
         ]
+        again = [
+            f"{name} {node.version} outside of the environment is imported again" for name, node in beneath.items()
+        ]
         self.lap("decide")
-        decided = replace(decided, notes=(*decided.notes, *editable, *shadowing))
+        decided = replace(decided, notes=(*decided.notes, *editable, *shadowing, *again))
         self.reporter.tell(Planned(decided))
         return decided
 

@@ -18,7 +18,7 @@ class Situation:
 
     Args:
         before: The importable distributions, by name.
-        after: The distributions after all changes, by name.
+        after: The distributions after all changes, by name; for a removal the distribution that it has shadowed.
         disturbing: The distributions that a running process uses: name -> reason why they must not change now.
         waiting: The changes that are pending already: name -> reason.
         extras: The requested extras, by name.
@@ -64,7 +64,7 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
         state = _state(changes, reasons, situation)
         more = (
             _needing(changes, reasons, state, needs, situation)
-            or _breaking(reasons, state, satisfied, situation)
+            or _breaking(changes, reasons, state, satisfied, situation)
             or _accompanying(changes, reasons, situation)
             or _overlapping(changes, reasons, situation)
         )
@@ -110,10 +110,10 @@ def _state(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: S
     for change in changes:
         if change.name in waiting:
             continue
-        if change.new_version is None:
-            state.pop(change.name, None)
-        else:
+        if change.name in situation.after:  # for a removal: what it has shadowed
             state[change.name] = situation.after[change.name]
+        else:
+            state.pop(change.name, None)
     return state
 
 
@@ -164,14 +164,19 @@ def _overlapping(changes: tuple[Change, ...], waiting: Mapping[str, str], situat
 
 
 def _breaking(
-    waiting: Mapping[str, str], state: Mapping[str, Node], satisfied: list[Edge], situation: Situation
+    changes: tuple[Change, ...],
+    waiting: Mapping[str, str],
+    state: Mapping[str, Node],
+    satisfied: list[Edge],
+    situation: Situation,
 ) -> dict[str, str]:
     """The changes that would break a requirement of a distribution that does not change until the restart."""
+    removed = {change.name for change in changes if change.new_version is None}
     return {
         edge.name: f"{edge}" + (f", and {edge.requirer} is pending" if edge.requirer in waiting else "")
         for edge in satisfied
         if edge.name not in waiting
         and state.get(edge.requirer) == situation.before[edge.requirer]
         and not edge.is_satisfied(state)
-        and (edge.name in situation.after or edge.requirer in situation.used)
+        and (edge.name not in removed or edge.requirer in situation.used)
     }

@@ -25,12 +25,14 @@ class PendingNode:
         reason: Why it is pending, for people.
         requested: Whether a user requested the distribution by name.
         shadows: Whether it only shadows an importable distribution outside of the environment, which always stays.
+        beneath: For a removal, the distribution outside of the environment that is importable after it; None without.
     """
 
     node: Node | None
     reason: str = ""
     requested: bool = True
     shadows: bool = False
+    beneath: Node | None = None
 
 
 def future(before: Mapping[str, Node], waiting: Mapping[str, PendingNode]) -> dict[str, Node]:
@@ -46,13 +48,18 @@ def future(before: Mapping[str, Node], waiting: Mapping[str, PendingNode]) -> di
     state = dict(before)
     for name, pending in waiting.items():
         state.pop(name, None)
-        if pending.node:
-            state[name] = pending.node
+        left = pending.node or pending.beneath
+        if left:
+            state[name] = left
     return state
 
 
 def changes_for(
-    request: Request, candidates: Iterable[Candidate], before: Mapping[str, Node], waiting: Mapping[str, PendingNode]
+    request: Request,
+    candidates: Iterable[Candidate],
+    before: Mapping[str, Node],
+    waiting: Mapping[str, PendingNode],
+    beneath: Mapping[str, Node] | None = None,
 ) -> tuple[tuple[Change, ...], dict[str, Node]]:
     """Compute the changes for a request together with all pending changes.
 
@@ -64,6 +71,7 @@ def changes_for(
         candidates: The distributions that the engine chose.
         before: The importable distributions, by name.
         waiting: The pending changes, by name.
+        beneath: The distributions that are importable after the removals, by name; see `PendingNode`.
 
     Returns:
         The changes without timing, and the environment after them.
@@ -73,11 +81,15 @@ def changes_for(
     after |= {name: Node(candidate.version, candidate.requires) for name, candidate in chosen.items()}
     after = {name: node for name, node in after.items() if name not in request.removals}
     # Removing a pending shadow cancels it: the distribution outside of the environment is importable again.
-    after |= {name: before[name] for name in request.removals & waiting.keys() if waiting[name].shadows}
+    cancelled = {name for name in request.removals & waiting.keys() if waiting[name].shadows}
+    after |= {name: before[name] for name in cancelled}
+    after |= {name: node for name, node in (beneath or {}).items() if name not in after}
+    removed = {name for name, pending in waiting.items() if not pending.node and name not in chosen}
+    removed |= request.removals - cancelled
     changes = []
     for name in dict.fromkeys([*waiting, *chosen, *sorted(request.removals)]):
         old = before[name].version if name in before else None
-        new = after[name].version if name in after else None
+        new = after[name].version if name in after and name not in removed else None
         reinstalled = name in chosen and (
             request.reinstall or name not in waiting or chosen[name].direct_url is not None
         )
@@ -94,6 +106,7 @@ def make_plan(
     disturbing: Mapping[str, str],
     used: Iterable[str] = (),
     overlaps: Mapping[str, frozenset[str]] | None = None,
+    beneath: Mapping[str, Node] | None = None,
 ) -> Plan:
     """Make the plan for a request.
 
@@ -105,13 +118,14 @@ def make_plan(
         disturbing: See `Situation`.
         used: See `Situation`.
         overlaps: See `Situation`.
+        beneath: See `changes_for()`.
 
     Returns:
         The plan for the request and for all pending changes.
     """
     candidates = list(candidates)
     chosen = {candidate.name: candidate for candidate in candidates}
-    changes, after = changes_for(request, candidates, before, waiting)
+    changes, after = changes_for(request, candidates, before, waiting, beneath)
     situation = Situation(
         before=before,
         after=after,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from packaging.utils import canonicalize_name
 
 from liveinstall._environment import holders as holds
 from liveinstall._environment.installed import installed
-from liveinstall._environment.target import find_target
+from liveinstall._environment.target import find_targets
 from liveinstall._sidebyside import activate
 from liveinstall._system.interpreter import which
 from liveinstall._transactions import companions
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.pending import pending
 from liveinstall.reports import Activation, Status, VersionInUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveinstall._model import Distribution
+    from liveinstall.results import Holder
 
 
 def status() -> Status:
@@ -24,10 +33,11 @@ def status() -> Status:
     Raises:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
-    target = find_target(for_change=False)
+    target, *others = find_targets()
+    sites = [target.site, *(other.site for other in others)]
     distributions = installed()
-    holders = holds.holders(target.site, distributions)
-    unreadable = transactions.unreadable(target.site)
+    holders = _holders(sites, distributions)
+    unreadable = tuple(path for site in sites for path in transactions.unreadable(site))
     from liveinstall._sidebyside.registry.files import ignored, is_enabled
 
     guarded, registries = companions.is_guarded(target.site), is_enabled(target.site)
@@ -40,6 +50,27 @@ def status() -> Status:
         python=target.python,
         python_from=which()[1],
     )
+
+
+def _holders(sites: Iterable[str], distributions: Mapping[str, Distribution]) -> tuple[Holder, ...]:
+    """The processes that use the environment or the user's site-packages directory, each once."""
+    found: list[Holder] = []
+    for site in sites:
+        before = {(holder.pid, holder.command): at for at, holder in enumerate(found)}
+        for holder in holds.holders(site, distributions):
+            at = before.get((holder.pid, holder.command))
+            if at is None:
+                found.append(holder)
+            else:
+                found[at] = _joined(found[at], holder)
+    return tuple(found)
+
+
+def _joined(one: Holder, other: Holder) -> Holder:
+    """The holds of one process in two directories, as one."""
+    uses = None if one.uses is None or other.uses is None else tuple(sorted({*one.uses, *other.uses}))
+    used = tuple(sorted({*one.distributions, *other.distributions}))
+    return replace(one, uses=uses, sees=(*one.sees, *other.sees), distributions=used, since=min(one.since, other.since))
 
 
 def current() -> Activation | None:
