@@ -482,10 +482,35 @@ WAYS = {
     "by hand, before any other module": "import types; sys.modules['solo'] = types.ModuleType('solo')\n"
     "exec(open(SITE + '/solo.py').read(), sys.modules['solo'].__dict__)\nimport wave",
     "a spec from before the hold": "import importlib.util as u; EARLY.loader.exec_module(u.module_from_spec(EARLY))",
+    "by a finder of files": "import importlib.machinery as m, importlib.util as u\n"
+    "spec = m.FileFinder(SITE, (m.SourceFileLoader, ['.py'])).find_spec('solo')\n"
+    "spec.loader.exec_module(u.module_from_spec(spec))",
+    "by the bootstrap's own function": "import _frozen_importlib as b, importlib.machinery as m\n"
+    "b._load(m.PathFinder.find_spec('solo', [SITE]))",
+    "without any finder": "import importlib.machinery as m, importlib.util as u; sys.meta_path = []\n"
+    "spec = m.PathFinder.find_spec('solo', [SITE]); spec.loader.exec_module(u.module_from_spec(spec))",
+    "as a reload": "import importlib, types; module = sys.modules['solo'] = types.ModuleType('solo')\n"
+    "import importlib.machinery as m; module.__spec__ = m.PathFinder.find_spec('solo', [SITE])\n"
+    "importlib.reload(module)",
     "by pickle": FINDER + "sys.meta_path.insert(0, Finder); import pickle; pickle.loads(b'csolo\\nV\\n.')",
 }
 if sys.version_info >= (3, 15):  # it has no load_module() any longer
     del WAYS["by a loader"]
+
+
+if hasattr(os, "fork"):
+    WAYS["in a forked child"] = """
+import atexit, time
+done, told = os.pipe()
+child = os.fork()
+if not child:
+    import solo
+    os.write(told, b"x")
+    time.sleep(60)
+    os._exit(0)
+atexit.register(os.kill, child, 9)
+os.read(done, 1)
+"""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -508,6 +533,15 @@ def test_no_way_of_loading_a_module_escapes_the_hold(env, way):
     assert process.stdout.readline() == "loaded\n"
     (holder,) = holders.holders(str(env.site))
     assert holder.uses is not None and {"solo", "pack"} & set(holder.uses)
+    process.communicate("\n")
+
+
+def test_a_hold_of_the_whole_environment_covers_code_that_no_import_tells_of(env):
+    (env.site / "solo.py").write_text("V = 1\n")
+    process = env.start("held = li.hold(); held.all(); print('held', flush=True); sys.stdin.readline()")
+    assert process.stdout.readline() == "held\n"
+    (holder,) = holders.holders(str(env.site))
+    assert holder.uses is None
     process.communicate("\n")
 
 

@@ -178,6 +178,22 @@ def test_a_hostile_wheel_is_refused_and_nothing_leaves_its_directory(tmp_path, m
     assert tree(tmp_path / "world", ignore=()) == before
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to give a directory away")
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775])
+def test_a_store_of_another_user_whose_entries_all_can_replace_is_refused(store, mode):
+    os.makedirs(store.path, exist_ok=True)
+    os.chmod(store.path, mode)
+    assert store.entries() == ()  # this user's own
+    os.chown(store.path, 12345, -1)
+    if mode == 0o777:
+        for call in (store.entries, lambda: store.find("alpha")):
+            with pytest.raises(StoreError, match="every user can replace its entries"):
+                call()
+    else:
+        assert store.entries() == ()
+    os.chown(store.path, 0, -1)
+
+
 def test_a_tag_cannot_lead_out_of_the_store(store, wheels, tmp_path):
     wheel = make_wheel(wheels, "alpha", "1.0")
     with zipfile.ZipFile(wheel) as archive:

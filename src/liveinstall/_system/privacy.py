@@ -55,6 +55,16 @@ def is_private(path: str) -> bool:
     return status is not None and S_ISDIR(status.st_mode) and (not _HAS_USERS or _is_mine(status))
 
 
+def is_open_to_all(path: str) -> bool:
+    """Whether a directory is another user's, and every user can rename its entries: it is writable, not sticky."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    is_open = status.st_mode & _OTHERS and not status.st_mode & S_ISVTX
+    return bool(_HAS_USERS and is_open and status.st_uid != user())
+
+
 def make_private(path: str) -> None:
     """Create a directory and its missing parents for this user only, unless it is private already.
 

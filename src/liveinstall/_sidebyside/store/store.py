@@ -34,6 +34,7 @@ from liveinstall._sidebyside.store import entry as unpacking
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._system.lock import DEFAULT_TIMEOUT, lock_file
+from liveinstall._system.privacy import is_open_to_all
 from liveinstall._system.settings import check_permitted
 from liveinstall._system.workplace import sweep, workplace
 from liveinstall.errors import LockTimeoutError, StoreError
@@ -101,7 +102,7 @@ class Store:
         return tuple(sorted(self._read(canonicalize_name(name)), key=_order))
 
     def _read(self, name: str = "") -> Iterator[Stored]:
-        self._check_version()
+        self._check()
         try:
             entries = os.listdir(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -293,7 +294,7 @@ class Store:
         mark = os.path.join(self.path, layout.MARK)
         unrelated = set(os.listdir(self.path)) - {layout.LOCK}
         if os.path.exists(mark):  # after the listing: another writer may be creating the store now
-            self._check_version()
+            self._check()
             return
         if any(not name.startswith((layout.DRAFT, layout.INDEXES)) for name in unrelated):
             raise StoreError(
@@ -309,8 +310,14 @@ class Store:
                 raise
         files.flush([self.path])
 
-    def _check_version(self) -> None:
-        """Refuse a store of another version of the on-disk format."""
+    def _check(self) -> None:
+        """Refuse a store of another version of the on-disk format, and one whose entries any user can replace."""
+        if is_open_to_all(self.path):
+            raise StoreError(
+                f"{self.path} belongs to another user, and every user can replace its entries.",
+                todo="Its owner can run `chmod o-w` or `chmod +t` on it; or choose another LIVEINSTALL_STORE.",
+                store=self.path,
+            )
         try:
             content = read_bytes(os.path.join(self.path, layout.MARK)).decode("ascii", "replace")
         except FileNotFoundError:
