@@ -369,8 +369,22 @@ _MENDED = {
 }
 _MENDED |= {"directory_traversal", "symlink", "device", "fifo", "appended", "hidden_file", "unicode_path", "ratio"}
 _MENDED |= {"many_zeros"}
-_MENDED |= {"duplicate"}  # uv keeps one of the two; if it is the one that RECORD does not list, it is refused
-_MENDED |= {"dot_part"}  # by uv 0.13.9; the versions before it keep it, and then it is refused
+# uv keeps one of two files of one name, whichever is unpacked last; if RECORD does not list that one, it is refused.
+_EITHER = {"duplicate"}
+_EITHER |= {"dot_part"}  # one of uv 0.13's versions mends it
+# uv does not look at a file of an index whose name is not that of the distribution, or has no version.
+_NOT_OFFERED = {"name_in_file_name", "no_version_in_file_name"}
+_NOT_READ = {"large_metadata"}  # by uv itself, which fails
+_OTHERS_FILE = {"script_activate", "other_package", "other_by_data", "other_script"}
+
+
+def _expected(kind: str) -> set[str]:
+    """What comes of a hostile kind by way of uv."""
+    if kind in _EITHER:
+        return {"accepted", "WheelRefusedError"}
+    groups = {"accepted": _MENDED, "ResolutionError": _NOT_OFFERED, "EngineError": _NOT_READ}
+    groups["FileConflictError"] = _OTHERS_FILE
+    return {outcome for outcome, kinds in groups.items() if kind in kinds} or {"WheelRefusedError"}
 
 
 @pytest.mark.skipif(not find_uv(), reason="there is no uv")
@@ -417,9 +431,6 @@ def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environm
             own = [path for path in changed if kind in path and outcomes[kind] == "accepted"]
             assert len(own) == len(changed), (kind, outcomes[kind], changed)
             assert not list((tmp_path / "outside").glob("*")), kind
-    accepted = {kind for kind, outcome in outcomes.items() if outcome == "accepted"}
-    assert accepted <= _MENDED, accepted - _MENDED
-    assert len(outcomes) > len(_MENDED) * 3  # all others were refused
-    refusals = {"WheelRefusedError", "FileConflictError", "ResolutionError", "EngineError"}
-    assert set(outcomes.values()) <= {"accepted", *refusals}, outcomes
+    assert not {kind: outcome for kind, outcome in outcomes.items() if outcome not in _expected(kind)}
+    assert len(outcomes) > len(_MENDED) * 3
     environment.remove()
