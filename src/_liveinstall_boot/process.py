@@ -78,10 +78,12 @@ def _is_secret(name):
 def _without_password(word):
     """A word with users and passwords in URLs, and secrets in queries, redacted."""
     at = word.find(":/")
+    if at > 0 and word[at - 1].isalpha() and not word[at - 2 : at - 1].isalnum() and word[at + 2 : at + 3] != "/":
+        at = word.find(":/", at + 1)  # it was that of a drive
     if at < 0:
         head, sign, host = word.rpartition("@")
         before, colon, _ = head.partition("=")[2].partition(":") if "=" in head else head.partition(":")
-        if sign and colon and before and "/" not in word:  # a proxy's address
+        if sign and colon and before and "/" not in word and ":\\" not in word:  # a proxy's address
             return head[: head.find(before)] + HIDDEN + "@" + host
         return HIDDEN if word.startswith(("ghp_", "github_pat_", "glpat-", "pypi-AgE")) else word
     start = at + 1

@@ -15,12 +15,14 @@ import re
 
 HIDDEN = "****"
 # Patterns are compiled when they are first used, by `re`: compiling them costs more than importing all our errors.
-_SLASHES = r"(?<!file)(?<![\W_][a-z])(:/+)"  # not of a drive; a single slash if a URL was normalized as a path
+_SLASHES = (
+    r"(?<!file)(?<![\W_][a-z])(?<!^[a-z])(:/+)"  # not of a drive; a single slash if a URL was normalized as a path
+)
 # The login name of Git servers, as in ssh://git@host/path, is not a secret; without it the URL cannot be used.
 _USERINFO = rf"(?i){_SLASHES}(?!git@[^@/\s]*(?:[/\s]|$))([^/\s]{{0,1000}})@"
 # A password with a slash makes the URL invalid, but people type it. A port is not a password.
 _SLASHED = rf"(?i){_SLASHES}([^\s/:@\[]{{1,200}}:(?!\d{{1,5}}(?:[/?#\"'\s]|$))[^\s@]{{0,500}})@(?=[^\s/@]*(?:[/\s:]|$))"
-_BARE = r"(?<![^\s'\"=(\[{,])([\w.%+-]{1,200}:[^\s/]{1,500})@(?=[\w\[])"  # a proxy without a scheme
+_BARE = r"(?<![^\s'\"=(\[{,])(?![A-Za-z]:\\)([\w.%+-]{1,200}:[^\s/]{1,500})@(?=[\w\[])"  # a proxy without a scheme
 
 # A name with one of these words belongs to a secret: ?api_key=, JUPYTER_TOKEN=, --IdentityProvider.token.
 _NAME = r"[\w.-]{0,60}(?:token|key|secret|passw(?:or)?d|credential)[\w.-]{0,60}"

@@ -16,6 +16,7 @@ from _liveinstall_boot.process import command, without_secrets
             "https://u:XXX@h/s",
             "https://u:a@XXX@h/s",
             "git+https://XXX@h/r@v1",
+            "C:/a;https://u:XXX@h/s",
             "http:/u:XXX@h/x",
             "https://u:a/XXX@h/s",
         ),
@@ -34,7 +35,14 @@ def test_a_secret_is_hidden(word):
     [
         *("python -m pip install tokenizers==1.0 keyring", "python x.py --keyring subprocess", "python /a/b@c/x.py"),
         *("python -m x https://h:8080/s/x@1", "python -m x git+https://h/o/r@v1", "python -c import x; x.run(a=1)"),
-        *("python C:/a/b.py", "", "python  two  spaces", "python m.py k==1"),
+        *(
+            "python C:/me@work/b.py",
+            "python C:\\me@work\\b.py",
+            "python -m x --to=C:/me@work/b",
+            "",
+            "python  two  spaces",
+            "python m.py k==1",
+        ),
     ],
 )
 def test_what_is_none_stays(line):

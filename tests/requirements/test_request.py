@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers.environments import make_wheel
@@ -13,6 +14,7 @@ from liveinstall._requirements.habits import removals
 from liveinstall._requirements.pip_options import OPTIONS, PASSED, PASSED_FLAGS, add_options
 from liveinstall._requirements.request import Request, parse_request
 from liveinstall._requirements.requirement_files import read_names
+from liveinstall._system import command_line
 from liveinstall.errors import RequirementError
 
 
@@ -110,6 +112,33 @@ def test_paths_are_made_absolute_and_urls_stay(project):
     urls = ("https://h/a_b-1-py3-none-any.whl", "git+https://h/x.git@main#egg=Y", "git+file:///x", "Z @ file:///z.zip")
     request = parse(*urls)
     assert request.requirements == urls and request.names == {"a-b", "y", "z"}
+
+
+@pytest.mark.parametrize("drive", ["C:\\w\\", "c:/w/", "Z:"])
+def test_a_path_with_a_drive_is_no_url(drive):
+    """On every system: a scheme of one letter does not exist, and where there are no drives, there is no such file."""
+    name = "x-1-py3-none-any.whl"
+    for given in (f"{drive}{name}", f"{drive}{name}[a]", f'{drive}{name} ; python_version > "3"'):
+        refused("there is no wheel at", given)
+    refused("there is no archive at", f"{drive}x.tar.gz")
+    refused("there is no project at", editable=f"{drive}x")
+    refused("there is no project at", editable=f"{drive}x[a]")
+    for option in ("requirement_files", "constraints"):
+        refused("there is no (requirements|constraints) file", "x", **{option: f"{drive}x.txt"})
+    assert parse("x", find_links=f"{drive}wheels").find_links == (f"{drive}wheels",)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-f C:\\a\\b x", ["-f", "C:\\a\\b", "x"]),
+        ('"C:\\Program Files\\x.whl" --pre', ["C:\\Program Files\\x.whl", "--pre"]),
+        ("-r '\\\\server\\share\\r.txt' #x", ["-r", "\\\\server\\share\\r.txt", "#x"]),
+    ],
+)
+def test_a_backslash_of_windows_is_part_of_a_path(monkeypatch, line, words):
+    monkeypatch.setattr(command_line, "os", SimpleNamespace(name="nt"))
+    assert command_line.split_words(line) == words
 
 
 def test_the_directory_itself_is_a_project(project, monkeypatch):

@@ -50,6 +50,8 @@ def test_a_secret_is_hidden(text):
         *(
             "file:///home/a@b/c-1.whl",
             "file:///C:/a@b/x",
+            "see C:/a@b/x",
+            "C:\\Users\\me@work\\x-1.whl",
             "12:30:15 a@b",
             "https://[::1]:8080/x@1",
             "basic authentication",
@@ -59,6 +61,11 @@ def test_a_secret_is_hidden(text):
 )
 def test_a_requirement_is_not(text):
     assert redact(text) == text
+
+
+def test_a_path_with_a_drive_at_the_beginning_is_not():
+    assert redact("C:/Users/me@work/x-1.whl") == "C:/Users/me@work/x-1.whl"
+    assert "XXX" not in redact("C:/x https://u:XXX@h/x")
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from liveinstall._system.file_urls import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,9 +16,7 @@ def local_wheel(url: str) -> str:
     """Return the path of a local wheel from its `file:` URL; empty for other URLs."""
     if not (url.startswith("file:") and url.endswith(".whl")):
         return ""
-    from urllib.request import url2pathname
-
-    return url2pathname(urlsplit(url).path)  # it also decodes %20 and the like
+    return path_of(url)
 
 
 def constraint_files(constraints: tuple[str, ...], written: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ import os
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -18,6 +17,7 @@ from _liveinstall_boot.ownership import owned
 from liveinstall._model import Distribution
 from liveinstall._system.caller import search_path
 from liveinstall._system.dist_info import read_fields
+from liveinstall._system.file_urls import path_of
 from liveinstall.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -165,9 +165,7 @@ def _project(info: str) -> str:
     try:
         direct = json.loads(read_bytes(os.path.join(info, "direct_url.json")))
         if direct["dir_info"].get("editable"):
-            from urllib.request import url2pathname  # takes 15 ms
-
-            return os.path.realpath(url2pathname(unquote(urlsplit(direct["url"]).path)))
+            return os.path.realpath(path_of(direct["url"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,8 +12,10 @@ from packaging.version import InvalidVersion, Version
 
 from liveinstall._redact import cause_of
 from liveinstall._requirements.requirement import checked_text, text_of, wrong
+from liveinstall._system.command_line import split_words
 
-_PIP = r"^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*\s+-m\s+)?(?:uv\s+)?(?:pip[0-9.]*|liveinstall)\s+"
+_PIP = r"^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*(?:\.exe)?\s+-m\s+)?"
+_PIP += r"(?:uv(?:\.exe)?\s+)?(?:pip[0-9.]*|liveinstall)(?:\.exe)?\s+"
 _COMMAND = re.compile(_PIP + r"install(?:\s+|$)", re.IGNORECASE)
 _REMOVAL = re.compile(_PIP + r"uninstall(?:\s+|$)", re.IGNORECASE)
 _OTHER = re.compile(_PIP + r"(?P<verb>[a-z]+)\b", re.IGNORECASE)
@@ -103,7 +104,7 @@ def _command_arguments(line: str, command: re.Pattern[str] = _COMMAND) -> list[s
             raise wrong(f"{line!r} is another command.", line, todo=f"Did you mean {_VERBS[other['verb'].lower()]}?")
         return None
     try:
-        return shlex.split(command.sub("", line), posix=os.name != "nt")
+        return split_words(command.sub("", line))
     except ValueError as error:
         raise _unsupported(line, error) from cause_of(error)
 

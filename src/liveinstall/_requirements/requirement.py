@@ -16,7 +16,7 @@ from liveinstall.errors import RequirementError
 
 RequirementLike = str | Requirement | os.PathLike[str]
 
-_URL = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9.+-]*:(?://)?\S", re.IGNORECASE)
+_URL = re.compile(r"^[a-z][a-z0-9.+-]+:(?://)?\S", re.IGNORECASE)  # at least two letters: C: is a drive
 _SCHEMES = re.compile(r"^(?:(?:git|hg|svn|bzr)\+[a-z.+-]+|https?|file)://?", re.IGNORECASE)
 _VCS = re.compile(r"^(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _NAMED = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)$")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from liveinstall._frontends.cli.commands import evaluate, parsers
 from liveinstall._frontends.detect import ipython
 from liveinstall._redact import is_secret, redact
+from liveinstall._system.command_line import split_words
 from liveinstall._system.privacy import write_private
 from liveinstall._verbs.install import install
 from liveinstall.errors import LiveInstallError, RequirementError
@@ -92,7 +93,7 @@ def _words(line: str) -> list[str]:
     problem = None
     for end in (*(match.start() for match in re.finditer(r"(?<!\S)#", line)), len(line)):
         try:
-            return shlex.split(line[:end])
+            return split_words(line[:end])
         except ValueError as error:
             problem = error
     raise RequirementError(f"The line cannot be split into words: {problem}.", requirement=line) from problem
