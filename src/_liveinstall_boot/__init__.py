@@ -205,12 +205,10 @@ def _note_all(site, reason):
 
 def _forget_owner(site):
     """Remove the owner file that a killed process has left next to the lock, which this process has now."""
+    from .files import unlink
     from .layout import OWNER, STATE
 
-    try:
-        os.unlink(os.path.join(site, STATE, OWNER))
-    except FileNotFoundError:
-        pass
+    unlink(os.path.join(site, STATE, OWNER))
 
 
 def _block_sigint():

@@ -36,6 +36,28 @@ def open_bounded(path, flags):
     return handle
 
 
+def open_shared(path, flags):
+    """Open a file on Windows as POSIX does: everybody may rename and remove it while it is open.
+
+    Args:
+        path: the path.
+        flags: as for `os.open()`: the file is new with O_EXCL, and must exist without; O_APPEND is heeded.
+
+    Returns:
+        The descriptor, for reading and writing bytes.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    import _winapi
+    import msvcrt
+
+    access, sharing = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE, 7  # read, write, delete
+    new, existing = 1, 3
+    handle = _winapi.CreateFile(path, access, sharing, 0, new if flags & os.O_EXCL else existing, 0, 0)
+    return msvcrt.open_osfhandle(handle, flags & os.O_APPEND | os.O_NOINHERIT)
+
+
 def read_bytes(path):
     """The content of a regular file of at most `LIMIT` bytes. Raises OSError."""
     with open(path, "rb", opener=open_bounded) as stream:

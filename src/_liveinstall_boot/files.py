@@ -2,23 +2,11 @@
 
 import errno
 import os
-import time
 from os.path import dirname, isdir, islink, join, lexists
 
+from . import patient
 from .file_access import open_regular
 from .layout import MANIFEST
-
-
-def _retried(name, *paths):
-    """Call a function of `os`; on Windows retry it, because a scanner or an indexer may have the file open briefly."""
-    for pause in (0.02, 0.1, 0.3, 0.6, None):
-        try:
-            return getattr(os, name)(*paths)
-        except PermissionError:
-            if os.name != "nt" or pause is None:
-                raise
-            time.sleep(pause)
-    return None
 
 
 def rename(source, target, over=False):
@@ -35,22 +23,18 @@ def rename(source, target, over=False):
         OSError: it was not renamed.
     """
     try:
-        _retried("replace" if over else "rename", source, target)
+        (patient.replace if over else patient.rename)(source, target)
     except OSError:
         if lexists(source) or not lexists(target):
             raise
 
 
-def _remove(name, path):
-    try:
-        _retried(name, path)
-    except FileNotFoundError:
-        pass
-
-
 def unlink(path):
     """Remove a file if it exists. Raises OSError."""
-    _remove("unlink", path)
+    try:
+        patient.unlink(path)
+    except FileNotFoundError:
+        pass
 
 
 def touch(touched, *paths):
@@ -107,7 +91,7 @@ def move(source, target, touched, out=False):
         os.makedirs(target, os.stat(source).st_mode & 0o7777, exist_ok=True)
         for name in sorted(os.listdir(source), key=lambda name: name == "METADATA", reverse=out):
             move(join(source, name), join(target, name), touched, out)
-        os.rmdir(source)
+        patient.rmdir(source)
 
 
 def place(source, target, touched, spared=None):
@@ -208,7 +192,10 @@ def remove_tree(path):
             remove_tree(entry.path)
         else:
             unlink(entry.path)
-    _remove("rmdir", path)
+    try:
+        patient.rmdir(path)
+    except FileNotFoundError:
+        pass
 
 
 def sha256(path):

@@ -25,13 +25,15 @@ import time
 from os.path import basename, join
 
 from .layout import HOLDS, STATE
-from .watcher import UNWRITABLE_SUFFIX, Watcher, loaded_names, unwatch, watch
+from .watcher import UNWRITABLE_SUFFIX, Watcher, loaded_names, rename, unwatch, watch
 
 try:
     import fcntl
 except ImportError:
     fcntl = None
     import msvcrt
+
+    from .file_access import open_shared
 
 VARIABLE = "LIVEINSTALL_HOLD"  # the path of the hold of this process or of its nearest holding ancestor
 MAGIC = "liveinstall-hold 1"
@@ -147,8 +149,7 @@ def take_hold(site, command, sees=(), keeps=()):
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
         for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
             watcher.append(key, values)
-        if draft != path:
-            os.rename(draft, path)
+        rename(draft, path)
     except BaseException:
         os.close(handle)
         os.unlink(draft)
@@ -167,9 +168,9 @@ def take_hold(site, command, sees=(), keeps=()):
 def _open_draft(site, path):
     """Make the file of a hold under a name that does not count as a hold yet; its descriptor and that name."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-    if os.name == "nt":  # Windows cannot rename an open file
-        return os.open(path, flags, 0o644), path
     draft = join(site, STATE, "hold-" + basename(path))
+    if not fcntl:
+        return open_shared(draft, flags), draft
     try:
         handle = os.open(draft, flags, 0o644)
     except PermissionError:  # another user's environment, where only the directory of the holds is writable for all
@@ -236,7 +237,7 @@ def release(site):
         if not watcher.is_shared and os.environ.get(VARIABLE) == watcher.path:
             del os.environ[VARIABLE]
         os.close(watcher.handle)  # first, because Windows cannot unlink an open file
-        _is_alive(watcher.path)
+        is_alive(watcher.path)
 
 
 def live_holds(site, others=False, start=""):
@@ -252,7 +253,7 @@ def live_holds(site, others=False, start=""):
     """
     holds = []
     for path in _paths(site, start):
-        if _is_alive(path):
+        if is_alive(path):
             hold = Hold(path, _text(path))
             if not (others and hold.pid == os.getpid()):
                 holds.append(hold)
@@ -288,7 +289,7 @@ def _sweep_some(site):
     paths = _paths(site)
     first = os.getpid() % len(paths) if paths else 0
     for path in (paths[first:] + paths[:first])[:SWEPT]:
-        _is_alive(path)
+        is_alive(path, patient=False)
 
 
 def _release_at_exit():
@@ -301,26 +302,47 @@ def _release_at_exit():
                 pass
 
 
-def _lock(handle, shared=False):
-    """Lock a hold without waiting. A check takes a shared lock, so that concurrent checks do not mistake each other."""
+def _lock(handle):
+    """Lock a new hold, which nobody knows yet."""
     if fcntl:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:
         os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         os.lseek(handle, 0, os.SEEK_SET)
 
 
-def _is_alive(path):
-    flags = os.O_RDWR if os.name == "nt" else os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+def _is_locked(handle, patient):
+    """Whether a process has the lock of a hold. Several may check at once, and must not mistake each other for it.
+
+    Therefore a check takes a shared lock; on Windows, where `msvcrt` has none, it tries again if it is patient.
+    """
+    for pause in (0.0005, 0.002, 0.005, 0) if patient and not fcntl else (0,):
+        try:
+            if fcntl:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            else:
+                _lock(handle)
+            return False
+        except OSError:
+            time.sleep(pause)
+    return True
+
+
+def is_alive(path, patient=True):
+    """Return whether the process of a hold lives; the hold of a dead process is removed.
+
+    Args:
+        path: the path of the hold.
+        patient: on Windows, make sure that no other check is taken for the process.
+    """
     try:
-        handle = os.open(path, flags)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW) if fcntl else open_shared(path, os.O_RDWR)
     except OSError as error:  # it belongs to another user: assume that the process lives
         return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
     try:
-        _lock(handle, shared=True)
-    except OSError:
-        return True
+        if _is_locked(handle, patient):
+            return True
     finally:
         os.close(handle)  # first, because Windows cannot unlink an open file
     try:

@@ -23,4 +23,8 @@ def copy_of_descriptor(path):
                 return os.dup(number)
         except OSError:
             pass
+    if os.name == "nt":
+        from .file_access import open_shared
+
+        return open_shared(path, os.O_APPEND)
     return os.open(path, os.O_WRONLY | os.O_APPEND)

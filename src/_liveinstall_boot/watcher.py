@@ -74,14 +74,21 @@ class Watcher:
             self.mark_unknown()
 
     def mark_unknown(self):
-        """Mark this process as one that may use anything, by a rename, which even a full disk allows. Never raises."""
+        """Mark this process as one that may use anything; even a full disk allows it. Never raises.
+
+        The hold is renamed, so that it still says who it is; or else emptied, because one without content counts the
+        same.
+        """
         if self.path.endswith(UNWRITABLE_SUFFIX):
             return
         try:
-            os.rename(self.path, self.path + UNWRITABLE_SUFFIX)
+            rename(self.path, self.path + UNWRITABLE_SUFFIX)
             self.path += UNWRITABLE_SUFFIX
         except OSError:
-            pass
+            try:
+                os.ftruncate(self.handle, 0)
+            except OSError:
+                pass
 
     def wait(self):
         """Wait, at most `WAIT` seconds, for the end of a swap that may have missed the names recorded just now.
@@ -95,6 +102,15 @@ class Watcher:
             if is_swapping() or not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
                 return
             time.sleep(0.01)
+
+
+def rename(source, target):
+    """Rename a hold. Raises OSError."""
+    if os.name == "nt":
+        from .patient import rename
+    else:
+        from os import rename  # a start needs no further file
+    rename(source, target)
 
 
 def top_names_in_sys_modules():

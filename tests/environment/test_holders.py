@@ -322,6 +322,65 @@ def test_a_hold_that_can_no_longer_be_written_may_use_anything(tmp_path, monkeyp
     assert os.listdir(tmp_path / STATE / HOLDS) == []
 
 
+def test_a_hold_that_can_neither_be_written_nor_renamed_is_emptied_and_may_use_anything(tmp_path, monkeypatch):
+    """Windows refuses to rename a file that somebody has open."""
+    from _liveinstall_boot import holds as boot_holds
+    from _liveinstall_boot import watcher as boot_watcher
+
+    site = str(tmp_path)
+
+    def refuse(*_):
+        raise PermissionError(13, "winerror 32")
+
+    boot_holds.take_hold(site, "test")
+    try:
+        monkeypatch.setattr(boot_watcher, "rename", refuse)
+        boot_holds.own_hold(site).mark_unknown()
+        (hold,) = boot_holds.live_holds(site)
+        assert (hold.uses, hold.pid) == (None, os.getpid())
+        boot_holds.own_hold(site).note(["alpha"])
+        (hold,) = boot_holds.live_holds(site)
+        assert hold.uses is None
+    finally:
+        boot_holds.release(site)
+
+
+@pytest.mark.parametrize(("refusals", "is_alive"), [(0, False), (2, False), (99, True)])
+def test_on_windows_a_check_of_another_process_is_not_taken_for_the_holder(tmp_path, monkeypatch, refusals, is_alive):
+    """There a check takes an exclusive lock, for microseconds."""
+    from types import SimpleNamespace
+
+    from _liveinstall_boot import holds as boot_holds
+
+    def locking(*_):
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise PermissionError(13, "Permission denied")
+
+    hold = tmp_path / "1-x"
+    hold.touch()
+    monkeypatch.setattr(boot_holds, "fcntl", None)
+    monkeypatch.setattr(boot_holds, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2), raising=False)
+    monkeypatch.setattr(boot_holds, "open_shared", os.open, raising=False)
+    assert boot_holds.is_alive(str(hold)) == is_alive == hold.exists()
+
+
+def test_no_check_finds_a_hold_before_it_is_locked(tmp_path, monkeypatch):
+    from _liveinstall_boot import holds as boot_holds
+
+    lock, seen = boot_holds._lock, []
+
+    def locking(handle):
+        seen.append(boot_holds.live_holds(str(tmp_path)))
+        lock(handle)
+
+    monkeypatch.setattr(boot_holds, "_lock", locking)
+    boot_holds.take_hold(str(tmp_path), "test")
+    boot_holds.release(str(tmp_path))
+    assert seen == [[]]
+
+
 def test_a_file_that_is_no_hold_blocks_nothing(tmp_path):
     directory = tmp_path / STATE / HOLDS
     directory.mkdir(parents=True)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import filelock
 import installer
 import packaging
+
+from helpers.capabilities import has_links
 
 SOURCE = Path(__file__).parents[2] / "src"
 # What those who run the tests have set, a virtual environment they activated included.
@@ -96,14 +102,15 @@ class Environment:
 
     @property
     def site(self) -> Path:
-        return next(self.root.glob("lib/python*/site-packages"))
+        return self.root / "Lib/site-packages" if os.name == "nt" else next(self.root.glob("lib/python*/site-packages"))
 
     def wheel(self, *args, **options) -> Path:
         return make_wheel(self.wheels, *args, **options)
 
     def variables(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_WHO_TESTS)}
-        return {**kept, "PYTHONPATH": str(self.root / "libraries"), "WHEELS": str(self.wheels), **more}
+        libraries = [str(self.root / "libraries"), *([] if has_links() else [_copied_libraries()])]
+        return {**kept, "PYTHONPATH": os.pathsep.join(libraries), "WHEELS": str(self.wheels), **more}
 
     def start(self, code: str, *arguments: str, **more: str) -> subprocess.Popen:
         command = [str(self.python), *arguments, "-c", _PRELUDE + textwrap.dedent(code)]
@@ -225,14 +232,27 @@ ENGINES["pip"] = ENGINES["uv"] = FakeEngine
 '''
 
 
+_SOURCES = [
+    *(Path(module.__file__).parent for module in (filelock, installer, packaging)),
+    *(SOURCE / name for name in ("liveinstall", "_liveinstall_boot")),
+]
+
+
+@cache
+def _copied_libraries() -> str:
+    """Where there are no links: copies, once for all environments of this process."""
+    directory = tempfile.mkdtemp(prefix="libraries-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    for source in _SOURCES:
+        shutil.copytree(source, Path(directory, source.name))
+    return directory
+
+
 def make_environment(root: Path) -> Environment:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root)], check=True)
     libraries = root / "libraries"
     libraries.mkdir()
-    for module in (filelock, installer, packaging):
-        source = Path(module.__file__).parent
+    for source in _SOURCES if has_links() else ():
         (libraries / source.name).symlink_to(source)
-    for name in ("liveinstall", "_liveinstall_boot"):
-        (libraries / name).symlink_to(SOURCE / name)
     (libraries / "fake_engine.py").write_text(FAKE_ENGINE, encoding="utf-8")
     return Environment(root, root / "wheels")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from _liveinstall_boot import codec, files, trees
+from _liveinstall_boot import codec, files, patient, trees
 from _liveinstall_boot.layout import PART as PART_SUFFIX
 from _liveinstall_boot.layout import STATE
 from liveinstall._changes.installed_overlaps import Aside
@@ -337,8 +337,8 @@ class _SlotPaths:
         full_source, full_target = os.path.join(self.site, source), os.path.join(self.site, target)
         copy_or_link(full_source, draft, os.stat(full_source).st_size)
         os.makedirs(os.path.dirname(full_target), exist_ok=True)
-        os.replace(draft, full_target)
-        os.rmdir(os.path.dirname(draft))
+        patient.replace(draft, full_target)
+        patient.rmdir(os.path.dirname(draft))
 
     def sweep(self) -> None:
         """Remove the files of distributions that another tool has removed or upgraded since they were set aside."""
@@ -352,4 +352,4 @@ class _SlotPaths:
         for name in path.before:
             distribution = self.installed.get(name)
             if distribution and name not in path.aside and self.aside.has(distribution, path.path):
-                os.unlink(self.aside.path(distribution, path.path))
+                patient.unlink(self.aside.path(distribution, path.path))

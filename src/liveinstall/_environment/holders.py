@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import holds as boot_holds
-from _liveinstall_boot import ownership, views
+from _liveinstall_boot import ownership, patient, views
 from liveinstall._environment.installed import record_of
 from liveinstall._redact import redact
 from liveinstall._system.command_line import command_line
@@ -132,12 +132,12 @@ def variables_for_exec() -> Iterator[dict[str, str]]:
     for hold in own.values():
         parent, file = os.path.split(hold.path)  # the rest of the name shows whether the process may use any package
         with suppress(OSError):
-            os.rename(hold.path, anonymous := os.path.join(parent, f"0-{file.partition('-')[2]}"))
+            patient.rename(hold.path, anonymous := os.path.join(parent, f"0-{file.partition('-')[2]}"))
             renamed.append((anonymous, hold.path))
     try:
         yield variables
     except BaseException:
         for anonymous, path in renamed:
             with suppress(OSError):
-                os.rename(anonymous, path)
+                patient.rename(anonymous, path)
         raise

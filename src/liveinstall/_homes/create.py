@@ -8,6 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
+from _liveinstall_boot import patient
 from liveinstall._environment.installed import in_directory
 from liveinstall._environment.target import current_site
 from liveinstall._homes import record as records
@@ -163,9 +164,9 @@ def _make(tree: LinkTree, record: HomeRecord, place: str) -> None:
         make(tree, directory)
         flush_file_system(directory)
         check_free(place)
-        os.rename(directory, place)  # replaces an empty directory; ENOTEMPTY if another home was made meanwhile
+        patient.rename(directory, place)  # replaces an empty directory; ENOTEMPTY if another home was made meanwhile
         with suppress(OSError):
-            os.unlink(os.path.join(place, MARK))
+            patient.unlink(os.path.join(place, MARK))
 
 
 def _list(tree: LinkTree, at: str, record: HomeRecord) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from stat import S_ISLNK
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._homes import record as records
 from liveinstall._system.scratch import MARK
@@ -71,7 +72,7 @@ def _remove(directory: str, record: HomeRecord) -> tuple[str, ...]:
         left = _left(directory)
         home.unlink(records.NAME)
     if not left:
-        os.rmdir(directory)
+        patient.rmdir(directory)
     return left
 
 

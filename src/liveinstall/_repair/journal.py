@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import codec, files
+from _liveinstall_boot import codec, files, patient
 from _liveinstall_boot.layout import STATE
 from liveinstall._system.durability import write_atomically
 from liveinstall._system.text_format import decode_rows, encode_rows
@@ -114,9 +114,9 @@ def put_back(site: str, directory: str) -> None:
 def finish(directory: str) -> None:
     """Mark a repair as complete. Only the moved files of the newest repairs are kept. Needs the lock."""
     with suppress(FileNotFoundError):
-        os.unlink(os.path.join(directory, "todo"))
+        patient.unlink(os.path.join(directory, "todo"))
     with suppress(OSError):
-        os.rmdir(directory)  # if nothing was moved
+        patient.rmdir(directory)  # if nothing was moved
     parent = os.path.dirname(directory)
     files.flush([directory, parent])
     complete = [name for name in sorted(os.listdir(parent)) if not os.path.exists(os.path.join(parent, name, "todo"))]

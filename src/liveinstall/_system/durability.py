@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import create
 
 
@@ -32,10 +33,10 @@ def write_atomically(path: str, content: str | bytes, *, draft: str = "", flush:
             if flush:
                 stream.flush()
                 os.fsync(stream.fileno())
-        os.replace(draft, path)
+        patient.replace(draft, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(draft)
+            patient.unlink(draft)
         raise
 
 

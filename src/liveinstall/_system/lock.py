@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import LOCK, OWNER, STATE, TRANSACTIONS
 from liveinstall._system.cancellation import check
@@ -64,7 +65,7 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         yield
     finally:
         with suppress(OSError):
-            os.unlink(owner)
+            patient.unlink(owner)
         lock.release()
 
 

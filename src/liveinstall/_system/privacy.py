@@ -115,14 +115,16 @@ def write_private(path: str, content: bytes) -> None:
     Raises:
         OSError: It cannot be written; the file is as it was, and no draft is left.
     """
+    from _liveinstall_boot import patient  # not loaded by a start
+
     draft = f"{path}.draft-{os.urandom(8).hex()}"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with open(handle, "wb") as stream:
             stream.write(content)
-        os.replace(draft, path)
+        patient.replace(draft, path)
     except BaseException:
-        os.unlink(draft)
+        patient.unlink(draft)
         raise
 
 

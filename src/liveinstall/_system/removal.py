@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import patient
+from _liveinstall_boot.files import remove_tree
 from liveinstall._system.privacy import open_own
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def remove_opened(path: str, handle: int | None, *, last: str = "") -> None:
         if last and os.listdir(handle) == [last]:
             os.unlink(last, dir_fd=handle)
         if os.path.samestat(os.lstat(path), os.fstat(handle)):
-            os.rmdir(path)  # only if it is empty, whatever lies there
+            patient.rmdir(path)  # only if it is empty, whatever lies there
 
 
 def empty(handle: int, *, spare: str = "") -> None:
@@ -86,9 +87,11 @@ def _open(name: str, handle: int) -> int:
 def _remove_by_path(path: str, last: str) -> None:
     for entry in os.scandir(path):
         if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
+            with suppress(OSError):
+                remove_tree(entry.path)
         elif entry.name != last:
             with suppress(OSError):
-                os.unlink(entry.path)
+                patient.unlink(entry.path)
     if os.listdir(path) in ([], [last]):
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(path)

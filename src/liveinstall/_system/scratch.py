@@ -10,6 +10,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.files import remove_tree
 from _liveinstall_boot.locks import try_lock
 from liveinstall._system.privacy import keeps_apart, make_private, reached, user
@@ -88,7 +89,7 @@ def sweep(parent: str, prefix: str) -> None:
 def _sweep(path: str, directory: int | None) -> None:
     mark = os.path.join(path, MARK)
     if not os.path.lexists(mark):
-        os.rmdir(path)  # only if it is empty: its creator writes nothing before the mark
+        patient.rmdir(path)  # only if it is empty: its creator writes nothing before the mark
         return
     handle = try_lock(mark, _NO_FOLLOW)
     if handle is not None:

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.layout import STATE
 from liveinstall._system.privacy import is_private, read_private, write_private
 from liveinstall._system.removal import empty, own_directory, remove_opened
@@ -69,7 +70,7 @@ def workplace(site: str, note: Path | None = None) -> Iterator[str]:
     finally:
         _mine.pop(site, None)
         with suppress(OSError):
-            note.unlink()
+            patient.unlink(note)
 
 
 def _empty(directory: str) -> None:
@@ -95,7 +96,7 @@ def sweep(site: str, note: Path | None = None) -> None:
         return
     if not (directory and _remove_if_ours(directory, _OWNER, _mark(token, site))):
         with suppress(OSError):
-            note.unlink()
+            patient.unlink(note)
 
 
 def note_elsewhere(directory: str, name: str, elsewhere: str) -> None:

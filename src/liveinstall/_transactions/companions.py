@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
-from _liveinstall_boot import codec, files, holds, recover
+from _liveinstall_boot import codec, files, holds, patient, recover
 from _liveinstall_boot.file_access import create
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
 from _liveinstall_boot.ownership import owned
@@ -60,7 +60,7 @@ def install_finalizer(site: str) -> str:
         for name, text in sources.items():
             draft.joinpath(name).write_bytes(text)
         _compile(draft, final)
-        draft.rename(final)
+        patient.rename(draft, final)
     return module
 
 
@@ -151,10 +151,10 @@ def set_guard(site: str, *, on: bool) -> None:
         flush_file_system(site)
         if _is_for_all_users(site):
             holds.share(site)
-        os.replace(draft, os.path.join(site, GUARDS[uses_start_files]))
+        patient.replace(draft, os.path.join(site, GUARDS[uses_start_files]))
     else:
         for name in GUARDS:
-            Path(site, name).unlink(missing_ok=True)
+            files.unlink(os.path.join(site, name))
     files.flush([site])
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _liveinstall_boot import codec, files, holds, salvage, swap, views
+from _liveinstall_boot import codec, files, holds, patient, salvage, swap, views
 from _liveinstall_boot import recover as boot_recover
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import (
@@ -29,7 +29,6 @@ from _liveinstall_boot.layout import (
     list_transactions,
     record_path,
 )
-from _liveinstall_boot.locks import is_locked
 from _liveinstall_boot.ownership import owned, top_names
 from liveinstall._system import workplace
 from liveinstall._system.durability import flush_file_system, write_atomically
@@ -149,7 +148,7 @@ def _is_dead(path: str) -> bool:
     """Whether it is the hold of a process that was killed before the hold got its name, or its lock."""
     with suppress(OSError):
         is_hold = os.path.basename(path).startswith("hold-")
-        return is_hold and time.time() - os.lstat(path).st_mtime > _GRACE and not is_locked(path)
+        return is_hold and time.time() - os.lstat(path).st_mtime > _GRACE and not holds.is_alive(path)
     return False
 
 
@@ -158,7 +157,7 @@ def _remove(path: str) -> None:
     if os.path.isdir(path):
         files.remove_tree(path)
     else:
-        os.unlink(path)
+        files.unlink(path)
 
 
 def _is_ours(path: str) -> bool:
@@ -194,7 +193,7 @@ def publish(
     # Flushed before the companions get their final names: an incomplete line would be an error at every start.
     flush_file_system(site)
     for path, companion in drafts.items():
-        os.replace(path, companion)
+        patient.replace(path, companion)
     for transaction_id, state, tries in list_transactions(site):
         if transaction_id == record.transaction_id and (state, tries) != ("pending", 0):
             boot_recover.set_state(site, transaction_id, (state, tries), ("pending", 0))
@@ -229,7 +228,8 @@ def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = F
     """
     tries = next(tries for item, _, tries in list_transactions(site) if item == transaction_id)
     with suppress(OSError):
-        os.unlink(os.path.join(site, STATE, OWNER))  # from now on a starting interpreter waits for the end of the swap
+        # From now on a starting interpreter waits for the end of the swap.
+        patient.unlink(os.path.join(site, STATE, OWNER))
     try:
         _, paths = swap.apply(site, transaction_id, tries, None if force else views.held)
     except (OSError, codec.StaleError, swap.InUseError) as error:
@@ -291,10 +291,10 @@ def discard(site: str, transaction_id: str) -> None:
     """
     for item, state, tries in list_transactions(site):
         if item == transaction_id and state in ("pending", "failed"):
-            os.unlink(record_path(site, transaction_id, state, tries))
+            patient.unlink(record_path(site, transaction_id, state, tries))
     for suffix in (".note", ".told"):
         with suppress(OSError):
-            os.unlink(os.path.join(site, STATE, TRANSACTIONS, transaction_id + suffix))
+            patient.unlink(os.path.join(site, STATE, TRANSACTIONS, transaction_id + suffix))
     files.flush([os.path.join(site, STATE, TRANSACTIONS)])
     boot_recover.sweep_companions(site)
     _sweep(site)

@@ -12,6 +12,7 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from _liveinstall_boot import patient
 from liveinstall._frontends.cli.commands import evaluate, parsers
 from liveinstall._frontends.detect import ipython
 from liveinstall._redact import is_secret, redact
@@ -77,7 +78,7 @@ def _run_cell(words: list[str], body: str) -> Any:
             stream.write(text)
         found = _run([*words, "-r", path])
     except BaseException:
-        os.unlink(path)
+        patient.unlink(path)
         raise
     if is_secret(text):
         write_private(path, redact(text).encode())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from _liveinstall_boot import patient
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.imports.code_archive import ArchiveOwner, head
 from liveinstall._sidebyside.imports.directory import walk
@@ -99,10 +100,10 @@ class _Draft:
     def __exit__(self, kind: object, *_: object) -> None:
         self._stream.close()
         if kind is None:
-            os.replace(self._draft, self._path)
+            patient.replace(self._draft, self._path)
         else:
             with suppress(OSError):
-                os.unlink(self._draft)
+                patient.unlink(self._draft)
 
     def fill(self, directories: list[str]) -> Archived:
         """Write the code of all modules, then the tables, then the first line.

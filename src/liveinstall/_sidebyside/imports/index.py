@@ -205,6 +205,8 @@ def write(path: str, data: bytes, *, over: bool = True) -> bool:
     Returns:
         Whether the file exists now.
     """
+    from _liveinstall_boot import patient  # not loaded by a start
+
     draft = ""
     try:
         if not _make_directory(os.path.dirname(path)):
@@ -213,14 +215,14 @@ def write(path: str, data: bytes, *, over: bool = True) -> bool:
         with open(handle, "wb") as stream:
             stream.write(data)
         if over:
-            os.replace(draft, path)
+            patient.replace(draft, path)
         else:
             _link(draft, path)
-            os.unlink(draft)
+            patient.unlink(draft)
     except OSError:
         try:
             if draft:
-                os.unlink(draft)
+                patient.unlink(draft)
         except OSError:
             pass
         return False

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import files
+from _liveinstall_boot import files, patient
 from _liveinstall_boot.file_access import open_bounded
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry.format import Registry, decode, encode, located
@@ -158,7 +158,7 @@ def remove(site: str, name: str) -> str:
     """
     path, _ = read(site, name)
     try:
-        os.unlink(path)
+        patient.unlink(path)
     except OSError as error:
         raise RegistryError(f"{path} cannot be removed: {error}.", registry=name) from error
     files.flush([os.path.dirname(path)])

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.imports import index as indexes
@@ -214,7 +215,7 @@ def forget(store: str, places: Iterable[str]) -> None:
     gone = set(map(os.path.realpath, places))
     for path, named in _indexes(store):
         if not gone.isdisjoint(map(os.path.realpath, named)):
-            os.unlink(path)
+            patient.unlink(path)
 
 
 def _indexes(store: str) -> Iterator[tuple[str, list[str]]]:
@@ -242,4 +243,4 @@ def sweep(store: str) -> None:
             is_table = dot and layout.DRAFT not in name and not name.endswith(layout.REGISTRY)
             orphan = is_table and not os.path.isdir(os.path.join(store, entry))
             if is_draft or orphan or (not is_table and old and not indexes.is_in_use(path)):
-                os.unlink(path)
+                patient.unlink(path)

@@ -25,7 +25,7 @@ from filelock import Timeout
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from _liveinstall_boot import files
+from _liveinstall_boot import files, patient
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._model import Candidate
 from liveinstall._sidebyside import layout
@@ -188,7 +188,7 @@ class Store:
             for entry in entries:
                 aside = os.path.join(self.path, layout.DRAFT + os.path.basename(entry.path))
                 if os.path.dirname(entry.path) == self.path and os.path.isdir(entry.path):
-                    os.rename(entry.path, aside)
+                    patient.rename(entry.path, aside)
             files.flush([self.path])
             index_builder.forget(self.path, [entry.path for entry in entries])
             self._sweep()
@@ -244,9 +244,9 @@ class Store:
                 entry = os.path.join(self.path, name)
                 aside = os.path.join(self.path, f"{layout.DRAFT}old-{name}")
                 if os.path.isdir(entry):
-                    os.rename(entry, aside)
+                    patient.rename(entry, aside)
                     index_builder.forget(self.path, [entry])
-                os.rename(draft, entry)
+                patient.rename(draft, entry)
                 files.remove_tree(aside)
         files.flush([self.path])
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib.util import MAGIC_NUMBER
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.codec import record_rows
 from liveinstall._sidebyside.wheels.record import stat_of
 from liveinstall._system.dist_info import encoded
@@ -136,10 +137,10 @@ def write(path: str, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.replace(draft, path)
+        patient.replace(draft, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(draft)
+            patient.unlink(draft)
         raise
 
 
