@@ -6,18 +6,19 @@ import os
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from _liveinstall_boot import holds as boot_holds
 from _liveinstall_boot import ownership, patient, views
 from liveinstall._environment.installed import record_of
 from liveinstall._redact import redact
 from liveinstall._system.command_line import command_line
+from liveinstall._system.programs import exit_status, start_in_foreground
 from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from liveinstall._model import Distribution
 
@@ -105,6 +106,35 @@ def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
     except DamagedError:
         return {distribution.name.replace("-", "_")}, set()
     return names, libraries
+
+
+def replace_process(command: Sequence[str], more: Mapping[str, str] | None = None) -> NoReturn:
+    """Replace this process by another program, with `variables_for_exec()`.
+
+    On Windows `exec` quotes no arguments, and whoever waits for this process would go on at once. So there the program
+    is started in the same console, and this process, now without holds, waits for it and exits with its status.
+
+    Args:
+        command: The command line, with the absolute path of the program.
+        more: Additional environment variables.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+    with variables_for_exec() as variables:
+        variables |= more or {}
+        if os.name != "nt":
+            os.execve(command[0], list(command), variables)  # noqa: S606  no shell
+        sites = boot_holds.held_sites()
+        for site in sites:
+            boot_holds.release(site)
+        try:
+            child = start_in_foreground(command, variables)
+        except OSError:
+            for site in sites:
+                take_hold(site)
+            raise
+        os._exit(exit_status(child))
 
 
 @contextmanager

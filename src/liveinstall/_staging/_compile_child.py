@@ -170,8 +170,8 @@ def main(share, shares):
     lines = queue.SimpleQueue()
 
     def read():
-        for line in sys.stdin:
-            lines.put(line.rstrip("\n").split("\t"))
+        for line in sys.stdin.buffer:  # as text it would be in the code page of Windows
+            lines.put(line.decode("utf-8", "surrogateescape").rstrip("\n").split("\t"))
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()

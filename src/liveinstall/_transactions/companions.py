@@ -116,7 +116,7 @@ def _startup_files(site: str, change: codec.SwapChange) -> set[str]:
 def _written(site: str, name: str, text: str) -> str:
     """The path of a new file in the state directory, from which it will be renamed to `name`."""
     handle, path = create(os.path.join(site, STATE, f"{name}.draft-"))
-    with open(handle, "w", encoding="ascii") as stream:
+    with open(handle, "w", encoding="ascii", newline="\n") as stream:
         stream.write(text)
     return str(path)
 

@@ -66,10 +66,11 @@ def test_no_prompt_without_a_terminal_or_inside_a_program(at):
     assert restart.why_not(FrontEnd.PTPYTHON) == "Start the program again."
 
 
-def test_nothing_on_windows(at, monkeypatch):
-    at(FrontEnd.REPL)
-    monkeypatch.setattr(restart, "os", SimpleNamespace(name="nt"))
-    assert restart.why_not(FrontEnd.REPL) == "Exit Python and start it again."
+def test_on_windows_a_prompt_can_and_a_kernel_cannot(at, monkeypatch):
+    for place in (FrontEnd.REPL, FrontEnd.NOTEBOOK):
+        at(place)
+        monkeypatch.setattr(restart, "os", SimpleNamespace(name="nt", path=os.path))
+        assert bool(restart.why_not(place)) == (place is FrontEnd.NOTEBOOK)
 
 
 def test_only_a_kernel_that_ipykernel_has_launched_is_replaced(monkeypatch):
@@ -181,6 +182,36 @@ def test_a_process_that_replaces_itself_blocks_nobody_and_finds_the_new_version(
     before, after = map(json.loads, done.stdout.splitlines())
     assert after == ["2.0", before[0]], done.stderr
     assert env.versions()["alpha"] == "2.0" and not env.leftovers()
+
+
+class Exited(BaseException):
+    """What `os._exit()` did."""
+
+
+def test_on_windows_a_child_in_the_same_console_is_waited_for_without_a_hold(tmp_path, monkeypatch):
+    """Its arguments arrive as they are: `exec` of Windows would split `C:\\Program Files`."""
+    from _liveinstall_boot import holds as boot
+    from liveinstall._environment import holders
+
+    def leave(status):
+        raise Exited(status, boot.held_sites())
+
+    windows = SimpleNamespace(name="nt", path=os.path, environ=os.environ, getpid=os.getpid, _exit=leave)
+    monkeypatch.setattr(holders, "os", windows)
+    told = tmp_path / "Program Files" / "a b"
+    told.parent.mkdir()
+    code = "import os, sys; open(sys.argv[1], 'w').write(os.environ['MORE']); sys.exit(7)"
+    boot.take_hold(str(tmp_path), "test")
+    try:
+        with pytest.raises(Exited) as exited:
+            holders.replace_process([sys.executable, "-c", code, str(told)], {"MORE": "x"})
+        assert exited.value.args == (7, []) and told.read_text() == "x"
+        boot.take_hold(str(tmp_path), "test")
+        with pytest.raises(OSError, match="missing"):
+            holders.replace_process([str(tmp_path / "missing")])
+        assert boot.held_sites() == [str(tmp_path)] and len(boot.live_holds(str(tmp_path))) == 1
+    finally:
+        boot.release(str(tmp_path))
 
 
 def test_a_forked_child_that_lives_on_keeps_its_files(env):

@@ -316,6 +316,8 @@ def _exit_with_parent():
 def main(pip):
     """Execute one request. `pip` is the directory that contains pip."""
     sys.path.append(pip)
+    for stream in (sys.stdout, sys.stderr):  # the parent reads UTF-8; a pipe of Windows has the ANSI code page
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     handler = _add_failure_handler()
     _load()
     hooks = _load_beside("_pip_hooks")

@@ -1,6 +1,7 @@
 """`liveinstall.restart()`: restart Python by the means of the current front end, or report how to do it by hand.
 
 A prompt in a terminal is replaced by a new one with the same process id (`exec`), after its history has been written.
+Windows has no such `exec`: there the new one is a child process in the same console, for which the old one waits.
 Kernels are restarted in `kernel`. In every other front end nothing happens, and the error says what to do.
 """
 
@@ -13,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from liveinstall._environment.holders import variables_for_exec
+from liveinstall._environment.holders import replace_process
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
 from liveinstall._frontends.restart.lost_variables import lost_message
 from liveinstall._system.interpreter import executable, program
@@ -70,8 +71,6 @@ def why_not(front_end: FrontEnd) -> str:
         return "" if front_end is FrontEnd.NOTEBOOK and os.name != "nt" and is_ours() else _PRESS[front_end]
     if front_end in _PRESS:
         return _PRESS[front_end]
-    if os.name == "nt":
-        return _AGAIN  # exec ends the process there, and the console returns to the shell
     if program() or not _is_terminal():
         return _AGAIN  # a program that embeds Python would start again; the rest of a piped input would be lost
     return _PRESS[FrontEnd.SCRIPT] if _is_inside_program(front_end) else ""
@@ -110,8 +109,7 @@ def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
         with suppress(Exception):
             stream.flush()
     try:
-        with variables_for_exec() as variables:
-            os.execve(executable(), _command(), variables)  # noqa: S606  the same program again
+        replace_process(_command())
     except OSError as error:
         what = f"Python could not be restarted: {error}."
         raise CannotRestartError(what, todo=_AGAIN, place=str(detect())) from error

@@ -1,0 +1,143 @@
+"""Real Windows CPython, with real processes: `windows.sh run python -m pytest integration/platforms`.
+
+On Linux that is Wine's Windows; on Windows run pytest itself.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers.environments import SOURCE, make_environment
+
+pytestmark = pytest.mark.skipif(os.name != "nt", reason="needs Windows; see integration/platforms/windows.sh")
+
+READ_LINE = "print('ready', flush=True); sys.stdin.readline()"
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory):
+    """An environment whose path has a space and other letters, with versions of two distributions to install."""
+    made = make_environment(tmp_path_factory.mktemp("windows") / "Program Files" / "My \u00e4pp")
+    for version in ("1.0", "2.0"):
+        made.wheel("alpha", version, scripts={"alpha-run": "alpha:run"})
+        made.wheel("beta", version)
+    return made
+
+
+def succeeded(done: subprocess.CompletedProcess) -> str:
+    """What a process printed, if it succeeded."""
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def with_real_pip(env, code: str) -> subprocess.CompletedProcess:
+    """Run code with liveinstall and the pip that belongs to this interpreter; nothing comes from the network."""
+    libraries = os.pathsep.join([str(SOURCE), str(Path(sys.prefix, "Lib/site-packages"))])
+    variables = env.variables(PIP_NO_INDEX="1", PYTHONIOENCODING="utf-8", LIVEINSTALL_ENGINE="pip")
+    command = [str(env.python), "-c", f"import sys, os\nimport liveinstall as li\n{code}"]
+    variables["PYTHONPATH"] = libraries
+    return subprocess.run(command, env=variables, capture_output=True, encoding="utf-8", timeout=300, check=False)
+
+
+def test_a_path_with_a_drive_is_installed_from_in_every_form(env):
+    wheel = env.wheels / "alpha-1.0-py3-none-any.whl"
+    constraints = env.wheels / "c.txt"
+    constraints.write_text("beta==1.0\n")
+    for form in (str(wheel), wheel.as_posix(), wheel.as_uri(), f"{wheel} ; python_version > '3'"):
+        code = f"print(li.install({form!r}, find_links={str(env.wheels)!r}, constraints={str(constraints)!r}))"
+        assert "alpha" in succeeded(with_real_pip(env, code))
+        assert env.versions() == {"alpha": "1.0"}
+        assert "alpha" in succeeded(env.run("print(li.uninstall('alpha'))"))
+
+
+def test_what_pip_prints_arrives_as_it_is(env):
+    done = with_real_pip(env, "li.install('n\u00e4mlich-nicht', find_links='C:\\\\t\u00fc \u4e2d')")
+    assert "RequirementError" in done.stderr and "n\u00e4mlich-nicht" in done.stderr
+    done = with_real_pip(env, "li.install('nowhere', find_links='C:\\\\t\u00fc \u4e2d')")
+    assert "t\u00fc \u4e2d" in done.stderr and "\ufffd" not in done.stderr
+
+
+def test_an_upgrade_waits_for_who_runs_under_hold_and_is_there_afterwards(env):
+    succeeded(env.run("li.install('alpha==1.0')"))
+    code = f"import alpha, sys; {READ_LINE}; import alpha.late; print(alpha.late.V)"
+    command = [str(env.python), "-m", "liveinstall", "hold", str(env.python), "-c", code]
+    pipe = subprocess.PIPE
+    held = subprocess.Popen(command, env=env.variables(), stdin=pipe, stdout=pipe, text=True)
+    assert held.stdout.readline() == "ready\n"
+    assert f"pid {held.pid}" in succeeded(env.run("print(li.install('alpha==2.0'))"))
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions()["alpha"] == "1.0"
+    assert held.communicate("\n")[0] == "1.0\n"
+    assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
+    assert env.versions()["alpha"] == "2.0" and os.listdir(env.site / ".liveinstall/holds") == []
+
+
+def test_a_process_that_replaces_itself_gets_the_new_version_and_its_arguments(env):
+    succeeded(env.run("li.install('alpha==1.0')"))
+    code = """
+        import alpha
+        from liveinstall._environment.holders import replace_process
+        li.install("alpha==2.0")
+        new = "import alpha, sys; print(alpha.__version__, sys.argv[1]); sys.exit(5)"
+        replace_process([sys.executable, "-c", new, "a b"])
+    """
+    done = env.run(code)
+    assert (done.returncode, done.stdout) == (5, "2.0 a b\n"), done.stderr
+
+
+def test_holds_of_dead_processes_are_nobodys_whoever_checks_at_once(env):
+    holds = env.site / ".liveinstall/holds"
+    holds.mkdir(parents=True, exist_ok=True)
+    for number in range(200):
+        (holds / f"{number}-dead").write_text("liveinstall-hold 1\n")
+    code = f"from _liveinstall_boot import holds; print(len(holds.live_holds({str(env.site)!r})))"
+    crowd = [env.start(code) for _ in range(3)]
+    assert [each.communicate(timeout=120)[0] for each in crowd] == ["0\n"] * 3
+    assert os.listdir(holds) == []
+
+
+def test_three_writers_at_once_all_succeed(env):
+    crowd = [env.start(f"li.install('{name}')") for name in ("alpha==1.0", "alpha==2.0", "beta==2.0")]
+    for each in crowd:
+        _, stderr = each.communicate(timeout=300)
+        assert each.returncode == 0, stderr
+    assert set(env.versions()) == {"alpha", "beta"}
+
+
+def _start_and_kill(env, after: float) -> None:
+    """Start an interpreter, which swaps, and kill it while it does so, or soon after."""
+    variables = env.variables()
+    del variables["PYTHONPATH"]
+    starting = subprocess.Popen([str(env.python), "-c", "pass"], env=variables)
+    transactions = env.site / ".liveinstall/transactions"
+    end = time.monotonic() + 60
+    while starting.poll() is None and time.monotonic() < end:
+        if any("swapping" in name or "committed" in name for name in os.listdir(transactions)):
+            time.sleep(after)
+            break
+    starting.kill()
+    starting.wait()
+
+
+def test_starts_that_are_killed_while_they_swap_leave_old_or_new(env, request):
+    many = request.config.getoption("--full") or os.environ.get("LIVEINSTALL_ALL_CASES") == "1"
+    numbers = random.Random(1)
+    for version in ("1.0", "2.0"):
+        files = {f"many/{group}/m{number}.py": f"V = {version!r}\n" for group in "ab" for number in range(30)}
+        env.wheel("many", version, {"many/__init__.py": f"__version__ = {version!r}\n", **files})
+    succeeded(env.run("li.install('many==1.0')"))
+    for number in range(30 if many else 4):
+        version = ("2.0", "1.0")[number % 2]
+        succeeded(env.run(f"import many; li.install('many=={version}')"))
+        _start_and_kill(env, numbers.choice((0, 0.005, 0.03, 0.2)))
+        done = env.bare("import many; print(many.__version__)")
+        assert (done.stdout, done.stderr) == (f"{version}\n", "")
+        contents = {path.read_text() for path in (env.site / "many").rglob("m*.py")}
+        assert contents == {f"V = {version!r}\n"}, f"round {number}"
+        assert env.versions()["many"] == version and env.leftovers() == []
