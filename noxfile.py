@@ -215,6 +215,22 @@ def benchmarks(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs, env=CLEAN)
 
 
+@nox.session(python=False)
+def windows(session: nox.Session) -> None:
+    """Windows CPython under Wine: real processes, kills, holds; `-- --all` for the unit tests and 30 kills, too: hours."""
+    script = "integration/platforms/windows.sh"
+    everything = "--all" in session.posargs
+    chosen = ["integration/platforms", *(["--full", "tests", "-n", "2"] if everything else [])]
+    command = ["run", "python", "-m", "pytest", "-p", "no:cacheprovider", *chosen]
+    skipped = 77
+    if os.name == "nt":
+        session.run(*command[1:], env=CLEAN, external=True)
+    elif session.run(script, "make", external=True, success_codes=[0, skipped], silent=True):
+        session.skip("SKIPPED: everything on Windows; integration/platforms/windows.sh make says why")
+    else:
+        session.run(script, *command, external=True)
+
+
 @nox.session(python=NEWEST_COMMON)
 def demo(session: nox.Session) -> None:
     """The README's story on real packages, in an environment of its own."""

@@ -60,7 +60,7 @@ make_chroot() {
 
 # in_chroot DIRECTORY COMMAND...: run a command in a chroot; what it changes stays.
 in_chroot() {
-  unshare --mount --pid --fork --kill-child bash -c '
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child bash -c '
     root=$1; shift
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" || exit 77
     chroot "$root" "$@"
@@ -71,7 +71,7 @@ in_chroot() {
 # run outside, with the path of the root in $root.
 in_overlay() {
   mkdir -p "$CACHE/mounts"
-  unshare --mount --pid --fork --kill-child bash -c '
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child bash -c '
     cached=$1; over=$2; prepare=$3; shift 3; root=$over/root
     mount -t tmpfs -o size=75% tmpfs "$over" && mkdir "$over/upper" "$over/work" "$root" &&
       mount -t overlay -o "lowerdir=$cached,upperdir=$over/upper,workdir=$over/work" overlay "$root" &&

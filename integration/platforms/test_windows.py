@@ -110,6 +110,28 @@ def test_three_writers_at_once_all_succeed(env):
     assert set(env.versions()) == {"alpha", "beta"}
 
 
+def test_a_code_archive_is_made_again_while_it_is_in_use_and_its_code_is_found(env, tmp_path):
+    package = tmp_path / "code" / "pack" / "sub"
+    package.mkdir(parents=True)
+    for directory in (package.parent, package):
+        (directory / "__init__.py").write_text("V = 1\n")
+    path = tmp_path / "x.archive"
+    create = f"from liveinstall._sidebyside.imports import code_archive_writer as writer; writer.create({str(path)!r}, "
+    create += f"{str(tmp_path / 'code')!r})"
+    use = f"from liveinstall.owners import activate; activate({str(path)!r})\nimport pack.sub\n"
+    use += "print(pack.sub.V, type(pack.sub.__loader__).__name__)"
+    succeeded(env.run(create))
+    using = env.start(f"{use}\n{READ_LINE}\nimport pack")
+    assert using.stdout.readline() == "1 ArchivedLoader\n"
+    (package / "__init__.py").write_text("V = 22\n")
+    succeeded(env.run(create))
+    assert succeeded(env.run(use)) == "22 ArchivedLoader\n"
+    using.communicate("\n", timeout=60)
+    assert using.returncode == 0
+    succeeded(env.run(create))
+    assert [name for name in os.listdir(tmp_path) if name != "code"] == ["x.archive"]
+
+
 def _start_and_kill(env, after: float) -> None:
     """Start an interpreter, which swaps, and kill it while it does so, or soon after."""
     variables = env.variables()

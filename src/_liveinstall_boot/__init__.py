@@ -216,6 +216,8 @@ def _block_sigint():
     import _signal
 
     if not hasattr(_signal, "pthread_sigmask"):
+        if _signal.getsignal(_signal.SIGINT) is None:  # of a program that embeds Python: it could not be put back
+            return lambda: None
         try:
             before = _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
         except ValueError:  # in a subinterpreter or another thread, which receives no signals

@@ -44,7 +44,7 @@ def open_shared(path, flags):
         flags: as for `os.open()`: the file is new with O_EXCL, and must exist without; O_APPEND is heeded.
 
     Returns:
-        The descriptor, for reading and writing bytes.
+        The descriptor, for bytes.
 
     Raises:
         OSError: it cannot be opened.
@@ -52,7 +52,8 @@ def open_shared(path, flags):
     import _winapi
     import msvcrt
 
-    access, sharing = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE, 7  # read, write, delete
+    writing = _winapi.GENERIC_WRITE if flags & (os.O_WRONLY | os.O_RDWR) else 0
+    access, sharing = _winapi.GENERIC_READ | writing, 7  # read, write, delete
     new, existing = 1, 3
     handle = _winapi.CreateFile(path, access, sharing, 0, new if flags & os.O_EXCL else existing, 0, 0)
     return msvcrt.open_osfhandle(handle, flags & os.O_APPEND | os.O_NOINHERIT)

@@ -26,5 +26,5 @@ def copy_of_descriptor(path):
     if os.name == "nt":
         from .file_access import open_shared
 
-        return open_shared(path, os.O_APPEND)
+        return open_shared(path, os.O_WRONLY | os.O_APPEND)
     return os.open(path, os.O_WRONLY | os.O_APPEND)

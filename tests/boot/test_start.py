@@ -275,3 +275,24 @@ def test_a_start_waits_for_another_start_and_not_for_a_live_process(staged):
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(0.5)
     assert waiting.communicate(timeout=20)[0] == "2.0\n"
+
+
+@pytest.mark.parametrize("handler", [None, "theirs"])
+def test_windows_puts_back_the_handler_of_ctrl_c_and_leaves_one_that_is_not_pythons(monkeypatch, handler):
+    from types import SimpleNamespace
+
+    import _liveinstall_boot as boot
+
+    def signal(number, new):
+        if new is None:
+            raise TypeError("signal handler must be callable")
+        before, handlers[0] = handlers[0], new
+        return before
+
+    handlers = [handler]
+    fake = SimpleNamespace(SIGINT=2, SIG_IGN=1, signal=signal, getsignal=lambda _: handlers[0])
+    monkeypatch.setitem(sys.modules, "_signal", fake)
+    unblock = boot._block_sigint()
+    assert handlers == [1 if handler else None]
+    unblock()
+    assert handlers == [handler]

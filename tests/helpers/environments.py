@@ -81,11 +81,11 @@ def tree(root: Path, *, ignore: tuple[str, ...] = (".liveinstall", "__pycache__"
         names[:] = [name for name in names if name not in ignore]
         here = Path(directory)
         if not names and not files and here != root:
-            found[str(here.relative_to(root))] = "dir"
+            found[here.relative_to(root).as_posix()] = "dir"
         for name in files:
             path = here / name
             data = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
-            found[str(path.relative_to(root))] = hashlib.sha256(data).hexdigest()[:12]
+            found[path.relative_to(root).as_posix()] = hashlib.sha256(data).hexdigest()[:12]
     return found
 
 
@@ -103,6 +103,15 @@ class Environment:
     @property
     def site(self) -> Path:
         return self.root / "Lib/site-packages" if os.name == "nt" else next(self.root.glob("lib/python*/site-packages"))
+
+    def put_liveinstall_in(self) -> None:
+        """Put liveinstall and the fake engine into site-packages, for processes that know no PYTHONPATH."""
+        for source in (SOURCE / "liveinstall", SOURCE / "_liveinstall_boot", self.root / "libraries/fake_engine.py"):
+            target = self.site / source.name
+            if has_links():
+                target.symlink_to(source)
+            else:
+                (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
 
     def wheel(self, *args, **options) -> Path:
         return make_wheel(self.wheels, *args, **options)

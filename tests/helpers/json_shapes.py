@@ -104,8 +104,7 @@ def _prepare(env: Any) -> None:
     env.wheel("gamma", "1.0", requires=("alpha>=2",))
     (env.root / "code").mkdir()
     (env.root / "code" / "module.py").write_text("V = 1\n", encoding="utf-8")
-    for name in ("liveinstall", "_liveinstall_boot", "fake_engine.py"):  # other processes have them in site-packages
-        (env.site / name).symlink_to(env.root / "libraries" / name)
+    env.put_liveinstall_in()  # other processes have it in site-packages
 
 
 def shape_of(value: Any) -> Any:

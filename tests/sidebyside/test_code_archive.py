@@ -15,6 +15,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import can_fork, has_modes
 from helpers.environments import SOURCE, make_wheel
 from hypothesis import given
 from hypothesis import strategies as st
@@ -303,6 +304,7 @@ def test_damaged_code_is_read_from_the_source(tmp_path, place):
         assert importlib.import_module("ownmod").WHAT == "module"
 
 
+@has_modes
 @pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_an_archive_has_the_modes_of_the_umask_which_stays_as_it_is(tmp_path, place, monkeypatch, mask):
     before = os.umask(mask)
@@ -335,6 +337,7 @@ def test_an_archive_that_is_made_anew_leaves_those_who_use_the_old_one_alone(tmp
         import ownpkg.deep.leaf  # noqa: F401
 
 
+@can_fork
 def test_a_kill_while_it_is_made_leaves_the_old_archive(tmp_path, place, monkeypatch):
     owner = archived(tmp_path, place)
     before = Path(owner.place).read_bytes()

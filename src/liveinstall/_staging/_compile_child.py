@@ -88,7 +88,7 @@ class Compiler:
                         self.follow(stream.read(), path)
                 if is_own and source not in self.compiled:
                     self.compiled.add(source)
-                    compile_file(source, dfile=os.path.join(site_dir, path), doraise=True, quiet=2)
+                    compile_file(source, dfile=os.path.normpath(os.path.join(site_dir, path)), doraise=True, quiet=2)
             except Exception:
                 pass
 

@@ -94,7 +94,7 @@ class BytecodeCompiler:
 
     def _kind(self, name: str, site_dir: str, path: str) -> str:
         if name in self._loaded:
-            return "must" if os.path.join(site_dir, path) in self._loaded[name] else "more"
+            return "must" if os.path.normpath(os.path.join(site_dir, path)) in self._loaded[name] else "more"
         if self._first is not None and name not in self._first:
             return "more"
         package, _, module = path.rpartition("/")

@@ -23,8 +23,7 @@ def world(tmp_path_factory):
     env.wheel("beta", "1.0", {"beta.py": "import alpha\nV = alpha.V\n"}, requires=("alpha<2",))
     env.wheel("gamma", "1.0", requires=("alpha>=2",))
     assert env.run("li.install('alpha==2.0')").returncode == 0
-    for name in ("liveinstall", "_liveinstall_boot", "fake_engine.py"):
-        (env.site / name).symlink_to(env.root / "libraries" / name)
+    env.put_liveinstall_in()  # other processes have it in site-packages
     return env
 
 

@@ -76,7 +76,7 @@ class ArchiveOwner:
         import mmap
 
         try:
-            with open(self.place, "rb", opener=open_regular) as stream:
+            with open(self.place, "rb", opener=_open) as stream:
                 head = stream.readline(_LONGEST)
                 size = os.fstat(stream.fileno()).st_size
                 start, checksum = parse_head(head, size)
@@ -188,10 +188,8 @@ class ArchiveOwner:
 
     def index(self) -> Mapping[str, ModuleEntry]:
         """All modules: full name -> entry, with a path relative to one of `directories`."""
-        modules = {name: ModuleEntry(name, row[0], row[2]) for name, row in self.rows().items()}  # type: ignore[arg-type]
-        namespaces = {
-            name: ModuleEntry(name, "namespace", portions[0][1]) for name, portions in self._namespaces.items()
-        }
+        modules = {name: _entry(name, row[0], row[2]) for name, row in self.rows().items()}
+        namespaces = {name: _entry(name, "namespace", portions[0][1]) for name, portions in self._namespaces.items()}
         return {**namespaces, **modules}
 
     def rows(self) -> Table:
@@ -253,7 +251,8 @@ class ArchiveOwner:
         Args:
             entry: The module's entry in the index.
         """
-        return self.directories[self._table(entry[0].partition(".")[0])[entry[0]][1]] + os.sep + entry[2]
+        directory = self.directories[self._table(entry[0].partition(".")[0])[entry[0]][1]]
+        return os.path.normpath(os.path.join(directory, entry[2]))
 
     def distributions(self, name: str | None = None) -> Iterator[Distribution]:
         """The metadata in the directories that are not on `sys.path`; Python finds the others itself.
@@ -322,6 +321,20 @@ class ArchivedLoader(SourceFileLoader):
             except (ValueError, EOFError, TypeError):
                 pass  # damaged: compile the source
         return super().get_code(fullname)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open an archive so that it can be created again while it is in use."""
+    if os.name == "nt":
+        from _liveinstall_boot.file_access import open_shared
+
+        return int(open_shared(path, flags))
+    return int(open_regular(path, flags))
+
+
+def _entry(name: str, kind: str, inner: str) -> ModuleEntry:
+    """An entry of the index, whose paths have slashes on every system."""
+    return ModuleEntry(name, kind, inner.replace(os.sep, "/"))  # type: ignore[arg-type]
 
 
 def _checked(table: Any) -> dict[str, Any]:

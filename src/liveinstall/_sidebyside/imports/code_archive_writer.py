@@ -81,6 +81,9 @@ def _stdlib() -> list[str]:
     return [entry for entry in sys.path if os.path.normcase(entry) in (stdlib, os.path.join(stdlib, "lib-dynload"))]
 
 
+_ASIDE = f"{layout.DRAFT}old-"  # an archive that is still in use; the next one that is created there removes it
+
+
 class _Draft:
     """A draft of the archive, renamed to its path at the end of the block, or removed after an exception."""
 
@@ -100,10 +103,25 @@ class _Draft:
     def __exit__(self, kind: object, *_: object) -> None:
         self._stream.close()
         if kind is None:
-            patient.replace(self._draft, self._path)
+            self._publish()
         else:
             with suppress(OSError):
                 patient.unlink(self._draft)
+
+    def _publish(self) -> None:
+        """Rename the draft to its path. Windows renames an archive that is in use, but replaces it by nothing."""
+        parent = os.path.dirname(self._path)
+        for name in os.listdir(parent) if os.name == "nt" else ():
+            if name.startswith(_ASIDE):
+                with suppress(OSError):
+                    os.unlink(os.path.join(parent, name))
+        try:
+            os.replace(self._draft, self._path)
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            patient.rename(self._path, os.path.join(parent, f"{_ASIDE}{os.urandom(8).hex()}"))
+            patient.rename(self._draft, self._path)
 
     def fill(self, directories: list[str]) -> Archived:
         """Write the code of all modules, then the tables, then the first line.
@@ -142,6 +160,7 @@ class _Draft:
     def _add(self, number: int, directory: str, entry: ModuleEntry) -> bool:
         """Add one module, unless an earlier directory has it; return whether code was written."""
         name, kind, inner = entry
+        inner = inner.replace("/", os.sep)  # as in the paths of code on this system
         table = self._tables.setdefault(name.partition(".")[0], {})
         path = os.path.join(directory, inner)
         if kind == "namespace":
