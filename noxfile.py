@@ -36,7 +36,7 @@ def _runs(version: str) -> bool:
 
 IN_CHROOT = [version for version in ("3.14", "3.15") if not _runs(version)]
 nox.options.sessions = [
-    *("lint", "types", "docs", f"integration-{OLDEST}", f"integration-{NEWEST}", "browser", "tests"),
+    *("lint", "types", "docs", f"integration-{OLDEST}", f"integration-{NEWEST}", "browser", "windows", "tests"),
     *(f"tests-{version}" for version in IN_CHROOT),
 ]
 
@@ -217,18 +217,18 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def windows(session: nox.Session) -> None:
-    """Windows CPython under Wine: real processes, kills, holds; `-- --all` for the unit tests and 30 kills, too: hours."""
+    """Windows CPython under Wine: real processes, holds, kills; `-- --all`: the unit tests and 30 kills, too."""
     script = "integration/platforms/windows.sh"
     everything = "--all" in session.posargs
     chosen = ["integration/platforms", *(["--full", "tests", "-n", "2"] if everything else [])]
     command = ["run", "python", "-m", "pytest", "-p", "no:cacheprovider", *chosen]
-    skipped = 77
     if os.name == "nt":
         session.run(*command[1:], env=CLEAN, external=True)
-    elif session.run(script, "make", external=True, success_codes=[0, skipped], silent=True):
-        session.skip("SKIPPED: everything on Windows; integration/platforms/windows.sh make says why")
-    else:
-        session.run(script, *command, external=True)
+        return
+    said = str(session.run(script, "make", external=True, success_codes=[0, 77], silent=True))
+    if said.startswith("SKIPPED"):
+        session.skip(said.strip())
+    session.run(script, *command, external=True)
 
 
 @nox.session(python=NEWEST_COMMON)
