@@ -140,9 +140,9 @@ def test_a_wheel_that_brings_another_distribution_among_its_data_is_refused(uv, 
         resolve(tmp_path / "work")
 
 
-def test_uv_that_could_not_make_links_is_an_error_and_not_nothing(uv, tmp_path):
+def test_what_uv_has_copied_and_has_in_no_cache_is_an_error_and_not_nothing(uv, tmp_path):
     (uv / "copies").touch()
-    with pytest.raises(EngineError, match="could not make links"):
+    with pytest.raises(EngineError, match="is not in uv's cache"):
         resolve(tmp_path / "work")
 
 

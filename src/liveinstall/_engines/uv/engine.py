@@ -99,7 +99,7 @@ class UvEngine:
             from liveinstall._engines.uv.failure import failure
 
             raise failure(log, child_process.run([self._uv, "--version"], timeout=10)[1].strip())
-        candidates = report.candidates(run.target, request, log)
+        candidates = report.candidates(run.target, request, log, partial(self._cache, variables))
         self._end(run)
         indexed = [f"{candidate.name}=={candidate.version}" for candidate in candidates if candidate.direct_url is None]
         if indexed:
@@ -126,6 +126,10 @@ class UvEngine:
             self._end(self._run)
         self._run = self._run or Run(*inputs, self._own.name)
         return self._run
+
+    def _cache(self, variables: Mapping[str, str]) -> str:
+        status, output = child_process.run([self._uv, "cache", "dir", "--color=never"], timeout=10, env=variables)
+        return "" if status else output.strip()
 
     def _end(self, run: Run) -> None:
         self._run = None

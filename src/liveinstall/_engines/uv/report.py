@@ -13,39 +13,41 @@ from packaging.utils import canonicalize_name
 
 from liveinstall._engines.answers import read_json, text, understanding
 from liveinstall._engines.local_files import local_wheel
+from liveinstall._engines.uv.cache import unpacked_wheel
 from liveinstall._engines.uv.origins import Origins
 from liveinstall._model import Candidate
 from liveinstall._planning.graph import Node, named
 from liveinstall._redact import redact, without_secret_queries
 from liveinstall._system.dist_info import read_fields
-from liveinstall.errors import EngineError, WheelRefusedError
+from liveinstall.errors import WheelRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from liveinstall._requirements.request import Request
 
 __all__ = ["Origins", "candidates"]
 
 
-def candidates(target: str, request: Request, log: str) -> list[Candidate]:
+def candidates(target: str, request: Request, log: str, cache: Callable[[], str]) -> list[Candidate]:
     """Read the result of a run.
 
     Args:
         target: The absolute path of the directory that uv has installed into.
         request: The request.
         log: uv's output.
+        cache: Returns the absolute path of uv's cache; called only if uv has made copies instead of links.
 
     Returns:
         The chosen distributions, sorted by name.
 
     Raises:
-        EngineError: uv could not make links.
+        EngineError: What uv has copied is not in its cache.
         WheelRefusedError: A wheel contains the metadata of another distribution.
     """
     warned = yanked(log)
     with understanding("what uv has installed", log):
-        chosen = [_candidate(info, request, warned) for info in _new_metadata(target)]
+        chosen = [_candidate(info, request, warned, cache) for info in _new_metadata(target)]
     return [replace(each, requested=_is_requested(each, chosen, request)) for each in chosen]
 
 
@@ -75,8 +77,8 @@ def _new_metadata(target: str) -> Iterator[str]:
         yield info
 
 
-def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candidate:
-    tree, (name, version, requires) = _tree(info), _metadata(info)
+def _candidate(info: str, request: Request, warned: Mapping[str, str], cache: Callable[[], str]) -> Candidate:
+    tree, (name, version, requires) = _tree(info, cache), _metadata(info)
     direct = None if canonicalize_name(name) in request.indexed else _direct(info)
     local = local_wheel(direct["url"]) if direct else ""
     extras = {canonicalize_name(r.name): sorted(r.extras) for r in _parsed(request.requirements)}
@@ -95,15 +97,12 @@ def _candidate(info: str, request: Request, warned: Mapping[str, str]) -> Candid
     )
 
 
-def _tree(info: str) -> str:
+def _tree(info: str, cache: Callable[[], str]) -> str:
     """The unpacked wheel in uv's cache: the target of METADATA is two levels below it."""
-    try:
-        return os.path.dirname(os.path.dirname(os.readlink(os.path.join(info, "METADATA"))))
-    except OSError as error:
-        raise EngineError(
-            f"uv could not make links to its cache ({error}).",
-            todo='Allow symbolic links (on Windows: enable the developer mode), or use engine="pip".',
-        ) from error
+    metadata = os.path.join(info, "METADATA")
+    if not os.path.islink(metadata):
+        return unpacked_wheel(info, cache())
+    return os.path.dirname(os.path.dirname(os.readlink(metadata)))
 
 
 def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:

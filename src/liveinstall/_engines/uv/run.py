@@ -15,6 +15,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
+from _liveinstall_boot import patient
 from _liveinstall_boot.holds import VARIABLE as HOLD
 from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._engines.uv.arguments import source_options
@@ -73,7 +74,7 @@ class Run:
                 raise
             self._create_target(spare, view, lock=False)  # the file system in memory is full
         try:
-            options = [f"--target={self.target}", f"--python={executable()}", "--link-mode=symlink"]
+            options = [f"--target={self.target}", f"--python={executable()}", f"--link-mode={link_mode(spare)}"]
             without_secrets, more = without_uv_credentials(arguments, variables, spare)
             command = [uv, "pip", "install", *QUIET, *options, "--no-compile-bytecode", *without_secrets]
             self.child = Child(command, env={**variables, **more})
@@ -128,6 +129,23 @@ def _inputs(uv: str, arguments: Sequence[str], view: View, variables: Mapping[st
             stamps.append(os.stat(info).st_mtime_ns)
     relevant = {name: value for name, value in variables.items() if name != HOLD or view.parts or view.hidden}
     return uv, list(arguments), view, relevant, stamps
+
+
+def link_mode(directory: str) -> str:
+    """How uv is to install: by symbolic links, or by copies where this account may not make links (on Windows).
+
+    Args:
+        directory: The absolute path of a directory of this process.
+    """
+    if os.name != "nt":
+        return "symlink"
+    link = os.path.join(directory, "link")
+    try:
+        os.symlink(directory, link, target_is_directory=True)
+        patient.rmdir(link)
+    except OSError:
+        return "copy"
+    return "symlink"
 
 
 def _lock(handle: int) -> None:
