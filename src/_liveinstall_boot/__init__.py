@@ -16,7 +16,7 @@ import sys
 # file, a bundle, which costs a start less than a file for each module.
 FOR_HOLDS = ("layout", "process", "file_access", "watcher", "holds")
 FOR_VIEWS = ("codec", "views", "startup_files") if sys.version_info >= (3, 15) else ("codec", "views")
-FOR_SWAPS = ("locks", "files", "ownership", "handover", "trees", "recover", "swap")
+FOR_SWAPS = ("locks", "patient", "files", "ownership", "handover", "trees", "recover", "swap")
 _done = set()
 
 

@@ -4,9 +4,12 @@ import errno
 import os
 from os.path import dirname, isdir, islink, join, lexists
 
-from . import patient
 from .file_access import open_regular
 from .layout import MANIFEST
+from .patient import rename as _rename
+from .patient import replace as _replace
+from .patient import rmdir as _rmdir
+from .patient import unlink as _unlink
 
 
 def rename(source, target, over=False):
@@ -23,7 +26,7 @@ def rename(source, target, over=False):
         OSError: it was not renamed.
     """
     try:
-        (patient.replace if over else patient.rename)(source, target)
+        (_replace if over else _rename)(source, target)
     except OSError:
         if lexists(source) or not lexists(target):
             raise
@@ -32,7 +35,7 @@ def rename(source, target, over=False):
 def unlink(path):
     """Remove a file if it exists. Raises OSError."""
     try:
-        patient.unlink(path)
+        _unlink(path)
     except FileNotFoundError:
         pass
 
@@ -91,7 +94,7 @@ def move(source, target, touched, out=False):
         os.makedirs(target, os.stat(source).st_mode & 0o7777, exist_ok=True)
         for name in sorted(os.listdir(source), key=lambda name: name == "METADATA", reverse=out):
             move(join(source, name), join(target, name), touched, out)
-        patient.rmdir(source)
+        _rmdir(source)
 
 
 def place(source, target, touched, spared=None):
@@ -193,7 +196,7 @@ def remove_tree(path):
         else:
             unlink(entry.path)
     try:
-        patient.rmdir(path)
+        _rmdir(path)
     except FileNotFoundError:
         pass
 
