@@ -1,4 +1,4 @@
-# Sourced by newest.sh and windows.sh: a Debian "sid" chroot, made once and cached, for platforms that are not installed.
+# Sourced by windows.sh: a Debian "sid" chroot, made once and cached, for a platform that is not installed.
 #
 # What runs in it has mounts and processes of its own, which end with it, and sees the cached files through an overlay:
 # nothing that a run changes or leaves behind stays, and several runs at once do not disturb each other.
