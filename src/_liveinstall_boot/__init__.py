@@ -149,22 +149,24 @@ def _finalize(site):
     except OSError as error:  # locking is impossible (ENOLCK, EROFS, EACCES): never continue without the lock
         _note_all(site, "the lock cannot be had: %s" % error)
         return None
-    new_files = None
-    try:
-        if handle is not None:
-            _forget_owner(site)
-            from .swap import finalize_all
-
-            new_files = finalize_all(site)
-    finally:
-        if handle is not None:
-            os.close(handle)
+    new_files = None if handle is None else _swap(site, handle)
     if waited or is_interrupted or not transactions:  # site.py may have listed files in the middle of a swap
         from .swap import forget_listings
 
         forget_listings()
         new_files = [(site, name) for name in sorted(os.listdir(site)) if name.endswith(".pth")]
     return new_files
+
+
+def _swap(site, handle):
+    """Apply the pending changes under the lock, and release it; returns the new .pth files as `_finalize()` does."""
+    try:
+        _forget_owner(site)
+        from .swap import finalize_all
+
+        return finalize_all(site)
+    finally:
+        os.close(handle)
 
 
 def _run(site, new_files):
