@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
-    """Make new distributions importable in this process: update `sys.path`, run its .pth files, invalidate caches.
+    """Make new distributions importable in this process: update `sys.path`, run their .pth and .start files.
 
     Args:
         site: The site-packages directory.
