@@ -194,7 +194,7 @@ def test_loaded_from_the_system_side_waits_with_its_shadow(base: Base, public: P
     before = tree(base.environment.path)
     told = live(environment, public / "wheels", "alpha==2.0", "beta")
     assert told["now"] == {"beta": "1.0"}
-    assert str(base.environment.site) in told["staged"]["alpha"]
+    assert str(base.environment.path) in told["staged"]["alpha"]
     assert told["late"] == "1.0"
     assert alpha(environment) == "2.0"
     assert alpha(base.environment) == "1.0"
@@ -316,6 +316,8 @@ def test_python_of_another_package_manager_is_left_alone(base: Base) -> None:
 
 
 def test_home_of_another_package_manager_is_changed_only_if_pip_may(base: Base, public: Path, tmp_path: Path) -> None:
+    if not (base.environment.site / "alpha").is_dir():
+        pytest.skip("this Python (Debian's) installs into another directory than site-packages")
     variables = home_of_links(tmp_path / "home", base)
     marker = tmp_path / "home/lib" / base.stdlib.name / "EXTERNALLY-MANAGED"
     marker.write_text("[externally-managed]\nError=Ask the host.\n", encoding="utf-8")

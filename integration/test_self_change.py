@@ -14,6 +14,7 @@ from integration.lib.environments import ROOT, Environment, add_liveinstall, use
 from integration.lib.interpreters import CURRENT, find_python
 
 VERSION = version("liveinstall")
+OLD_PIP = "25.0" if sys.version_info < (3, 15) else "26.1"  # older ones use what 3.15 has removed from typing
 _LIVE = """
 import json, sys
 import liveinstall
@@ -46,10 +47,17 @@ def test_everything_that_it_runs_on_is_replaced_and_works_after_a_restart(tmp_pa
     assert base
     environment = Environment.make(tmp_path / "venv", base)
     add_liveinstall(
-        environment, wheel, {"pip": "25.0", "packaging": "24.2", "installer": "0.7.0", "filelock": "3.29.0"}
+        environment, wheel, {"pip": OLD_PIP, "packaging": "24.2", "installer": "0.7.0", "filelock": "3.29.0"}
     )
     environment.add("setuptools==75.0.0")
-    wanted = ["pip>=25.1", "setuptools>75", "packaging>=25", "filelock>=4", "installer>=1", str(newer_self(tmp_path))]
+    wanted = [
+        f"pip>{OLD_PIP}",
+        "setuptools>75",
+        "packaging>=25",
+        "filelock>=4",
+        "installer>=1",
+        str(newer_self(tmp_path)),
+    ]
     done = environment.run("-c", _LIVE, *wanted)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])

@@ -71,7 +71,9 @@ inside() { # mounts into the chroot what it shares with the machine, and says wh
   for path in /etc/resolv.conf /etc/hosts /etc/pip.conf ~/.config/pip/pip.conf "$certificates"; do
     share "$1" "$path"
   done
-  for path in $(sed -nE 's#.*(^|[[:space:]=]|file://)(/[^[:space:]]+).*#\2#p' /etc/pip.conf ~/.config/pip/pip.conf 2>/dev/null); do
+  # Of an index of files its parent directory, because its pages link to files beside it.
+  for path in $(grep -ohE '(^|file://|[[:space:]=])/[^[:space:]]+' /etc/pip.conf ~/.config/pip/pip.conf 2>/dev/null |
+    sed -E 's#^file://(.*)/[^/]+/?$#\1#; s#^[[:space:]=]##'); do
     share "$1" "$path"
   done
   environment=(HOME="$HOME" PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin TERM="${TERM:-dumb}" LANG=C.UTF-8
