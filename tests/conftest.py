@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 
 import pytest
 from helpers.environments import make_environment
@@ -29,6 +30,14 @@ def usual_threshold():
     gc.set_threshold(700, 10, 10)
     yield
     gc.set_threshold(*before)
+
+
+@pytest.fixture(autouse=True)
+def search_path_as_before():
+    """What a test installs into a directory of its own is not found by the next."""
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(autouse=True)
