@@ -233,7 +233,12 @@ def uv_files(place: Place, name: str) -> Reader:
     (info / "direct_url.json").write_text(json.dumps({"url": "https://u:p@h/x.zip", "archive_info": {"hashes": {}}}))
     request = Request(("alpha @ https://h/x.zip",), frozenset({"alpha"}))
     path = tree / name if name == "METADATA" else info / name
-    return Reader(path, lambda: uv_report.candidates(str(target), request, "log"), is_json=name.endswith("json"))
+    cache = str(place.root / "cache")
+    return Reader(
+        path,
+        lambda: uv_report.candidates(str(target), request, "log", lambda: cache),
+        is_json=name.endswith("json"),
+    )
 
 
 def uv_lock(place: Place) -> Reader:
@@ -383,9 +388,9 @@ def here(monkeypatch):
     """Let verbs take a place for the environment of this process."""
 
     def be_at(place: Place) -> None:
-        monkeypatch.setattr(status, "find_target", lambda **_: place.target)
-        for room in (pending, undo):
+        for room in (pending, status, undo):
             monkeypatch.setattr(room, "find_targets", lambda: (place.target,))
+        for room in (pending, undo):
             monkeypatch.setattr(room, "checked_for_change", lambda target: target)
         monkeypatch.setattr(sys, "path", [str(place.site), *sys.path])
 

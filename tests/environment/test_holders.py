@@ -106,7 +106,10 @@ def tell(process, line):
 
 def test_a_held_start_imports_nothing_that_swaps(env, staged):
     line = "import sys; print(sorted(m.partition('.')[2] for m in sys.modules if m.startswith('_liveinstall')))"
-    assert env.bare(line).stdout == "['', 'codec', 'file_access', 'holds', 'layout', 'process', 'views', 'watcher']\n"
+    modules = ["", "codec", "file_access", "holds", "layout", "process", "views", "watcher"]
+    if sys.version_info >= (3, 15):  # there `site` has read the installed version's startup files before
+        modules.append("startup_files")
+    assert env.bare(line).stdout == f"{sorted(modules)}\n"
 
 
 def test_children_of_the_holder_see_what_it_sees_at_any_remove(env, staged):
