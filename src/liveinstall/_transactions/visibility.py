@@ -26,7 +26,7 @@ def see(site: str, paths: Iterable[tuple[str, str]]) -> None:
 
     Args:
         site: The site-packages directory.
-        paths: The (directory, name) of each new .pth file.
+        paths: The (directory, name) of each new .pth or .start file.
     """
     if not any(os.path.realpath(entry) == site for entry in search_path() if entry):
         _add_site(site)

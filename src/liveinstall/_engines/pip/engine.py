@@ -91,7 +91,7 @@ class PipEngine:
                     "checkouts": [paths["src"], report.checkouts_home(), paths["moves"]],
                     "wanted": fetch,
                     "listings": paths["listings"] if listed else "",
-                    "known": report.known(),
+                    "known": report.known() if listed else {},
                     "offline": report.forbidden(),
                 },
             )
