@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import marshal
 import os
-import py_compile
 import stat
 import sys
 import zlib
 from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, patient, recover
@@ -59,25 +61,37 @@ def install_finalizer(site: str) -> str:
         draft.mkdir()
         for name, text in sources.items():
             draft.joinpath(name).write_bytes(text)
-        _compile(draft, final)
+        with suppress(OSError, ImportError):  # without bytecode each start compiles
+            _write_bytecode(draft, final)
         patient.rename(draft, final)
     return module
 
 
-def _compile(draft: Path, final: Path) -> None:
-    """Compile the copy to bytecode now, so that later starts need not, even if they cannot write to the directory."""
+def _write_bytecode(draft: Path, final: Path) -> None:
+    """Write the bytecode now, so that later starts need not compile, even if they cannot write to the directory.
+
+    It is copied from our own package, where it is cached: to compile it takes as long as all else of a small request.
+    """
+    cache = draft / "__pycache__"
+    cache.mkdir()
+    codes = {}
     for path in draft.glob("*.py"):
-        with suppress(py_compile.PyCompileError, OSError):
-            py_compile.compile(str(path), dfile=str(final / path.name), doraise=True)
+        source = str(Path(boot.__file__).with_name(path.name))
+        code = SourceFileLoader(f"{boot.__name__}.{path.stem}", source).get_code(f"{boot.__name__}.{path.stem}")
+        codes[path.stem] = _relocated(cast("CodeType", code), str(final / path.name))
+        status = path.stat()
+        fields = (0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)  # PEP 552
+        header = MAGIC_NUMBER + b"".join(field.to_bytes(4, "little") for field in fields)
+        (cache / Path(cache_from_source(path.name)).name).write_bytes(header + marshal.dumps(codes[path.stem]))
     for modules in (boot.FOR_HOLDS, boot.FOR_VIEWS, boot.FOR_SWAPS):
-        code = [(name, _code_of(draft / f"{name}.py", final)) for name in modules]
-        with suppress(OSError):
-            Path(boot.bundle_path(str(draft), modules)).write_bytes(boot.encode_bundle(code))
+        bundle = boot.encode_bundle([(name, codes[name]) for name in modules])
+        Path(boot.bundle_path(str(draft), modules)).write_bytes(bundle)
 
 
-def _code_of(path: Path, final: Path) -> CodeType:
-    """The code of a module, without docstrings, which a start would read in vain."""
-    return compile(path.read_bytes(), str(final / path.name), "exec", dont_inherit=True, optimize=2)
+def _relocated(code: CodeType, path: str) -> CodeType:
+    """The code as if it had been compiled from another file."""
+    constants = (_relocated(each, path) if isinstance(each, type(code)) else each for each in code.co_consts)
+    return code.replace(co_filename=path, co_consts=tuple(constants))
 
 
 def draft(site: str, record: codec.TransactionRecord, first: AbstractSet[str]) -> dict[str, str]:
