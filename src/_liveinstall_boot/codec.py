@@ -222,8 +222,8 @@ def _manifest_row(line):
         mode, size = int(mode, 8), int(size)
     except ValueError:
         raise StaleError("a part's manifest is damaged: %s" % line[:80]) from None
-    names = path.replace("\\", "/").split("/")
-    if not path or not _is_relative(path) or os.pardir in names or size < 0 or not 0 <= mode < 2**18:
+    climbs = os.pardir in path and os.pardir in path.replace("\\", "/").split("/")
+    if not path or climbs or not _is_relative(path) or size < 0 or not 0 <= mode < 2**18:
         raise StaleError("a part's manifest is damaged: %s" % line[:80])
     return mode, size, digest, path
 

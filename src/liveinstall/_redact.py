@@ -41,10 +41,15 @@ _KNOWN_FORMS = (
     r"\b(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|pypi-[\w-]{32,}|AKIA[0-9A-Z]{16}|xox[a-z]-[\w-]{10,}"
     r"|hf_[A-Za-z0-9]{16,}|eyJ[\w-]{8,}\.eyJ[\w-]+\.[\w-]+)"
 )
+# Case-folded parts, one of which is in each text that the pattern matches: most texts have none, and need no pattern.
+_WORDS = ("token", "key", "secret", "passw", "credent")
+_STARTS = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "pypi-", "akia", "xox", "hf_", "eyj")
 _RULES = (
-    *((_USERINFO, rf"\1{HIDDEN}@"), (_SLASHED, rf"\1{HIDDEN}@"), (_BARE, f"{HIDDEN}@"), (_QUERY, rf"\1{HIDDEN}")),
-    *((_ASSIGNMENT, rf"\1{HIDDEN}"), (_FIELD, rf"\1\2{HIDDEN}\2"), (_HEADER, rf"\1{HIDDEN}")),
-    *((_SCHEME_OF_HEADER, rf"\1{HIDDEN}"), (_NETRC, rf"\1{HIDDEN}"), (_KNOWN_FORMS, HIDDEN)),
+    *((("@",), _USERINFO, rf"\1{HIDDEN}@"), (("@",), _SLASHED, rf"\1{HIDDEN}@"), (("@",), _BARE, f"{HIDDEN}@")),
+    *((tuple("?&;#"), _QUERY, rf"\1{HIDDEN}"), (_WORDS, _ASSIGNMENT, rf"\1{HIDDEN}")),
+    *((_WORDS, _FIELD, rf"\1\2{HIDDEN}\2"), ((*_WORDS, "author", "cook"), _HEADER, rf"\1{HIDDEN}")),
+    *((("bas", "bearer"), _SCHEME_OF_HEADER, rf"\1{HIDDEN}"), (("machine",), _NETRC, rf"\1{HIDDEN}")),
+    (_STARTS, _KNOWN_FORMS, HIDDEN),
 )
 
 _SENSITIVE_VARIABLE = r"(?i)(?:^|_)(?:token|secret|passw(?:or)?d|api_?key|secret_key|access_key|credentials?)$"
@@ -65,10 +70,12 @@ def redact(text: str) -> str:
     Returns:
         The text with `****` instead of secrets.
     """
-    for secret in _known():
+    for secret in _known(text):
         text = text.replace(secret, HIDDEN)
-    for rule, shown in _RULES:
-        text = re.sub(rule, shown, text)
+    folded = text.casefold()
+    for parts, pattern, shown in _RULES:
+        if any(part in folded for part in parts):
+            text = re.sub(pattern, shown, text)
     return text
 
 
@@ -79,7 +86,8 @@ def learn(value: object) -> None:
         value: A string, or a list, tuple or dictionary of strings; other values are ignored.
     """
     if isinstance(value, str):
-        _learnt.update(_secrets_of(value))
+        if "@" in value:
+            _learnt.update(_secrets_of(value))
     elif isinstance(value, dict):
         learn(list(value.values()))
     elif isinstance(value, (list, tuple)):
@@ -110,15 +118,15 @@ def cause_of(error: BaseException) -> BaseException | None:
     return None if is_secret(f"{error} {error.args}") else error
 
 
-def _known() -> list[str]:
-    """The known secrets, the longest first, because one may be part of another."""
+def _known(text: str) -> list[str]:
+    """The known secrets in a text, the longest first, because one may be part of another."""
     secrets = set(_learnt)
     for name, value in os.environ.items():
-        if re.search(_SENSITIVE_VARIABLE, name) and len(value) >= _MIN_LENGTH:
+        if len(value) >= _MIN_LENGTH and value in text and re.search(_SENSITIVE_VARIABLE, name):
             secrets.add(value)
         elif "@" in value and name.upper().startswith(_ENGINES):
             secrets.update(_secrets_of(value))
-    return sorted(secrets, key=len, reverse=True)
+    return sorted((secret for secret in secrets if secret in text), key=len, reverse=True)
 
 
 def _secrets_of(text: str) -> set[str]:

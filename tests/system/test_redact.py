@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from liveinstall import _redact as room
 from liveinstall._redact import cause_of, is_secret, learn, redact, without_secret_queries
@@ -142,3 +145,56 @@ def test_a_cause_is_named_unless_it_tells_a_secret():
 )
 def test_a_url_that_is_recorded_loses_the_secrets_of_its_query(url, kept):
     assert without_secret_queries(url) == kept
+
+
+_FRAGMENTS = st.sampled_from(
+    [
+        *(
+            "token",
+            "KEY",
+            "\u212aey",
+            "\u017fecret",
+            "passwd",
+            "Credential",
+            "sig",
+            "auth",
+            "X-Amz-Date",
+            "Cookie",
+            "api-key",
+        ),
+        *(
+            "Proxy-Authorization",
+            "Ba\u017fic",
+            "bearer",
+            "machine h login u password",
+            "ghp_",
+            "hf_",
+            "AKIA",
+            "eyJ",
+            "xoxb-",
+        ),
+        *(
+            "=",
+            ": ",
+            "?",
+            "&",
+            "#",
+            "@",
+            "://",
+            "https",
+            "'",
+            '"',
+            " ",
+            "--",
+            "0123456789ABCDEF",
+            "abcdefghijklmnop.eyJx.y",
+        ),
+    ]
+)
+
+
+@given(st.lists(_FRAGMENTS, max_size=12).map("".join))
+def test_a_pattern_that_is_not_tried_would_not_have_matched(text):
+    folded = text.casefold()
+    tried = {pattern for parts, pattern, _ in room._RULES if any(part in folded for part in parts)}
+    assert not [pattern for _, pattern, _ in room._RULES if pattern not in tried and re.search(pattern, text)]

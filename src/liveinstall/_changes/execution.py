@@ -141,13 +141,13 @@ class _Execution:
         self.context.lap("stage")
         try:
             self._settle(parts, again)
+            # All calls that may start processes precede the commit, which must not be interrupted.
             with ended_by(compiler.cancel):
+                self.sources = self.context.sources()  # while other processes compile
                 compiler.finish()
             self.context.lap("compile")
             if self.request.verify:
                 self._verify(parts)
-            # All calls that may start processes precede the commit, which must not be interrupted.
-            self.sources = self.context.sources()
             self.early = self.context.loaded_at_start(change.name for change in self.decided.waiting)
             self.context.reporter.tell(Committing(self.decided.changes))
         except BaseException:

@@ -27,7 +27,7 @@ from liveinstall._planning.overlaps import (
     settle,
 )
 from liveinstall._staging.restore import copy_or_link
-from liveinstall._staging.stage import in_the_way
+from liveinstall._staging.stage import existing, in_the_way
 from liveinstall._transactions import history
 from liveinstall._transactions.pending import Handover, PendingChange
 
@@ -226,15 +226,15 @@ class _Survey:
             for path in self.new.get(swap.name, ()):
                 coming[path].append(swap.name)
         leaving = set().union(*self.old.values()) if self.old else set()
-        existing = {path for path in coming if path not in leaving and os.path.lexists(path)}
-        occupied = set(in_the_way(existing, leaving))
-        claims = {**self._claims_of_staying(leaving | existing), **self.old}
+        present = set(existing(path for path in coming if path not in leaving))
+        occupied = set(in_the_way(present, leaving))
+        claims = {**self._claims_of_staying(leaving | present), **self.old}
         several = {path for path, names in coming.items() if len(names) > 1}
         claimed = (
             {path for paths in claims.values() for path in paths} if len(claims) > 1 or self.aside.names else set()
         )
         moved = {path for name, paths in self.old.items() for path in paths if set(coming.get(path, ())) - {name}}
-        for path in sorted(several | existing | claimed | moved):
+        for path in sorted(several | present | claimed | moved):
             before = {name: paths[path] for name, paths in claims.items() if path in paths}
             names = {*before, *coming.get(path, ())}
             is_unlisted = path in occupied and not before

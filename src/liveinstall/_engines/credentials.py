@@ -103,6 +103,8 @@ def without_uv_credentials(
         OSError: The file cannot be written.
     """
     bare_arguments, more = without_git_credentials(_joined(arguments), variables)
+    if not is_secret("\n".join(bare_arguments)):
+        return bare_arguments, more
     secret = {name for text in bare_arguments if is_secret(text) and (name := text.partition("=")[0]) in _VARIABLES}
     kept, required, is_option = [], [], True
     for argument in bare_arguments:

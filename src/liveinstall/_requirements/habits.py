@@ -14,12 +14,12 @@ from liveinstall._redact import cause_of
 from liveinstall._requirements.requirement import checked_text, text_of, wrong
 from liveinstall._system.command_line import split_words
 
-_PIP = r"^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*(?:\.exe)?\s+-m\s+)?"
+_PIP = r"(?i)^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*(?:\.exe)?\s+-m\s+)?"
 _PIP += r"(?:uv(?:\.exe)?\s+)?(?:pip[0-9.]*|liveinstall)(?:\.exe)?\s+"
-_COMMAND = re.compile(_PIP + r"install(?:\s+|$)", re.IGNORECASE)
-_REMOVAL = re.compile(_PIP + r"uninstall(?:\s+|$)", re.IGNORECASE)
-_OTHER = re.compile(_PIP + r"(?P<verb>[a-z]+)\b", re.IGNORECASE)
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMAND = _PIP + r"install(?:\s+|$)"  # compiled by `re` when a line has several words
+_REMOVAL = _PIP + r"uninstall(?:\s+|$)"
+_OTHER = _PIP + r"(?P<verb>[a-z]+)\b"
+_COMMENT = r"(^|\s+)#.*$"
 _VERBS = {
     "install": "install(...)",
     "uninstall": "uninstall(...)",
@@ -93,18 +93,18 @@ def _lines(text: str) -> list[str]:
     if "\n" not in text.strip() and "\r" not in text.strip():
         return [text]
     joined = re.sub(r"\\\r?\n\s*", " ", text)
-    return [line for line in (_COMMENT.sub("", line).strip() for line in joined.splitlines()) if line]
+    return [line for line in (re.sub(_COMMENT, "", line).strip() for line in joined.splitlines()) if line]
 
 
-def _command_arguments(line: str, command: re.Pattern[str] = _COMMAND) -> list[str] | None:
+def _command_arguments(line: str, command: str = _COMMAND) -> list[str] | None:
     """The arguments of a line that is a pip command line; None for a requirement."""
-    if not command.match(line) and not line.lstrip().startswith("-"):
-        other = _OTHER.match(line)
+    if not line.lstrip().startswith("-") and (len(line.split()) == 1 or not re.match(command, line)):
+        other = re.match(_OTHER, line) if len(line.split()) > 1 else None
         if other and other["verb"].lower() in _VERBS:
             raise wrong(f"{line!r} is another command.", line, todo=f"Did you mean {_VERBS[other['verb'].lower()]}?")
         return None
     try:
-        return split_words(command.sub("", line))
+        return split_words(re.sub(command, "", line))
     except ValueError as error:
         raise _unsupported(line, error) from cause_of(error)
 

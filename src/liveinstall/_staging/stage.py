@@ -135,6 +135,7 @@ def check_directories(parts: Iterable[Part], leaving: AbstractSet[str], owner: C
                         raise conflict(part, parent, owner(parent))
                     break
                 parent = os.path.dirname(parent)
+        for path in existing(part.files):
             if os.path.isdir(path) and not os.path.islink(path) and not _is_removed(path, leaving):
                 raise conflict(part, path, owner(path))
 
@@ -181,6 +182,24 @@ def _is_removed(directory: str, leaving: AbstractSet[str]) -> bool:
     )
 
 
+def existing(paths: Iterable[str]) -> Iterator[str]:
+    """Find the paths that exist, links included; of a directory that does not exist no file is looked up.
+
+    Args:
+        paths: Absolute paths.
+
+    Yields:
+        Those of `paths` that exist.
+    """
+    parents: dict[str, bool] = {}
+    for path in paths:
+        parent = os.path.dirname(path)
+        if parent not in parents:
+            parents[parent] = os.path.isdir(parent)
+        if parents[parent] and os.path.lexists(path):
+            yield path
+
+
 def in_the_way(paths: Iterable[str], leaving: AbstractSet[str]) -> Iterator[str]:
     """Find the paths of existing files that stay.
 
@@ -191,9 +210,9 @@ def in_the_way(paths: Iterable[str], leaving: AbstractSet[str]) -> Iterator[str]
     Returns:
         Those of `paths` that exist and are not removed.
     """
-    existing = [path for path in paths if path not in leaving and os.path.lexists(path)]
-    folded = {path.casefold(): path for path in leaving} if existing else {}
-    for path in existing:
+    staying = list(existing(path for path in paths if path not in leaving))
+    folded = {path.casefold(): path for path in leaving} if staying else {}
+    for path in staying:
         same = folded.get(path.casefold(), "")
         if not (os.path.lexists(same) and os.path.samestat(os.lstat(path), os.lstat(same))):
             yield path

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-import textwrap
 
 from liveinstall._redact import redact
+
+_WIDTH = 120  # characters of a command line that people are shown
 
 
 def command_line() -> str:
     """Return the command line of this process on one line, with at most 120 characters and without credentials."""
     arguments = sys.orig_argv or [sys.executable or "python"]
-    line = redact(" ".join([os.path.basename(arguments[0]), *arguments[1:]]).replace("\n", " "))
-    return textwrap.shorten(line, 120, placeholder="...")
+    line = " ".join(redact(" ".join([os.path.basename(arguments[0]), *arguments[1:]])).split())
+    if len(line) <= _WIDTH:
+        return line
+    import textwrap  # importing it takes longer than this whole module
+
+    return textwrap.shorten(line, _WIDTH, placeholder="...")
 
 
 def split_words(line: str) -> list[str]:
@@ -29,6 +33,8 @@ def split_words(line: str) -> list[str]:
     Raises:
         ValueError: A quote is not closed.
     """
+    import shlex  # only a line that somebody has typed needs it
+
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
     if os.name == "nt":

@@ -7,7 +7,6 @@ background.
 from __future__ import annotations
 
 import os
-import tomllib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +58,9 @@ class Origins:
         Returns:
             The known origins, by normalized name.
         """
+        import tomllib  # noqa: F401  it takes a while, and uv is still running
+
+        _ranks()
         try:
             self._child.ask("", timeout=10)
             with understanding("uv's lock file"):
@@ -72,6 +74,8 @@ class Origins:
 
 
 def _origins(path: str) -> dict[str, Origin]:
+    import tomllib
+
     packages = tomllib.loads(read_bytes(path).decode("utf-8")).get("packages", ())
     found = {canonicalize_name(text(package, "name")): _file(package) for package in packages}
     return {
