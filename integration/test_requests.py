@@ -280,6 +280,20 @@ def test_requirement_file_with_an_index_and_its_hashes(place: Environment, name:
     assert (told["seen"], told["direct"]) == ({name: ["1.0"]}, {name: None})
 
 
+def test_a_hash_in_a_requirement_file_replaces_that_of_the_url(place: Environment, name: str, tmp_path: Path) -> None:
+    hashes = wanting(tmp_path, name)
+    wheel = f"{name}-1.0-py3-none-any.whl"
+    with serve(tmp_path) as root:
+        url = f"{root.removesuffix('/')}/{wheel}"
+        (tmp_path / "wrong.txt").write_text(f"{name} @ {url}#sha256={'0' * 64}\n")
+        (tmp_path / "right.txt").write_text(f"{name} @ {url}#sha256={'0' * 64} --hash=sha256:{hashes[wheel]}\n")
+        assert hashes[wheel] in refused(place, "DownloadError", requirement_files=tmp_path / "wrong.txt")
+        if place.path not in _UV:  # uv compares the file with both
+            told = live(place, requirement_files=tmp_path / "right.txt", seen=(name,))
+            assert told["seen"] == {name: ["1.0"]}
+            assert told["direct"][name]["archive_info"]["hashes"] == {"sha256": hashes[wheel]}
+
+
 def test_requirement_file_with_an_editable_project(place: Environment, name: str, tmp_path: Path) -> None:
     project = write_project(tmp_path / "proj", name, backend="hatchling")
     (tmp_path / "r.txt").write_text("-e ./proj\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -228,6 +229,22 @@ def test_what_was_chosen_is_fetched_by_its_hash_and_commit():
     assert asked("https://h/a.git", [("h", "me:pw")], vcs_info=vcs) == "a @ git+https://me:pw@h/a.git@abc"
     assert asked("file:///a", vcs_info=vcs) == "git+file:///a@abc"
     assert asked("file:///w/a-1-py3-none-any.whl") is None
+
+
+def test_a_hash_in_a_url_that_the_user_has_replaced_is_corrected(tmp_path):
+    file = tmp_path / "a.whl"
+    file.write_bytes(b"content")
+    right = {kind: hashlib.new(kind, b"content").hexdigest() for kind in ("sha256", "sha512")}
+
+    def corrected(archive, is_direct=True, path=str(file)):
+        items = [{"is_direct": is_direct, "download_info": {"url": "https://h/a.whl", "archive_info": archive}}]
+        changed = _pip_child._correct_hashes(items, lambda url: path)
+        return items[0]["download_info"]["archive_info"] if changed else None
+
+    true = {"hashes": {"sha256": right["sha256"]}, "hash": "sha256=" + right["sha256"]}
+    assert corrected({"hashes": {"sha256": "0" * 64}}) == corrected({"hash": "sha512=" + "0" * 128}) == true
+    assert corrected({"hash": "sha512=" + right["sha512"]}) is corrected(true) is corrected({}) is None
+    assert corrected({"hash": "sha256=0"}, is_direct=False) is corrected({"hash": "sha256=0"}, path="") is None
 
 
 def test_checkouts_move_to_where_they_belong_or_not_at_all(tmp_path):

@@ -17,6 +17,7 @@ All pip commands run in this one process, because starting pip takes longer than
 
 import contextlib
 import gc
+import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -180,6 +181,24 @@ def _move_checkouts(items, wanted, source, destination, note):
     return bool(moves)
 
 
+def _correct_hashes(items, downloaded):
+    """Replace wrong hashes of URLs, which pip ignores where the user gave `--hash`; returns whether there were any."""
+    is_changed = False
+    for info in (item["download_info"] for item in items if item.get("is_direct")):
+        path = downloaded(info["url"]) if "archive_info" in info else ""
+        algorithm, _, digest = _fragment({"archive_info": info.get("archive_info", {})}).partition("=")
+        if path and digest and _digest(path, algorithm) != digest:
+            digest = _digest(path, "sha256")
+            info["archive_info"] = {"hashes": {"sha256": digest}, "hash": "sha256=" + digest}
+            is_changed = True
+    return is_changed
+
+
+def _digest(path, algorithm):
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
 def _fetch(request, items, credentials, hooks):
     """Fetch and build everything that is not on this disk; the phase and the status."""
     requirements = list(filter(None, (_requirement(item, credentials) for item in items if not _is_editable(item))))
@@ -237,7 +256,7 @@ def _execute(request, hooks):
         moved = _move_checkouts(report["install"], request["wanted"], *request["checkouts"])
     except FileExistsError as error:
         return "checkout", 1, [str(error)]
-    if moved:
+    if _correct_hashes(report["install"], downloaded) or moved:
         with open(request["report"], "w", encoding="utf-8") as stream:
             json.dump(report, stream)
     if request["listings"]:
