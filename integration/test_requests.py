@@ -288,7 +288,7 @@ def test_a_hash_in_a_requirement_file_replaces_that_of_the_url(place: Environmen
         (tmp_path / "wrong.txt").write_text(f"{name} @ {url}#sha256={'0' * 64}\n")
         (tmp_path / "right.txt").write_text(f"{name} @ {url}#sha256={'0' * 64} --hash=sha256:{hashes[wheel]}\n")
         assert hashes[wheel] in refused(place, "DownloadError", requirement_files=tmp_path / "wrong.txt")
-        if place.path not in _UV:  # uv compares the file with both
+        if place.path not in _UV:  # uv refuses two different hashes
             told = live(place, requirement_files=tmp_path / "right.txt", seen=(name,))
             assert told["seen"] == {name: ["1.0"]}
             assert told["direct"][name]["archive_info"]["hashes"] == {"sha256": hashes[wheel]}
