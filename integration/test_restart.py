@@ -13,6 +13,7 @@ import pytest
 from integration.lib.environments import ROOT, Environment, add_liveinstall, user_variables
 from integration.lib.interpreters import CURRENT, find_python
 from integration.lib.live_kernels import Kernel, kernel_of
+from integration.lib.wheels import write_wheel
 
 STAGE = """
 import alpha, liveinstall
@@ -233,3 +234,78 @@ def test_magics_install_expand_complete_and_restart(kernel, wheels, tmp_path):
     kernel.run("back()")
     asked = kernel.send("%liveinstall restart")
     assert "alpha 2.0 is installed; gamma 1.0 is installed" in card_of(kernel, asked)[1]["text/plain"]
+
+
+_VARIABLES = """
+import json as words, numpy as np, alpha
+array = np.arange(300_000.); view = {"array": array}; thing = alpha.Thing(); thing.array = array
+def twice(): return 2 * later
+class Mine:
+    def __init__(self): self.array = array
+mine = Mine()
+"""
+_CHECK = """
+later = 21
+print(words.dumps(1), np.__name__, float(array.sum()), view["array"] is array is mine.array is thing.array, twice(),
+      type(mine) is Mine, alpha.VERSION, type(thing) is alpha.Thing)
+"""
+
+
+@pytest.fixture
+def things(place: Environment, tmp_path: Path) -> Path:
+    """Wheels of alpha; 3.0 lacks a class that 1.0 and 2.0 have. 1.0 is installed, and numpy."""
+    for version in ("1.0", "2.0"):
+        write_wheel(
+            tmp_path, "alpha", version, files={"alpha/__init__.py": f"VERSION = {version!r}\nclass Thing: pass\n"}
+        )
+    write_wheel(tmp_path, "alpha", "3.0")
+    place.run("-m", "liveinstall", "cancel")
+    place.add("numpy", deps=True)
+    place.add(tmp_path / "alpha-1.0-py3-none-any.whl")
+    return tmp_path
+
+
+def _stage(kernel: Kernel, things: Path, version: str) -> None:
+    told = kernel.run(
+        f"import liveinstall; print(liveinstall.install({str(things / f'alpha-{version}-py3-none-any.whl')!r}))"
+    )
+    assert f"alpha 1.0 -> {version}" in told
+
+
+def test_variables_are_kept_over_an_upgrade_and_share_what_they_shared(place, things, tmp_path):
+    with kernel_of(place, tmp_path) as kernel:
+        kernel.run(_VARIABLES)
+        _stage(kernel, things, "2.0")
+        before, after = card_of(kernel, kernel.send("import liveinstall; liveinstall.restart(keep='all')"))
+        assert "Kept: " in before["text/plain"] and "lost" not in before["text/plain"]
+        assert after["text/plain"].startswith("Restarted, alpha 2.0 is installed. Restored: ")
+        assert kernel.run(_CHECK).split() == ["1", "numpy", "44999850000.0", "True", "42", "True", "2.0", "True"]
+        assert kernel.run("print(liveinstall.recover())") == "()\n"
+
+
+def test_a_restart_that_would_lose_a_variable_is_refused_with_the_reason_and_goes_on_without_it(
+    place, things, tmp_path
+):
+    with kernel_of(place, tmp_path) as kernel:
+        kernel.run(_VARIABLES + "import os; old = os.getpid()")
+        _stage(kernel, things, "3.0")
+        keep = "liveinstall.restart(keep=['thing', 'array'])"
+        code = f"try: {keep}\nexcept liveinstall.errors.CannotKeepError as error: print(error)"
+        told = kernel.run("import builtins; builtins.input = lambda question: 'n'\n" + code)
+        assert "thing" in told and "Thing" in told and "nothing is lost" in told
+        assert kernel.run("print(os.getpid() == old, thing.array is array)") == "True True\n"
+        _, after = card_of(kernel, kernel.send("liveinstall.restart(keep=['words', 'np', 'view'])"))
+        assert "alpha 3.0 is installed. Restored: words, np, view." in after["text/plain"]
+        assert kernel.run("print(float(view['array'].sum()), 'thing' in dir())") == "44999850000.0 False\n"
+
+
+def test_a_kernel_that_is_killed_before_it_restores_leaves_the_file_for_recover(place, things, tmp_path):
+    with kernel_of(place, tmp_path) as kernel:
+        kernel.run("import liveinstall; kept = [1, 2]")
+        kernel.run(
+            "from liveinstall._frontends.restart.keep import save; from liveinstall._frontends.detect import detect"
+        )
+        kernel.run("save(['kept'], detect(), is_pending=False)")
+        kernel.manager.restart_kernel(now=True)
+        kernel.client.wait_for_ready(timeout=40)
+        assert kernel.run("import liveinstall; print(liveinstall.recover(), kept)") == "('kept',) [1, 2]\n"

@@ -90,6 +90,29 @@ def test_a_restart_keeps_the_history_and_has_the_new_version(places, wheels, tmp
     assert not list(place.site.glob("*.part"))
 
 
+@pytest.mark.parametrize(
+    "prompt", ["python 3.11", "python 3.13", "ipython", "ptpython 3.13", "python 3.15", "ipython 3.15"]
+)
+def test_a_restart_keeps_variables_and_runs_the_users_startup_file(places, wheels, tmp_path, prompt):
+    version, words = PROMPTS[prompt]
+    place = places(version)
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl")
+    own = tmp_path / "own.py"
+    own.write_text("started = 'own'\n")
+    with terminal(tmp_path, place.scripts / words[0], *words[1:], PYTHONSTARTUP=str(own)) as it:
+        it.until_any((">>>", "In [1]:"))
+        it.say(f"{_STAGE.format(wheels=str(wheels))}; print('sta' + 'ged', r.staged[0])", "staged alpha 1.0 -> 2.0")
+        it.say("rows = [1, 2]; same = {'rows': rows}; print('do' + 'ne')", "done")
+        it.forget()
+        it.type("liveinstall.restart(keep=['rows', 'same'])\r")
+        it.until("Kept: rows, same")
+        it.until("Restored: rows, same.")
+        it.until_any((">>>", "In [1]:"))
+        it.say("import alpha; print('al' + 'pha', alpha.VERSION, same['rows'] is rows, rows)", "alpha 2.0 True [1, 2]")
+        it.say("import os; print('own' == started, os.environ['PYTHONSTARTUP'][-6:])", "True own.py")
+
+
 _OWN = "import sys; sys.ps1 = type('P', (), {'__str__': lambda self: 'mine> '})(); own = sys.ps1"
 
 

@@ -47,6 +47,7 @@ _LAZY = {
     "pending": "_verbs.pending",
     "plan": "_verbs.install",
     "prune": "_verbs.undo",
+    "recover": "_frontends.restart.keep",
     "registries": "registries",
     "repair": "_verbs.repair",
     "repl": "_frontends.prompt",

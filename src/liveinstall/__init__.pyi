@@ -14,6 +14,7 @@ from liveinstall._frontends.jupyter.magic import load_ipython_extension as load_
 from liveinstall._frontends.jupyter.magic import take_over_pip as take_over_pip
 from liveinstall._frontends.jupyter.magic import unload_ipython_extension as unload_ipython_extension
 from liveinstall._frontends.prompt import repl as repl
+from liveinstall._frontends.restart.keep import recover as recover
 from liveinstall._frontends.restart.restart import restart as restart
 from liveinstall._system.package import __version__ as __version__
 from liveinstall._verbs.aio import aensure as aensure

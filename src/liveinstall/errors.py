@@ -191,6 +191,13 @@ class CannotRestartError(LiveInstallError):
     place: str
 
 
+class CannotKeepError(LiveInstallError):
+    """Variables cannot be kept over a restart. `lost` has the reason for each of them."""
+
+    unchanged = "Nothing was restarted, and nothing is lost."
+    lost: dict[str, str]
+
+
 class OwnerError(LiveInstallError, ImportError):
     """A location cannot be imported from, for example a wheel for another Python. `place` is the location."""
 

@@ -20,7 +20,7 @@ from liveinstall._requirements.pip_options import parse_pip_command
 DOCS = Path(__file__).parents[3] / "docs"
 # Those for event loops are for Python only.
 IN_PYTHON_ONLY = {"aensure", "ainstall", "aplan", "aundo", "auninstall"}  # a command has no event loop,
-IN_PYTHON_ONLY |= {"give_back_pip", "repl", "restart", "take_over_pip"}  # and is nobody's prompt or kernel
+IN_PYTHON_ONLY |= {"give_back_pip", "recover", "repl", "restart", "take_over_pip"}  # and is nobody's prompt or kernel
 IN_PYTHON_ONLY |= {"trial"}  # its command is `try`
 IN_PYTHON_ONLY |= {"require"}  # it is about a process; its command is `run --with`
 NOT_TYPED = {"on_event", "restart"}

@@ -156,9 +156,10 @@ def test_help_is_shown_and_nonsense_is_an_error_without_a_traceback(shell, capsy
 
 def test_restart_is_a_verb_here(shell, monkeypatch):
     done = []
-    monkeypatch.setattr("liveinstall._frontends.restart.restart.restart", lambda: done.append(1))
-    shell.magics_manager.magics["line"]["liveinstall"]("restart")
-    assert done
+    monkeypatch.setattr("liveinstall._frontends.restart.restart.restart", lambda *, keep: done.append(keep))
+    for line in ("restart", "restart --keep", "restart --keep df model"):
+        shell.magics_manager.magics["line"]["liveinstall"](line)
+    assert done == [(), "all", ["df", "model"]]
 
 
 def test_verbs_options_and_names_are_completed(shell, monkeypatch):

@@ -113,11 +113,11 @@ def _absolute(match: re.Match[str]) -> str:
     return match[1] + os.path.abspath(match[2])
 
 
-def _run(words: Sequence[str]) -> Any:
-    if list(words) == ["restart"]:
+def _run(words: list[str]) -> Any:
+    if words[:1] == ["restart"] and words[1:2] in ([], ["--keep"]):
         from liveinstall._frontends.restart.restart import restart
 
-        return restart()
+        return restart(keep=words[2:] or ("all" if words[1:] else ()))
     return evaluate(words)
 
 

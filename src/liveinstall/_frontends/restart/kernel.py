@@ -20,9 +20,11 @@ from itertools import pairwise
 from traceback import walk_stack
 from typing import TYPE_CHECKING, Any
 
+from _liveinstall_boot import patient
 from liveinstall._environment.holders import variables_for_exec
 from liveinstall._frontends.detect import ipython
 from liveinstall._frontends.jupyter.html import card
+from liveinstall._frontends.restart import EXTENSION
 from liveinstall._system.interpreter import executable
 from liveinstall._system.settings import RESTARTED
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from liveinstall.results import Change
 
-EXTENSION = "--ext=liveinstall._frontends.restart.kernel_report"
 _DELAY = 0.5  # seconds without a running cell: the last reply must be sent before the process is replaced
 _STEP = 0.05  # seconds between two checks
 _LAUNCHERS = ("ipykernel_launcher", "ipykernel")
@@ -46,12 +47,13 @@ def is_ours() -> bool:
     return any(one == "-m" and module in _LAUNCHERS for one, module in pairwise(sys.orig_argv))
 
 
-def leave(changes: Iterable[Change], lost: str) -> None:
+def leave(changes: Iterable[Change], lost: str, variables: str = "") -> None:
     """Show the card, schedule the replacement of the process for when no cell runs, and end the cell, if there is one.
 
     Args:
         changes: The pending changes that the restart applies.
-        lost: The sentence about the variables that will be lost.
+        lost: The sentence about the variables that will be lost or kept.
+        variables: The path of the file with the variables to keep; empty if there is none.
     """
     display = import_module("IPython.display").display
 
@@ -65,6 +67,7 @@ def leave(changes: Iterable[Change], lost: str) -> None:
         "display_id": handle.display_id,
         "parent": _plain(shell.parent_header),
         "changes": [(change.name, change.new_version) for change in changes],
+        **({"variables": variables} if variables else {}),
     }
     threading.Thread(target=_replace_when_idle, args=(shell, report), daemon=True).start()
     if threading.current_thread() is threading.main_thread() and _runs_cell(shell):
@@ -102,6 +105,9 @@ def _replace_when_idle(shell: Any, report: dict[str, Any]) -> None:
     try:
         _replace(shell, json.dumps(report, default=str))
     except OSError as error:
+        if "variables" in report:
+            with suppress(OSError):
+                patient.unlink(report["variables"])
         update(shell.kernel, report, card("Not restarted.", f"{error}. Choose Kernel > Restart Kernel."))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from contextlib import suppress
 from importlib import import_module, invalidate_caches
@@ -32,22 +33,32 @@ def load_ipython_extension(shell: Any) -> None:
     """
     text = os.environ.pop(RESTARTED, "")
     kernel = getattr(shell, "kernel", None)
-    if text and kernel is not None:
-        timer = threading.Timer(_DELAY, _report, (kernel, json.loads(text)))
+    if not text:
+        return
+    report, restored = json.loads(text), ""
+    if "variables" in report:
+        from liveinstall._frontends.restart.keep import restore
+
+        restored = restore(report["variables"])  # now, before the first cell
+    if kernel is None:
+        print(restored, file=sys.stderr)
+    else:
+        timer = threading.Timer(_DELAY, _report, (kernel, report, restored))
         timer.daemon = True
         timer.start()
 
 
-def _report(kernel: Any, report: dict[str, Any]) -> None:
-    update(kernel, report, outcome(report["changes"]))
+def _report(kernel: Any, report: dict[str, Any], restored: str) -> None:
+    update(kernel, report, outcome(report["changes"], restored))
     kernel.session.send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent=report["parent"])
 
 
-def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+def outcome(changes: Iterable[tuple[str, str | None]], restored: str = "") -> dict[str, str]:
     """Create the card that says which changes this process uses.
 
     Args:
         changes: Pairs of a name and its new version, or None for a removal.
+        restored: A sentence about the variables that were kept.
 
     Returns:
         The card by MIME type.
@@ -61,8 +72,9 @@ def outcome(changes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
         else:
             not_done.append(f"{name} is still {installed or 'not installed'}")
     if not_done:
-        return card("Restarted, but", f"{'; '.join(not_done)}. {_why()}".rstrip())
-    return card("Restarted" + ("," if done else "."), "; ".join(done) + ("." if done else ""))
+        return card("Restarted, but", f"{'; '.join(not_done)}. {_why()} {restored}".rstrip())
+    sentence = "; ".join(done) + ("." if done else "")
+    return card("Restarted" + ("," if done else "."), " ".join(filter(None, (sentence, restored))))
 
 
 def version_of(name: str) -> str | None:

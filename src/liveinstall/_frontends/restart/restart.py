@@ -8,16 +8,20 @@ Kernels are restarted in `kernel`. In every other front end nothing happens, and
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot import patient
 from liveinstall._environment.holders import replace_process
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
+from liveinstall._frontends.restart import EXTENSION
 from liveinstall._frontends.restart.lost_variables import lost_message
 from liveinstall._system.interpreter import executable, program
+from liveinstall._system.settings import RESTARTED
 from liveinstall._verbs.pending import pending
 from liveinstall.errors import CannotRestartError, LiveInstallError
 
@@ -40,14 +44,20 @@ _PRESS = {
 }
 
 
-def restart() -> None:
+def restart(*, keep: str | Iterable[str] = ()) -> None:
     """Restart Python in place, in a Jupyter kernel or at the prompt of a terminal. Pending changes are applied then.
 
-    Variables are lost: a message says so, and names large ones. Queued cells of a notebook are dropped. It restarts
-    even if nothing is pending.
+    Variables are lost, except for those to keep: a message says so, and names large ones. Queued cells of a notebook
+    are dropped. It restarts even if nothing is pending.
+
+    Args:
+        keep: The names of variables to keep, or "all". They are written to a file and loaded in a preview of the
+            restarted Python first. If some do not come back, you are asked, and without an answer nothing is restarted.
+            Functions and classes of the session need cloudpickle. Default: none are kept.
 
     Raises:
         CannotRestartError: The front end cannot restart Python from within. The error says how to do it by hand.
+        CannotKeepError: A variable cannot be kept. `lost` has the reasons by name.
     """
     front_end = detect()
     reason = why_not(front_end)
@@ -55,12 +65,17 @@ def restart() -> None:
         raise CannotRestartError(
             f"Python cannot be restarted from here ({front_end}).", todo=reason, place=str(front_end)
         )
+    changes, variables, message = waiting(), "", lost_message()
+    if keep:
+        from liveinstall._frontends.restart.keep import save
+
+        variables, message = save(keep, front_end, is_pending=bool(changes))
     if front_end.is_kernel:
         from liveinstall._frontends.restart.kernel import leave
 
-        leave(waiting(), lost_message())
+        leave(changes, message, variables)
     else:
-        _leave_terminal(waiting(), lost_message())
+        _leave_terminal(changes, message, front_end, variables)
 
 
 def why_not(front_end: FrontEnd) -> str:
@@ -100,7 +115,7 @@ def _is_inside_program(front_end: FrontEnd) -> bool:
     )  # from 3.13 on
 
 
-def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
+def _leave_terminal(changes: Iterable[Change], lost: str, front_end: FrontEnd, variables: str) -> None:
     pending_changes = "; ".join(map(str, changes)) or "no pending changes"
     print(" ".join(filter(None, (f"Restarting Python: {pending_changes}.", lost))), file=sys.stderr)
     with suppress(Exception):
@@ -108,9 +123,20 @@ def _leave_terminal(changes: Iterable[Change], lost: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
+    command, more = _command(), {}
+    if variables:
+        more = {
+            RESTARTED: json.dumps({"variables": variables, "startup": os.environ.get("PYTHONSTARTUP"), "changes": []})
+        }
+        if front_end is FrontEnd.IPYTHON:
+            command = [*(word for word in command if word != EXTENSION), EXTENSION]
+        else:
+            more["PYTHONSTARTUP"] = os.path.join(os.path.dirname(__file__), "prompt_startup.py")
     try:
-        replace_process(_command())
+        replace_process(command, more)
     except OSError as error:
+        if variables:
+            patient.unlink(variables)
         what = f"Python could not be restarted: {error}."
         raise CannotRestartError(what, todo=_AGAIN, place=str(detect())) from error
 
