@@ -309,3 +309,29 @@ def test_a_kernel_that_is_killed_before_it_restores_leaves_the_file_for_recover(
         kernel.manager.restart_kernel(now=True)
         kernel.client.wait_for_ready(timeout=40)
         assert kernel.run("import liveinstall; print(liveinstall.recover(), kept)") == "('kept',) [1, 2]\n"
+
+
+def test_frames_arrays_and_what_uses_them_survive_the_upgrade_of_numpy_and_pandas(place, tmp_path):
+    place.run("-m", "liveinstall", "cancel")
+    place.add("numpy==1.26.4", "pandas==2.1.4", deps=True)
+    with kernel_of(place, tmp_path) as kernel:
+        kernel.run(
+            "import numpy as np, pandas as pd, liveinstall\n"
+            "frame = pd.DataFrame({'a': range(1000), 'b': pd.date_range('2026', periods=1000)})\n"
+            "frame['c'] = ['x', 'y'] * 500\n"
+            "column, by_c = frame['a'], frame.groupby('c')['a'].sum()\n"
+            "matrix = np.random.default_rng(1).random((50, 50))\n"
+            "random = np.random.default_rng(7); records = np.zeros(3, dtype=[('n', 'i4'), ('t', 'U5')])\n"
+            "kinds = frame['c'].astype('category'); masked = np.ma.array([1, 2], mask=[0, 1])\n"
+        )
+        told = kernel.run("print(*liveinstall.install('numpy>=2', 'pandas>=2.3').staged)")
+        assert "numpy 1.26.4" in told and "pandas 2.1.4" in told
+        _, after = card_of(kernel, kernel.send("liveinstall.restart(keep='all')"))
+        assert "Restored: " in after["text/plain"]
+        kernel.run(
+            "assert np.__version__[0] == '2' and pd.__version__[:3] != '2.1'\n"
+            "assert frame['a'].sum() == 499500 and frame['b'].iloc[-1].year == 2028 and column.sum() == 499500\n"
+            "assert by_c['x'] == 249500 and matrix.shape == (50, 50) and list(kinds.cat.categories) == ['x', 'y']\n"
+            "assert random.random() == np.random.default_rng(7).random() and records.dtype.names == ('n', 't')\n"
+            "assert masked.sum() == 1 and frame.describe().shape[0] == 8\n"
+        )
