@@ -314,6 +314,24 @@ def test_the_public_names_are_a_sorted_list_that_resolves():
         _ = liveinstall.nothing
 
 
+def test_a_star_import_takes_no_builtin_away():
+    code = (
+        "import builtins; from liveinstall import *; assert install and list is builtins.list\n"
+        "assert not {*dir(builtins)} & {name for name in globals() if not name.startswith('__')} - {'builtins'}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=SOURCE)
+
+
+def test_the_listing_of_the_package_has_each_public_name_once_and_nothing_private():
+    import liveinstall.reports
+
+    assert liveinstall.reports.Status is liveinstall.Status
+    listed = dir(liveinstall)
+    assert len(listed) == len(set(listed))
+    public = {name for name in listed if not name.startswith("__")}
+    assert public == {*liveinstall._LAZY, *liveinstall._FOR_PROGRAMS} - {"__version__"}
+
+
 def test_the_stub_for_type_checkers_has_each_public_name_from_the_same_module():
     stub = {}
     for node in ast.parse((SOURCE / "liveinstall/__init__.pyi").read_text(encoding="utf-8")).body:
@@ -321,6 +339,8 @@ def test_the_stub_for_type_checkers_has_each_public_name_from_the_same_module():
             for alias in node.names:
                 assert alias.asname == alias.name
                 stub[alias.name] = node.module.partition(".")[2] or alias.name
+        if isinstance(node, ast.Assign):
+            assert ast.literal_eval(node.value) == liveinstall.__all__
     assert stub == {**liveinstall._LAZY, **liveinstall._FOR_PROGRAMS}
 
 
@@ -354,7 +374,7 @@ def test_examples_in_the_docs_parse_and_use_names_that_exist(page):
     for block in blocks:
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "liveinstall":
-                assert node.attr in liveinstall.__all__, f"{page.name}: liveinstall.{node.attr}"
+                assert node.attr in liveinstall._LAZY, f"{page.name}: liveinstall.{node.attr}"
     for block in re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         for line in block.splitlines():
             assert json.loads(line)["liveinstall"] == 1

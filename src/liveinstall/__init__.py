@@ -68,7 +68,8 @@ _FOR_PROGRAMS = {
     "unload_ipython_extension": "_frontends.jupyter.magic",
 }
 
-__all__ = sorted(_LAZY)  # noqa: PLE0605  a list of strings
+# `from liveinstall import *` does not replace a builtin: `list` is only available as `liveinstall.list`.
+__all__ = sorted(_LAZY.keys() - {"list"})  # noqa: PLE0605  a list of strings
 
 
 def _jupyter_server_extension_points() -> "Any":
@@ -91,4 +92,5 @@ def __getattr__(name: str) -> "Any":
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    """Name what is public, whether or not it is loaded already; loaded submodules that are private are omitted."""
+    return sorted({*_LAZY, *_FOR_PROGRAMS, *(name for name in globals() if name.startswith("__"))})

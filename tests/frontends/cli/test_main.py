@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 
@@ -107,6 +108,41 @@ def test_history_undo_and_prune_as_json_and_in_words(env, command):
     pruned = command("prune", "--keep", "1").stdout.splitlines()
     assert len(pruned) == 2 and all(line.startswith("Undo data removed for: ") for line in pruned)
     assert len(envelope(command("prune", "--json"))["result"]) == 1
+
+
+def test_a_prune_without_a_limit_wants_all_unless_a_person_agrees(env, command):
+    for version in ("1.0", "2.0"):
+        env.wheel("alpha", version)
+        command("install", "-U", "alpha")
+    refused = command("prune")
+    assert refused.returncode == 2 and "Add --all, or a limit" in refused.stderr
+    assert command("prune", "--all", "--keep", "1").returncode == 2
+    assert envelope(command("history", "--json"))["result"][0]["undoable"]
+    pruned = command("prune", "--all")
+    assert pruned.returncode == 0 and "Undo data removed for: " in pruned.stdout
+    assert command("prune").stdout == "Nothing to remove.\n"
+
+
+@pytest.mark.parametrize(("answer", "status", "left"), [("n", 1, True), ("", 1, True), ("y", 0, False)])
+def test_a_prune_without_a_limit_asks_at_a_terminal(env, command, answer, status, left):
+    pty = pytest.importorskip("pty")
+    for version in ("1.0", "2.0"):
+        env.wheel("alpha", version)
+        command("install", "-U", "alpha")
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    done = subprocess.run(
+        [env.python, "-m", "cli", "prune"],
+        env=env.variables(),
+        stdin=theirs,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    asked = os.read(ours, 10000).decode()
+    os.close(ours), os.close(theirs)
+    assert done.returncode == status and "1 transaction can be undone now" in asked
+    assert envelope(command("history", "--json"))["result"][0]["undoable"] is left
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs a shell with PIPESTATUS")

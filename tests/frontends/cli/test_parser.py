@@ -13,7 +13,7 @@ import pytest
 import liveinstall
 from liveinstall._frontends.cli.exit_codes import MEANINGS
 from liveinstall._frontends.cli.main import main
-from liveinstall._frontends.cli.parser import UsageError, build_parser, parse, verbs_of
+from liveinstall._frontends.cli.parser import ALIASES, UsageError, build_parser, parse, verbs_of
 from liveinstall._frontends.cli.verbs import VERBS
 from liveinstall._requirements.pip_options import parse_pip_command
 
@@ -24,7 +24,7 @@ IN_PYTHON_ONLY |= {"give_back_pip", "recover", "repl", "restart", "take_over_pip
 IN_PYTHON_ONLY |= {"trial"}  # its command is `try`
 IN_PYTHON_ONLY |= {"require"}  # it is about a process; its command is `run --with`
 NOT_TYPED = {"on_event", "restart"}
-API = sorted(name for name in liveinstall.__all__ if inspect.isfunction(getattr(liveinstall, name)))
+API = sorted(name for name in [*liveinstall.__all__, "list"] if inspect.isfunction(getattr(liveinstall, name)))
 
 
 def options_of(verb: str) -> set[str]:
@@ -43,7 +43,64 @@ def test_a_plan_and_ensure_take_what_install_takes():
 
 
 def test_grammar_and_actions_name_the_same_verbs():
-    assert set(verbs_of(build_parser())) == set(VERBS)
+    assert set(verbs_of(build_parser())) == {*VERBS, *ALIASES, "help"}
+
+
+@pytest.mark.parametrize(
+    ("alias", "words"),
+    [
+        ("add -U rich", "install -U rich"),
+        ("upgrade rich --pre", "install --upgrade rich --pre"),
+        ("remove rich", "uninstall rich"),
+        ("--json remove -y -r names.txt", "uninstall -y -r names.txt --json"),
+    ],
+)
+def test_the_names_that_other_package_managers_use_are_aliases(alias, words):
+    assert parse(alias.split()) == parse(words.split())
+
+
+def shown(capsys, *words):
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    return told.out
+
+
+def test_without_a_command_the_help_is_shown_as_by_pip_but_a_program_gets_an_error(capsys):
+    text = shown(capsys, "--help")
+    assert shown(capsys) == shown(capsys, "help") == shown(capsys, "-v") == text
+    assert main(["--json"]) == 2
+    assert '"UsageError"' in capsys.readouterr().out
+
+
+def test_the_help_has_each_command_once_in_a_group(capsys):
+    text = shown(capsys, "--help").partition("\noptions:")[0]
+    listed = re.findall(r"^  ([a-z]+) +\S", text, re.MULTILINE)
+    assert sorted(listed) == sorted({*VERBS, "help"})
+    titles = re.findall(r"^([a-z ]+):$", text, re.MULTILINE)
+    assert titles[0] == "change packages" and len(titles) == 8
+
+
+def test_the_help_of_a_command_can_be_requested_before_and_after_its_name(capsys):
+    for about in ("undo", "home create", "prune"):
+        assert shown(capsys, "help", *about.split()) == shown(capsys, *about.split(), "--help")
+    assert shown(capsys, "help", "add") == shown(capsys, "install", "-h")
+    assert "install --upgrade" in shown(capsys, "help") and shown(capsys, "-V") == shown(capsys, "--version")
+    assert main(["help", "instal"]) == 2
+    assert "did you mean install?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["home", "registry"])
+def test_the_options_of_one_action_are_not_in_the_help_of_the_others(verb, capsys):
+    text = shown(capsys, verb, "--help")
+    assert "--index-url" not in text and "package sources" not in text and f"{verb} create --help" in text
+    assert "--index-url" in shown(capsys, verb, "create", "--help")
+    assert "--index-url" not in shown(capsys, "help", verb)
+
+
+@pytest.mark.parametrize("verb", sorted({*VERBS} - {"install", "plan", "ensure", "list"}))
+def test_no_other_command_has_the_options_of_a_request_in_its_help(verb, capsys):
+    assert "--index-url" not in shown(capsys, verb, "--help")
 
 
 def test_a_real_terminal_gets_colours(monkeypatch):
@@ -102,7 +159,7 @@ def test_the_grammar_can_be_built_under_another_name():
 
 
 def test_nothing_escapes_but_a_status(capsys):
-    assert (main(["--version"]), main([]), main(["instal"]), main(["install", "--nonsense"])) == (0, 2, 2, 2)
+    assert (main(["--version"]), main(["instal"]), main(["install", "--nonsense"])) == (0, 2, 2)
     told = capsys.readouterr()
     assert told.out == f"liveinstall {liveinstall.__version__}\n"
     assert "did you mean install?" in told.err and "Traceback" not in told.err

@@ -52,7 +52,7 @@ def run(options: dict[str, Any]) -> int:
     """Run a parsed command line and return its exit status."""
     verb, as_json, debug = options.pop("verb"), options.pop("json"), options.pop("debug")
     options.pop("_yes", None)
-    if "program" in options:
+    if "program" in options or verb == "prune":
         options["as_json"] = as_json
     if "quiet" in options:
         options["quiet"] = as_json or options["quiet"]

@@ -25,8 +25,14 @@ It changes the environment that it is installed in, even if another is active:
   {prefix}
 For another environment, install it there and run it with that interpreter:
   PATH/TO/python -m liveinstall ..."""
+_HELP = "help"
 _EXAMPLES = {
-    "install": ("install rich 'numpy>=2'", "install -U pandas", "install -r requirements.txt -c limits.txt -e ."),
+    "install": (
+        "install rich 'numpy>=2'",
+        "install -U pandas",
+        "upgrade pandas",
+        "install -r requirements.txt -c limits.txt -e .",
+    ),
     "plan": ("plan -U pandas", "plan --prefer loaded scikit-learn"),
     "ensure": ("ensure 'rich>=13' 'httpx[http2]'", "ensure --requester my-plugin --protect 'numpy<3' scikit-image"),
     "uninstall": ("uninstall pandas", "uninstall -y -r requirements.txt", "uninstall --with-unused pandas"),
@@ -42,9 +48,10 @@ _EXAMPLES = {
     "guard": ("guard on", "guard off"),
     "history": ("history",),
     "undo": ("undo", "undo 20261121T034425-bb8e01ea", "undo --to 20261121T034425-bb8e01ea"),
-    "prune": ("prune --keep 2", "prune --days 30 --bytes 1000000000", "prune"),
+    "prune": ("prune --keep 2", "prune --days 30 --bytes 1000000000", "prune --all"),
     "doctor": ("doctor", "doctor rich"),
     "repair": ("repair --dry-run", "repair rich"),
+    _HELP: ("help install", "help"),
     "completion": (
         "completion bash > ~/.local/share/bash-completion/completions/liveinstall",
         'eval "$(liveinstall completion zsh)"',
@@ -54,6 +61,19 @@ _EXAMPLES = {
     **sidebyside_verbs.EXAMPLES,
 }
 COMMON = ("--json", "--debug", "-v", "--verbose")
+# Commands under the names that other package managers have for them, and what each stands for.
+ALIASES = {"add": ("install",), "upgrade": ("install", "--upgrade"), "remove": ("uninstall",)}
+# The groups of the help, in its order.
+_GROUPS = {
+    "change packages": ("install", "plan", "ensure", "uninstall"),
+    "look at packages": ("list", "show", "freeze", "check", "versions"),
+    "pending changes": ("status", "pending", "finalize", "cancel", "try"),
+    "running programs": ("hold", "guard"),
+    "history": ("history", "undo", "prune"),
+    "damage": ("doctor", "repair"),
+    "beside the environment": ("run", "registry", "store", "home", "archive"),
+    "command line": (_HELP, "completion"),
+}
 
 
 class UsageError(Exception):
@@ -65,6 +85,25 @@ class UsageError(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
+    verbs: Any = None  # of the whole command line: its commands
+
+    def format_help(self) -> str:
+        """Format the help as argparse does, but with the commands in groups."""
+        if self.verbs is None:
+            return super().format_help()
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        rows = {action.dest: action for action in self.verbs._choices_actions}  # noqa: SLF001
+        sections = [(title, [rows[name] for name in names]) for title, names in _GROUPS.items()]
+        options = self._optionals._group_actions  # noqa: SLF001  argparse has no public access to them
+        for title, actions in [*sections, ("options", options)]:
+            formatter.start_section(title)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, self.format_usage())
 
@@ -80,16 +119,17 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         UsageError: The command line is invalid.
-        SystemExit: The help or the version was shown.
+        SystemExit: The help or the version was shown; also without any command, as by pip.
     """
     parser = build_parser()
-    words = list(words)
-    first = next((at for at, word in enumerate(words) if word not in COMMON), len(words))
-    words = [*words[first : first + 1], *words[:first], *words[first + 1 :]]
     verbs = verbs_of(parser)
+    words = _in_full(words)
+    if not words:
+        parser.parse_args(["--help"])
     if words and words[0] not in verbs and not words[0].startswith("-"):
         raise UsageError(_unknown(words[0], verbs), parser.format_usage())
     words, program = (sidebyside_verbs if words[:1] == ["run"] else home_verbs).split(words)
+    _hide_foreign_options(verbs, words)
     creates = words[:2] in (["home", "create"], ["registry", "create"])
     if creates or words[:1] in (["install"], ["plan"], ["ensure"]):
         options = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
@@ -105,6 +145,31 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
         if not options["program"]:
             verbs["hold"].error("PROGRAM is missing.")
     return {"json": False, "debug": False, **options}
+
+
+def _in_full(words: Sequence[str]) -> list[str]:
+    """The words with the command first, instead of its alias; `help COMMAND` is `COMMAND --help`.
+
+    Words without a command are a request for help, unless a program wants JSON.
+    """
+    first = next((at for at, word in enumerate(words) if word not in COMMON), len(words))
+    words = [*words[first : first + 1], *words[:first], *words[first + 1 :]]
+    if words[:1] == [_HELP]:
+        about = [word for word in words[1:] if word not in COMMON]
+        words = [*about, "--help"]
+    if all(word in COMMON for word in words):
+        return list(words) if "--json" in words else []
+    return [*ALIASES.get(words[0], words[:1]), *words[1:]]
+
+
+def _hide_foreign_options(verbs: dict[str, argparse.ArgumentParser], words: Sequence[str]) -> None:
+    """Omit from the help of `home` and `registry` what only their action `create` takes, unless it is about that."""
+    verb = words[0] if words else ""
+    if verb in ("home", "registry") and "create" not in words[1:2]:
+        verbs[verb].description = f"{verbs[verb].description}\n\nThe options of create: {verb} create --help"
+        for action in verbs[verb]._actions:  # noqa: SLF001
+            if action.option_strings and action.dest not in ("help", "json", "debug"):
+                action.help = argparse.SUPPRESS
 
 
 def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -125,13 +190,15 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
         prog: The program as the user typed it; by default derived from `sys.argv`.
     """
     rows = "\n".join(_row(status.value, meaning) for status, meaning in MEANINGS.items())
+    aliases = "\n".join(f"  {alias:<22}{' '.join(words)}" for alias, words in ALIASES.items())
     parser = _Parser(
         prog=prog or _called(),
         description=_DESCRIPTION.format(prefix=sys.prefix),
-        epilog=f"exit status:\n{rows}\n\nCOMMAND --help has examples. Colours: NO_COLOR=1, FORCE_COLOR=1.",
+        epilog=f"aliases:\n{aliases}\n\nexit status:\n{rows}\n\n"
+        "COMMAND --help has its options and examples. Colours: NO_COLOR=1, FORCE_COLOR=1.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"liveinstall {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"liveinstall {__version__}")
     _add_common(parser)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND", title="commands")
     _add_changes(verbs)
@@ -146,6 +213,10 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
         verbs, "completion", "print the shell code that enables completion of commands, options and names"
     )
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
+    about = _verb(verbs, _HELP, "show the options and examples of a command")
+    about.add_argument("command", nargs="?", metavar="COMMAND", choices=(*verbs.choices, *ALIASES))
+    verbs.choices.update({alias: verbs.choices[words[0]] for alias, words in ALIASES.items()})
+    parser.verbs = verbs
     return parser
 
 
@@ -228,7 +299,8 @@ def _add_history(verbs: Any) -> None:
     undo.add_argument("transaction", nargs="?", metavar="ID")
     undo.add_argument("--to", metavar="ID", help="undo all transactions after this one")
     home_verbs.add_verify(undo)
-    prune = _verb(verbs, "prune", "remove old files that are kept for undo; default: all")
+    prune = _verb(verbs, "prune", "remove old files that are kept for undo: all, or those beyond a limit")
+    prune.add_argument("--all", dest="everything", action="store_true", help="all of them, without a question")
     prune.add_argument("--keep", type=int, metavar="N", help="keep those of the N newest transactions")
     prune.add_argument("--days", type=float, metavar="DAYS", help="remove those that are older")
     prune.add_argument("--bytes", type=int, metavar="BYTES", help="keep the newest up to this total size")

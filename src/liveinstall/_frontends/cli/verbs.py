@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from liveinstall._verbs import hold, inspection, pending, uninstall
 from liveinstall._verbs import undo as back
 from liveinstall._verbs.install import install, plan
 from liveinstall._verbs.status import status
+from liveinstall.errors import DeclinedError, RequirementError
 from liveinstall.reports import Listing
 from liveinstall.results import Result
 
@@ -24,6 +26,37 @@ def _ensure(options: dict[str, Any]) -> Any:
     from liveinstall._verbs.ensure import ensure
 
     return ensure(*options.pop("requirements"), **options)
+
+
+def _prune(options: dict[str, Any]) -> Any:
+    """Prune. Without a limit nothing could be undone any more, so that needs `--all`, or consent at a terminal."""
+    everything, as_json = options.pop("everything"), options.pop("as_json", False)
+    limited = any(value is not None for value in options.values())
+    if everything and limited:
+        raise RequirementError("--all and a limit exclude each other.", requirement="")
+    if not (everything or limited or as_json):
+        undoable = sum(past.undoable for past in back.history())
+        if undoable and not _consents(undoable):
+            raise DeclinedError("Declined.")
+    return back.prune(**options)
+
+
+def _consents(undoable: int) -> bool:
+    """Ask whether to remove all files that are kept for undo.
+
+    Raises:
+        RequirementError: There is no terminal to ask at.
+    """
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
+        raise RequirementError(
+            "prune without a limit removes everything that is kept for undo.",
+            todo="Add --all, or a limit: --keep N, --days DAYS, --bytes BYTES.",
+            requirement="",
+        )
+    number = f"{undoable} transaction{'s' if undoable > 1 else ''}"
+    print(f"{number} can be undone now, and none afterwards. Remove the old files? [y/N] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _repair_room() -> Any:
@@ -56,7 +89,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "guard": lambda options: hold.guard(options["state"]),
     "history": lambda _: back.history(),
     "undo": lambda options: back.undo(options["transaction"], to=options["to"], verify=options["verify"]),
-    "prune": lambda options: back.prune(**options),
+    "prune": _prune,
     "doctor": lambda options: _repair_room().doctor(*options["names"]),
     "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
     "completion": _completion,
