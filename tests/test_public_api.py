@@ -45,8 +45,10 @@ def losses(before, after, where=""):
 
 def lost_parameters(before, after, where):
     """Positional ones keep their place; each keeps its name, kind and default; a new one has a default."""
-    if any(isinstance(each, dict) for each in before):
-        yield from [] if before == after else [f"{where}: was {before}, is {after}"]
+    if any(isinstance(each, dict) for each in (*before, *after)):  # of a command
+        more = after[len(before) :]
+        if after[: len(before)] != before or any(each.get("nargs") not in ("*", "?") for each in more):
+            yield f"{where}: was {before}, is {after}"
         return
     by_position = [each for each in before if each[1].startswith("POSITIONAL")]
     if after[: len(by_position)] != by_position:
@@ -91,6 +93,9 @@ def test_a_loss_is_seen(after):
 def test_an_addition_is_no_loss():
     more = function(*map(tuple, FUNCTION["parameters"]), ("c", "KEYWORD_ONLY", "None"), ("d", "VAR_KEYWORD", ""))
     assert list(losses(FUNCTION, more)) == []
+    optional, needed = {"nargs": "*", "dest": "ids"}, {"dest": "id"}
+    assert list(losses({"positionals": []}, {"positionals": [optional]}, "command x")) == []
+    assert len(list(losses({"positionals": []}, {"positionals": [needed]}, "command x"))) == 1
     assert list(losses({"a": ["x"]}, {"a": ["w", "x"], "b": 1})) == []
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from liveinstall.results import Change, Holder, Origin, Overlap, Pending, Rows, Shown, Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ran(Shown):
     """The outcome of a program that was run to its end.
 
@@ -30,7 +30,7 @@ class Ran(Shown):
         return self.returncode == 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trial(Ran):
     """The outcome of a program in a preview of the environment after the restart.
 
@@ -45,7 +45,7 @@ class Trial(Ran):
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Home(Shown):
     """A virtual environment whose packages are linked from a store.
 
@@ -79,7 +79,7 @@ class Guard:
     guarded: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Past(Shown):
     """A transaction that was applied.
 
@@ -116,7 +116,7 @@ class History(Rows[Past]):
     empty = "No transactions yet."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding(Shown):
     """Damage that another tool or a killed process has left.
 
@@ -163,7 +163,7 @@ class Stale:
         return f"running {self.name} {self.running}, installed {self.installed or 'none'}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check(Shown):
     """The problems of an environment.
 
@@ -185,7 +185,7 @@ class Check(Shown):
         return not (self.broken or self.damaged or self.stale)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Listed(Shown):
     """A distribution with its versions. An empty field means that there is none.
 
@@ -210,6 +210,12 @@ class Listed(Shown):
 
 class Listing(Rows[Listed]):
     """Distributions, by name."""
+
+    empty = "Nothing is installed."
+
+
+class Requirements(Rows[str]):
+    """Lines of a requirements file."""
 
     empty = "Nothing is installed."
 
@@ -274,7 +280,7 @@ class RegistryLookup:
         object.__setattr__(self, "guarded", self.enabled)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Activation(Shown):
     """The versions that are active in this process in addition to the default environment.
 
@@ -293,7 +299,7 @@ class Activation(Shown):
     exclusive: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Registered(Shown):
     """A registry: a named set of versions.
 
@@ -316,7 +322,7 @@ class Registered(Shown):
     enabled: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Versions(Shown):
     """All versions of one distribution. An empty field means that there is none.
 
@@ -335,7 +341,7 @@ class Versions(Shown):
     active: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Status(Shown):
     """A summary of an environment.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from liveinstall._system.presenter import presenter
+from liveinstall._system.presenter import dump, presenter
 
 if TYPE_CHECKING:
     from liveinstall.reports import *  # noqa: F403
@@ -27,11 +27,21 @@ class Timing(StrEnum):
 
 
 class Shown:
-    """A value with a text form and a notebook form, both from the presenter."""
+    """A value with a text form and a notebook form, both from the presenter.
+
+    Its `repr` is the text form, too, because prompts show that: for its fields, use `dataclasses.asdict()`.
+    """
 
     def __str__(self) -> str:
         """Return a summary for people."""
         return presenter().text(self)
+
+    def __repr__(self) -> str:
+        """Return the same summary. Never raises: debuggers and prompts call it."""
+        try:
+            return presenter().text(self)
+        except Exception:  # noqa: BLE001  a value that was made by hand may be incomplete
+            return dump(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Return one form for each MIME type. IPython calls this and displays the form that its front end supports."""
@@ -47,6 +57,7 @@ class Rows(tuple[T, ...], Shown):
 
     __slots__ = ()
     empty: ClassVar[str] = "Nothing."
+    __repr__ = Shown.__repr__  # otherwise that of a tuple
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,7 @@ class Overlap:
     before: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(Shown):
     """The changes that a request needs.
 
@@ -166,7 +177,7 @@ class Plan(Shown):
         return bool(self.waiting)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(Shown):
     """The outcome of a request.
 
@@ -237,7 +248,7 @@ class Holder:
         return f"pid {self.pid} ({self.command})" + (", this process" if self.mine else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pending(Shown):
     """A pending transaction.
 
@@ -266,6 +277,12 @@ class AllPending(Rows[Pending]):
     """All pending transactions, and those that were set aside."""
 
     empty = "No pending changes."
+
+
+class Cancelled(Rows[Change]):
+    """The changes that were cancelled."""
+
+    empty = "Nothing was cancelled."
 
 
 @dataclass(frozen=True)

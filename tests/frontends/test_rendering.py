@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
 
 import liveinstall
 from liveinstall._frontends.rendering import show
-from liveinstall.reports import Past
-from liveinstall.results import Change, Origin, Pending, Plan, Result, Timing
+from liveinstall._system.presenter import dump
+from liveinstall.reports import History, Listed, Listing, Past, Requirements
+from liveinstall.results import Cancelled, Change, Origin, Pending, Plan, Result, Timing
 
 UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15.0", Timing.NOW, "new")
@@ -15,7 +21,7 @@ def test_a_result_tells_what_happened_what_waits_why_and_what_to_do():
     text = show(Result(installed=(NEW,), staged=(UP,), notes=("x is yanked",)))
     assert text == (
         "Installed, ready to import:\n"
-        "  rich 15.0  new\n"
+        "  rich 15.0\n"
         "Staged for the next start of Python:\n"
         "  numpy 1.26.4 -> 2.2.6  numpy is imported here\n"
         "Note: x is yanked.\n"
@@ -43,6 +49,79 @@ def test_what_happened_tells_who_asked_whence_it_came_and_whether_it_can_be_undo
         "  can be undone"
     )
     assert show(replace(past, why_not="it is over.")).endswith("\n  cannot be undone: it is over")
+
+
+def test_what_is_ordinary_has_no_reason():
+    assert show(Plan((NEW, replace(NEW, name="six", old_version="14.0", reason="not in use")))) == (
+        "Would be installed now:\n  rich 15.0\n  six 14.0 -> 15.0"
+    )
+
+
+PAST = Past("20261121T034425-bb8e01ea", (UP, NEW), 1e9, 7, "python", ("numpy>=2",), {})
+OLD = replace(PAST, transaction="20261120T034425-bb8e01ea", changes=(NEW,) * 6, why_not="rich has moved on.")
+LISTED = (Listed("numpy", "1.26.4", "1.26.4", "2.2.6"), Listed("rich", "15.0", project="/src/rich"))
+TABLES = [
+    *(History([PAST, OLD]), Listing(LISTED), Cancelled([UP, NEW]), Requirements(["alpha==1.0", "beta==2.0"])),
+    *(Plan((UP, NEW)), replace(PAST, sources={"rich": Origin("https://h/rich.whl")})),
+]
+
+
+def test_a_history_is_a_short_table_and_a_transaction_has_the_details():
+    titles, first, second = str(History([PAST, OLD])).splitlines()
+    assert titles.split() == ["transaction", "applied", "changes", "can", "be", "undone"]
+    assert PAST.transaction in first and "numpy 1.26.4 -> 2.2.6, rich 15.0  " in first and first.endswith("  yes")
+    assert second.endswith("  no") and ", 2 more  " in second
+    assert "cannot be undone: rich has moved on" in str(OLD)
+
+
+def test_a_listing_has_no_empty_columns():
+    assert str(Listing([Listed("numpy", "1.26.4"), Listed("rich", "15.0", pending="removed")])) == (
+        "name   installed  pending\nnumpy  1.26.4\nrich   15.0       removed"
+    )
+
+
+def test_what_was_cancelled_and_requirements_show_well():
+    assert str(Cancelled([UP])) == "Cancelled:\n  numpy 1.26.4 -> 2.2.6"
+    assert str(Requirements(["alpha==1.0", "beta==2.0"])) == "alpha==1.0\nbeta==2.0"
+    assert Cancelled([UP]) == (UP,) and str(Cancelled()) == "Nothing was cancelled."
+
+
+@pytest.mark.parametrize("columns", [40, 60, 72, 80, 100, 120, 160, 200])
+@pytest.mark.parametrize("value", TABLES, ids=lambda value: type(value).__name__)
+def test_tables_fit_the_terminal_and_lose_no_word(value, columns, monkeypatch):
+    whole = str(value)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    fitted = str(value)
+    lines = fitted.splitlines()
+    assert all(len(line) <= columns for line in lines if not line.endswith(":")), fitted  # it wraps sentences itself
+    titles = set(whole.splitlines()[0].split())
+    assert set(fitted.replace(": ", " ").split()) | titles >= set(whole.replace(": ", " ").split()) - titles
+    assert columns < 120 or fitted == whole
+
+
+def test_a_word_that_is_wider_than_the_terminal_is_not_cut(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    place = "/a" * 40
+    assert str(Listing([Listed("rich", "15.0", project=place)])).splitlines()[0] == "rich"
+    assert place in str(Listing([Listed("rich", "15.0", project=place)]))
+
+
+def test_a_prompt_shows_the_text_of_a_value():
+    code = (
+        "from liveinstall.results import Result, Change, Cancelled\n"
+        "Result(installed=(Change('rich', None, '15.0', reason='new'),))\n"
+        "Cancelled([Change('rich', None, '15.0')])\n"
+    )
+    command = [sys.executable, "-i", "-q", "-c", ""]
+    done = subprocess.run(command, input=code, capture_output=True, text=True, check=True)
+    assert done.stdout == "Installed, ready to import:\n  rich 15.0\nCancelled:\n  rich 15.0\n", done.stderr
+
+
+def test_a_value_that_cannot_be_shown_is_described_by_its_fields():
+    assert repr(Result(installed=(None,))).startswith("Result(installed=(None,), staged=()")
+    assert dump(History([1])) == "History(1,)"
 
 
 def test_values_print_themselves():

@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import FrontEnd, detect
+from liveinstall._frontends.tables import table
 from liveinstall.reports import (
     Activation,
     Check,
     Finding,
+    History,
     Home,
     Listed,
     Listing,
@@ -20,7 +22,7 @@ from liveinstall.reports import (
     Status,
     Versions,
 )
-from liveinstall.results import Origin, Pending, Plan, Result, Rows
+from liveinstall.results import Cancelled, Origin, Pending, Plan, Result, Rows, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,6 +77,25 @@ def render_past(past: Past) -> str:
     rows = [(str(change), past.sources.get(change.name, Origin()).url) for change in past.changes]
     last = "can be undone" if past.undoable else f"cannot be undone: {past.why_not.rstrip('.')}"
     return "\n".join([*_table(head, rows), f"  {last}"])
+
+
+def render_history(history: Sequence[Past]) -> str:
+    """Render past transactions as a short table: what changed when, and whether it can be undone."""
+    titles = ("transaction", "applied", "changes", "can be undone")
+    rows = [
+        (past.transaction, moment(past.when, "%Y-%m-%d %H:%M"), few(past.changes), "yes" if past.undoable else "no")
+        for past in history
+    ]
+    return "\n".join(table(rows, titles=titles))
+
+
+def few(changes: Sequence[Change]) -> str:
+    """Name a few of the changes."""
+    more = len(changes) - _CHANGES
+    return ", ".join([*map(str, changes[:_CHANGES]), *([f"{more} more"] if more > 0 else [])])
+
+
+_CHANGES = 4  # the most that a row of the history names
 
 
 def render_status(status: Status) -> str:
@@ -170,10 +191,8 @@ def render_ran(ran: Ran) -> str:
 
 def render_listed(rows: Sequence[Listed]) -> str:
     """Render distributions as a table."""
-    table = [("name", "installed", "loaded", "pending", "editable project")]
-    table += [(row.name, row.installed, row.loaded, row.pending, row.project) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    titles = ("name", "installed", "loaded", "pending", "editable project")
+    lines = table([(row.name, row.installed, row.loaded, row.pending, row.project) for row in rows], titles=titles)
     overlaps = dict.fromkeys(each for row in rows for each in row.overlaps)
     return "\n".join([*lines, *(f"Overlap: {text}." for text in handovers(overlaps))])
 
@@ -193,12 +212,16 @@ def restart_advice() -> str:
 
 
 def _block(title: str, changes: Iterable[Change]) -> list[str]:
-    return _table(title, [(str(change), change.reason) for change in changes])
+    return _table(title, [(str(change), reason(change)) for change in changes])
+
+
+def reason(change: Change) -> str:
+    """Return why a change is pending. What is applied at once is the ordinary case and needs no reason."""
+    return change.reason if change.timing is Timing.RESTART else ""
 
 
 def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
-    width = max((len(left) for left, _ in rows), default=0)
-    return [title, *(f"  {left:<{width}}  {right}".rstrip() for left, right in rows)] if rows else []
+    return [title, *table(rows, indent="  ")] if rows else []
 
 
 def remarks(value: Plan | Result) -> list[str]:
@@ -236,9 +259,9 @@ def _handover(paths: Sequence[str], owner: str, others: Sequence[str], kept: Seq
 _FILES = 3  # the most that a sentence names
 
 
-def moment(stamp: float) -> str:
+def moment(stamp: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """Format a POSIX timestamp in local time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp)) if stamp else "an unknown time"
+    return time.strftime(form, time.localtime(stamp)) if stamp else "an unknown time"
 
 
 def show(value: Any) -> str:
@@ -272,6 +295,10 @@ def show(value: Any) -> str:
             return render_listed([value])
         case Listing() if value:
             return render_listed(value)
+        case History() if value:
+            return render_history(value)
+        case Cancelled() if value:
+            return "\n".join(_table("Cancelled:", [(str(change), "") for change in value]))
         case Rows():
-            return "\n".join(map(show, value)) or value.empty
+            return "\n".join(map(str, value)) or value.empty
     return repr(value)

@@ -64,16 +64,23 @@ class Presenter(Protocol):
         """Add notes from now on to import errors that are explained by a pending or replaced version."""
 
 
+def dump(value: object) -> str:
+    """Describe a value by its type and fields, without the front ends."""
+    if isinstance(value, tuple):
+        return f"{type(value).__name__}{tuple.__repr__(value)}"
+    return f"{type(value).__name__}({', '.join(f'{name}={field!r}' for name, field in vars(value).items())})"
+
+
 class PlainPresenter:
-    """The presenter without front ends: values are formatted by their `repr`, and nothing else happens."""
+    """The presenter without front ends: values are described by their fields, and nothing else happens."""
 
     def text(self, value: object) -> str:
         """See Presenter."""
-        return repr(value)
+        return dump(value)
 
     def mime_bundle(self, value: object) -> dict[str, Any]:
         """See Presenter."""
-        return {"text/plain": repr(value)}
+        return {"text/plain": dump(value)}
 
     def progress(self, quiet: bool | None) -> None:
         """See Presenter."""

@@ -21,7 +21,7 @@ from liveinstall._redact import redact
 from liveinstall._repair.diagnosis import find_damage
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._transactions.pending import PendingChanges
-from liveinstall.reports import Check, Listed, Listing
+from liveinstall.reports import Check, Listed, Listing, Requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,7 +105,7 @@ def _listed(
     )
 
 
-def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str] = ()) -> tuple[str, ...]:
+def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str] = ()) -> Requirements:
     """List the installed distributions as requirements, in the format of `pip freeze`.
 
     Args:
@@ -127,7 +127,7 @@ def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str]
             lines.pop(name, None)
             if version and name not in without:
                 lines[name] = (f"{name}=={version}",)
-    return tuple(line for name in sorted(lines) for line in lines[name])
+    return Requirements(line for name in sorted(lines) for line in lines[name])
 
 
 def _lines(distribution: Distribution) -> tuple[str, ...]:

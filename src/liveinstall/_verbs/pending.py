@@ -18,7 +18,7 @@ from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import publish_pending
 from liveinstall.errors import NotPendingError
-from liveinstall.results import AllPending, Change, Plan, Result, Timing
+from liveinstall.results import AllPending, Cancelled, Change, Plan, Result, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ def pending() -> AllPending:
     return AllPending(sorted(found, key=lambda item: item.transaction))
 
 
-def cancel(*names: str) -> tuple[Change, ...]:
+def cancel(*names: str) -> Cancelled:
     """Cancel pending changes of distributions, of their dependents, and of dependencies that nothing else needs.
 
     Args:
@@ -54,7 +54,7 @@ def cancel(*names: str) -> tuple[Change, ...]:
     """
     wanted: set[str] = {canonicalize_name(name) for name in names}
     shares = _shares(wanted)
-    return tuple(change for target, share in shares for change in _cancel(checked_for_change(target), share))
+    return Cancelled(change for target, share in shares for change in _cancel(checked_for_change(target), share))
 
 
 def _shares(wanted: set[str]) -> list[tuple[Target, set[str]]]:

@@ -87,7 +87,13 @@ def test_history_undo_and_prune_as_json_and_in_words(env, command):
     assert [past["changes"][0]["new_version"] for past in told] == ["2.0", "1.0"]
     assert [past["undoable"] for past in told] == [True, False] and "changed by" in told[1]["why_not"]
     first = told[1]["transaction"]
-    assert "alpha 1.0 -> 2.0" in command("history").stdout and "requested alpha" in command("history").stdout
+    assert "alpha 1.0 -> 2.0" in command("history").stdout and "requested alpha" in command("history", first).stdout
+    assert [past["transaction"] for past in envelope(command("history", first, "--json"))["result"]] == [first]
+    unknown = command("history", "nothing")
+    assert (unknown.returncode, "NotHappenedError: nothing: there is no such transaction." in unknown.stderr) == (
+        1,
+        True,
+    )
     undone = command("undo", "--to", first, "--json")
     assert undone.returncode == 0, undone.stderr
     assert envelope(undone)["result"]["installed"][0]["new_version"] == "1.0"
@@ -175,7 +181,8 @@ def test_a_group_and_a_script_are_requirements(env, command, tmp_path):
         "install", "--group", f"{tmp_path}/pyproject.toml:dev", "--requirements-from-script", str(tmp_path / "tool.py")
     )
     assert done.returncode == 0 and env.versions() == {"alpha": "1.0", "beta": "1.0"}, done.stderr
-    assert "requested alpha, beta" in command("history").stdout
+    last = envelope(command("history", "--json"))["result"][0]["transaction"]
+    assert "requested alpha, beta" in command("history", last).stdout
 
 
 def test_what_waits_is_shown_by_itself(env, command):

@@ -14,7 +14,7 @@ import liveinstall
 from liveinstall import reports
 from liveinstall._frontends.jupyter import html
 from liveinstall.reports import Check, Finding, Listed, Past, Stale, Status
-from liveinstall.results import AllPending, Change, Holder, Origin, Pending, Plan, Result, Target, Timing
+from liveinstall.results import AllPending, Cancelled, Change, Holder, Origin, Pending, Plan, Result, Target, Timing
 
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(1)>&"
 assert liveinstall.install  # a public name was used, so values know how to show themselves
@@ -38,11 +38,22 @@ def values(word="numpy", reason="numpy is imported here"):
         Result((new,), (up,), dry_run=True),
         *(pending, failed, past, status, finding, listed, Check((word,), (finding,), (Stale(word, word, word),))),
         AllPending([pending, failed]),
+        *(Cancelled([up, gone]), reports.Requirements([word, word])),
         *(reports.History([past]), reports.Findings([finding]), reports.Listing([listed])),
     ]
 
 
-EMPTY = [Plan(), Result(), Check(), AllPending(), reports.History(), reports.Findings(), reports.Listing()]
+EMPTY = [
+    Cancelled(),
+    reports.Requirements(),
+    Plan(),
+    Result(),
+    Check(),
+    AllPending(),
+    reports.History(),
+    reports.Findings(),
+    reports.Listing(),
+]
 
 
 class Page(HTMLParser):
@@ -71,7 +82,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("value", [*values(), *EMPTY], ids=lambda value: type(value).__name__)
 def test_every_value_shows_itself_in_text_and_in_plain_html(value):
     shown = value._repr_mimebundle_(include=None, exclude=None)
-    assert list(shown) == ["text/plain", "text/html"] and shown["text/plain"] == str(value)
+    assert list(shown) == ["text/plain", "text/html"] and shown["text/plain"] == str(value) == repr(value)
     page = Page(shown["text/html"])
     assert page.tags <= {"div", "b", "code"}
     for colour in re.findall(r"var\((.*?)\)", " ".join(page.styles)):
@@ -95,6 +106,21 @@ def test_a_result_says_what_is_here_what_waits_why_and_what_to_do():
         assert text in words
     assert "Staged for the next start of Python" in words and 'liveinstall.cancel("numpy")' in words
     assert "start the program again" in words
+
+
+def test_a_long_list_scrolls_and_lacks_nothing():
+    listing = reports.Listing(Listed(f"project-{number}", "1.0") for number in range(300))
+    page = Page(html.render(listing))
+    assert any("max-height" in style and "overflow: auto" in style for style in page.styles)
+    assert all(f"project-{number}" in page.words for number in range(300))
+
+
+def test_a_history_is_a_line_for_each_transaction_with_the_call_that_undoes_it():
+    past = Past("id-1", (Change("rich", None, "15.0"),), 1e9, 7, "python", ("rich",), {})
+    over = Past("id-2", (Change("six", "1", "2"),), 1e9, 7, "python", ("six",), {}, "six was changed")
+    words = Page(html.render(reports.History([past, over]))).words
+    assert 'rich 15.0 (can be undone: liveinstall.undo("id-1"))' in words
+    assert "six 1 -> 2 (cannot be undone: six was changed)" in words
 
 
 def test_a_status_names_who_holds_what():

@@ -90,6 +90,6 @@ def _engines(**_: Any) -> Iterable[str]:
 
 _COMPLETERS: dict[str, Callable[..., Iterable[str]]] = {
     **dict.fromkeys(("requirements", "names", "protect"), installed_names),
-    **dict.fromkeys(("transaction", "to"), _transactions),
+    **dict.fromkeys(("transaction", "transactions", "to"), _transactions),
     "engine": _engines,
 }

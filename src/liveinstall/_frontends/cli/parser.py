@@ -46,7 +46,7 @@ _EXAMPLES = {
     "cancel": ("cancel numpy", "cancel"),
     "hold": ("hold jupyter lab", "hold -- pytest -x"),
     "guard": ("guard on", "guard off"),
-    "history": ("history",),
+    "history": ("history", "history 20261121T034425-bb8e01ea"),
     "undo": ("undo", "undo 20261121T034425-bb8e01ea", "undo --to 20261121T034425-bb8e01ea"),
     "prune": ("prune --keep 2", "prune --days 30 --bytes 1000000000", "prune --all"),
     "doctor": ("doctor", "doctor rich"),
@@ -294,7 +294,10 @@ def _add_pending(verbs: Any) -> None:
 
 
 def _add_history(verbs: Any) -> None:
-    _verb(verbs, "history", "list applied transactions, newest first, and whether each can be undone")
+    history = _verb(verbs, "history", "list applied transactions, newest first, and whether each can be undone")
+    history.add_argument(
+        "transactions", nargs="*", metavar="ID", help="show who requested this one, and where its files came from"
+    )
     undo = _verb(verbs, "undo", "undo the last transaction, a given one, or all after a given one; needs no network")
     undo.add_argument("transaction", nargs="?", metavar="ID")
     undo.add_argument("--to", metavar="ID", help="undo all transactions after this one")

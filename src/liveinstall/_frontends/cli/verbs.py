@@ -13,8 +13,8 @@ from liveinstall._verbs import hold, inspection, pending, uninstall
 from liveinstall._verbs import undo as back
 from liveinstall._verbs.install import install, plan
 from liveinstall._verbs.status import status
-from liveinstall.errors import DeclinedError, RequirementError
-from liveinstall.reports import Listing
+from liveinstall.errors import DeclinedError, NotHappenedError, RequirementError
+from liveinstall.reports import History, Listing
 from liveinstall.results import Result
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ def _ensure(options: dict[str, Any]) -> Any:
     from liveinstall._verbs.ensure import ensure
 
     return ensure(*options.pop("requirements"), **options)
+
+
+def _history(options: dict[str, Any]) -> Any:
+    """All transactions, which are shown as a table, or those that are named, with all that is known of them."""
+    done = back.history()
+    ids = options["transactions"]
+    unknown = [each for each in ids if each not in {past.transaction for past in done}]
+    if unknown:
+        raise NotHappenedError(f"{', '.join(unknown)}: there is no such transaction.", todo="See `history`.")
+    return tuple(past for past in done if past.transaction in ids) if ids else done
 
 
 def _prune(options: dict[str, Any]) -> Any:
@@ -87,7 +97,7 @@ VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "cancel": lambda options: pending.cancel(*options["names"]),
     "hold": lambda options: hold.hold_while(options["program"]),
     "guard": lambda options: hold.guard(options["state"]),
-    "history": lambda _: back.history(),
+    "history": _history,
     "undo": lambda options: back.undo(options["transaction"], to=options["to"], verify=options["verify"]),
     "prune": _prune,
     "doctor": lambda options: _repair_room().doctor(*options["names"]),
@@ -131,6 +141,8 @@ def describe(verb: str, value: Any) -> str:
         return f"{value.site} is {'guarded' if value.guarded else 'not guarded'}, from the next start of Python on."
     if verb == "prune":
         return "\n".join(f"Undo data removed for: {past.transaction}" for past in value) or "Nothing to remove."
+    if isinstance(value, History):
+        return show(value)
     if verb in _NOTHING:
         return "\n".join(map(show, value)) or _NOTHING[verb]
     if verb == "finalize" and not (value.changed or value.staged):

@@ -15,9 +15,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import FrontEnd, detect
-from liveinstall._frontends.rendering import KEEPS, moment, remarks, restart_advice, sections, show, use
-from liveinstall.reports import Check, Finding, Listed, Past, Status
-from liveinstall.results import Origin, Pending, Plan, Result, Rows
+from liveinstall._frontends.rendering import KEEPS, few, moment, reason, remarks, restart_advice, sections, show, use
+from liveinstall.reports import Check, Finding, History, Listed, Past, Requirements, Status
+from liveinstall.results import Cancelled, Origin, Pending, Plan, Result, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -150,12 +150,28 @@ def _listing(rows: Iterable[Listed]) -> str:
         facts = (("installed", row.installed), ("loaded", row.loaded), ("pending", row.pending))
         versions = (f"{word} {_code(version)}" for word, version in (*facts, ("project", row.project)) if version)
         cells.append((row.name, *versions))
-    return _card(_PLAIN, _table(cells))
+    return _card(_PLAIN, _scrolling(_table_lines(cells)))
+
+
+def _history(rows: Iterable[Past]) -> str:
+    cells = []
+    for past in rows:
+        call = _code(f'liveinstall.undo("{past.transaction}")')
+        undo = f"can be undone: {call}" if past.undoable else escape(f"cannot be undone: {past.why_not}")
+        cells.append((moment(past.when), escape(few(past.changes)), f"({undo})"))
+    return _card(_PLAIN, _scrolling(_table_lines(cells)))
 
 
 def _rows(rows: Rows[Any]) -> str:
     if not rows:
         return _card(_GOOD, _title(rows.empty))
+    match rows:
+        case Cancelled():
+            return _card(_PLAIN, _title("Cancelled"), _changes(rows, reasons=False))
+        case Requirements():
+            return _card(_PLAIN, _scrolling(f"<div>{_code(line)}</div>" for line in rows))
+        case History():
+            return _history(rows)
     if isinstance(rows[0], Listed):
         return _listing(rows)
     return f"<div>{''.join(map(render, rows))}</div>"
@@ -211,21 +227,33 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
     return "".join(_line(label, text) for label, text in facts if text)
 
 
-def _changes(changes: Iterable[Change]) -> str:
+def _changes(changes: Iterable[Change], *, reasons: bool = True) -> str:
     rows = []
     for change in changes:
         old, new = change.old_version, change.new_version
         versions = _code(f"{old} \N{RIGHTWARDS ARROW} {new}" if old and new else new or old or "")
-        rows.append((change.name, versions + ("" if new else " removed"), escape(change.reason)))
+        rows.append((change.name, versions + ("" if new else " removed"), escape(reason(change)) if reasons else ""))
     return _table(rows)
 
 
+def _scrolling(lines: Iterable[str]) -> str:
+    """Lines in a box of limited height: a long list does not push the rest of the notebook away.
+
+    Where styles are removed, all lines are displayed. Not <details>, which nbconvert's sanitiser prints.
+    """
+    return f"<div style='max-height: 24em; overflow: auto'>{''.join(lines)}</div>"
+
+
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    return "".join(_table_lines(rows))
+
+
+def _table_lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows of a name and HTML cells. Not a <table>: nbconvert's sanitiser prints the <tbody> that it implies."""
     width = max((len(row[0]) for row in rows), default=0) + 2
     name = f"display: inline-block; min-width: {width}ch"
     lines = [f"<b style='{name}'>{escape(first)}</b> {' '.join(filter(None, rest))}" for first, *rest in rows]
-    return "".join(f"<div style='{_LINE}'>{line}</div>" for line in lines)
+    return [f"<div style='{_LINE}'>{line}</div>" for line in lines]
 
 
 _STYLE = (

@@ -1,0 +1,92 @@
+"""Tables in plain text, which fit the terminal that shows them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GAP = "  "
+_READABLE = 16  # a column is not wrapped to fewer characters
+_LEAST = 20  # columns of a narrower terminal are not taken seriously
+
+
+def screen_width() -> int | None:
+    """Return the columns of the terminal that standard output goes to; None for a file, a pipe or a notebook."""
+    try:
+        on_terminal = sys.stdout.isatty()
+    except (AttributeError, ValueError):  # not a stream, or closed
+        return None
+    return max(shutil.get_terminal_size().columns, _LEAST) if on_terminal else None
+
+
+def table(rows: Sequence[Sequence[str]], *, titles: Sequence[str] = (), indent: str = "") -> list[str]:
+    """Format rows in columns. Columns without content are omitted.
+
+    Where the terminal is too narrow, cells are wrapped between words; where even that is not enough, each row becomes
+    its first cell with the others below. Words, such as paths and versions, are never cut.
+
+    Args:
+        rows: The cells of each row, all with the same number of cells.
+        titles: The titles of the columns. Default: no line with titles.
+        indent: The text before each line.
+
+    Returns:
+        The lines; none without rows.
+    """
+    used = [at for at in range(len(rows[0]) if rows else 0) if at == 0 or any(row[at] for row in rows)]
+    rows = [[row[at] for at in used] for row in rows]
+    titles = [titles[at] for at in used] if titles else []
+    width = screen_width()
+    room = None if width is None else width - len(indent)
+    widths = _widths([titles, *rows] if titles else rows, room)
+    if widths is None:
+        return [line for row in rows for line in _stacked(row, titles, room or _LEAST, indent)]
+    return [indent + line for row in ([titles, *rows] if titles and rows else rows) for line in _lines(row, widths)]
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int | None) -> list[int] | None:
+    """The width of each column; None if they do not fit into the room."""
+    columns = [*zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - room if room is not None else 0
+    words = [max(len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    least = [max(word, min(width, _READABLE)) for word, width in zip(words, widths, strict=True)]
+    while excess > 0:
+        at = max(range(len(widths)), key=lambda each: (widths[each] > least[each], widths[each]))
+        if widths[at] <= least[at]:
+            return None
+        widths[at] -= 1
+        excess -= 1
+    return widths
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """A row in columns, with as many lines as its longest cell needs."""
+    cells = [_wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+    return [
+        _GAP.join(f"{part:<{width}}" for part, width in zip(parts, widths, strict=True)).rstrip()
+        for parts in zip_longest(*cells, fillvalue="")
+    ]
+
+
+def _stacked(row: Sequence[str], titles: Sequence[str], room: int, indent: str) -> list[str]:
+    """A row with its cells below each other."""
+    first, *rest = row
+    lines = _wrap(first, room)
+    for title, cell in zip_longest(titles[1:], rest, fillvalue=""):
+        text = f"{title}: {cell}" if title and cell else cell
+        lines += [f"{_GAP}{line}" for line in _wrap(text, room - len(_GAP))]
+    return [indent + line for line in lines if line]
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Lines of a text; one that fits is not changed. Only a word that is wider than `width` makes a wider line."""
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)
