@@ -19,8 +19,10 @@ _VALUES = {
     "liveinstall.pending()": "Pending until the next start of Python",
     "liveinstall.history()": "can be undone",
     "liveinstall.list()": "pending",
+    "liveinstall.freeze()": "beta==1.0",
     "liveinstall.check()": "No problems found.",
     "liveinstall.doctor()": "No problems found.",
+    "liveinstall.cancel()": "Cancelled",
 }
 
 
@@ -53,6 +55,7 @@ def test_every_value_is_sent_as_text_and_as_html(real: Environment, wheels: Path
             (content,) = shown(cells.cell(code), "execute_result", "display_data")
             assert set(content["data"]) == {"text/plain", "text/html"}, code
             assert words in content["data"]["text/html"], code
+        cells.run("liveinstall.install('alpha==2.0', **here)")
         (status,) = shown(cells.cell("liveinstall.status()"), "execute_result")
         assert "To use the new version, restart the kernel" in status["data"]["text/html"]
         cells.client.stop_channels()

@@ -141,3 +141,26 @@ def test_a_users_own_prompt_is_wrapped_and_put_back_and_nothing_begins_when_it_i
         it.say("print('off', liveinstall.repl(False), sys.ps1 is own)", "off False True")
         it.say("print('one ' + 'more')", "one more")
         assert it.all.count(_REMINDER) == 1
+
+
+@pytest.mark.parametrize("prompt", ["python 3.11", "python 3.13", "ipython", "ptpython", "python 3.15"])
+def test_every_prompt_shows_values_as_text_for_people(places, wheels, tmp_path, prompt):
+    version, words = PROMPTS[prompt]
+    place = places(version)
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl")
+    with terminal(tmp_path, place.scripts / words[0], *words[1:]) as it:
+        it.until_any((">>>", "In [1]:"))
+        it.say("import liveinstall; print('im' + 'ported')", "imported")
+        it.say("liveinstall.Result(transaction='x')", "Nothing to do.")
+        it.say("liveinstall.list()", "installed")
+        it.until("alpha")
+        it.say(
+            "liveinstall.install('alpha', when='restart', reinstall=True, no_index=True, "
+            f"find_links={str(wheels)!r}, upgrade=True)",
+            "alpha 1.0 -> 2.0",
+        )
+        it.until("deferred as requested")
+        it.say("liveinstall.cancel()", "Cancelled:")
+        it.until("alpha 1.0 -> 2.0")
+        assert not any(f"{kind}(name=" in it.all for kind in ("Change", "Listed")), it.all

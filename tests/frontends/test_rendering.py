@@ -10,8 +10,8 @@ import pytest
 import liveinstall
 from liveinstall._frontends.rendering import show
 from liveinstall._system.presenter import dump
-from liveinstall.reports import History, Listed, Listing, Past, Requirements
-from liveinstall.results import Cancelled, Change, Origin, Pending, Plan, Result, Timing
+from liveinstall.reports import History, Listed, Listing, Past, Requirements, Status
+from liveinstall.results import AllPending, Cancelled, Change, Holder, Origin, Pending, Plan, Result, Target, Timing
 
 UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here")
 NEW = Change("rich", None, "15.0", Timing.NOW, "new")
@@ -122,6 +122,13 @@ def test_a_prompt_shows_the_text_of_a_value():
 def test_a_value_that_cannot_be_shown_is_described_by_its_fields():
     assert repr(Result(installed=(None,))).startswith("Result(installed=(None,), staged=()")
     assert dump(History([1])) == "History(1,)"
+
+
+def test_a_process_that_uses_many_distributions_is_described_in_short():
+    status = Status(
+        Target(*["/x"] * 7), AllPending(), (Holder(7, "jupyter lab", 1e9, uses=("a",), distributions=("a",) * 90),), 90
+    )
+    assert str(status).endswith("uses a, a, a, a, a, a, a, a, a, a, a, a, 78 more")
 
 
 def test_values_print_themselves():

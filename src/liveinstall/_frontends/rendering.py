@@ -151,10 +151,15 @@ def _holder(holder: Holder) -> str:
 
 
 def use(holder: Holder) -> str:
-    """Describe what a holder uses."""
-    used = ", ".join(holder.distributions) or "none of its distributions yet"
+    """Describe what a holder uses, in short, because a server may use a hundred distributions."""
+    more = len(holder.distributions) - _USES
+    names = [*holder.distributions[:_USES], *([f"{more} more"] if more > 0 else [])]
+    used = ", ".join(names) or "none of its distributions yet"
     visible = f", runs the staged {', '.join(holder.sees)}" if holder.sees else ""
     return "the distributions that it uses are not known" if holder.uses is None else f"uses {used}{visible}"
+
+
+_USES = 12  # the most distributions that are named; `Holder.distributions` has all
 
 
 def render_finding(finding: Finding) -> str:

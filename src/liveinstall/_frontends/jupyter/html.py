@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -123,11 +122,8 @@ def _status(status: Status) -> str:
 
 
 def _holder(holder: Holder) -> str:
-    """A short form, because a server may use a hundred distributions; the full list is for programs."""
-    more = len(holder.distributions) - _MANY * 3
-    few = replace(holder, distributions=(*holder.distributions[: _MANY * 3], f"{more} more")) if more > 0 else holder
     who = f"pid {holder.pid}, this process" if holder.mine else f"pid {holder.pid}"
-    rest = f"since {moment(holder.since)}: {use(few)}"
+    rest = f"since {moment(holder.since)}: {use(holder)}"
     return f"<div style='{_LINE}'><b>In use by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</div>"
 
 
