@@ -305,6 +305,26 @@ def test_list_freeze_and_show_take_pips_options(env, command):
     assert missing.returncode == 2 and "nothing: not installed" in missing.stderr
 
 
+def test_show_has_what_pip_shows_and_the_pending_version(env, command):
+    env.wheel("alpha", "1.0")
+    command("install", "alpha")
+    env.wheel("alpha", "2.0")
+    (metadata,) = env.site.glob("alpha-*.dist-info/METADATA")
+    metadata.write_text(
+        "Metadata-Version: 2.4\nName: alpha\nVersion: 1.0\nSummary: first\nLicense: MIT\n more text\n"
+        "Project-URL: Source, https://host/code\nProject-URL: Home Page, https://host/\n"
+    )
+    assert command("show", "alpha").stdout.splitlines()[2:6] == [
+        *("Summary: first", "Home-page: https://host/", "License: MIT", f"Location: {env.site}")
+    ]
+    with env.start("li.install('alpha', upgrade=True, when='restart'); print('up', flush=True); input()") as holder:
+        assert holder.stdout.readline() == "up\n"
+        shown = command("show", "alpha").stdout
+        told = envelope(command("show", "alpha", "--json"))["result"][0]
+        holder.communicate("\n", timeout=60)
+    assert "\nPending: 2.0\n" in shown and told["pending"] == "2.0"
+
+
 @pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "\\udcff and é\n"), ("ascii", "\\udcff and \\xe9\n")])
 def test_what_the_output_cannot_encode_is_escaped(monkeypatch, encoding, shown):
     """A damaged record may have any bytes in a name."""

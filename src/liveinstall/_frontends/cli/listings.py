@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from liveinstall._environment.installed import installed
 from liveinstall._planning.graph import Node, edges
 from liveinstall._requirements.pip_options import add_idle_options
 from liveinstall._verbs import inspection
+from liveinstall._verbs.pending import pending as pending_changes
 from liveinstall.errors import RequirementError
 from liveinstall.reports import Listing
 
@@ -25,7 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Details:
-    """The output of `show` for one distribution. `required_by`: the installed distributions that depend on it."""
+    """The output of `show` for one distribution; empty fields are unknown.
+
+    Attributes:
+        requires: The installed distributions that it depends on.
+        required_by: The installed distributions that depend on it.
+        home_page: The URL of the project.
+        license: Its license: an SPDX expression, or the first line of the text.
+        project: The source directory of an editable install.
+        pending: The pending version; "removed" for a pending removal.
+    """
 
     name: str
     version: str
@@ -33,11 +44,25 @@ class Details:
     location: str
     requires: tuple[str, ...]
     required_by: tuple[str, ...]
+    home_page: str = ""
+    license: str = ""
+    project: str = ""
+    pending: str = ""
 
     def __str__(self) -> str:
-        """Format the same lines as `pip show`."""
-        rows = {"Name": self.name, "Version": self.version, "Summary": self.summary, "Location": self.location}
-        rows |= {"Requires": ", ".join(self.requires), "Required-by": ", ".join(self.required_by)}
+        """Format the lines of `pip show`, and the pending version."""
+        known = {"Home-page": self.home_page, "License": self.license}
+        more = {"Editable project location": self.project, "Pending": self.pending}
+        rows = {
+            "Name": self.name,
+            "Version": self.version,
+            "Summary": self.summary,
+            **{title: text for title, text in known.items() if text},
+            "Location": self.location,
+            **{title: text for title, text in more.items() if text},
+            "Requires": ", ".join(self.requires),
+            "Required-by": ", ".join(self.required_by),
+        }
         return "\n".join(f"{title}: {text}".rstrip() for title, text in rows.items())
 
 
@@ -152,7 +177,8 @@ def show(names: list[str]) -> tuple[Details, ...]:
             requirement=missing[0],
         )
     dependencies = _needed_by()
-    return tuple(_details(distributions[name], dependencies) for name in requested)
+    pending = {change.name: change.new_version or "removed" for item in pending_changes() for change in item.changes}
+    return tuple(_details(distributions[name], dependencies, pending.get(name, "")) for name in requested)
 
 
 def is_local(path: str) -> bool:
@@ -168,17 +194,30 @@ def _needed_by() -> dict[str, list[str]]:
     return dependencies
 
 
-def _details(distribution: Distribution, dependencies: dict[str, list[str]]) -> Details:
+def _details(distribution: Distribution, dependencies: dict[str, list[str]], pending: str) -> Details:
     from importlib.metadata import Distribution as Metadata  # 10 ms
 
-    summary = (Metadata.at(distribution.info).metadata.get_all("Summary") or [""])[0]
-    dependents = sorted(name for name, names in dependencies.items() if distribution.name in names)
-    requires = tuple(sorted(set(dependencies.get(distribution.name, ()))))
+    metadata = Metadata.at(distribution.info).metadata
     return Details(
         distribution.name,
         distribution.version,
-        summary,
+        _first_line(metadata.get_all("Summary")),
         os.path.dirname(distribution.info),
-        requires,
-        tuple(dependents),
+        tuple(sorted(set(dependencies.get(distribution.name, ())))),
+        tuple(sorted(name for name, names in dependencies.items() if distribution.name in names)),
+        home_page=_first_line(metadata.get_all("Home-page")) or _project_url(metadata.get_all("Project-URL")),
+        license=_first_line(metadata.get_all("License-Expression")) or _first_line(metadata.get_all("License")),
+        project=distribution.project,
+        pending=pending,
     )
+
+
+def _first_line(values: list[str] | None) -> str:
+    return "\n".join(values or ()).partition("\n")[0].strip()
+
+
+def _project_url(values: list[str] | None) -> str:
+    """The project's home page among its URLs, which are "LABEL, URL"."""
+    labelled = [value.partition(",") for value in values or ()]
+    urls = (url.strip() for label, _, url in labelled if re.sub("[^a-z]", "", label.lower()) == "homepage")
+    return next(urls, "")
