@@ -95,6 +95,7 @@ __all__ = [
     "pending",
     "plan",
     "prune",
+    "recover",
     "registries",
     "repair",
     "repl",
