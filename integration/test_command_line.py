@@ -178,3 +178,13 @@ def test_scripts_come_and_go_with_their_distribution(environment: Environment, w
     done = subprocess.run([environment.scripts / names[1]], capture_output=True, text=True, check=True)
     assert done.stdout == "2.0\n"
     environment.remove()
+
+
+def test_the_names_that_other_package_managers_use_do_the_same(environment: Environment, wheels: Path) -> None:
+    assert command(environment, "add", "alpha==1.0", *source(wheels))[0] == 0
+    status, text, _ = command(environment, "upgrade", "alpha", *source(wheels))
+    assert status == 0 and "alpha 1.0 -> 2.0" in text
+    assert "Version: 2.0" in command(environment, "show", "alpha")[1]
+    status, text, told = command(environment, "remove", "alpha", json_form=True)
+    assert status == 0 and told["command"] == "uninstall" and told["result"]["removed"][0]["name"] == "alpha"
+    assert "change packages:" in command(environment)[1] and "examples:" in command(environment, "help", "remove")[1]
