@@ -5,7 +5,6 @@ python -m venv .demo && .demo/bin/python -m pip install . && .demo/bin/python ex
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -30,6 +29,7 @@ def import_late() -> None:
 def main() -> None:
     """Install, upgrade under a live process, restart."""
     import liveinstall
+    from liveinstall.hosts import start_again
 
     (newest,) = liveinstall.plan(PACKAGE, upgrade=True, reinstall=True).changes
     older = f"{PACKAGE}<{newest.new_version}"
@@ -48,7 +48,7 @@ def main() -> None:
     print("a child process sees pygments", child.stdout.strip())
 
     say("restart: the next start of Python swaps the new version in")
-    os.execv(sys.executable, [sys.executable, __file__, "restarted"])
+    start_again([sys.executable, __file__, "restarted"])
 
 
 def restarted() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import os
 import runpy
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from liveinstall.errors import LiveInstallError
 from liveinstall.events import Downloading, Staging
-from liveinstall.hosts import Host
+from liveinstall.hosts import Host, start_again
 
 if TYPE_CHECKING:
     from liveinstall.events import Event
@@ -101,8 +100,7 @@ class Application:
             return
         print("\n".join(self.waiting))
         if self.yes or input("Restart now? [y/N] ").strip().lower() in ("y", "yes"):
-            sys.stdout.flush()
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+            start_again()
 
 
 def main() -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 from helpers.environments import tree
 
 from liveinstall.errors import RequirementError
-from liveinstall.hosts import Host
+from liveinstall.hosts import Host, start_again
 
 HOST = """
 from liveinstall.hosts import Host
@@ -176,3 +177,29 @@ def test_a_plain_no_switches_nothing_off(app, value):
 def test_what_changes_nothing_is_still_there(app):
     looks = "li.plan('plot'), li.status(), li.check(), li.ensure('core'), li.install('plot', dry_run=True), li.doctor()"
     assert app.run(looks, LIVEINSTALL_DISABLE="1").returncode == 0
+
+
+def test_an_application_in_a_directory_with_spaces_starts_again_with_its_arguments_and_the_new_versions(app, tmp_path):
+    app.wheel("table", "2.0")
+    program = tmp_path / "My App" / "an app.py"
+    program.parent.mkdir()
+    program.write_text(
+        "import os, sys\n"
+        "import liveinstall as li, fake_engine\n"
+        "from liveinstall.hosts import start_again\n"
+        "import table\n"
+        "print(table.__version__, *sys.argv[1:], sep='|')\n"
+        "if table.__version__ == '1.0':\n"
+        "    li.install('table==2.0')\n"
+        "    start_again()\n"
+    )
+    app.run("li.install('table==1.0')")
+    command = [str(app.python), str(program), "a b", 'say "x"', ""]
+    done = subprocess.run(command, env=app.variables(), capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == '1.0|a b|say "x"|\n2.0|a b|say "x"|\n'
+
+
+def test_a_program_that_cannot_be_started_again_goes_on(tmp_path):
+    with pytest.raises(OSError, match="missing"):
+        start_again([tmp_path / "missing"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -89,6 +90,67 @@ def test_a_process_that_replaces_itself_gets_the_new_version_and_its_arguments(e
     """
     done = env.run(code)
     assert (done.returncode, done.stdout) == (5, "2.0 a b\n"), done.stderr
+
+
+def test_a_program_in_a_directory_with_spaces_starts_again_and_its_caller_waits_for_it(env):
+    succeeded(env.run("li.install('alpha==1.0')"))
+    program = env.root / "an app.py"
+    program.write_text(
+        "import sys, liveinstall as li, fake_engine\nfrom liveinstall.hosts import start_again\nimport alpha\n"
+        "print(alpha.__version__, *sys.argv[1:], sep='|')\n"
+        "if alpha.__version__ == '2.0':\n    sys.exit(3)\n"
+        "li.install('alpha==2.0')\nstart_again()\n"
+    )
+    command = [str(env.python), str(program), "a b", 'say "x"', "C:\\d e\\"]
+    done = subprocess.run(command, env=env.variables(), capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    words = '|a b|say "x"|C:\\d e\\\n'
+    assert done.stdout == f"1.0{words}2.0{words}"
+
+
+def test_a_refused_trial_is_done_as_its_error_says_and_nothing_moves(env):
+    succeeded(env.run("li.install('alpha==1.0')"))
+    code = """
+        import alpha, re, subprocess
+        from liveinstall.errors import TrialError
+        li.install("alpha==2.0")
+        try:
+            li.trial("pass")
+        except TrialError as error:
+            said = str(error)
+        (path,) = re.findall(r"PYTHONPATH=(.+?) and ", said)
+        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        variables["PYTHONPATH"] = path + os.pathsep + variables["PYTHONPATH"]
+        show = "import alpha; print(alpha.__version__)"
+        print("approximate" in said, flush=True)
+        subprocess.run([sys.executable, "-c", show], env=variables, check=True)
+    """
+    assert succeeded(env.run(code)) == "True\n2.0\n" and env.versions()["alpha"] == "1.0"
+
+
+def test_a_refused_home_names_what_works(env, tmp_path):
+    code = "from liveinstall import homes\nfrom liveinstall.errors import HomeError\ntry:\n    homes.create('a b')\n"
+    done = succeeded(env.run(f"{code}except HomeError as error:\n    print(error)"))
+    assert re.search(r'python -m venv ".+a b"', done)
+
+
+def test_what_a_killed_process_has_left_is_swept(env, tmp_path):
+    for name in ("made-1", "made-2"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / ".liveinstall-made-by").touch()
+        (tmp_path / name / "deep" / "file").touch()
+    lock = "from _liveinstall_boot.locks import try_lock\n"
+    lock += f"handle = try_lock({str(tmp_path / 'made-2' / '.liveinstall-made-by')!r})\n{READ_LINE}"
+    living = env.start(lock)
+    assert living.stdout.readline() == "ready\n"
+    succeeded(env.run(f"from liveinstall._system.scratch import sweep; sweep({str(tmp_path)!r}, 'made-')"))
+    assert os.listdir(tmp_path) == ["made-2"]
+    living.communicate("\n", timeout=60)
+
+
+def test_the_next_process_gets_the_remembered_answer_of_require(env):
+    code = "from liveinstall._sidebyside.activation.answer_cache import Question\nprint(Question(['alpha']).site)"
+    assert succeeded(env.run(code)).strip().lower() == os.path.realpath(env.site).lower()
 
 
 def test_holds_of_dead_processes_are_nobodys_whoever_checks_at_once(env):

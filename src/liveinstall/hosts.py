@@ -1,11 +1,16 @@
-"""For applications with plugins that embed Python: one object for consent, protected requirements and notifications."""
+"""For applications with plugins: consent, protected requirements and notifications in one object; and a restart."""
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.requester_constraints import check_requester_options
+from liveinstall._environment.holders import replace_process
 from liveinstall._frontends import import_hints
+from liveinstall._system.interpreter import executable
 from liveinstall._verbs import requesters
 from liveinstall._verbs.ensure import ensure
 from liveinstall._verbs.install import install
@@ -16,12 +21,31 @@ from liveinstall.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import NoReturn
 
     from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import Event
     from liveinstall.results import Plan
 
-__all__ = ["Host"]
+__all__ = ["Host", "start_again"]
+
+
+def start_again(command: Sequence[str | os.PathLike[str]] | None = None) -> NoReturn:
+    """Replace this process by a new one, which applies the pending changes first. Exit handlers do not run.
+
+    On POSIX systems this is `exec`. Windows has none that quotes arguments, such as a path with spaces: there the new
+    process is a child in the same console; this one, which has no holds anymore, waits and exits with its status.
+
+    Args:
+        command: The program, by its absolute path, and its arguments. Default: this interpreter and all its arguments.
+
+    Raises:
+        OSError: The program cannot be started. This process continues as before.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # without a console it is None
+            stream.flush()
+    replace_process([executable(), *sys.orig_argv[1:]] if command is None else [os.fspath(word) for word in command])
 
 
 class Host:

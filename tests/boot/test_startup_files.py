@@ -26,7 +26,8 @@ POINTS = ["aaa point", "zzz point"] if NEW_SITE else []
 PART = "alpha-2.0.part"
 
 SHOW = """import json, sys
-path = [entry.rpartition("site-packages")[2].strip("/") for entry in sys.path if "site-packages" in entry]
+path = [entry.replace("\\\\", "/") for entry in sys.path if "site-packages" in entry]
+path = [entry.rpartition("site-packages")[2].strip("/") for entry in path]
 print(json.dumps([getattr(sys, "ran", []), path]))
 """
 

@@ -77,7 +77,7 @@ def test_the_user_site_is_chosen_on_request(monkeypatch):
     monkeypatch.setattr(module, "_is_writable", lambda target: True)
     monkeypatch.setattr(module.site, "ENABLE_USER_SITE", True)
     target = find_target(user=True, for_change=False)
-    assert target.kind == "user" and target.site == os.path.realpath(sysconfig.get_path("purelib", "posix_user"))
+    assert target.kind == "user" and target.site == os.path.realpath(sysconfig.get_path("purelib", f"{os.name}_user"))
 
 
 def test_the_user_site_is_refused_where_it_is_not_seen(monkeypatch, env):

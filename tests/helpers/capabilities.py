@@ -23,4 +23,5 @@ def has_links() -> bool:
 
 can_symlink = pytest.mark.skipif(not has_links(), reason="needs symbolic links, which this account may not make")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+has_fifos = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
 has_modes = pytest.mark.skipif(os.name == "nt", reason="needs the modes of POSIX")

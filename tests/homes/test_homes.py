@@ -15,6 +15,7 @@ from helpers.environments import make_wheel, tree
 
 from liveinstall import homes
 from liveinstall._homes import base_python, create, run
+from liveinstall._homes import trial as trials
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.errors import FileConflictError, HomeError, RequirementError, TrialError
 
@@ -384,3 +385,19 @@ def test_the_command_line_makes_runs_and_removes(env, tmp_path):
     assert json.loads(done.stdout)["result"]["stdout"] == "1\n"
     assert cli("home", "remove", place).stdout == "Removed.\n" and not Path(place).exists()
     assert cli("home", "run", place).returncode == 1
+
+
+def test_windows_without_links_refuses_a_home_and_names_what_has_copies(monkeypatch, tmp_path):
+    monkeypatch.setattr(base_python.os, "name", "nt")
+    with pytest.raises(HomeError) as caught:
+        base_python.Base.here("C:\\My Homes\\a")
+    monkeypatch.undo()
+    assert 'python -m venv "C:\\My Homes\\a"' in str(caught.value) and "liveinstall.require()" in str(caught.value)
+
+
+def test_windows_without_links_refuses_a_trial_and_names_the_parts_for_the_path_of_a_child():
+    change = SimpleNamespace(part="alpha-2.0.part")
+    records = [SimpleNamespace(changes=[change, SimpleNamespace(part="")])]
+    error = trials._refusal(SimpleNamespace(site="/site"), records)
+    assert "approximate" in str(error) and f"PYTHONPATH={os.path.join('/site', 'alpha-2.0.part')} and" in str(error)
+    assert not trials._refusal(SimpleNamespace(site="/site"), []).todo

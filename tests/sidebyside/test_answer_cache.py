@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers.environments import make_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liveinstall._sidebyside.activation import answer_cache
 from liveinstall._sidebyside.activation.answer_cache import SUFFIX, Answer, decode
 
 REQUIRE = """
@@ -118,3 +120,12 @@ def test_anything_but_a_whole_answer_is_none(data):
     assert decode(whole).used == (("a", "1", ""),)
     assert decode(data) is None and decode(whole[:-1] + data[:1] + b"\0") is None
     assert decode(whole + b"x") is None
+
+
+def test_on_windows_whose_first_place_is_the_prefix_the_site_directory_is_found(monkeypatch):
+    places = ["C:\\env", "C:\\env\\Lib\\site-packages"]
+    monkeypatch.setattr(answer_cache.site_module, "getsitepackages", lambda prefixes: places)
+    monkeypatch.setattr(answer_cache, "os", SimpleNamespace(name="nt"))
+    assert answer_cache._likely_site() == places[1]
+    monkeypatch.setattr(answer_cache, "os", SimpleNamespace(name="posix"))
+    assert answer_cache._likely_site() == places[0]

@@ -6,8 +6,11 @@ import os
 import stat
 
 import pytest
+from helpers.capabilities import can_symlink, has_modes
 from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
+from _liveinstall_boot.locks import is_locked
+from liveinstall._system import removal
 from liveinstall._system import scratch as room
 from liveinstall._system.scratch import MARK, private_directory, scratch_directory, sweep
 
@@ -32,6 +35,18 @@ def test_what_a_dead_maker_has_left_is_swept_and_what_is_locked_stays(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["made-unknown", "other-1"]
 
 
+def test_where_an_open_file_cannot_be_removed_the_lock_is_closed_first(tmp_path, monkeypatch):
+    dead, remove = left(tmp_path), removal.patient.unlink
+    monkeypatch.setattr(removal, "BY_DESCRIPTOR", False)
+    locked = []
+    monkeypatch.setattr(
+        removal.patient, "unlink", lambda path: (locked.append(is_locked(str(dead / MARK))), remove(path))
+    )
+    sweep(str(tmp_path), "made-")
+    assert not dead.exists() and locked and not any(locked)
+
+
+@can_symlink
 def test_another_users_directory_is_not_swept_and_no_link_is_followed(tmp_path, monkeypatch):
     planted = left(tmp_path)
     (planted / MARK).unlink()
@@ -46,6 +61,7 @@ def test_another_users_directory_is_not_swept_and_no_link_is_followed(tmp_path, 
     assert (theirs / "file").exists()
 
 
+@has_modes
 @pytest.mark.parametrize(("mode", "is_swept"), [(0o755, True), (0o1777, True), (0o777, False), (0o775, False)])
 def test_nothing_is_swept_where_somebody_else_could_exchange_it(tmp_path, monkeypatch, mode, is_swept):
     monkeypatch.setattr("liveinstall._system.privacy._is_alone_in", lambda _: False)  # the group has other members
@@ -55,6 +71,7 @@ def test_nothing_is_swept_where_somebody_else_could_exchange_it(tmp_path, monkey
     assert dead.exists() is not is_swept
 
 
+@has_modes
 def test_where_somebody_else_has_the_name_the_directory_is_in_the_temporary_one(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "_temporary", lambda: str(tmp_path))
     place = tmp_path / f"it-{os.geteuid()}"
@@ -65,6 +82,7 @@ def test_where_somebody_else_has_the_name_the_directory_is_in_the_temporary_one(
         assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
 
 
+@has_modes
 def test_the_mode_follows_the_umask_which_is_not_touched(tmp_path, monkeypatch):
     before = os.umask(0o027)
     try:

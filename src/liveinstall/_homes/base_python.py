@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from liveinstall._homes.links import listed
+from liveinstall._system.command_line import quoted
 from liveinstall._system.interpreter import base_executable
 from liveinstall.errors import HomeError
 
@@ -45,6 +46,8 @@ class Base:
         if os.name == "nt":
             raise HomeError(
                 "a home (linked environment) needs symbolic links, which only administrators may create on Windows.",
+                todo=f"Create a virtual environment, which has copies: python -m venv {quoted(path)}. To use several "
+                "versions beside each other without one: liveinstall.require().",
                 path=path,
             )
         if sysconfig.get_config_var("PYTHONFRAMEWORK"):

@@ -79,7 +79,7 @@ def trial_environment(
         TrialError: The file system does not support links.
     """
     if os.name == "nt":
-        raise TrialError("a trial needs symbolic links, which only administrators may create on Windows.")
+        raise _refusal(target, records)
     try:
         preview, notes, applied = future(target, records, checked=checked)
     except OSError as error:
@@ -97,6 +97,18 @@ def trial_environment(
         yield TrialEnvironment(
             directory, python, scripts, _variables(target, directory, scripts), applied, notes, handle
         )
+
+
+def _refusal(target: Target, records: Iterable[codec.TransactionRecord]) -> TrialError:
+    """The error on Windows; it names what does nearly the same: a child process with the parts on its path."""
+    changes = [change for record in records for change in record.changes]
+    parts = os.pathsep.join(os.path.join(target.site, change.part) for change in changes if change.part)
+    todo = (
+        "For an approximate trial, start a child process of a Python that uses the old version, with "
+        f"PYTHONPATH={parts} and PYTHONDONTWRITEBYTECODE=1. Removals and scripts are not applied in it."
+    )
+    what = "a trial needs symbolic links, which only administrators may create on Windows."
+    return TrialError(what, todo=todo if parts else "")
 
 
 def _trials() -> str:

@@ -40,3 +40,11 @@ def split_words(line: str) -> list[str]:
     if os.name == "nt":
         lexer.escape = ""
     return list(lexer)
+
+
+def quoted(word: str) -> str:
+    """Return a word of a command line that a person of this system can paste, in quotes if it needs them."""
+    import shlex
+    import subprocess
+
+    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)

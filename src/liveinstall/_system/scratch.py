@@ -92,12 +92,15 @@ def _sweep(path: str, directory: int | None) -> None:
         patient.rmdir(path)  # only if it is empty: its creator writes nothing before the mark
         return
     handle = try_lock(mark, _NO_FOLLOW)
-    if handle is not None:
-        try:
-            if directory is None or os.path.samestat(os.fstat(handle), os.stat(MARK, dir_fd=directory)):
-                remove_opened(path, directory, last=MARK)
-        finally:
-            os.close(handle)
+    if handle is None:
+        return
+    try:
+        if directory is not None and os.path.samestat(os.fstat(handle), os.stat(MARK, dir_fd=directory)):
+            remove_opened(path, directory, last=MARK)
+    finally:
+        os.close(handle)
+    if directory is None:  # Windows removes no open file; nobody locks again what a dead maker has left
+        remove_opened(path, None, last=MARK)
 
 
 def private_directory(name: str) -> str:

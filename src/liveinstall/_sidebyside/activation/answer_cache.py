@@ -106,4 +106,5 @@ class Question:
 
 def _likely_site() -> str:
     """The site directory of most environments; in others nothing is remembered. `sysconfig` would take long to load."""
-    return site_module.getsitepackages([sys.prefix])[0]
+    places = site_module.getsitepackages([sys.prefix])
+    return places[-1] if os.name == "nt" else places[0]  # on Windows the first one is the prefix itself
