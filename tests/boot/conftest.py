@@ -13,7 +13,8 @@ from helpers.in_process_site import Place
 def tmp_path():
     """In memory where that is possible: thousands of small trees are made here, each flushed many times."""
     memory = "/dev/shm"
-    path = tempfile.mkdtemp(prefix="crash-tests-", dir=memory if os.access(memory, os.W_OK) else None)
+    usable = os.name != "nt" and os.access(memory, os.W_OK)
+    path = tempfile.mkdtemp(prefix="crash-tests-", dir=memory if usable else None)
     yield Path(path)
     shutil.rmtree(path)
 

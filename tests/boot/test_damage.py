@@ -119,11 +119,15 @@ def test_a_damaged_transaction_does_not_keep_others_from_being_swapped(place):
     assert (place.site / "beta-1.0.dist-info").is_dir()
 
 
+def cannot(*_):
+    pytest.skip("needs FIFOs and sockets as files")
+
+
 ODD = {
-    "fifo": os.mkfifo,
+    "fifo": getattr(os, "mkfifo", cannot),
     "directory": os.mkdir,
     "link": lambda path: os.symlink("/dev/zero", path),
-    "socket": lambda path: os.mknod(path, 0o140600),
+    "socket": lambda path: getattr(os, "mknod", cannot)(path, 0o140600),
 }
 
 
@@ -141,8 +145,8 @@ def test_odd_files_block_no_start(place, odd, where):
         path.unlink()
     try:
         ODD[odd](path)
-    except PermissionError:
-        pytest.skip("cannot be made here")
+    except OSError as error:
+        pytest.skip(f"cannot be made here: {error}")
     begin = time.monotonic()
     assert place.start()[0] == 0
     assert time.monotonic() - begin < 5

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import can_symlink
 from helpers.in_process_site import KILLED, Place
 
 import _liveinstall_boot
@@ -348,6 +349,7 @@ def test_a_venv_and_what_is_undone_there(env):
             )
 
 
+@can_symlink
 def test_a_trial_runs_the_new_lines_once(env):
     for version in (1, 2):
         env.wheel("alpha", f"{version}.0", {"alpha.py": "", **changing("alpha", version, f"alpha {version}")})
