@@ -83,7 +83,8 @@ def test_the_manifest_names_every_file_with_mode_size_and_hash(place):
     text = Path(part.path, ".manifest").read_text()
     assert "transaction id\nreplaces ff\n" in text
     rows = decode_manifest(text)
-    on_disk = {os.path.relpath(os.path.join(d, f), part.path) for d, _, fs in os.walk(part.path) for f in fs}
+    below = [path for path in Path(part.path).rglob("*") if path.is_file()]
+    on_disk = {path.relative_to(part.path).as_posix() for path in below}
     assert {row[3] for row in rows} == on_disk - {".manifest"}
     for mode, size, _, path in rows:
         status = os.stat(os.path.join(part.path, path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import zipfile
 from email.parser import HeaderParser
+from pathlib import Path
 
 import pytest
 from helpers.environments import make_wheel, record_row
@@ -91,7 +92,7 @@ def test_what_is_unusual_but_harmless_passes(tmp_path, place, kind):
     )
     rewrite(path, FINE[kind])
     part = stage_good(path, place)
-    assert any(file.endswith("good/late.py") for file in part.files)
+    assert any(Path(file).as_posix().endswith("good/late.py") for file in part.files)
 
 
 @pytest.mark.parametrize("name", ["../", "good/../../x/", "/x/", "./../x/", ".//x/"])
