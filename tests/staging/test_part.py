@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import has_modes
 from helpers.in_process_site import Place
 
 from _liveinstall_boot.codec import decode_manifest
@@ -77,6 +78,7 @@ def test_record_is_right_at_the_final_place(installed):
     assert named == files
 
 
+@has_modes
 def test_the_manifest_names_every_file_with_mode_size_and_hash(place):
     candidate = place.candidate("alpha", "1.0", FILES, scripts={"alpha-run": "alpha:run"})
     part = staging.stage(candidate, place.target, "id", replaces="ff", compiler=NONE)

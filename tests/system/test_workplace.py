@@ -6,7 +6,7 @@ import stat
 import tempfile
 
 import pytest
-from helpers.capabilities import can_symlink, has_fifos
+from helpers.capabilities import can_fork, can_symlink, has_fifos, has_links, has_modes
 from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from _liveinstall_boot.layout import STATE, TRANSACTIONS
@@ -38,7 +38,8 @@ def fill(directory):
     for path in ("request", "tmp/build/deep/file"):
         with open(os.path.join(directory, path), "w") as stream:
             stream.write("x")
-    os.symlink("/", os.path.join(directory, "tmp", "root"))
+    if has_links():
+        os.symlink("/", os.path.join(directory, "tmp", "root"))
     os.chmod(os.path.join(directory, "tmp", "build", "deep"), stat.S_IREAD | stat.S_IEXEC)
 
 
@@ -93,6 +94,7 @@ def test_a_copied_environment_removes_nothing_of_the_original(site, temporary, t
     assert len(list(temporary.iterdir())) == 1 and not (copy / STATE / "work").exists()
 
 
+@can_symlink
 def test_a_link_in_its_place_is_not_followed(site, temporary, tmp_path):
     precious = tmp_path / "precious"
     precious.mkdir()
@@ -134,6 +136,7 @@ def test_a_note_says_where_it_is():
     assert parse(encode(path, TOKEN)) == (path, TOKEN)
 
 
+@can_fork
 def test_directories_elsewhere_that_the_killed_one_named_go_too(site, temporary, tmp_path):
     names = ("liveinstall-links", "liveinstall-own", "liveinstall-unproven", "other")
     places = {name: tmp_path / "memory" / name for name in names}
@@ -155,12 +158,14 @@ def test_directories_elsewhere_that_the_killed_one_named_go_too(site, temporary,
     assert list(temporary.iterdir()) == []
 
 
+@has_modes
 def test_the_note_and_what_it_names_are_for_this_user_only(site, temporary):
     with workplace(str(site)) as directory:
         paths = [site / STATE / "work", os.path.join(directory, "for"), directory]
         assert [stat.S_IMODE(os.stat(path).st_mode) for path in paths] == [0o600, 0o600, 0o700]
 
 
+@can_fork
 def test_a_directory_of_the_same_name_that_has_another_token_stays(site, temporary):
     """As one of another environment's, made after a clean-up."""
     killed(site)
