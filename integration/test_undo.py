@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -163,3 +164,25 @@ def test_a_killed_undo_is_old_or_new_and_can_be_asked_for_again(real: Environmen
 def _newest(environment: Environment) -> str:
     listed = json.loads(environment.run("-m", "liveinstall", "history", "--json", check=True).stdout)["result"]
     return str(listed[0]["transaction"])
+
+
+def test_what_pip_itself_installed_with_its_bytecode_is_undone(old_numpy: Callable[..., Environment]) -> None:
+    """Pip compiles what it installs, and numpy's wheel brings a .pyc: that is in the RECORD twice, once out of date."""
+    environment = old_numpy()
+    pip = [sys.executable, "-m", "pip", "--python", environment.python, "install", "-q", "--no-deps", "numpy==1.26.4"]
+    done = subprocess.run(pip, check=False, capture_output=True, text=True, env=user_variables())
+    if "No matching distribution" in done.stderr:
+        pytest.skip("the index does not have numpy 1.26.4")
+    assert done.returncode == 0, done.stderr
+    record = (environment.site / "numpy-1.26.4.dist-info/RECORD").read_text().splitlines()
+    listed = [row.partition(",")[0] for row in record]
+    assert len(set(listed)) < len(listed)
+    before = tree(environment.path)
+    environment.run("-m", "liveinstall", "install", "numpy==2.0.2", check=True)
+    past = json.loads(environment.run("-m", "liveinstall", "history", "--json", check=True).stdout)["result"][0]
+    assert past["undoable"]
+    environment.run("-m", "liveinstall", "undo", check=True)
+    assert tree(environment.path) == before
+    environment.run("-c", "import numpy, numpy.distutils; assert numpy.__version__ == '1.26.4'", check=True)
+    environment.run("-m", "liveinstall", "check", check=True)
+    environment.remove()

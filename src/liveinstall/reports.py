@@ -91,8 +91,8 @@ class Past(Shown):
         command: The command line of that process.
         requests: The requests as the callers wrote them.
         sources: The origin of each installed distribution, by name.
-        why_not: The reason why it can no longer be undone; empty if it can. Checksums of the kept files are verified
-            only by `undo()`.
+        why_not: The reason why it can no longer be undone; empty if it can. The kept files have been compared with
+            their RECORD, as `undo()` does.
     """
 
     transaction: str

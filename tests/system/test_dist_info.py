@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveinstall._system.dist_info import top_level_paths
+from liveinstall._system.dist_info import top_level_paths, verifiable_files
 
 _ROW = st.sampled_from(["a", "b", "a.b", "ab", "x-1.dist-info", "..", "../..", "/abs", '"q', "six.py"]).flatmap(
     lambda top: st.sampled_from([f"{top}/m.py,sha256=x,1", f"{top},sha256=x,1", f"{top}/c/d,,", ""])
@@ -24,3 +24,25 @@ def test_top_level_paths_of_scripts_and_quoted_names_are_whole():
     assert top_level_paths(record, "numpy-1.dist-info") == {
         *("../../../bin/tool", '"a', "numpy", "numpy-1.dist-info"),
     }
+
+
+def test_bytecode_that_can_be_compiled_again_is_not_verifiable():
+    rows = [
+        ("a/m.py", "sha256=m", "1"),
+        ("a/__pycache__/m.cpython-311.pyc", "", ""),
+        ("a/__pycache__/m.cpython-311.pyc", "sha256=stale", "2"),
+        ("__pycache__/n.cpython-311.pyc", "sha256=stale", "2"),
+        ("a/m.pyc", "sha256=stale", "3"),
+        ("a/without_source.pyc", "sha256=w", "4"),
+        ("not__pycache__/data.txt", "", ""),
+    ]
+    assert verifiable_files(rows) == {
+        "a/m.py": [("sha256=m", "1")],
+        "a/without_source.pyc": [("sha256=w", "4")],
+        "not__pycache__/data.txt": [],
+    }
+
+
+def test_all_rows_of_a_path_count_and_those_without_a_hash_weaken_none():
+    rows = [("a", "sha256=1", "1"), ("a", "", ""), ("a", "sha256=2", "2")]
+    assert verifiable_files(rows) == {"a": [("sha256=1", "1"), ("sha256=2", "2")]}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
-from helpers.environments import tree
+from helpers.environments import record_row, tree
 
 REFUSED = """
 try: li.undo({arguments})
@@ -166,6 +167,54 @@ def test_what_pip_has_removed_since_cannot_be_undone(upgraded):
     assert refusal(upgraded)[0] == "MovedOnError"
 
 
+@pytest.fixture
+def as_by_pip(env):
+    """alpha 1.0 with a RECORD such as pip writes for a wheel that brings bytecode, and with all other oddities."""
+    env.wheel("alpha", "1.0", {"alpha/__init__.py": "__version__ = '1.0'\n", "alpha/late.py": "V = 1\n"})
+    env.run("li.install('alpha')")
+    record = env.site / "alpha-1.0.dist-info" / "RECORD"
+    (env.site / "alpha" / "sourceless.pyc").write_bytes(b"code without a source")
+    stale = "sha256=zd9yf0Ycn-ffRFlFlSAZzXZuBjj2t-2rX1pwgtsyCPk,14202\n"
+    cached = f"alpha/__pycache__/late.{sys.implementation.cache_tag}.pyc"
+    late = record_row("alpha/late.py", b"V = 1\n")
+    more = [f"{cached},,\n{cached},{stale}", f"alpha/__pycache__/gone.pyc,{stale}", f"alpha/late.pyc,{stale}"]
+    more += [f"alpha/late.py,,\n{late}", f"alpha/late.py,{stale}"]  # e.g. rewritten by a second file of that name
+    more += [record_row("alpha/sourceless.pyc", b"code without a source")]
+    record.write_text(record.read_text() + "".join(more))
+    (env.site / cached).parent.mkdir(exist_ok=True)
+    (env.site / cached).write_bytes(b"compiled by pip")
+    return env
+
+
+def test_bytecode_and_repeated_rows_of_a_record_stop_neither_undo_nor_a_check(as_by_pip):
+    env, before = as_by_pip, tree(as_by_pip.site)
+    problems = "print(json.dumps([len(li.doctor()), len(li.check().damaged), li.check().ok]))"
+    assert env.json(problems) == [0, 0, True]
+    env.wheel("alpha", "2.0")
+    env.run("li.install('alpha>=2')")
+    assert env.json("print(json.dumps(li.history()[0].why_not))") == ""
+    for _ in range(2):
+        assert env.run("li.undo(); import alpha.late").stderr == ""
+        assert tree(env.site) == before
+        assert env.json(problems) == [0, 0, True]
+        assert env.run("li.undo()").stderr == ""  # 2.0 again
+        assert env.versions() == {"alpha": "2.0"}
+    assert env.run("li.undo(); li.uninstall('alpha')").stderr == ""
+    assert not (env.site / "alpha").exists()
+
+
+def test_repeated_rows_of_a_record_hide_no_damage(as_by_pip):
+    env = as_by_pip
+    (env.site / "alpha" / "late.py").write_text("V = 7\n")
+    (env.site / "alpha" / "sourceless.pyc").unlink()
+    assert sorted(env.json("print(json.dumps([f.kind for f in li.doctor()]))")) == ["missing"]
+    assert "late.py" in env.run("print(*li.doctor())").stdout
+    env.wheel("alpha", "2.0")
+    env.run("li.install('alpha>=2')")
+    assert "late.py does not match its RECORD" in env.json("print(json.dumps(li.history()[0].why_not))")
+    assert refusal(env)[0] == "RetiredError"
+
+
 @pytest.mark.parametrize("damage", ["changed", "gone", "record", "tree", "script"])
 def test_old_files_that_are_gone_or_damaged_are_refused_before_anything_moves(upgraded, damage):
     import shutil
@@ -184,6 +233,7 @@ def test_old_files_that_are_gone_or_damaged_are_refused_before_anything_moves(up
     before = tree(upgraded.root)
     kind, what, todo = refusal(upgraded)
     assert kind == "RetiredError" and "alpha" in what and todo
+    assert upgraded.json("print(json.dumps(li.history()[0].why_not))") == what  # it promises nothing that undo refuses
     assert tree(upgraded.root) == before and upgraded.leftovers() == []
 
 

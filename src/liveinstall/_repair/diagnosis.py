@@ -21,7 +21,7 @@ from _liveinstall_boot.file_access import open_bounded, open_regular, read_bytes
 from _liveinstall_boot.layout import MANIFEST, PART
 from liveinstall._environment.installed import read_distribution
 from liveinstall._repair.journal import unfinished
-from liveinstall._system.dist_info import encoded
+from liveinstall._system.dist_info import encoded, verifiable_files
 from liveinstall._transactions import transaction as transactions
 from liveinstall.reports import Finding
 
@@ -142,7 +142,7 @@ def _matches_hash(path: str, hashed: str) -> bool:
     """Whether a file has the SHA-256 hash of a RECORD row."""
     with open(path, "rb", opener=open_regular) as stream:
         digest = hashlib.file_digest(stream, "sha256").digest()
-    return hashed == f"sha256={encoded(digest)}"
+    return hashed.rstrip("=") == f"sha256={encoded(digest)}"
 
 
 def _replaced(info: _Info) -> Damage:
@@ -164,9 +164,8 @@ def _infos(directory: str, known: Mapping[str, Distribution], *, hashes: bool) -
             path = os.path.join(directory, entry)
             if entry.endswith(".dist-info") and os.path.isdir(path):
                 info = _read(path, known.get(path) or read_distribution(path))
-                for file, hashed, size in info.rows or ():
-                    if not file.endswith(".pyc"):
-                        _compare(info, file, hashed if hashes else "", size, handle)
+                for file, recorded in verifiable_files(info.rows or ()).items():
+                    _compare(info, file, recorded, handle, hashes=hashes)
                 yield info
     finally:
         if handle is not None:
@@ -198,7 +197,9 @@ def _is_metadata(file: str) -> bool:
     return file.endswith(".dist-info/METADATA")
 
 
-def _compare(info: _Info, file: str, hashed: str, size: str, directory: int | None) -> None:
+def _compare(
+    info: _Info, file: str, recorded: Sequence[tuple[str, str]], directory: int | None, *, hashes: bool
+) -> None:
     """Note a missing or changed file; `directory` is a descriptor of the site directory, or None."""
     try:
         status = os.stat(file if directory is not None else _absolute(info.directory, file), dir_fd=directory)
@@ -206,12 +207,14 @@ def _compare(info: _Info, file: str, hashed: str, size: str, directory: int | No
         if not os.path.lexists(_absolute(info.directory, file)):
             info.missing.append(file)
         return
-    if size.isdecimal() and size.lstrip("0") != str(status.st_size or "") and S_ISREG(status.st_mode):
+    if not S_ISREG(status.st_mode) or not recorded:
+        return
+    same_size = [hashed for hashed, size in recorded if not size.isdecimal() or int(size) == status.st_size]
+    if not same_size:
         info.changed.append(file)
-    elif hashed.startswith("sha256=") and S_ISREG(status.st_mode):
-        with open(_absolute(info.directory, file), "rb", opener=open_regular) as stream:
-            digest = hashlib.file_digest(stream, "sha256").digest()
-        if encoded(digest) != hashed[len("sha256=") :].rstrip("="):
+    elif hashes and all(hashed.startswith("sha256=") for hashed in same_size):
+        path = _absolute(info.directory, file)
+        if not any(_matches_hash(path, hashed) for hashed in same_size):
             info.changed.append(file)
 
 

@@ -2,7 +2,7 @@
 
 The retired files are never changed. Small files are copied, because people edit sources in site-packages, which would
 change a linked file too. Large files (libraries, models) are hard-linked if the file system supports it, which takes no
-time and no space. Bytecode has no hash, so it is compiled again.
+time and no space. Bytecode is compiled again; what RECORD says of it is ignored.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.files import remove_tree, sha256
 from liveinstall._model import roots_of
 from liveinstall._staging.part import Part, free_path, write_manifest
-from liveinstall._system.dist_info import encoded
+from liveinstall._system.dist_info import encoded, verifiable_files
 from liveinstall.errors import RetiredError, StagingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from liveinstall._model import Candidate, Retired
     from liveinstall._staging.bytecode import BytecodeCompiler
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LINKED_FROM = 2**20  # bytes; smaller files are copied
 _Row = tuple[int, int, str, str]
+_File = tuple[str, str, str, list[str]]  # the final path, its source, its path in the part, the hashes in RECORD
 
 
 def restore(
@@ -73,6 +74,22 @@ def restore(
     return Part(candidate.name, candidate.version, restoration.path, tuple(restoration.targets), ())
 
 
+def check_restorable(candidate: Candidate, target: Target) -> None:
+    """Check a candidate's retired files as `restore()` does, without writing anything.
+
+    Args:
+        candidate: The distribution to restore; its `retired` is not None.
+        target: The environment.
+
+    Raises:
+        RetiredError: A retired file is missing or unreadable, or its hash is not the one in RECORD.
+    """
+    assert candidate.retired
+    restoration = _Restoration(candidate, candidate.retired, target)
+    for _, source, path, hashes in restoration.files():
+        restoration.digest(source, path, hashes)
+
+
 class _Restoration:
     """Restores one distribution. The scheme's directories may have changed since its files were retired."""
 
@@ -90,46 +107,62 @@ class _Restoration:
 
     def restore_all(self) -> Iterator[_Row]:
         """Restore each file in RECORD; the rows of the manifest."""
-        for inner, hash in self._recorded().items():
+        for target, source, path, hashes in self.files():
+            self.targets.append(target)
+            yield self._restore(source, path, hashes)
+
+    def files(self) -> Iterator[_File]:
+        """Find the source of each file in RECORD."""
+        for inner, hashes in self._recorded().items():
             target = os.path.normpath(os.path.join(self.site_dir, inner))
             is_outside = inner.startswith("../") or os.path.isabs(inner)
             source = os.path.join(self.retired.root, self.source.path_of(target) if is_outside else inner)
             path = self.destination.path_of(target) if is_outside else inner
             # The hash of RECORD itself is known, too: _recorded() has compared it.
-            is_verifiable = hash or inner == f"{os.path.basename(self.retired.info)}/RECORD"
+            is_verifiable = hashes or inner == f"{os.path.basename(self.retired.info)}/RECORD"
             if is_verifiable and not os.path.lexists(source) and os.path.lexists(target):
                 source = target  # it was never retired, because another distribution has the same file
-            if os.path.lexists(source) or hash:
-                self.targets.append(target)
-                yield self._restore(source, path, hash)
+            if os.path.lexists(source) or hashes:
+                yield target, source, path, hashes
 
-    def _recorded(self) -> dict[str, str]:
-        """Path -> hash of each file in the retired RECORD, without bytecode, which cannot be verified."""
+    def _recorded(self) -> dict[str, list[str]]:
+        """The hashes of each file in the retired RECORD, by path."""
         record = os.path.join(self.retired.root, os.path.basename(self.retired.info), "RECORD")
         if not os.path.lexists(record):
             record = os.path.join(self.retired.info, "RECORD")  # the distribution is installed, and was not replaced
         if not os.path.isfile(record) or sha256(record) != self.retired.sha256:
             raise self._damaged(record, "RECORD is missing or damaged")
         try:
-            rows = [(os.path.normpath(path).replace(os.sep, "/"), hash) for path, hash, _ in record_rows(read(record))]
+            rows = [(os.path.normpath(path).replace(os.sep, "/"), *rest) for path, *rest in record_rows(read(record))]
         except StaleError as error:
             raise self._damaged(record, str(error)) from error
-        return {path: hash for path, hash in rows if hash or not path.endswith(".pyc")}
+        return {path: [hash for hash, _ in listed if hash] for path, listed in verifiable_files(rows).items()}
 
-    def _restore(self, source: str, path: str, hash: str) -> _Row:
+    def _restore(self, source: str, path: str, hashes: Sequence[str]) -> _Row:
         full = os.path.join(self.path, *path.split("/"))
         os.makedirs(os.path.dirname(full), exist_ok=True)
+        digest = self.digest(source, path, hashes)
         if os.path.islink(source):
-            os.symlink(os.readlink(source), full)  # the target of the link has a row of its own, if it is in a RECORD
-            return 0o777, os.lstat(full).st_size, hashlib.sha256(os.readlink(full).encode()).hexdigest(), path
-        if not os.path.isfile(source):
-            raise self._damaged(source, f"{path} is missing")
-        status, digest = os.stat(source), _digest(source, "sha256")
-        algorithm, _, expected = hash.partition("=")
-        if expected and expected != encoded(digest if algorithm == "sha256" else _digest(source, algorithm)):
-            raise self._damaged(source, f"{path} does not match its RECORD")
+            os.symlink(os.readlink(source), full)
+            return 0o777, os.lstat(full).st_size, digest.hex(), path
+        status = os.stat(source)
         copy_or_link(source, full, status.st_size)
         return status.st_mode & 0o7777, status.st_size, digest.hex(), path
+
+    def digest(self, source: str, path: str, hashes: Sequence[str]) -> bytes:
+        """The SHA-256 of an intact file, or of a link's target, which has a row of its own if it is in a RECORD."""
+        if os.path.islink(source):
+            return hashlib.sha256(os.readlink(source).encode()).digest()
+        if not os.path.isfile(source):
+            raise self._damaged(source, f"{path} is missing")
+        try:
+            digest = _digest(source, "sha256")
+            found = {hash: digest if hash.startswith("sha256=") else _digest(source, hash) for hash in hashes}
+        except OSError as error:
+            raise self._damaged(source, f"{path} cannot be read ({error.strerror})") from error
+        if found and not any(hash.partition("=")[2] == encoded(value) for hash, value in found.items()):
+            raise self._damaged(source, f"{path} does not match its RECORD")
+        return digest
 
     def _damaged(self, path: str, why: str) -> RetiredError:
         name, version = self.candidate.name, self.candidate.version
@@ -143,11 +176,11 @@ class _Restoration:
         )
 
 
-def _digest(path: str, algorithm: str) -> bytes:
-    """The hash of a file; empty for an unknown algorithm, so that the comparison fails."""
+def _digest(path: str, hash: str) -> bytes:
+    """The hash of a file by the algorithm of another hash; empty if that is unknown, so that the comparison fails."""
     with open(path, "rb", opener=open_regular) as stream:
         try:
-            return hashlib.file_digest(stream, algorithm).digest()
+            return hashlib.file_digest(stream, hash.partition("=")[0]).digest()
         except ValueError:
             return b""
 

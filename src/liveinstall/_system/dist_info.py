@@ -1,10 +1,14 @@
-"""Fields of METADATA files (core metadata specification), top-level paths and hashes of RECORD files."""
+"""Fields of METADATA files (core metadata specification), top-level paths, files and hashes of RECORD files."""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import open_bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
 
 _ELSEWHERE = ("", ".", "/", '"')  # how a row begins whose path is not in the site directory, or quoted
 _MOST_TOPS = 50
@@ -73,6 +77,32 @@ def top_level_paths(record: str, info: str) -> set[str]:
 
 def _top_of(row: str) -> str:
     return (row if row[:1] in _ELSEWHERE else row.partition("/")[0]).partition(",")[0]
+
+
+def verifiable_files(rows: Iterable[Sequence[str]]) -> dict[str, list[tuple[str, str]]]:
+    """Find the files that a distribution needs to be complete, and how each can be recognized.
+
+    Bytecode that Python can compile again is omitted: compilers rewrite it, so its hash is often out of date, and pip
+    lists that of some wheels twice, with and without a hash. A path may be listed several times: its file is intact if
+    it matches any of its hashes and sizes.
+
+    Args:
+        rows: The (path, hash, size) of each row of a RECORD.
+
+    Returns:
+        For each path, its hashes and sizes as in RECORD, without rows that have neither.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path, hash, size in rows:
+        recorded = found.setdefault(path, [])
+        if hash or size:
+            recorded.append((hash, size))
+    return {path: recorded for path, recorded in found.items() if not _is_bytecode(path, found)}
+
+
+def _is_bytecode(path: str, listed: Container[str]) -> bool:
+    """Whether a file is bytecode whose source is listed, or is in a cache directory."""
+    return (path.endswith(".pyc") and path[:-1] in listed) or ("__pycache__/" in path and "/__pycache__/" in f"/{path}")
 
 
 def encoded(digest: bytes) -> str:

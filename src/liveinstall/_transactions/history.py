@@ -199,5 +199,6 @@ def undo_metadata(site: str, change: codec.SwapChange) -> dict[str, Any]:
     with suppress(OSError, codec.StaleError):  # if it has been removed since, the swap reports that
         if change.old_info:
             rows = codec.record_rows(codec.read(os.path.join(site, change.old_info, "RECORD")))
-            facts["retires"] = sum(int(size) for _, _, size in rows if size.isdecimal() and len(size) <= _DIGITS)
+            sizes = {path: int(size) for path, _, size in rows if size.isdecimal() and len(size) <= _DIGITS}
+            facts["retires"] = sum(sizes.values())
     return facts

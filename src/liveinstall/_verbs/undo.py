@@ -16,6 +16,7 @@ from liveinstall._planning.undo_plan import UndoneChange, UndoneTransaction, pla
 from liveinstall._requirements.option_values import wants_verification
 from liveinstall._requirements.request import Request
 from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._staging.restore import check_restorable
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import history as past
@@ -25,11 +26,13 @@ from liveinstall.reports import History, Past
 from liveinstall.results import Origin, Plan, Result, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 def history() -> History:
     """List all applied transactions, and whether each can still be undone.
+
+    Whatever `undo()` would refuse is found here, too: the old files that are kept are compared with their RECORD.
 
     Returns:
         The transactions, newest first.
@@ -41,21 +44,40 @@ def history() -> History:
     return History(sorted(found, key=lambda item: (item.when, item.transaction), reverse=True))
 
 
-def _history_of(target: Target) -> list[Past]:
+def transaction_ids() -> list[str]:
+    """List the ids of all applied transactions, without checking any file: for completion.
+
+    Returns:
+        The ids; in each environment the newest first.
+    """
+    return [item.transaction_id for target in find_targets() for item in past.happened(target.site)]
+
+
+def _history_of(target: Target, ids: Collection[str] | None = None) -> list[Past]:
+    """The applied transactions, or those with the given ids."""
     done = past.happened(target.site)
     present = _present(target, done)
     since: dict[str, str] = {}
     found = []
     for item in done:
         deed = _undone_transaction(target.site, item)
-        try:
-            plan_undo([deed], present, since)
-            why_not = ""
-        except UndoError as error:
-            why_not = error.what
-        found.append(past_of(item, why_not))
+        if ids is None or item.transaction_id in ids:
+            try:
+                _check_restorable(target, item, plan_undo([deed], present, since), done)
+                why_not = ""
+            except UndoError as error:
+                why_not = error.what
+            found.append(past_of(item, why_not))
         since = {**{step.name: deed.transaction_id for step in deed.steps}, **since}
     return found
+
+
+def _check_restorable(
+    target: Target, item: past.HistoryEntry, names: Iterable[str], done: Sequence[past.HistoryEntry]
+) -> None:
+    for candidate in [_candidate(target.site, item, name, done) for name in names]:
+        if candidate:
+            check_restorable(candidate, target)
 
 
 def undo(transaction: str | None = None, *, to: str | None = None, verify: bool | None = None) -> Result:
@@ -134,7 +156,8 @@ def prune(*, keep: int | None = None, days: float | None = None, bytes: int | No
         with environment_lock(target.site, who=command_line()):
             transactions.recover(target.site)
             gone.update(past.prune(target.site, limits))
-    return tuple(item for item in history() if item.transaction in gone)
+    found = [item for target in find_targets() for item in _history_of(target, gone)]
+    return tuple(sorted(found, key=lambda item: (item.when, item.transaction), reverse=True))
 
 
 def _after(done: Sequence[past.HistoryEntry], to: str | None, context: RequestContext) -> Sequence[past.HistoryEntry]:

@@ -79,9 +79,9 @@ def _files(prefix: str) -> Iterable[str]:
 
 
 def _transactions(**_: Any) -> Iterable[str]:
-    from liveinstall._verbs.undo import history
+    from liveinstall._verbs.undo import transaction_ids
 
-    return [past.transaction for past in history()]
+    return transaction_ids()
 
 
 def _engines(**_: Any) -> Iterable[str]:

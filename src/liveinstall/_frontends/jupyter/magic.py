@@ -170,9 +170,9 @@ def _names(verb: str) -> Iterable[str]:
 
             return sorted({change.name for item in pending() for change in item.changes})
         if verb == "undo":
-            from liveinstall._verbs.undo import history
+            from liveinstall._verbs.undo import transaction_ids
 
-            return [past.transaction for past in history()]
+            return transaction_ids()
         from liveinstall._environment.installed import installed
 
         return sorted(installed())
