@@ -54,6 +54,7 @@ class Hold:
         parent: the name of the hold of the nearest ancestor; empty if there is none.
         since: when the hold was taken, in seconds since the epoch; 0 if that is not known.
         command: what the process runs, for people.
+        notebook: the file name of the notebook that the process is the kernel of; empty if that is not known.
         sees: the parts on its `sys.path`, relative to the site directory.
         uses: the top-level names that it uses; None if they are not known, so that it may use anything.
         keeps: the ids of transactions that must not be swapped while it lives.
@@ -64,7 +65,7 @@ class Hold:
         self.name = basename(path).rstrip(UNWRITABLE_SUFFIX)
         pid = self.name.partition("-")[0]
         self.pid = int(pid) if pid.isdecimal() and len(pid) < 10 else 0
-        self.parent = ""
+        self.parent = self.notebook = ""
         self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
         lines = text.split("\n")
         if lines[0] != MAGIC:
@@ -76,8 +77,8 @@ class Hold:
             key, _, value = line.partition(" ")
             if key == "since":
                 self.since = _seconds(value)
-            elif key == "command":
-                self.command = "".join(letter if letter.isprintable() else "?" for letter in value)
+            elif key in ("command", "notebook"):
+                setattr(self, key, "".join(letter if letter.isprintable() else "?" for letter in value))
             elif key == "parent":
                 self.parent = value
             elif key == "sees":
@@ -141,6 +142,8 @@ def take_hold(site, command, sees=(), keeps=()):
     _sweep_some(site)
     parent = basename(os.environ.get(VARIABLE, "")).partition("\n")[0]
     about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % (MAGIC, os.getpid(), time.time(), command, parent)
+    if "ipykernel" in command:  # a child of the kernel inherits the variable
+        about += "notebook %s\n" % basename(os.environ.get("JPY_SESSION_NAME", "")).partition("\n")[0]
     handle, draft = _open_draft(site, path)
     try:
         _lock(handle)

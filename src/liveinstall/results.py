@@ -233,6 +233,7 @@ class Holder:
         uses: The top-level import names that it has loaded; None if they are not known.
         sees: The names of the parts (staged wheels) that it imports from.
         distributions: The names of the distributions that it uses.
+        notebook: The file name of the notebook that it is the kernel of; empty if it is none, or that is not known.
     """
 
     pid: int
@@ -242,6 +243,7 @@ class Holder:
     uses: tuple[str, ...] | None = None
     sees: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
+    notebook: str = ""
 
     def __str__(self) -> str:
         """`pid 4711 (python -m jupyter ...)`."""

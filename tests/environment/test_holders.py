@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
 from _liveinstall_boot.layout import HOLDS, LOCK, STATE, TRANSACTIONS
 from _liveinstall_boot.locks import try_lock
 from liveinstall._environment import holders
+from liveinstall.results import Holder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 NOBODY = 2**22 + 1  # the id of no process: in a container even 77 may be that of the tests
@@ -172,8 +174,8 @@ def test_package_managers_are_shown_the_disk(env, staged, call):
 
 def test_status_names_what_each_holder_uses_and_what_waits_for_whom(env, staged):
     seen = env.run("print(li.status())").stdout
-    assert re.search(rf"waiting for: the exit of .*pid {staged.pid} \(", seen)
-    assert re.search(rf"In use by pid {staged.pid} \(.*\) since 20.*: uses alpha", seen)
+    assert re.search(rf"waiting for: the exit of .*another Python \(pid {staged.pid}: ", seen)
+    assert re.search(rf"In use by another Python \(pid {staged.pid}: .*\) since 20.*: uses alpha", seen)
 
 
 def test_a_context_holds_as_long_as_it_lasts(env):
@@ -210,7 +212,7 @@ def test_a_guarded_environment_protects_processes_that_know_nothing_of_it(env):
     )
     assert process.stdout.readline() == "1.0\n"
     reason = env.run("print(li.install('alpha>=2').staged[0].reason)").stdout
-    assert reason.startswith(f"pid {process.pid} ")
+    assert f"another Python (pid {process.pid}: " in reason
     assert env.bare(LOOK).stdout == "2.0 2.0\n"
     assert process.communicate("\n") == ("1.0\n", "")
     assert env.bare(LOOK).stdout == "2.0 2.0\n"
@@ -258,11 +260,11 @@ print("mapped", flush=True); input()
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "mapped\n"
     reason = env.run("print(li.install('alpha>=2').staged[0].reason)").stdout
-    assert reason.startswith(f"pid {process.pid} ") and reason.endswith(" uses alpha\n")
+    assert f"another Python (pid {process.pid}: " in reason and reason.endswith(" uses alpha\n")
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
     assert env.versions() == {"alpha": "1.0"}
     shown = env.run("print(li.status())").stdout
-    assert re.search(rf"waiting for: the exit of .*pid {process.pid} \(", shown)
+    assert re.search(rf"waiting for: the exit of .*another Python \(pid {process.pid}: ", shown)
     process.communicate("\n")
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
     assert env.versions() == {"alpha": "2.0"}
@@ -620,3 +622,74 @@ def test_where_the_loading_of_modules_cannot_be_watched_a_holder_may_use_anythin
     (hold,) = boot_holds.live_holds(site)
     boot_holds.release(site)
     assert hold.uses is None
+
+
+KERNEL = "python -m ipykernel_launcher -f /run/jupyter/kernel-1.json"
+
+
+@pytest.mark.parametrize(
+    ("holder", "description"),
+    [
+        (Holder(7, KERNEL, 1.0, mine=True, notebook="a.ipynb"), "this notebook"),
+        (Holder(7, KERNEL, 1.0, notebook="a.ipynb"), "the notebook a.ipynb"),
+        (Holder(7, KERNEL, 1.0), "another notebook (pid 7)"),
+        (Holder(7, "python x.py", 1.0, mine=True), "this process"),
+        (
+            Holder(7, "python3 /v/bin/jupyter-lab --port=1", 1.0),
+            "the Jupyter server (pid 7; restart JupyterLab itself)",
+        ),
+        (Holder(7, "python -m jupyter lab", 1.0), "the Jupyter server (pid 7; restart JupyterLab itself)"),
+        (Holder(7, "python /v/bin/jupyter-notebook", 1.0), "the Jupyter server (pid 7; restart Jupyter itself)"),
+        (
+            Holder(7, "python /v/bin/jupyterhub-singleuser", 1.0),
+            "the Jupyter server (pid 7; restart the server in the control panel of JupyterHub)",
+        ),
+        (
+            Holder(7, "python /home/me/jupyter-lab/x.py", 0.0),
+            "another Python (pid 7: python /home/me/jupyter-lab/x.py)",
+        ),
+        (Holder(7, "python -m pip install ipykernel", 0.0), "another Python (pid 7: python -m pip install ipykernel)"),
+        (Holder(7, "streamlit run x.py", 0.0), "another process (pid 7: streamlit run x.py)"),
+        (Holder(7, "unknown", 0.0), "another Python (pid 7)"),
+    ],
+)
+def test_a_holder_is_described_in_the_users_terms(holder, description):
+    assert holders.describe(holder) == description
+
+
+def test_a_description_says_since_when_by_the_clock_today_and_by_the_date_before():
+    now = time.time()
+    clock = time.strftime("%H:%M", time.localtime(now))
+    assert holders.describe(Holder(7, "python x.py", now)) == f"another Python (pid 7: python x.py, since {clock})"
+    assert re.search(r", since \d{4}-\d\d-\d\d \d\d:\d\d\)$", holders.describe(Holder(7, "python", now - 2e5)))
+    assert "since" not in holders.describe(Holder(7, "python x.py", now), since=False)
+
+
+def test_only_a_server_leads_to_advice_about_it():
+    server = holders.describe(Holder(7, "python /v/bin/jupyter-lab", 1.0))
+    assert holders.server_advice(["alpha is imported here", f"{server} uses alpha"]) == "restart JupyterLab itself"
+    assert holders.server_advice(["alpha is imported here"]) == holders.server_advice([]) == ""
+
+
+def test_the_kernel_of_a_notebook_is_known_by_its_name_and_its_children_are_not(env):
+    script = env.root / "ipykernel_launcher.py"
+    code = (
+        "import _liveinstall_boot.holds as holds, sys, os\nholds.take_hold(sys.argv[1], ' '.join(sys.argv))\ninput()\n"
+    )
+    script.write_text(code)
+    other = env.root / "other.py"
+    other.write_text(code)
+    pipe = subprocess.PIPE
+    variables = env.variables(JPY_SESSION_NAME="/home/me/work/a.ipynb\nuses everything")
+    started = [
+        subprocess.Popen([env.python, path, env.site], env=variables, stdin=pipe, stdout=pipe)
+        for path in (script, other)
+    ]
+    deadline = time.monotonic() + 30
+    while len(holders.holders(str(env.site))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = {holder.pid: holder for holder in holders.holders(str(env.site))}
+    assert [found[process.pid].notebook for process in started] == ["a.ipynb", ""]
+    assert "everything" not in (found[started[0].pid].uses or ())
+    for process in started:
+        process.communicate(b"\n")

@@ -102,6 +102,15 @@ def test_what_another_holder_may_have_loaded_waits_and_what_is_elsewhere_is_name
     everything = [*found(place), *found(elsewhere)]
     reasons = disturbing(everything, place.target, [Holder(7, "python -m jupyter", 0.0)])
     assert reasons == {
-        "alpha": "pid 7 (python -m jupyter) may use alpha",
+        "alpha": "another Python (pid 7: python -m jupyter) may use alpha",
         "beta": f"beta is imported here from {elsewhere.site}",
+    }
+
+
+def test_what_a_server_uses_too_says_so_because_a_restart_here_would_not_help(place, pretend):
+    place.install(place.candidate("alpha", "1.0"))
+    pretend("alpha", place.site / "alpha/__init__.py")
+    server = Holder(7, "python /venv/bin/jupyter-lab --no-browser", 0.0, uses=("alpha",))
+    assert disturbing(found(place), place.target, [server]) == {
+        "alpha": "alpha is imported here, and the Jupyter server (pid 7; restart JupyterLab itself) uses it"
     }

@@ -137,3 +137,12 @@ def test_values_print_themselves():
 
 def test_a_removal_reads_like_one():
     assert str(Change("rich", "15.0", None)) == "rich 15.0 removed"
+
+
+def test_the_advice_for_what_the_jupyter_server_uses_is_to_restart_that():
+    reason = "numpy is imported here, and the Jupyter server (pid 7; restart JupyterLab itself) uses it"
+    text = show(Result(staged=(replace(UP, reason=reason), NEW)))
+    assert text.endswith(
+        "To use the new version, restart JupyterLab itself: restarting only this process is not enough."
+    )
+    assert "start the program again" not in text

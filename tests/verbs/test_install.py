@@ -304,7 +304,7 @@ def test_an_environment_that_someone_else_holds_is_not_changed_under_it(env):
     done = env.run("print(li.install('alpha<2').staged[0].reason)")
     holder.kill()
     holder.communicate()
-    assert done.stdout.startswith(f"pid {holder.pid} ") and done.stdout.endswith(") uses alpha\n")
+    assert done.stdout.startswith(f"another Python (pid {holder.pid}: ") and done.stdout.endswith(") uses alpha\n")
 
 
 def test_a_dry_run_and_a_plan_write_nothing(env):

@@ -365,7 +365,7 @@ def test_a_process_that_uses_the_one_that_loses_a_file_is_waited_for(env):
     holder = env.start("import alpha; li.hold(); print('held', flush=True); input()")
     assert holder.stdout.readline() == "held\n"
     done = env.run("print([c.reason for c in li.install('beta').staged])")
-    assert f"it shares files with alpha: pid {holder.pid}" in done.stdout, done.stderr
+    assert f"it shares files with alpha: another Python (pid {holder.pid}" in done.stdout, done.stderr
     assert env.bare("import both; print(both.V)").stdout == "beta!\n"  # from the part
     assert (env.site / "both.py").read_text() == "V = 'alpha'\n"
     holder.communicate("\n")

@@ -92,7 +92,7 @@ def test_what_another_process_holds_is_undone_when_it_has_ended(upgraded):
     done = upgraded.run(f"print(li.undo({name!r}).staged[0].reason)")
     holder.kill()
     holder.communicate()
-    assert f"pid {holder.pid} " in done.stdout and " uses alpha" in done.stdout, done.stderr
+    assert f"pid {holder.pid}: " in done.stdout and " uses alpha" in done.stdout, done.stderr
     assert upgraded.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
 
 

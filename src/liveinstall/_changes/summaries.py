@@ -46,7 +46,7 @@ def pending_of(target: Target, item: transactions.Transaction) -> Pending:
     why = transactions.note_of(target.site, item.transaction_id)
     if item.state != "failed":
         own_holds = [holder for holder in holds.holders(target.site) if holder.mine]
-        users = "; ".join(map(str, [*own_holds, *users_of(target, item)]))
+        users = "; ".join(map(holds.describe, [*own_holds, *users_of(target, item)]))
         wait = f"the exit of {users}, then the next start of Python" if users else "the next start of Python"
         why = f"{wait} (the last try failed: {why})" if why else wait
     about = item.about

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from liveinstall._model import Distribution
+
+JUPYTER_SERVER = "the Jupyter server"
+_SERVERS = {  # what a command line contains -> what to do
+    r"jupyter[- ]lab(?![\w/\\])|-m jupyterlab\b": "restart JupyterLab itself",
+    r"jupyterhub-singleuser\b": "restart the server in the control panel of JupyterHub",
+    r"jupyter[- ](notebook|server)(?![\w/\\])|-m (notebook|jupyter_server)\b": "restart Jupyter itself",
+}
+_KERNEL = r"kernel_launcher\b|-m ipykernel\b"
 
 
 def take_hold(site: str) -> str:
@@ -53,7 +63,8 @@ def holders(site: str, installed: Mapping[str, Distribution] | None = None) -> t
         mine = hold.pid == os.getpid() or (own is not None and hold.path == own.path)
         uses = None if hold.uses is None else tuple(sorted(hold.uses))
         used = tuple(sorted(name for name, names in tops.items() if uses and not names.isdisjoint(uses)))
-        processes.append(Holder(hold.pid, redact(hold.command), hold.since, mine, uses, tuple(hold.sees), used))
+        command, notebook = redact(hold.command), redact(hold.notebook)
+        processes.append(Holder(hold.pid, command, hold.since, mine, uses, tuple(hold.sees), used, notebook))
     return tuple(processes)
 
 
@@ -80,6 +91,47 @@ def users(distributions: Iterable[Distribution], processes: Iterable[Holder]) ->
     for pid, name in views.mapped(library_paths):
         users.setdefault(name, replace(unannounced(pid), distributions=(name,)))
     return users
+
+
+def describe(holder: Holder, *, since: bool = True) -> str:
+    """Describe a process in the user's terms, and how a Jupyter server is restarted.
+
+    Args:
+        holder: The process.
+        since: Whether to say since when another process uses the environment.
+
+    Returns:
+        For example `this notebook`, `the notebook x.ipynb`, `the Jupyter server (pid 7; restart JupyterLab itself)`,
+        `another Python (pid 7: python x.py, since 14:02)`.
+    """
+    command = holder.command
+    if re.search(_KERNEL, command):
+        named = f"the notebook {holder.notebook}" if holder.notebook else f"another notebook (pid {holder.pid})"
+        return "this notebook" if holder.mine else named
+    if holder.mine:
+        return "this process"
+    for pattern, advice in _SERVERS.items():
+        if re.search(pattern, command):
+            return f"{JUPYTER_SERVER} (pid {holder.pid}; {advice})"
+    began = time.localtime(holder.since)
+    is_today = began[:3] == time.localtime()[:3]
+    moment = f", since {time.strftime('%H:%M' if is_today else '%Y-%m-%d %H:%M', began)}" if holder.since else ""
+    known = "" if command == "unknown" else f": {command}"
+    kind = "Python" if not known or "python" in command.lower() else "process"
+    return f"another {kind} (pid {holder.pid}{known}{moment if since else ''})"
+
+
+def server_advice(reasons: Iterable[str]) -> str:
+    """Find out what to do about a Jupyter server that is the reason why changes are pending.
+
+    Args:
+        reasons: The reasons of the changes, which contain what `describe()` returned.
+
+    Returns:
+        For example `restart JupyterLab itself`; empty if no Jupyter server is the reason.
+    """
+    found = (re.search(rf"{JUPYTER_SERVER} \(pid \d+; (.*?)\)", reason) for reason in reasons)
+    return next((match[1] for match in found if match), "")
 
 
 def unannounced(pid: int) -> Holder:

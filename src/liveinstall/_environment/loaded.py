@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.codec import read
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import COMPANIONS
-from liveinstall._environment.holders import users
+from liveinstall._environment.holders import describe, users
 from liveinstall._environment.installed import record_of
 from liveinstall._system.caller import namespace_of, search_path
 from liveinstall._system.child_process import run
@@ -81,13 +81,16 @@ def disturbing(distributions: Iterable[Distribution], target: Target, processes:
         The reason for each such distribution, for people, by name.
     """
     distributions = list(distributions)
-    reasons = {}
+    others = {}
     for name, user in users((each for each in distributions if is_in(target, each)), processes).items():
-        reasons[name] = f"{user} {'may use' if user.uses is None and not user.distributions else 'uses'} {name}"
+        is_guess = user.uses is None and not user.distributions
+        others[name] = f"{describe(user)} {'may use' if is_guess else 'uses'}"
+    reasons = {name: f"{other} {name}" for name, other in others.items()}
     by_name = {distribution.name: distribution for distribution in distributions}
     for name in loaded(distributions):
         source = "" if is_in(target, by_name[name]) else f" from {os.path.dirname(by_name[name].info)}"
-        reasons[name] = f"{name} is imported here{source}"
+        also = f", and {others[name]} it" if name in others else ""  # restarting this process alone would not help
+        reasons[name] = f"{name} is imported here{source}{also}"
     return reasons
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from liveinstall._environment.holders import describe, server_advice
 from liveinstall._frontends.detect import FrontEnd, detect
 from liveinstall._frontends.tables import table
 from liveinstall.reports import (
@@ -46,7 +47,7 @@ def render_result(result: Result) -> str:
     lines = [line for title, changes in sections(result) for line in _block(f"{title}:", changes)]
     lines += remarks(result)
     if result.staged and not result.dry_run:
-        lines.append(f"{KEEPS} {restart_advice()}")
+        lines.append(f"{KEEPS} {restart_advice(result.staged)}")
     return "\n".join(lines) or "Nothing to do."
 
 
@@ -147,7 +148,7 @@ _NOT_ENABLED = "registries are not enabled; run: python -m liveinstall registry 
 
 
 def _holder(holder: Holder) -> str:
-    return f"In use by {holder} since {moment(holder.since)}: {use(holder)}"
+    return f"In use by {describe(holder, since=False)} since {moment(holder.since)}: {use(holder)}"
 
 
 def use(holder: Holder) -> str:
@@ -202,9 +203,13 @@ def render_listed(rows: Sequence[Listed]) -> str:
     return "\n".join([*lines, *(f"Overlap: {text}." for text in handovers(overlaps))])
 
 
-def restart_advice() -> str:
-    """Return how to restart in the current front end."""
+def restart_advice(changes: Iterable[Change] = ()) -> str:
+    """Return how to restart in the current front end, or the Jupyter server if that uses what changes."""
+    advice = server_advice(change.reason for change in changes)
     front_end = detect()
+    if advice:
+        here = "the kernel" if front_end.is_kernel else "this process"
+        return f"To use the new version, {advice}: restarting only {here} is not enough."
     if front_end is FrontEnd.NOTEBOOK:
         return "To use the new version, restart the kernel: liveinstall.restart()"
     if front_end.is_kernel:

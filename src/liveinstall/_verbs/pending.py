@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.summaries import change_of, changes_of, explain_imports, pending_of, result_of, users_of
+from liveinstall._environment.holders import describe
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import loaded
 from liveinstall._environment.target import checked_for_change, find_targets
@@ -143,7 +144,7 @@ def _why_not_now(names: Iterable[str], users: Sequence[Holder]) -> str:
     imported = loaded(distributions[name] for name in names if name in distributions)
     if imported:
         return f"{', '.join(sorted(imported))} is imported here"
-    return f"used by {'; '.join(map(str, users))}" if users else ""
+    return f"used by {'; '.join(map(describe, users))}" if users else ""
 
 
 def _drop_failed(target: Target, names: set[str]) -> list[Change]:

@@ -154,5 +154,5 @@ def _in_use(target: Target, damage: Damage) -> str:
         return "this process has imported it; repair it from the command line"
     names = {os.path.basename(path).partition(".")[0] for path in damage.moves}
     other_holders = [holder for holder in holders.holders(target.site) if not holder.mine]
-    users = [str(holder) for holder in other_holders if holder.uses is None or not names.isdisjoint(holder.uses)]
-    return f"used by {'; '.join(users)}" if users else ""
+    users = [holder for holder in other_holders if holder.uses is None or not names.isdisjoint(holder.uses)]
+    return f"used by {'; '.join(map(holders.describe, users))}" if users else ""

@@ -123,6 +123,13 @@ def test_a_history_is_a_line_for_each_transaction_with_the_call_that_undoes_it()
     assert "six 1 -> 2 (cannot be undone: six was changed)" in words
 
 
+def test_the_advice_of_a_card_is_the_servers_if_that_uses_what_is_staged():
+    reason = "the Jupyter server (pid 7; restart JupyterLab itself) uses numpy"
+    for value in (values(reason=reason)[1], values(reason=reason)[6]):
+        words = Page(html.render(value)).words
+        assert "restart JupyterLab itself: restarting only" in words and "start the program again" not in words
+
+
 def test_a_status_names_who_holds_what():
     words = Page(html.render(values("tornado", "used by pid 4711 (jupyter-lab)")[6])).words
     assert "4711" in words and "Waiting for: used by pid 4711 (jupyter-lab)" in words and "Set aside" in words

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -96,6 +97,19 @@ def test_consent_where_nobody_can_restart_becomes_a_note(at):
         assert note.startswith("not restarted, because") and "Run the notebook again" in note
 
 
+@pytest.mark.parametrize("consent", ["auto", "ask"])
+def test_a_kernel_is_not_restarted_for_what_the_server_uses_since_variables_would_be_lost_for_nothing(
+    at, monkeypatch, consent
+):
+    at(FrontEnd.NOTEBOOK)
+    monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
+    monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked"))
+    reason = "alpha is imported here, and the Jupyter server (pid 7; restart JupyterLab itself) uses it"
+    staged = Result(staged=tuple(replace(change, reason=reason) for change in STAGED.staged))
+    (note,) = create().after_request(staged, consent).notes
+    assert note.startswith("not restarted, because") and note.endswith("; restart JupyterLab itself")
+
+
 @pytest.mark.parametrize(("answer", "restarts"), [("y", True), (" YES ", True), ("", False), ("n", False)])
 def test_asking_takes_only_a_yes(at, monkeypatch, answer, restarts):
     at(FrontEnd.REPL)
@@ -141,6 +155,18 @@ def test_the_new_kernel_says_what_is_in_place_and_what_is_not(monkeypatch):
     monkeypatch.setattr(kernel_report, "_why", lambda: "It was set aside.")
     failed = kernel_report.outcome([("alpha", "2.0"), ("beta", "2.0 <b>")])
     assert failed["text/plain"] == "Restarted, but beta is still 1.0. It was set aside."
+
+
+def test_the_new_kernel_says_in_a_sentence_who_is_waited_for(monkeypatch):
+    server = "the exit of the Jupyter server (pid 7; restart JupyterLab itself), then the next start of Python"
+    items = [
+        SimpleNamespace(state="pending", waits_for=server),
+        SimpleNamespace(state="failed", waits_for="the disk refused"),
+    ]
+    monkeypatch.setattr("liveinstall._verbs.pending.pending", lambda: items)
+    monkeypatch.setattr(kernel_report, "version_of", {"alpha": "1.0"}.get)
+    text = kernel_report.outcome([("alpha", "2.0")])["text/plain"]
+    assert text == f"Restarted, but alpha is still 1.0. Waiting for: {server}. Set aside: the disk refused."
 
 
 @pytest.mark.parametrize("damage", ["METADATA", "", None])

@@ -13,6 +13,7 @@ from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from liveinstall._environment.holders import describe
 from liveinstall._frontends.detect import FrontEnd, detect
 from liveinstall._frontends.rendering import KEEPS, few, moment, reason, remarks, restart_advice, sections, show, use
 from liveinstall.reports import Check, Finding, History, Listed, Past, Requirements, Status
@@ -76,7 +77,7 @@ def _request(value: Plan | Result) -> str:
     if isinstance(value, Result) and staged and not value.dry_run:
         names = ", ".join(f'"{change.name}"' for change in staged)
         call = f"liveinstall.cancel({names if len(staged) < _MANY else ''})"
-        parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(restart_advice())}</b></div>")
+        parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(restart_advice(staged))}</b></div>")
         parts.append(f"<div style='{_LINE}'>To cancel: <code>{escape(call)}</code></div>")
     if not parts:
         return _card(_PLAIN, _title("Nothing to do."))
@@ -113,7 +114,8 @@ def _status(status: Status) -> str:
     parts = [f"<div style='{_LINE}'>{_code(location)}</div>"]
     parts += [_pending(item) for item in status.pending] or [_title("No pending changes.")]
     if has_pending:
-        parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice())}</b></div>")
+        changes = (change for item in status.pending if item.state == "pending" for change in item.changes)
+        parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice(changes))}</b></div>")
     parts += [_holder(holder) for holder in status.holders]
     if status.guarded:
         parts.append(_line("Guard", "every interpreter protects the distributions it uses."))
@@ -122,9 +124,8 @@ def _status(status: Status) -> str:
 
 
 def _holder(holder: Holder) -> str:
-    who = f"pid {holder.pid}, this process" if holder.mine else f"pid {holder.pid}"
     rest = f"since {moment(holder.since)}: {use(holder)}"
-    return f"<div style='{_LINE}'><b>In use by {escape(who)}</b> {_code(holder.command)} {escape(rest)}</div>"
+    return f"<div style='{_LINE}'><b>In use by {escape(describe(holder, since=False))}</b> {escape(rest)}</div>"
 
 
 def _check(check: Check) -> str:

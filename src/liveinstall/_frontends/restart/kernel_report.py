@@ -89,5 +89,6 @@ def _why() -> str:
     """The reasons why transactions are still pending, or were set aside."""
     with suppress(Exception):
         pending = import_module("liveinstall._verbs.pending").pending()
-        return "; ".join(item.waits_for for item in pending)
+        labels = {"failed": "Set aside", "pending": "Waiting for"}
+        return " ".join(f"{labels[item.state]}: {item.waits_for.rstrip('.')}." for item in pending)
     return ""

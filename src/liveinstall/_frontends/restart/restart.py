@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
-from liveinstall._environment.holders import replace_process
+from liveinstall._environment.holders import replace_process, server_advice
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
 from liveinstall._frontends.restart import EXTENSION
 from liveinstall._frontends.restart.lost_variables import lost_message
@@ -160,6 +160,10 @@ def follow_consent(result: Result, consent: str) -> Result:
     Returns:
         The result with a note that says why Python was not restarted. Otherwise this function does not return.
     """
+    server = server_advice(change.reason for change in result.staged)
+    if server and detect().is_kernel:  # variables would be lost for nothing
+        note = f"not restarted, because restarting the kernel would not apply the changes; {server}"
+        return replace(result, notes=(*result.notes, note))
     reason = why_not(detect())
     if reason:
         return replace(
