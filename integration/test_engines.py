@@ -29,6 +29,7 @@ def told(result):
     kinds = {kind: getattr(result, kind, ()) for kind in ("installed", "staged", "removed", "unchanged", "changes")}
     found = {kind: {c.name: c.new_version for c in changes} for kind, changes in kinds.items() if changes}
     found |= {"conflicts": result.conflicts} if getattr(result, "conflicts", ()) else {}
+    found |= {"remedy": result.remedy} if getattr(result, "remedy", ()) else {}
     return found | ({"notes": result.notes} if getattr(result, "notes", ()) else {})
 
 for code in sys.argv[1:]:
@@ -204,6 +205,23 @@ def test_what_an_installed_distribution_no_longer_gets_is_said(
     first, second = live(environment, engine, house, "install('epsilon')", "install('alpha>=2')")
     assert first == {"installed": {"epsilon": "1.0"}}
     assert second["staged"] == {"alpha": "2.0"} and "epsilon 1.0 requires alpha<2" in second["conflicts"][0]
+    assert "remedy" not in second
+    assert versions(environment) == {"alpha": "2.0"}
+    whole(environment)
+
+
+def test_a_conflict_comes_with_the_requirements_that_the_resolver_has_found_to_fit(
+    environment: Environment, engine: str, house: Path
+) -> None:
+    write_wheel(house, "epsilon", "2.0", headers=["Requires-Dist: alpha>=2"])
+    call = "liveinstall.install({}, engine=os.environ['ENGINE'])"  # without options, which no remedy would repeat
+    calls = [call.format(asked) for asked in ("'epsilon==1.0'", "'alpha>=2'", "'alpha>=2', 'epsilon'")]
+    configured = {f"{name}_NO_INDEX": "1" for name in ("PIP", "UV")}
+    configured |= {f"{name}_FIND_LINKS": str(house) for name in ("PIP", "UV")}
+    _, second, third = live(environment, engine, house, *calls, **configured)
+    assert "epsilon 1.0 requires alpha<2" in second["conflicts"][0]
+    assert second["remedy"] == ["alpha>=2", "epsilon"]
+    assert "conflicts" not in third
     assert versions(environment) == {"alpha": "2.0"}
     whole(environment)
 

@@ -140,10 +140,7 @@ def take_hold(site, command, sees=(), keeps=()):
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
     _sweep_some(site)
-    parent = basename(os.environ.get(VARIABLE, "")).partition("\n")[0]
-    about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % (MAGIC, os.getpid(), time.time(), command, parent)
-    if "ipykernel" in command:  # a child of the kernel inherits the variable
-        about += "notebook %s\n" % basename(os.environ.get("JPY_SESSION_NAME", "")).partition("\n")[0]
+    about = _about(command)
     handle, draft = _open_draft(site, path)
     try:
         _lock(handle)
@@ -166,6 +163,20 @@ def take_hold(site, command, sees=(), keeps=()):
     watch(watcher, _own)
     os.environ[VARIABLE] = path
     return path
+
+
+def _about(command):
+    """The first lines of a hold of this process."""
+    facts = MAGIC, os.getpid(), time.time(), command, _name_in(VARIABLE)
+    about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % facts
+    if "ipykernel" in command:  # a child of the kernel inherits the variable
+        about += "notebook %s\n" % _name_in("JPY_SESSION_NAME")
+    return about
+
+
+def _name_in(variable):
+    """The file name at the end of the path in an environment variable; empty without the variable."""
+    return basename(os.environ.get(variable, "")).partition("\n")[0]
 
 
 def _open_draft(site, path):

@@ -152,6 +152,8 @@ class Plan(Shown):
         overlaps: The files that several distributions contain with different contents.
         unlisted: The distributions whose files are not known before their installation, so that `overlaps` may lack
             theirs: they have no wheel yet, or their index does not support range requests; `notes` says which.
+        remedy: The requirements that, installed together, leave no conflict, as the resolver has found; empty if there
+            is no conflict, or no such set is known.
     """
 
     changes: tuple[Change, ...] = ()
@@ -160,6 +162,7 @@ class Plan(Shown):
     notes: tuple[str, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
     unlisted: tuple[str, ...] = ()
+    remedy: tuple[str, ...] = ()
 
     @property
     def now(self) -> tuple[Change, ...]:
@@ -194,6 +197,7 @@ class Result(Shown):
         seconds: The duration of each phase, in seconds, by the phase's name.
         overlaps: The files that several distributions contain with different contents.
         unlisted: After a dry run, see `Plan`.
+        remedy: See `Plan`.
     """
 
     installed: tuple[Change, ...] = ()
@@ -208,6 +212,7 @@ class Result(Shown):
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
     overlaps: tuple[Overlap, ...] = ()
     unlisted: tuple[str, ...] = ()
+    remedy: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:

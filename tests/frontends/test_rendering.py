@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import liveinstall
+from liveinstall._frontends.cli.verbs import describe
 from liveinstall._frontends.rendering import show
 from liveinstall._system.presenter import dump
 from liveinstall.reports import History, Listed, Listing, Past, Requirements, Status
@@ -146,3 +147,21 @@ def test_the_advice_for_what_the_jupyter_server_uses_is_to_restart_that():
         "To use the new version, restart JupyterLab itself: restarting only this process is not enough."
     )
     assert "start the program again" not in text
+
+
+CONFLICT = "pandas 2.1.4 requires numpy<2, but numpy will be 2.2.6"
+
+
+def test_conflicts_come_first_with_the_call_that_avoids_them():
+    remedied = Result(staged=(UP,), conflicts=(CONFLICT,), remedy=("numpy>=2", "pandas"))
+    assert show(remedied).splitlines()[:3] == [
+        f"Conflict: {CONFLICT}.",
+        'To install versions that fit: liveinstall.install("numpy>=2", "pandas")',
+        "Staged for the next start of Python:",
+    ]
+    assert "To install versions that fit: liveinstall install 'numpy>=2' pandas\n" in describe("install", remedied)
+
+
+def test_a_conflict_without_a_known_remedy_promises_none():
+    for value in (Result(staged=(UP,), conflicts=(CONFLICT,)), Plan((UP,), conflicts=(CONFLICT,))):
+        assert show(value).startswith(f"Conflict: {CONFLICT}.\n") and "fit" not in show(value)

@@ -285,7 +285,7 @@ def test_finalize_waits_for_other_holders_unless_forced(env):
     done = env.run("r = li.finalize(); print(r.staged[0].reason); print(len(li.finalize(force=True).installed))")
     stager.kill()
     stager.communicate()
-    assert done.stdout.startswith("used by pid ") and done.stdout.endswith("\n1\n")
+    assert done.stdout.startswith("used by another Python (pid ") and done.stdout.endswith("\n1\n")
 
 
 def test_an_environment_that_someone_else_holds_is_not_changed_under_it(env):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from liveinstall._changes.requester_constraints import RequesterConstraints, check_requester_options
 from liveinstall._redact import redact
 from liveinstall._requirements.offline import ADVICE, is_offline
-from liveinstall.errors import EngineError, RequirementError, ResolutionError, WheelRefusedError
+from liveinstall.errors import EngineError, ProtectedError, RequirementError, ResolutionError, WheelRefusedError
 from liveinstall.events import Planning
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class RequestResolver:
         )
         self._constrained = self._constraints.with_them(self.request, self.directory)
         self._resolutions = 0
+        self._remedies: dict[tuple[str, ...], tuple[str, ...]] = {(): ()}
         self._engines = ExitStack()
 
     def __enter__(self) -> Self:
@@ -146,7 +147,7 @@ class RequestResolver:
             candidates: The chosen distributions.
 
         Returns:
-            The plan with the notes of this request.
+            The plan with the notes of this request, and with a remedy for its conflicts if there is one.
 
         Raises:
             ProtectedError: It would break a requirement of the host or of another requester.
@@ -158,11 +159,44 @@ class RequestResolver:
             avoidable = [change for change in upgrades if change.name not in self.request.names]
             if avoidable and len(avoidable) == len(upgrades):
                 tip = ('prefer="loaded" keeps loaded versions where possible, and may avoid the restart',)
-        return replace(decided, notes=(*decided.notes, *self.notes, *tip))
+        if decided.conflicts not in self._remedies:
+            requirers = {text.partition(" ")[0] for text in decided.conflicts}
+            self._remedies[decided.conflicts] = self._remedy(sorted(requirers - self.request.names))
+        remedy = self._remedies[decided.conflicts]
+        return replace(decided, notes=(*decided.notes, *self.notes, *tip), remedy=remedy)
+
+    def _remedy(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The requirements with `names`, if the resolver finds versions for all that leave no conflict."""
+        is_plain = self.policy.prefer == "newest" and not self.policy.requester and not self.policy.protect
+        if not names or not is_plain or not _is_plain(self.request):
+            return ()
+        together, constrained = (
+            replace(each, requirements=(*each.requirements, *names), names=each.names.union(names))
+            for each in (self.request, self._constrained)
+        )
+        try:
+            engine = self._engines.enter_context(self.engine.fresh())
+            candidates = self._resolve(constrained, engine, fetch=False, listed=False)
+            self._constraints.check(self.context.after(together, candidates))
+        except (EngineError, WheelRefusedError, ProtectedError):
+            return ()
+        return () if self.context.decide(together, candidates).conflicts else together.requirements
 
     def record(self) -> None:
         """Record the requester and its requirements. Needs the lock."""
         self._constraints.record()
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether a call with nothing but the requirements would ask for the same."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    same = {name: getattr(request, name) for name in ("when", "timeout", "verify", "overlap")}
+    try:
+        has_urls = any(Requirement(text).url for text in request.requirements)
+    except InvalidRequirement:  # a path, for example
+        return False
+    return not has_urls and request == type(request)(request.requirements, request.names, **same)
 
 
 def _version_concessions(

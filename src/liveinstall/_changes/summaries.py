@@ -130,6 +130,7 @@ def result_of(decided: Plan, *, staged: Sequence[Change] | None = None, dry_run:
         notes=decided.notes,
         overlaps=decided.overlaps,
         unlisted=decided.unlisted,
+        remedy=decided.remedy,
         dry_run=dry_run,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -39,13 +40,13 @@ KEEPS = "This session keeps using the loaded version."
 def render_plan(plan: Plan) -> str:
     """Render a plan: what would change immediately, what would be pending, and why."""
     lines = [line for title, changes in sections(plan) for line in _block(f"{title}:", changes)]
-    return "\n".join([*lines, *remarks(plan)]) or "Nothing to do."
+    return "\n".join([*conflict_lines(plan), *lines, *remarks(plan)]) or "Nothing to do."
 
 
 def render_result(result: Result) -> str:
     """Render a result: what changed, what is pending and why, and what to do."""
     lines = [line for title, changes in sections(result) for line in _block(f"{title}:", changes)]
-    lines += remarks(result)
+    lines = [*conflict_lines(result), *lines, *remarks(result)]
     if result.staged and not result.dry_run:
         lines.append(f"{KEEPS} {restart_advice(result.staged)}")
     return "\n".join(lines) or "Nothing to do."
@@ -234,11 +235,21 @@ def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
     return [title, *table(rows, indent="  ")] if rows else []
 
 
+def conflict_lines(value: Plan | Result) -> list[str]:
+    """Return the conflicts, which come first because what they name would fail, and the remedy if one is known."""
+    lines = [f"Conflict: {text}." for text in value.conflicts]
+    return [*lines, f"To install versions that fit: {remedy_call(value)}"] if lines and value.remedy else lines
+
+
+def remedy_call(value: Plan | Result) -> str:
+    """Return the call that installs what fits."""
+    return f"liveinstall.install({', '.join(map(json.dumps, value.remedy))})"
+
+
 def remarks(value: Plan | Result) -> list[str]:
     """Return further remarks on a plan or result, one sentence each."""
     return [
         *(f"Unchanged: {c.name} {c.old_version}, {c.reason}." for c in value.unchanged),
-        *(f"Conflict: {text}." for text in value.conflicts),
         *(f"Overlap: {text}." for text in handovers(value.overlaps)),
         *(f"Note: {text}." for text in value.notes),
     ]

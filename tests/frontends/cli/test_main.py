@@ -59,8 +59,8 @@ def test_statuses_are_honest(env, command):
     forced = command("finalize", "--force")
     holder.kill()
     holder.communicate()
-    assert waiting.returncode == 3 and "used by pid" in waiting.stdout
-    assert "waiting for: the exit of pid" in shown.stdout
+    assert waiting.returncode == 3 and "used by another Python (pid" in waiting.stdout
+    assert f"waiting for: the exit of this process; another Python (pid {holder.pid}: " in shown.stdout
     assert (told["holders"][0]["pid"], type(told["holders"][0]["uses"])) == (holder.pid, list)
     assert forced.returncode == 0 and "alpha 1.0" in forced.stdout
 

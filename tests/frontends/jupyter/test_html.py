@@ -123,6 +123,14 @@ def test_a_history_is_a_line_for_each_transaction_with_the_call_that_undoes_it()
     assert "six 1 -> 2 (cannot be undone: six was changed)" in words
 
 
+def test_a_card_begins_with_its_conflicts_in_red_and_what_avoids_them():
+    shown = html.render(Result(staged=values()[1].staged, conflicts=("b needs a<2",), remedy=("a>=2", "b")))
+    page = Page(shown)
+    assert page.words.startswith('Conflict: b needs a<2.To install versions that fit: liveinstall.install("a>=2", "b")')
+    assert page.words.index("Conflict") < page.words.index("start the program again")
+    assert "--jp-error-color1" in page.styles[0] and "--jp-error-color1" in page.styles[1]
+
+
 def test_the_advice_of_a_card_is_the_servers_if_that_uses_what_is_staged():
     reason = "the Jupyter server (pid 7; restart JupyterLab itself) uses numpy"
     for value in (values(reason=reason)[1], values(reason=reason)[6]):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli import archive_verbs, home_verbs, listings, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import ExitCode
-from liveinstall._frontends.rendering import render_listed, show
+from liveinstall._frontends.rendering import remedy_call, render_listed, show
 from liveinstall._verbs import hold, inspection, pending, uninstall
 from liveinstall._verbs import undo as back
 from liveinstall._verbs.install import install, plan
 from liveinstall._verbs.status import status
 from liveinstall.errors import DeclinedError, NotHappenedError, RequirementError
 from liveinstall.reports import History, Listing
-from liveinstall.results import Result
+from liveinstall.results import Plan, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,10 @@ def describe(verb: str, value: Any) -> str:
         return "\n".join(map(show, value)) or _NOTHING[verb]
     if verb == "finalize" and not (value.changed or value.staged):
         return _NOTHING["pending"]
-    return show(value)
+    text = show(value)
+    if isinstance(value, (Plan, Result)) and value.remedy:
+        text = text.replace(remedy_call(value), f"liveinstall install {shlex.join(value.remedy)}")
+    return text
 
 
 _NOTHING = {

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment.holders import describe
 from liveinstall._frontends.detect import FrontEnd, detect
-from liveinstall._frontends.rendering import KEEPS, few, moment, reason, remarks, restart_advice, sections, show, use
+from liveinstall._frontends.rendering import (
+    KEEPS,
+    conflict_lines,
+    few,
+    moment,
+    reason,
+    remarks,
+    restart_advice,
+    sections,
+    show,
+    use,
+)
 from liveinstall.reports import Check, Finding, History, Listed, Past, Requirements, Status
 from liveinstall.results import Cancelled, Origin, Pending, Plan, Result, Rows
 
@@ -71,7 +82,8 @@ def render(value: Any) -> str:
 
 def _request(value: Plan | Result) -> str:
     groups = [(title, changes) for title, changes in sections(value) if changes]
-    parts = [_title(title) + _changes(changes) for title, changes in groups]
+    parts = [_line(*line.partition(": ")[::2], colour=_BAD) for line in conflict_lines(value)]
+    parts += [_title(title) + _changes(changes) for title, changes in groups]
     parts += [_line(*line.partition(": ")[::2]) for line in remarks(value)]
     staged = value.waiting if isinstance(value, Plan) else value.staged
     if isinstance(value, Result) and staged and not value.dry_run:
@@ -81,7 +93,7 @@ def _request(value: Plan | Result) -> str:
         parts.append(f"<div style='{_LINE}'>To cancel: <code>{escape(call)}</code></div>")
     if not parts:
         return _card(_PLAIN, _title("Nothing to do."))
-    return _card(_WAITS if staged else _GOOD if groups else _PLAIN, *parts)
+    return _card(_BAD if value.conflicts else _WAITS if staged else _GOOD if groups else _PLAIN, *parts)
 
 
 def _pending(item: Pending) -> str:
@@ -212,8 +224,9 @@ def _title(text: str) -> str:
     return f"<div style='{_LINE}'><b>{escape(text)}</b></div>"
 
 
-def _line(label: str, text: str) -> str:
-    return f"<div style='{_LINE}'><b>{escape(label)}:</b> {escape(text)}</div>"
+def _line(label: str, text: str, *, colour: str = "") -> str:
+    style = f"{_LINE}; color: {colour}" if colour else _LINE
+    return f"<div style='{style}'><b>{escape(label)}:</b> {escape(text)}</div>"
 
 
 def _code(text: str) -> str:

@@ -1,0 +1,76 @@
+"""The remedy of a conflict: requirements that the resolver has found to fit, or none."""
+
+from __future__ import annotations
+
+import pytest
+
+# Like pip and uv, this engine replaces what is installed if that does not fit what is asked for with it.
+_BACKTRACKS = """
+from dataclasses import replace
+from liveinstall._engines.select import ENGINES
+class Backtracking(fake_engine.FakeEngine):
+    def resolve(self, request, *arguments, **options):
+        several = len(request.requirements) > 1
+        return super().resolve(replace(request, upgrade=request.upgrade or several), *arguments, **options)
+ENGINES["pip"] = ENGINES["uv"] = Backtracking
+show = lambda done: print(json.dumps([done.conflicts, done.remedy]))
+"""
+_CONFLICT = "beta 1.0 requires alpha<2, but alpha will be 2.0"
+
+
+@pytest.fixture
+def conflicting(env):
+    """alpha 1.0 and beta 1.0, which needs it, are installed; alpha 2.0 is offered."""
+    env.wheel("alpha", "1.0")
+    env.wheel("beta", "1.0", requires=("alpha<2",))
+    env.run("li.install('alpha', 'beta')")
+    env.wheel("alpha", "2.0")
+    return env
+
+
+def ask(env, code):
+    conflicts, remedy = env.json(_BACKTRACKS + code)
+    assert conflicts == [_CONFLICT]
+    return remedy
+
+
+def test_versions_that_fit_together_are_a_remedy_and_leave_no_conflict(conflicting):
+    conflicting.wheel("beta", "2.0", requires=("alpha>=2",))
+    for code in (
+        "show(li.plan('alpha>=2'))",
+        "show(li.install('alpha>=2', dry_run=True))",
+        "import alpha\nshow(li.install('alpha>=2'))",
+    ):
+        assert ask(conflicting, code) == ["alpha>=2", "beta"]
+    done = conflicting.json(_BACKTRACKS + "show(li.install('alpha>=2', 'beta'))")
+    assert done == [[], []]
+    assert conflicting.versions() == {"alpha": "2.0", "beta": "2.0"}
+
+
+def test_what_the_resolver_cannot_satisfy_or_what_still_conflicts_is_no_remedy(conflicting):
+    assert ask(conflicting, "show(li.plan('alpha>=2'))") == []
+    conflicting.wheel("beta", "2.0", requires=("alpha<2",))
+    assert ask(conflicting, "show(li.plan('alpha>=2'))") == []
+    conflicting.wheel("beta", "3.0", requires=("gone",))
+    assert ask(conflicting, "show(li.plan('alpha>=2'))") == []
+    assert ask(conflicting, "show(li.install('alpha>=2'))") == []
+
+
+@pytest.mark.parametrize(
+    "options", ["pre=True", "deps=False", "requester='me'", "protect=['alpha']", "prefer='loaded'"]
+)
+def test_a_request_with_options_gets_no_remedy_that_would_ask_for_less(conflicting, options):
+    conflicting.wheel("beta", "2.0", requires=("alpha>=2",))
+    assert ask(conflicting, f"show(li.plan('alpha>=2', {options}))") == []
+
+
+def test_without_a_conflict_nothing_is_resolved_again(env):
+    env.wheel("alpha", "1.0")
+    count = """
+calls = []
+before = fake_engine.FakeEngine.resolve
+fake_engine.FakeEngine.resolve = lambda *a, **k: [calls.append(1), before(*a, **k)][1]
+li.install('alpha')
+print(json.dumps(len(calls)))
+"""
+    assert env.json(count) == 1
