@@ -53,7 +53,9 @@ def test_a_kernel_upgrades_what_its_server_runs_on_and_the_server_works_on(
         assert "Pending until the next start of Python" in page and ">tornado</b>" in page
         (item,) = told["result"]["pending"]
         assert {change["name"] for change in item["changes"]} == set(_OLD) and told["result"]["restart_required"]
-        assert str(ask.process.pid) in item["waits_for"]
+        assert f"the Jupyter server (pid {ask.process.pid}; restart Jupyter itself)" in item["waits_for"]
+        advice = again.run("print(__import__('liveinstall').plan('tornado', upgrade=True).waiting[0].reason)")
+        assert f"the Jupyter server (pid {ask.process.pid}; restart Jupyter itself) uses it" in advice
         assert "IdentityProvider.token=t" not in page + json.dumps(told)
         assert files_of(real) == before
         for client in (cells, other, again):

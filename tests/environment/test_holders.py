@@ -638,6 +638,7 @@ KERNEL = "python -m ipykernel_launcher -f /run/jupyter/kernel-1.json"
             Holder(7, "python3 /v/bin/jupyter-lab --port=1", 1.0),
             "the Jupyter server (pid 7; restart JupyterLab itself)",
         ),
+        (Holder(7, "jupyter-lab", 1.0, mine=True), "the Jupyter server (pid 7; restart JupyterLab itself)"),
         (Holder(7, "python -m jupyter lab", 1.0), "the Jupyter server (pid 7; restart JupyterLab itself)"),
         (Holder(7, "python /v/bin/jupyter-notebook", 1.0), "the Jupyter server (pid 7; restart Jupyter itself)"),
         (

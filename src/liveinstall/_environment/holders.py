@@ -108,11 +108,11 @@ def describe(holder: Holder, *, since: bool = True) -> str:
     if re.search(_KERNEL, command):
         named = f"the notebook {holder.notebook}" if holder.notebook else f"another notebook (pid {holder.pid})"
         return "this notebook" if holder.mine else named
-    if holder.mine:
-        return "this process"
     for pattern, advice in _SERVERS.items():
         if re.search(pattern, command):
             return f"{JUPYTER_SERVER} (pid {holder.pid}; {advice})"
+    if holder.mine:
+        return "this process"
     began = time.localtime(holder.since)
     is_today = began[:3] == time.localtime()[:3]
     moment = f", since {time.strftime('%H:%M' if is_today else '%Y-%m-%d %H:%M', began)}" if holder.since else ""
