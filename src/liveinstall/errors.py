@@ -34,11 +34,23 @@ class LiveInstallError(Exception):
 
     def __str__(self) -> str:
         """Join the sentences about the failure, the unchanged state and the next step."""
-        return " ".join(part for part in (self.what, self.unchanged, self.todo) if part)
+        return " ".join(map(_with_stop, filter(None, (self.what, self.unchanged, self.todo))))
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython shows instead of a traceback: the message says what a user can do, frames do not."""
+        return [f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with the keyword arguments, which `Exception` omits."""
         return _rebuild, (type(self), self.what, self.todo, self.details)
+
+
+def _with_stop(text: str) -> str:
+    """A text with one full stop at its end, unless it ends like a sentence or an example."""
+    text = text.rstrip()
+    return (
+        text[:-1] if text.endswith("..") and not text.endswith("...") else text if text[-1:] in ".!?:`" else f"{text}."
+    )
 
 
 def _without_secrets(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -133,11 +134,24 @@ class RequestResolver:
         except ResolutionError as error:
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()
+            error.todo = error.todo or self._meant(error.what)
             explained = self._constraints.explained(error)
             if explained is error:
                 raise  # an error that is its own cause is an endless loop for code that follows causes
             raise explained from error
         return self._constraints.without_them(candidates)
+
+    def _meant(self, what: str) -> str:
+        """A sentence about requested names that are misspelt, if the resolver's message says that they do not exist."""
+        if not re.search("(?i)no matching distribution|not found", what):
+            return ""
+        from liveinstall._requirements.similar_names import similar
+
+        missing = (
+            name for name in sorted(self.request.names) if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", what)
+        )
+        meant = ((name, similar(name, self.context.here)) for name in missing)
+        return " ".join(f"Did you mean {known} instead of {name}?" for name, known in meant if known)
 
     def check(self, decided: Plan, candidates: Iterable[Candidate]) -> Plan:
         """Check a plan against the requesters' constraints.

@@ -51,6 +51,9 @@ class ParsedRequirement:
         return bool(_VCS.match(self.url))
 
 
+_EXAMPLES = 'Pass a name with an optional version, such as "numpy>=2", a URL, or the path of a wheel or project.'
+
+
 def text_of(value: object) -> str:
     """Convert a string, a path or a Requirement to a string."""
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
@@ -225,18 +228,31 @@ def _project(path: str, text: str) -> str:
 def _named(text: str) -> ParsedRequirement | None:
     try:
         requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise wrong(
-            f"{text!r} is not a requirement: {str(error).splitlines()[0]}.",
-            text,
-            todo='Pass a name with an optional version, such as "numpy>=2", a URL, or the path of a wheel or project.',
-        ) from cause_of(error)
+    except InvalidRequirement:
+        meant = _meant(text)
+        todo = f'Did you mean "{meant}"?' if meant else _EXAMPLES
+        raise wrong(f"{text!r} is not a requirement.", text, todo=todo) from None
     if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
         return None
     url = requirement.url or ""
     if url and not _SCHEMES.match(url):
         raise wrong(f"the URL of {text!r} cannot be installed from.", text, todo=_INSTALLABLE)
     return ParsedRequirement(text, canonicalize_name(requirement.name), url, pinned=_has_hash(url))
+
+
+def _meant(text: str) -> str:
+    """The requirement that `numpy=2`, `numpy 2` or `numpy >2 <3` probably is meant to be; empty if that is unclear."""
+    match = re.fullmatch(
+        r"([A-Za-z0-9][\w.-]*(?:\[[\w.,\s-]*\])?)\s*((?:(?:[<>=~!]{0,3})\s*v?\d[\w.*+!-]*[\s,]*)+)", text
+    )
+    specifiers = re.findall(r"([<>=~!]{0,3})\s*v?(\d[\w.*+!-]*)", match[2]) if match else ()
+    spelled = {"": "==", "=": "==", "~": "~=", "!": "!=", "=>": ">=", "=<": "<="}
+    meant = f"{match[1] if match else ''}{','.join(spelled.get(sign, sign) + version for sign, version in specifiers)}"
+    try:
+        Requirement(meant)
+    except InvalidRequirement:
+        return ""
+    return meant if specifiers else ""
 
 
 def _has_hash(url: str) -> bool:

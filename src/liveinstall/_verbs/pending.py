@@ -85,7 +85,8 @@ def _cancel(target: Target, requested: set[str]) -> tuple[Change, ...]:
         missing = requested - set(entries) - {change.name for change in dropped}
         if missing or not (entries or dropped or damaged):
             unreadable = "".join(f" This cannot be read: {path}." for path in transactions.unreadable(target.site))
-            raise NotPendingError(f"{', '.join(sorted(missing)) or 'nothing'} is not pending.{unreadable}")
+            what = f"{', '.join(sorted(missing))} is not pending." if missing else "no changes are pending."
+            raise NotPendingError(f"{what}{unreadable}")
         kept = kept_after_cancel(context.waits(), context.before, requested) if requested else set()
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
         kept_entries = [entry for name, entry in entries.items() if name in kept]

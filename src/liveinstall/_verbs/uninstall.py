@@ -204,13 +204,20 @@ def _decide(
     request = Request((f"uninstall {' '.join(sorted(wanted))}",), wanted, removals, when=when)
     decided = context.decide(request, (), overlaps)
     changed = {change.name for change in decided.changes}
-    notes = [f"{name} is not installed" for name in sorted(wanted - present)]
+    notes = [_not_installed(name, state) for name in sorted(wanted - present)]
     notes += [f"{name}: its pending change was cancelled" for name in sorted(removals - changed)]
     affected = [each for each in requests if name_of(each.requirement) in removals]
     notes += [f"{each.who} asked for {each.requirement}" for each in affected]
     if unused and not with_unused:
         notes.append(f"no longer needed: {', '.join(sorted(unused))}; with_unused=True removes these too")
     return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))
+
+
+def _not_installed(name: str, present: Iterable[str]) -> str:
+    from liveinstall._requirements.similar_names import similar
+
+    known = similar(name, present, popular=False)
+    return f"{name} is not installed{f', but {known} is' if known else ''}"
 
 
 def _is_inside(context: RequestContext, name: str) -> bool:

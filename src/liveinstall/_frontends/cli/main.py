@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli.colours import RED, YELLOW, paint, paint_lines, wants_colour
 from liveinstall._frontends.cli.exit_codes import ExitCode
-from liveinstall._frontends.cli.parser import UsageError, build_parser, parse
+from liveinstall._frontends.cli.parser import UsageError, build_parser, called, parse, verbs_of
+from liveinstall._frontends.cli.remedies import as_commands
 from liveinstall.errors import LiveInstallError, RequirementError
 
 if TYPE_CHECKING:
@@ -147,12 +149,14 @@ def _show_failure(
         }
         _print(json.dumps(_envelope(verb, error=about)))
     else:
+        error.todo = as_commands(error.todo, called(), verbs_of(build_parser())) if "(" in error.todo else error.todo
         print(f"{_coloured(kind, RED)}: {error}", file=sys.stderr)
 
 
 def _show_misuse(error: UsageError, *, as_json: bool) -> None:
     shown = LiveInstallError(f"{str(error).rstrip('.?')}{'?' if str(error).endswith('?') else '.'}")
-    shown.todo = "See --help."
+    program = re.match(r"usage: (.*?)(?= \[| [A-Z]{2}|\n|$)", error.usage)
+    shown.todo = f"See `{program[1] if program else called()} --help`."
     if not as_json:
         print(error.usage.rstrip(), file=sys.stderr)
     _show_failure(None, "UsageError", shown, None, as_json=as_json)

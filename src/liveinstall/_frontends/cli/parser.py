@@ -192,7 +192,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     rows = "\n".join(_row(status.value, meaning) for status, meaning in MEANINGS.items())
     aliases = "\n".join(f"  {alias:<22}{' '.join(words)}" for alias, words in ALIASES.items())
     parser = _Parser(
-        prog=prog or _called(),
+        prog=prog or called(),
         description=_DESCRIPTION.format(prefix=sys.prefix),
         epilog=f"aliases:\n{aliases}\n\nexit status:\n{rows}\n\n"
         "COMMAND --help has its options and examples. Colours: NO_COLOR=1, FORCE_COLOR=1.",
@@ -225,7 +225,8 @@ def _row(status: int, meaning: str) -> str:
     return textwrap.fill(meaning.replace("`", ""), 78, initial_indent=f"  {status:<5}", subsequent_indent=" " * 7)
 
 
-def _called() -> str:
+def called() -> str:
+    """Return how the user has started the command line: `liveinstall` or `python -m liveinstall`."""
     name = sys.argv[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
     return "liveinstall" if name == "liveinstall" else "python -m liveinstall"
 

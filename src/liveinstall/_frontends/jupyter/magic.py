@@ -19,7 +19,7 @@ from liveinstall._redact import is_secret, redact
 from liveinstall._system.command_line import split_words
 from liveinstall._system.privacy import write_private
 from liveinstall._verbs.install import install
-from liveinstall.errors import LiveInstallError, RequirementError
+from liveinstall.errors import RequirementError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -58,12 +58,12 @@ def unload_ipython_extension(shell: Any) -> None:
 
 def line_magic(line: str) -> Any:
     """Execute `%liveinstall VERB ...`: any verb of the command line, or `restart`."""
-    return _readable(lambda: _run(_words(line) or ["--help"]))
+    return _run(_words(line) or ["--help"])
 
 
 def cell_magic(line: str, body: str) -> Any:
     """Execute `%%liveinstall [install] [OPTION ...]`, with the cell as a requirements file."""
-    return _readable(lambda: _run_cell(_words(line), body))
+    return _run_cell(_words(line), body)
 
 
 def _run_cell(words: list[str], body: str) -> Any:
@@ -119,16 +119,6 @@ def _run(words: list[str]) -> Any:
 
         return restart(keep=words[2:] or ("all" if words[1:] else ()))
     return evaluate(words)
-
-
-def _readable(action: Callable[[], Any]) -> Any:
-    """Run an action; IPython shows our errors by their message alone, because tracebacks of a command do not help."""
-    try:
-        return action()
-    except LiveInstallError as error:
-        text = f"{type(error).__name__}: {error}"
-        vars(error)["_render_traceback_"] = lambda: [text]
-        raise
 
 
 # --- completion -------------------------------------------------------------------------------------------------------
@@ -222,7 +212,7 @@ def give_back_pip() -> None:
 
 def _pip_magic(line: str) -> Any:
     """`%pip`, whose `install` goes through liveinstall."""
-    return _readable(lambda: _pip_or_install(line))
+    return _pip_or_install(line)
 
 
 def _pip_or_install(line: str) -> Any:

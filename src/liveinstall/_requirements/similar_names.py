@@ -1,0 +1,38 @@
+"""The project that a misspelt name probably means: one that is installed, or that very many people install.
+
+Nothing is looked up: an index has projects under misspelt names of others, made to deceive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ALIKE = 0.8  # of difflib's ratio, which is 1 for equal names
+_POPULAR = """
+aiohttp altair anthropic attrs beautifulsoup4 black bokeh boto3 celery certifi click cryptography dask django
+docker duckdb fastapi flask gunicorn httpx huggingface-hub ipython jax jinja2 jupyterlab keras lightgbm lxml
+matplotlib mypy networkx nltk numba numpy openai opencv-python openpyxl pandas pillow plotly poetry polars
+psycopg pyarrow pydantic pygments pymongo pyside6 pytest python-dateutil pyyaml ray redis requests rich ruff
+scikit-image scikit-learn scipy seaborn selenium sqlalchemy statsmodels streamlit sympy tensorflow tokenizers
+torch torchvision tornado tqdm transformers typer urllib3 uvicorn virtualenv werkzeug xarray xgboost
+"""
+
+
+def similar(name: str, installed: Iterable[str], *, popular: bool = True) -> str:
+    """Find the project that a misspelt name probably means.
+
+    Args:
+        name: The normalized name.
+        installed: The normalized names of the installed distributions.
+        popular: Whether it may be one that is not installed.
+
+    Returns:
+        Its normalized name; empty if there is none, or if the name is not misspelt.
+    """
+    from difflib import get_close_matches  # only after a failure
+
+    known = {*installed, *(_POPULAR.split() if popular else ())}
+    return "" if name in known else next(iter(get_close_matches(name, sorted(known), 1, _ALIKE)), "")
