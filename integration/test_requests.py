@@ -488,7 +488,7 @@ def test_command_line_has_pips_spellings(environment: Environment, tmp_path: Pat
     assert new_process(environment, "inplace") == "1.0"
     told = live(environment, f"!pip install -q --no-deps --force-reinstall two==1.0 -f {tmp_path}/links", seen=("two",))
     assert told["seen"] == {"two": ["1.0"]}
-    history = environment.run("-m", "liveinstall", "history", check=True).stdout
+    history = environment.run("-m", "liveinstall", "history", "--json", check=True).stdout
     assert f"-r {tmp_path}/r.txt" in history
     assert f"-e {project}" in history
     environment.remove()
