@@ -151,7 +151,9 @@ def test_a_long_lived_service_beside_short_scripts(real: Environment) -> None:
     )
     assert process.stdout is not None and process.stdout.readline() == "up\n"
     done = real.run("-m", "liveinstall", "install", "numpy==2.0.2", "--no-deps", check=True)
-    assert re.search(rf"numpy 1\.26\.4 -> 2\.0\.2 +another Python \(pid {process.pid}: .*\) uses numpy", done.stdout), done.stdout
+    assert re.search(rf"numpy 1\.26\.4 -> 2\.0\.2 +another Python \(pid {process.pid}: .*\) uses numpy", done.stdout), (
+        done.stdout
+    )
     scripts = [real.run("-c", "import numpy, numpy.fft; print(numpy.__version__)").stdout for _ in range(3)]
     assert scripts == ["2.0.2\n"] * 3
     listed = json.loads(real.run("-m", "pip", "list", "--format", "json", check=True).stdout)
