@@ -209,7 +209,8 @@ def _compare(
         return
     if not S_ISREG(status.st_mode) or not recorded:
         return
-    same_size = [hashed for hashed, size in recorded if not size.isdecimal() or int(size) == status.st_size]
+    actual = str(status.st_size or "")  # compared as text: Python refuses to convert thousands of digits
+    same_size = [hashed for hashed, size in recorded if not size.isdecimal() or size.lstrip("0") == actual]
     if not same_size:
         info.changed.append(file)
     elif hashes and all(hashed.startswith("sha256=") for hashed in same_size):
