@@ -240,7 +240,7 @@ def test_cancel_drops_a_damaged_transaction_and_says_what_it_leaves(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     (directory / "1.failed").write_text("garbage")
-    assert env.run("print(li.cancel(), li.status().unreadable)").stdout == "() ()\n"
+    assert env.run("print(tuple(li.cancel()), li.status().unreadable)").stdout == "() ()\n"
     (directory / "2.failed").write_text("garbage")
     kept = env.site / STATE / RETIRED / "2" / "beta-1.part" / "beta.py"
     kept.parent.mkdir(parents=True)
