@@ -99,7 +99,7 @@ def test_numpy_is_upgraded_under_a_notebook_that_works_on(
             assert words in told, told
         assert "Installed, ready to import" in told and not book.cell(1).locator("progress").count()
         assert book.run(2) == "'1.26.4'"
-        assert "this process" in book.run(3) and "can be undone" in book.run(4)
+        assert "this notebook" in book.run(3) and "can be undone" in book.run(4)
         for number in (1, 3, 4):
             check_readable(book, number)
         picture(book, f"result-{app}-{'dark' if dark else 'light'}", 1, 2)
