@@ -48,9 +48,9 @@ class LiveInstallError(Exception):
 def _with_stop(text: str) -> str:
     """A text with one full stop at its end, unless it ends like a sentence or an example."""
     text = text.rstrip()
-    return (
-        text[:-1] if text.endswith("..") and not text.endswith("...") else text if text[-1:] in ".!?:`" else f"{text}."
-    )
+    if text.endswith("..") and not text.endswith("..."):
+        return text[:-1]
+    return text if text[-1:] in ".!?:`" else f"{text}."
 
 
 def _without_secrets(value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.requester_constraints import check_requester_options
@@ -42,9 +41,6 @@ def start_again(command: Sequence[str | os.PathLike[str]] | None = None) -> NoRe
     Raises:
         OSError: The program cannot be started. This process continues as before.
     """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, OSError, ValueError):  # without a console it is None
-            stream.flush()
     replace_process([executable(), *sys.orig_argv[1:]] if command is None else [os.fspath(word) for word in command])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -161,7 +162,7 @@ def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
 
 
 def replace_process(command: Sequence[str], more: Mapping[str, str] | None = None) -> NoReturn:
-    """Replace this process by another program, with `variables_for_exec()`.
+    """Replace this process by another program, with `variables_for_exec()`, after its output has been flushed.
 
     On Windows `exec` quotes no arguments, and whoever waits for this process would go on at once. So there the program
     is started in the same console, and this process, now without holds, waits for it and exits with its status.
@@ -173,6 +174,9 @@ def replace_process(command: Sequence[str], more: Mapping[str, str] | None = Non
     Raises:
         OSError: The program cannot be started.
     """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # None without a console; or an object of the user's
+            stream.flush()
     with variables_for_exec() as variables:
         variables |= more or {}
         if os.name != "nt":

@@ -70,7 +70,7 @@ def install_finalizer(site: str) -> str:
 def _write_bytecode(draft: Path, final: Path) -> None:
     """Write the bytecode now, so that later starts need not compile, even if they cannot write to the directory.
 
-    It is copied from our own package, where it is cached: to compile it takes as long as all else of a small request.
+    It is copied from our own package, where it is cached: compiling would take as long as the rest of a small request.
     """
     cache = draft / "__pycache__"
     cache.mkdir()

@@ -40,8 +40,7 @@ def history() -> History:
     Raises:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
-    found = [item for target in find_targets() for item in _history_of(target)]
-    return History(sorted(found, key=lambda item: (item.when, item.transaction), reverse=True))
+    return History(_all_past())
 
 
 def transaction_ids() -> list[str]:
@@ -51,6 +50,12 @@ def transaction_ids() -> list[str]:
         The ids; in each environment the newest first.
     """
     return [item.transaction_id for target in find_targets() for item in past.happened(target.site)]
+
+
+def _all_past(ids: Collection[str] | None = None) -> list[Past]:
+    """The applied transactions of all environments, or those with the given ids, the newest first."""
+    found = [item for target in find_targets() for item in _history_of(target, ids)]
+    return sorted(found, key=lambda item: (item.when, item.transaction), reverse=True)
 
 
 def _history_of(target: Target, ids: Collection[str] | None = None) -> list[Past]:
@@ -156,8 +161,7 @@ def prune(*, keep: int | None = None, days: float | None = None, bytes: int | No
         with environment_lock(target.site, who=command_line()):
             transactions.recover(target.site)
             gone.update(past.prune(target.site, limits))
-    found = [item for target in find_targets() for item in _history_of(target, gone)]
-    return tuple(sorted(found, key=lambda item: (item.when, item.transaction), reverse=True))
+    return tuple(_all_past(gone))
 
 
 def _after(done: Sequence[past.HistoryEntry], to: str | None, context: RequestContext) -> Sequence[past.HistoryEntry]:

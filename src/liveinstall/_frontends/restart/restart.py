@@ -120,9 +120,6 @@ def _leave_terminal(changes: Iterable[Change], lost: str, front_end: FrontEnd, v
     print(" ".join(filter(None, (f"Restarting Python: {pending_changes}.", lost))), file=sys.stderr)
     with suppress(Exception):
         atexit._run_exitfuncs()  # noqa: SLF001  exec does not run them, and they write the history
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):
-            stream.flush()
     command, more = _command(), {}
     if variables:
         more = {

@@ -76,7 +76,7 @@ def group(values: Mapping[str, Any]) -> tuple[list[Group], dict[str, str]]:
         try:
             single[name], shared = _pickled({name: value})
         except Exception as error:  # noqa: BLE001  any code of the user's objects
-            lost[name] = f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".: ")
+            lost[name] = reason_of(error)
             continue
         alive.append(shared)
         for each in shared:
@@ -97,8 +97,9 @@ def _pickled(values: dict[str, Any]) -> tuple[Group, list[Any]]:
     stream = io.BytesIO()
     pickler = _pickler(stream, buffers.append)
     pickler.dump(values)
-    memo = pickler.memo.copy() if hasattr(pickler.memo, "copy") else dict(pickler.memo)
-    shared = [each for _, each in memo.values() if not isinstance(each, _UNSHARED) and each is not values]
+    shared = [
+        each for _, each in pickler.memo.copy().values() if not isinstance(each, _UNSHARED) and each is not values
+    ]
     return Group(tuple(values), stream.getvalue(), tuple(buffer.raw() for buffer in buffers)), shared
 
 
@@ -125,6 +126,11 @@ def _pickler(stream: io.BytesIO, callback: Any) -> Any:
         # The functions of the notebook share its namespace: what is defined later is seen by those that were kept.
         pickler.globals_ref[id(vars(sys.modules[_MAIN]))] = _Namespace()
     return pickler
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of an error of the user's objects, as a reason that a sentence can contain."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".: ")
 
 
 def restored(group: Group) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
-from liveinstall._frontends.restart.variable_groups import Group, restored
+from liveinstall._frontends.restart.variable_groups import Group, reason_of, restored
+from liveinstall._sidebyside.layout import user_cache
 from liveinstall._system.privacy import is_private, make_private, user
 
 if TYPE_CHECKING:
@@ -46,11 +47,7 @@ class Loaded:
 
 def directory() -> str:
     """Return the directory of such files, in the user's cache directory."""
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "liveinstall", "variables")
+    return os.path.join(user_cache(), "variables")
 
 
 def write(groups: Sequence[Group], modules: Mapping[str, str]) -> str:
@@ -119,7 +116,7 @@ def load(path: str, *, mapped: bool = False, prefix: str | None = None) -> Loade
                 data, *buffers = _blocks(stream, row["sizes"], memory)
                 values |= restored(Group(names, data, tuple(buffers)))
             except Exception as error:  # noqa: BLE001  any code of the user's objects
-                failures |= dict.fromkeys(names, f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".: "))
+                failures |= dict.fromkeys(names, reason_of(error))
     return Loaded(values, failures)
 
 
@@ -131,7 +128,7 @@ def _modules(modules: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]
         try:
             values[name] = import_module(module)
         except Exception as error:  # noqa: BLE001  any code of the module
-            failures[name] = f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".: ")
+            failures[name] = reason_of(error)
     return values, failures
 
 
