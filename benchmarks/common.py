@@ -135,6 +135,13 @@ class Workshop:
         return environment
 
     @cached_property
+    def uv_made(self) -> Environment:
+        """Return an environment as uv makes it: without pip, and without bytecode of liveinstall."""
+        environment = self._empty("uv-made")
+        self.run(self.uv, "pip", "install", "--quiet", "--python", environment.python, str(self.own_wheel))
+        return environment
+
+    @cached_property
     def plain(self) -> Environment:
         """Return the control: the template without liveinstall."""
         environment = self.copy(self.template)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common import Options, Workshop, run_alone
+from benchmarks.common import Environment, Options, Workshop, run_alone
 from benchmarks.measure import Section, Verdict, interleaved, ratio
 
 ENGINES = {"liveinstall": "pip", "liveinstall with uv": "uv"}
@@ -61,6 +61,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
     for tool in TOOLS:
         _once(place, SETS[0], tool, place.offline())  # not counted: it warms the interpreter's files
     sections = _sections(place, "from one wheelhouse", place.offline(), options.count(5, 1))
+    sections.append(_first_calls(place, options.count(7, 3)))
     if options.index:
         for one in SETS:  # from here on the caches of uv and pip are warm
             for tool in TOOLS:
@@ -69,8 +70,10 @@ def measure(place: Workshop, options: Options) -> list[Section]:
     return sections
 
 
-def _once(place: Workshop, one: Set, tool: str, source: Mapping[str, Any]) -> dict[str, Any]:
-    with place.fresh() as environment:
+def _once(
+    place: Workshop, one: Set, tool: str, source: Mapping[str, Any], template: Environment | None = None
+) -> dict[str, Any]:
+    with place.fresh(template) as environment:
         asked = {"tool": tool, "requirements": one.requirements, "imports": one.imports}
         if tool in ENGINES:
             asked |= {"tool": "liveinstall", "engine": ENGINES[tool]}
@@ -83,6 +86,36 @@ def _sections(place: Workshop, where: str, source: Mapping[str, Any], rounds: in
         arms = {tool: lambda tool=tool, one=one: _once(place, one, tool, source) for tool in TOOLS}
         found[one.name] = interleaved(arms, rounds)
     return [_totals(found, where, rounds), _calls(found, where), *(_phases(found, where, tool) for tool in ENGINES)]
+
+
+def _first_calls(place: Workshop, rounds: int) -> Section:
+    """The first call in an environment that uv made, where liveinstall has no bytecode, and later ones."""
+    place.run(place.copy(place.uv_made).python, "-c", "pass")  # not counted: it warms the interpreter's files
+    later = place.copy(place.uv_made)
+    place.run(later.python, "-m", "compileall", "-q", str(later.site))
+    arms = {"first": place.uv_made, "later": later}
+    rows, ratios = [], []
+    for one in SETS[:2]:
+        found = interleaved(
+            {
+                name: lambda one=one, template=template: _once(  # type: ignore[misc]
+                    place, one, "liveinstall with uv", place.offline(), template
+                )
+                for name, template in arms.items()
+            },
+            rounds,
+        )
+        first, second = ([answer["call"] for answer in found[name]] for name in arms)
+        ratios.append(ratio(first, second))
+        rows.append([one.name, *(f"{statistics.median(arm):.2f}" for arm in (first, second)), f"{ratios[-1]:.2f}"])
+    return Section(
+        "The first call in an environment that uv made",
+        f"Seconds of the call with the uv engine, medians of {rounds}. uv compiles no bytecode at installation, so the "
+        "first call compiles the modules of liveinstall that it loads.",
+        ("set", "first call", "later call", "ratio"),
+        rows,
+        (Verdict("a first call takes at most 1.3 of a later one", f"{max(ratios):.2f}", max(ratios) <= 1.3),),
+    )
 
 
 def _total(answers: Sequence[Mapping[str, Any]]) -> list[float]:
@@ -104,7 +137,7 @@ def _totals(found: Mapping[str, Answers], where: str, rounds: int) -> Section:
     return Section(
         f"Fresh install, {where}",
         f"Seconds from the call to imported, medians of {rounds}. Imported: {_IMPORTED}. pip and uv with their default "
-        "options (pip compiles everything, uv nothing, liveinstall what an import needs, while it unpacks).",
+        "options (pip compiles all modules, uv none, liveinstall those that an import needs, while it unpacks).",
         ("set", "liveinstall", "pip", "liveinstall with uv", "uv", "liveinstall / pip", "liveinstall with uv / uv"),
         rows,
         (
@@ -129,8 +162,8 @@ def _calls(found: Mapping[str, Answers], where: str) -> Section:
     rows.append(["geometric mean", "", "", "", "", f"{whole:.1f}", f"{part:.1f}"])
     return Section(
         f"The call alone with the uv engine, {where}",
-        "Seconds, medians, without the import; and without compiling what the import will need, which after uv the "
-        "import does itself. pip compiles everything in its call.",
+        "Seconds, medians, without the import; and without compiling the modules that the import needs, which after "
+        "uv the import does itself. pip compiles all modules in its call.",
         ("set", "liveinstall with uv", "without compiling", "uv", "pip", "pip / whole", "pip / without compiling"),
         rows,
         (Verdict("installing at least five times faster than pip, geometric mean", f"{part:.1f}", part >= 5),),
@@ -149,7 +182,7 @@ def _phases(found: Mapping[str, Answers], where: str, tool: str) -> Section:
         rows.append([name, *(f"{value:.3f}" for value in (ends[0], *phases, rest, ends[1], *others))])
     return Section(
         f"Phases of a fresh install by {tool}, {where}",
-        "Seconds, medians. The last two columns: what the import takes after pip and uv.",
+        "Seconds, medians. The last two columns: the duration of the import after pip and uv.",
         ("set", "load liveinstall", *names, "not in a phase", "import", "import after pip", "after uv"),
         rows,
     )

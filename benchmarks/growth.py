@@ -29,7 +29,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
     picture = "\n\n![growth](images/growth.svg)"
     return [
         Section(
-            "How looking and deciding grow",
+            "How read-only calls and planning grow",
             f"Milliseconds of wall time, medians of {rounds}, by the number of installed distributions, each with 100 "
             "files and eight requirements: the second call of each, and a plan of one new distribution without the "
             f"engine (pip).{picture}",

@@ -80,13 +80,13 @@ def _decide(place: Workshop, rounds: int) -> Section:
     rows = [[case, *(f"{value:.0f}" for value in _split(answers))] for case, answers in found.items()]
     worst = max(_split(answers)[3] for case, answers in found.items() if case.startswith("plan"))
     return Section(
-        f"Deciding among {CROWD} distributions",
+        f"Planning with {CROWD} distributions",
         f"Milliseconds of wall time, medians of {rounds}: in its own process, everything but the engine (pip resolves "
         "in a child process). Each distribution has eight requirements and a RECORD of 100 files. `install` also "
         "stages and commits a wheel of one module, flushed to the disk.",
         ("", "load liveinstall", "engine", "the rest", "all but the engine"),
         rows,
-        (Verdict(f"deciding takes at most {DECIDE} ms beyond pip", f"{worst:.0f} ms", worst <= DECIDE),),
+        (Verdict(f"planning takes at most {DECIDE} ms beyond pip", f"{worst:.0f} ms", worst <= DECIDE),),
     )
 
 
@@ -109,13 +109,13 @@ def _look(place: Workshop, rounds: int) -> Section:
         rows.append([f"`{call}`", *(f"{value:.0f}" for value in (loading, first[call], again))])
     worst = max(first[call] for call in ("status", "list", "check"))
     return Section(
-        f"Looking around among {CROWD} distributions",
-        f"Milliseconds of wall time, medians of {rounds}, with all 30,000 files. `ensure` is asked "
-        "for what is there and needs all others in turn; nothing is started for it. Loading is paid once.",
+        f"Read-only calls with {CROWD} distributions",
+        f"Milliseconds of wall time, medians of {rounds}, with all 30,000 files. `ensure` gets a satisfied "
+        "requirement that depends on all others; it starts no process. The load is needed once.",
         ("", "load", "first call", "again"),
         rows,
         (
-            Verdict(f"`ensure` of what is there takes at most {ENSURE} ms", f"{first['ensure']:.0f} ms",
+            Verdict(f"`ensure` of satisfied requirements takes at most {ENSURE} ms", f"{first['ensure']:.0f} ms",
                     first["ensure"] <= ENSURE),
             Verdict(f"`status`, `list` and `check` take at most {LOOK} ms", f"{worst:.0f} ms", worst <= LOOK),
         ),

@@ -90,7 +90,7 @@ def _making(place: Workshop, rounds: int) -> list[Section]:
         "uv venv": makers.uv,
     }
     sections = []
-    for title, asked in (("Making an empty environment", ()), ("Making an environment with numpy 1.26", (OLD,))):
+    for title, asked in (("Creating an empty environment", ()), ("Creating an environment with numpy 1.26", (OLD,))):
         found = interleaved({name: partial(at, make, *asked) for name, make in arms.items()}, rounds)
         rows = []
         for name, usages in found.items():
@@ -101,7 +101,7 @@ def _making(place: Workshop, rounds: int) -> list[Section]:
     first = spread([call["cpu"] * 1000 for call in calls], 0)
     met = statistics.median(again) <= HOME
     verdict = Verdict(
-        f"a home with numpy takes at most {HOME} ms of CPU to make",
+        f"a home with numpy takes at most {HOME} ms of CPU to create",
         f"{spread(again, 0)} ms for the call; {first} ms for the first call of a process, which loads what it needs",
         met,
     )
@@ -111,9 +111,9 @@ def _making(place: Workshop, rounds: int) -> list[Section]:
 
 
 _EXPLAINED = (
-    "Milliseconds, medians of {} (least and most) of whole commands, so `home` has the start of Python and the loading "
-    "of liveinstall in it. No environment has pip; numpy comes from a filled store, or from a wheelhouse and a warm "
-    "cache, by pip (into venv and virtualenv) or by uv. Entries and kB are what was added, without what is a link."
+    "Milliseconds, medians of {} (least and most) of whole commands, so `home` includes the start of Python and the "
+    "loading of liveinstall. No environment has pip; numpy comes from a filled store, or from a wheelhouse and a warm "
+    "cache, by pip (into venv and virtualenv) or by uv. Entries and kB are the additional ones, without links."
 )
 
 
@@ -140,16 +140,16 @@ def _size(path: str) -> tuple[int, int]:
 def _trials(place: Workshop, rounds: int) -> Section:
     rows, worst = [], 0.0
     environment = with_old_numpy(place)
-    for name, stage in (("nothing waits", ""), ("numpy waits", NEW)):
+    for name, stage in (("no pending changes", ""), ("numpy waits", NEW)):
         found = place.ask(environment, "homes", job="trial", rounds=rounds, stage=stage, **place.offline())
         for arm, title in (("trial", f"trial, {name}"), ("plain", "a bare child"), ("control", "again (control)")):
             cpu, wall = ([pair[at] * 1000 for pair in found[arm]] for at in (0, 1))
             rows.append([title, spread(cpu, 1), spread(wall, 1)])
             worst = max(worst, statistics.median(wall), statistics.median(cpu)) if arm == "trial" else worst
     return Section(
-        "How long a trial keeps its program waiting",
+        "The start-up delay of a trial",
         f"Milliseconds from the call of `trial()` to the first statement of its program, medians of {rounds} (least "
-        "and most): CPU of both processes, and wall time. Beside it a bare child of the same interpreter.",
+        "and most): CPU of both processes, and wall time; compared with a bare child of the same interpreter.",
         ("", "CPU", "wall"),
         rows,
         (Verdict(f"at most {TRIAL} ms before the program", f"{worst:.1f} ms", worst <= TRIAL),),

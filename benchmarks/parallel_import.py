@@ -144,13 +144,13 @@ def _section(found: Mapping[str, Sequence[Usage]], bench: Bench) -> Section:
     count = len(Path(bench.names).read_text(encoding="utf-8").split())
     return Section(
         f"Importing {MODULES:,} modules of {len(bench.wheels)} wheels",
-        "Milliseconds of CPU of a process that does nothing else and then ends at once, medians of "
+        "Milliseconds of CPU of a process that does nothing else and then exits, medians of "
         f"{len(cpu[_PLAIN])} (least-most); of "
-        f"zipimport {len(cpu[_ZIP])}, which keeps no code; what is not pure is unpacked. {count} imports bring in the "
-        f"others. The control is the same process as the first row once more: {noise:.3f} is what the machine makes of "
-        "nothing. While it loads modules, the archive lets Python collect garbage more rarely; what that alone does is "
-        "shown. "
-        f"{_MEMORY.capitalize()}: what a finder takes that looks at no file, and collects as usual.",
+        f"zipimport {len(cpu[_ZIP])}, which caches no code; wheels that are not pure are unpacked. {count} imports "
+        f"import the others. The control is the same process as the first row once more: {noise:.3f} is the noise of "
+        "the machine. While it loads modules, the archive makes Python collect garbage less often; the effect of that "
+        "alone is shown. "
+        f"{_MEMORY.capitalize()}: a finder that accesses no file, with normal garbage collection.",
         ("", "CPU", "of site-packages"),
         rows,
         (
@@ -182,8 +182,8 @@ def _first_open(bench: Bench, options: Options) -> Section:
     first = statistics.median(cold)
     return Section(
         f"Opening {len(bench.wheels)} wheels",
-        f"Seconds of CPU, with those of the process that looks at them. The wheels have {size:.0f} MB. Opening checks "
-        "them by the rules for wheels and lists what they have; nothing is compiled.",
+        f"Seconds of CPU, including the process that examines them. The wheels have {size:.0f} MB. Opening checks "
+        "them by the rules for wheels and lists their files; nothing is compiled.",
         ("", "CPU"),
         rows,
         (Verdict(f"the first open takes at most {FIRST_OPEN} s", f"{first:.2f} s", first <= FIRST_OPEN),),

@@ -175,13 +175,13 @@ def _require(place: Workshop, rounds: int) -> Section:
             once()  # it makes the directory
     cold = once()
     columns = list(zip(*(once() for _ in range(rounds)), strict=True))
-    labels = ("`import liveinstall`", "`require()`, with all that it loads", "`require()` again, resolved anew")
+    labels = ("`import liveinstall`", "`require()`, with the modules that it loads", "another `require()`, resolved")
     medians = [statistics.median(column) for column in columns]
     first = medians[0] + medians[1]
     return Section(
         f"`require()` of a satisfied set with {NEEDED} dependencies",
         f"Milliseconds of CPU in a process that has loaded nothing, {rounds} rounds: median, least and most. Another "
-        "process has asked the same before, and nothing was installed since; that one took "
+        "process has made the same call before, and nothing was installed since; that one took "
         f"{cold[0] + cold[1]:.0f} ms.",
         ("", "CPU"),
         [[label, spread(column, 1)] for label, column in zip(labels, columns, strict=True)],

@@ -1,8 +1,8 @@
 """The cost of starting Python: milliseconds of CPU (user + system) of `python -c pass` and of its children.
 
-Idle: nothing waits. Held: something waits, a live process uses the old, and this start runs from the part. Guarded:
-the start takes a hold. Swap: the start that puts what waits in place, which happens once, so each repetition has a copy
-of its own of a prepared environment.
+Idle: no changes are pending. Held: a change is pending, a running process uses the old version, and this start uses the
+part. Guarded: the start takes a hold. Swap: the start that applies pending changes, which happens only once, so each
+repetition has its own copy of a prepared environment.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
     environments = {
         "plain": place.plain,
         "plain again (control)": place.copy(place.plain),
-        "nothing waits": idle,
-        "numpy waits, held": place.copy(pending),
-        "guarded, nothing waits": guarded,
+        "no pending changes": idle,
+        "numpy pending, held": place.copy(pending),
+        "guarded, no pending changes": guarded,
     }
-    with _held(place, environments["numpy waits, held"]):
+    with _held(place, environments["numpy pending, held"]):
         files = {name: len(_files_of_ours(place, environment)) for name, environment in environments.items()}
         found = interleaved({name: _start(place, e) for name, e in environments.items()}, rounds)
     base = [usage.cpu for usage in found["plain"]]
@@ -74,16 +74,16 @@ def _starts(place: Workshop, pending: Environment, rounds: int) -> Section:
         [name, f"{statistics.median(u.cpu for u in found[name]):.1f}", f"{more[name]:+.1f}", str(files[name])]
         for name in found
     ]
-    held, guard, touched = more["numpy waits, held"], more["guarded, nothing waits"], files["nothing waits"]
+    held, guard, touched = more["numpy pending, held"], more["guarded, no pending changes"], files["no pending changes"]
     return Section(
-        "Starting Python: nothing waits, or what waits is held",
+        "Starting Python: no pending changes, or pending changes that are held",
         f"Milliseconds of CPU, medians of {rounds}; added: the median of the differences from `plain`, round by round. "
-        "`plain` has never had liveinstall. Files of ours: paths of liveinstall's that the start opens or asks for, "
+        "`plain` has never had liveinstall. Files of liveinstall: its paths that the start opens or stats, "
         f"counted with {'strace' if shutil.which('strace') else 'an audit hook'}.",
-        ("", "CPU", "added", "files of ours"),
+        ("", "CPU", "added", "files of liveinstall"),
         rows,
         (
-            Verdict("no file of ours is touched when nothing waits", str(touched), not touched),
+            Verdict("no file of liveinstall is accessed without pending changes", str(touched), not touched),
             Verdict(f"a held change adds at most {HELD} ms", f"{held:+.1f} ms", held <= HELD),
             Verdict(f"the guard adds at most {GUARD} ms", f"{guard:+.1f} ms", guard <= GUARD),
         ),
@@ -160,7 +160,7 @@ def _row(name: str, pairs: Sequence[tuple[Usage, Usage]]) -> tuple[list[str], fl
 _HEADER = ("", "this start", "the next start", "added", "added wall time")
 _EXPLAINED = (
     "Milliseconds of CPU, medians of {}; added: the median of the differences between the start that swaps and the "
-    "next one. Wall time has the flush of the renames to the disk in it."
+    "next one. Wall time includes the flush of the renames to the disk."
 )
 
 
@@ -185,7 +185,8 @@ def _growth(place: Workshop, sizes: Sequence[int], rounds: int) -> Section:
         environment.discard()
     return Section(
         "How a swap grows",
-        _EXPLAINED.format(rounds) + " An upgrade of a package with so many small modules, fifty in a directory, to the "
+        _EXPLAINED.format(rounds)
+        + " An upgrade of a package of this number of small modules, fifty in a directory, to the "
         "same number.",
         _HEADER,
         [_row(name, pairs[name])[0] for name in prepared],

@@ -1,4 +1,4 @@
-"""The main job on a real package, told as it happens. It changes the environment that runs it: use one of its own.
+"""The main use on a real package, step by step. It changes the environment that runs it: use a separate one.
 
 python -m venv .demo && .demo/bin/python -m pip install . && .demo/bin/python examples/demo.py
 """
@@ -27,7 +27,7 @@ def import_late() -> None:
 
 
 def main() -> None:
-    """Install, upgrade under a live process, restart."""
+    """Install, upgrade while a process is running, restart."""
     import liveinstall
     from liveinstall.hosts import start_again
 
@@ -39,20 +39,20 @@ def main() -> None:
 
     print("pygments", pygments.__version__, "is imported and running")
 
-    say(f'an upgrade under it: liveinstall.install("{PACKAGE}", upgrade=True)')
+    say(f'an upgrade while it runs: liveinstall.install("{PACKAGE}", upgrade=True)')
     print(liveinstall.install(PACKAGE, upgrade=True))
 
-    say("this process goes on with the old version, also for what it had not imported yet")
+    say("this process keeps the old version, even for modules that it had not imported yet")
     import_late()
     child = subprocess.run([sys.executable, "-c", VERSION], capture_output=True, text=True, check=True)
-    print("a child process sees pygments", child.stdout.strip())
+    print("a child process imports pygments", child.stdout.strip())
 
-    say("restart: the next start of Python swaps the new version in")
+    say("restart: the next start of Python applies the upgrade")
     start_again([sys.executable, __file__, "restarted"])
 
 
 def restarted() -> None:
-    """What the new process sees."""
+    """Report the version in the new process."""
     import_late()
     import liveinstall
 
@@ -61,5 +61,5 @@ def restarted() -> None:
 
 if __name__ == "__main__":
     if sys.prefix == sys.base_prefix:
-        sys.exit("Run this in a virtual environment of its own: it installs Pygments twice.")
+        sys.exit("Run this in a separate virtual environment: it installs Pygments twice.")
     restarted() if "restarted" in sys.argv else main()

@@ -1,6 +1,6 @@
-"""A small application with plugins, as napari, 3D Slicer, Blender or Home Assistant have them, on `liveinstall.hosts`.
+"""A small application with plugins, like napari, 3D Slicer, Blender or Home Assistant, with `liveinstall.hosts`.
 
-A plugin is a file of a directory. It says what it needs in `REQUIRES`, and what it does in `run()`. The application
+A plugin is a file in a directory, with its requirements in `REQUIRES`, and its work in `run()`. The application
 reads the former without importing it, asks, installs, and runs the plugin in the same process.
 
     python examples/plugin_host.py DIRECTORY run NAME ...       # asks before it installs; --yes does not
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from liveinstall.events import Event
     from liveinstall.results import Plan, Result
 
-PROTECTED = ("packaging>=22",)  # what the application itself needs
+PROTECTED = ("packaging>=22",)  # the application's own requirements
 
 
 class Application:
@@ -40,7 +40,7 @@ class Application:
         )
 
     def requirements(self, plugin: str) -> tuple[str, ...]:
-        """What a plugin says that it needs, without running any of it."""
+        """The requirements of a plugin, without running its code."""
         tree = ast.parse(self.file(plugin).read_text(encoding="utf-8"))
         for node in tree.body:
             if isinstance(node, ast.Assign) and any(
@@ -50,20 +50,20 @@ class Application:
         return ()
 
     def file(self, plugin: str) -> Path:
-        """Where a plugin lies."""
+        """The file of a plugin."""
         return self.directory / f"{plugin}.py"
 
     def consent(self, plugin: str, plan: Plan) -> bool:
-        """Show what would happen, and ask. In a graphical application this is a dialog."""
+        """Show the plan, and ask. In a graphical application this is a dialog."""
         print(f"The plugin {plugin} needs this:\n{plan}")
-        return self.yes or input("Do it? [y/N] ").strip().lower() in ("y", "yes")
+        return self.yes or input("Proceed? [y/N] ").strip().lower() in ("y", "yes")
 
     def restart(self, plugin: str, result: Result) -> None:
-        """Remember that it is worth a restart. What the process has loaded goes on working until then."""
-        self.waiting += [f"{plugin} has to wait for {change}" for change in result.staged]
+        """Remember that a restart is needed. Loaded packages keep working until then."""
+        self.waiting += [f"{plugin} needs a restart for {change}" for change in result.staged]
 
     def progress(self, plugin: str, event: Event) -> None:
-        """One line for each step that takes its time."""
+        """One line for each slow step."""
         match event:
             case Downloading(file, done, total) if done == total:
                 print(f"[{plugin}] {file}: {done} bytes")
@@ -71,7 +71,7 @@ class Application:
                 print(f"[{plugin}] {name} is unpacked, {done} of {total}")
 
     def run(self, plugin: str) -> bool:
-        """Have what a plugin needs, and run it, if nothing of that has to wait; whether it ran."""
+        """Install a plugin's requirements, and run it unless a change is pending; whether it ran."""
         try:
             result = self.host.ensure(plugin, *self.requirements(plugin)) if self.requirements(plugin) else None
         except LiveInstallError as error:
@@ -83,19 +83,19 @@ class Application:
         return True
 
     def remove(self, plugin: str) -> None:
-        """Take out what only this plugin needed."""
+        """Remove the packages that only this plugin needed."""
         removed = self.host.remove(plugin)
-        print(removed if removed.changed else f"{plugin} leaves nothing behind.")
+        print(removed if removed.changed else f"{plugin} has left no packages.")
 
     def list(self) -> None:
-        """Show the plugins, and who has asked for what."""
+        """Show the plugins, and their requirements."""
         asked = self.host.plugins()
         for path in sorted(self.directory.glob("*.py")):
             needs = ", ".join(self.requirements(path.stem)) or "nothing"
             print(f"{path.stem}: needs {needs}" + (" (installed for it)" if path.stem in asked else ""))
 
     def offer_restart(self) -> None:
-        """Start anew, with the same arguments, if something waits and the person wants it. All is in place then."""
+        """Restart with the same arguments, if changes are pending and the user agrees. Then they are applied."""
         if not self.waiting:
             return
         print("\n".join(self.waiting))

@@ -1,16 +1,16 @@
-"""An owner of one's own: a whole package, sealed in one file that only its key opens, imported without unpacking.
+"""A user-defined owner (importer): a whole package, sealed in one file with a key, imported without unpacking.
 
-Seal a directory that is laid out as site-packages is, then import from the file:
+Seal a directory with the layout of site-packages, then import from the file:
 
     python examples/sealed_owner.py seal DIRECTORY app.sealed
     SEAL_KEY=... python examples/sealed_owner.py run app.sealed MODULE
 
-`owner_of` is what a distribution would register, so that `liveinstall.owners.activate("app.sealed")` knows the place:
+A distribution would register `owner_of`, so that `liveinstall.owners.activate("app.sealed")` finds it:
 
     [project.entry-points."liveinstall.owners"]
     sealed = "sealed_owner:owner_of"
 
-The cipher is there to show where one's own would be, and no more. It comes from the standard library's HMAC alone.
+The cipher only shows where your own would be. It uses nothing but the standard library's HMAC.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _MARK, _SALT = b"sealed 1\n", 16
 
 
 class SealedOwner(VirtualOwner):
-    """Owns what is in a sealed file: all of it is kept in memory, nothing is ever written."""
+    """Imports from a sealed file: its content is kept in memory, nothing is written."""
 
     def __init__(self, place: str, key: bytes) -> None:
-        """Raises: ImportError when the key does not fit, or somebody has changed the file."""
+        """Raises: ImportError if the key is wrong, or the file was changed."""
         super().__init__(os.path.abspath(place))
         self._files = unseal(Path(place).read_bytes(), key, place)
 
@@ -56,14 +56,14 @@ class SealedOwner(VirtualOwner):
 
 
 def owner_of(place: str) -> SealedOwner | None:
-    """The owner of a sealed file, whose key is in SEAL_KEY; None for what is none, so that others are asked."""
+    """The owner of a sealed file, whose key is in SEAL_KEY; None for other files, so that other owners are tried."""
     if not place.endswith(SUFFIX):
         return None
     return SealedOwner(place, os.environ["SEAL_KEY"].encode())
 
 
 def seal(directory: Path, key: bytes) -> bytes:
-    """All files of a directory, sealed."""
+    """Seal all files of a directory."""
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
     text = {name: b64encode(path.read_bytes()).decode() for name, path in files.items() if "__pycache__" not in name}
     salt = secrets.token_bytes(_SALT)
@@ -72,7 +72,7 @@ def seal(directory: Path, key: bytes) -> bytes:
 
 
 def unseal(content: bytes, key: bytes, place: str) -> dict[str, bytes]:
-    """Path -> content of what `seal()` has sealed. Raises: ImportError."""
+    """Path -> content, from the output of `seal()`. Raises: ImportError."""
     start = len(_MARK) + _SALT
     salt, digest, body = content[len(_MARK) : start], content[start : start + 32], content[start + 32 :]
     if not content.startswith(_MARK) or not hmac.compare_digest(digest, hmac.digest(key, salt + body, "sha256")):

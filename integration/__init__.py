@@ -1,1 +1,1 @@
-"""Real pip, real wheels, real processes: what the promises are worth outside of unit tests."""
+"""Real pip, real wheels, real processes: tests of the promises outside of unit tests."""

@@ -1,4 +1,4 @@
-"""What is wrong with a request, an index or a wheel ends in its own error, and nothing changes."""
+"""Problems of a request, an index or a wheel raise a specific error, and nothing changes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from integration.lib.environments import Environment, user_variables
 from integration.lib.refusals import local, refuse
 from integration.lib.wheels import write_index, write_wheel
 
-_CLOSED = "http://127.0.0.1:9/simple"  # nobody listens there
-_NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}  # the machine's may name other sources
+_CLOSED = "http://127.0.0.1:9/simple"  # nothing listens there
+_NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}  # the machine may have other sources
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ _NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}  # the
 def test_index_that_has_no_such_version(environment: Environment, requirements: list[str]) -> None:
     told = refuse(environment, "ResolutionError", *requirements)
     assert requirements[0].partition("==")[0].partition("<")[0] in told["message"]
-    assert len(told["message"]) < 600  # not all the versions that there are
+    assert len(told["message"]) < 600  # not all existing versions
     environment.remove()
 
 
@@ -167,7 +167,7 @@ def test_engine_that_takes_too_long_is_stopped(environment: Environment, wheels:
     environment.remove()
 
 
-def test_broken_configuration_of_pip_is_told_in_its_words(
+def test_a_broken_configuration_of_pip_is_reported_with_its_message(
     environment: Environment, wheels: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "pip.conf"

@@ -1,4 +1,4 @@
-"""The calling process is left alone: with the real setuptools, the real backport of importlib.metadata, and at exit."""
+"""The calling process is not disturbed: with the real setuptools, the real importlib_metadata, and at exit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_distutils_in_use_stays_what_it_is(environment: Environment, wheels, fir
     """setuptools' import hook removes `distutils` from sys.modules when a finder is asked for pip."""
     environment.add("setuptools==75.6.0")
     if sys.version_info >= (3, 12) and first == "import distutils.core":
-        first = "import setuptools; import distutils.core"  # without setuptools there is none
+        first = "import setuptools; import distutils.core"  # it exists only with setuptools
     out = _run(
         environment,
         f"""
@@ -43,7 +43,7 @@ print(Extension("a", ["a.c"]).name)
     assert out.splitlines()[-1] == "a"
 
 
-def test_the_backport_of_importlib_metadata_gets_distributions_of_its_own(environment: Environment, wheels) -> None:
+def test_the_backport_of_importlib_metadata_gets_its_own_distributions(environment: Environment, wheels) -> None:
     environment.add("importlib-metadata==8.5.0", "zipp==3.21.0")
     out = _run(
         environment,

@@ -1,4 +1,4 @@
-"""`python -m liveinstall` in real environments: its words, its JSON and its exit status."""
+"""`python -m liveinstall` in real environments: its text, its JSON and its exit status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMS = pytest.mark.parametrize("json_form", [False, True], ids=["words", "json
 
 
 def command(environment: Environment, *arguments: str | Path, json_form: bool = False) -> tuple[int, str, Any]:
-    """Run a command: its status, what a person reads, and its JSON where that was asked for."""
+    """Run a command: its status, its text, and its JSON if requested."""
     done = environment.run("-m", "liveinstall", *arguments, *(["--json"] if json_form else []))
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout + done.stderr, json.loads(done.stdout) if json_form else None
@@ -30,7 +30,7 @@ def command(environment: Environment, *arguments: str | Path, json_form: bool = 
 
 @contextmanager
 def holder(environment: Environment, wheels: Path) -> Iterator[subprocess.Popen[str]]:
-    """A live process that has alpha loaded and holds the environment."""
+    """A running process that has alpha loaded and holds the environment."""
     arguments = [environment.python, "-c", _HOLD, wheels]
     with subprocess.Popen(
         arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=user_variables()
@@ -54,7 +54,9 @@ def version(environment: Environment) -> str:
 
 
 @_FORMS
-def test_install_does_at_once_what_disturbs_nobody(environment: Environment, wheels: Path, json_form: bool) -> None:
+def test_install_applies_changes_that_disturb_no_process_at_once(
+    environment: Environment, wheels: Path, json_form: bool
+) -> None:
     status, text, told = command(environment, "install", "gamma", *source(wheels), json_form=json_form)
     assert status == 0
     if json_form:
@@ -83,7 +85,7 @@ def test_plan_says_it_all_and_changes_nothing(environment: Environment, wheels: 
 
 
 @_FORMS
-def test_what_waits_for_a_holder_is_told_cancelled_and_finalized(
+def test_a_change_that_waits_for_a_holder_is_reported_cancelled_and_finalized(
     environment: Environment, wheels: Path, json_form: bool
 ) -> None:
     with holder(environment, wheels) as process:
@@ -98,7 +100,7 @@ def test_what_waits_for_a_holder_is_told_cancelled_and_finalized(
         assert status == 3
         assert "used by" in text
         assert (environment.site / "alpha-1.0.dist-info").is_dir()
-        assert version(environment) == "2.0"  # who starts meanwhile runs from the part
+        assert version(environment) == "2.0"  # a process that starts meanwhile runs from the part
         status, text, _ = command(environment, "cancel", "alpha", json_form=json_form)
         assert status == 0
         status, text, told = command(environment, "cancel", "alpha", json_form=json_form)
@@ -114,7 +116,7 @@ def test_what_waits_for_a_holder_is_told_cancelled_and_finalized(
 
 
 @_FORMS
-def test_finalize_with_nothing_waiting_is_no_failure(environment: Environment, json_form: bool) -> None:
+def test_finalize_without_pending_changes_is_not_a_failure(environment: Environment, json_form: bool) -> None:
     status, text, told = command(environment, "finalize", json_form=json_form)
     assert status == 0
     assert told["result"]["staged"] == [] if json_form else text == "No pending changes.\n"

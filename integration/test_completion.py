@@ -1,4 +1,4 @@
-"""Completion in a real bash: what the Tab key makes of a line, and what is offered."""
+"""Completion in a real bash, set up as in docs/command-line.md: the line after the Tab key, the list of completions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, wheel: Path, wheels: Path) -
 
 @pytest.fixture
 def offered(place: Environment, tmp_path: Path) -> Callable[[str], set[str]]:
-    """What bash offers for a line with the cursor at its end."""
+    """The completions of bash for a line with the cursor at its end."""
     variables = user_variables(PATH=f"{place.scripts}{os.pathsep}{os.environ['PATH']}")
 
     def ask(line: str) -> set[str]:
@@ -84,7 +84,7 @@ def test_the_tab_key_completes_in_a_terminal(place: Environment) -> None:
 
 
 def _until(terminal: int, wanted: str, seconds: float = 30) -> str:
-    """What the terminal shows until it shows `wanted`, or the time is over."""
+    """The output of the terminal until it shows `wanted`, or a timeout."""
     seen, end = "", time.monotonic() + seconds
     while wanted not in seen and time.monotonic() < end:
         if select.select([terminal], [], [], 0.2)[0]:

@@ -1,4 +1,4 @@
-"""What is wrong with an environment or its disk ends in an error of its own, and nothing changes."""
+"""Problems of an environment or its disk raise a specific error, and nothing changes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_damaged_distribution_does_not_keep_others_out(
     environment.remove()
 
 
-def test_file_of_nobody_is_not_overwritten(environment: Environment, wheels: Path) -> None:
+def test_an_unowned_file_is_not_overwritten(environment: Environment, wheels: Path) -> None:
     (environment.site / "beta").mkdir()
     (environment.site / "beta/late.py").write_text("MINE = True\n", encoding="utf-8")
     told = refuse(environment, "FileConflictError", "beta", "--no-index", "--find-links", wheels)
@@ -113,7 +113,7 @@ def test_file_of_another_distribution_is_not_overwritten(environment: Environmen
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 MiB of its own."""
+    """A separate disk of 64 MiB."""
     path = tmp_path / "disk"
     path.mkdir()
     mount = shutil.which("mount")
@@ -129,7 +129,7 @@ def test_full_disk_while_staging(small_disk: Path, wheel: Path, wheels: Path, tm
     assert base
     environment = Environment.make(small_disk / "venv", base)
     add_liveinstall(environment, wheel)
-    environment.run("-m", "liveinstall", "status", check=True)  # compiles itself while there is room
+    environment.run("-m", "liveinstall", "status", check=True)  # compiles itself while there is space
     environment.run("-m", "liveinstall", "plan", "beta", "--no-index", "--find-links", wheels, check=True)
     large = write_wheel(tmp_path / "wheels", "delta", "1.0", files={"delta/data": os.urandom(2**20).hex()})
     room = shutil.disk_usage(small_disk).free

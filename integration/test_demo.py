@@ -1,4 +1,4 @@
-"""The demo of the README: two versions of a real package, chosen by what the index offers for this Python."""
+"""The demo of README.md: two versions of a real package that the index has for this Python."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ def test_the_demo_upgrades_a_package_under_itself_without_any_compiler(tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     old, new = re.search(r"pygments (\S+) -> (\S+)  pygments is imported here", done.stdout).groups()
     assert re.findall(r"pygments (\S+) (?:imports|is imported and)", done.stdout) == [old, old, new]
-    assert f"a child process sees pygments {old}\n" in done.stdout and "No pending changes." in done.stdout
+    assert f"a child process imports pygments {old}\n" in done.stdout and "No pending changes." in done.stdout

@@ -1,4 +1,4 @@
-"""What pip downloads for an install or a plan, from a counting index on 127.0.0.1: each file once, or only its end."""
+"""pip's downloads for an install or a plan, from a counting index on 127.0.0.1: each file once, or only its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INSTALL = "import liveinstall as li; print(sorted(change.name for change in li.
 
 @contextmanager
 def _counting(directory: Path, *, password: str = "", ranges: bool = False) -> Iterator[tuple[str, Counter[str]]]:
-    """HOST:PORT of a server of the files in a directory, and how often each was sent; pages are not counted.
+    """HOST:PORT of a server of the files in a directory, and how often each was sent, without pages.
 
     With `ranges` it sends ranges, which are counted as "NAME in part".
     """

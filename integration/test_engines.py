@@ -1,4 +1,4 @@
-"""What a request comes to does not depend on the engine: the same tests with pip and with uv, without a network."""
+"""The outcome of a request does not depend on the engine: the same tests with pip and with uv, without a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from integration.lib.hostile import KINDS, VICTIM, build, build_good
 from integration.lib.interpreters import CURRENT, find_python, find_uv
 from integration.lib.wheels import write_index, write_wheel
 
-# Runs each of its arguments, code that may end in a result, and says as JSON what came of each.
+# Runs each of its arguments, code that may set a result, and prints the outcomes as JSON.
 _LIVE = """
 import json, os, sys
 import importlib.metadata as metadata
@@ -78,7 +78,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def house(tmp_path: Path, wheels: Path) -> Path:
-    """A wheelhouse: alpha, beta and gamma, delta with an extra that needs beta, epsilon that needs alpha 1."""
+    """A wheelhouse: alpha, beta and gamma, delta with an extra that requires beta, epsilon, which requires alpha 1."""
     directory = tmp_path / "house"
     directory.mkdir()
     for wheel in wheels.glob("*.whl"):
@@ -92,7 +92,7 @@ def house(tmp_path: Path, wheels: Path) -> Path:
 
 
 def project(directory: Path) -> Path:
-    """A source tree of theta 1.0, which needs beta; it is built without anything from anywhere."""
+    """A source tree of theta 1.0, which requires beta; its build needs no other project."""
     directory.mkdir()
     build = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     head = '[project]\nname = "theta"\nversion = "1.0"\ndependencies = ["beta"]\n'
@@ -103,7 +103,7 @@ def project(directory: Path) -> Path:
 
 
 def live(environment: Environment, engine: str, house: Path, *codes: str, **more: str) -> list[Any]:
-    """What each of `codes` came to, in one process."""
+    """The outcome of each of `codes`, in one process."""
     variables = user_variables(ENGINE=engine, WHEELS=str(house), UV=find_uv() or "", **more)
     done = environment.run("-c", _LIVE, *codes, env=variables)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -111,7 +111,7 @@ def live(environment: Environment, engine: str, house: Path, *codes: str, **more
 
 
 def versions(environment: Environment) -> dict[str, str]:
-    """What a fresh interpreter has; starting it swaps what waits."""
+    """The versions in a new interpreter; its start swaps pending changes."""
     code = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
     done = environment.run("-c", code, check=True)
     assert not done.stderr, done.stderr
@@ -120,7 +120,7 @@ def versions(environment: Environment) -> dict[str, str]:
 
 
 def whole(environment: Environment) -> None:
-    """Nothing is missing and nothing is left over."""
+    """No file is missing and there are no leftovers."""
     assert not left_overs(environment.site) and not list(missing_files(environment.site))
     environment.remove()
 
@@ -148,7 +148,7 @@ def test_what_is_loaded_is_staged_and_swapped_at_the_next_start(
     whole(environment)
 
 
-def test_later_requests_are_planned_over_what_waits(environment: Environment, engine: str, house: Path) -> None:
+def test_later_requests_are_planned_over_pending_changes(environment: Environment, engine: str, house: Path) -> None:
     _, first, second, third, fourth = live(
         environment,
         engine,
@@ -194,12 +194,13 @@ def test_upgrading_spares_what_need_not_be_upgraded(environment: Environment, en
     _, told = live(
         environment, engine, house, "install('beta<1', 'delta[fast]')", "install('delta[fast]', upgrade=True, pre=True)"
     )
-    assert told == {"installed": {"delta": "1.1rc1"}}
+    assert told["installed"] == {"delta": "1.1rc1"} and set(told) == {"installed", "notes"}
+    assert "fast" in told["notes"][0]  # the new version does not have this extra
     assert versions(environment)["beta"] == "0.9"
     whole(environment)
 
 
-def test_what_an_installed_distribution_no_longer_gets_is_said(
+def test_requirements_that_are_no_longer_satisfied_are_reported(
     environment: Environment, engine: str, house: Path
 ) -> None:
     first, second = live(environment, engine, house, "install('epsilon')", "install('alpha>=2')")
@@ -214,7 +215,7 @@ def test_a_conflict_comes_with_the_requirements_that_the_resolver_has_found_to_f
     environment: Environment, engine: str, house: Path
 ) -> None:
     write_wheel(house, "epsilon", "2.0", headers=["Requires-Dist: alpha>=2"])
-    call = "liveinstall.install({}, engine=os.environ['ENGINE'])"  # without options, which no remedy would repeat
+    call = "liveinstall.install({}, engine=os.environ['ENGINE'])"  # without options, which a remedy omits
     calls = [call.format(asked) for asked in ("'epsilon==1.0'", "'alpha>=2'", "'alpha>=2', 'epsilon'")]
     configured = {f"{name}_NO_INDEX": "1" for name in ("PIP", "UV")}
     configured |= {f"{name}_FIND_LINKS": str(house) for name in ("PIP", "UV")}
@@ -249,7 +250,7 @@ def test_what_cannot_be_is_an_error_and_changes_nothing(
 
 def test_an_engine_that_waits_for_an_answer_is_stopped(environment: Environment, engine: str, house: Path) -> None:
     before = tree(environment.path)
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and says nothing
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts silently
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         (told,) = live(environment, engine, house, f"install('alpha>=2', find_links=[{address!r}], timeout=3)")
     assert told["error"] == "EngineTimeoutError" and "Nothing was changed." in told["message"], told
@@ -269,6 +270,12 @@ def test_constraints_reinstall_and_no_deps(environment: Environment, engine: str
     assert held == {"unchanged": {"alpha": "1.0"}} and same == {"installed": {"alpha": "1.0"}}
     assert alone["installed"] == {"delta": "1.0"}
     whole(environment)
+
+
+def test_what_the_engine_warns_about_is_a_note(environment: Environment, engine: str, house: Path) -> None:
+    (told,) = live(environment, engine, house, "install('beta[nothing]==1.0')")
+    assert told["installed"] == {"beta": "1.0"}
+    assert any("beta" in note and "extra" in note and "nothing" in note for note in told["notes"]), told
 
 
 def test_a_wheel_by_its_address_says_where_it_came_from(environment: Environment, engine: str, house: Path) -> None:
@@ -333,7 +340,7 @@ def test_both_engines_leave_the_same_tree(wheel: Path, house: Path, tmp_path: Pa
     write_wheel(house, "zeta", "2.0", files=data, scripts=["zeta", "zeta-too"])
     found = {}
     for name in ("pip", "uv"):
-        made = Environment.make(tmp_path / "venv", base)  # at the same place, which scripts and RECORD name
+        made = Environment.make(tmp_path / "venv", base)  # at the same path, which is in scripts and RECORD
         add_liveinstall(made, wheel)
         live(made, name, house, "install('zeta==2.0', 'gamma', 'delta[fast]')")
         found[name] = {path: how for path, how in tree(made.path).items() if not path.endswith("RECORD")}
@@ -348,7 +355,7 @@ def test_both_engines_leave_the_same_tree(wheel: Path, house: Path, tmp_path: Pa
 
 @pytest.mark.skipif(not find_uv(), reason="there is no uv")
 @pytest.mark.parametrize("mode", ["", "copy"])
-def test_files_are_shared_with_the_cache_of_uv_unless_it_is_told_to_copy(
+def test_files_are_shared_with_the_cache_of_uv_unless_it_is_set_to_copy(
     environment: Environment, house: Path, tmp_path: Path, mode: str
 ) -> None:
     live(environment, "uv", house, "install('beta')", UV_CACHE_DIR=str(tmp_path / "cache"), UV_LINK_MODE=mode)
@@ -374,8 +381,8 @@ def test_an_environment_of_uv_without_pip_needs_no_word(tmp_path: Path, wheel: P
     made.remove()
 
 
-# What uv mends while it unpacks, so that nothing is left to be refused: rows of RECORD that name nothing, entries that
-# lead outside, files that are no files, and what only an archive can hide. docs/engines.md tells.
+# What uv repairs while it unpacks, so that nothing is left to be refused: rows of RECORD without files, entries that
+# lead outside, special files, and what only an archive can hide. See docs/engines.md.
 _MENDED = {
     "only_in_record",
     "outside_in_record",
@@ -387,17 +394,17 @@ _MENDED = {
 }
 _MENDED |= {"directory_traversal", "symlink", "device", "fifo", "appended", "hidden_file", "unicode_path", "ratio"}
 _MENDED |= {"many_zeros"}
-# uv keeps one of two files of one name, whichever is unpacked last; if RECORD does not list that one, it is refused.
+# uv keeps one of two files with one name, the one unpacked last; if RECORD does not list that one, it is refused.
 _EITHER = {"duplicate"}
-_EITHER |= {"dot_part"}  # one of uv 0.13's versions mends it
-# uv does not look at a file of an index whose name is not that of the distribution, or has no version.
+_EITHER |= {"dot_part"}  # one version of uv 0.13 repairs it
+# uv ignores files of an index with another name than the distribution's, or without a version.
 _NOT_OFFERED = {"name_in_file_name", "no_version_in_file_name"}
 _NOT_READ = {"large_metadata"}  # by uv itself, which fails
 _OTHERS_FILE = {"script_activate", "other_package", "other_by_data", "other_script"}
 
 
 def _expected(kind: str) -> set[str]:
-    """What comes of a hostile kind by way of uv."""
+    """The outcome of a hostile kind through uv."""
     if kind in _EITHER:
         return {"accepted", "WheelRefusedError"}
     groups = {"accepted": _MENDED, "ResolutionError": _NOT_OFFERED, "EngineError": _NOT_READ}
@@ -419,8 +426,11 @@ def test_a_wheel_cannot_smuggle_another_distribution_past_the_plan(environment: 
 
 
 @pytest.mark.skipif(not find_uv(), reason="there is no uv")
-def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environment, tmp_path: Path) -> None:
-    """As an index would give them, so that they come from uv's cache; given as files they are checked as files."""
+@pytest.mark.parametrize("quarter", [0, *(pytest.param(each, marks=pytest.mark.full) for each in (1, 2, 3))])
+def test_hostile_wheels_through_uv_are_refused_or_repaired(
+    environment: Environment, tmp_path: Path, quarter: int
+) -> None:
+    """From an index, so that they come from uv's cache; local files are checked as files."""
     build_good(VICTIM, tmp_path)
     environment.add(tmp_path / f"{VICTIM}-1.0-py3-none-any.whl")
     variables = user_variables(UV=find_uv() or "", UV_CACHE_DIR=str(tmp_path / "cache"))
@@ -438,7 +448,7 @@ def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environm
     outcomes = {}
     with subprocess.Popen(command, env=variables, stdin=-1, stdout=-1, text=True) as process:
         assert process.stdin and process.stdout
-        for kind in (kind for kind in KINDS if KINDS[kind].expected == "refused"):
+        for kind in [kind for kind in KINDS if KINDS[kind].expected == "refused"][quarter::4]:
             build(kind, tmp_path / "wheels" / kind, outside=tmp_path / "outside")
             before = tree(environment.path)
             process.stdin.write(json.dumps([kind.replace("_", "-"), str(tmp_path / "wheels" / kind)]) + "\n")
@@ -450,5 +460,5 @@ def test_hostile_wheels_by_way_of_uv_are_refused_or_mended(environment: Environm
             assert len(own) == len(changed), (kind, outcomes[kind], changed)
             assert not list((tmp_path / "outside").glob("*")), kind
     assert not {kind: outcome for kind, outcome in outcomes.items() if outcome not in _expected(kind)}
-    assert len(outcomes) > len(_MENDED) * 3
+    assert len(outcomes) > 15
     environment.remove()

@@ -1,4 +1,4 @@
-"""Every kind of environment that a real machine has."""
+"""All kinds of environments of a real machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from integration.lib.environments import Environment, add_liveinstall, user_vari
 from integration.lib.interpreters import CURRENT, find_python, find_uv
 
 _AS_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
-_NO_INDEX = "http://127.0.0.1:9/simple"  # nobody listens there: a download would fail as one
+_NO_INDEX = "http://127.0.0.1:9/simple"  # nothing listens there, so a download would fail with a DownloadError
 _LIVE = """
 import importlib, json, sys
 import alpha, liveinstall
@@ -43,7 +43,7 @@ _needs_root = pytest.mark.skipif(
 
 
 def live(environment: Environment, wheels: Path, *requirements: str, **options: Any) -> dict[str, Any]:
-    """Install in a live process that has alpha loaded; what it was told, imports now, and loads late."""
+    """Install in a running process that has alpha loaded; the result, the imports now, and the late imports."""
     done = environment.run("-c", _LIVE, wheels, *requirements, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
@@ -57,14 +57,14 @@ def alpha(environment: Environment, **options: Any) -> str:
 
 
 def fresh(environment: Environment, wheels: Path, *requirements: str, **options: Any) -> dict[str, list[str]]:
-    """Install in a live process that has nothing loaded: name -> the version it was told is there, and imports."""
+    """Install in a running process that has nothing loaded: name -> the version in the result, and the imported one."""
     done = environment.run("-c", _FRESH, wheels, *requirements, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
 
 
 def script(directory: Path, name: str, **options: Any) -> str:
-    """What a console script prints."""
+    """The output of a console script."""
     options = {"env": user_variables(), **options}
     return subprocess.run([directory / name], check=True, capture_output=True, text=True, **options).stdout.strip()
 
@@ -78,7 +78,7 @@ def error_of(environment: Environment, *arguments: str, **options: Any) -> str:
 
 @pytest.fixture(scope="module")
 def public() -> Iterator[Path]:
-    """A directory that everybody can look into, unlike a test's own."""
+    """A directory that all users can read, unlike a test's own."""
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -86,7 +86,7 @@ def public() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def base(public: Path, wheel: Path, wheels: Path) -> Base:
-    """An installation of our own, with liveinstall and alpha 1.0 on its system side, and the small wheels beside it."""
+    """A separate installation of Python with liveinstall and alpha 1.0 on its system side, and the small wheels."""
     original = find_python(CURRENT)
     assert original
     made = copy_base(public / "python", original)
@@ -98,7 +98,7 @@ def base(public: Path, wheel: Path, wheels: Path) -> Base:
 
 @pytest.fixture
 def home(public: Path) -> Path:
-    """A home directory that belongs to nobody."""
+    """A home directory of no user."""
     made = Path(tempfile.mkdtemp(dir=public))
     os.chown(made, NOBODY, NOBODY)
     return made
@@ -121,7 +121,7 @@ def make(kind: str, path: Path) -> Environment:
 
 
 def home_of_links(path: Path, base: Base) -> dict[str, str]:
-    """Make a home: all of an installation but its site-packages, in links; the variables that choose it."""
+    """Make a home: links to all of an installation except its site-packages; the variables that select it."""
     stdlib = path / "lib" / base.stdlib.name
     (stdlib / "site-packages").mkdir(parents=True)
     (path / "bin").mkdir()
@@ -135,7 +135,7 @@ def home_of_links(path: Path, base: Base) -> dict[str, str]:
 def test_virtual_environment_of_any_tool(kind: str, tmp_path: Path, wheel: Path, wheels: Path) -> None:
     environment = make(kind, tmp_path / "venv")
     if kind == "uv":
-        environment.add(wheel, deps=True)  # with pip as a dependency: there was none
+        environment.add(wheel, deps=True)  # with pip as a dependency, because it was missing
         environment.add(wheels / "alpha-1.0-py3-none-any.whl")
     else:
         options = ("install", "-q", "--disable-pip-version-check")
@@ -163,7 +163,7 @@ def test_environment_that_sees_liveinstall_only_on_the_path(tmp_path: Path, whee
     assert told["now"] == {"beta": "1.0"}
     assert told["staged"].keys() == {"alpha"}
     assert told["late"] == "1.0"
-    assert alpha(environment) == "2.0"  # by the copy that staging left: liveinstall is nowhere on this path
+    assert alpha(environment) == "2.0"  # by the copy from staging: liveinstall is not on this path
     assert environment.run("-c", "import liveinstall").returncode == 1
     assert script(environment.scripts, "alpha") == "2.0"
     assert tree(elsewhere.path) == before
@@ -172,7 +172,7 @@ def test_environment_that_sees_liveinstall_only_on_the_path(tmp_path: Path, whee
     elsewhere.remove()
 
 
-def test_loaded_through_a_path_line_waits_with_its_shadow(
+def test_loaded_through_a_path_line_is_pending_with_its_shadow(
     environment: Environment, wheels: Path, tmp_path: Path
 ) -> None:
     borrower = Environment.make(tmp_path / "borrower", str(environment.python))
@@ -189,7 +189,7 @@ def test_loaded_through_a_path_line_waits_with_its_shadow(
     environment.remove()
 
 
-def test_loaded_from_the_system_side_waits_with_its_shadow(base: Base, public: Path, tmp_path: Path) -> None:
+def test_loaded_from_the_system_side_is_pending_with_its_shadow(base: Base, public: Path, tmp_path: Path) -> None:
     environment = base.venv(tmp_path / "venv", "--system-site-packages")
     before = tree(base.environment.path)
     told = live(environment, public / "wheels", "alpha==2.0", "beta")
@@ -253,7 +253,7 @@ def test_user_site_is_used_where_the_system_side_cannot_be_written(base: Base, p
 
 
 @_needs_root
-def test_upgrade_within_the_user_site_waits_for_the_restart(base: Base, public: Path, home: Path) -> None:
+def test_upgrade_within_the_user_site_is_pending_until_the_restart(base: Base, public: Path, home: Path) -> None:
     variables = {**base.variables, "HOME": str(home), "PYTHONUSERBASE": str(home / "base")}
     before = tree(base.environment.path)
     options: dict[str, Any] = {**_AS_NOBODY, "env": variables, "cwd": home}
@@ -291,7 +291,7 @@ def test_read_only_environment_is_refused_before_any_download(owner: int, base: 
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222)
     before = tree(environment.path)
-    log = home / "pip.log"  # which pip begins to write when it starts
+    log = home / "pip.log"  # which pip creates when it starts
     variables = {**base.variables, "HOME": str(home), "PIP_LOG": str(log)}
     arguments = ("-m", "liveinstall", "install", "beta", "--json", "--index-url", _NO_INDEX)
     error = error_of(environment, *arguments, env=variables, cwd=home, **_AS_NOBODY)

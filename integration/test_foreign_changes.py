@@ -1,4 +1,4 @@
-"""pip, uv and conda change what is staged, before the start: the stale part is set aside and reported.
+"""pip, uv and conda change a staged distribution before the start: the stale part is set aside and reported.
 
 conda itself is not run: what it does to the files is imitated.
 """
@@ -54,7 +54,7 @@ def pip_removes(real: Environment) -> None:
 
 
 def _pip(real: Environment, *words: str) -> str:
-    """pip, in an interpreter that does not run site: a start would swap what waits before pip begins."""
+    """pip, in an interpreter without site: a start would swap the pending changes before pip begins."""
     return (
         f"import sys, runpy; sys.path.append({str(real.site)!r}); sys.argv = ['pip', *{words!r}]; "
         f"sys.prefix = sys.exec_prefix = {str(real.path)!r}; runpy.run_module('pip', run_name='__main__')"
@@ -65,7 +65,7 @@ def uv_upgrades(real: Environment) -> None:
     uv = find_uv()
     if not uv:
         pytest.skip("uv is not here")
-    # uv asks the interpreter where it installs, and that start swaps: so the companion steps aside meanwhile.
+    # uv starts the interpreter to find its paths, and that start swaps: so the companion is hidden meanwhile.
     companions = list(real.site.glob("*.part.pth"))
     for path in companions:
         path.rename(real.path / path.name)
@@ -130,7 +130,7 @@ def test_what_conda_linked_without_a_record_is_not_replaced(conda: Conda) -> Non
 
 
 def test_an_upgrade_of_what_conda_linked_with_a_record_leaves_the_cache_as_it_was(conda: Conda) -> None:
-    """Its files are hard links: what is written in place in site-packages would be written in every environment."""
+    """Its files are hard links: a write in place in site-packages would change every environment."""
     conda.link("idna", "3.6")
     before = tree(conda.cache)
     _stage(conda.environment)
@@ -152,10 +152,10 @@ def _assert_set_aside(real: Environment, version: str | None, whole: dict[str, s
     done = real.run("-c", look)
     assert (done.returncode, done.stdout) == (0, f"{[version] if version else []}\n")
     assert done.stderr.count("\n") == 1 and "idna 3.6 was changed by something else" in done.stderr
-    assert real.run("-c", look).stderr == ""  # told once
+    assert real.run("-c", look).stderr == ""  # reported once
     shown = real.run("-m", "liveinstall", "status", check=True).stdout
     assert "Set aside" in shown and "idna 3.6 was changed by something else" in shown
-    assert left_overs(real.site) == ["idna-3.10.part"]  # kept until it is asked for, or taken back
+    assert left_overs(real.site) == ["idna-3.10.part"]  # kept until it is applied or cancelled
     real.run("-m", "liveinstall", "cancel", "idna", check=True)
     assert left_overs(real.site) == []
     assert whole is None or _idna(real) == whole

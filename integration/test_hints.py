@@ -1,4 +1,4 @@
-"""Hints in errors of real imports, in plain Python and in real IPython: what waits, and what pip has replaced."""
+"""Hints in errors of real imports, in plain Python and in real IPython: pending and replaced versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from integration.lib.environments import Environment, NotOfferedError, add_livei
 from integration.lib.interpreters import find_python
 
 _STAGE = "import packaging, liveinstall; r = liveinstall.install('packaging==25.0')"
-# A package that 25.0 has and 24.1 has not, and a function of it.
+# A package that is in 25.0 but not in 24.1, and one of its functions.
 _MISSING = {"import packaging.licenses": "StagedImportError", "from packaging import licenses": "ImportError"}
 _REPLACE = """
 import numpy, liveinstall, subprocess, sys
@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Env
 
 
 def ipython(place: Environment, code: str) -> str:
-    """What a person sees of cells, one a line, in a terminal's IPython."""
+    """The output of cells, one a line, in IPython in a terminal."""
     command = [place.python, "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=nocolor"]
     variables = user_variables(IPYTHONDIR=str(place.path / "ipython"))
     done = subprocess.run(
@@ -53,7 +53,7 @@ def ipython(place: Environment, code: str) -> str:
 
 
 @pytest.mark.parametrize(("line", "kind"), _MISSING.items())
-def test_what_only_waits_is_told_in_plain_python_and_ipython(place: Environment, line: str, kind: str) -> None:
+def test_pending_versions_are_reported_in_plain_python_and_ipython(place: Environment, line: str, kind: str) -> None:
     plain = place.run("-c", f"{_STAGE}\n{line}")
     place.run("-m", "liveinstall", "install", "packaging==24.1", check=True)  # its start has swapped 25.0 in
     rich = ipython(place, f"{_STAGE}\n{line}")

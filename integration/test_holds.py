@@ -1,4 +1,4 @@
-"""Who sees what, in real life: kernels and their server, pools of workers, services beside scripts."""
+"""The versions of real processes: kernels and their server, pools of workers, services and scripts."""
 
 from __future__ import annotations
 
@@ -135,10 +135,10 @@ def test_workers_see_what_the_process_that_staged_sees(real: Environment, tmp_pa
     done = real.run(tmp_path / "pools.py", kind, check=True)
     assert json.loads(done.stdout) == [1, ["1.26.4"], ["1.26.4"], "1.26.4"], done.stderr
     assert numpy_of(real) == "2.0.2"
-    whole(real)  # also where a resource tracker outlives the pool for a moment
+    whole(real)  # even if a resource tracker outlives the pool for a moment
 
 
-def test_a_long_lived_service_beside_short_scripts(real: Environment) -> None:
+def test_a_long_lived_service_and_short_scripts(real: Environment) -> None:
     service = "import liveinstall; liveinstall.hold(); import numpy; print('up', flush=True); input(); "
     service += "import numpy.fft, numpy.polynomial; print(numpy.__version__)"
     process = subprocess.Popen(
@@ -157,7 +157,7 @@ def test_a_long_lived_service_beside_short_scripts(real: Environment) -> None:
     scripts = [real.run("-c", "import numpy, numpy.fft; print(numpy.__version__)").stdout for _ in range(3)]
     assert scripts == ["2.0.2\n"] * 3
     listed = json.loads(real.run("-m", "pip", "list", "--format", "json", check=True).stdout)
-    assert {one["name"]: one["version"] for one in listed}["numpy"] == "1.26.4"  # pip is shown the disk
+    assert {one["name"]: one["version"] for one in listed}["numpy"] == "1.26.4"  # pip sees the installed files
     assert process.communicate("\n", timeout=_SECONDS) == ("1.26.4\n", "")
     assert numpy_of(real) == "2.0.2"
     whole(real)

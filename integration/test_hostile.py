@@ -1,4 +1,4 @@
-"""A handful of hostile wheels with the real pip beside, and of real wheels that must pass. All of them: noxfile.py."""
+"""A few hostile wheels, compared with the real pip, and a few real wheels that must pass. All of them: noxfile.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_what_pip_lets_in_is_refused_here() -> None:
 
 
 def test_real_wheels_of_unusual_forms_pass(tmp_path: Path) -> None:
-    """A script beside a command of the same name; .pth files of namespace packages and their own; Windows' scripts."""
+    """A script and a command of the same name; .pth files of namespace packages and others; scripts of Windows."""
     old = ("--python-version", "27", "--platform", "any")
     missing = fetch(Group("old", old, ("wheel==0.22.0", "Django==1.7", "zope.event==4.5.0")), tmp_path)
     missing += fetch(
@@ -39,7 +39,7 @@ def test_real_wheels_of_unusual_forms_pass(tmp_path: Path) -> None:
 
 
 class Server:
-    """A session and its only answer: a file, of which ranges can be had, or only all of it."""
+    """A session with one answer: a file, with or without support of ranges."""
 
     def __init__(self, data: bytes, *, ranges: bool = True) -> None:
         self.data, self.ranges, self.status_code = data, ranges, 206 if ranges else 200
@@ -55,7 +55,7 @@ class Server:
         return self
 
     def raise_for_status(self) -> None:
-        """It is always well."""
+        """Accept every status."""
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +102,7 @@ class Shelf:
 
 
 def test_what_is_refused_is_given_to_pip(tmp_path: Path) -> None:
-    """A wheel with a file that RECORD does not name, and one that is no archive."""
+    """A wheel with a file that is not in RECORD, and one that is not an archive."""
     path = write_wheel(tmp_path, "alpha", "1.0")
     assert judge(Shelf(tmp_path), RemoteWheel(path.name, "")).outcome == "accepted"
     with zipfile.ZipFile(path, "a") as archive:

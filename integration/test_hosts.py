@@ -1,4 +1,4 @@
-"""The example application with plugins, on real packages: consent, conflict, restart, leaving; and offline."""
+"""The example application with plugins, on real packages: consent, conflict, restart, removal; and offline."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Environment]:
-    """An environment with liveinstall alone, and beside it a directory of plugins."""
+    """An environment with liveinstall only, and a directory of plugins."""
     base = find_python(CURRENT)
     assert base
     made = Environment.make(tmp_path_factory.mktemp("hosts") / "venv", base)
@@ -52,7 +52,7 @@ def plugins(place: Environment) -> Path:
 
 
 def app(place: Environment, *words: str, say: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """The application, run by a person who types `say`."""
+    """The application, run by a user who types `say`."""
     command = [ROOT / "examples/plugin_host.py", plugins(place), *words]
     return place.run(*command, input=say, env=user_variables(**variables))
 
@@ -67,12 +67,12 @@ def test_plugins_come_after_consent_work_at_once_and_go_again(place: Environment
         and "[table] tabulate is unpacked, 1 of 1" in done.stdout
     )
     assert "table runs 0." in done.stdout and "plain runs" in done.stdout and "age runs 4.9.0" in done.stdout
-    again = app(place, "run", "table", "age")  # nobody is asked
+    again = app(place, "run", "table", "age")  # no question
     assert (again.returncode, "[y/N]" in again.stdout) == (0, False), again.stdout
     clash = app(place, "--yes", "run", "older")
     assert clash.returncode == 1 and "plugin-host/age" in clash.stdout and "humanize==4.9.0" in clash.stdout
     greedy = app(place, "--yes", "run", "greedy")
-    assert greedy.returncode == 1 and "the host asked for packaging>=22" in greedy.stdout, greedy.stdout
+    assert greedy.returncode == 1 and "the host requires packaging>=22" in greedy.stdout, greedy.stdout
     listed = app(place, "list").stdout
     assert "table: needs tabulate>=0.9 (installed for it)" in listed and "older: needs humanize<4.9\n" in listed
     assert "tabulate" in app(place, "--yes", "remove", "table").stdout
@@ -85,12 +85,12 @@ def test_what_has_to_wait_is_there_after_the_restart(place: Environment) -> None
     place.add("idna==3.6")
     done = app(place, "run", "any", "new", say="y\nn\n")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert done.stdout.count("any runs 3.6") == 1 and "new has to wait for idna 3.6 -> 3." in done.stdout
-    place.run("-c", "pass")  # a start, so what waited is in place
+    assert done.stdout.count("any runs 3.6") == 1 and "new needs a restart for idna 3.6 -> 3." in done.stdout
+    place.run("-c", "pass")  # a start, so the pending changes are applied
     place.add("idna==3.6")
     done = app(place, "--yes", "run", "any", "new")
     assert done.returncode == 0, done.stdout + done.stderr
-    first, _, second = done.stdout.partition("new has to wait for idna 3.6 -> 3.")
+    first, _, second = done.stdout.partition("new needs a restart for idna 3.6 -> 3.")
     assert "any runs 3.6" in first and "new runs" not in first
     assert "any runs 3." in second and "new runs 3." in second and "3.6" not in second
     assert left_overs(place.site) == []

@@ -1,4 +1,4 @@
-"""`list --outdated`, `--only-deps` and `--uploaded-prior-to` with real engines and an index that tells upload times."""
+"""`list --outdated`, `--only-deps` and `--uploaded-prior-to` with real engines and an index with upload times."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENGINES = [
 
 @contextmanager
 def _index(directory: Path) -> Iterator[str]:
-    """The URL of an index (PEP 691, PEP 700) of alpha and gamma, which needs alpha: 1.0 of 2020, 2.0 of 2024."""
+    """The URL of an index (PEP 691, PEP 700) of alpha and gamma, which requires alpha: 1.0 of 2020, 2.0 of 2024."""
     files = {}
     for version in _YEARS:
         for name, headers in {"alpha": (), "gamma": ("Requires-Dist: alpha",)}.items():

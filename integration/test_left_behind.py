@@ -1,4 +1,4 @@
-"""`kill -9` while pip resolves and builds: after the next use nothing of it is left among the temporary files."""
+"""`kill -9` while pip resolves and builds: after the next use there are no leftovers among the temporary files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_kill_during_a_build_leaves_nothing_after_the_next_use(environment: En
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.05)
     (left,) = temporary.iterdir()
-    assert flag.read_text(encoding="utf-8").startswith(str(left))  # the build's own go with it
+    assert flag.read_text(encoding="utf-8").startswith(str(left))  # the build's own are removed with it
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert left.is_dir()

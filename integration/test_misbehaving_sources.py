@@ -1,4 +1,4 @@
-"""An index that misbehaves, a proxy that refuses, a broken pip: an error in pip's words, and nothing changed."""
+"""A misbehaving index, a refusing proxy, a broken pip: an error with pip's message, and nothing changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UV = {"UV": find_uv() or "", "UV_HTTP_RETRIES": "0"}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Environment]:
-    """One environment for all: nothing of this changes it."""
+    """One environment for all: no test changes it."""
     base = find_python(CURRENT)
     assert base
     made = Environment.make(tmp_path_factory.mktemp("place") / "venv", base)
@@ -43,7 +43,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def refused(
     environment: Environment, kind: str, *arguments: str | Path, within: float = 30, **variables: str
 ) -> dict[str, Any]:
-    """An install ends with that error, in that many seconds, and leaves everything as it was."""
+    """An install fails with this error, within these seconds, and changes nothing."""
     before, temporary = tree(environment.path), environment.path.parent / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -92,7 +92,7 @@ def test_index_that_misbehaves(place: Environment, index: str, project: str, kin
         ("broken", "DownloadError", "500"),
         ("nonsense", "ResolutionError", ""),
         ("picture", "ResolutionError", ""),
-        ("circle", "ResolutionError", "circle"),  # uv takes it as not found
+        ("circle", "ResolutionError", "circle"),  # uv treats it as not found
         ("garbled", "WheelRefusedError", "garbled"),
         ("untrue", "DownloadError", "hash"),
         ("locked", "DownloadError", "401"),

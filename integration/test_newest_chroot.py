@@ -1,4 +1,4 @@
-"""The chroot that brings the newest Pythons: what runs in it leaves nothing, however it ends; two may run at once."""
+"""The chroot with the newest Pythons: programs in it leave nothing behind, however they end; two may run at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def start(code: str) -> subprocess.Popen[str]:
 
 
 def left_of(mark: str) -> list[str]:
-    """Mounts of a chroot that the machine has, and processes whose command line has the mark."""
+    """The mounts of a chroot on the machine, and the processes with the mark in their command line."""
     mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if "liveinstall-tests/newest-" in line]
     return mounts + [str(path) for path in Path("/proc").glob("[0-9]*/cmdline") if mark.encode() in read(path)]
 

@@ -1,4 +1,4 @@
-"""The start on Pythons that this machine has only as wasm builds: their real site.py runs a real companion."""
+"""The start of Pythons that exist here only as wasm builds: their real site.py runs a real companion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).with_name("start_on_wasm.mjs")
 
 @pytest.mark.skipif(not shutil.which("npm"), reason="needs node and npm")
 @pytest.mark.parametrize(("build", "version"), [("314.0.7", [3, 14]), ("315.0.0-alpha.2", [3, 15])])
-def test_a_start_swaps_what_waits(tmp_path: Path, build: str, version: list[int]) -> None:
+def test_a_start_swaps_pending_changes(tmp_path: Path, build: str, version: list[int]) -> None:
     installed = subprocess.run(
         ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", tmp_path, f"pyodide@{build}"],
         check=False,
@@ -38,7 +38,7 @@ def test_a_start_swaps_what_waits(tmp_path: Path, build: str, version: list[int]
 
 
 def stage(directory: Path) -> Path:
-    """An environment with alpha 1.0, and 2.0 staged, which also brings a .pth file; as an archive."""
+    """An environment with alpha 1.0, and 2.0 staged, which also has a .pth file; as an archive."""
     old = write_wheel(directory, "alpha", "1.0")
     pth = "import sys; sys.started = getattr(sys, 'started', 0) + 1\n"
     new = write_wheel(directory, "alpha", "2.0", files={"started.pth": pth})

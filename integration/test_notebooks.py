@@ -1,4 +1,4 @@
-"""What a real kernel sends, and what is left of it in saved and exported notebooks."""
+"""The messages of a real kernel, and their content in saved and exported notebooks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from integration.lib.browser import write_notebook
-from integration.lib.environments import Environment, user_variables
+from integration.lib.environments import Environment, renew, user_variables
 from integration.lib.kernels import Kernel, kernel, places
+from integration.lib.live_kernels import kernel_of
+from integration.lib.wheels import write_wheel
 
 _VALUES = {
     "liveinstall.plan('alpha==2.0', **here)": "Would be pending until the next start of Python",
@@ -26,18 +28,6 @@ _VALUES = {
 }
 
 
-@pytest.fixture
-def real(notebooks: Environment, wheels: Path) -> Environment:
-    """The one environment of these tests, with alpha 1.0 and without beta."""
-    renew(notebooks, wheels)
-    return notebooks
-
-
-def renew(environment: Environment, wheels: Path) -> None:
-    back = f"li.install('alpha==1.0', no_index=True, find_links={str(wheels)!r})"
-    environment.run("-c", f"import liveinstall as li\nli.uninstall('beta')\n{back}", check=True)
-
-
 def begin(wheels: Path) -> str:
     return f"import alpha, liveinstall, time\nhere = dict(no_index=True, find_links={str(wheels)!r}, quiet=True)\n"
 
@@ -47,8 +37,8 @@ def shown(heard: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
     return [message["content"] for message in heard if message["msg_type"] in kinds]
 
 
-def test_every_value_is_sent_as_text_and_as_html(real: Environment, wheels: Path, tmp_path: Path) -> None:
-    with kernel(real, tmp_path) as manager:
+def test_every_value_is_sent_as_text_and_as_html(with_alpha: Environment, wheels: Path, tmp_path: Path) -> None:
+    with kernel(with_alpha, tmp_path) as manager:
         cells = Kernel(manager.blocking_client())
         cells.run(begin(wheels))
         for code, words in _VALUES.items():
@@ -62,9 +52,9 @@ def test_every_value_is_sent_as_text_and_as_html(real: Environment, wheels: Path
 
 
 def test_progress_is_one_output_that_is_updated_and_ends_as_a_sentence(
-    real: Environment, wheels: Path, tmp_path: Path
+    with_alpha: Environment, wheels: Path, tmp_path: Path
 ) -> None:
-    with kernel(real, tmp_path) as manager:
+    with kernel(with_alpha, tmp_path) as manager:
         cells = Kernel(manager.blocking_client())
         cells.run(begin(wheels))
         slow = "here['quiet'] = {}; r = liveinstall.install('beta', on_event=lambda _: time.sleep(0.3), **here)"
@@ -76,6 +66,65 @@ def test_progress_is_one_output_that_is_updated_and_ends_as_a_sentence(
         assert shown(cells.cell(slow.format(True)), "display_data", "update_display_data", "stream") == []
         assert cells.run("print(r.changed)") == "True"
         cells.client.stop_channels()
+
+
+def test_a_conflict_is_asked_about_in_the_cell_and_what_fits_is_installed(
+    with_alpha: Environment, wheels: Path, tmp_path: Path
+) -> None:
+    """Without an answer nothing is changed, and the error is one line."""
+    write_wheel(tmp_path, "needy", "1.0", headers=["Requires-Dist: alpha<2"])
+    write_wheel(tmp_path, "needy", "2.0", headers=["Requires-Dist: alpha>=2"])
+    with_alpha.add(tmp_path / "needy-1.0-py3-none-any.whl")
+    # The resolver's sources are pip's configuration here, because a request with options has no remedy.
+    sources = f"import os; os.environ.update(PIP_NO_INDEX='1', PIP_FIND_LINKS='{wheels} {tmp_path}')\n"
+    try:
+        with kernel_of(with_alpha, tmp_path) as cells:
+            cells.run(f"import alpha, liveinstall\n{sources}")
+            for answer, words in (("", "ConflictError"), ("f", "needy 1.0 -> 2.0")):
+                asked = cells.send("print([str(c) for c in liveinstall.install('alpha>=2', quiet=True).staged])")
+                question = cells.client.get_stdin_msg(timeout=60)["content"]["prompt"]
+                assert "Conflict: needy 1.0 requires alpha<2, but alpha will be 2.0." in question
+                assert "Install versions that fit: alpha>=2, needy (f), install anyway (a), or nothing (n)?" in question
+                cells.client.input(answer)
+                assert cells.reply(asked)["status"] == ("ok" if answer else "error")
+                told = cells.until(lambda message: message["msg_type"] in ("stream", "error"))["content"]
+                assert words in told.get("text", "") + "".join(told.get("traceback", ()))
+            cells.run("liveinstall.cancel()")
+        with kernel(with_alpha, tmp_path) as manager:
+            notebook = Kernel(manager.blocking_client())
+            notebook.run(f"import alpha, builtins, liveinstall, time\n{sources}")
+            slow = "liveinstall.install('alpha>=2', on_event=lambda _: time.sleep(0.3))"
+            slow = f"builtins.input = lambda question: 'a'\n{slow}"  # ipykernel sets it for each cell
+            messages = shown(notebook.cell(slow), "display_data", "update_display_data", "execute_result")
+            assert len({content["transient"]["display_id"] for content in messages}) == 1
+            assert "Conflict" in messages[-1]["data"]["text/html"]
+            notebook.run("liveinstall.cancel()")
+            notebook.client.stop_channels()
+    finally:
+        with_alpha.run("-m", "liveinstall", "uninstall", "needy", check=True)
+
+
+def test_the_restart_is_tried_in_the_background_and_the_cell_says_what_it_has_found(
+    with_alpha: Environment, wheels: Path, tmp_path: Path
+) -> None:
+    code = "import alpha\nassert alpha.VERSION == '1.0', 'alpha is too new'\n"
+    needs = ["Requires-Dist: alpha"]
+    with_alpha.add(write_wheel(tmp_path, "needy", "1.0", files={"needy/__init__.py": code}, headers=needs))
+    try:
+        with kernel_of(with_alpha, tmp_path) as cells:
+            cells.run(begin(wheels) + "import needy")
+            asked = cells.send("result = liveinstall.install('alpha==2.0', **here)")
+            shown = cells.until(lambda message: message["msg_type"] == "display_data")["content"]
+            assert cells.reply(asked)["status"] == "ok"
+            ended = cells.until(lambda message: "fails" in str(message["content"].get("data")))
+            assert ended["msg_type"] == "update_display_data" and ended["parent_header"]["msg_id"] == asked
+            assert ended["content"]["transient"] == shown["transient"]
+            words = "After the restart, `import needy` fails: AssertionError: alpha is too new"
+            assert ended["content"]["data"]["text/plain"] == words
+            assert cells.run("print(liveinstall.status().trial)") == f"{words}\n"
+            cells.run("liveinstall.cancel()")
+    finally:
+        with_alpha.run("-m", "liveinstall", "uninstall", "needy", check=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Real distributions that bring the same files, with both engines, and pip beside: the same files are there."""
+"""Real distributions that contain the same files, with both engines, compared with pip: the same files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRELUDE = "import json, os, sys, liveinstall as li\n"
 
 @pytest.fixture
 def place(tmp_path: Path, wheel: Path) -> Environment:
-    """An environment with liveinstall, and nothing else but what it needs."""
+    """An environment with liveinstall and its dependencies only."""
     base = find_python(CURRENT)
     assert base
     made = Environment.make(tmp_path / "venv", base)
@@ -36,7 +36,7 @@ def beside(tmp_path: Path) -> Environment:
 
 
 def run(place: Environment, code: str) -> list[object]:
-    """What the code printed as JSON."""
+    """The JSON that the code printed."""
     done = place.run("-c", _PRELUDE + code)
     assert done.returncode == 0, done.stderr
     found: list[object] = json.loads(done.stdout.splitlines()[-1])
@@ -44,13 +44,13 @@ def run(place: Environment, code: str) -> list[object]:
 
 
 def pip(place: Environment, *words: str) -> None:
-    """Run pip there."""
+    """Run pip in the environment."""
     command = [sys.executable, "-m", "pip", "--python", str(place.python), "-q", *words]
     subprocess.run(command, check=True, capture_output=True)
 
 
 def files(place: Environment, *tops: str) -> dict[str, bytes]:
-    """What lies below these names, without bytecode."""
+    """The files below these names, without bytecode."""
     found = [path for top in tops for path in (place.site / top).rglob("*") if path.is_file()]
     return {str(path.relative_to(place.site)): path.read_bytes() for path in found if path.suffix != ".pyc"}
 
@@ -60,7 +60,7 @@ def files(place: Environment, *tops: str) -> dict[str, bytes]:
 def test_families_that_share_a_file_are_installed_and_removed_one_by_one(
     place: Environment, beside: Environment, engine: str, pair: tuple[str, str], top: str, different: int
 ) -> None:
-    """Pip leaves the one that stays without the shared file; here it stays as long as one names it."""
+    """With pip the remaining one lacks the shared file; here the file stays as long as one RECORD lists it."""
     asked = f"li.install(*{pair!r}, engine={engine!r}, deps=False)"
     told = run(place, f"done = {asked}; print(json.dumps([len(done.installed), len(done.overlaps)]))")
     assert told == [2, different]
@@ -79,7 +79,7 @@ def test_families_that_share_a_file_are_installed_and_removed_one_by_one(
 
 @pytest.mark.parametrize("tool", ["pip", "liveinstall"])
 def test_what_pip_has_installed_both_of_or_one_of_is_shared_too(place: Environment, tool: str) -> None:
-    """The other one is liveinstall's, or pip's as well."""
+    """The other one was installed by liveinstall, or also by pip."""
     pip(place, "install", "--no-deps", _BACKPORTS[0])
     if tool == "pip":
         pip(place, "install", "--no-deps", _BACKPORTS[1])
@@ -93,13 +93,11 @@ def test_what_pip_has_installed_both_of_or_one_of_is_shared_too(place: Environme
     run(place, "li.undo(); print('[]')")
     assert files(place, "backports") == both
     run(place, "li.install('backports.functools-lru-cache==1.6.6', deps=False); print('[]')")
-    assert "backports/__init__.py" in files(place, "backports")  # 1.6.6 has none; the other one's is there
+    assert "backports/__init__.py" in files(place, "backports")  # 1.6.6 has none; that of the other one exists
 
 
 @pytest.mark.parametrize("engine", ["pip", "uv"])
-def test_code_that_moves_to_a_new_distribution_waits_with_the_one_that_is_loaded(
-    place: Environment, engine: str
-) -> None:
+def test_code_that_moves_to_a_new_distribution_is_pending_with_the_loaded_one(place: Environment, engine: str) -> None:
     """Typer 0.12.0 moved its code to typer-slim."""
     told = run(
         place,
@@ -119,7 +117,7 @@ print(json.dumps([typer.__version__, sorted(change.name for change in done.stage
 
 
 def test_another_version_of_the_same_module_has_the_files_and_gives_them_back(place: Environment) -> None:
-    """Typer 0.11.1 and typer-slim 0.12.0 bring the same package: the last one has it, as with pip."""
+    """Typer 0.11.1 and typer-slim 0.12.0 contain the same package: the last one wins, as with pip."""
     told = run(
         place,
         """

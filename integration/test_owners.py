@@ -1,4 +1,4 @@
-"""Real distributions by registry, wheel, archive and home: a process sees what it sees where they are installed.
+"""Real distributions by registry, wheel, archive and home: the same results as in an environment.
 
 The whole table is docs/side-by-side-packages.md; this is a small part of it: extension modules with libraries of their
 own, namespaces of several distributions, data files, entry points, and pure modules that are imported straight.
@@ -21,7 +21,7 @@ NAMES = ("numpy", "google-cloud-core", "pyyaml", "jinja2", "attrs")
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> owner_table.Bench:
-    """The wheels of these distributions and of all that they need."""
+    """The wheels of these distributions and of all their dependencies."""
     if not find_python("3.11"):
         pytest.skip("the wheels are for 3.11, which is not here")
     path = tmp_path_factory.mktemp("owners")
@@ -51,7 +51,7 @@ def test_a_table_that_is_compared_finds_differences() -> None:
     assert [line for line in wrong if "spawn" not in line] == [
         "x, wheel, imports: a:  -> ImportError",
         "x, wheel, metadata: b -> c",
-    ]  # listing has its reason
+    ]  # the difference in `listing` has a documented reason
     assert sum("spawn" in line for line in wrong) == 3
     page = owner_table.render({"x": found})
     assert "| x | differs: spawn | differs: imports, metadata, spawn, listing | refused | differs: spawn |" in page

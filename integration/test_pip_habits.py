@@ -1,4 +1,4 @@
-"""What pip's users compare with pip: its installation report and its freeze, beside the same commands of pip."""
+"""The installation report and freeze, compared with the same commands of pip."""
 
 from __future__ import annotations
 

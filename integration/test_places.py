@@ -35,7 +35,7 @@ else:
     names = {"now": result.installed, "staged": result.staged}
     print(json.dumps({what: sorted(change.name for change in changes) for what, changes in names.items()}))
 """
-# Dies before the file change of that number, as the finalizer counts them from the moment that it is imported.
+# Kills itself before the file change of that number, counted from the import of the finalizer.
 _DIES = """
 import os, sys
 left = int(os.environ.get("DIES_AT", -1))
@@ -52,7 +52,7 @@ if left >= 0:
 
 @contextmanager
 def mounted(where: Path, *arguments: str | Path) -> Iterator[Path]:
-    """Mount something at `where`; skipped where this system cannot."""
+    """Mount something at `where`; skipped if the system does not support it."""
     where.mkdir(parents=True, exist_ok=True)
     if shutil.which("mount") is None:
         pytest.skip("there is no mount")
@@ -77,7 +77,7 @@ def say(environment: Environment, **options: Any) -> str:
 def install(
     environment: Environment, wheels: Path, *requirements: str, loaded: bool = True, **options: Any
 ) -> dict[str, Any]:
-    """What a process was told that installs, with alpha loaded or not."""
+    """The result in a process that installs, with alpha loaded or not."""
     code = ("import alpha\n" if loaded else "") + _INSTALL
     done = environment.run("-c", code, wheels, *requirements, **options)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -92,7 +92,7 @@ def undo(environment: Environment) -> None:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A directory that everybody can look into, unlike a test's own."""
+    """A directory that all users can read, unlike a test's own."""
     with tempfile.TemporaryDirectory(prefix="liveinstall-") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -100,7 +100,7 @@ def public() -> Iterator[Path]:
 
 @pytest.fixture
 def users(public: Path, wheel: Path, wheels: Path) -> Users:
-    """An environment of nobody's own, with alpha 1.0."""
+    """An environment of the user nobody, with alpha 1.0."""
     original = find_python(CURRENT)
     assert original
     base = copy_base(public / "python", original)
@@ -117,7 +117,7 @@ def users(public: Path, wheel: Path, wheels: Path) -> Users:
 
 @dataclass(frozen=True)
 class Users:
-    """Somebody's environment, and how they run it."""
+    """A user's environment, and how it is run."""
 
     environment: Environment
     wheels: Path
@@ -135,7 +135,7 @@ class Users:
 
 @pytest.fixture
 def overlay(environment: Environment, tmp_path: Path) -> Iterator[Environment]:
-    """The environment as a container sees it: it lies in a lower layer, whose directories cannot be renamed."""
+    """The environment as in a container: in a lower layer, in which directories cannot be renamed."""
     for name in ("upper", "work"):
         (tmp_path / name).mkdir()
     options = f"lowerdir={environment.path},upperdir={tmp_path / 'upper'},workdir={tmp_path / 'work'}"
@@ -179,7 +179,7 @@ def test_a_swap_in_a_lower_layer_that_is_killed_leaves_old_or_new(overlay: Envir
     assert killed > 5
 
 
-# --- no room ----------------------------------------------------------------------------------------------------------
+# --- no space ---------------------------------------------------------------------------------------------------------
 
 
 @_needs_root
@@ -261,7 +261,7 @@ def on_a_small_disk(environment: Environment, tmp_path: Path) -> Iterator[Enviro
         yield Environment.at(disk / "venv")
 
 
-# --- links, and what cannot be written --------------------------------------------------------------------------------
+# --- links, and read-only files ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
@@ -303,7 +303,7 @@ def test_a_site_directory_that_is_a_link_stays_one(environment: Environment, tmp
 def test_scripts_that_a_link_has_led_astray_are_not_guessed(
     environment: Environment, wheels: Path, tmp_path: Path
 ) -> None:
-    """Their paths in RECORD are relative to where site-packages was, or to the link: who knows."""
+    """Their paths in RECORD may be relative to the real site-packages, or to the link."""
     (tmp_path / "far").mkdir()
     environment.site.rename(tmp_path / "far" / "away")
     environment.site.symlink_to(tmp_path / "far" / "away")
@@ -314,7 +314,7 @@ def test_scripts_that_a_link_has_led_astray_are_not_guessed(
 
 
 @_needs_root
-def test_what_waits_in_a_read_only_environment_goes_on_waiting(environment: Environment, wheels: Path) -> None:
+def test_changes_in_a_read_only_environment_stay_pending(environment: Environment, wheels: Path) -> None:
     assert install(environment, wheels, "alpha==2.0")["staged"] == ["alpha"]
     before = tree(environment.path)
     with mounted(environment.path, "--bind", environment.path):
@@ -335,7 +335,7 @@ def test_what_waits_in_a_read_only_environment_goes_on_waiting(environment: Envi
     environment.remove()
 
 
-# --- whose files they are ---------------------------------------------------------------------------------------------
+# --- the owners of files ----------------------------------------------------------------------------------------------
 
 
 @_needs_root
@@ -354,7 +354,7 @@ def test_root_in_a_users_environment_defers_and_the_user_swaps(users: Users) -> 
 @_needs_root
 @pytest.mark.parametrize("staging", [0o077, 0o022, 0o002], ids=oct)
 def test_owner_group_and_modes_are_kept_under_any_umask(staging: int, users: Users) -> None:
-    """In a set-gid environment of a group, and whatever the umask of the process that swaps."""
+    """In a set-gid environment of a group, with any umask of the process that swaps."""
     environment, wheels = users.environment, users.wheels
     group = NOBODY - 1
     for item in [environment.path, *environment.path.rglob("*")]:
@@ -378,5 +378,5 @@ def test_owner_group_and_modes_are_kept_under_any_umask(staging: int, users: Use
 
 
 def modes(directory: Path) -> dict[str, int]:
-    """Mode by name, of what is no bytecode."""
+    """The modes by name, without bytecode."""
     return {path.name: path.stat().st_mode & 0o7777 for path in directory.rglob("*") if "__pycache__" not in str(path)}

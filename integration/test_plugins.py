@@ -1,4 +1,4 @@
-"""Plugins of one host with real packages: who asked for what is kept, and the loaded version may come first."""
+"""Plugins of one host with real packages: requirements are kept, and loaded versions can be preferred."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_host_protects_a_closure_of_requirements(environment: Environment) -
         "-c", "import liveinstall as li; li.install('idna>=3.8', protect=('requests==2.31.0', 'idna<3.8'))"
     )
     words = refused.stderr.strip().splitlines()[-1]
-    assert "ProtectedError" in words and "the host asked for" in words and "idna<3.8" in words, refused.stderr
+    assert "ProtectedError" in words and "the host requires" in words and "idna<3.8" in words, refused.stderr
 
 
 def test_a_version_that_fits_what_is_loaded_is_preferred_on_request(old_numpy: Callable[..., Environment]) -> None:

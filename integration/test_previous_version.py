@@ -1,4 +1,4 @@
-"""What the version before the source tree was rearranged has left in an environment works with the present one.
+"""Environments of the version before the source tree was rearranged work with the current one.
 
 Everything is made by the old wheel in real processes; then the new wheel replaces it, and all that follows is the new
 one's, but for the copy of the old boot package that the old companions and start-up lines import.
@@ -56,7 +56,7 @@ def version_of(environment: Environment, name: str = "alpha", **variables: str) 
 
 
 def stage(environment: Environment, versions: Versions, *requirements: str) -> None:
-    """Have the liveinstall that is installed stage an upgrade."""
+    """Stage an upgrade with the installed liveinstall."""
     result = run_command(environment, "install", "--when", "restart", *versions.offline, *requirements)
     assert len(result["staged"]) == len(requirements)
 
@@ -69,7 +69,7 @@ print(json.dumps([*check.broken, *map(str, check.damaged), *map(str, liveinstall
 
 
 def assert_whole(environment: Environment) -> None:
-    """Nothing is left over, missing or wrong."""
+    """No file is left over, missing or wrong."""
     assert left_overs(environment.site) == [] and list(missing_files(environment.site)) == []
     assert transaction_states(environment) == []
     assert environment.run("-c", _WRONG, check=True).stdout == "[]\n"
@@ -84,7 +84,7 @@ def test_a_start_puts_in_place_what_was_pending_and_undo_takes_it_out(old: Envir
     stage(old, versions, "alpha==2.0")
     (copy,) = boot_copies(old)
     versions.install_new(old)
-    assert boot_copies(old) == [copy]  # it is the old one's that swaps
+    assert boot_copies(old) == [copy]  # that of the old version swaps
     (companion,) = old.site.glob("*.part.pth")
     assert copy in companion.read_text(encoding="ascii")
     assert version_of(old) == "2.0"
@@ -128,7 +128,7 @@ def test_what_was_pending_is_finalized_from_within(old: Environment, versions: V
 
 def test_the_new_version_adds_to_what_was_pending(old: Environment, versions: Versions) -> None:
     offline = f"no_index=True, find_links={str(versions.wheels)!r}"
-    with LiveProcess(old) as process:  # as long as it lives alpha is not put in place
+    with LiveProcess(old) as process:  # alpha is not swapped while it is running
         process.run(f"import alpha, liveinstall; liveinstall.install('alpha==2.0', {offline})")
         versions.install_new(old)
         stage(old, versions, "beta==2.0")
@@ -207,10 +207,10 @@ def test_a_registry_is_looked_for_by_the_old_line(old: Environment, versions: Ve
     assert old.run("-c", child, env=user_variables(LIVEINSTALL_REGISTRY="env1"), check=True).stdout == "2.0\n"
     status = "import liveinstall; print(*liveinstall.status().active.distributions)"
     done = old.run("-c", status, env=user_variables(LIVEINSTALL_REGISTRY="env1"), check=True)
-    assert done.stdout == "alpha 2.0 (beside the environment)\n"
+    assert done.stdout == "alpha 2.0 (side by side)\n"
     assert {each["name"]: each["problems"] for each in run_command(old, "registry", "list")} == {"env1": [], "env2": []}
     assert line.read_text(encoding="ascii") == written
-    run_command(old, "registry", "enable")  # as the new one writes it
+    run_command(old, "registry", "enable")  # in the format of the new version
     assert version_of(old, LIVEINSTALL_REGISTRY="env1") == "2.0"
     run_command(old, "registry", "disable")
     assert version_of(old, LIVEINSTALL_REGISTRY="env1") == "1.0"
@@ -297,7 +297,7 @@ def test_what_was_set_aside_is_shown_and_tried_again_or_dropped(
 def test_the_old_version_replaces_itself_by_the_new_one_and_back(old: Environment, versions: Versions) -> None:
     result = run_command(old, "install", *versions.offline, "--force-reinstall", "--no-deps", str(versions.new))
     assert [change["name"] for change in result["staged"]] == ["liveinstall"]
-    assert version_of(old) == "1.0"  # a start of anything
+    assert version_of(old) == "1.0"  # any start
     assert old.site.joinpath("liveinstall", "_verbs").is_dir()
     assert_whole(old)
     assert len(run_command(old, "history")) == 1

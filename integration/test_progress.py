@@ -1,4 +1,4 @@
-"""Events of real downloads, and requests that are ended from outside: nothing stays, no process goes on."""
+"""Events of real downloads, and requests that are cancelled from outside: no leftovers, no running processes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class _Server(SimpleHTTPRequestHandler):
-    """Hands out a directory; after half of a wheel it goes on only when it is let."""
+    """Serves a directory; after half of a wheel it waits until it is released."""
 
     gate: threading.Event
 
@@ -69,12 +69,12 @@ class _Server(SimpleHTTPRequestHandler):
                 self.gate.wait(60)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def serving(directory: Path, *, whole: bool) -> Iterator[str]:
-    """An address to find the wheels of a directory at. Without `whole` a download stops in the middle."""
+    """An address that serves the wheels of a directory. Without `whole` a download stops in the middle."""
     gate = threading.Event()
     if whole:
         gate.set()
@@ -89,12 +89,12 @@ def serving(directory: Path, *, whole: bool) -> Iterator[str]:
 
 
 def variables(address: str, scratch: Path) -> dict[str, str]:
-    """pip looks there, and nowhere else, and keeps nothing."""
+    """pip uses only this address, and no cache."""
     where = {"PIP_FIND_LINKS": address, "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1", "PIP_TRUSTED_HOST": "127.0.0.1"}
     return user_variables(**where, TMPDIR=str(scratch), no_proxy="127.0.0.1", NO_PROXY="127.0.0.1")
 
 
-def test_downloads_are_told_in_bytes_and_in_order(environment: Environment, big: Path, tmp_path: Path) -> None:
+def test_downloads_are_reported_in_bytes_and_in_order(environment: Environment, big: Path, tmp_path: Path) -> None:
     with serving(big, whole=True) as address:
         done = environment.run(
             "-c",

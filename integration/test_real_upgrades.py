@@ -1,4 +1,4 @@
-"""Real upgrades of real packages under a live process that goes on using the old ones."""
+"""Real upgrades of real packages while a running process keeps using the old versions."""
 
 from __future__ import annotations
 

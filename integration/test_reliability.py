@@ -1,4 +1,4 @@
-"""A small part of the report on reliability, in every run: nothing may be broken, and what breaks is seen."""
+"""A small part of the reliability report, in every run: nothing may be broken, and breakage is detected."""
 
 from __future__ import annotations
 
@@ -99,13 +99,13 @@ def test_the_same_power_losses_break_what_others_do(pip: others.Rival) -> None:
 @_traced
 @pytest.mark.skipif(not others.available("uv"), reason="needs uv")
 def test_what_uvs_threads_did_is_read_whole(bench: Bench) -> None:
-    """Recording it asserts that the model of the disk ends where uv ended."""
+    """The recording asserts that the model of the disk ends in the same state as uv."""
     lost = others.power_losses(others.Rival(bench, "uv"), Options(every=200), _SIZES.bound)
     assert lost.points > 500
     assert lost.broken > 0
 
 
-def test_crowds_beside_are_counted(pip: others.Rival) -> None:
+def test_concurrency_of_other_tools_is_counted(pip: others.Rival) -> None:
     swaps = others_crowds.back_and_forth(pip, 2)
     assert swaps.swaps == 2
     assert swaps.starters == swaps.old + swaps.new + swaps.mixed + swaps.failed > 2
@@ -113,7 +113,7 @@ def test_crowds_beside_are_counted(pip: others.Rival) -> None:
 
 
 @pytest.mark.parametrize("harm", ["unlink()", "write_text('V = str(3)')"])
-def test_crowds_beside_see_what_is_broken_under_them(pip: others.Rival, monkeypatch, harm: str) -> None:
+def test_concurrency_tests_of_other_tools_detect_breakage(pip: others.Rival, monkeypatch, harm: str) -> None:
     code = f"import time; from pathlib import Path; time.sleep(0.3); Path({str(pip.bench.site)!r}, 'new').touch(); "
     code += f"Path({str(pip.bench.site / 'beta.py')!r}).{harm}; time.sleep(3)"
     for name in ("upgrade", "command"):
@@ -145,7 +145,7 @@ def test_the_page_shows_all_and_whether_it_is_good() -> None:
     assert not replace(figures, hostile={"traversal": {**row, "liveinstall": "accepted"}}).is_good
 
 
-def test_a_crowd_of_starts_swaps_once_and_sees_one_version(bench: Bench) -> None:
+def test_concurrent_starts_swap_once_and_use_one_version(bench: Bench) -> None:
     crowd = crowds.start_at_once(bench, 20)
     assert crowd.is_good, crowd
     assert crowd.p99 < 10

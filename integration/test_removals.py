@@ -1,4 +1,4 @@
-"""Removals of real packages: beside a live process, through the command line, and as pip would see it after."""
+"""Removals of real packages: with a running process, from the command line, and compared with pip."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_a_live_process_uses_goes_when_it_has_ended(old_numpy: Callable[...
 
 
 def test_the_command_line_removes_and_lists_as_pip_does(environment: Environment) -> None:
-    # pip, because uv marks what was only needed as asked for too
+    # pip, because uv marks dependencies as requested, too
     environment.run("-m", "pip", "install", "-q", "requests==2.32.3", check=True)
     ours = environment.run("-m", "liveinstall", "freeze", check=True).stdout
     pips = environment.run("-m", "pip", "freeze", check=True).stdout
@@ -58,7 +58,7 @@ def test_the_command_line_removes_and_lists_as_pip_does(environment: Environment
 
 
 def _plain(lines: str) -> list[str]:
-    """Freeze's lines as sets of name and version; pip writes names as their projects spell them."""
+    """The lines of freeze as sets of name and version; pip writes names in the projects' spelling."""
     return sorted(line.lower().replace("_", "-") for line in lines.splitlines())
 
 

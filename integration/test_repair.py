@@ -1,4 +1,4 @@
-"""What a killed pip leaves behind is found, told and mended."""
+"""The leftovers of a killed pip are found, reported and repaired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from integration.lib.checks import complaints, tree
 from integration.lib.environments import Environment, add_liveinstall, user_variables
 from integration.lib.interpreters import CURRENT, find_python
 
-# Dies before pip's n-th change of a file of rich's, which pip calls ~ich while it removes it.
+# Kills itself before pip's n-th change of a file of rich, which pip calls ~ich while it removes it.
 _KILLER = """
 import os, runpy, sys
 left = int(sys.argv.pop(1))
@@ -48,8 +48,8 @@ def rich(tmp_path: Path, wheel: Path) -> Environment:
     return environment
 
 
-@pytest.mark.parametrize("at", [2, 5, 6, 8, 40, 90])  # in between nothing may be broken: it depends on the order
-def test_what_a_killed_pip_leaves_is_mended(rich: Environment, at: int) -> None:
+@pytest.mark.parametrize("at", [2, 5, 6, 8, 40, 90])  # in between it may be intact: that depends on the order
+def test_leftovers_of_a_killed_pip_are_repaired(rich: Environment, at: int) -> None:
     arguments = ("install", "-q", "--disable-pip-version-check", "--no-deps", "rich==13.9.4")
     killed = rich.run("-c", _KILLER, str(at), *arguments, env=user_variables(PYTHONDONTWRITEBYTECODE="1"))
     assert killed.returncode == 9, killed.stdout + killed.stderr
@@ -65,7 +65,7 @@ def test_what_a_killed_pip_leaves_is_mended(rich: Environment, at: int) -> None:
     rich.remove()
 
 
-def test_files_that_somebody_removed_come_back(rich: Environment) -> None:
+def test_removed_files_are_restored(rich: Environment) -> None:
     for name in ("table.py", "panel.py"):
         (rich.site / "rich" / name).unlink()
     (rich.site / "rich/rule.py").write_text("raise RuntimeError\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Everything that one can ask for, with pip and real projects: it imports in the process that asked."""
+"""All kinds of requirements, with pip and real projects: they can be imported in the process that installs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from integration.lib.interpreters import CURRENT, find_python, find_uv
 from integration.lib.projects import BACKENDS, serve, write_project, write_repository, write_sdist
 from integration.lib.wheels import write_wheel
 
-# Imports what is to be loaded, installs, and imports; tells versions, reasons and direct_url.json, or the error.
+# Imports modules, installs, and imports again; prints versions, reasons and direct_url.json, or the error.
 _LIVE = """
 import importlib, importlib.metadata, json, sys
 job = json.loads(sys.argv[1])
@@ -55,7 +55,7 @@ def live(
     variables: dict[str, str] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Install in a live process that has `loaded`; what it was told and what `seen` modules say of themselves."""
+    """Install in a running process that has `loaded`; the result, and the versions of the `seen` modules."""
     job = {
         "requirements": list(map(str, requirements)),
         "options": {"engine": "uv" if environment.path in _UV else "auto", **options},
@@ -78,7 +78,7 @@ def live(
 
 def refused(environment: Environment, kind: str, *requirements: object, **options: Any) -> str:
     """The message of an install that fails and changes nothing."""
-    environment.run("-c", "")  # what waits from before is swapped
+    environment.run("-c", "")  # earlier pending changes are swapped
     before = tree(environment.path)
     told = live(environment, *requirements, **options)
     assert told["error"] == kind, told
@@ -92,9 +92,10 @@ def new_process(environment: Environment, module: str) -> str:
     return environment.run("-c", f"import {module}; print({module}.VERSION)", check=True).stdout.strip()
 
 
-_UV: dict[Path, dict[str, str]] = {}  # environments in which uv is asked, and the variables that say which
+_UV: dict[Path, dict[str, str]] = {}  # environments in which uv is used, and the variables that name them
 
 
+# Tests with the mark `builds` take long: the oldest pip runs them only with --full.
 @pytest.fixture(scope="module", params=["newest", pytest.param("23.2.1", marks=pytest.mark.full), "22.3.1", "uv"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, wheel: Path
@@ -114,7 +115,7 @@ def place(
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest, place: Environment) -> Iterator[str]:
-    """A project's name that this environment has not, and will not have."""
+    """The name of a project that is not installed in this environment, and will not be."""
     count = name.__dict__.setdefault("count", iter(range(1000)))
     yield f"asked{next(count)}"
 
@@ -142,6 +143,7 @@ def test_direct_url_of_a_wheel(place: Environment, name: str, tmp_path: Path, fo
         refused(place, "DownloadError", f"{root}/{other.name}#sha256={digest}")
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("form", ["{url}", "{url}@v1", "{name} @ {url}", "{name}[more] @ {url}@{commit}"])
 def test_repository(place: Environment, name: str, tmp_path: Path, form: str) -> None:
     old = place.run("-m", "pip", "--version").stdout.startswith(("pip 22", "pip 23"))
@@ -154,6 +156,7 @@ def test_repository(place: Environment, name: str, tmp_path: Path, form: str) ->
     assert told["direct"][name]["url"] == url.removeprefix("git+")
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("by_path", [True, False])
 def test_source_archive(place: Environment, name: str, tmp_path: Path, by_path: bool) -> None:
     sdist = write_sdist(tmp_path, name)
@@ -164,6 +167,7 @@ def test_source_archive(place: Environment, name: str, tmp_path: Path, by_path: 
     assert told["direct"][name]["url"] == (sdist.as_uri() if by_path else asked)
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_project_on_this_disk(place: Environment, name: str, tmp_path: Path, backend: str) -> None:
     project = write_project(tmp_path / "proj", name, backend=backend)
@@ -182,8 +186,9 @@ def test_wheel_on_disk_with_extras(place: Environment, name: str, tmp_path: Path
     assert told["seen"][name] == ["1.0"]
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_editable_project_imports_at_once_from_where_it_lies(
+def test_editable_project_imports_at_once_from_its_directory(
     place: Environment, name: str, tmp_path: Path, backend: str
 ) -> None:
     project = write_project(tmp_path / "proj", name, backend=backend)
@@ -196,8 +201,11 @@ def test_editable_project_imports_at_once_from_where_it_lies(
     assert str(project) in place.run("-m", "pip", "list", "--editable").stdout
 
 
-@pytest.mark.parametrize("backend", ["setuptools", "hatchling"])
-def test_editable_project_that_is_loaded_waits(place: Environment, name: str, tmp_path: Path, backend: str) -> None:
+@pytest.mark.builds
+@pytest.mark.parametrize("backend", ["hatchling", pytest.param("setuptools", marks=pytest.mark.full)])
+def test_upgrade_of_a_loaded_editable_project_is_pending(
+    place: Environment, name: str, tmp_path: Path, backend: str
+) -> None:
     project = write_project(tmp_path / "proj", name, backend=backend)
     live(place, editable=project, seen=(name,))
     again = live(place, editable=project, loaded=(name,), seen=(name,), late=True, times=2)
@@ -214,6 +222,7 @@ def test_editable_project_that_is_loaded_waits(place: Environment, name: str, tm
     assert left_overs(place.site) == []
 
 
+@pytest.mark.builds
 def test_editable_repository_is_checked_out_once(place: Environment, name: str, tmp_path: Path) -> None:
     url, _ = write_repository(tmp_path / "repo", name)
     checkout = place.path / "src" / name
@@ -228,12 +237,13 @@ def test_editable_repository_is_checked_out_once(place: Environment, name: str, 
     assert (checkout / ".git").is_dir()
     assert str(checkout) in refused(place, "FileConflictError", editable=f"{url}#egg={name}")
     os.rename(checkout, tmp_path / "away")
-    # What is refused later, because somebody runs what it replaces, leaves no checkout.
+    # A change that is refused later, because a process uses the old version, leaves no checkout.
     write_wheel(tmp_path, name, "9.0")
     live(place, tmp_path / f"{name}-9.0-py3-none-any.whl", seen=(name,))
     refused(place, "RestartRequiredError", editable=f"{url}#egg={name}", loaded=(name,), when="now")
 
 
+@pytest.mark.builds
 def test_project_that_cannot_be_built_in_place_says_so(place: Environment, name: str, tmp_path: Path) -> None:
     project = write_project(tmp_path / "proj", name)
     text = '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
@@ -294,6 +304,7 @@ def test_a_hash_in_a_requirement_file_replaces_that_of_the_url(place: Environmen
             assert told["direct"][name]["archive_info"]["hashes"] == {"sha256": hashes[wheel]}
 
 
+@pytest.mark.builds
 def test_requirement_file_with_an_editable_project(place: Environment, name: str, tmp_path: Path) -> None:
     project = write_project(tmp_path / "proj", name, backend="hatchling")
     (tmp_path / "r.txt").write_text("-e ./proj\n")
@@ -313,6 +324,7 @@ def build_wheel(directory, settings=None, metadata=None):
 """
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("by_file", [True, False])
 def test_config_settings_reach_the_build(place: Environment, name: str, tmp_path: Path, by_file: bool) -> None:
     if by_file and "pip 22" in place.run("-m", "pip", "--version").stdout:
@@ -352,6 +364,7 @@ def lock_of(path: Path, *packages: str) -> Path:
     return path
 
 
+@pytest.mark.builds
 def test_lock_file(place: Environment, name: str, tmp_path: Path) -> None:
     hashes = wanting(tmp_path / "files", name)
     sdist = write_sdist(tmp_path / "files", name + "s")
@@ -369,7 +382,7 @@ def test_lock_file(place: Environment, name: str, tmp_path: Path) -> None:
         lock_of(lock, package % (where, hashes[file]), built % digest)
         told = live(place, pylock=lock, seen=(name, name + "s"))
     assert told["seen"] == {name: ["1.0"], name + "s": ["1.0"]}
-    assert told["direct"] == {name: None, name + "s": None}  # from an index, for all that the file says
+    assert told["direct"] == {name: None, name + "s": None}  # from an index, according to the file
     for wrong in ('requires-python = ">=99"', "environments = [\"sys_platform == 'none'\"]"):
         refused(place, "RequirementError", pylock=lock_of(lock, wrong, package % (where, hashes[file])))
 

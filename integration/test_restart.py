@@ -1,4 +1,4 @@
-"""Restarts of real kernels: from a cell, by the client, and where nobody can restart."""
+"""Restarts of real kernels: from a cell, by the client, and where they are not possible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRACE = "open({path!r}, 'a').write('ran ')"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, wheel: Path, wheels: Path) -> Environment:
-    """An environment with kernels and what runs notebooks."""
+    """An environment with kernels and programs that run notebooks."""
     import tomllib
 
     base = find_python(CURRENT)
@@ -52,12 +52,17 @@ def stage(kernel: Kernel, wheels: Path, **more: str) -> None:
 
 
 def card_of(kernel: Kernel, asked: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The card of a cell that restarts, and what it is turned into."""
+    """The card of a cell that restarts, and its replacement."""
 
-    def is_ours(message: dict[str, Any]) -> bool:  # a slow request shows its progress too
+    def is_ours(message: dict[str, Any]) -> bool:  # a slow request also shows its progress
         return bool(message["content"]["data"]["text/plain"].startswith("Restart"))
 
-    changed = kernel.until(lambda message: message["msg_type"] == "update_display_data" and is_ours(message))
+    def is_done(message: dict[str, Any]) -> bool:
+        cards = [m["content"]["transient"] for m in kernel.said("display_data", asked) if is_ours(m)]
+        is_last = "Restoring" not in message["content"]["data"]["text/plain"]
+        return is_ours(message) and is_last and message["content"]["transient"] in cards
+
+    changed = kernel.until(lambda message: message["msg_type"] == "update_display_data" and is_done(message))
     kernel.until(lambda message: message["content"].get("execution_state") == "idle")
     (first,) = filter(is_ours, kernel.said("display_data", asked))
     assert first["content"]["transient"] == changed["content"]["transient"]
@@ -173,7 +178,7 @@ def test_the_client_restarts(kernel, wheels):
     assert kernel.run("import alpha; print(alpha.VERSION)") == "2.0\n"
 
 
-def test_another_front_end_is_told_what_to_press(kernel):
+def test_another_front_end_gets_advice(kernel):
     asked = kernel.send(GO, other=True)
     reply = kernel.reply(asked)
     assert reply["ename"] == "CannotRestartError" and "Nothing was changed. Restart the kernel" in reply["evalue"]
@@ -182,7 +187,7 @@ def test_another_front_end_is_told_what_to_press(kernel):
 
 @pytest.fixture
 def notebook(place, wheels, tmp_path) -> Path:
-    """A notebook that asks for restarts: without force in its first cell, by force in its second."""
+    """A notebook that requests restarts: without force in its first cell, with force in its second."""
     place.run("-m", "liveinstall", "cancel")
     place.add(wheels / "alpha-1.0-py3-none-any.whl")
     place.run("-m", "ipykernel", "install", "--sys-prefix", check=True)
@@ -206,7 +211,7 @@ def test_what_runs_notebooks_ends_with_an_error_that_says_why(place, notebook, t
     done = subprocess.run([program, *words], check=False, capture_output=True, text=True, timeout=60, env=home)
     assert done.returncode != 0
     assert "CannotRestartError" in done.stderr and "Run the notebook again" in done.stderr
-    if tool == "papermill":  # it writes what it has run also when a cell fails
+    if tool == "papermill":  # it writes the executed cells even if one fails
         assert "not restarted" in notebook.read_text() and "not reached\\n" not in notebook.read_text()
 
 
@@ -215,8 +220,7 @@ def test_magics_install_expand_complete_and_restart(kernel, wheels, tmp_path):
     kernel.run(f"import alpha; name, where = 'alpha', {str(wheels)!r}")
     asked = kernel.send("%liveinstall install -U {name} --no-index --find-links $where")
     assert kernel.reply(asked)["status"] == "ok"
-    shown = kernel.until(lambda message: message["msg_type"] == "execute_result")
-    assert "2.0" in shown["content"]["data"]["text/plain"]
+    kernel.until(lambda message: "alpha 1.0 -> 2.0" in str(message["content"].get("data")))
     kernel.run(f"%%liveinstall --no-index --find-links {wheels}\nbeta==1.0  # a cell of requirements\n")
     assert kernel.run("import beta; print(beta.VERSION)") == "1.0\n"
     for begun, wanted in {"%liveinstall re": "repair", "%liveinstall uninstall alp": "alpha"}.items():
@@ -253,7 +257,7 @@ print(words.dumps(1), np.__name__, float(array.sum()), view["array"] is array is
 
 @pytest.fixture
 def things(place: Environment, tmp_path: Path) -> Path:
-    """Wheels of alpha; 3.0 lacks a class that 1.0 and 2.0 have. 1.0 is installed, and numpy."""
+    """Wheels of alpha; 3.0 lacks a class of 1.0 and 2.0. 1.0 and numpy are installed."""
     for version in ("1.0", "2.0"):
         write_wheel(
             tmp_path, "alpha", version, files={"alpha/__init__.py": f"VERSION = {version!r}\nclass Thing: pass\n"}
@@ -281,11 +285,12 @@ def test_variables_are_kept_over_an_upgrade_and_share_what_they_shared(place, th
         assert after["text/plain"].startswith("Restarted, alpha 2.0 is installed. Restored: ")
         assert kernel.run(_CHECK).split() == ["1", "numpy", "44999850000.0", "True", "42", "True", "2.0", "True"]
         assert kernel.run("print(liveinstall.recover())") == "()\n"
+        _, after = card_of(kernel, kernel.send("liveinstall.restart(keep='all')"))
+        assert "kernel_report" not in after["text/plain"]
+        assert kernel.run(_CHECK).split()[:3] == ["1", "numpy", "44999850000.0"]
 
 
-def test_a_restart_that_would_lose_a_variable_is_refused_with_the_reason_and_goes_on_without_it(
-    place, things, tmp_path
-):
+def test_a_restart_that_would_lose_a_variable_is_refused_with_the_reason_and_works_without_it(place, things, tmp_path):
     with kernel_of(place, tmp_path) as kernel:
         kernel.run(_VARIABLES + "import os; old = os.getpid()")
         _stage(kernel, things, "3.0")
@@ -295,20 +300,65 @@ def test_a_restart_that_would_lose_a_variable_is_refused_with_the_reason_and_goe
         assert "thing" in told and "Thing" in told and "nothing is lost" in told
         assert kernel.run("print(os.getpid() == old, thing.array is array)") == "True True\n"
         _, after = card_of(kernel, kernel.send("liveinstall.restart(keep=['words', 'np', 'view'])"))
-        assert "alpha 3.0 is installed. Restored: words, np, view." in after["text/plain"]
+        assert "alpha 3.0 is installed. Restored: view, words, np." in after["text/plain"]
         assert kernel.run("print(float(view['array'].sum()), 'thing' in dir())") == "44999850000.0 False\n"
 
 
-def test_a_kernel_that_is_killed_before_it_restores_leaves_the_file_for_recover(place, things, tmp_path):
+def test_history_autoreload_and_the_directory_come_back_with_the_variables(place, things, tmp_path):
+    (tmp_path / "mine").mkdir()
+    with kernel_of(place, tmp_path) as kernel:
+        kernel.run("import os, sys; values = [1, 2]; values")
+        kernel.run("%load_ext autoreload\n%autoreload 2\n%load_ext liveinstall")
+        kernel.run(f"os.chdir({str(tmp_path / 'mine')!r}); sys.path.append({str(tmp_path)!r}); (x for x in ())")
+        before, after = card_of(kernel, kernel.send("%liveinstall restart --keep"))
+        assert "Out[3] will be lost." in before["text/plain"]
+        told = after["text/plain"]
+        assert (
+            "Restored: values, os, sys; " in told
+            and "%autoreload 2; In and Out of cells 1 to 4; the directory " in told
+        )
+        assert "%load_ext liveinstall" in told and f"{tmp_path} in sys.path" in told
+        _, reply = kernel.execute("assert Out[1] is _1 is values and In[1].startswith('import os'); _1")
+        assert reply["status"] == "ok" and reply["execution_count"] == 5
+        assert kernel.run("print(_i5[:6], _ is values, os.getcwd(), len(In))").split() == [
+            *("assert", "True", str(tmp_path / "mine"), "7")
+        ]
+        (tmp_path / "edited.py").write_text("def value(): return 1\n", encoding="utf-8")
+        kernel.run("import edited, time; time.sleep(1)")
+        (tmp_path / "edited.py").write_text("def value(): return 22\n", encoding="utf-8")
+        assert kernel.run("print(edited.value())") == "22\n"
+
+
+def test_a_kernel_that_is_killed_before_it_restores_offers_the_variables_once(place, things, tmp_path):
+    prepare = "from liveinstall._frontends.restart.restart import preview; preview(['kept'])"
     with kernel_of(place, tmp_path) as kernel:
         kernel.run("import liveinstall; kept = [1, 2]")
-        kernel.run(
-            "from liveinstall._frontends.restart.keep import save; from liveinstall._frontends.detect import detect"
-        )
-        kernel.run("save(['kept'], detect(), is_pending=False)")
-        kernel.manager.restart_kernel(now=True)
-        kernel.client.wait_for_ready(timeout=40)
+        kernel.run(prepare)
+        for is_first in (True, False):
+            kernel.manager.restart_kernel(now=True)
+            kernel.client.wait_for_ready(timeout=40)
+            kernel.run("import liveinstall")
+            asked, _ = kernel.execute("%load_ext liveinstall")
+            kernel.run("print('kept' in dir())")
+            shown = [m["content"]["data"]["text/plain"].strip() for m in kernel.said("display_data", asked)]
+            assert len(shown) == is_first and all(
+                text.startswith("Variables of a session that ended on ") and "kept: kept. To restore" in text
+                for text in shown
+            )
         assert kernel.run("import liveinstall; print(liveinstall.recover(), kept)") == "('kept',) [1, 2]\n"
+
+
+def test_an_interrupt_while_large_variables_are_written_leaves_everything_as_it_was(place, things, tmp_path):
+    with kernel_of(place, tmp_path) as kernel:
+        kernel.run(
+            "import numpy as np, os, liveinstall; array = np.zeros(40_000_000); old = os.getpid()\n"
+            "from liveinstall._frontends.restart import variables_file as v; v._CHUNK = 2**12"
+        )
+        asked = kernel.send("liveinstall.restart(keep='all')")
+        kernel.until(lambda message: "Writing the variables" in str(message["content"]))
+        kernel.manager.interrupt_kernel()
+        assert kernel.reply(asked)["ename"] == "KeyboardInterrupt"
+        assert kernel.run("print(os.getpid() == old, len(array), os.listdir(v.directory()))") == "True 40000000 []\n"
 
 
 def test_frames_arrays_and_what_uses_them_survive_the_upgrade_of_numpy_and_pandas(place, tmp_path):
@@ -320,7 +370,7 @@ def test_frames_arrays_and_what_uses_them_survive_the_upgrade_of_numpy_and_panda
             "frame = pd.DataFrame({'a': range(1000), 'b': pd.date_range('2026', periods=1000)})\n"
             "frame['c'] = ['x', 'y'] * 500\n"
             "column, by_c = frame['a'], frame.groupby('c')['a'].sum()\n"
-            "matrix = np.random.default_rng(1).random((50, 50))\n"
+            "matrix = np.random.default_rng(1).random((50, 50)); tail, half = matrix[10:], matrix[:, ::2]\n"
             "random = np.random.default_rng(7); records = np.zeros(3, dtype=[('n', 'i4'), ('t', 'U5')])\n"
             "kinds = frame['c'].astype('category'); masked = np.ma.array([1, 2], mask=[0, 1])\n"
         )
@@ -333,5 +383,6 @@ def test_frames_arrays_and_what_uses_them_survive_the_upgrade_of_numpy_and_panda
             "assert frame['a'].sum() == 499500 and frame['b'].iloc[-1].year == 2028 and column.sum() == 499500\n"
             "assert by_c['x'] == 249500 and matrix.shape == (50, 50) and list(kinds.cat.categories) == ['x', 'y']\n"
             "assert random.random() == np.random.default_rng(7).random() and records.dtype.names == ('n', 't')\n"
+            "assert np.shares_memory(tail, matrix) and np.shares_memory(half, matrix) and half.shape == (50, 25)\n"
             "assert masked.sum() == 1 and frame.describe().shape[0] == 8\n"
         )

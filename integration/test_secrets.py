@@ -1,4 +1,4 @@
-"""One secret of each form, with both engines: whatever is written, printed or listed afterwards has none of it."""
+"""One secret of each form, with both engines: it is not in any file, output or list afterwards."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("git"), reason="needs git"),
 ]
 
-# With each character that splits a URL, or seems to; where a slash or a raw @ is in it, not everybody can use it.
+# With each character that splits a URL, or seems to; not every program can use one with a slash or a raw @.
 PASSWORDS = {"plain": MARK, "raw at": f"{MARK}@{MARK}", "escaped": f"{MARK}%40{MARK}", "colon": f"{MARK}:{MARK}"}
 
-# What a program can do with all that it gets: print it in every way, then look at everything that is recorded.
+# A program that prints all results in every way, and then all records.
 PROGRAM = """
 import dataclasses, json, os, pickle, sys, traceback
 arguments, options = json.loads(os.environ["ASKED"])
@@ -42,7 +42,7 @@ def ask(*arguments, **options):
     except BaseException as error:
         while error is not None:
             show(error), show(error.args)
-            error = error.__cause__
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         traceback.print_exc()
         return False
     return True
@@ -79,7 +79,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[
 
 
 class User:
-    """Somebody with an environment, a home and temporary files, all below `place`."""
+    """A user with an environment, a home directory and temporary files, all below `place`."""
 
     def __init__(self, place: Path, environment: Environment) -> None:
         self.place, self.environment = place, environment
@@ -97,10 +97,10 @@ class User:
             "UV_HTTP_RETRIES": "0",
             "no_proxy": "*",
         }
-        self.kept: tuple[str, ...] = ("cache",)  # an engine's own cache, and where the secret was put
+        self.kept: tuple[str, ...] = ("cache",)  # an engine's own cache, and the files with the secret
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Run its interpreter; all that it printed."""
+        """Run its interpreter; its whole output."""
         done = subprocess.run(
             [self.environment.python, *arguments],
             env=user_variables(**{**self.variables, **variables}),
@@ -114,7 +114,7 @@ class User:
         return done.stdout.decode("utf-8", "replace")
 
     def check(self, said: str, *, processes: ProcessList | None = None) -> None:
-        """Nothing that was said, written or listed has a secret."""
+        """No output, file or list contains a secret."""
         for verb in ("status", "history"):
             said += self.run("-m", "liveinstall", verb, "--json")
         assert [line[:3000] for line in said.splitlines() if MARK in line] == []
@@ -197,10 +197,8 @@ def test_a_secret_that_works_is_nowhere_afterwards(user: User, address: str, for
 @pytest.mark.parametrize("engine", ["pip", "uv"])
 @pytest.mark.parametrize("password", ["raw at", *(pytest.param(name, marks=pytest.mark.full) for name in OTHERS)])
 @pytest.mark.parametrize("form", ["index_url", *(pytest.param(name, marks=pytest.mark.full) for name in LATER)])
-def test_whatever_is_in_a_password_none_of_it_is_shown(
-    user: User, address: str, form: str, password: str, engine: str
-) -> None:
-    """Whether it works or not."""
+def test_no_part_of_a_password_is_shown(user: User, address: str, form: str, password: str, engine: str) -> None:
+    """Whether the request succeeds or not."""
     secret = PASSWORDS.get(password, f"{MARK}/{MARK}")
     if form == "path":
         arguments, options = [f"http:/{USER}:{secret}@{address}/alpha-1.0-py3-none-any.whl"], {}
@@ -212,10 +210,10 @@ def test_whatever_is_in_a_password_none_of_it_is_shown(
 
 @pytest.mark.parametrize("engine", ["pip", "uv"])
 @pytest.mark.parametrize("way", ["options", "variables", "configuration"])
-def test_a_build_that_needs_a_private_index_shows_its_password_to_nobody(
+def test_a_build_that_needs_a_private_index_does_not_show_its_password(
     user: User, address: str, way: str, engine: str
 ) -> None:
-    """Neither in the list of processes, while the engine fetches what the build needs, nor in what it prints."""
+    """Neither in the list of processes, while the engine fetches the build's requirements, nor in its output."""
     index = f"http://{USER}:{MARK}%40{MARK}@{address}/simple/"
     options: dict[str, object] = {"engine": engine}
     if way == "options":
@@ -239,7 +237,7 @@ def test_a_build_that_needs_a_private_index_shows_its_password_to_nobody(
 
 @pytest.mark.parametrize("engine", ["pip", "uv"])
 def test_a_secret_that_was_typed_on_the_command_line_is_not_recorded(user: User, address: str, engine: str) -> None:
-    """It is in the list of processes, where who typed it has put it; nowhere else."""
+    """It is only in the list of processes, where the user's command has put it."""
     index = f"http://{USER}:{MARK}@{MARK}@{address}/simple/"
     said = user.run("-m", "liveinstall", "guard", "on")
     for words in (["alpha==1.0"], ["--debug", "no-such"], ["alpha==2.0", "--when", "restart"], ["-U", "alpha==2.0"]):

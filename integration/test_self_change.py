@@ -1,4 +1,4 @@
-"""liveinstall changes what it runs on, itself included, and the next start has it all."""
+"""liveinstall changes its own dependencies and itself, and the next start uses the new versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from integration.lib.environments import ROOT, Environment, add_liveinstall, use
 from integration.lib.interpreters import CURRENT, find_python
 
 VERSION = version("liveinstall")
-OLD_PIP = "25.0" if sys.version_info < (3, 15) else "26.1"  # older ones use what 3.15 has removed from typing
+OLD_PIP = "25.0" if sys.version_info < (3, 15) else "26.1"  # older ones use names that 3.15 has removed from typing
 _LIVE = """
 import json, sys
 import liveinstall
@@ -46,29 +46,26 @@ def test_everything_that_it_runs_on_is_replaced_and_works_after_a_restart(tmp_pa
     base = find_python(CURRENT)
     assert base
     environment = Environment.make(tmp_path / "venv", base)
-    add_liveinstall(
-        environment, wheel, {"pip": OLD_PIP, "packaging": "24.2", "installer": "0.7.0", "filelock": "3.29.0"}
-    )
+    add_liveinstall(environment, wheel, {"pip": OLD_PIP, "packaging": "24.2", "installer": "0.7.0"})
     environment.add("setuptools==75.0.0")
     wanted = [
         f"pip>{OLD_PIP}",
         "setuptools>75",
         "packaging>=25",
-        "filelock>=4",
         "installer>=1",
         str(newer_self(tmp_path)),
     ]
     done = environment.run("-c", _LIVE, *wanted)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert {"packaging", "filelock", "liveinstall"} <= set(told["staged"])
+    assert {"packaging", "liveinstall"} <= set(told["staged"])
     assert {"pip", "setuptools"} <= set(told["now"]) | set(told["staged"])
     after = environment.run("-c", "import liveinstall; print(liveinstall.__version__)")
     assert after.stdout.startswith("99."), after.stderr
     assert after.stderr == ""
     assert left_overs(environment.site) == []
     assert list(missing_files(environment.site)) == []
-    # The new one works, over the new libraries, and finds its predecessor's history in order.
+    # The new version works with the new libraries, and can read its predecessor's history.
     again = environment.run("-c", "import liveinstall; print(liveinstall.install('idna').installed[0].name)")
     assert again.stdout == "idna\n", again.stderr
     assert environment.run("-m", "pip", "check").returncode == 0
@@ -76,7 +73,7 @@ def test_everything_that_it_runs_on_is_replaced_and_works_after_a_restart(tmp_pa
 
 
 def _check_the_script_that_replaces_itself(environment: Environment) -> None:
-    """Back to the old version by its own script, which the start after it replaces under the same name."""
+    """Back to the old version by its own script, which the next start replaces under the same name."""
 
     def script(*words: str) -> subprocess.CompletedProcess[str]:
         command = [environment.scripts / "liveinstall", *words]

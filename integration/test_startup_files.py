@@ -10,7 +10,7 @@ import pytest
 from integration.lib.checks import left_overs, missing_files
 from integration.lib.environments import Environment, NotOfferedError, user_variables
 
-# setuptools' line sets a finder, the namespace packages' lines look at the caller's frame, and are named by version.
+# setuptools' line sets a finder, those of namespace packages read the caller's frame, and are named by version.
 OLD = {"setuptools": "70.0.0", "zope.event": "4.6", "pytest-cov": "6.3.0", "coverage": "7.13.0", "pytest": "8.4.2"}
 NEW = {"setuptools": "80.9.0", "zope.event": "5.0", "pytest-cov": "7.0.0"}
 HOLD = f"""

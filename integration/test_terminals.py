@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from integration.lib.environments import ROOT, Environment, add_liveinstall
 from integration.lib.interpreters import find_python
 from integration.lib.terminals import UP, terminal
+from integration.lib.wheels import write_wheel
 
 _STAGE = (
     'import alpha, liveinstall; r = liveinstall.install("alpha", upgrade=True, no_index=True, find_links={wheels!r})'
@@ -40,7 +41,7 @@ PROMPTS = {
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Callable[[str], Environment]:
-    """Makes, once, an environment of a Python with liveinstall; but for 3.12 and 3.14 with IPython and ptpython."""
+    """Makes, once, an environment of a Python with liveinstall; with IPython and ptpython, except on 3.12 and 3.14."""
     made: dict[str, Environment] = {}
 
     def place(version: str) -> Environment:
@@ -59,7 +60,13 @@ def places(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Callable[[s
     return place
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
+def _prompts(*names: str, full: Collection[str] = ()) -> pytest.MarkDecorator:
+    """Parametrize with these prompts; those in `full` only in long runs."""
+    each = [pytest.param(name, marks=[pytest.mark.full] if name in full else []) for name in names]
+    return pytest.mark.parametrize("prompt", each)
+
+
+@_prompts(*PROMPTS, full=("python 3.12", "python -i 3.11", "ipython", "ptpython", "ipython 3.15"))
 def test_a_restart_keeps_the_history_and_has_the_new_version(places, wheels, tmp_path, prompt):
     version, words = PROMPTS[prompt]
     place = places(version)
@@ -86,12 +93,12 @@ def test_a_restart_keeps_the_history_and_has_the_new_version(places, wheels, tmp
         it.until("history")
         it.say("import os; print('p' + 'id', os.getpid())", f"pid {it.pid}")
         assert it.all.count(_REMINDER) == 1
-        assert f"{_REMINDER}\r".encode() in it.raw  # or the prompt would begin in the middle of the line
+        assert f"{_REMINDER}\r".encode() in it.raw  # otherwise the prompt would begin in the middle of the line
     assert not list(place.site.glob("*.part"))
 
 
-@pytest.mark.parametrize(
-    "prompt", ["python 3.11", "python 3.13", "ipython", "ptpython 3.13", "python 3.15", "ipython 3.15"]
+@_prompts(
+    "python 3.11", "python 3.13", "ipython", "ptpython 3.13", "python 3.15", "ipython 3.15", full=("python 3.11",)
 )
 def test_a_restart_keeps_variables_and_runs_the_users_startup_file(places, wheels, tmp_path, prompt):
     version, words = PROMPTS[prompt]
@@ -111,12 +118,18 @@ def test_a_restart_keeps_variables_and_runs_the_users_startup_file(places, wheel
         it.until_any((">>>", "In [1]:"))
         it.say("import alpha; print('al' + 'pha', alpha.VERSION, same['rows'] is rows, rows)", "alpha 2.0 True [1, 2]")
         it.say("import os; print('own' == started, os.environ['PYTHONSTARTUP'][-6:])", "True own.py")
+        it.say("started = 'mine'; print('set')", "set")  # and again: what came back is not less kept than new variables
+        it.forget()
+        it.type("import liveinstall; liveinstall.restart(keep='all')\r")
+        it.until("Restored: ")
+        it.until_any((">>>", "In ["))
+        it.say("print(same['rows'] is rows, rows, started)", "True [1, 2] mine")
 
 
 _OWN = "import sys; sys.ps1 = type('P', (), {'__str__': lambda self: 'mine> '})(); own = sys.ps1"
 
 
-@pytest.mark.parametrize("prompt", ["python 3.11", "python 3.13", "python 3.13 without colours", "python 3.15"])
+@_prompts("python 3.11", "python 3.13", "python 3.13 without colours", "python 3.15")
 def test_a_users_own_prompt_is_wrapped_and_put_back_and_nothing_begins_when_it_is_switched_off(
     places, wheels, tmp_path, prompt
 ):
@@ -143,7 +156,7 @@ def test_a_users_own_prompt_is_wrapped_and_put_back_and_nothing_begins_when_it_i
         assert it.all.count(_REMINDER) == 1
 
 
-@pytest.mark.parametrize("prompt", ["python 3.11", "python 3.13", "ipython", "ptpython", "python 3.15"])
+@_prompts("python 3.11", "python 3.13", "ipython", "ptpython", "python 3.15")
 def test_every_prompt_shows_values_as_text_for_people(places, wheels, tmp_path, prompt):
     version, words = PROMPTS[prompt]
     place = places(version)
@@ -164,3 +177,40 @@ def test_every_prompt_shows_values_as_text_for_people(places, wheels, tmp_path, 
         it.say("liveinstall.cancel()", "Cancelled:")
         it.until("alpha 1.0 -> 2.0")
         assert not any(f"{kind}(name=" in it.all for kind in ("Change", "Listed")), it.all
+
+
+@_prompts("python 3.11", "python 3.13", "ipython", "ptpython 3.13", full=("python 3.11", "ipython", "ptpython 3.13"))
+def test_a_conflict_is_asked_about_and_what_a_restart_has_broken_names_the_way_back(places, tmp_path, prompt):
+    version, words = PROMPTS[prompt]
+    place = places(version)
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for alpha in ("1.0", "2.0"):
+        write_wheel(wheels, "alpha", alpha)
+        about = {"zeta/core.py": f"import alpha\nassert alpha.VERSION == {alpha!r}, 'built for ' + {alpha!r}\n"}
+        write_wheel(wheels, "zeta", alpha, headers=[f"Requires-Dist: alpha=={alpha}"], files=about)
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl", wheels / "zeta-1.0-py3-none-any.whl")
+    more = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    with terminal(tmp_path, place.scripts / words[0], *words[1:], **more) as it:
+        it.until_any((">>>", "In [1]:"))
+        it.say("import alpha, zeta, liveinstall as li; print('im' + 'ported')", "imported")
+        for answer, then in (("n", "ConflictError"), ("f", "zeta 1.0 -> 2.0")):
+            it.forget()
+            it.type("li.install('alpha>=2')\r")
+            question = "Install versions that fit: alpha>=2, zeta (f), install anyway (a), or nothing (n)? [f/a/N]"
+            it.until(question)
+            assert it.shown.count("Conflict: zeta 1.0 requires alpha==1.0, but alpha will be 2.0.") == 1, it.shown
+            it.type(f"{answer}\r")
+            it.until(then)
+        it.say("li.cancel()", "Cancelled:")
+        assert "_verbs" not in it.all, it.all  # an error of ours ends at the line that was typed
+        it.say("li.install('alpha>=2', conflicts='allow')", "restart Python: liveinstall.restart()")
+        it.say("print('no ' + 'reminder of what was just shown')", "no reminder of what was just shown")
+        assert "pending until a restart:" not in it.all
+        it.forget()
+        it.type("li.restart()\r")
+        it.until("Restarting Python: alpha 1.0 -> 2.0.")
+        it.until_any((">>> ", "In [1]:"))
+        it.say("import zeta.core", "alpha was changed just now (1.0 -> 2.0); go back with liveinstall.undo()")
+    place.run("-m", "liveinstall", "uninstall", "zeta")

@@ -1,4 +1,4 @@
-"""Undo for real: real packages, upgraded and brought back under a live process, without a network."""
+"""Undo of real packages: upgraded and restored with a running process, without a network."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from integration.lib.cases import read_case
 from integration.lib.checks import complaints, left_overs, missing_files, tree
-from integration.lib.environments import Environment, user_variables
+from integration.lib.environments import Environment, NotOfferedError, user_variables
+from integration.lib.interpreters import CURRENT
+from integration.lib.undoing import prepare, undo
 
 _OLD = {"numpy": "1.26.4", "pandas": "2.1.4", "rich": "13.7.0"}
 _NEW = ["numpy==2.0.2", "pandas==2.2.3", "rich==13.9.4"]
 _NEEDED = ["python-dateutil==2.8.2", "pytz==2023.3", "six==1.16.0", "tzdata==2024.2"]
 _NEEDED += ["markdown-it-py==3.0.0", "mdurl==0.1.2", "pygments==2.17.2"]
 
-# A process that has numpy, pandas and rich loaded; it changes the environment, goes on, and says what it sees.
+# A process that has numpy, pandas and rich loaded; it changes the environment, continues, and prints its versions.
 _LIVE = """
 import json, subprocess, sys
 import numpy, pandas, rich.console
@@ -37,7 +41,7 @@ print(json.dumps({
     "child": subprocess.run(child, capture_output=True, text=True, check=True).stdout.split(),
 }))
 """
-# Nothing may be asked of a network, nor of pip.
+# Neither the network nor pip may be used.
 _OFFLINE = """
 import sys
 def refuse(event, arguments):
@@ -55,7 +59,7 @@ def real(old_numpy: Callable[..., Environment]) -> Environment:
 
 
 def live(environment: Environment, code: str, *, offline: bool) -> dict[str, object]:
-    """Run the live process with `code` as what it does to its environment."""
+    """Run the process with `code`, which changes its environment."""
     dead = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "UV_OFFLINE": "1"}
     dead |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     done = environment.run(
@@ -66,7 +70,7 @@ def live(environment: Environment, code: str, *, offline: bool) -> dict[str, obj
 
 
 def restart(environment: Environment) -> dict[str, str]:
-    """What a new interpreter, which knows nothing of this, imports; it uses what it imports, and is silent."""
+    """The imports of a new, unrelated interpreter, which uses them, without output on stderr."""
     code = """if True:
         import json, numpy, pandas, rich, numpy.linalg, importlib.metadata as m
         assert pandas.DataFrame({"a": numpy.arange(3)}).to_html() and numpy.linalg.det(numpy.eye(2)) == 1
@@ -80,7 +84,7 @@ def restart(environment: Environment) -> dict[str, str]:
 
 
 def assert_tidy(environment: Environment, complaints_before: set[str]) -> None:
-    """Nothing is left over or missing, and pip finds nothing new to complain about."""
+    """No file is left over or missing, and pip finds no new problems."""
     assert left_overs(environment.site) == []
     assert list(missing_files(environment.site)) == []
     assert complaints(environment) == complaints_before
@@ -103,12 +107,12 @@ def test_a_real_upgrade_is_undone_offline_under_a_live_process_byte_for_byte(rea
     assert tree(real.path) == before
     assert_tidy(real, said)
 
-    # And forth again, at once, because this time nobody has it loaded; and back by its name.
+    # And redone, at once, because this time no process has it loaded; and undone by its id.
     done = real.run("-m", "liveinstall", "undo", "--json", check=True)
     assert {change["name"] for change in json.loads(done.stdout)["result"]["installed"]} == set(new)
     assert tree(real.path) == upgraded
     listed = json.loads(real.run("-m", "liveinstall", "history", "--json", check=True).stdout)["result"]
-    assert [past["undoable"] for past in listed] == [True, False, True]  # the first upgrade is what is there again
+    assert [past["undoable"] for past in listed] == [True, False, True]  # the first upgrade is installed again
     assert all(source["url"].endswith(".whl") and source["sha256"] for source in listed[-1]["sources"].values())
     real.run("-m", "liveinstall", "undo", listed[-1]["transaction"], check=True)
     assert restart(real) == _OLD
@@ -147,7 +151,7 @@ def test_a_killed_undo_is_old_or_new_and_can_be_asked_for_again(real: Environmen
             process.wait()
             killed += 1
         restart(real)
-        real.run("-m", "liveinstall", "finalize", check=True)  # recovers, and sweeps what was not staged to its end
+        real.run("-m", "liveinstall", "finalize", check=True)  # recovers, and removes incomplete staging directories
         state = tree(real.path)
         assert state in (upgraded, before)
         assert left_overs(real.site) == []
@@ -167,7 +171,7 @@ def _newest(environment: Environment) -> str:
 
 
 def test_what_pip_itself_installed_with_its_bytecode_is_undone(old_numpy: Callable[..., Environment]) -> None:
-    """Pip compiles what it installs, and numpy's wheel brings a .pyc: that is in the RECORD twice, once out of date."""
+    """Pip compiles its files, and numpy's wheel contains a .pyc: that is in the RECORD twice, once out of date."""
     environment = old_numpy()
     pip = [sys.executable, "-m", "pip", "--python", environment.python, "install", "-q", "--no-deps", "numpy==1.26.4"]
     done = subprocess.run(pip, check=False, capture_output=True, text=True, env=user_variables())
@@ -186,3 +190,18 @@ def test_what_pip_itself_installed_with_its_bytecode_is_undone(old_numpy: Callab
     environment.run("-c", "import numpy, numpy.distutils; assert numpy.__version__ == '1.26.4'", check=True)
     environment.run("-m", "liveinstall", "check", check=True)
     environment.remove()
+
+
+@pytest.mark.parametrize(
+    ("id", "installer"),
+    [pytest.param("django", "old pip", marks=pytest.mark.full), ("tabulate-mod2pkg", "pip")],
+)
+def test_a_real_upgrade_is_undone_file_by_file_for_each_installer(
+    id: str, installer: str, tmp_path: Path, wheel: Path
+) -> None:
+    """All of them: `nox -s undo-3.11`, and so on."""
+    case = read_case(id)
+    try:
+        assert undo(case, prepare(case, installer, CURRENT, tmp_path / "venv", wheel), CURRENT) == []
+    except NotOfferedError as error:
+        pytest.skip(str(error))

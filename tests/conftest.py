@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from helpers.environments import make_environment
@@ -13,13 +14,23 @@ from liveinstall import _redact
 for _switch in ("NO_COLOR", "FORCE_COLOR"):  # those who run the tests may have set them
     os.environ.pop(_switch, None)
 
+if os.name == "nt":  # tests write the same bytes as elsewhere, and read them so
+
+    def _write_text(path, data, encoding="utf-8", errors=None, newline="\n", *, write=Path.write_text):
+        return write(path, data, encoding, errors, newline)
+
+    def _read_text(path, encoding="utf-8", errors=None, *, read=Path.read_text):
+        return read(path, encoding, errors)
+
+    Path.write_text, Path.read_text = _write_text, _read_text
+
 settings.register_profile("busy", deadline=None)  # examples may take long while other tests run
 settings.load_profile("busy")
 
 
 @pytest.fixture
 def env(tmp_path):
-    """A venv of its own: no test touches the interpreter that runs it."""
+    """A separate venv: no test changes the interpreter that runs it."""
     return make_environment(tmp_path / "env")
 
 
@@ -34,7 +45,7 @@ def usual_threshold():
 
 @pytest.fixture(autouse=True)
 def search_path_as_before():
-    """What a test installs into a directory of its own is not found by the next."""
+    """Distributions that a test installs into its own directory are not found by the next test."""
     before = sys.path[:]
     yield
     sys.path[:] = before
@@ -42,5 +53,5 @@ def search_path_as_before():
 
 @pytest.fixture(autouse=True)
 def no_secrets_learnt(monkeypatch):
-    """What one test has typed as a password is no secret to the next."""
+    """The passwords of one test are not hidden in the next."""
     monkeypatch.setattr(_redact, "_learnt", set())

@@ -1,4 +1,4 @@
-"""A program that embeds Python, compiled: `ensure()` works in it, and no second one of it starts."""
+"""A compiled program that embeds Python: `ensure()` works in it, and does not start it a second time."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def host(tmp_path):
 
 CODE = """
 import sys
-assert sys.prefix == {root!r}, sys.prefix  # nothing else is ever changed
+assert sys.prefix == {root!r}, sys.prefix  # no other environment is changed
 sys.executable = {host!r}  # as desktop programs have it
 import liveinstall as li, fake_engine
 print(li.ensure("alpha").installed[0].name)
 import alpha
-print(li.status().python, li.status().python_from.startswith("found beside"))
+print(li.status().python, li.status().python_from.startswith("found next to"))
 """
 
 

@@ -24,7 +24,10 @@ def test_each_part_of_a_message_is_a_sentence(what, todo, shown):
 def test_in_ipython_an_error_is_its_message_and_its_notes():
     error = DownloadError("it failed", log="")
     error.add_note("after 3 tries")
-    assert error._render_traceback_() == ["DownloadError: it failed. Nothing was changed.", "after 3 tries"]
+    assert error._render_traceback_() == [
+        "DownloadError: it failed. Nothing was changed. Check the address and the network, and try again.",
+        "after 3 tries",
+    ]
 
 
 def test_a_cancel_of_nothing_says_so(env):

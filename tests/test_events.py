@@ -1,8 +1,9 @@
-"""What is told during a request, and how a request is ended from outside: nothing stays behind."""
+"""The events of a request, and how it is cancelled from outside: nothing is left behind."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.environments import SOURCE, tree
 
-from liveinstall._engines.pip.report import Downloads
+from liveinstall._engines.pip.output import Listener
 from liveinstall._system.cancellation import Cancellation, check, ended_by
 from liveinstall._system.child_process import Child, run
 from liveinstall.errors import EngineError, EngineTimeoutError, RequestCancelledError
@@ -45,6 +46,8 @@ ASYNC += "await asyncio.sleep(0.02)\n    await asyncio.sleep(0.2)\n"
 
 def running(mark: str) -> list[str]:
     """The live processes of this test's session that have `mark` in their command line."""
+    if not shutil.which("ps"):
+        pytest.skip("needs ps, to see whether processes have ended")
     listed = subprocess.run(["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if mark in line and " ps " not in line]
 
@@ -58,7 +61,7 @@ def wait_until(condition) -> bool:
 
 @pytest.fixture
 def slow(env, tmp_path):
-    """Variables for an engine that works for ever, in a child with a child; both can be found by MARK."""
+    """Variables for an engine that never finishes, in a child with a child; both can be found by MARK."""
     env.wheel("alpha", "1.0")
     return {"BEGUN": str(tmp_path / "begun"), "MARK": f"mark-{tmp_path.name}-{os.getpid()}"}
 
@@ -79,7 +82,7 @@ def test_a_fresh_install_tells_each_step(env):
     ]
 
 
-def test_what_waits_is_told_as_staged(env):
+def test_pending_changes_are_reported_as_staged(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
@@ -91,13 +94,13 @@ def test_what_waits_is_told_as_staged(env):
 
 
 @pytest.mark.parametrize("call", ["li.plan('no', on_event=hear)", "li.install('no', on_event=hear)"])
-def test_a_failure_is_told_last(env, call):
+def test_a_failure_is_the_last_event(env, call):
     seen = env.json(HEAR + f"try:\n    {call}\nexcept li.LiveInstallError as e:\n    assert heard[-1].error is e\n"
                     "print(json.dumps(kinds()))")  # fmt: skip
     assert seen == ["Planning", "Failed"]
 
 
-def test_a_removal_is_told_too(env):
+def test_a_removal_has_events_too(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     seen = env.json(HEAR + "li.uninstall('alpha', on_event=hear)\nprint(json.dumps(kinds()))")
@@ -106,7 +109,7 @@ def test_a_removal_is_told_too(env):
 
 @pytest.mark.parametrize("kind", ["Planning", "Planned", "Staging", "Committing"])
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "ValueError", "BrokenPipeError"])
-def test_whoever_hears_can_end_it_until_the_commit(env, kind, error):
+def test_a_callback_can_cancel_it_until_the_commit(env, kind, error):
     env.wheel("alpha", "1.0")
     before = tree(env.root / "lib")
     done = env.run(
@@ -174,11 +177,11 @@ def test_a_task_that_waits_for_the_lock_is_cancelled(env, slow):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_being_committed_is_carried_out_though_its_task_is_cancelled(env):
-    """Also where the commit waits for something that could be ended."""
+def test_a_commit_is_completed_even_if_its_task_is_cancelled(env):
+    """Even if the commit waits for something that could be stopped."""
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
-    (env.site / "line.pth").write_text("import sys\n")  # so that a start is asked what it imports already
+    (env.site / "line.pth").write_text("import sys\n")  # so that the imports of a start are already cached
     env.wheel("alpha", "2.0")
     env.wheel("beta", "1.0")
     done = env.run(
@@ -195,13 +198,14 @@ def test_what_is_being_committed_is_carried_out_though_its_task_is_cancelled(env
 
 
 def test_a_timeout_may_be_endless_and_a_program_that_is_none_is_an_engine_error(tmp_path):
-    assert run([sys.executable, "-c", "print(1)"], timeout=float("inf")) == (0, "1\n")
+    status, output = run([sys.executable, "-c", "print(1)"], timeout=float("inf"))
+    assert (status, output.splitlines()) == (0, ["1"])
     with pytest.raises(EngineError, match="could not be started"):
         run([str(tmp_path)], timeout=1)
 
 
 @pytest.mark.skipif(not hasattr(os, "setsid"), reason="needs sessions")
-def test_whoever_left_its_session_and_has_the_pipe_is_not_waited_for(tmp_path):
+def test_a_process_outside_the_session_that_has_the_pipe_is_not_waited_for(tmp_path):
     code = "import os, subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(8)'], "
     code += "start_new_session=True)\nprint('said', flush=True)\n"
     begin = time.monotonic()
@@ -209,6 +213,25 @@ def test_whoever_left_its_session_and_has_the_pipe_is_not_waited_for(tmp_path):
     with pytest.raises(EngineTimeoutError):
         run([sys.executable, "-c", code + "time.sleep(99)"], timeout=1.5)
     assert time.monotonic() - begin < 7
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_while_a_child_process_is_being_started_ends_it(monkeypatch):
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("liveinstall._system.child_process.subprocess.Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Child([sys.executable, "-c", "import time; time.sleep(99)"])
+    (process,) = started
+    with process:
+        assert process.wait(20) == -signal.SIGKILL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
@@ -266,15 +289,16 @@ def test_pips_child_ends_with_the_process_that_asked(tmp_path):
     assert wait_until(lambda: running(mark) == []), running(mark)
 
 
-def test_a_child_that_has_died_already_is_no_error():
+def test_a_child_that_has_already_exited_is_not_an_error():
     child = Child([sys.executable, "-c", "print('last words')"])
     time.sleep(0.3)
-    assert child.ask("question", timeout=20) == (0, "last words\n")
+    status, output = child.ask("question", timeout=20)
+    assert (status, output.splitlines()) == (0, ["last words"])
 
 
-def test_downloads_are_told_in_bytes():
+def test_downloads_are_reported_in_bytes():
     heard = []
-    listener = Downloads(heard.append)
+    listener = Listener(heard.append)
     for line in (
         "Collecting a\n",
         "  Downloading https://u:p@h/x/a-1.0-py3-none-any.whl.metadata (62 kB)\n",

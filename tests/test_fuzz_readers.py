@@ -1,4 +1,4 @@
-"""Whatever bytes a file of ours or of an engine has: a documented value or a typed error, in bounded time and memory.
+"""Files of liveinstall or an engine with any bytes: a documented value or a typed error, in bounded time and memory.
 
 `nox -s fuzz` runs it for minutes: LIVEINSTALL_FUZZ_SECONDS says how long; LIVEINSTALL_FUZZ_SEED repeats a failure.
 """
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import has_links
 from helpers.environments import make_wheel
 from helpers.fuzz import SECONDS, bounded, damage, damage_json, first_seed, monsters, put_something_odd
 from helpers.in_process_site import Place
@@ -52,13 +53,13 @@ from liveinstall._verbs import inspection, pending, status, undo
 from liveinstall.errors import LiveInstallError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes links and FIFOs")
-LONGEST = 10.0  # seconds of one look, on a loaded machine
-MOST = 150 * 2**20  # bytes that one look may take
+LONGEST = 10.0  # seconds of one read, on a loaded machine
+MOST = 150 * 2**20  # bytes that one read may allocate
 
 
 @dataclass
 class Reader:
-    """A file, what it has in it when it is whole, and what reads it."""
+    """A file, its valid content, and the function that reads it."""
 
     path: Path
     read: Callable[[], object]
@@ -68,7 +69,7 @@ class Reader:
         self.whole = self.path.read_bytes()
 
     def look(self) -> type:
-        """Whatever is read can be shown, and pickled, as public values are; the type of it, or of the error."""
+        """The value can be shown and pickled, like public values; its type, or that of the error."""
         try:
             value = self.read()
         except LiveInstallError as error:
@@ -227,7 +228,7 @@ def uv_files(place: Place, name: str) -> Reader:
     info.mkdir(parents=True)
     tree.mkdir(parents=True)
     (tree / "METADATA").write_text("Metadata-Version: 2.1\nName: Alpha\nVersion: 1.0\nRequires-Dist: beta\n\nBody\n")
-    (info / "METADATA").symlink_to(tree / "METADATA")
+    (info / "METADATA").symlink_to(tree / "METADATA") if has_links() else shutil.copy(tree / "METADATA", info)
     (info / "INSTALLER").write_text("uv")
     (info / "RECORD").write_text("")
     (info / "direct_url.json").write_text(json.dumps({"url": "https://u:p@h/x.zip", "archive_info": {"hashes": {}}}))
@@ -371,7 +372,7 @@ def test_what_is_too_long_too_deep_or_has_too_many_digits_is_refused_in_little_m
 
 @pytest.fixture
 def staged(tmp_path) -> Place:
-    """An upgrade and a fresh install that wait."""
+    """A pending upgrade and a pending fresh install."""
     place = Place(tmp_path / "root")
     place.install(place.candidate("alpha", "1.0"))
     place.stage(place.candidate("alpha", "2.0"), place.candidate("beta", "1.0"))
@@ -385,7 +386,7 @@ def files_of_what_waits(site: Path) -> list[Path]:
 
 @pytest.fixture
 def here(monkeypatch):
-    """Let verbs take a place for the environment of this process."""
+    """Make a directory the environment of this process, for verbs."""
 
     def be_at(place: Place) -> None:
         for room in (pending, status, undo):

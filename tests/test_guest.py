@@ -1,4 +1,4 @@
-"""The caller's process is a guest house: nothing of it is disturbed, and nothing odd in it matters."""
+"""The caller's process is not disturbed, and unusual objects in it do no harm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from liveinstall._system import caller
 
 
 class Asked:
-    """A finder that must not be asked."""
+    """A finder that must not be called."""
 
     def find_spec(self, name, path=None, target=None):
         raise AssertionError(f"asked for {name}")
@@ -43,7 +43,10 @@ ODD = """
 """
 
 
-@pytest.mark.parametrize("more", ["", "sys.meta_path = tuple(sys.meta_path)", "sys.executable = None"])
+_NO_EXECUTABLE = "sys.executable = None if os.name != 'nt' else ''"  # sysconfig of Windows needs a string
+
+
+@pytest.mark.parametrize("more", ["", "sys.meta_path = tuple(sys.meta_path)", _NO_EXECUTABLE])
 def test_odd_values_do_not_matter(env, more):
     env.wheel("alpha", "1.0")
     env.wheel("alpha", "2.0")
@@ -68,7 +71,7 @@ def test_no_finder_and_no_lazy_module_is_asked(monkeypatch):
     caller.invalidate_caches()
 
 
-def test_finders_are_put_in_and_taken_out_of_what_is_no_list(monkeypatch):
+def test_finders_are_added_to_and_removed_from_a_path_that_is_not_a_list(monkeypatch):
     class Odd:
         def __eq__(self, other):
             raise ValueError("compared")
@@ -84,7 +87,7 @@ def test_finders_are_put_in_and_taken_out_of_what_is_no_list(monkeypatch):
     assert len(sys.meta_path) == 2
 
 
-def test_the_working_directory_is_no_installed_place_for_the_command(env, tmp_path):
+def test_the_working_directory_is_not_on_the_path_of_the_command(env, tmp_path):
     info = tmp_path / "here" / "stranger.egg-info"
     info.mkdir(parents=True)
     (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 26.4\n")
@@ -96,7 +99,7 @@ def test_the_working_directory_is_no_installed_place_for_the_command(env, tmp_pa
     assert "returncode=0" in done.stdout and "stranger" not in done.stdout, done.stdout + done.stderr
 
 
-def test_a_loaded_egg_is_listed_and_waits(env):
+def test_a_loaded_egg_is_listed_and_its_upgrade_is_pending(env):
     site = env.site
     egg = site / "eggy-1.0-py3.11.egg"
     (egg / "EGG-INFO").mkdir(parents=True)
@@ -115,7 +118,7 @@ def test_a_loaded_egg_is_listed_and_waits(env):
     assert env.bare("import eggy; assert eggy.V == 2, eggy").returncode == 0
 
 
-def test_a_project_that_setuptools_has_linked_is_listed_and_waits(env, tmp_path):
+def test_a_project_that_setuptools_has_linked_is_listed_and_its_upgrade_is_pending(env, tmp_path):
     project = tmp_path / "project" / "src"
     (project / "linked.egg-info").mkdir(parents=True)
     (project / "linked.egg-info" / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: linked\nVersion: 1.0\n")

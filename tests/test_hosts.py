@@ -1,4 +1,4 @@
-"""Applications with plugins: consent, restart, protection, leaving; and what their administrators can switch off."""
+"""Applications with plugins: consent, restart, protection, removal; and what their administrators can disable."""
 
 from __future__ import annotations
 
@@ -67,27 +67,27 @@ def test_only_true_is_consent(app, answer):
     assert "DeclinedError" in done.stderr and app.versions() == {"core": "1.0"}
 
 
-def test_no_plugin_breaks_the_host_and_restart_is_called_when_something_waits(app):
+def test_no_plugin_breaks_the_host_and_restart_is_called_if_changes_are_pending(app):
     told = app.json(
         HOST + "import core\ntry: host.install('Greedy', 'greedy')\n"
         "except li.errors.ProtectedError as error: why = str(error)\n"
         "host.protect = ()\nhost.install('Greedy', 'greedy'); show(why=why)"
     )
-    assert "app/Greedy" in told["why"] and "the host asked for core<2" in told["why"]
+    assert "app/Greedy" in told["why"] and "the host requires core<2" in told["why"]
     assert [each for each in told["said"] if each[0] == "restart"] == [
         ["restart", "Greedy", ["core 1.0 -> 2.0", "greedy 1.0"]]
     ]
 
 
 def test_a_plugin_that_goes_takes_along_what_only_it_needed(app):
-    app.run("li.install('only-plot')")  # by hand: it stays
+    app.run("li.install('only-plot')")  # installed by the user: it stays
     told = app.json(
         HOST + "host.ensure('Plot', 'plot'); host.ensure('Table', 'table', 'core')\nr = host.remove('Plot')\n"
         "show(removed=sorted(c.name for c in r.removed))"
     )
     assert (told["removed"], told["plugins"]) == (["plot"], {"Table": ["table", "core"]})
     told = app.json(HOST + "r = host.remove('Table'); show(removed=sorted(c.name for c in r.removed))")
-    assert (told["removed"], told["plugins"]) == (["shared", "table"], {})  # `shared` came in for Plot
+    assert (told["removed"], told["plugins"]) == (["shared", "table"], {})  # `shared` was installed for Plot
     assert app.versions() == {"core": "1.0", "only_plot": "1.0"}
     assert app.json(HOST + "r = host.remove('Nobody'); show(changed=r.changed)")["changed"] is False
 
@@ -103,7 +103,7 @@ def test_what_another_plugin_or_the_host_asks_for_stays(app):
     told = app.json(
         HOST + "host.ensure('B', 'shared'); r = host.remove('C'); show(removed=[c.name for c in r.removed])"
     )
-    assert told["removed"] == ["only-plot", "table"]  # nobody protects it any more, and B asks for `shared`
+    assert told["removed"] == ["only-plot", "table"]  # it is no longer protected, and B requests `shared`
 
 
 def test_what_a_user_asked_for_in_the_same_transaction_stays(app):
@@ -130,7 +130,7 @@ def test_what_a_user_has_asked_for_since_stays(app, later, removed):
     assert told["removed"] == removed
 
 
-def test_what_waits_beside_a_removal_is_still_the_plugins(app):
+def test_pending_changes_of_a_plugin_are_cancelled_with_its_removal(app):
     told = app.json(
         HOST + "host.ensure('Plot', 'plot'); import plot\nhost.remove('Plot', when='auto')\n"
         "host.install('Table', 'table', when='restart'); before = [c.name for p in li.pending() for c in p.changes]\n"
@@ -163,7 +163,7 @@ def test_every_change_is_refused_where_it_is_switched_off(app, change):
     before = tree(app.site, ignore=("__pycache__", "holds"))
     done = app.run(change, LIVEINSTALL_DISABLE="Ask it@example.org")
     assert done.stderr.splitlines()[-1] == (
-        "liveinstall.errors.DisabledError: changes of this environment are switched off by LIVEINSTALL_DISABLE: "
+        "liveinstall.errors.DisabledError: changes of this environment are disabled by LIVEINSTALL_DISABLE: "
         "Ask it@example.org. Nothing was changed. Ask your administrator, or use an environment of your own."
     )
     assert tree(app.site, ignore=("__pycache__", "holds")) == before
@@ -200,6 +200,6 @@ def test_an_application_in_a_directory_with_spaces_starts_again_with_its_argumen
     assert done.stdout == '1.0|a b|say "x"|\n2.0|a b|say "x"|\n'
 
 
-def test_a_program_that_cannot_be_started_again_goes_on(tmp_path):
+def test_a_program_that_cannot_be_restarted_continues(tmp_path):
     with pytest.raises(OSError, match="missing"):
         start_again([tmp_path / "missing"])

@@ -1,8 +1,9 @@
-"""The rules of the house: who imports whom, what is private, names that mean one thing, errors with one root."""
+"""The rules of the architecture: imports, private names, unambiguous names, errors with one base class."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import json
 import pickle
@@ -20,10 +21,11 @@ from liveinstall import errors
 
 SOURCE = Path(liveinstall.__file__).parent.parent
 ROOT = SOURCE.parent
-# Imports point down this list; rooms on one line import nothing of each other at run time. CONTRIBUTING shows it too.
+# Imports point down this list; packages on one line do not import each other at run time. CONTRIBUTING shows it too.
 ROOMS = """
-__init__, __main__, hosts, registries, auto
+__init__, __main__, hosts, registries, auto, cluster
 _frontends
+_cluster
 _verbs, homes, owners
 _changes
 _homes
@@ -37,14 +39,14 @@ errors
 _redact
 _liveinstall_boot
 """
-# What points up: the presenter, by which lower rooms reach the front ends; and errors, which show no secret.
+# Exceptions: the presenter, by which lower packages reach the front ends; and errors, which hide secrets.
 UPWARD = {("liveinstall._system.presenter", "liveinstall._frontends.presenter")}
-# `results` gives the names of `reports` when they are first used: two files of one door.
+# `results` loads the names of `reports` when they are first used: two files of one public module.
 SAME_DOOR = {("liveinstall.results", "liveinstall.reports"), ("liveinstall.reports", "liveinstall.results")}
-# Names that versions before had, kept for what they have left on disk and in other processes.
+# Names of earlier versions, kept for their files on disk and their running processes.
 FORMER_NAMES = {"model", "parallel", "frontends"}
 RANK = {room: rank for rank, line in enumerate(ROOMS.split("\n")) for room in line.split(", ") if room}
-# What may start child processes, each for a reason that its docstring gives.
+# The modules that may start child processes, each for the reason in its docstring.
 STARTS_CHILDREN = {
     "liveinstall/_system/child_process.py",
     "liveinstall/_system/interpreter.py",
@@ -52,18 +54,18 @@ STARTS_CHILDREN = {
     "liveinstall/_staging/bytecode.py",
     "liveinstall/_sidebyside/wheels/helper.py",
 }
-# Two modules may have one name where one is a verb of the API and the other the room's part in it, or where two
-# engines, kinds of places or rooms have the same part.
+# Two modules may have one name if one is a verb of the API and the other its implementation, or if two
+# engines, kinds of locations or packages have the same component.
 SHARED_STEMS = {
     *("__init__", "__main__"),
     *("install", "require", "trial", "run", "remove", "undo", "store", "registry", "requesters", "restart", "pending"),
-    *("engine", "arguments", "record", "report", "archive", "owner", "layout", "files", "presenter"),
+    *("engine", "arguments", "output", "record", "report", "archive", "owner", "layout", "files", "presenter"),
 }
-NOUNS_IN_ING = {"rendering", "pending", "running_versions"}
+NOUNS_IN_ING = {"rendering", "pending", "running_versions", "lean_packaging"}
 
 
 def path_id(path: Path) -> str:
-    return str(path.relative_to(SOURCE))
+    return path.relative_to(SOURCE).as_posix()
 
 
 FILES = sorted(path for top in ("liveinstall", "_liveinstall_boot") for path in (SOURCE / top).rglob("*.py"))
@@ -90,7 +92,7 @@ def is_module(name: str) -> bool:
 
 
 def guarded(path: Path) -> set[ast.AST]:
-    """What only type checkers read."""
+    """The code that only type checkers read."""
     tests = [node for node in ast.walk(tree(path)) if isinstance(node, ast.If) and isinstance(node.test, ast.Name)]
     return {
         inner for node in tests if node.test.id == "TYPE_CHECKING" for body in node.body for inner in ast.walk(body)
@@ -245,7 +247,7 @@ def test_environment_variables_of_ours_are_read_in_one_place(path):
             raise AssertionError(f"{path_id(path)} names {node.value}: {text.splitlines()[node.lineno - 1].strip()}")
 
 
-# What they cannot rename or remove at once has another way, or is left to the next call.
+# Files that they cannot rename or remove at once are handled in another way, or by the next call.
 _IMPATIENT = {
     *(f"_liveinstall_boot/{name}.py" for name in ("files", "recover", "holds")),
     "liveinstall/_sidebyside/imports/code_archive_writer.py",
@@ -306,6 +308,20 @@ def test_every_error_has_its_section_in_the_docs():
         assert f"## {kind.__name__}\n" in text, kind.__name__
 
 
+def test_every_public_name_is_in_the_reference():
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "site_hooks.py")
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    pages = {name: (SOURCE / "liveinstall" / f"{name}.py").read_text(encoding="utf-8") for name in hooks.VALUES}
+    values = {name for text in pages.values() for name in re.findall(r"^class (\w+)", text, re.MULTILINE)}
+    functions = {name for names in hooks.FUNCTIONS.values() for name in names}
+    modules = {*hooks.MODULES, "errors", "events", "results"}
+    assert {*liveinstall.__all__, "list"} - {"LiveInstallError"} <= functions | values | modules
+    assert set(functions) <= set(liveinstall._LAZY)
+    for module in hooks.MODULES:
+        assert hooks.exported(hooks.tree_of(module))
+
+
 def test_the_public_names_are_a_sorted_list_that_resolves():
     assert sorted(liveinstall.__all__) == liveinstall.__all__
     for name in liveinstall.__all__:
@@ -344,7 +360,9 @@ def test_the_stub_for_type_checkers_has_each_public_name_from_the_same_module():
     assert stub == {**liveinstall._LAZY, **liveinstall._FOR_PROGRAMS}
 
 
-@pytest.mark.parametrize("door", ["homes", "owners", "registries", "results", "reports", "hosts", "events", "errors"])
+@pytest.mark.parametrize(
+    "door", ["cluster", "homes", "owners", "registries", "results", "reports", "hosts", "events", "errors"]
+)
 def test_every_name_of_a_door_resolves(door):
     module = getattr(liveinstall, door) if door != "reports" else __import__("liveinstall.reports").reports
     for name in getattr(module, "__all__", ()):
@@ -365,7 +383,7 @@ def test_importing_liveinstall_loads_nothing_heavy():
     assert set(ast.literal_eval(done.stdout)) <= {"liveinstall", "__future__"}
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -398,3 +416,22 @@ def test_what_a_start_loads_does_not_load_the_future_module():
     ]
     for name in loaded:
         assert "__future__" not in imports(SOURCE / "liveinstall" / f"{name}.py"), name
+
+
+# Other code may be the cause of an error: its traceback is shown.
+_CAUSED_BY_OTHERS = {
+    "_sidebyside/imports/places.py",
+    "_sidebyside/imports/virtual.py",
+    "_sidebyside/imports/code_archive.py",
+}
+_INTERNAL = {"_environment/checkouts.py", "_engines/pip/_pip_wheels.py"}
+
+
+@pytest.mark.parametrize("path", OWN, ids=path_id)
+def test_errors_print_no_chain_of_tracebacks(path):
+    """`raise ... from None`: the cause stays in `__context__`, and the message has the advice."""
+    if path_id(path).removeprefix("liveinstall/") in _CAUSED_BY_OTHERS | _INTERNAL:
+        return
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Raise) and node.cause is not None:
+            assert isinstance(node.cause, ast.Constant), f"{path.name}:{node.lineno}"

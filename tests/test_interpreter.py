@@ -1,4 +1,4 @@
-"""Which interpreter belongs to this process, and that nothing else is ever started."""
+"""The interpreter that belongs to this process; no other program is started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from liveinstall.errors import TargetError
 
 @pytest.fixture
 def program(tmp_path):
-    """Something that must not be started: it leaves a mark."""
+    """A program that must not be started: it leaves a mark."""
 
     def make(name: str) -> Path:
         path = tmp_path / "host" / name
@@ -39,11 +39,11 @@ def test_an_interpreter_is_its_own_and_starts_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [None, "", "/nowhere/python3", 42])
-def test_without_an_executable_it_is_found_beside_the_library(monkeypatch, value):
+def test_without_an_executable_it_is_found_next_to_the_library(monkeypatch, value):
     real = sys.executable
     monkeypatch.setattr(sys, "executable", value)
     found, how = interpreter.which()
-    assert os.path.samefile(found, real) and how.startswith("found beside")
+    assert os.path.samefile(found, real) and how.startswith("found next to")
 
 
 @pytest.mark.parametrize("name", ["qgis", "python-host", "FreeCAD", "pythonista3.app", "blender", "python3"])
@@ -65,7 +65,7 @@ def test_what_the_variable_names_must_be_of_this_environment(monkeypatch, progra
     for wrong, why in (
         (sys._base_executable, "its environment is"),
         ("python3", "full path"),
-        ("/bin/cat", "cannot be run"),
+        (os.path.abspath(__file__) if os.name == "nt" else "/bin/cat", "cannot be run"),
     ):
         if wrong != sys._base_executable or sys.prefix != sys.base_prefix:
             monkeypatch.setenv("LIVEINSTALL_PYTHON", wrong)

@@ -1,4 +1,4 @@
-"""Public values that version 0.1.0 pickled still load, and are what the present classes make."""
+"""Public values that version 0.1.0 pickled still load, and equal those of the current classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from liveinstall.events import Failed
 
 DATA = Path(__file__).parent / "data"
 PICKLES = json.loads((DATA / "pickles_0_1_0.json").read_text(encoding="utf-8"))
-# Where today's class is, if not in the module of that name; the name of 0.1.0 must still lead there.
+# The module of the current class, if it is another one; the name of 0.1.0 must still lead to it.
 MOVED = {
     "model": "results",
     "model.Candidate": "_model",
@@ -29,7 +29,7 @@ RENAMED = {"model.Source": "Origin", "reports.InUse": "VersionInUse"}
 
 
 def present(module, name):
-    """The class of today for a class of 0.1.0."""
+    """The current class for a class of 0.1.0."""
     old = f"{module}.{name}"
     today = import_module(f"liveinstall.{MOVED.get(old, MOVED.get(module, module))}")
     return getattr(today, RENAMED.get(old, name))
@@ -39,9 +39,9 @@ VALUES = make_values(present)
 
 
 def described(value):
-    """Its class, and each attribute in words: also what `==` does not see.
+    """Its class, and each attribute as text: also those that `==` ignores.
 
-    A field that came later is not in an old pickle, but must have a value nevertheless.
+    A field that was added later is not in an old pickle, but must have a value.
     """
     names = {*getattr(value, "__dict__", ()), *getattr(value, "__dataclass_fields__", ())}
     return type(value), repr(value), {name: repr(getattr(value, name)) for name in names}
@@ -55,7 +55,7 @@ def test_every_pickle_has_its_value_and_every_value_its_pickle():
 def test_a_pickle_of_the_version_before_is_the_present_value(name):
     loaded = pickle.loads(base64.b64decode(PICKLES[name]))
     assert described(loaded) == described(VALUES[name])
-    if not isinstance(loaded, (BaseException, Failed)):  # exceptions are equal to nothing but themselves
+    if not isinstance(loaded, (BaseException, Failed)):  # exceptions are equal only to themselves
         assert loaded == VALUES[name]
 
 

@@ -1,4 +1,4 @@
-"""Nothing that users could rely on in 0.1.0 was taken away or changed. More may have come."""
+"""Nothing that users could rely on in 0.1.0 was removed or changed. Additions are allowed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ BEFORE = json.loads((ROOT / "tests" / "data" / "public_api.json").read_text(enco
 
 @pytest.fixture(scope="module")
 def today():
-    """The same description of the present tree, as JSON would keep it."""
+    """The same description of the current tree, as from JSON."""
     face = describe_everything(ROOT, build_parser("liveinstall"), exit_codes.ExitCode)
     names = {}
     for name in BEFORE:
         module, _, public = name.rpartition(".")
-        if module and name not in face:  # one that is public, and is in no list any more
+        if module and name not in face:  # a public one that is no longer in any list
             names |= {f"{module}.{each}": about for each, about in describe_module(module, [public]).items()}
     return json.loads(json.dumps({**face, **names}))
 
 
 def losses(before, after, where=""):
-    """What was taken away or changed, in words; things that were added are not among them."""
+    """The removals and changes, as text; additions are ignored."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
             if key not in after:

@@ -53,7 +53,7 @@ def test_threads_that_import_while_others_install_see_one_version_of_each_and_ho
 
 
 def test_a_name_counts_as_held_only_when_it_is_written(tmp_path):
-    """Otherwise a second thread that imports the same name could run the module before the hold has it."""
+    """Otherwise a second thread that imports the same name could run the module before it is in the hold."""
     from _liveinstall_boot.watcher import Watcher
 
     class Slow(Watcher):

@@ -1,4 +1,4 @@
-"""What a type checker must accept of the public names. It is checked, never run."""
+"""Uses of the public names that a type checker must accept. It is checked, never run."""
 
 from pathlib import Path
 

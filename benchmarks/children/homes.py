@@ -35,7 +35,7 @@ def trial(question: dict[str, Any]) -> dict[str, list[list[float]]]:
     if question["stage"]:
         done = liveinstall.install(question["stage"], when="restart", find_links=question["wheels"], no_index=True)
         if not done.staged:
-            raise RuntimeError("nothing waits")
+            raise RuntimeError("no pending changes")
 
     def plain() -> str:
         return subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True).stdout

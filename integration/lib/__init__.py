@@ -1,1 +1,1 @@
-"""What the integration tests and the reports share."""
+"""Helpers of the integration tests and the reports."""

@@ -1,4 +1,4 @@
-"""The live process of a case: `python _live.py JOB`, standard library only.
+"""The running process of a case: `python _live.py JOB`, standard library only.
 
 JOB is a JSON file: {"tool": "liveinstall", "pip" or "none"; "preload", "late", "bonus": code; "requirements": [...];
 "constraints": [...]; "scratch", "scripts", "folder": directories; "changed": [names]}.
@@ -55,13 +55,13 @@ TOOLS = {
 
 
 def child_versions(names):
-    """What a child of this process sees."""
+    """The versions in a child of this process."""
     child = subprocess.run([sys.executable, "-c", VERSIONS, *names], capture_output=True, text=True, check=False)
     return {"status": child.returncode, "output": child.stdout, "errors": child.stderr}
 
 
 def file_hashes(name):
-    """path -> hash, of the files in a distribution's RECORD; nothing if it is not installed."""
+    """path -> hash, of the files in a distribution's RECORD; empty if it is not installed."""
     try:
         files = importlib.metadata.files(name) or ()
     except importlib.metadata.PackageNotFoundError:
@@ -81,7 +81,7 @@ def loaded_hashes(names):
 
 
 def attempt(function, *arguments):
-    """What `function` returned, and how it failed."""
+    """The return value of `function`, and its error."""
     try:
         return function(*arguments), None
     except (Exception, SystemExit) as error:

@@ -1,4 +1,4 @@
-"""What a process sees of one distribution: run in a child, with where it comes from; prints one line of JSON.
+"""Checks of one distribution in a child process, with its source; prints one line of JSON.
 
 Without places it comes from the environment itself, which is what the others are compared with. Each check answers with
 what it found: the same from everywhere, or there is a difference to explain.
@@ -29,7 +29,7 @@ _MOST = 120  # modules, of each distribution
 
 
 def activate(places: list[str]) -> None:
-    """Let what follows come from places."""
+    """Import from these places from now on."""
     if places:
         from liveinstall import owners
 
@@ -58,7 +58,7 @@ class Checks:
         return found
 
     def metadata(self) -> Any:
-        """Version, requirements, and which of its files are not there."""
+        """Version, requirements, and missing files."""
         found = importlib.metadata.distribution(self.name)
         files = [path for path in found.files or () if ".." not in path.parts and path.suffix != ".pyc"]
         files = [path for path in files if ".data" not in path.parts[0] and path.name not in _INSTALLERS]
@@ -68,7 +68,7 @@ class Checks:
         return [found.version, found.requires, about["Summary"], lost, len(files), names[:1], about["License"]]
 
     def entry_points(self) -> Any:
-        """Each entry point, as one finds it by its group, and what loading it ends in."""
+        """Each entry point of its groups, and the outcome of loading it."""
         found = []
         for point in sorted(importlib.metadata.distribution(self.name).entry_points)[:20]:
             seen = importlib.metadata.entry_points(group=point.group, name=point.name)
@@ -76,7 +76,7 @@ class Checks:
         return found
 
     def resources(self) -> Any:
-        """What lies in its packages, and the content of some files."""
+        """The files in its packages, and the content of some."""
         found: dict[str, Any] = {}
         for top in self.tops:
             with contextlib.suppress(ModuleNotFoundError, TypeError):
@@ -104,7 +104,7 @@ class Checks:
         return found
 
     def pickle(self) -> Any:
-        """Whether classes come back as themselves."""
+        """Whether classes are restored as themselves."""
         found = {}
         for name in self.few():
             kinds = _own(sys.modules[name], inspect.isclass)
@@ -112,13 +112,13 @@ class Checks:
         return found
 
     def reload(self) -> Any:
-        """What reloading some of its modules ends in."""
+        """The outcome of reloading some of its modules."""
         return {
             name: _outcome(lambda name=name: importlib.reload(sys.modules[name]) and "") for name in self.few()[-3:]
         }
 
     def main(self) -> Any:
-        """What `-m` would run."""
+        """The code that `-m` would run."""
         return {top: _outcome(lambda top=top: _main_of(top)) for top in self.tops}
 
     def iter_modules(self) -> Any:
@@ -131,7 +131,7 @@ class Checks:
         return [sorted(set(self.tops) & top), below]
 
     def spawn(self) -> Any:
-        """What a spawned child imports, and from where its version comes."""
+        """The imports of a spawned child, and the source of its version."""
         import multiprocessing
 
         names = [name for name in self.tops if name in sys.modules][:3]
@@ -139,7 +139,7 @@ class Checks:
             return [pool.apply_async(importlib.metadata.version, [self.name]).get(60), pool.apply(_import_all, [names])]
 
     def subinterpreter(self) -> Any:
-        """What a subinterpreter imports; most extension modules refuse."""
+        """The imports of a subinterpreter; most extension modules refuse."""
         import _xxsubinterpreters as interpreters
 
         if any(name.endswith(".so") for name in self.question["files"]):
@@ -156,7 +156,7 @@ class Checks:
             interpreters.destroy(made)
 
     def libraries(self) -> Any:
-        """Its shared libraries that are mapped, by name."""
+        """Its mapped shared libraries, by name."""
         names = {os.path.basename(path) for path in self.question["files"] if ".so" in os.path.basename(path)}
         with open("/proc/self/maps", encoding="utf-8") as stream:
             mapped = {os.path.basename(line.split()[-1]) for line in stream if ".so" in line}
@@ -186,7 +186,7 @@ CHECKS = (
 
 
 def _own(module: Any, is_kind: Callable[[Any], bool]) -> list[Any]:
-    """What a module defines of a kind; lazy objects refuse to be looked at before they are configured."""
+    """The objects of a kind that a module defines; lazy objects cannot be inspected before they are configured."""
     found = []
     for value in list(vars(module).values()):
         with contextlib.suppress(Exception):
@@ -209,7 +209,7 @@ def _digest(text: str) -> str:
 
 
 def _outcome(act: Callable[[], Any]) -> Any:
-    """What it returns, if JSON can have it, or the type of its error."""
+    """Its return value, if JSON supports it, or the type of its error."""
     try:
         value = act()
     except BaseException as error:
@@ -218,7 +218,7 @@ def _outcome(act: Callable[[], Any]) -> Any:
 
 
 def main() -> None:
-    """Answer the question in the file that is named."""
+    """Answer the request in the file of that name."""
     warnings.simplefilter("ignore")
     with open(sys.argv[1], encoding="utf-8") as stream:
         question = json.load(stream)

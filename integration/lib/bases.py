@@ -1,4 +1,4 @@
-"""A Python installation of our own, to be changed as one pleases: a copy of one of this machine."""
+"""A separate Python installation that tests may change: a copy of one of this machine."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ NOBODY = 65534
 
 @dataclass(frozen=True)
 class Base:
-    """A whole installation; `variables` let anybody run it, wherever the original lies."""
+    """A complete installation; with `variables` all users can run it, wherever the original is."""
 
     environment: Environment
     variables: dict[str, str]
 
     @property
     def stdlib(self) -> Path:
-        """Where EXTERNALLY-MANAGED would lie."""
+        """The directory of EXTERNALLY-MANAGED."""
         return self.environment.site.parent
 
     def venv(self, path: Path, *options: str) -> Environment:

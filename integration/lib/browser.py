@@ -48,7 +48,7 @@ def chromium() -> Iterator[Any]:
 
 
 def set_up(folder: Path, *, dark: bool = False) -> None:
-    """Write the settings that make a front end do the same each time. `folder` is what `kernels.places` is given."""
+    """Write settings that make a front end deterministic. `folder` is the argument of `kernels.places`."""
     settings: dict[str, dict[str, Any]] = {
         "apputils-extension/themes": {"theme": f"JupyterLab {'Dark' if dark else 'Light'}"},
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -61,7 +61,7 @@ def set_up(folder: Path, *, dark: bool = False) -> None:
 
 
 def write_notebook(path: Path, cells: Sequence[str], outputs: Mapping[int, Sequence[Any]] | None = None) -> Path:
-    """Write a notebook of code cells; `outputs` by cell are untrusted, because nobody has signed them."""
+    """Write a notebook of code cells; `outputs` by cell are untrusted, because they are not signed."""
     written = [
         {
             "cell_type": "code",
@@ -79,6 +79,31 @@ def write_notebook(path: Path, cells: Sequence[str], outputs: Mapping[int, Seque
     return path
 
 
+def _luminance(colour: str) -> float:
+    """Of `rgb(r, g, b)`, from 0 to 1, as defined by WCAG 2."""
+    parts = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+_COLOURS = """
+root => [root, ...root.querySelectorAll('*')].filter(e => e.innerText && e.innerText.trim()).map(e => {
+  let back = e;
+  while (back && getComputedStyle(back).backgroundColor === 'rgba(0, 0, 0, 0)') back = back.parentElement;
+  return [getComputedStyle(e).color, back ? getComputedStyle(back).backgroundColor : 'rgb(255, 255, 255)'];
+})
+"""
+
+
+def check_readable(element: Any) -> None:
+    """Every word of an element has a contrast of 4.5 to its background, as WCAG 2 requires."""
+    colours = element.evaluate(_COLOURS)
+    assert colours
+    for front, back in colours:
+        dark, light = sorted((_luminance(front), _luminance(back)))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (front, back)
+
+
 @dataclass
 class Book:
     """An open notebook. Cells are counted from 0."""
@@ -87,16 +112,23 @@ class Book:
 
     @classmethod
     def open(
-        cls, browser: Any, ask: Server, path: Path, app: Literal["lab", "notebook"] = "lab", *, width: int = 1000
+        cls,
+        browser: Any,
+        ask: Server,
+        path: Path,
+        app: Literal["lab", "notebook"] = "lab",
+        *,
+        width: int = 1000,
+        page: Any = None,
     ) -> Book:
-        """Open a notebook that lies in the server's directory, and wait until its kernel is idle."""
-        page = browser.new_page(viewport={"width": width, "height": 900})
+        """Open a notebook in the server's directory, and wait until its kernel is idle."""
+        page = page or browser.new_page(viewport={"width": width, "height": 900})
         page.set_default_timeout(_SECONDS * 1000)
         page.goto(f"{ask.url}{_APPS[app]}/{path.name}?token=t")
         page.wait_for_selector(".jp-CodeCell .jp-InputPrompt")
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
         if app == "lab" and page.locator(".jp-SideBar.jp-mod-left .lm-mod-current").count():
-            page.keyboard.press("Control+b")  # the file browser is of no interest
+            page.keyboard.press("Control+b")  # the file browser is not needed
         return cls(page)
 
     def cell(self, number: int) -> Any:
@@ -107,13 +139,21 @@ class Book:
         """Run a cell, and wait until it has begun."""
 
         def press() -> None:
+            self.close_dialogs()
             self.cell(number).locator(".jp-InputPrompt").click()
             self.page.keyboard.press("Control+Enter")
 
         self._until_begun(number, press)
 
+    def close_dialogs(self) -> None:
+        """Accept dialogs that a busy front end opens, such as the choice of a kernel; a test's log lists them."""
+        dialog = self.page.locator(".jp-Dialog").first
+        if dialog.count():
+            print("a dialog was open:", dialog.inner_text())
+            dialog.locator("button.jp-mod-accept").first.click()
+
     def run(self, number: int) -> str:
-        """Run a cell to its end; the words of its output."""
+        """Run a cell to its end; the text of its output."""
         self.start(number)
         return self.finish(number)
 
@@ -129,7 +169,7 @@ class Book:
         self._until_begun(0, choose)
 
     def _until_begun(self, number: int, act: Callable[[], None]) -> None:
-        """Repeat an action until a cell has begun: what is pressed while a front end is busy may get lost."""
+        """Repeat an action until a cell has begun: key presses while a front end is busy may get lost."""
         from playwright.sync_api import TimeoutError as TimedOut
 
         before = self.cell(number).locator(".jp-InputPrompt").inner_text()
@@ -143,16 +183,16 @@ class Book:
         raise AssertionError(f"cell {number} does not run")
 
     def finish(self, number: int) -> str:
-        """Wait for the end of a cell that runs; the words of its output."""
+        """Wait for the end of a running cell; the text of its output."""
         self.page.wait_for_function(f"a => /\\[\\d+\\]/.test({_PROMPT})", arg=[number])
         return self.words(number)
 
     def words(self, number: int) -> str:
-        """What a cell's outputs say."""
+        """The text of a cell's outputs."""
         return " ".join(self.cell(number).locator(".jp-OutputArea-output").all_inner_texts()).strip()
 
     def restart(self) -> None:
-        """Restart the kernel as a person does, with the dialog."""
+        """Restart the kernel as a user does, with the dialog."""
         self.cell(0).locator(".jp-InputPrompt").click()
         self.page.keyboard.press("0")
         self.page.keyboard.press("0")

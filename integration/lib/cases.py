@@ -1,4 +1,4 @@
-"""Real upgrades under a live process: each file in `cases/` is one verified case."""
+"""Real upgrades under a running process: each file in `cases/` is one verified case."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _FOLDER = Path(__file__).parents[1] / "cases"
-_OLDEST = (3, 11)  # of the Pythons that liveinstall runs on
+_OLDEST = (3, 11)  # of the Pythons that liveinstall supports
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Case:
 
     @property
     def changed(self) -> dict[str, tuple[str | None, str | None]]:
-        """What the upgrade changes: name -> (version before, version after)."""
+        """The changes of the upgrade: name -> (version before, version after)."""
         return {
             name: (self.old.get(name), self.new.get(name))
             for name in sorted({*self.old, *self.new})

@@ -1,4 +1,4 @@
-"""What must be true of an environment when all is over: whole, tidy, and no worse than before."""
+"""The final checks of an environment: complete, without leftovers, and without new problems."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LEFT_OVER = ("*.part", "*.part.pth", "*.part.start", "_liveinstall_finalizer_*"
 
 
 def complaints(environment: Environment) -> set[str]:
-    """What `pip check` complains about, less what liveinstall's own requirements are about."""
+    """The complaints of `pip check`, without those about liveinstall's own requirements."""
     lines = environment.run("-m", "pip", "check", "--disable-pip-version-check").stdout.splitlines()
     return {line for line in lines if not line.startswith(("No broken", "liveinstall "))}
 
 
 def what_is_wrong(environment: Environment, before: set[str]) -> tuple[str, ...]:
-    """New complaints of pip, left-overs, and files that a RECORD names but that are not there; in words."""
+    """New complaints of pip, leftovers, and missing files of RECORDs; as text."""
     return (
         *(f"pip check: {line}" for line in sorted(complaints(environment) - before)),
         *(f"left over: {name}" for name in left_overs(environment.site)),
@@ -29,7 +29,7 @@ def what_is_wrong(environment: Environment, before: set[str]) -> tuple[str, ...]
 
 
 def left_overs(site: Path) -> list[str]:
-    """What liveinstall only has in site-packages while something waits."""
+    """The files of liveinstall that exist in site-packages only with pending changes."""
     return sorted(path.name for pattern in _LEFT_OVER for path in site.glob(pattern))
 
 
@@ -43,7 +43,7 @@ def missing_files(site: Path) -> Iterator[str]:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Path -> type, mode and content of all below `root`, less `.liveinstall` and bytecode."""
+    """Path -> type, mode and content of all files below `root`, without `.liveinstall` and bytecode."""
     found = {}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)

@@ -1,4 +1,4 @@
-"""How conda links packages, imitated: it cannot be had where there is only PyPI.
+"""An imitation of how conda links packages, because conda is not on PyPI.
 
 Linking a package unlinks the files that `conda-meta/<name>-<version>-0.json` lists of the old one, and the directories
 that this leaves empty; then it hard-links the new one's files from the cache, and writes their list. Its dist-info says
@@ -17,7 +17,7 @@ from integration.lib.environments import Environment, user_variables
 
 
 class Conda:
-    """Links what PyPI has into an environment. `cache`: a directory on the same file system."""
+    """Links packages from PyPI into an environment. `cache`: a directory on the same file system."""
 
     def __init__(self, environment: Environment, cache: Path) -> None:
         self.environment, self.cache = environment, cache
@@ -25,7 +25,7 @@ class Conda:
         self.meta.mkdir(exist_ok=True)
 
     def link(self, name: str, version: str, *, record: bool = True) -> None:
-        """Put a version in, in place of the one that is there."""
+        """Link a version in place of the existing one."""
         package = self._package(name, version, record=record)
         self.unlink(name)
         prefix, site, files = self.environment.path, self.environment.site, []
@@ -38,20 +38,20 @@ class Conda:
         (self.meta / f"{name}-{version}-0.json").write_text(json.dumps(about), encoding="utf-8")
 
     def unlink(self, name: str) -> None:
-        """Take a package out, by its list."""
+        """Remove a package, by its list of files."""
         for listed in self.meta.glob(f"{name}-*.json"):
             paths = [self.environment.path / path for path in json.loads(listed.read_text(encoding="utf-8"))["files"]]
             for path in paths:
                 path.unlink(missing_ok=True)
                 for cached in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
-                    cached.unlink()  # conda lists what it has compiled
+                    cached.unlink()  # conda lists compiled files
             for directory in sorted({d for path in paths for d in (path.parent, path.parent / "__pycache__")})[::-1]:
                 if directory.is_dir() and directory != self.environment.site and not any(directory.iterdir()):
                     directory.rmdir()
             listed.unlink()
 
     def _package(self, name: str, version: str, *, record: bool) -> Path:
-        """A package as it lies in the cache."""
+        """A package in the cache."""
         package = self.cache / f"{name}-{version}-{int(record)}"
         options = ["-q", "--no-deps", "--no-compile", "--disable-pip-version-check", "--target", str(package)]
         command = [sys.executable, "-m", "pip", "install", *options, f"{name}=={version}"]

@@ -27,11 +27,11 @@ _NOT_OFFERED = re.compile(
 
 
 class NotOfferedError(Exception):
-    """The index offers a pinned version no longer, or not for this Python; the message is the installer's."""
+    """The index no longer has a pinned version, or not for this Python; the message is the installer's."""
 
 
 def user_variables(**more: str) -> dict[str, str]:
-    """The environment variables as a user has them: without what a test run or a virtual environment adds."""
+    """The environment variables of a user: without those of a test run or a virtual environment."""
     return {**{name: value for name, value in os.environ.items() if not _OURS.match(name)}, **more}
 
 
@@ -53,51 +53,70 @@ class Environment:
 
     @classmethod
     def at(cls, path: Path) -> Environment:
-        """The virtual environment that lies at `path`."""
+        """The virtual environment at `path`."""
         return cls(path, path / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
     @property
     def scripts(self) -> Path:
-        """Where console scripts are."""
+        """The directory of console scripts."""
         return self.python.parent
 
     @cached_property
     def site(self) -> Path:
-        """Its site-packages, found without starting its interpreter: that could finalize what waits."""
+        """Its site-packages, found without starting its interpreter, which could finalize pending changes."""
         pattern = "Lib/site-packages" if os.name == "nt" else "lib/python3*/site-packages"
         return next(self.path.glob(pattern))
 
     def run(self, *arguments: str | Path, check: bool = False, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run its interpreter to the end, with a user's variables unless `env` says others."""
+        """Run its interpreter to the end, with a user's variables unless `env` has others."""
         options = {"env": user_variables(), "capture_output": True, "text": True, "timeout": 600, **options}
         done = subprocess.run([self.python, *arguments], check=False, **options)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
     def add(self, *requirements: str | Path, deps: bool = False) -> None:
-        """Install exactly `requirements`, with what they need only if `deps`; NotOfferedError if there is no such."""
+        """Install exactly `requirements`, with dependencies only if `deps`; or NotOfferedError."""
         uv = find_uv()
         to = [uv, "pip", "install", "-q", "--python"] if uv else [sys.executable, "-m", "pip", "-q", "--python"]
         rest = ["--link-mode", "copy"] if uv else ["install", "--disable-pip-version-check"]
         arguments = [*to, str(self.python), *rest, *([] if deps else ["--no-deps"]), *map(str, requirements)]
         done = subprocess.run(arguments, check=False, capture_output=True, text=True, env=user_variables())
-        if done.returncode and _NOT_OFFERED.search(done.stderr):
+        if done.returncode and not_offered(done.stderr):
             raise NotOfferedError(" ".join(done.stderr.split()))
         assert done.returncode == 0, done.stderr
 
     def remove(self) -> None:
-        """Free the disk; a failed test leaves its environment for a look."""
+        """Free the disk; a failed test keeps its environment for inspection."""
         shutil.rmtree(self.path)
 
 
+_RENEW = """\
+import sys, liveinstall
+if liveinstall.pending():
+    liveinstall.cancel()
+done = [liveinstall.uninstall('beta'), liveinstall.install('alpha==1.0', no_index=True, find_links=sys.argv[1])]
+assert not any(result.staged for result in done), (done, liveinstall.status())
+"""
+
+
+def renew(environment: Environment, wheels: Path) -> None:
+    """Leave alpha 1.0, and neither beta nor a pending change; it fails while a process uses another alpha."""
+    environment.run("-c", _RENEW, wheels, check=True)
+
+
+def not_offered(words: str) -> bool:
+    """Whether an installer's message says that the index has no such version."""
+    return bool(_NOT_OFFERED.search(words))
+
+
 def _forget_uv(config: Path) -> None:
-    """Who made it decides about the engine; these environments shall be nobody's."""
+    """The tool that created it determines the engine; these environments must have none."""
     lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
     config.write_text("".join(line for line in lines if not line.startswith("uv ")), encoding="utf-8")
 
 
 def add_liveinstall(environment: Environment, wheel: Path, pins: Mapping[str, str] | None = None) -> None:
-    """Install `pins` (name -> version), liveinstall, and what it needs besides them."""
+    """Install `pins` (name -> version), liveinstall, and its other dependencies."""
     pins = pins or {}
     needed = [str(needs) for name, needs in dependencies().items() if name not in pins]
     environment.add(*(f"{name}=={version}" for name, version in pins.items()), wheel, *needed)

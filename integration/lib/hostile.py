@@ -1,4 +1,4 @@
-"""Hostile wheels, made to order: `KINDS` is what there is, `build()` makes one. Only the standard library is needed.
+"""Hostile wheels, made to order: `KINDS` lists them, `build()` makes one. Only the standard library is needed.
 
 Each kind is a good wheel with one thing wrong, named for that, so that kinds never meet in an environment. The same
 wheels are tried with liveinstall (tests/staging/test_hostile.py) and other installers (integration/reports/).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import struct
 import sys
 import zlib
@@ -18,9 +19,10 @@ from pathlib import Path
 
 _DATE = 0x21  # 1 January 1980: the same wheel each time
 _UTF8 = 0x800
-_SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+_LIBRARY = "Lib" if os.name == "nt" else f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+_SITE = f"{_LIBRARY}/site-packages"
 _LATE = b"VALUE = 1\n"
-VICTIM = "victim"  # a distribution that is there already: its package, and its script victim-run
+VICTIM = "victim"  # an installed distribution: its package, and its script victim-run
 
 
 @lru_cache(maxsize=4)
@@ -31,7 +33,7 @@ def _deflated(data: bytes) -> bytes:
 
 @dataclass
 class Entry:
-    """A file of the archive, with what its headers say where that is not the truth.
+    """A file of the archive, with incorrect values in its headers, if any.
 
     `size` and `crc` stand in both headers, `local_name` and `local_size` only in its own. `sharing` are further entries
     whose headers lie within this one's, over the same data.
@@ -51,7 +53,7 @@ class Entry:
     sharing: list[Entry] = field(default_factory=list)
 
     def packed(self) -> bytes:
-        """The data as it lies in the archive."""
+        """The data in the archive."""
         return _deflated(self.data) if self.method == zlib.DEFLATED else self.data
 
     def _fields(self, size: int | None = None) -> tuple[int, ...]:
@@ -80,7 +82,7 @@ class Entry:
 
 
 def pack(entries: list[Entry], *, comment: bytes = b"", count: int | None = None, gap: bytes = b"") -> bytes:
-    """A zip archive. `count` is what its end says of how many files it has; `gap` lies before its directory."""
+    """A zip archive. `count` is the number of files in its end record; `gap` is before its directory."""
     body, directory, rows = bytearray(), bytearray(), 0
     for entry in entries:
         heads: list[bytes] = []
@@ -102,7 +104,7 @@ def pack(entries: list[Entry], *, comment: bytes = b"", count: int | None = None
 
 
 class Draft:
-    """A good wheel of a distribution `name`, to be spoilt. `outside` is a directory that no wheel may write to."""
+    """A valid wheel of a distribution `name`, to be spoilt. `outside` is a directory that no wheel may write to."""
 
     def __init__(self, name: str, outside: Path) -> None:
         self.name = name
@@ -126,11 +128,11 @@ class Draft:
         return entry
 
     def __getitem__(self, end: str) -> Entry:
-        """The file whose name ends so."""
+        """The file with a name that ends like this."""
         return next(entry for entry in self.entries if entry.name.endswith(end))
 
     def drop(self, end: str) -> None:
-        """Leave a file out."""
+        """Omit a file."""
         self.entries.remove(self[end])
 
     def edit(self, end: str, old: str, new: str) -> None:
@@ -140,7 +142,7 @@ class Draft:
         entry.data = entry.data.replace(old.encode(), new.encode())
 
     def rename(self, old: str, new: str) -> None:
-        """Let the directory `old` be called `new`."""
+        """Rename the directory `old` to `new`."""
         for entry in self.entries:
             entry.name = new + entry.name.removeprefix(old) if entry.name.startswith(old) else entry.name
         self.info = new if self.info == old else self.info
@@ -175,7 +177,7 @@ Spoil = Callable[[Draft], object]
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to be hostile. Real wheels do what is `shown` in the notes, or `left out`, too; all else is refused.
+    """One way to be hostile. Real wheels do what is `shown` in the notes, or `omitted`, too; all else is refused.
 
     What is `two files` is accepted where the file system does not fold case, and refused elsewhere.
     """
@@ -187,8 +189,8 @@ class Kind:
 
     @property
     def expected(self) -> str:
-        """What must be done with it: refused, shown, left out, or kept as two files."""
-        return self.group if self.group in ("shown", "left out", "two files") else "refused"
+        """The expected outcome: refused, shown, omitted, or kept as two files."""
+        return self.group if self.group in ("shown", "omitted", "two files") else "refused"
 
 
 def _add(name: str, data: bytes | str = b"escaped = True\n", **claims: object) -> Spoil:
@@ -240,64 +242,64 @@ def _file_name(text: str) -> Spoil:
 
 
 def _elsewhere() -> bytes:
-    """Another whole archive, to be hidden in one."""
+    """Another complete archive, to be hidden in one."""
     return pack([Entry("hidden/__init__.py", b"escaped = True\n")])
 
 
 def _identity() -> Iterator[tuple[str, str, Spoil]]:
-    yield "name_in_file_name", "the file name names another project", _file_name("other-1.0-py3-none-any.whl")
+    yield "name_in_file_name", "the file name has another project", _file_name("other-1.0-py3-none-any.whl")
     yield "version_in_file_name", "the file name has another version", _file_name("{name}-2.0-py3-none-any.whl")
-    yield "no_version_in_file_name", "its version is none", _file_name("{name}-one-py3-none-any.whl")
-    yield "name_in_dist_info", "dist-info names another project", lambda d: d.rename(d.info, "other-1.0.dist-info")
+    yield "no_version_in_file_name", "its version is invalid", _file_name("{name}-one-py3-none-any.whl")
+    yield "name_in_dist_info", "dist-info has another project", lambda d: d.rename(d.info, "other-1.0.dist-info")
     yield "version_in_dist_info", "other version", lambda d: d.rename(d.info, f"{d.name}-2.0.dist-info")
-    yield "name_in_metadata", "METADATA names another project", lambda d: d.edit("METADATA", d.name, "other")
+    yield "name_in_metadata", "METADATA has another project", lambda d: d.edit("METADATA", d.name, "other")
     yield "version_in_metadata", "other version", _edit("METADATA", "\nVersion: 1.0", "\nVersion: 2.0")
     yield "two_names", "METADATA has two names", _edit("METADATA", "\nVersion", "\nName: other\nVersion")
     yield "two_versions", "METADATA has two versions", _edit("METADATA", "\nVersion", "\nVersion: 1.0\nVersion")
     yield "no_name", "METADATA has no name", lambda d: d.edit("METADATA", f"Name: {d.name}\n", "")
     yield "code_as_version", "its version is code", _edit("METADATA", "\nVersion: 1.0", "\nVersion: 1.0;import os")
     yield "folded_version", "a line break in its version", _edit("METADATA", "\nVersion: 1.0", "\nVersion: 1.0\n ")
-    yield "metadata_not_utf8", "bytes that are no text", lambda d: setattr(d["METADATA"], "data", b"Name: \xff\n")
+    yield "metadata_not_utf8", "bytes that are not text", lambda d: setattr(d["METADATA"], "data", b"Name: \xff\n")
     yield "no_metadata", "no METADATA", lambda d: d.drop("METADATA")
     yield "no_wheel_file", "no WHEEL", lambda d: d.drop("WHEEL")
     yield "no_record", "no RECORD", lambda d: setattr(d, "edit_record", None)
     yield "no_wheel_version", "WHEEL has no version", _edit("WHEEL", "Wheel-Version: 1.0\n", "")
-    yield "new_wheel_version", "a format that nobody knows", _edit("WHEEL", "Wheel-Version: 1.0", "Wheel-Version: 9.0")
+    yield "new_wheel_version", "an unknown format", _edit("WHEEL", "Wheel-Version: 1.0", "Wheel-Version: 9.0")
     yield "no_dist_info", "no dist-info at all", lambda d: d.rename(d.info, f"{d.name}/info")
-    yield "two_dist_infos", "it registers a second project", _add("other-1.0.dist-info/METADATA", "Name: other\n")
+    yield "two_dist_infos", "a second project is registered", _add("other-1.0.dist-info/METADATA", "Name: other\n")
     yield "loud_dist_info", "the same in capitals", _add("other-1.0.DIST-INFO/METADATA", "Name: other\nVersion: 1\n")
-    yield "dist_info_by_data", "the same by way of purelib", _add("{data}/purelib/other-1.0.dist-info/METADATA")
+    yield "dist_info_by_data", "the same through purelib", _add("{data}/purelib/other-1.0.dist-info/METADATA")
     yield "egg_info", "an egg-info registers another project", _add("other.egg-info/PKG-INFO", "Name: other\n")
-    yield "egg_link", "an egg-link does", _add("other.egg-link", "/somewhere\n")
+    yield "egg_link", "an egg-link registers another project", _add("other.egg-link", "/somewhere\n")
 
 
 def _records() -> Iterator[tuple[str, str, Spoil]]:
-    yield "not_in_record", "a file that RECORD does not name", _record(lambda rows, _: rows[:1] + rows[2:])
+    yield "not_in_record", "a file that is not in RECORD", _record(lambda rows, _: rows[:1] + rows[2:])
     yield "only_in_record", "a row without a file", _record(lambda rows, d: [f"{d.name}/x.py,sha256=x,1", *rows])
-    yield "outside_in_record", "a row that names a file outside", _record(lambda rows, _: ["../../../x,,", *rows])
+    yield "outside_in_record", "a row for a file outside", _record(lambda rows, _: ["../../../x,,", *rows])
     yield "twice_in_record", "two rows for a file", _record(lambda rows, _: [*rows, rows[1]])
     yield "wrong_hash", "another hash", _late(lambda path, _, size: f"{path},sha256={_digest(b'other')},{size}")
     yield "weak_hash", "md5", _late(_hashed("md5"))
     yield "sha1_hash", "sha1", _late(_hashed("sha1"))
     yield "no_hash", "no hash", _late(lambda path, _, size: f"{path},,{size}")
-    yield "unknown_hash", "a hash that nobody knows", _late(lambda path, _, size: f"{path},crc99=AAAA,{size}")
+    yield "unknown_hash", "an unknown hash", _late(lambda path, _, size: f"{path},crc99=AAAA,{size}")
     yield "wrong_size", "another size", _late(lambda path, hash, _: f"{path},{hash},11")
-    yield "no_number_as_size", "a size that is none", _late(lambda path, hash, _: f"{path},{hash},²")
+    yield "no_number_as_size", "a size that is not a number", _late(lambda path, hash, _: f"{path},{hash},²")
     yield "short_row", "a row of two fields", _late(lambda path, hash, _: f"{path},{hash}")
-    yield "long_row", "a field without an end", _late(lambda path, hash, size: f"{path},{hash},{size}{'0' * 200_000}")
+    yield "long_row", "an unterminated field", _late(lambda path, hash, size: f"{path},{hash},{size}{'0' * 200_000}")
     yield (
         "record_not_utf8",
-        "bytes that are no text",
+        "bytes that are not text",
         lambda d: setattr(d, "edit_record", lambda text: text + b"\xff,,"),
     )
     loud = _edit("WHEEL", "Root-Is-Purelib: true", "Root-Is-Purelib: TRUE")
     yield "wrong_hash_loud", "Root-Is-Purelib: TRUE, and another hash", _both(loud, _set_wrong_hash)
     by_data = _both(_add("{data}/purelib/{name}/more.py", b"a = 1\n"), _record(_other_last_hash))
-    yield "wrong_hash_by_data", "another hash of a file by way of purelib", by_data
+    yield "wrong_hash_by_data", "another hash of a file through purelib", by_data
 
 
 def _hashed(algorithm: str) -> Callable[[str, str, str], str]:
-    """A right hash, by another algorithm."""
+    """A correct hash of another algorithm."""
     return lambda path, _, size: f"{path},{algorithm}={_digest(_LATE, algorithm)},{size}"
 
 
@@ -312,23 +314,23 @@ def _set_wrong_hash(d: Draft) -> None:
 
 def _names() -> Iterator[tuple[str, str, Spoil]]:
     yield "traversal", "../ out of site-packages", _add("../../../../escaped.py")
-    yield "inner_traversal", "the same from within", _add("{name}/../../../../../escaped.py")
+    yield "inner_traversal", "the same inside the path", _add("{name}/../../../../../escaped.py")
     yield "traversal_by_data", "../ out of a scheme", _add("{data}/data/../escaped.py")
     yield "directory_traversal", "a directory outside", _add("../../../../escaped/", b"", mode=0o40755)
     yield "absolute", "an absolute path", _add("{outside}/escaped.py")
     yield "drive", "a drive letter", _add("C:/escaped.py")
     yield "share", "a network share", _add("//host/share/escaped.py")
     yield "backslash", "..\\ out of site-packages", _add("..\\..\\escaped.py")
-    yield "nul", "a NUL, after which some stop reading", _add("{name}/a.py\0.txt")
-    yield "line_break", "a line break, which breaks RECORD", _add("{name}/a\nb.py")
-    yield "line_separator", "U+2028, a line break to some", _add("{name}/a\u2028b.py")
+    yield "nul", "a NUL, where some tools stop reading", _add("{name}/a.py\0.txt")
+    yield "line_break", "a line break, which corrupts RECORD", _add("{name}/a\nb.py")
+    yield "line_separator", "U+2028, a line break for some tools", _add("{name}/a\u2028b.py")
     yield "escape_code", "an escape code for the terminal", _add("{name}/\x1b[2Ja.py")
     yield "delete_character", "DEL", _add("{name}/a\x7f.py")
-    yield "right_to_left", "a name that reads backwards", _add("{name}/a\u202eyp.txt")
+    yield "right_to_left", "a name in right-to-left order", _add("{name}/a\u202eyp.txt")
     yield "stream", "a stream of another file, on Windows", _add("{name}/__init__.py:hidden")
     yield "device_name", "a device, on Windows", _add("{name}/NUL")
     yield "device_name_py", "a device with a suffix", _add("{name}/aux.py")
-    yield "device_name_superscript", "COM¹, a device too", _add("{name}/com¹.txt")
+    yield "device_name_superscript", "COM¹, also a device", _add("{name}/com¹.txt")
     yield "trailing_dot", "a dot that Windows drops", _add("{name}/__init__.py.")
     yield "trailing_space", "a space that Windows drops", _add("{name}/__init__.py ")
     yield "empty_part", "an empty component", _add("{name}//a.py")
@@ -336,27 +338,27 @@ def _names() -> Iterator[tuple[str, str, Spoil]]:
     yield "long_name", "longer than file systems allow", _add("{name}/" + "a" * 300 + ".py")
     yield "long_path", "a path of 6,000 characters", _add("{name}/" + "abcde/" * 1000 + "a.py")
     unicode = _both(_add("{name}/\u00e9.py", b"a = 1\n"), _add("{name}/e\u0301.py"))
-    yield "unicode_twin", "one file, where Unicode is normalised", unicode
-    yield "duplicate", "two files of one name", _add("{name}/__init__.py")
+    yield "unicode_twin", "one file, if Unicode is normalised", unicode
+    yield "duplicate", "two files with one name", _add("{name}/__init__.py")
     yield "file_and_directory", "a file that is also a directory", _add("{name}/late.py/a.py")
-    yield "our_part", "a part of liveinstall's", _add("other-1.0.part/a.py")
-    yield "our_companion", "a companion of liveinstall's", _add("other-1.0.part.pth", "import os\n")
-    yield "our_companion_by_data", "the same by way of purelib", _add("{data}/purelib/other-1.0.part.pth", "")
-    yield "our_state", "liveinstall's state", _add(".liveinstall/transactions/1.pending")
+    yield "our_part", "a part of liveinstall", _add("other-1.0.part/a.py")
+    yield "our_companion", "a companion of liveinstall", _add("other-1.0.part.pth", "import os\n")
+    yield "our_companion_by_data", "the same through purelib", _add("{data}/purelib/other-1.0.part.pth", "")
+    yield "our_state", "the state of liveinstall", _add(".liveinstall/transactions/1.pending")
 
 
 def _archives() -> Iterator[tuple[str, str, Spoil]]:
     yield "symlink", "a symbolic link", _add("{name}/link", "/etc/passwd", mode=0o120777)
     through = _both(_add("{name}/way", "../../../..", mode=0o120777), _add("{name}/way/escaped.py"))
-    yield "through_symlink", "a file by way of a link", through
+    yield "through_symlink", "a file through a link", through
     yield "device", "a device", _add("{name}/device", b"", mode=0o020666)
     yield "fifo", "a pipe", _add("{name}/pipe", b"", mode=0o010666)
     yield "encrypted", "an encrypted file", _set(flags=1)
-    yield "strongly_encrypted", "the same by another flag", _set(flags=0x40)
-    yield "unknown_compression", "a compression that nobody has", _set(method=99)
+    yield "strongly_encrypted", "the same with another flag", _set(flags=0x40)
+    yield "unknown_compression", "an unknown compression method", _set(method=99)
     yield (
         "new_zip",
-        "a zip of a version to come",
+        "a future version of zip",
         _archive(lambda data: data.replace(b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3\x63")),
     )
     yield "truncated", "the end is missing", _archive(lambda data: data[:-30])
@@ -366,16 +368,16 @@ def _archives() -> Iterator[tuple[str, str, Spoil]]:
     yield "appended", "data after it", _archive(lambda data: data + bytes(40))
     yield "two_archives", "a second archive after it", _archive(lambda data: data + _elsewhere())
     yield "archive_in_comment", "a second archive in its comment", _zip(comment=_elsewhere())
-    yield "hidden_file", "a file that its directory does not name", _zip(gap=Entry("hidden.py").local())
-    yield "count_of_files", "its end counts fewer files", _zip(count=2)
-    yield "local_name", "a file's own header names another", lambda d: _set(local_name=f"{d.name}/evil.py")(d)
-    yield "local_size", "a file's own header says another size", _set(local_size=3)
+    yield "hidden_file", "a file that is not in its directory", _zip(gap=Entry("hidden.py").local())
+    yield "count_of_files", "its end record counts fewer files", _zip(count=2)
+    yield "local_name", "a file's local header has another name", lambda d: _set(local_name=f"{d.name}/evil.py")(d)
+    yield "local_size", "a file's local header has another size", _set(local_size=3)
     yield "unicode_path", "a second name in an extra field", _set(extra=_unicode_path("escaped.py"))
-    yield "name_not_utf8", "a name that is no text", lambda d: d.add("x", raw_name=b"x/\xff.py", flags=_UTF8)
+    yield "name_not_utf8", "a name that is not text", lambda d: d.add("x", raw_name=b"x/\xff.py", flags=_UTF8)
     yield "wrong_crc", "another checksum", _set(crc=1)
     yield "damaged_data", "data that cannot be unpacked", _damaged
-    yield "smaller_than_it_is", "it says a smaller size", _set(size=3)
-    yield "larger_than_it_is", "it says a larger size", _set(size=3000)
+    yield "smaller_than_it_is", "its header has a smaller size", _set(size=3)
+    yield "larger_than_it_is", "its header has a larger size", _set(size=3000)
 
 
 def _unicode_path(name: str) -> bytes:
@@ -389,9 +391,9 @@ def _damaged(d: Draft) -> None:
 
 
 def _bombs() -> Iterator[tuple[str, str, Spoil]]:
-    yield "ratio", "70 MiB of nothing", _add("{name}/zeros", bytes(70 * 2**20))
-    yield "many_zeros", "480 MiB in pieces that each look harmless", _many_zeros
-    yield "claimed_size", "it says that it is 60 GiB", _set(size=60 * 2**30)
+    yield "ratio", "70 MiB of zeros", _add("{name}/zeros", bytes(70 * 2**20))
+    yield "many_zeros", "480 MiB in pieces that are each harmless", _many_zeros
+    yield "claimed_size", "its header claims 60 GiB", _set(size=60 * 2**30)
     yield "overlapping", "many files over the same data", _overlapping
     yield "many_files", "more files than any real wheel", _many_files
     yield "large_metadata", "METADATA of 40 MiB", lambda d: d.edit("METADATA", "1.0\n", "1.0\n\n" + " " * 40 * 2**20)
@@ -419,54 +421,62 @@ def _scripts() -> Iterator[tuple[str, str, Spoil]]:
     yield "script_python", "a script in place of the interpreter", _add("{data}/scripts/python3", evil)
     yield "script_below", "a script in a directory", _add("{data}/scripts/below/tool", evil)
     yield "script_activate", "a script in place of activate", _add("{data}/scripts/activate", evil)
-    yield "entry_point_python", "a command that is the interpreter", _entry_points(console + "python3 = {name}:main\n")
+    yield (
+        "entry_point_python",
+        "a command in place of the interpreter",
+        _entry_points(console + "python3 = {name}:main\n"),
+    )
     yield "entry_point_path", "a command with a path", _entry_points(console + "../../../escaped = {name}:main\n")
     hidden = "[DEFAULT]\npython3 = {name}:main\n" + console + "tool = {name}:main\n"
-    yield "entry_point_default", "the interpreter by way of [DEFAULT]", _entry_points(hidden)
+    yield "entry_point_default", "the interpreter through [DEFAULT]", _entry_points(hidden)
     yield "entry_point_code", "code for an object", _entry_points(console + "tool = {name}:main();import os\n")
     yield "entry_point_line", "a second line of code", _entry_points(console + "tool = {name}:main\n  import os\n")
     yield "entry_point_module", "a command without a function", _entry_points(console + "tool = {name}\n")
-    yield "entry_point_space", "a name with a line's end", _entry_points(console + "tool\x85x = {name}:main\n")
+    yield "entry_point_space", "a name with a line break", _entry_points(console + "tool\x85x = {name}:main\n")
     yield "entry_points_broken", "no section", _entry_points("tool = {name}:main\n")
     yield "entry_points_percent", "a broken substitution", _entry_points(console + "tool = %(x)s\n")
 
 
 def _places() -> Iterator[tuple[str, str, Spoil]]:
-    yield "unknown_scheme", "a scheme that nobody knows", _add("{data}/etc/passwd")
-    yield "no_scheme", "a file beside the schemes", _add("{data}/passwd")
+    yield "unknown_scheme", "an unknown scheme", _add("{data}/etc/passwd")
+    yield "no_scheme", "a file outside of the schemes", _add("{data}/passwd")
     yield "foreign_data", "another project's .data", _add("other-1.0.data/scripts/tool")
-    yield "twice_by_purelib", "one file by two ways", _add("{data}/purelib/{name}/late.py")
-    yield "twice_by_data", "the same by way of data", _add("{data}/data/" + _SITE + "/{name}/late.py")
-    yield "interpreter_by_data", "the interpreter by way of data", _add("{data}/data/bin/python3", "#!/bin/sh\n")
-    yield "settings_by_data", "pyvenv.cfg, which says what Python is", _add("{data}/data/pyvenv.cfg", "home = /x\n")
+    yield "twice_by_purelib", "one file through two schemes", _add("{data}/purelib/{name}/late.py")
+    yield "twice_by_data", "the same through data", _add("{data}/data/" + _SITE + "/{name}/late.py")
+    yield "interpreter_by_data", "the interpreter through data", _add("{data}/data/bin/python3", "#!/bin/sh\n")
+    yield "settings_by_data", "pyvenv.cfg of the environment", _add("{data}/data/pyvenv.cfg", "home = /x\n")
     stdlib = _add("{data}/data/" + _SITE.rpartition("/")[0] + "/json/__init__.py")
-    yield "stdlib_by_data", "the standard library by way of data", stdlib
+    yield "stdlib_by_data", "the standard library through data", stdlib
     yield "other_package", "a file of another project", _add(f"{VICTIM}/__init__.py")
-    yield "other_by_data", "the same by way of data", _add("{data}/data/" + _SITE + f"/{VICTIM}/__init__.py")
+    yield "other_by_data", "the same through data", _add("{data}/data/" + _SITE + f"/{VICTIM}/__init__.py")
     other = _entry_points(f"[console_scripts]\n{VICTIM}-run = {{name}}:main\n")
     yield "other_script", "another project's command", other
 
 
 def _shown() -> Iterator[tuple[str, str, Spoil]]:
     yield "pth", "a .pth file runs code at each start", _add("{name}.pth", "import os\n")
-    yield "pth_by_purelib", "the same by way of purelib", _add("{data}/purelib/{name}.pth", "import os\n")
-    yield "pth_by_data", "the same by way of data", _add("{data}/data/" + _SITE + "/{name}.pth", "import os\n")
-    yield "start_file", "a .start file does (Python 3.15)", _add("{name}.start", "{name}:main\n")
-    yield "customize_site", "so does sitecustomize", _add("sitecustomize.py", "")
-    yield "customize_user", "so does a built usercustomize", _add("usercustomize.abi3.so", "")
+    yield "pth_by_purelib", "the same through purelib", _add("{data}/purelib/{name}.pth", "import os\n")
+    yield "pth_by_data", "the same through data", _add("{data}/data/" + _SITE + "/{name}.pth", "import os\n")
+    yield "start_file", "a .start file runs code (Python 3.15)", _add("{name}.start", "{name}:main\n")
+    yield "customize_site", "sitecustomize runs code", _add("sitecustomize.py", "")
+    yield "customize_user", "an extension module usercustomize runs code", _add("usercustomize.abi3.so", "")
     commands = _entry_points("[console_scripts]\n{name}-tool = {name}:main\n")
     twin = _both(commands, _add("{data}/scripts/{name}-tool", "#!python\nprint('escaped')\n"))
     yield "script_and_entry_point", "two files for one command", twin
 
 
 def _two_files() -> Iterator[tuple[str, str, Spoil]]:
-    yield "case_twin", "one file, where case does not count", _add("{name}/LATE.py")
+    yield "case_twin", "one file, if case is ignored", _add("{name}/LATE.py")
 
 
 def _left_out() -> Iterator[tuple[str, str, Spoil]]:
-    yield "direct_url", "it says where it came from", _add("{info}/direct_url.json", '{"url": "escaped"}')
-    yield "installer_file", "it says who has installed it", _add("{info}/INSTALLER", "escaped\n")
-    yield "bytecode", "bytecode that is not its source's", _add("{name}/__pycache__/late.cpython-311.pyc", b"escaped")
+    yield "direct_url", "a direct_url.json of its own", _add("{info}/direct_url.json", '{"url": "escaped"}')
+    yield "installer_file", "it contains its own INSTALLER", _add("{info}/INSTALLER", "escaped\n")
+    yield (
+        "bytecode",
+        "bytecode that does not match its source",
+        _add("{name}/__pycache__/late.cpython-311.pyc", b"escaped"),
+    )
 
 
 GROUPS: dict[str, Callable[[], Iterator[tuple[str, str, Spoil]]]] = {
@@ -478,21 +488,21 @@ GROUPS: dict[str, Callable[[], Iterator[tuple[str, str, Spoil]]]] = {
     "scripts": _scripts,
     "places": _places,
     "shown": _shown,
-    "left out": _left_out,
+    "omitted": _left_out,
     "two files": _two_files,
 }
 KINDS = {name: Kind(name, group, aim, spoil) for group, kinds in GROUPS.items() for name, aim, spoil in kinds()}
 
 
 def build(kind: str, directory: Path, *, outside: Path) -> Path:
-    """Make the wheel of a kind in `directory`. `outside` is where one that can write outside would do so."""
+    """Make the wheel of a kind in `directory`. `outside` is the target of those that write outside."""
     draft = Draft(kind, outside)
     KINDS[kind].spoil(draft)
     return draft.write(directory)
 
 
 def build_good(name: str, directory: Path) -> Path:
-    """A wheel with nothing wrong and a command `<name>-run`."""
+    """A valid wheel with a command `<name>-run`."""
     draft = Draft(name, directory)
     _entry_points(f"[console_scripts]\n{name}-run = {{name}}:main\n")(draft)
     return draft.write(directory)

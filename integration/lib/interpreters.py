@@ -36,7 +36,7 @@ def _candidates(version: str) -> Iterator[str]:
 
 
 def _base_of(path: str, version: str) -> bool:
-    """Ask it: a shim on PATH may stand for a version that is not there."""
+    """Ask the interpreter: a shim on PATH may be for a version that is not installed."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
         answer = subprocess.run([path, "-I", "-c", code], capture_output=True, text=True, check=False)
@@ -47,7 +47,7 @@ def _base_of(path: str, version: str) -> bool:
 
 @cache
 def find_uv() -> str | None:
-    """uv, if the test environment or PATH has it; without it everything is done by pip, only slower."""
+    """uv, if the test environment or PATH has it; without it pip does everything, more slowly."""
     try:
         from uv import find_uv_bin
 

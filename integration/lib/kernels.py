@@ -1,8 +1,9 @@
-"""Kernels, and the servers that run them, as people have them: they listen on 127.0.0.1 and write below one folder."""
+"""Kernels, and the servers that run them, as users have them: they listen on 127.0.0.1 and write below one folder."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 import urllib.request
@@ -27,10 +28,18 @@ class Kernel:
     def __init__(self, client: BlockingKernelClient) -> None:
         self.client = client
         client.start_channels()
-        client.wait_for_ready(timeout=_SECONDS)
+        end = time.monotonic() + _SECONDS
+        while True:
+            try:
+                client.wait_for_ready(timeout=_SECONDS)
+            except RuntimeError:  # the kernel of a server answers no heartbeat while it starts: on a busy machine, late
+                if client.parent or time.monotonic() > end:
+                    raise
+            else:
+                break
 
     def cell(self, code: str) -> list[dict[str, Any]]:
-        """The messages of a cell that is run as JupyterLab and Notebook 7 do; one that fails has an `error`."""
+        """The messages of a cell that is run as by JupyterLab and Notebook 7; one that fails has an `error`."""
         heard: list[dict[str, Any]] = []
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
         message = self.client.session.msg("execute_request", {**content, "stop_on_error": True})
@@ -46,7 +55,7 @@ class Kernel:
             heard.append(told)
 
     def run(self, code: str) -> str:
-        """What the cell printed on stdout; an error fails the test."""
+        """The stdout of the cell; an error fails the test."""
         printed: list[str] = []
 
         def hear(message: dict[str, Any]) -> None:
@@ -61,10 +70,10 @@ class Kernel:
 
 
 @contextmanager
-def kernel(environment: Environment, folder: Path) -> Iterator[KernelManager]:
+def kernel(environment: Environment, folder: Path, module: str = "ipykernel_launcher") -> Iterator[KernelManager]:
     spec = folder / "kernels" / "real" / "kernel.json"
     spec.parent.mkdir(parents=True, exist_ok=True)
-    argv = [str(environment.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [str(environment.python), "-m", module, "-f", "{connection_file}"]
     spec.write_text(json.dumps({"argv": argv, "display_name": "real", "language": "python"}), encoding="utf-8")
     specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
     manager = KernelManager(kernel_name="real", kernel_spec_manager=specs)
@@ -76,7 +85,7 @@ def kernel(environment: Environment, folder: Path) -> Iterator[KernelManager]:
 
 
 def places(folder: Path) -> dict[str, str]:
-    """Variables that keep what Jupyter and IPython write in a folder of the test."""
+    """Variables that keep the files of Jupyter and IPython in a folder of the test."""
     names = {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
     more = {"IPYTHONDIR": "ipython", "JUPYTERLAB_WORKSPACES_DIR": "lab", "JUPYTERLAB_SETTINGS_DIR": "settings"}
     return {name: str(folder / where) for name, where in {**names, **more}.items()}
@@ -84,7 +93,7 @@ def places(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs; called, it asks the API for JSON."""
+    """A running server; a call returns JSON of its API."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -94,7 +103,7 @@ class Server:
         return json.loads(self.text(path, method, body) or "{}")
 
     def text(self, path: str, method: str = "GET", body: Any = None) -> str:
-        """What it answers."""
+        """The text of its response."""
         request = urllib.request.Request(self.url + path.removeprefix("/"), method=method)
         request.add_header("Authorization", "token t")
         data = None if body is None else json.dumps(body).encode()
@@ -116,7 +125,8 @@ def server(environment: Environment, folder: Path, app: str = "jupyter_server", 
             stderr=log,
         )
         try:
-            ask = Server(_url_of(folder / "runtime", process), process, folder / "server.log")
+            started = folder / "server.log"
+            ask = Server(_url_of(folder / "runtime", process, started), process, started)
             yield ask
             for one in ask("GET", "/api/kernels", None):
                 ask.text(f"/api/kernels/{one['id']}", "DELETE")
@@ -124,19 +134,28 @@ def server(environment: Environment, folder: Path, app: str = "jupyter_server", 
             process.terminate()
             try:
                 process.wait(timeout=20)
-            except subprocess.TimeoutExpired:  # it waits for ever for a thread of AnyIO that nobody ends
+            except subprocess.TimeoutExpired:  # it waits forever for a thread of AnyIO that never ends
                 process.kill()
                 process.wait(timeout=_SECONDS)
 
 
-def _url_of(runtime: Path, process: subprocess.Popen[bytes]) -> str:
+def _url_of(runtime: Path, process: subprocess.Popen[bytes], log: Path) -> str:
+    """The address of a server that answers."""
     end = time.monotonic() + _SECONDS
     while time.monotonic() < end and process.poll() is None:
         for path in runtime.glob("jpserver-*.json"):
-            with suppress(ValueError):  # it is being written
-                return str(json.loads(path.read_text(encoding="utf-8"))["url"])
+            with suppress(ValueError, OSError):  # it is being written, and that before the server listens
+                url = str(json.loads(path.read_text(encoding="utf-8"))["url"])
+                with urllib.request.urlopen(f"{url}api", timeout=_SECONDS):
+                    return url
         time.sleep(0.1)
-    raise AssertionError("the server did not start")
+    raise AssertionError(f"the server did not start:\n{log.read_text(encoding='utf-8')}")
+
+
+def errors_of_ours(log: Path) -> list[str]:
+    """The messages in a server's log with a traceback in which liveinstall occurs: Jupyter has others of its own."""
+    messages = re.split(r"^(?=\[[IWEC] )", log.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [message for message in messages if "Traceback" in message and "liveinstall" in message]
 
 
 def client_of(folder: Path, id: str) -> BlockingKernelClient:

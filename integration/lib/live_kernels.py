@@ -1,4 +1,4 @@
-"""A kernel as a notebook's front end drives it: cells with their ids, and everything that it says."""
+"""A kernel as driven by a notebook's front end: cells with their ids, and all its messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WAIT = 40.0  # seconds; nothing here may hang
 
 @dataclass
 class Kernel:
-    """`messages`: all that it said on iopub, in order."""
+    """`messages`: all its messages on iopub, in order."""
 
     manager: KernelManager
     client: BlockingKernelClient
@@ -53,14 +53,14 @@ class Kernel:
         raise TimeoutError(code)
 
     def run(self, code: str) -> str:
-        """What a cell printed; it must have succeeded."""
+        """The output of a cell; it must succeed."""
         asked, reply = self.execute(code)
         assert reply["status"] == "ok", "\n".join(reply.get("traceback", [str(reply)]))
         self.until(lambda message: _is_idle(message, asked))
         return "".join(m["content"]["text"] for m in self.said("stream", asked))
 
     def until(self, wanted: Any, seconds: float = _WAIT) -> dict[str, Any]:
-        """Listen until a message is `wanted`."""
+        """Receive until a message is `wanted`."""
         end = time.monotonic() + seconds
         while True:
             message = self.client.get_iopub_msg(timeout=max(end - time.monotonic(), 0.01))
@@ -80,7 +80,7 @@ def _is_idle(message: dict[str, Any], to: str) -> bool:
 
 @contextmanager
 def kernel_of(environment: Environment, home: Path) -> Iterator[Kernel]:
-    """A running kernel of an environment, with a home directory of its own."""
+    """A running kernel of an environment, with its own home directory."""
     manager = KernelManager()
     manager._kernel_spec = KernelSpec(
         argv=[str(environment.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python"

@@ -1,4 +1,4 @@
-"""An index on 127.0.0.1 that does wrong on purpose: each project's name says how."""
+"""An index on 127.0.0.1 that misbehaves on purpose, in the way that each project's name says."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Index(BaseHTTPRequestHandler):
             self._say(200, b"no wheel at all" * 99 if garbled else content, "application/octet-stream")
 
     def _half(self, content: bytes) -> None:
-        """Say that all of it comes, and send half."""
+        """Announce the whole file, and send half."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -122,12 +122,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        """A client that goes away is what this is for."""
+        """Ignore errors: clients are expected to disconnect."""
 
 
 @contextmanager
 def misbehave(wheel: Path, wrap: Callable[[Any], Any] = lambda socket: socket) -> Iterator[str]:
-    """Serve; the address as `127.0.0.1:PORT`. `wheel` is what its files are made of."""
+    """Serve; the address as `127.0.0.1:PORT`. Its files are made from `wheel`."""
     with _Server(("127.0.0.1", 0), _Index) as server:
         server.wheel = wheel  # type: ignore[attr-defined]
         server.socket = wrap(server.socket)
@@ -151,7 +151,7 @@ def expired(socket: Any) -> Any:
 
 @contextmanager
 def refusing_proxy() -> Iterator[str]:
-    """A proxy that lets nobody through; its URL, with credentials."""
+    """A proxy that refuses every request; its URL, with credentials."""
 
     class Refuse(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

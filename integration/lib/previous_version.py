@@ -1,4 +1,4 @@
-"""The version before the source tree was rearranged, and environments that it leaves to the present one."""
+"""The version before the source tree was rearranged, and environments that it has created for the current one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMIT = "f18633e9867e9eadaa03067b060b7c63454ad3a8"  # the last with `liveinstal
 
 
 def build_previous_wheel(directory: Path) -> Path | None:
-    """The wheel of the commit before; None where git or the commit is not there."""
+    """The wheel of the previous commit; None without git or the commit."""
     if not shutil.which("git"):
         return None
     git = ["git", "-C", str(ROOT), "archive", "--format=tar", COMMIT]
@@ -36,11 +36,18 @@ def build_previous_wheel(directory: Path) -> Path | None:
     return build_wheel(directory, source)
 
 
+FORMER = ("filelock",)  # what only the previous version requires
+
+
 def download_dependencies(directory: Path) -> Path:
-    """A directory with wheels of all that liveinstall requires, for installs without an index."""
+    """A directory with wheels of all that both versions require, for installs without an index."""
     pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--dest", str(directory)]
     done = subprocess.run(
-        [*pip, *map(str, dependencies().values())], check=False, capture_output=True, text=True, env=user_variables()
+        [*pip, *map(str, dependencies().values()), *FORMER],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=user_variables(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return directory
@@ -48,7 +55,7 @@ def download_dependencies(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class Versions:
-    """The wheels of both versions of liveinstall, and the directory with those of all else."""
+    """The wheels of both versions of liveinstall, and the directory with all others."""
 
     old: Path
     new: Path
@@ -59,11 +66,11 @@ class Versions:
         base = find_python(CURRENT)
         assert base
         made = Environment.make(path, base)
-        made.add(*self.offline, self.old, *dependencies(), "alpha==1.0", "beta==1.0")
+        made.add(*self.offline, self.old, *dependencies(), *FORMER, "alpha==1.0", "beta==1.0")
         return made
 
     def install_new(self, environment: Environment) -> None:
-        """Replace the old liveinstall, as pip or uv does it, but leave pending what is: either would start Python."""
+        """Replace the old liveinstall as pip or uv does, but keep pending changes: either would start Python."""
         assert environment.site.joinpath("liveinstall", "session").is_dir()
         before = transaction_states(environment)
         with _companions_hidden(environment):
@@ -108,7 +115,7 @@ for line in sys.stdin:
 
 
 class LiveProcess:
-    """A running interpreter of an environment that executes code when it is told to. A context that ends it.
+    """A running interpreter of an environment that executes code on request; as a context manager it is ended.
 
     Args:
         environment: Whose interpreter it is.
@@ -129,7 +136,7 @@ class LiveProcess:
         return self._process.pid
 
     def run(self, code: str) -> str:
-        """Execute code in its globals; what that printed."""
+        """Execute code in its globals; the output."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(code) + "\n")
@@ -152,7 +159,7 @@ class LiveProcess:
 
 @contextmanager
 def _companions_hidden(environment: Environment) -> Iterator[None]:
-    """Interpreters that start now find the environment as it was left."""
+    """Interpreters that start now apply no pending changes."""
     hidden = environment.path / "hidden"
     hidden.mkdir()
     moved = [path.rename(hidden / path.name) for path in environment.site.glob("*.part.pth")]
@@ -163,7 +170,7 @@ def _companions_hidden(environment: Environment) -> Iterator[None]:
 
 
 def copy_environment(environment: Environment, path: Path) -> Environment:
-    """Copy an environment, but for pip's files, which are hard links: nobody changes them."""
+    """Copy an environment; pip's files are hard links, because they are not changed."""
 
     def copy(source: str, target: str) -> str:
         if Path(source).is_relative_to(environment.site / "pip"):

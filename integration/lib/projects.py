@@ -22,7 +22,7 @@ BACKENDS = ("setuptools", "setuptools in src", "setup.py", "hatchling", "flit")
 
 
 def write_project(directory: Path, name: str, version: str = "1.0", *, backend: str = "setuptools") -> Path:
-    """Write a project whose package `name` has a VERSION, and an extra `more` that needs idna.
+    """Write a project with a package `name` that has a VERSION, and an extra `more` that requires idna.
 
     `backend` is one of BACKENDS; "setup.py" is a project without a pyproject.toml.
     """
@@ -75,7 +75,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serve(directory: Path) -> Iterator[str]:
-    """Offer a directory over HTTP; the URL of its top."""
+    """Serve a directory over HTTP; its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(directory))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

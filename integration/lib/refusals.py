@@ -1,4 +1,4 @@
-"""A refusal: a typed error, an honest exit status, and everything as it was."""
+"""A refusal: a typed error, a matching exit status, and no change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from integration.lib.environments import Environment, user_variables
 def refuse(
     environment: Environment, error: str, *arguments: str | Path, status: int = 1, **more: str
 ) -> dict[str, Any]:
-    """`install` fails with `error` and leaves everything as it was; the error as a program sees it."""
+    """`install` fails with `error` and changes nothing; the error as JSON."""
     before = tree(environment.path)
     done = environment.run(
         "-m", "liveinstall", "install", "--json", *arguments, env=user_variables(PIP_RETRIES="0", **more)

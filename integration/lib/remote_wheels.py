@@ -1,4 +1,4 @@
-"""Wheels of the index that pip is configured with: which there are, and reading them in part, by HTTP ranges.
+"""Wheels of pip's configured index: listing them, and reading parts of them by HTTP ranges.
 
 It uses pip's own session, so that mirrors, proxies, certificates and credentials are those of the user.
 """
@@ -19,7 +19,7 @@ _OK, _PARTIAL = 200, 206
 
 
 class TooMuchError(Exception):
-    """More of a wheel would have to be read than is allowed."""
+    """Reading a wheel would exceed the limit."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class RemoteWheel:
 
 
 class Index:
-    """What pip would look at."""
+    """The index that pip would use."""
 
     def __init__(self, session: Any, collector: Any) -> None:
         self._session = session
         self._collector = collector
 
     def versions(self, name: str) -> dict[Version, list[RemoteWheel]]:
-        """The wheels of a project that are not yanked, for whatever system and Python, by version, oldest first."""
+        """The wheels of a project that are not yanked, for any system and Python, by version, oldest first."""
         from pip._internal.index.collector import parse_links
         from pip._internal.models.link import Link
 
@@ -111,11 +111,11 @@ class RemoteFile(io.BufferedIOBase):
         return self._tail
 
     def seekable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def readable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def tell(self) -> int:
@@ -129,7 +129,7 @@ class RemoteFile(io.BufferedIOBase):
         return self._position
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read, fetching what is missing."""
+        """Read, and fetch missing blocks."""
         end = self.size if size is None or size < 0 else min(self.size, self._position + size)
         pieces = []
         while self._position < end:
@@ -139,7 +139,7 @@ class RemoteFile(io.BufferedIOBase):
         return b"".join(pieces)
 
     def _at(self, position: int) -> bytes:
-        """What there is from a position on: at least one byte."""
+        """The data from a position on: at least one byte."""
         if position >= self._tail_at:
             return self._tail[position - self._tail_at :]
         number = position // _BLOCK

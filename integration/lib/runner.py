@@ -22,12 +22,12 @@ _SECONDS = 300.0  # for each step of the live process; transformers takes 40
 
 
 class MissingPythonError(Exception):
-    """This machine has no Python of the wanted version."""
+    """This machine has no Python of the required version."""
 
 
 @dataclass
 class Outcome:
-    """What was observed. Versions are name -> version; an error is {"type", "words", "trace"}.
+    """The observations. Versions are name -> version; an error is {"type", "words", "trace"}.
 
     `child` is what a child of the live process saw after the upgrade, `unrelated` an interpreter that was started
     meanwhile by nobody's hand; `remains` what is wrong with the environment at the end, in words.
@@ -50,13 +50,13 @@ class Outcome:
 
     @property
     def expected_live(self) -> dict[str, str | None]:
-        """What it and its children must see while it lives: new is only what it was told is there now."""
+        """The versions for it and its children while it runs: new ones only for immediate changes."""
         now = self.result["now"] if self.result else {}
         return {name: now.get(name, old) for name, (old, _) in self.case.changed.items()}
 
     @property
     def expected_elsewhere(self) -> dict[str, str | None]:
-        """What an unrelated interpreter must see meanwhile: the new versions, all of them."""
+        """The versions for an unrelated interpreter meanwhile: all new."""
         return {name: new for name, (_, new) in self.case.changed.items()}
 
 
@@ -66,12 +66,12 @@ def prepare(case: Case, path: Path, wheel: Path) -> Environment:
     if base is None:
         raise MissingPythonError(f"this machine has no Python {case.runs_on}")
     environment = Environment.make(path, base)
-    add_liveinstall(environment, wheel, _pins(case, case.old))
+    add_liveinstall(environment, wheel, pins_of(case, case.old))
     return environment
 
 
-def _pins(case: Case, lock: dict[str, str]) -> dict[str, str]:
-    """A lock's pins, less what liveinstall itself needs newer; where the case is about just that, the case wins."""
+def pins_of(case: Case, lock: dict[str, str]) -> dict[str, str]:
+    """A lock's pins, without those that liveinstall itself needs newer; the case's own pins win."""
     needed = dependencies()
     return {
         name: version
@@ -81,7 +81,7 @@ def _pins(case: Case, lock: dict[str, str]) -> dict[str, str]:
 
 
 def run_case(case: Case, tool: Tool, environment: Environment, folder: Path) -> Outcome:
-    """Upgrade under a live process, run its late code, let it end, and look at a new process."""
+    """Upgrade under a running process, run its late code, let it exit, and examine a new process."""
     before = checks.complaints(environment)
     outcome = _run_live(case, tool, environment, folder)
     restart = environment.run("-c", _restart_code(case, folder), env=_variables(case, folder), cwd=folder)
@@ -138,7 +138,7 @@ def _write_job(case: Case, tool: Tool, environment: Environment, folder: Path) -
         "late": case.late,
         "bonus": case.bonus,
         "requirements": case.requirements,
-        "constraints": [f"{name}=={version}" for name, version in _pins(case, case.new).items()],
+        "constraints": [f"{name}=={version}" for name, version in pins_of(case, case.new).items()],
         "scratch": str(scratch),
         "scripts": str(environment.scripts),
         "folder": str(folder),
@@ -155,7 +155,7 @@ def _variables(case: Case, folder: Path) -> dict[str, str]:
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """What the live process writes to `path`; without it, what an unfinished one is reported as."""
+    """The report that the process writes to `path`; if it is missing, the report of an unfinished one."""
     end = time.monotonic() + _SECONDS
     while not path.exists() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
@@ -166,7 +166,7 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def _wait_for_the_last_of(session: int, seconds: float = 30.0) -> None:
-    """Wait for children that outlive the live process a little, as joblib's resource tracker does: they hold too."""
+    """Wait for children that outlive the live process a little, like the resource tracker of joblib."""
     end = time.monotonic() + seconds
     while hasattr(os, "killpg") and time.monotonic() < end:
         try:
@@ -177,7 +177,7 @@ def _wait_for_the_last_of(session: int, seconds: float = 30.0) -> None:
 
 
 def _versions(environment: Environment, case: Case) -> dict[str, str | None]:
-    """What an interpreter sees that nobody has told anything; it starts well and is silent."""
+    """The versions in an unrelated interpreter; it starts without errors or output."""
     done = environment.run("-c", VERSIONS, *case.changed)
     return _answer({"status": done.returncode, "output": done.stdout, "errors": done.stderr})
 

@@ -1,4 +1,4 @@
-"""An index, a wheel and a repository on 127.0.0.1 for who has the password; and a look for it everywhere."""
+"""An index, a wheel and a repository on 127.0.0.1 with a password; and a search for leaks of it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from urllib.parse import unquote
 
 from integration.lib.wheels import write_wheel
 
-MARK = "XqzSECRETzqX"  # in each part of each secret: what is cut in two is found, too
+MARK = "XqzSECRETzqX"  # in each part of each secret, so that truncated ones are found, too
 USER = "somebody"
 
 
 class _Private(SimpleHTTPRequestHandler):
-    """Files, for who sends a password that has MARK in it."""
+    """Files, for clients that send a password with MARK in it."""
 
     def do_GET(self) -> None:
         kind, _, words = self.headers.get("Authorization", "").partition(" ")
@@ -125,7 +125,7 @@ def _repository(place: Path) -> None:
 
 
 class ProcessList:
-    """Looks at the arguments of all processes as long as it is open, as any user can; `seen` are those with MARK."""
+    """Reads the arguments of all processes while it is open, as any user can; `seen` are those with MARK."""
 
     def __enter__(self) -> Self:
         self.seen: set[str] = set()
@@ -153,7 +153,7 @@ class ProcessList:
 
 
 def leaks(directory: Path, *, but: tuple[str, ...] = ()) -> list[str]:
-    """The files below it whose name or content has MARK; not below what is named in `but`, relative to it."""
+    """The files below it with MARK in name or content; except below the paths in `but`, relative to it."""
     found = []
     for place, names, files in os.walk(directory):
         here = os.path.relpath(place, directory)

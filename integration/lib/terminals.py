@@ -1,4 +1,4 @@
-"""Programs in a real terminal (a pty): keys go in, and what appears comes out without its control sequences."""
+"""Programs in a real terminal (a pty): input keys, and the output without control sequences."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from integration.lib.environments import user_variables
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?>=]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[()][0-9AB]|\x1b[=>78DEM]|[\x00-\x09\x0b-\x1f]"
 )
-UP = "\x10"  # Ctrl-P: what the arrow key sends depends on the terminal's mode
+UP = "\x10"  # Ctrl-P: the code of the arrow key depends on the terminal's mode
 
 
 class Terminal:
-    """`shown` is what has appeared since `forget()`, `all` everything."""
+    """`shown` is the output since `forget()`, `all` the whole output."""
 
     def __init__(self, pid: int, handle: int) -> None:
         self.pid = pid
@@ -45,18 +45,18 @@ class Terminal:
         return _plain(self._raw)
 
     def type(self, keys: str) -> None:
-        """Press keys, as a person would: after a moment, the return key on its own."""
+        """Press keys like a user: after a moment, the return key separately."""
         for key in re.split("(\r)", keys):
             time.sleep(0.1)
             os.write(self._handle, key.encode())
 
     def until(self, text: str, seconds: float = 30.0) -> str:
-        """Wait until `text` has appeared after what was waited for before; everything up to there."""
+        """Wait until `text` has appeared after the previous match, also wrapped; the output up to it."""
         return self.until_any((text,), seconds)
 
     def until_any(self, texts: Sequence[str], seconds: float = 30.0) -> str:
         end = time.monotonic() + seconds
-        while not any(text in self.shown for text in texts):
+        while not any(text in self.shown or text in " ".join(self.shown.split()) for text in texts):
             ready, _, _ = select.select([self._handle], [], [], max(end - time.monotonic(), 0))
             assert ready, f"{texts} did not appear in:\n{self.shown}"
             try:
@@ -65,14 +65,21 @@ class Terminal:
                 raise AssertionError(f"it ended before {texts} appeared:\n{self.shown}") from error
         return self.shown
 
+    def enter(self, line: str, prompt: str, seconds: float = 120.0) -> str:
+        """Type a line at a prompt; what appears before the next prompt."""
+        self.forget()
+        self.type(f"{line}\r")
+        self.until("\n")
+        return self.until(prompt, seconds).partition("\n")[2]
+
     def forget(self) -> None:
-        """From here on only what comes counts."""
+        """Ignore all previous output."""
         while select.select([self._handle], [], [], 0.3)[0]:
             self._raw += os.read(self._handle, 65_536)
         self._before, self._raw = self._before + self._raw, b""
 
     def say(self, code: str, answer: str) -> str:
-        """Type a line, wait for the answer that only its run can print."""
+        """Type a line, and wait for output that only its execution can print."""
         self.forget()
         self.type(f"{code}\r")
         return self.until(answer)
@@ -84,18 +91,18 @@ def _plain(raw: bytes) -> str:
 
 @contextmanager
 def terminal(home: Path, *words: str | Path, **more: str) -> Iterator[Terminal]:
-    """A program in a terminal of its own, with a home directory of its own."""
+    """A program in its own terminal, with its own home directory."""
     variables = user_variables(
         HOME=str(home), TERM="xterm", PROMPT_TOOLKIT_NO_CPR="1", IPYTHONDIR=str(home / "ipython"), **more
     )
     pid, handle = pty.fork()
     if pid == 0:
         try:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))  # before anything reads the size
             os.chdir(home)
             os.execve(words[0], [str(word) for word in words], variables)
         finally:
             os._exit(127)
-    fcntl.ioctl(handle, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     try:
         yield Terminal(pid, handle)
     finally:

@@ -1,4 +1,4 @@
-"""Small wheels, and indexes of them, for tests that need something to be wrong with one."""
+"""Small wheels, and indexes of them, for tests that need a defective one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_wheel(
     scripts: Iterable[str] = (),
     tag: str = "py3-none-any",
 ) -> Path:
-    """Write a good wheel of a package `name` whose `VERSION` is its version.
+    """Write a valid wheel of a package `name` with its version as `VERSION`.
 
     `files`: more files (path -> text). `headers`: more lines of METADATA. `scripts`: names of console scripts that
     print the version.

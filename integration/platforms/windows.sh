@@ -5,15 +5,16 @@
 #   windows.sh [-3.12] run python -m pytest tests/boot   run a program in a copy of this checkout, C:\src
 #
 # The program gets no standard input; all its output comes through a pipe. The exit status is its own; 77 means that
-# this machine cannot run it, and one line says why. Every run has files of its own: nothing that it writes stays.
+# this machine cannot run it, and one line gives the reason. Every run has its own files, which are discarded.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/chroot.sh"
-NAME=windows-2  # another number when what is made below changes
+NAME=windows-2  # increase when the steps below change
+PLATFORM="Windows CPython"
 DRIVE=w/prefix/drive_c
-WINE_VARIABLES=(PATH=/usr/lib/x86_64-linux-gnu/wine:/usr/bin:/bin WINEPREFIX=/w/prefix WINEDEBUG=-all 'WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe=;winedbg.exe='
-  XDG_RUNTIME_DIR=/tmp 'PIP_CERT=Z:\etc\ssl\certs\ca-certificates.crt' PIP_USE_DEPRECATED=legacy-certs
-  'SSL_CERT_FILE=Z:\etc\ssl\certs\ca-certificates.crt' PIP_DEFAULT_TIMEOUT=180 PIP_DISABLE_PIP_VERSION_CHECK=1)
-PACKAGES=(pip uv pytest pytest-xdist hypothesis colorama filelock installer packaging)
+PACKAGES=(pip uv pytest pytest-xdist hypothesis colorama installer packaging)
+CERTIFICATES_THERE=Z:${CERTIFICATES//\//\\}
+VARIABLES+=(PATH=/usr/lib/x86_64-linux-gnu/wine:/usr/bin:/bin WINEPREFIX=/w/prefix WINEDEBUG=-all XDG_RUNTIME_DIR=/tmp
+  'WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe=;winedbg.exe=')
 
 # host_python VERSION: this machine's Python of that version, which has the same standard library.
 host_python() {
@@ -47,38 +48,50 @@ make_python() {
   rm -rf "$work"
 }
 
-make_windows() {
+fill() { # isolated
   make_chroot "$1" wine64 wine
   mkdir -p "$1/w"
-  in_chroot "$1" env "${WINE_VARIABLES[@]}" sh -c 'wineboot -i && winecfg -v win10 && wineserver -w'
+  in_chroot "$1" sh -c 'wineboot -i && winecfg -v win10 && wineserver -w'
   for version in 3.13 3.12 3.11; do make_python "$1" $version; done
 }
 
-# copied_checkout: the files of this checkout, without those that git ignores, as a tar archive.
-copied_checkout() {
-  cd "$CHECKOUT"
-  git ls-files -co --exclude-standard -z | while IFS= read -r -d '' path; do [ -e "$path" ] && printf '%s\0' "$path"; done |
-    tar -cf - --null -T -
+enter() { # isolated; over the cached files, so that the changes are discarded
+  local root=$CACHE/mounts/root short=py${version/./}
+  mkdir -p "$CACHE/mounts"
+  mount -t tmpfs -o size=75% tmpfs "$CACHE/mounts" && mkdir "$CACHE/mounts/"{upper,work,root} &&
+    mount -t overlay -o "lowerdir=$CACHE/$NAME,upperdir=$CACHE/mounts/upper,workdir=$CACHE/mounts/work" overlay "$root" ||
+    skipped "a chroot cannot be mounted here"
+  mkdir "$root/$DRIVE/src"
+  copy_checkout "$root/$DRIVE/src"
+  echo 'C:\src\src' >"$root/$DRIVE/$short/Lib/site-packages/liveinstall-checkout.pth"
+  cat "$HERE/windows_refusals.py" >>"$root/$DRIVE/$short/Lib/encodings/__init__.py"
+  # This machine's library may be older than the interpreter, whose importlib calls it on the class.
+  local metadata=$root/$DRIVE/$short/Lib/importlib/metadata/__init__.py
+  grep -B 1 'def invalidate_caches(cls)' "$metadata" | grep -q classmethod ||
+    sed -i 's/^    def invalidate_caches(cls):/    @classmethod\n&/' "$metadata"
+  # Each file operation is a request to the server, which other programs must not delay.
+  in_chroot "$root" "WINEPATH=C:\\$short;C:\\$short\\Scripts" "PIP_CERT=$CERTIFICATES_THERE" \
+    "SSL_CERT_FILE=$CERTIFICATES_THERE" PIP_USE_DEPRECATED=legacy-certs sh -c '
+      cd /w/prefix/drive_c/src && nice -n -10 wineserver -p && wine cmd /c ver >/dev/null 2>&1 && wine "$@"' sh "$@"
 }
 
 run() {
-  local short=py${version/./} file status=0
-  file=$(mktemp)
-  trap 'rm -f "$file"' EXIT
-  copied_checkout >"$file"
-  in_overlay "$NAME" "mkdir \$root/$DRIVE/src && tar -xf $file -C \$root/$DRIVE/src && rm -f $file &&
-      echo 'C:\\src\\src' >\$root/$DRIVE/$short/Lib/site-packages/liveinstall-checkout.pth" \
-    env "${WINE_VARIABLES[@]}" "WINEPATH=C:\\$short;C:\\$short\\Scripts" "LIVEINSTALL_TEST_WINE=1" sh -c '
-      cd /w/prefix/drive_c/src && wineserver -p && wine cmd /c ver >/dev/null 2>&1 && wine "$@"' sh "$@" </dev/null 2>&1 | cat ||
-    status=${PIPESTATUS[0]}
+  local status=0
+  isolated "-$version" enter "$@" </dev/null 2>&1 | cat || status=${PIPESTATUS[0]}
   exit "$status"
 }
 
 version=3.13
 [[ ${1-} != -3.* ]] || { version=${1#-}; shift; }
-[ "$(id -u)" = 0 ] || skipped "Windows, because only root can make a chroot with Wine"
 case ${1-} in
-  make) make_cached "$NAME" make_windows ;;
-  run) shift; make_cached "$NAME" make_windows; run "$@" ;;
-  *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+make) make_cached fill ;;
+run)
+  make_cached fill
+  run "${@:2}"
+  ;;
+fill | enter) "$@" ;;
+*)
+  sed -n '2,8s/^# \{0,1\}//p' "$0"
+  exit 2
+  ;;
 esac

@@ -5,13 +5,13 @@ def _repair_stubs_of_wine():
 
     real_locking = msvcrt.locking
 
-    def locking(handle, mode, size):  # Wine leaves the errno of an earlier call
+    def locking(handle, mode, size):  # Wine keeps the errno of an earlier call
         try:
             return real_locking(handle, mode, size)
         except OSError:
             raise PermissionError(13 if mode != msvcrt.LK_LOCK else 36, "Permission denied") from None
 
-    def symlink(source, target, target_is_directory=False, *, dir_fd=None):  # Wine "succeeds", and there is no file
+    def symlink(source, target, target_is_directory=False, *, dir_fd=None):  # Wine "succeeds", but creates no file
         raise OSError(22, "A required privilege is not held by the client", source, 1314, target)
 
     msvcrt.locking, nt.symlink = locking, symlink

@@ -3,7 +3,7 @@
 Of each project in popular_wheels.txt it takes five versions, from the oldest to the newest, and of each one wheel, for
 various systems and Pythons. Small wheels are fetched and staged as an install does it; of large ones only the archive's
 directory, its headers and the dist-info are read, by HTTP ranges. With `--log FILE` it continues where it was stopped.
-A refused wheel is given to pip, whose verdict is what counts; the result is in the docs.
+A refused wheel is passed to pip, and pip's verdict decides; the result is in the docs.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ WHOLE = 4 * 2**20  # bytes: up to here a wheel is fetched and staged
 LIMIT = 64 * 2**20  # bytes that are fetched of one wheel
 _BLOCK = re.compile(r"<!-- popular wheels -->\n.*?<!-- end of popular wheels -->\n", re.DOTALL)
 _REASON = """
-Why a RECORD that is not true stays a reason to refuse a wheel: it is the only thing in a wheel by which files that are
-damaged, missing or added can be recognised, and it is what a later check, repair or removal goes by. Other
-versions of these projects pass. Where it must be one of these wheels, pip can install it.
+A wheel with an incorrect RECORD is refused because RECORD is the only means of detecting files that are
+damaged, missing or added, and later checks, repairs and removals rely on it. Other
+versions of these projects are accepted. If you need one of these wheels, pip can install it.
 """
 _EMPTY = "<!-- popular wheels -->\n<!-- end of popular wheels -->\n"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found for a wheel.
+    """The verdict for a wheel.
 
     `outcome` is "accepted", "refused", "refused by pip too", "too large" (more than LIMIT would have to be fetched),
     "not read" (the network), or "no wheels" (then `wheel` is the project). `why` is the reason; `staged` says whether
@@ -61,7 +61,7 @@ class Verdict:
 
 
 def names() -> list[str]:
-    """The list, read."""
+    """The parsed list."""
     lines = LIST.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
@@ -100,7 +100,7 @@ def _saved(remote: RemoteFile, name: str, place: Path) -> Path:
 
 
 def _staged(remote: RemoteFile, name: str, place: Path) -> str:
-    """Stage it; why it is refused."""
+    """Stage it; the reason if it is refused."""
     try:
         check(_saved(remote, name, place), place)
     except LiveInstallError as error:
@@ -109,19 +109,19 @@ def _staged(remote: RemoteFile, name: str, place: Path) -> str:
 
 
 def _read(remote: RemoteFile, name: str) -> str:
-    """Check it without its content; why it is refused."""
+    """Check it without its content; the reason if it is refused."""
     try:
         with zipfile.ZipFile(remote) as archive:
             check_wheel(archive, name, size=remote.size)
     except LiveInstallError as error:
         return error.what
     except UNREADABLE as error:
-        return f"{name} is not a whole wheel ({error})."
+        return f"{name} is not a complete wheel ({error})."
     return ""
 
 
 def pip_installs(wheel: Path, target: Path) -> bool:
-    """Whether pip installs it when asked for its name and version, as if it were for this system and Python."""
+    """Whether pip installs its name and version, as if it were for this system and Python."""
     name, version, *_ = wheel.stem.split("-")
     wheel.rename(wheel.with_name(f"{name}-{version}-py3-none-any.whl"))
     options = ["--no-deps", "--no-compile", "--ignore-requires-python", "-q", "--target", str(target)]
@@ -132,7 +132,7 @@ def pip_installs(wheel: Path, target: Path) -> bool:
 
 
 def judge_all(index: Index, projects: Iterable[str], log: Path, *, workers: int, seconds: float) -> list[Verdict]:
-    """The verdicts for the chosen wheels of the projects. Those that the log has already are not made again."""
+    """The verdicts for the chosen wheels of the projects, without those that are already in the log."""
     known = {verdict.wheel: verdict for verdict in read_log(log)}
     ends = time.monotonic() + seconds
 
@@ -154,7 +154,7 @@ def judge_all(index: Index, projects: Iterable[str], log: Path, *, workers: int,
 
 
 def read_log(log: Path) -> Iterator[Verdict]:
-    """The verdicts of earlier runs that stay; what was refused or not read is tried again."""
+    """The verdicts of earlier runs; refused and unread wheels are tried again."""
     for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
         verdict = Verdict(**json.loads(line))
         if verdict.outcome in ("accepted", "too large"):
@@ -162,7 +162,7 @@ def read_log(log: Path) -> Iterator[Verdict]:
 
 
 def popular_block() -> str:
-    """The result as it stands in the page."""
+    """The result in the current page."""
     found = _BLOCK.search(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else None
     return found[0] if found else _EMPTY
 
@@ -177,17 +177,17 @@ def render(verdicts: Sequence[Verdict]) -> str:
 <!-- popular wheels -->
 ## The most downloaded projects
 
-The same rules over {len(read):,} wheels of {projects} of the most downloaded projects, {VERSIONS} versions of each from
+The same rules for {len(read):,} wheels of {projects} of the most downloaded projects, {VERSIONS} versions of each from
 the oldest to the newest, for all systems (`python -m integration.reports.popular_wheels`). {staged:,} of at most
-{WHOLE // 2**20} MiB were staged as an install does it, and compared with RECORD; of {len(read) - staged:,} larger ones
+{WHOLE // 2**20} MiB were staged as for an installation, and compared with RECORD; of {len(read) - staged:,} larger ones
 the archive's directory, all headers and the dist-info were read. Refused: **{outcomes["refused"]} that pip installs**,
-and {outcomes["refused by pip too"]} that pip refuses too. Not read: {outcomes["too large"]} of which more than
-{LIMIT // 2**20} MiB would have been needed, and {outcomes["not read"]} because of the network;
+and {outcomes["refused by pip too"]} that pip refuses too. Not read: {outcomes["too large"]} that would have needed
+more than {LIMIT // 2**20} MiB, and {outcomes["not read"]} because of the network;
 {outcomes["no wheels"]} projects have no wheels.
 """
     refused = [verdict for verdict in read if verdict.why]
     if refused:
-        text += "\n| wheel | why it is refused | pip |\n|---|---|---|\n"
+        text += "\n| wheel | reason | pip |\n|---|---|---|\n"
         for verdict in refused:
             why = verdict.why.partition(" is refused: ")[2] or verdict.why
             text += f"| {verdict.wheel} | {why} | {'installs it' if verdict.outcome == 'refused' else 'refuses it'} |\n"

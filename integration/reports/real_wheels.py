@@ -1,7 +1,7 @@
 """`python -m integration.reports.real_wheels`: no real wheel is refused; the result is in the docs.
 
-A line of real_wheels.txt is a requirement, or `[name] options`: what `pip download` gets for the lines below, so that
-wheels for other systems and older Pythons are there too. With `--wheels DIR` what lies there already is not fetched.
+A line of real_wheels.txt is a requirement, or `[name] options`: options of `pip download` for the lines below, so that
+wheels for other systems and older Pythons are included. With `--wheels DIR` the wheels in DIR are not downloaded again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Group:
 
 
 def groups() -> Iterator[Group]:
-    """The list, read."""
+    """The parsed list."""
     head, lines = "", []
     for line in [*LIST.read_text(encoding="utf-8").splitlines(), "["]:
         if line.startswith("["):
@@ -57,7 +57,7 @@ def groups() -> Iterator[Group]:
 
 
 def fetch(group: Group, directory: Path) -> list[str]:
-    """Download what of a group is not in `directory` yet; what is not offered (any longer)."""
+    """Download the wheels of a group that are not in `directory` yet; returns those that the index does not have."""
     directory.mkdir(parents=True, exist_ok=True)
     here = {parse_wheel_filename(path.name)[:2] for path in directory.glob("*.whl")}
     missing = [text for text in group.requirements if not any(_fits(text, *wheel) for wheel in here)]
@@ -92,7 +92,7 @@ def check(wheel: Path, place: Path) -> tuple[str, ...]:
 
 
 def check_all(wheels: Iterable[Path]) -> tuple[Counter[str], list[str], list[str]]:
-    """How many were fine, by their tags' kind; what was refused; and the notes."""
+    """The number of accepted wheels by the kind of their tags; the refused ones; and the notes."""
     fine: Counter[str] = Counter()
     refused, notes = [], []
     with tempfile.TemporaryDirectory(prefix="liveinstall-real-") as place:
@@ -106,7 +106,7 @@ def check_all(wheels: Iterable[Path]) -> tuple[Counter[str], list[str], list[str
 
 
 def real_block() -> str:
-    """The result as it stands in the page."""
+    """The result in the current page."""
     found = _BLOCK.search(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else None
     return found[0] if found else "<!-- real wheels -->\n<!-- end of real wheels -->\n"
 
@@ -121,8 +121,8 @@ def _words(fine: Counter[str], refused: list[str], notes: list[str], size: int) 
 The same rules, and the comparison with RECORD, over {fine.total() + len(refused)} real wheels of current and old
 versions, for Linux, Windows and macOS ({fine["pure"]} pure, {fine["built"]} with built code, {size / 1e9:.1f} GB;
 `python -m integration.reports.real_wheels`, which reads `integration/real_wheels.txt`):
-**{len(refused)} refused**. {len(at_start)} bring a file that runs at every start of Python, which is shown
-({", ".join(at_start[:3])} ...); {len(giving_way)} scripts give way to a command of the same name
+**{len(refused)} refused**. {len(at_start)} have a file that runs at every start of Python, which is reported
+({", ".join(at_start[:3])} ...); {len(giving_way)} scripts are replaced by a command of the same name
 ({", ".join(giving_way[:2])} ...).
 <!-- end of real wheels -->
 """
@@ -131,7 +131,7 @@ versions, for Linux, Windows and macOS ({fine["pure"]} pure, {fine["built"]} wit
 def main(arguments: Iterable[str] | None = None) -> int:
     """Fetch and check; status 1 if a wheel was refused."""
     parser = argparse.ArgumentParser(prog="python -m integration.reports.real_wheels", description=__doc__)
-    parser.add_argument("--wheels", type=Path, metavar="DIR", help="fetch to here, and leave the wheels there")
+    parser.add_argument("--wheels", type=Path, metavar="DIR", help="download to this directory, and keep the wheels")
     options = parser.parse_args(arguments if arguments is None else list(arguments))
     with tempfile.TemporaryDirectory(prefix="liveinstall-wheels-") as temporary:
         directory = options.wheels or Path(temporary)

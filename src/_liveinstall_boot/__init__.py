@@ -1,6 +1,6 @@
 """Apply pending changes while Python starts; roll back interrupted ones.
 
-This is guest code in somebody's interpreter: it imports next to nothing, prints at most one line on stderr, never
+This code runs in other programs' interpreters: it imports next to nothing, prints at most one line on stderr, never
 raises from `finalize()`, and may run twice. Companions import a copy of this package from the state directory, so that
 it exists even while liveinstall itself is being swapped or has been uninstalled; a live process imports the original
 and calls the same functions. This package defines every name and format that it reads (see `layout`).
@@ -147,7 +147,7 @@ def _finalize(site):
     try:
         handle, waited = lock_or_wait(site)
     except OSError as error:  # locking is impossible (ENOLCK, EROFS, EACCES): never continue without the lock
-        _note_all(site, "the lock cannot be had: %s" % error)
+        _note_all(site, "the lock is not available: %s" % error)
         return None
     new_files = None if handle is None else _swap(site, handle)
     if waited or is_interrupted or not transactions:  # site.py may have listed files in the middle of a swap
@@ -189,7 +189,7 @@ def _report(site, error):
     try:
         from .process import say
 
-        say("liveinstall: what is staged stays pending (%s)" % error)
+        say("liveinstall: staged changes stay pending (%s)" % error)
         _note_all(site, str(error))
     except BaseException:
         pass

@@ -179,15 +179,17 @@ def _count(fields, expected):
     return fields
 
 
-def encode_manifest(rows, transaction="", replaces=""):
+def encode_manifest(rows, transaction="", replaces="", boot=""):
     """Return the text of a part's manifest.
 
     Args:
         rows: (mode, size in bytes, sha256, path in the part) of each file.
         transaction: the id of the transaction that the part belongs to.
         replaces: the sha256 of the old version's RECORD; empty if there is none.
+        boot: when and where it was staged, as `process.boot()` returns it.
     """
-    head = [MANIFEST_MAGIC, "transaction " + transaction, "replaces " + replaces, ""]
+    head = [MANIFEST_MAGIC, "transaction " + transaction, "replaces " + replaces]
+    head += ["boot " + boot, ""] if boot else [""]
     return "\n".join(head + ["%o %d %s %s" % row for row in rows] + ["end", ""])
 
 
@@ -203,6 +205,14 @@ def decode_manifest(text):
     if "" not in lines[:-1]:
         raise StaleError("a part's manifest is damaged")
     return [_manifest_row(line) for line in lines[lines.index("") + 1 : -2]]
+
+
+def boot_of_manifest(text):
+    """Return when and where a part was staged, as `process.boot()` returned it then; empty if that is not recorded."""
+    for line in text.partition("\n\n")[0].split("\n"):
+        if line.startswith("boot "):
+            return line[len("boot ") :]
+    return ""
 
 
 def readable_rows(text):
@@ -250,8 +260,8 @@ def record_rows(text):
 
 
 def record_paths(text):
-    """Iterate over the paths in a RECORD. Raises StaleError."""
-    return (path for path, _, _ in record_rows(text))
+    """Return the paths in a RECORD as a list. Raises StaleError."""
+    return [row[0] for row in record_rows(text)]
 
 
 def stem(name, version):

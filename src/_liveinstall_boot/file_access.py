@@ -1,4 +1,4 @@
-"""Opening files that somebody else may have put there: no FIFO blocks, no link misleads, nothing fills the memory."""
+"""Opening files that another user may have created: no FIFO blocks, no link misleads, nothing fills the memory."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getat
 
 
 def open_regular(path, flags, dir_fd=None):
-    """An opener for `open()` that takes regular files only: a FIFO would block for ever. Raises OSError."""
+    """An opener for `open()` that takes regular files only: a FIFO would block forever. Raises OSError."""
     try:
         handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), dir_fd=dir_fd)
     except OSError as error:
@@ -37,7 +37,7 @@ def open_bounded(path, flags):
 
 
 def open_shared(path, flags):
-    """Open a file on Windows as POSIX does: everybody may rename and remove it while it is open.
+    """Open a file on Windows as POSIX does: it can be renamed and removed while it is open.
 
     Args:
         path: the path.
@@ -66,7 +66,7 @@ def read_bytes(path):
 
 
 def create(start):
-    """Create a file under a name that nobody can have guessed, to be renamed when it is complete.
+    """Create a file under a name that cannot be guessed, to be renamed when it is complete.
 
     Args:
         start: the path, to which something random is added.

@@ -126,7 +126,7 @@ def place(source, target, touched, spared=None):
             if not source.endswith(".pyc"):
                 raise
     elif not source.endswith(".pyc"):
-        raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
+        raise OSError(errno.EEXIST, "a file that is not in the plan is in the way", target)
 
 
 def remove_empty(base, paths, touched):
@@ -138,8 +138,7 @@ def remove_empty(base, paths, touched):
         touched: the directories to flush are added here.
     """
     directories = set()
-    for path in paths:
-        path = dirname(path)
+    for path in {path.rpartition("/")[0] if os.sep == "/" else dirname(path) for path in paths}:
         while path and path not in directories:
             directories.add(path)
             path = dirname(path)

@@ -102,7 +102,7 @@ def _move(site, record, selected, touched):
         if kind == selected:
             source, target = join(site, source), normpath(join(site, target))
             if lexists(target):
-                raise OSError(errno.EEXIST, "a file that no plan knows is in the way", target)
+                raise OSError(errno.EEXIST, "a file that is not in the plan is in the way", target)
             make_directories(dirname(target), touched)
             move(source, target, touched)
             sources.append(source)

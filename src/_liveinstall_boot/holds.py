@@ -1,10 +1,11 @@
-"""Holds: records of what a live process uses, so that no swap moves those files.
+"""Holds: records of the distributions that a live process uses, so that no swap moves those files.
 
 A hold is a file in `.liveinstall/holds/` with a kernel lock, so it ends with the process, even on kill -9; a forked
 child shares it. Lines are appended for further imports; `uses` is written before the import itself.
 
     liveinstall-hold 1
     pid 4711
+    host 6f1c...-9a3b 4026531836 node-3      the machine and namespace of that pid: see `process.host()`
     since 1795232665.1
     command python -m ipykernel_launcher
     parent 4700-1f2e3d4c        the hold of the nearest ancestor, alive or not
@@ -51,9 +52,10 @@ class Hold:
         path: the absolute path of the file.
         name: its file name, without the suffix of an unwritable hold.
         pid: the id of the process; 0 if it is not known.
+        host: where that id counts, as `process.host()` returns it; empty if that is not known.
         parent: the name of the hold of the nearest ancestor; empty if there is none.
         since: when the hold was taken, in seconds since the epoch; 0 if that is not known.
-        command: what the process runs, for people.
+        command: the command line of the process, for people.
         notebook: the file name of the notebook that the process is the kernel of; empty if that is not known.
         sees: the parts on its `sys.path`, relative to the site directory.
         uses: the top-level names that it uses; None if they are not known, so that it may use anything.
@@ -65,7 +67,7 @@ class Hold:
         self.name = basename(path).rstrip(UNWRITABLE_SUFFIX)
         pid = self.name.partition("-")[0]
         self.pid = int(pid) if pid.isdecimal() and len(pid) < 10 else 0
-        self.parent = self.notebook = ""
+        self.parent = self.notebook = self.host = ""
         self.since, self.command, self.sees, self.uses, self.keeps = 0.0, "unknown", [], set(), set()
         lines = text.split("\n")
         if lines[0] != MAGIC:
@@ -77,7 +79,7 @@ class Hold:
             key, _, value = line.partition(" ")
             if key == "since":
                 self.since = _seconds(value)
-            elif key in ("command", "notebook"):
+            elif key in ("command", "notebook", "host"):
                 setattr(self, key, "".join(letter if letter.isprintable() else "?" for letter in value))
             elif key == "parent":
                 self.parent = value
@@ -87,6 +89,21 @@ class Hold:
                 self.uses.add(value)
             elif key == "keeps":
                 self.keeps.add(value)
+
+    def is_mine(self):
+        """Whether it is of this process. Processes in two containers, or on two machines, may have the same id."""
+        if self.pid != os.getpid():
+            return False
+        if not self.host:  # emptied, or from an earlier version: it is the one that this process has named
+            paths = [watcher.path for watcher in _own.values()] + [os.environ.get(VARIABLE, "")]
+            return self.name in [basename(path).rstrip(UNWRITABLE_SUFFIX) for path in paths]
+        return not self.is_elsewhere()
+
+    def is_elsewhere(self):
+        """Whether its process is known to be on another machine, or in another container."""
+        from .process import host
+
+        return bool(self.host) and self.host.split(" ")[:2] != host().split(" ")[:2]
 
     def blocks(self, record):
         """Return the names of the distributions in a transaction whose files this process uses, as a list."""
@@ -132,7 +149,7 @@ def take_hold(site, command, sees=(), keeps=()):
         return watcher.path
     if not os.path.isdir(join(site, STATE, HOLDS)):
         os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
-    for hold in live_holds(site, start="%d-" % os.getpid()):  # of another copy of this module, or another interpreter
+    for hold in own_holds(site):  # of another copy of this module, or another interpreter
         path = _join_hold(site, hold, sees, keeps)
         if path:
             return path
@@ -167,8 +184,10 @@ def take_hold(site, command, sees=(), keeps=()):
 
 def _about(command):
     """The first lines of a hold of this process."""
-    facts = MAGIC, os.getpid(), time.time(), command, _name_in(VARIABLE)
-    about = "%s\npid %d\nsince %f\ncommand %s\nparent %s\n" % facts
+    from .process import host
+
+    facts = MAGIC, os.getpid(), host(), time.time(), command, _name_in(VARIABLE)
+    about = "%s\npid %d\nhost %s\nsince %f\ncommand %s\nparent %s\n" % facts
     if "ipykernel" in command:  # a child of the kernel inherits the variable
         about += "notebook %s\n" % _name_in("JPY_SESSION_NAME")
     return about
@@ -190,12 +209,12 @@ def _open_draft(site, path):
     except PermissionError:  # another user's environment, where only the directory of the holds is writable for all
         draft = join(site, STATE, HOLDS, ".hold-" + basename(path))
         handle = os.open(draft, flags, 0o644)
-    os.fchmod(handle, 0o644)  # whatever the umask: other users must be able to check whether this process lives
+    os.fchmod(handle, 0o644)  # regardless of the umask: other users must be able to check whether this process runs
     return handle, draft
 
 
 def share(site):
-    """Let every user of the machine take holds on an environment; nobody can remove or change those of other users.
+    """Let every user of the machine take holds on an environment; no user can remove or change those of other users.
 
     Args:
         site: the site directory.
@@ -269,9 +288,14 @@ def live_holds(site, others=False, start=""):
     for path in _paths(site, start):
         if is_alive(path):
             hold = Hold(path, _text(path))
-            if not (others and hold.pid == os.getpid()):
+            if not (others and hold.is_mine()):
                 holds.append(hold)
     return holds
+
+
+def own_holds(site):
+    """List the holds of this process that are on disk, even those that another copy of this module has taken."""
+    return [hold for hold in live_holds(site, start="%d-" % os.getpid()) if hold.is_mine()]
 
 
 def _paths(site, start=""):
@@ -317,7 +341,7 @@ def _release_at_exit():
 
 
 def _lock(handle):
-    """Lock a new hold, which nobody knows yet."""
+    """Lock a new hold before its name is public."""
     if fcntl:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:

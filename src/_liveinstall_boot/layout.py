@@ -1,6 +1,6 @@
 """Every name and path on disk that belongs to liveinstall, and the list of transactions.
 
-A transaction is one file in `.liveinstall/transactions/`, whose suffix is its state; each step is one rename:
+A transaction is one file in `.liveinstall/transactions/`; its suffix is its state, and each step is one rename:
 
     <id>.pending ----> <id>.swapping ----> <id>.committed ----> history/<id>.<when>
          ^------ rolled back -----'
@@ -16,7 +16,7 @@ from os.path import join
 
 STATE = ".liveinstall"  # in the site directory: everything of ours but parts, companions and the guard
 LOCK, TRANSACTIONS, HISTORY, RETIRED, HOLDS = "lock", "transactions", "history", "retired", "holds"
-REPLACED = "replaced"  # the files of installed distributions whose path another distribution owns
+REPLACED = "replaced"  # the files of installed distributions at paths that another distribution owns
 OWNER = "owner"  # next to the lock while a live process has it for a change and is not swapping yet: may take long
 PART, COMPANIONS = ".part", (".part.pth", ".part.start")
 MANIFEST = ".manifest"  # in a part

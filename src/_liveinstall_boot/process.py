@@ -1,5 +1,6 @@
 """The program that this process runs, and reporting a failure: one line on stderr."""
 
+import os
 import sys
 from os.path import basename
 
@@ -40,6 +41,54 @@ def is_main_interpreter():
     except ImportError:
         return True
     return interpreters.get_current() == interpreters.get_main()
+
+
+def host():
+    """Identify where a process id counts: one pid namespace (each container has its own) of one machine since its boot.
+
+    Returns:
+        Three words: the boot id, the inode of the pid namespace, and for people the name of the machine or container;
+        `-` for each that is not known.
+    """
+    facts = []
+    for fact in (_boot_id, _pid_namespace, _machine):
+        try:
+            facts.append("".join(fact().split()) or "-")
+        except (OSError, AttributeError):  # not on Linux, or without /proc
+            facts.append("-")
+    return " ".join(facts)
+
+
+def boot(directory):
+    """Identify the boot of this machine, and a directory that it wrote: a copy of the directory has another identity.
+
+    Args:
+        directory: the directory.
+
+    Returns:
+        The boot id and the directory's inode, as text; empty if they are not known (for example, not on Linux).
+    """
+    try:
+        boot_id = "".join(_boot_id().split())
+        return "%s %d" % (boot_id, os.stat(directory).st_ino) if boot_id else ""
+    except OSError:
+        return ""
+
+
+def _boot_id():
+    handle = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY)
+    try:
+        return os.read(handle, 64).decode("ascii", "replace")
+    finally:
+        os.close(handle)
+
+
+def _pid_namespace():
+    return str(os.stat("/proc/self/ns/pid").st_ino)
+
+
+def _machine():
+    return os.uname().nodename.encode("ascii", "replace").decode("ascii")
 
 
 def command():

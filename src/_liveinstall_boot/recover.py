@@ -28,7 +28,7 @@ from .layout import (
     record_path,
 )
 from .locks import try_lock
-from .ownership import forget_bytecode, owned
+from .ownership import forget_bytecode, owned, owned_outside
 from .trees import part_tree, retired_tree, rows
 
 
@@ -133,7 +133,7 @@ def _not_retired(tree, info):
 def _withdraw(tree, touched, maybe_still_old, stuck, shared):
     """Move a part's files back into it; at targets in `maybe_still_old` only if the content is new.
 
-    METADATA first, so that it does not look installed; then the startup files, whose lines need the others.
+    METADATA first, so that it does not look installed; then the startup files, because their lines need the others.
     """
     rows = {}
     for path, digest in _listed(tree).items():
@@ -224,7 +224,7 @@ def _elsewhere(site, record, change):
     """The paths, in the retired tree, of an old version's files that were outside its site directory."""
     tree = retired_tree(site, record, change)
     try:
-        _, outside = owned(tree.site_dir, read(join(tree.root, basename(change.old_info), "RECORD")))
+        outside = owned_outside(tree.site_dir, read(join(tree.root, basename(change.old_info), "RECORD")))
         return [tree.path_of(path) for path in outside]
     except (OSError, StaleError):
         return []

@@ -1,4 +1,4 @@
-"""Recovery of an interrupted swap whose own files are damaged: whatever the rest of the disk allows is restored.
+"""Recovery of an interrupted swap with damaged files of its own: everything that can still be restored is restored.
 
 Imported only if something is damaged, or left over after a roll-back.
 """
@@ -21,7 +21,7 @@ from .layout import HISTORY, MANIFEST, PART, RETIRED, STATE, list_transactions, 
 
 
 def salvage_record(site, transaction_id, state, tries):
-    """Reconstruct a transaction whose record is damaged, from its intact rows, the retired trees and the parts.
+    """Reconstruct a transaction from a damaged record: from its intact rows, the retired trees and the parts.
 
     Args:
         site: the site directory.
@@ -68,7 +68,7 @@ def add_retired(site, record):
 
 
 def _add_parts(site, record):
-    """Add the parts whose manifest names the transaction, and which no change of the record lists."""
+    """Add the parts that name the transaction in their manifest, and that no change of the record lists."""
     known = {change.part for change in record.changes}
     for directory in {"", _site_dir(record)}:
         for name in _names(join(site, directory)):

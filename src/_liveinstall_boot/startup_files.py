@@ -5,7 +5,7 @@ has read is in a `StartupState`. While a companion's line runs, that object is u
 disk now, as if `site` had read it only now. Its dictionary of import lines is being iterated over: only the lists in it
 may change, as new keys would be fatal to the interpreter.
 
-If anything looks different from Python 3.15, nothing is changed, and the caller runs the new files by itself.
+If anything differs from Python 3.15, nothing is changed, and the caller runs the new files itself.
 """
 
 import os
@@ -22,7 +22,7 @@ def update(site, parts):
     """Let the start in progress use the startup files that are on disk now, and those of parts.
 
     Args:
-        site: the site directory whose companion is running, without symlinks.
+        site: the site directory of the running companion, without symlinks.
         parts: a list of (path, RECORD): each part that this start has added to sys.path, and the path of the RECORD of
             the installed version that it hides, or "".
 

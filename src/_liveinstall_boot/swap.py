@@ -4,15 +4,15 @@ import os
 import sys
 from os.path import basename, dirname, isdir, join, lexists
 
-from .codec import StaleError, is_not_ours, read, read_record
+from .codec import StaleError, boot_of_manifest, decode_manifest, is_not_ours, read, read_record
 from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
 from .handover import check_moves, contested, move_in, move_out, settle, without
 from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
 from .locks import begin_swap, end_swap
 from .ownership import collect, owned, paths_to_retire
-from .process import say
+from .process import boot, say
 from .recover import after_failure, clean_up, companion_stem, note, recover, roll_back, set_state, sweep_companions
-from .trees import part_tree, retired_tree, rows
+from .trees import manifest, part_tree, retired_tree
 
 
 class InUseError(Exception):
@@ -78,25 +78,35 @@ def _hash_if_there(path):
 
 
 def _check_complete(tree):
-    """Raise StaleError unless a part has all files with their sizes: a power loss may have removed some."""
-    for _, size, _, path in rows(tree):
+    """Raise StaleError unless a part has all files with their sizes: a power loss may have removed some.
+
+    None was lost since this machine's last boot, so what was staged since then only needs its directories.
+    """
+    text = manifest(tree)
+    rows, staged = decode_manifest(text), boot_of_manifest(text)
+    if staged and staged == boot(tree.root):
+        for directory in {path.rpartition("/")[0] for _, _, _, path in rows}:
+            if not isdir(join(tree.root, directory)):
+                raise StaleError("%s in the part %s is missing" % (directory, basename(tree.root)))
+        return
+    for _, size, _, path in rows:
         try:
             is_complete = os.lstat(join(tree.root, path)).st_size == size
         except (FileNotFoundError, NotADirectoryError):
             is_complete = False
         if not is_complete:
-            raise StaleError("%s in the part %s is gone or damaged" % (path, basename(tree.root)))
+            raise StaleError("%s in the part %s is missing or damaged" % (path, basename(tree.root)))
 
 
 def _info(tree):
     for name in os.listdir(tree.root) if isdir(tree.root) else ():
         if name.endswith(".dist-info"):
             return name
-    raise StaleError("the part %s is gone or damaged" % basename(tree.root))
+    raise StaleError("the part %s is missing or damaged" % basename(tree.root))
 
 
 def _swap(site, record):
-    """Move old files out and new files in. Whatever this raises, `roll_back()` restores the old ones."""
+    """Move old files out and new files in. After any error `roll_back()` restores the old ones."""
     touched = {}
     shared = contested(site, record)
     for change in record.changes:
@@ -236,7 +246,7 @@ def forget_listings():
     for finder in list(sys.path_importer_cache.values()):
         try:
             finder.invalidate_caches()
-        except Exception:  # a foreign finder may lack the method or fail; the swap is complete all the same
+        except Exception:  # another finder may lack the method or fail; the swap is complete anyway
             pass
 
 

@@ -56,7 +56,7 @@ class DistributionTree:
             inner = relpath(target, self.roots[scheme])
             if not inner.startswith(os.pardir):
                 return "/".join((self.data, scheme, inner.replace(os.sep, "/")))
-        raise StaleError("%s lies outside of the environment" % target)
+        raise StaleError("%s is outside of the environment" % target)
 
 
 def retired_tree(site, record, change):
@@ -73,7 +73,7 @@ def retired_tree(site, record, change):
 
 
 def part_tree(site, record, change):
-    """Return the tree of the part whose files a swap moves into place.
+    """Return the tree of a part: the files that a swap moves into place.
 
     Args:
         site: the site directory.
@@ -85,7 +85,7 @@ def part_tree(site, record, change):
 
 
 def replaced_tree(site, site_dir, roots, name, version):
-    """Return the tree for the files of an installed distribution whose paths another distribution owns.
+    """Return the tree for the files of an installed distribution at paths that another distribution owns.
 
     Args:
         site: the site directory.
@@ -105,9 +105,19 @@ def rows(tree):
         StaleError: the manifest is missing or damaged.
         OSError: it cannot be read.
     """
+    return decode_manifest(manifest(tree))
+
+
+def manifest(tree):
+    """Return the text of a part's manifest.
+
+    Raises:
+        StaleError: the manifest is missing.
+        OSError: it cannot be read.
+    """
     try:
-        return decode_manifest(read(join(tree.root, MANIFEST)))
+        return read(join(tree.root, MANIFEST))
     except OSError as error:
         if not is_not_ours(error):
             raise
-        raise StaleError("the part %s is gone or damaged" % basename(tree.root)) from None
+        raise StaleError("the part %s is missing or damaged" % basename(tree.root)) from None

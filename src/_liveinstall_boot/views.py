@@ -10,7 +10,7 @@ import sys
 from os.path import basename, dirname, isdir, join, normpath, realpath
 
 from .codec import StaleError, read_record
-from .holds import VARIABLE, live_holds, release, take_hold
+from .holds import VARIABLE, live_holds, own_hold, own_holds, release, take_hold
 from .layout import PART, STARTUP_FILES, list_transactions
 from .process import command, is_manager
 
@@ -18,7 +18,7 @@ added = []  # the (path, RECORD) of each part that this start has added to sys.p
 
 
 def held(site, record):
-    """List the processes whose holds block the swap of a transaction.
+    """List the processes with holds that block the swap of a transaction.
 
     Args:
         site: the site directory.
@@ -45,10 +45,23 @@ def in_use(site, record):
     Returns:
         A list like that of `held()`.
     """
-    libraries = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
     users = held(site, record)
     known = {(pid, name) for pid, names in users for name in names}
-    return users + [(pid, [name]) for pid, name in sorted(set(mapped(libraries)) - known)]
+    return users + [(pid, [name]) for pid, name in mapping(site, record) if (pid, name) not in known]
+
+
+def mapping(site, record):
+    """List the other processes that have mapped libraries that a transaction replaces.
+
+    Args:
+        site: the site directory.
+        record: the transaction.
+
+    Returns:
+        A sorted list of (pid, name of the distribution).
+    """
+    libraries = {name: [normpath(join(site, path)) for path in paths] for name, paths in record.libraries.items()}
+    return sorted(set(mapped(libraries)))
 
 
 def mapped(places):
@@ -91,7 +104,7 @@ def adopt_view(site, swap_blocked=False):
     """
     pending, holds = _pending(site), live_holds(site)
     ancestor = _ancestor(holds, pending)
-    others = [hold for hold in holds if hold.pid != os.getpid()]
+    others = [hold for hold in holds if not hold.is_mine()]
     if not swap_blocked and not ancestor and not any(_blocking(others, record) for record in pending):
         return False
     if is_manager(sys.orig_argv):
@@ -111,7 +124,7 @@ def adopt_view(site, swap_blocked=False):
 
 
 def join_view(site):
-    """Let a subinterpreter import the versions of its process, and record in the process's hold what it uses.
+    """Let a subinterpreter import the versions of its process, and record its imports in the process's hold.
 
     Pending transactions that are not part of that view must not be swapped while the process lives.
 
@@ -119,7 +132,7 @@ def join_view(site):
         site: the site directory.
     """
     pending = _pending(site)
-    sees = [part for hold in live_holds(site, start="%d-" % os.getpid()) for part in hold.sees]
+    sees = [part for hold in own_holds(site) for part in hold.sees]
     unseen = [record.transaction_id for record in pending if not set(_parts([record])) <= set(sees)]
     if not is_manager(sys.orig_argv):
         take_hold(site, command(), sees, unseen)
@@ -149,7 +162,7 @@ def _ancestor(holds, pending):
     """The hold of the nearest ancestor, if it has a view of its own: it uses a part or files that a swap would move."""
     holds = {hold.name: hold for hold in holds}
     name = basename(os.environ.get(VARIABLE, ""))
-    while name in holds and holds[name].pid == os.getpid():  # this process's own hold, taken by the guard
+    while name in holds and holds[name].is_mine():  # this process's own hold, taken by the guard
         name = holds[name].parent
     hold = holds.get(name)
     if hold and not _is_trusted(hold.path):
@@ -167,6 +180,9 @@ def _is_trusted(path):
 
 def _add_to_path(site, sees, records=()):
     """Add parts to sys.path, each before the directory that it will be swapped into."""
+    watcher = own_hold(site)
+    if watcher:
+        watcher.view = [normpath(join(site, part)) for part in sees if part.endswith(PART)]
     old_infos = {}
     for record in records:
         if not any(path.endswith(STARTUP_FILES) for path in record.owners):  # else an installed distribution needs it

@@ -3,11 +3,11 @@
 import os
 import sys
 import time
-from os.path import join
+from os.path import dirname, isdir, join, realpath
 
 from .layout import LOCK, STATE, WAIT, list_transactions
 
-UNWRITABLE_SUFFIX = "!"  # of a hold that could no longer be written: its process may use anything
+UNWRITABLE_SUFFIX = "!"  # of a hold that could not be written any further: its process may use anything
 
 
 class Watcher:
@@ -24,6 +24,8 @@ class Watcher:
         known: the names that need not be recorded: recorded ones, and the standard library's.
         count: the last known number of modules.
         is_shared: whether the first interpreter of this process created the hold.
+        view: the parts that this start has added to sys.path, by their absolute paths.
+        below: the directories in them that their startup files have added.
     """
 
     def __init__(self, site, handle, path, known):
@@ -33,14 +35,33 @@ class Watcher:
         self.known = known
         self.count = 0
         self.is_shared = False
+        self.view = self.below = ()
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002  the protocol of sys.meta_path
         """Record a top-level name; never finds a module."""
+        if self.view:
+            self.keep_view()
         if path is None:
             self.note([name])
 
+    def keep_view(self):
+        """Add the parts to sys.path again, if it lacks them but has the directory that they will be swapped into.
+
+        `multiprocessing` replaces the path of a spawned child by its parent's, after the start has added the parts. So
+        an import would not find the versions that the hold names.
+        """
+        entries = [entry for entry in sys.path if isinstance(entry, str) and entry]
+        missing = [part for part in self.view if part not in entries]
+        if not missing:
+            self.below = [entry for entry in entries if entry.startswith(tuple(part + os.sep for part in self.view))]
+        for part in missing:
+            homes = [entry for entry in entries if entry == dirname(part) or realpath(entry) == dirname(part)]
+            if homes and isdir(part):
+                sys.path.insert(sys.path.index(homes[0]), part)
+                sys.path.extend(entry for entry in self.below if entry.startswith(part + os.sep))
+
     def before_exec(self, spec):
-        """Record the top-level names of a module whose code is about to run; `spec` is its ModuleSpec."""
+        """Record the top-level names of a module before its code runs; `spec` is its ModuleSpec."""
         name, origin = spec.name, getattr(spec, "origin", None)
         names = [name.partition(".")[0]]
         if isinstance(origin, str) and not _is_named_like(name, origin):  # any directory of the path may be the package
@@ -56,7 +77,7 @@ class Watcher:
         new = set(names).difference(self.known, [""])
         if new:
             self.append("uses", sorted(new))
-            self.known |= new  # after it is written: another thread that meets a known name goes on at once
+            self.known |= new  # after it is written: another thread that finds a recorded name continues at once
             self.wait()
 
     def append(self, key, values):
@@ -76,7 +97,7 @@ class Watcher:
     def mark_unknown(self):
         """Mark this process as one that may use anything; even a full disk allows it. Never raises.
 
-        The hold is renamed, so that it still says who it is; or else emptied, because one without content counts the
+        The hold is renamed, so that it still identifies the process; or emptied, because one without content counts the
         same.
         """
         if self.path.endswith(UNWRITABLE_SUFFIX):
@@ -127,7 +148,7 @@ def _is_named_like(name, origin):
 
 
 def _watch_execution(watchers):
-    """Call each Watcher before the code of a module runs, whatever its finder; returns whether that is possible.
+    """Call each Watcher before the code of a module runs, with any finder; returns whether that is possible.
 
     importlib sets the attributes of every module with a spec in one function, before it runs the module. (An audit hook
     would work, too, but makes each `id()` in the process three times as slow.)

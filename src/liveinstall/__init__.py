@@ -29,6 +29,7 @@ _LAZY = {
     "auninstall": "_verbs.aio",
     "cancel": "_verbs.pending",
     "check": "_verbs.inspection",
+    "cluster": "cluster",
     "doctor": "_verbs.repair",
     "ensure": "_verbs.ensure",
     "errors": "errors",
@@ -47,7 +48,7 @@ _LAZY = {
     "pending": "_verbs.pending",
     "plan": "_verbs.install",
     "prune": "_verbs.undo",
-    "recover": "_frontends.restart.keep",
+    "recover": "_frontends.restart.recovery",
     "registries": "registries",
     "repair": "_verbs.repair",
     "repl": "_frontends.prompt",
@@ -88,9 +89,24 @@ def __getattr__(name: str) -> "Any":
 
     loaded = import_module(f"{__name__}.{module}")
     value = globals()[name] = loaded if module == name else getattr(loaded, name)
+    _adapt_to_front_end()
     return value
 
 
+def _adapt_to_front_end() -> None:
+    """Explain errors from now on at the prompt of Python or ptpython, and show values as text in Streamlit."""
+    import sys
+
+    if (hasattr(sys, "ps1") or "ptpython.repl" in sys.modules) and "IPython" not in sys.modules:
+        from liveinstall._frontends.import_hints import watch
+
+        watch()
+    if "streamlit.delta_generator" in sys.modules:
+        from liveinstall._frontends.streamlit_values import show_values
+
+        show_values()
+
+
 def __dir__() -> list[str]:
-    """Name what is public, whether or not it is loaded already; loaded submodules that are private are omitted."""
+    """List the public names, whether loaded or not; private submodules that are loaded are omitted."""
     return sorted({*_LAZY, *_FOR_PROGRAMS, *(name for name in globals() if name.startswith("__"))})

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from liveinstall import cluster as cluster
 from liveinstall import errors as errors
 from liveinstall import events as events
 from liveinstall import homes as homes
@@ -14,7 +15,7 @@ from liveinstall._frontends.jupyter.magic import load_ipython_extension as load_
 from liveinstall._frontends.jupyter.magic import take_over_pip as take_over_pip
 from liveinstall._frontends.jupyter.magic import unload_ipython_extension as unload_ipython_extension
 from liveinstall._frontends.prompt import repl as repl
-from liveinstall._frontends.restart.keep import recover as recover
+from liveinstall._frontends.restart.recovery import recover as recover
 from liveinstall._frontends.restart.restart import restart as restart
 from liveinstall._system.package import __version__ as __version__
 from liveinstall._verbs.aio import aensure as aensure
@@ -78,6 +79,7 @@ __all__ = [
     "auninstall",
     "cancel",
     "check",
+    "cluster",
     "doctor",
     "ensure",
     "errors",

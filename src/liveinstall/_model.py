@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from liveinstall._system.lean_dataclasses import dataclass
 
 if TYPE_CHECKING:
     from liveinstall.results import Target
@@ -127,3 +128,22 @@ def roots_of(target: Target) -> dict[str, str]:
         "platlib": target.platlib,
     }
     return {scheme: os.path.relpath(path, target.site) for scheme, path in paths.items()}
+
+
+@dataclass(frozen=True)
+class ProgressState:
+    """A state of a long operation, for the progress display.
+
+    Attributes:
+        step: The current step.
+        about: The part of its text that changes.
+        share: The share that is done, 0 to 1; None if it is not known.
+        rows: Cells of a table, which notebooks display.
+        ended: Whether it is the final state.
+    """
+
+    step: str
+    about: str = ""
+    share: float | None = None
+    rows: tuple[tuple[str, ...], ...] = ()
+    ended: bool = False

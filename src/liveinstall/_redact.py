@@ -113,11 +113,6 @@ def is_secret(text: str) -> bool:
     return redact(text) != text
 
 
-def cause_of(error: BaseException) -> BaseException | None:
-    """Return the cause for a `raise ... from`, which a traceback shows; None if the error's text contains a secret."""
-    return None if is_secret(f"{error} {error.args}") else error
-
-
 def _known(text: str) -> list[str]:
     """The known secrets in a text, the longest first, because one may be part of another."""
     secrets = set(_learnt)

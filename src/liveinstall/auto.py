@@ -2,7 +2,7 @@
 
 It must precede the program's imports of these packages:
 
-    __requires__ = ["CherryPy<3"]
+    __requires__ = ["rich<13"]
     import liveinstall.auto
     import cherrypy
 

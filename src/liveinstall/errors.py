@@ -5,29 +5,34 @@ Each class has a section in `docs/errors.md`, named like the class.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from liveinstall._redact import redact
+
+_OS_CODE = re.compile(r"\[(?:Errno|WinError) -?\d+\] ?")  # what follows it is the same in words
 
 
 class LiveInstallError(Exception):
     """The base class of all errors of liveinstall.
 
-    The class attribute `unchanged` is a sentence that says which state was kept. No attribute contains credentials:
-    they are removed from requirements and from the output of programs, because errors are displayed, logged and sent.
+    The class attribute `unchanged` is a sentence that says which state was kept; `usual_todo` is one that says how to
+    proceed after most errors of the class. No attribute contains credentials: they are removed from requirements and
+    from the output of programs, because errors are displayed, logged and sent.
 
     Args:
         what: A sentence that says what failed.
-        todo: A sentence that says how to proceed; may be empty.
+        todo: A sentence that says how to proceed. Default: `usual_todo` of the class, which may be empty.
         **details: The attributes that a subclass declares; they become attributes of the error.
     """
 
     unchanged = "Nothing was changed."
+    usual_todo = ""
 
     def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
-        super().__init__(redact(what))
-        self.what = redact(what)
-        self.todo = redact(todo)
+        self.what = _OS_CODE.sub("", redact(what))
+        super().__init__(self.what)
+        self.todo = redact(todo) or self.usual_todo
         self.details = {name: _without_secrets(value) for name, value in details.items()}
         for name, value in self.details.items():
             setattr(self, name, value)
@@ -48,7 +53,7 @@ class LiveInstallError(Exception):
 def _with_stop(text: str) -> str:
     """A text with one full stop at its end, unless it ends like a sentence or an example."""
     text = text.rstrip()
-    if text.endswith("..") and not text.endswith("..."):
+    if text.endswith(("..", "?.", "!.")) and not text.endswith("..."):
         return text[:-1]
     return text if text[-1:] in ".!?:`" else f"{text}."
 
@@ -105,6 +110,8 @@ class EngineError(LiveInstallError):
 class ResolutionError(EngineError):
     """No set of versions satisfies the requirements."""
 
+    usual_todo = "Check the names, the versions and the package sources."
+
 
 class ProtectedError(ResolutionError):
     """A request would break a requirement of the host or of another requester. `requesters` names them."""
@@ -114,6 +121,8 @@ class ProtectedError(ResolutionError):
 
 class DownloadError(EngineError):
     """An index or a file could not be downloaded, or its hash differs from the expected one."""
+
+    usual_todo = "Check the address and the network, and try again."
 
 
 class BuildError(EngineError):
@@ -131,6 +140,7 @@ class EngineTimeoutError(EngineError):
 class WheelRefusedError(LiveInstallError):
     """A wheel violates a rule of safe unpacking. `entry` is the offending member of the archive."""
 
+    usual_todo = "Download the file again; if that does not help, report it to its project."
     wheel: str
     entry: str
 
@@ -149,9 +159,16 @@ class DamagedError(LiveInstallError):
 
 
 class RestartRequiredError(LiveInstallError):
-    """The option `when="now"` was given, but a running process uses what would change. `reasons`: name -> reason."""
+    """With `when="now"`, a running process uses a distribution that would change. `reasons`: name -> reason."""
 
     reasons: dict[str, str]
+
+
+class ConflictError(LiveInstallError):
+    """The request would break installed distributions. `conflicts` lists them, `remedy` is as in `Result`."""
+
+    conflicts: tuple[str, ...] = ()
+    remedy: tuple[str, ...] = ()
 
 
 class StagingError(LiveInstallError):
@@ -183,6 +200,8 @@ class UndoError(LiveInstallError):
 class NotHappenedError(UndoError, LookupError):
     """`undo()` was called with an unknown transaction, or with one that is still pending."""
 
+    usual_todo = "liveinstall.history() lists the changes that liveinstall has made."
+
 
 class MovedOnError(UndoError):
     """The distribution `name` has been changed since the transaction."""
@@ -204,10 +223,14 @@ class CannotRestartError(LiveInstallError):
 
 
 class CannotKeepError(LiveInstallError):
-    """Variables cannot be kept over a restart. `lost` has the reason for each of them."""
+    """Variables cannot be kept over a restart. `lost` has the reason for each of them.
+
+    `sizes`, if they are too large, has the bytes of each.
+    """
 
     unchanged = "Nothing was restarted, and nothing is lost."
     lost: dict[str, str]
+    sizes: dict[str, int] = {}  # noqa: RUF012
 
 
 class OwnerError(LiveInstallError, ImportError):
@@ -229,6 +252,28 @@ class VerificationError(LiveInstallError):
 
     unchanged = "Nothing was staged or changed."
     failures: dict[str, str]
+
+
+class LockError(LiveInstallError):
+    """A lock for a cluster cannot be made or read, or does not fit an environment or its wheels.
+
+    `name` is the distribution or file that it fails for, or empty.
+    """
+
+    name: str
+
+
+class PreparedError(LiveInstallError):
+    """A prepared change is unknown, or no longer fits its environment. `prepared` is its id."""
+
+    prepared: str
+
+
+class ClusterError(LiveInstallError):
+    """A request on a cluster failed. `outcome` has a row for each environment; None if it did not come that far."""
+
+    unchanged = "Every environment is as before."
+    outcome: Any
 
 
 class HomeError(LiveInstallError):

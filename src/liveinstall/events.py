@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from liveinstall._system.cancellation import check, too_late
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.presenter import Display, presenter
 
 if TYPE_CHECKING:
@@ -47,6 +47,21 @@ class Downloading(Event):
     file: str
     done: int
     total: int | None
+
+
+@dataclass(frozen=True)
+class Retrying(Event):
+    """A request to an index failed, and the engine tries it again.
+
+    Attributes:
+        url: The requested URL or host, without credentials.
+        reason: Why it failed, in the engine's words; may be empty.
+        remaining: The number of further tries; None if the engine does not report it.
+    """
+
+    url: str
+    reason: str
+    remaining: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +150,9 @@ class Reporter:
     Args:
         on_event: The caller's callback. Default: none.
         quiet: False shows progress, None only in interactive sessions, True never; see `liveinstall.install()`.
+
+    Attributes:
+        asks: Whether the error that is being raised is a question to the user, who may decide to continue.
     """
 
     def __init__(self, on_event: OnEvent = None, *, quiet: bool | None = True) -> None:
@@ -144,6 +162,7 @@ class Reporter:
             with suppress(Exception):
                 self._display = presenter().progress(quiet)
         self._can_cancel = True
+        self.asks = False
 
     def tell(self, event: Event) -> None:
         """Report an event.
@@ -177,9 +196,9 @@ class Reporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Report the failure, if there is one."""
+        """Report the failure, if there is one that is not a question to the user."""
         try:
-            if error is not None:
+            if error is not None and not self.asks:
                 self._can_cancel = False
                 self.tell(Failed(error))
         finally:

@@ -1,4 +1,4 @@
-"""Homes (linked environments): virtual environments whose packages are links to a shared store, for embedding hosts."""
+"""Homes (linked environments): virtual environments of links to a shared store, for embedding hosts."""
 
 from __future__ import annotations
 

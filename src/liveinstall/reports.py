@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 
-from liveinstall.results import Change, Holder, Origin, Overlap, Pending, Rows, Shown, Target
+from liveinstall._system.lean_dataclasses import dataclass, field
+from liveinstall.results import Change, Holder, ImportTrial, Origin, Overlap, Pending, Rows, Shown, Target
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,7 +47,7 @@ class Trial(Ran):
 
 @dataclass(frozen=True, repr=False)
 class Home(Shown):
-    """A virtual environment whose packages are linked from a store.
+    """A virtual environment with packages that are linked from a store.
 
     Attributes:
         path: Its directory, absolute.
@@ -56,6 +56,10 @@ class Home(Shown):
         distributions: The (name, version) of each distribution in it.
         requests: The requirements that it was created for.
         overlaps: The files that several of its distributions contain with different contents; known at its creation.
+        over: The directory of its base environment; empty if it has none.
+        conflicts: The requirements of distributions of the base environment that the home's versions do not satisfy,
+            for people; known at its creation.
+        base_changes: What has changed in the base environment since then; known from `homes.look()`.
     """
 
     path: str
@@ -64,6 +68,9 @@ class Home(Shown):
     distributions: tuple[tuple[str, str], ...] = ()
     requests: tuple[str, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
+    over: str = ""
+    conflicts: tuple[str, ...] = ()
+    base_changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,7 +194,7 @@ class Check(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Listed(Shown):
-    """A distribution with its versions. An empty field means that there is none.
+    """A distribution with its versions; none where a field is empty.
 
     Attributes:
         name: The normalized project name.
@@ -211,7 +218,7 @@ class Listed(Shown):
 class Listing(Rows[Listed]):
     """Distributions, by name."""
 
-    empty = "Nothing is installed."
+    empty = "No distributions found."
 
 
 class Requirements(Rows[str]):
@@ -235,8 +242,8 @@ class VersionInUse:
     place: str = ""
 
     def __str__(self) -> str:
-        """`cherrypy 2.3.0 (beside the environment)`."""
-        return f"{self.name} {self.version} ({'beside' if self.place else 'in'} the environment)"
+        """`cherrypy 2.3.0 (side by side)`."""
+        return f"{self.name} {self.version} ({'side by side' if self.place else 'in the environment'})"
 
 
 InUse = VersionInUse  # the former name, up to version 0.1.0, for pickles
@@ -257,8 +264,8 @@ class StoredVersion:
     place: str
 
     def __str__(self) -> str:
-        """`cherrypy 2.3.0 (beside the environment)`."""
-        return f"{self.name} {self.version} (beside the environment)"
+        """`cherrypy 2.3.0 (side by side)`."""
+        return f"{self.name} {self.version} (side by side)"
 
 
 @dataclass(frozen=True)
@@ -324,7 +331,7 @@ class Registered(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Versions(Shown):
-    """All versions of one distribution. An empty field means that there is none.
+    """All versions of one distribution; none where a field is empty.
 
     Attributes:
         name: The normalized project name.
@@ -357,6 +364,7 @@ class Status(Shown):
         ignored: The registry that LIVEINSTALL_REGISTRY names although registries are not enabled; else empty.
         python: The interpreter that child processes are started with.
         python_from: How it was found, if this process is a program that embeds Python; else empty.
+        trial: The outcome of this process's background trial of the restart; None if there is none yet.
     """
 
     target: Target
@@ -370,6 +378,7 @@ class Status(Shown):
     ignored: str = ""
     python: str = ""
     python_from: str = ""
+    trial: ImportTrial | None = None
 
     @cached_property
     def restart_required(self) -> bool:

@@ -7,10 +7,10 @@ spends no time on classes that it never uses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._system.presenter import dump, presenter
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Shown:
         """Return the same summary. Never raises: debuggers and prompts call it."""
         try:
             return presenter().text(self)
-        except Exception:  # noqa: BLE001  a value that was made by hand may be incomplete
+        except Exception:  # noqa: BLE001  a manually created value may be incomplete
             return dump(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -224,6 +224,15 @@ class Result(Shown):
         """Whether any change of this request is pending until Python starts again."""
         return bool(self.staged)
 
+    def _ipython_display_(self) -> None:
+        """Show it in place of its progress, with buttons. NotImplementedError: IPython displays it like any value."""
+        if not presenter().show(self):
+            raise NotImplementedError
+
+    def _display_(self) -> object:
+        """Return what marimo displays for it: with buttons in its editor."""
+        return presenter().view(self)
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -239,6 +248,7 @@ class Holder:
         sees: The names of the parts (staged wheels) that it imports from.
         distributions: The names of the distributions that it uses.
         notebook: The file name of the notebook that it is the kernel of; empty if it is none, or that is not known.
+        host: The machine or container in which `pid` is its process id, if not this one; empty if it is this one.
     """
 
     pid: int
@@ -249,10 +259,12 @@ class Holder:
     sees: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
     notebook: str = ""
+    host: str = ""
 
     def __str__(self) -> str:
         """`pid 4711 (python -m jupyter ...)`."""
-        return f"pid {self.pid} ({self.command})" + (", this process" if self.mine else "")
+        host = f", {self.host}" if self.host else ""
+        return f"pid {self.pid}{host} ({self.command})" + (", this process" if self.mine else "")
 
 
 @dataclass(frozen=True, repr=False)
@@ -278,6 +290,25 @@ class Pending(Shown):
     requests: tuple[str, ...]
     state: str = "pending"
     waits_for: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class ImportTrial(Shown):
+    """The outcome of the background trial of the restart: whether modules can be imported after it.
+
+    Attributes:
+        transaction: The id of the pending transaction.
+        modules: The modules of the changed distributions, and of the loaded ones that depend on them.
+        failures: The last line of the traceback of each module that cannot be imported, but can be now.
+        is_running: Whether the modules are still being imported.
+        seconds: The duration.
+    """
+
+    transaction: str
+    modules: tuple[str, ...]
+    failures: dict[str, str] = field(default_factory=dict)
+    is_running: bool = True
+    seconds: float = 0.0
 
 
 class AllPending(Rows[Pending]):

@@ -11,7 +11,7 @@ from helpers.in_process_site import Place
 
 @pytest.fixture
 def tmp_path():
-    """In memory where that is possible: thousands of small trees are made here, each flushed many times."""
+    """In memory if possible: thousands of small trees are created here, each flushed many times."""
     memory = "/dev/shm"
     usable = os.name != "nt" and os.access(memory, os.W_OK)
     path = tempfile.mkdtemp(prefix="crash-tests-", dir=memory if usable else None)

@@ -1,4 +1,4 @@
-"""The formats that boot reads: what is written is read again, and everything malformed is refused."""
+"""The formats that boot reads: they can be written and read again, and malformed files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P2 and P7 together: an undo that dies at any point leaves old or new, and can be asked for again."""
+"""P2 and P7 together: an undo that is killed at any point leaves old or new, and can be repeated."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from _liveinstall_boot.layout import RETIRED, STATE, list_transactions
 from liveinstall._transactions import history
 from liveinstall._transactions import transaction as transactions
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 BIG = "x" * 2**20
 CODES = [getattr(errno, name) for name in ERRORS]
 
 
 @pytest.fixture
 def changed(place):
-    """One transaction happened: an upgrade with scripts, data and a shared namespace, something fresh, a removal."""
+    """One applied transaction: an upgrade with scripts, data and a shared namespace, a fresh install, a removal."""
     place.install(
         place.candidate(
             "alpha",
@@ -75,7 +74,7 @@ def test_an_undo_that_is_killed_at_any_point_leaves_old_or_new_and_can_be_asked_
             done += 1
             assert last(copy) != first, f"kill {at}: it happened, but is not in the history"
         else:
-            assert copy.fork(undoing(copy))[0] == 0, f"kill {at}: it cannot be asked for again"
+            assert copy.fork(undoing(copy))[0] == 0, f"kill {at}: it cannot be repeated"
             assert copy.state() == changed.old, f"kill {at}"
         assert copy.leftovers() == [], f"kill {at}"
     assert 0 < done < points
@@ -97,13 +96,13 @@ def test_a_start_that_finishes_an_undo_survives_a_kill_at_any_point(changed, tmp
 def test_an_error_at_any_point_of_an_undo_leaves_old_or_new_and_it_can_be_asked_for_again(changed, tmp_path, code):
     dry = changed.copy(tmp_path / "dry")
     _, points = dry.fork(undoing(dry))
-    everything = os.environ.get("LIVEINSTALL_ALL_CASES") == "1"  # else each point meets one of the errors
+    everything = os.environ.get("LIVEINSTALL_ALL_CASES") == "1"  # otherwise each point gets one of the errors
     for at in range(0 if everything else CODES.index(code), points, 1 if everything else len(CODES)):
         copy = changed.copy(tmp_path / f"error{at}")
         copy.fork(undoing(copy), at=at, error=OSError(code, os.strerror(code)))
         settle(copy)
         if not assert_whole(copy, changed.new, changed.old, f"errno {code} at {at}"):
-            assert copy.fork(undoing(copy))[0] == 0, f"errno {code} at {at}: it cannot be asked for again"
+            assert copy.fork(undoing(copy))[0] == 0, f"errno {code} at {at}: it cannot be repeated"
             assert copy.state() == changed.old
 
 

@@ -1,4 +1,4 @@
-"""Damaged state: Python starts, and an interrupted swap is rolled back from what the disk still tells."""
+"""Damaged state: Python starts, and an interrupted swap is rolled back from the remaining files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from _liveinstall_boot.codec import (
 from _liveinstall_boot.file_access import LIMIT
 from _liveinstall_boot.layout import HOLDS, MANIFEST, RETIRED, STATE, TRANSACTIONS, list_transactions, record_path
 from liveinstall._transactions import transaction as transactions
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 @pytest.fixture
@@ -95,7 +93,7 @@ def test_files_that_belong_nowhere_any_more_are_kept_and_the_rest_is_restored(pl
     before, _ = upgrade(place)
     _, points = place.copy(tmp_path / "dry").start()
     copy = place.copy(tmp_path / "kill")
-    for name in os.listdir(copy.site / STATE / "history"):  # they would tell where the scripts belong
+    for name in os.listdir(copy.site / STATE / "history"):  # they would show where the scripts belong
         (copy.site / STATE / "history" / name).unlink()
     assert copy.start(at=points // 2)[0] == KILLED
     ((transaction_id, state, tries),) = list_transactions(str(copy.site))
@@ -182,7 +180,7 @@ LINES = (
 
 @st.composite
 def damaged(draw, good: bytes) -> bytes:
-    """What bits that fell over, lost or doubled pieces, and garbage make of a file."""
+    """Files with flipped bits, lost or repeated pieces, and garbage."""
     data = bytearray(good)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))

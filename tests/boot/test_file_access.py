@@ -1,4 +1,4 @@
-"""Drafts that nobody can have prepared, and files that are read without blocking, regular and bounded only."""
+"""Drafts with names that cannot be guessed, and reads that never block, of regular files of limited size only."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def current_umask() -> int:
     return mask
 
 
-def test_a_name_that_somebody_has_taken_is_not_used(tmp_path, monkeypatch):
+def test_an_existing_name_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(file_access.os, "urandom", lambda count: b"\0" * count)
     precious = tmp_path / "precious"
     precious.write_text("precious")
@@ -73,7 +73,7 @@ def test_what_is_longer_than_any_file_of_ours_is_not_read(tmp_path):
         read_bytes(str(tmp_path / "long"))
 
 
-# --- links in the place of files of ours ------------------------------------------------------------------------------
+# --- links in place of liveinstall's files ----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_of_a_link_only_the_link_is_removed(tmp_path):
 
 @pytest.mark.parametrize("name", ["draft-x", "x.draft-1", "a-1.part.pth", f"{TRANSACTIONS}/1.draft-2"])
 @pytest.mark.parametrize("put", ["link", "directory", "fifo"])
-def test_whatever_lies_under_the_name_of_a_draft_is_swept_without_following_it(site, tmp_path, name, put):
+def test_files_of_any_kind_with_the_name_of_a_draft_are_removed_without_following_them(site, tmp_path, name, put):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "file").touch()
     path = site / STATE / name
@@ -152,7 +152,7 @@ def test_drafts_and_holds_that_a_kill_has_left_are_swept_and_living_ones_stay(si
 # --- removal ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_directory_is_removed_by_its_descriptor_whatever_has_its_path_by_then(tmp_path):
+def test_a_directory_is_removed_by_its_descriptor_even_if_its_path_was_replaced(tmp_path):
     mine, other = tmp_path / "mine", tmp_path / "other"
     for place in (mine, other):
         (place / "deep").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Whole starts over damaged state: Python starts, with its own status, at most one line on stderr, in bounded time.
+"""Complete starts with damaged state: Python starts, with its own status, at most one line on stderr, in limited time.
 
 `nox -s fuzz` runs it for minutes: LIVEINSTALL_FUZZ_SECONDS says how long; LIVEINSTALL_FUZZ_SEED repeats a failure.
 """
@@ -44,7 +44,7 @@ def staged(env):
 
 
 def start(env, copy: Path, code: str) -> subprocess.CompletedProcess:
-    """Start Python with `copy` in place of the environment's site directory, as its .pth lines have it."""
+    """Start Python with `copy` in place of the environment's site directory, as in its .pth lines."""
     line = f"import site, sys; site.addsitedir({str(copy)!r}); {code}"
     variables = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
@@ -62,7 +62,7 @@ KILL = (
 )
 
 
-def test_python_starts_whatever_lies_there(staged, tmp_path):
+def test_python_starts_with_any_damaged_files(staged, tmp_path):
     seed = int(os.environ.get("LIVEINSTALL_FUZZ_SEED") or time.time_ns() % 10**9)
     good = shutil.copytree(staged.site, tmp_path / "good" / "site-packages", symlinks=True)
     assert start(staged, good, "import alpha, beta; print(alpha.V)").stdout == "2\n"

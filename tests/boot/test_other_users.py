@@ -1,4 +1,4 @@
-"""An environment of root's that other users run from: what they hold and map counts, and they cannot do harm."""
+"""An environment of root that other users run: their holds and mapped files count, and they cannot do harm."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def site():
 
 
 class User:
-    """A forked process of another user, which does something, says so, and lives until it is closed."""
+    """A forked process of another user, which does something, reports it, and runs until it is closed."""
 
     def __init__(self, action, uid=65534):
         told, tell = os.pipe()
@@ -74,7 +74,7 @@ def hold_alpha(site):
     return action
 
 
-def test_without_a_shared_directory_another_user_cannot_hold_and_with_one_root_waits_for_him(site):
+def test_other_users_can_hold_only_in_a_shared_directory_and_then_root_waits_for_them(site):
     (site / STATE / HOLDS).mkdir()
     user = User(hold_alpha(site))
     user.close()

@@ -1,4 +1,4 @@
-"""What a scanner of Windows has open for a moment is renamed and removed a little later."""
+"""Files that a scanner of Windows has open for a moment are renamed and removed a little later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from _liveinstall_boot import patient
 
 
 class Refusing:
-    """`os` of a system whose function refuses some times."""
+    """The `os` of a system with a function that fails a few times."""
 
     def __init__(self, name, times):
         self.name, self.times, self.calls, self.writable = name, times, 0, []

@@ -1,4 +1,4 @@
-"""P2 and P4 on file systems with other rules: Windows, NFS, and names that differ only by their case."""
+"""P2 and P4 on file systems with other rules: Windows, NFS, and case-insensitive ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def states(place: Place) -> list[str]:
 
 
 def assert_deferred(place: Place, before: dict, after: dict, what: str) -> None:
-    """Wholly old, with the reason at hand, and tried again by the next start."""
+    """Wholly old, with a reason, and retried by the next start."""
     assert not assert_whole(place, before, after, what), f"{what}: nothing was in the way"
     assert states(place) == ["pending"], what
     assert_told(place, what)
@@ -54,7 +54,7 @@ def test_any_old_file_in_use_defers_the_swap_and_the_next_start_ends_it(place, t
         assert copy.start(Windows(**{how: [copy.root / path]}))[0] == 0, what
         if "pending" in states(copy):
             assert_deferred(copy, before, after, what)
-        else:  # it stays as it is, or was renamed aside by itself
+        else:  # it stays, or was itself renamed aside
             swapped += 1
         assert copy.start(Windows())[0] == 0
         assert assert_whole(copy, before, after, what)
@@ -62,7 +62,7 @@ def test_any_old_file_in_use_defers_the_swap_and_the_next_start_ends_it(place, t
 
 
 def test_a_library_that_runs_from_the_old_files_does_not_hinder_the_next_swaps(place):
-    """It was renamed aside; that nobody can delete it is no reason to fail."""
+    """It was renamed aside; that it cannot be deleted is not a failure."""
     for version in ("1.0", "2.0", "3.0"):
         place.install(place.candidate("alpha", version, {"_alpha.pyd": version, "alpha.py": f"V = {version!r}\n"}))
     kept = next(place.site.glob(f"{STATE}/{RETIRED}/*/alpha-2.0.part/_alpha.pyd"))
@@ -99,7 +99,7 @@ def test_the_companion_that_runs_is_removed_when_its_interpreter_ends(place):
 
 
 @pytest.mark.parametrize("tries", [2, EVER])
-def test_a_scanner_anywhere_is_waited_for_and_not_for_ever(place, tmp_path, tries):
+def test_every_rename_and_removal_waits_for_a_scanner_for_a_limited_time(place, tmp_path, tries):
     before, after = upgrade(place)
     parts = {path for path in place.state() if ".part/" in path and not path.endswith(".manifest")}
     deferred = 0
@@ -115,7 +115,7 @@ def test_a_scanner_anywhere_is_waited_for_and_not_for_ever(place, tmp_path, trie
     assert deferred == 0 if tries < EVER else deferred > 20
 
 
-def test_what_is_held_at_three_starts_is_set_aside_and_told(place):
+def test_a_file_in_use_at_three_starts_sets_the_change_aside_which_is_reported(place):
     before, after = upgrade(place)
     for _ in range(TRIES):
         assert place.start(Windows(open=[place.site / "alpha" / "gone.py"]))[0] == 0
@@ -132,7 +132,7 @@ def new_files_in_the_order_of_the_swap() -> list[str]:
 @pytest.mark.parametrize("path", new_files_in_the_order_of_the_swap())
 @pytest.mark.parametrize("seen", ["open", "loaded"])
 def test_a_new_file_in_use_when_the_swap_is_undone(place, path, seen):
-    """A swap that was killed before its end, and then somebody runs from what is there already."""
+    """A swap that was killed before its end, after which a process runs the new files that are already there."""
     before, after = upgrade(place)
     half = kill_when(place, place.site / path)
     assert place.start(Windows(**{seen: [place.site / path]}))[0] == 0
@@ -140,7 +140,7 @@ def test_a_new_file_in_use_when_the_swap_is_undone(place, path, seen):
     if seen == "loaded" or states(place) != ["swapping"]:
         assert half
         assert_deferred_or_done(place, before, after)
-    else:  # all is old but what nobody can move, and this is told
+    else:  # all is old except the file that cannot be moved, and that is reported
         left = {name for name in state.items() ^ before.items() if path not in name[0]}
         assert not left
         id = list_transactions(str(place.site))[0][0]
@@ -173,7 +173,7 @@ def in_part(place: Place, path: Path) -> bool:
 
 
 @pytest.mark.parametrize("how", ["open", "scanned"])
-def test_bytecode_that_somebody_holds_hinders_no_undo(place, how):
+def test_bytecode_in_use_does_not_block_an_undo(place, how):
     place.install(place.candidate("alpha", "1.0", {"alpha/__init__.py": "V = 1\n", "alpha/b.py": ""}))
     before = place.state()
     place.stage(place.candidate("alpha", "2.0", {"alpha/__init__.py": "V = 2\n", "alpha/b.py": "", "x.py": ""}))
@@ -215,7 +215,7 @@ def test_an_answer_that_gets_lost_after_any_operation_leaves_old_or_new(place, t
 
 
 def assert_history_tells(place: Place, what: str) -> None:
-    """What is on disk is what the history says: a commit whose answer got lost was one."""
+    """The disk matches the history: a commit whose answer was lost counts as one."""
     assert states(place) == [], what
     assert history.happened(str(place.site))[0].record.changes[0].new_version == "2.0", what
 
@@ -263,7 +263,7 @@ class BadFlush:
 
 
 def test_a_removed_file_that_is_open_keeps_its_directory_and_no_more(place):
-    """An open file that is removed becomes a .nfs file: neither it nor its directory can go while it is open."""
+    """An open file that is removed becomes a .nfs file: neither it nor its directory can be removed until then."""
     before, after = upgrade(place)
     used = [place.site / "alpha-2.0.part" / MANIFEST]
     assert place.start(Nfs(open=used))[0] == 0
@@ -284,7 +284,7 @@ def assert_whole_but_nfs(place: Place, after: dict) -> bool:
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ESTALE, errno.ENOTSUP])
-def test_without_a_lock_a_start_goes_on_with_the_old_version(place, code):
+def test_without_a_lock_a_start_keeps_the_old_version(place, code):
     before, after = upgrade(place)
 
     class NoLocks:
@@ -302,7 +302,7 @@ def test_without_a_lock_a_start_goes_on_with_the_old_version(place, code):
     assert os.strerror(code) in transactions.note_of(str(place.site), id)
 
 
-# --- names that differ only by their case -----------------------------------------------------------------------------
+# --- names that differ only in case -----------------------------------------------------------------------------------
 
 
 def renamed(place: Place) -> tuple[dict, dict]:
@@ -336,7 +336,7 @@ def test_a_change_of_case_that_is_killed_at_any_point_leaves_old_or_new(place, t
         assert assert_whole(copy, before, after, f"kill {at}")
 
 
-def test_a_file_is_in_nobodys_way_that_goes_under_another_case(tmp_path, monkeypatch):
+def test_a_file_that_is_removed_with_another_case_is_not_a_conflict(tmp_path, monkeypatch):
     (tmp_path / "Foo.py").write_text("old")
     part = Part("foo", "2.0", str(tmp_path / "foo-2.0.part"), (str(tmp_path / "foo.py"),), ())
     folding = Folding(tmp_path)

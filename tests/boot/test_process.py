@@ -50,13 +50,13 @@ def test_what_is_none_stays(line):
 
 
 def test_it_is_hidden_before_the_line_is_cut(monkeypatch):
-    """What is cut off before its @ does not look like a password."""
+    """A password that is cut off before its @ would not be recognised."""
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "y" * 95, "https://u:" + "XXX" * 20 + "@h/s", "a\nb"])
     assert "X" not in command() and len(command()) <= 120 and "\n" not in command()
 
 
 def test_no_hold_has_the_secret_that_was_typed(env):
-    """Neither one that was asked for nor one that the guard took."""
+    """Neither one of `hold()` nor one of the guard."""
     code = "import os; from pathlib import Path; path = Path(os.environ['LIVEINSTALL_HOLD']); print(path.read_text())"
     asked = env.run(f"li.hold(); {code}", "-X", "at=https://u:XXX@h/s")
     env.run("li.guard('on')")

@@ -1,4 +1,4 @@
-"""P4 and P5: a start is never hurt, and reads no file of ours when nothing waits."""
+"""P4 and P5: a start never fails, and reads no file of liveinstall without pending changes."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_start_waits_for_a_swap_in_progress_and_not_for_a_lock(staged):
         with environment_lock(find_target().site, who="x"):
             print("locked", flush=True); input()
     """)
-    # The holder's own start has swapped already; what is staged from here on waits for its lock.
+    # The holder's own start has already swapped; changes that are staged from here on wait for its lock.
     assert holder.stdout.readline() == "locked\n"
     assert staged.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
     holder.kill()
@@ -152,7 +152,7 @@ def test_root_in_a_users_environment_changes_nothing_at_a_start(staged):
 
 
 def damage(path, how):
-    """Do something to a file or directory of ours."""
+    """Damage a file or directory of liveinstall."""
     if path.is_dir() and how != "vanished":
         path = min(path.rglob("*.py"), default=path / "nothing.py")
     if how == "truncated":
@@ -171,7 +171,7 @@ def damage(path, how):
 
 
 def ours(site):
-    """What lies on disk while something waits, by what it is."""
+    """The files on disk with pending changes, by kind."""
     state = site / ".liveinstall"
     return {
         "record": next(state.glob("transactions/*.pending")),
@@ -186,8 +186,8 @@ def ours(site):
 
 
 @pytest.mark.parametrize("how", ["truncated", "garbage", "future", "foreign", "vanished"])
-def test_whatever_happened_to_our_files_no_start_is_hurt(staged, how):
-    """Status 0, nothing on stdout that is not asked for, at most one line on stderr, and one version, old or new."""
+def test_no_start_fails_because_of_damaged_files(staged, how):
+    """Status 0, no other output on stdout, at most one line on stderr, and one version, old or new."""
     site, kept = staged.site, staged.root / "kept"
     shutil.copytree(site, kept, symlinks=True)
     for what in ours(site):
@@ -201,7 +201,7 @@ def test_whatever_happened_to_our_files_no_start_is_hurt(staged, how):
         shutil.copytree(kept, site, symlinks=True)
 
 
-def test_what_failed_three_times_is_told_once_and_tried_again_only_when_asked(env):
+def test_a_change_that_failed_three_times_is_reported_once_and_retried_only_on_request(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0", {"alpha/__init__.py": "__version__ = '2.0'", "in_the_way.py": ""})
@@ -224,7 +224,7 @@ def test_a_second_run_of_site_in_one_start_changes_nothing(staged):
 
 
 def test_interpreters_that_start_within_a_start_end_in_time(staged):
-    """Other .pth files may start Python, before and after our companion, which starts Python, and so on."""
+    """Other .pth files may start Python before and after the companion; these processes start Python, and so on."""
     code = "import os, sys, subprocess; n = int(os.environ.get('DEEP', 0)); n < 2 and subprocess.run("
     code += "[sys.executable, '-c', 'pass'], env={**os.environ, 'DEEP': str(n + 1)})\n"
     for name in ("aaa.pth", "zzz.pth"):
@@ -260,8 +260,8 @@ def test_a_start_that_listed_in_the_middle_of_a_swap_runs_what_it_missed(half_sw
     assert (done.stdout, done.stderr) == ("2.0\n", "")
 
 
-def test_a_start_waits_for_another_start_and_not_for_a_live_process(staged):
-    """Who has the lock, with something pending: a start swaps in a moment, a live process may take long."""
+def test_a_start_waits_for_another_start_and_not_for_a_running_process(staged):
+    """The holder of the lock, with pending changes: a start swaps in a moment, a running process may take long."""
     code = "import alpha; print(alpha.__version__)"
     fcntl = pytest.importorskip("fcntl")
     with open(staged.site / ".liveinstall" / "lock", "r+b") as lock:

@@ -1,4 +1,4 @@
-"""One consistent view (P4) of `.pth` and `.start` files, where a start swaps what has them, or imports it from a part.
+"""One consistent view (P4) of `.pth` and `.start` files, if a start swaps them, or imports them from a part.
 
 From Python 3.15 on `site` has read all of them, and extended sys.path, before the first line runs (PEP 829). Still each
 line of the new version takes effect once and at its place, those of the old version never, and all others once.
@@ -42,7 +42,7 @@ def entry_point(word: str) -> str:
 
 
 def python(place: Place, code: str, *arguments: str) -> subprocess.Popen:
-    """An interpreter that has the place as its site-packages."""
+    """An interpreter that has the directory as its site-packages."""
     code = f"import site; site.addsitedir({str(place.site)!r}); {code}"
     command = [sys.executable, "-I", "-S", *arguments, "-c", code]
     pipe = subprocess.PIPE
@@ -50,7 +50,7 @@ def python(place: Place, code: str, *arguments: str) -> subprocess.Popen:
 
 
 def started(place: Place, *arguments: str) -> tuple[list[str], list[str]]:
-    """What ran in a start that is silent, and which entries of sys.path are in site-packages."""
+    """The lines that ran in a silent start, and the entries of sys.path in site-packages."""
     process = python(place, SHOW, *arguments)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -75,7 +75,7 @@ def files_of(name: str) -> dict[str, str]:
 
 @pytest.fixture
 def place(place):
-    """With distributions whose lines are not to be touched; they run before and after those of alpha."""
+    """With distributions with lines that must not change; they run before and after those of alpha."""
     place.install(*(place.candidate(name, "1.0", files_of(name)) for name in OTHERS))
     return place
 
@@ -90,7 +90,7 @@ def stage(place: Place, files: dict[str, str], name: str = "alpha") -> str:
 
 @contextmanager
 def in_use(place: Place):
-    """A live process uses alpha: meanwhile other starts import its part."""
+    """A running process uses alpha: meanwhile other starts import its part."""
     boot = str(Path(_liveinstall_boot.__file__).parents[1])
     hold = (
         f"sys.path.append({boot!r}); from _liveinstall_boot.holds import take_hold; take_hold({str(place.site)!r}, 'x')"
@@ -208,7 +208,7 @@ def test_what_the_path_of_a_part_leads_to_is_imported_first(place):
 
 
 def test_a_companion_precedes_the_files_of_its_distribution(place):
-    """Else an old line, which has run, could not be prevented."""
+    """Otherwise an old line would already have run."""
     install(place, {"aa.pth": line("old")})
     stage(place, {"aa.pth": line("new")})
     assert (place.site / f"!{PART}.pth").is_file()
@@ -216,7 +216,7 @@ def test_a_companion_precedes_the_files_of_its_distribution(place):
 
 
 def test_start_files_of_others_do_not_switch_a_companion_off(place):
-    """`site` ignores the import lines of a .pth file beside a .start file of the same name."""
+    """`site` ignores the import lines of a .pth file if there is a .start file of the same name."""
     install(place, {})
     for name in ("alpha", "alpha-2.0", f"{PART}"):
         (place.site / f"{name}.start").write_text("")
@@ -243,14 +243,14 @@ def test_several_transactions_are_applied_in_one_start(place):
 
 
 def changing(name: str, version: int, word: str) -> dict[str, str]:
-    """Files of which everything changes with the version."""
+    """Files that change completely with the version."""
     files = {f"{name}.pth": f"import _{name}{version}\n{name}_{version}\n", f"_{name}{version}.py": line(word)}
     point = {f"{name}_.start": f"_go_{name}{version}:go\n", f"_go_{name}{version}.py": entry_point(f"{word} point")}
     return {**files, f"{name}_{version}/inpath.py": f"V = {version}\n", **point}
 
 
 def both(*words: str) -> list[str]:
-    """What runs with these distributions and those that are not touched."""
+    """The lines that run for these distributions and for the unchanged ones."""
     words = sorted([*words, *OTHERS])
     return [*words, *(f"{word} point" for word in words)] if NEW_SITE else words
 
@@ -280,7 +280,7 @@ def test_the_options_of_a_start_make_no_difference(place, options):
 
 @needs_start_files
 def test_with_another_site_a_start_still_swaps_and_fails_nowhere(place):
-    """A later Python may look different inside: then new lines run at once, and what `site` has read runs, too."""
+    """A later Python may differ internally: then new lines run at once, and the lines that `site` has read run, too."""
     install(place, {"alpha.pth": line("same") + "alpha_1\n", "alpha_1/x.py": ""})
     stage(place, {"alpha.pth": line("same") + "alpha_2\n", "alpha_2/x.py": ""})
     (place.site / "!!odd.pth").write_text("import site; del site.StartupState._read_start_file\n")
@@ -375,7 +375,7 @@ def test_what_is_installed_in_a_running_process_takes_effect_there_at_once(env):
 
 
 @needs_start_files
-def test_the_lines_of_the_guard_and_of_registries_run_beside_those_that_change(env):
+def test_the_lines_of_the_guard_and_of_registries_run_with_those_that_change(env):
     for version in (1, 2):
         env.wheel(
             "alpha", f"{version}.0", {"alpha.py": f"V = {version}", **changing("alpha", version, f"alpha {version}")}

@@ -1,4 +1,4 @@
-"""One process is one holder: a subinterpreter swaps nothing, and writes what it imports to the process's hold."""
+"""One process is one holder: a subinterpreter swaps nothing, and records its imports in the process's hold."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_subinterpreter_swaps_nothing_and_has_the_view_of_its_process(env, pre
     assert env.bare("import alpha; print(alpha.V)").stdout == "2\n"
 
 
-def test_a_process_that_is_no_holder_becomes_one_when_its_subinterpreter_meets_what_is_pending(env, prelude):
+def test_a_process_without_a_hold_takes_one_when_its_subinterpreter_finds_pending_changes(env, prelude):
     env.wheel("alpha", "1.0", {"alpha.py": "V = 1\n"})
     env.wheel("alpha", "2.0", {"alpha.py": "V = 2\n"})
     env.run("li.install('alpha==1.0')")

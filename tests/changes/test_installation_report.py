@@ -80,7 +80,7 @@ def test_an_install_writes_it_too_and_standard_output_has_nothing_else(env):
     assert "report= and parallel=True contradict each other" in done.stderr
 
 
-def test_ignore_installed_reinstalls_and_what_is_loaded_waits(env):
+def test_ignore_installed_reinstalls_and_loaded_distributions_are_pending(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     again = MAIN + "sys.exit(main(['install', '-I', 'alpha']))"

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from helpers.conflicts import BACKTRACKS
 
-# Like pip and uv, this engine replaces what is installed if that does not fit what is asked for with it.
-_BACKTRACKS = """
-from dataclasses import replace
-from liveinstall._engines.select import ENGINES
-class Backtracking(fake_engine.FakeEngine):
-    def resolve(self, request, *arguments, **options):
-        several = len(request.requirements) > 1
-        return super().resolve(replace(request, upgrade=request.upgrade or several), *arguments, **options)
-ENGINES["pip"] = ENGINES["uv"] = Backtracking
-show = lambda done: print(json.dumps([done.conflicts, done.remedy]))
-"""
 _CONFLICT = "beta 1.0 requires alpha<2, but alpha will be 2.0"
 
 
 @pytest.fixture
 def conflicting(env):
-    """alpha 1.0 and beta 1.0, which needs it, are installed; alpha 2.0 is offered."""
+    """alpha 1.0 and beta 1.0, which requires it, are installed; alpha 2.0 is available."""
     env.wheel("alpha", "1.0")
     env.wheel("beta", "1.0", requires=("alpha<2",))
     env.run("li.install('alpha', 'beta')")
@@ -29,7 +19,7 @@ def conflicting(env):
 
 
 def ask(env, code):
-    conflicts, remedy = env.json(_BACKTRACKS + code)
+    conflicts, remedy = env.json(BACKTRACKS + code)
     assert conflicts == [_CONFLICT]
     return remedy
 
@@ -42,12 +32,12 @@ def test_versions_that_fit_together_are_a_remedy_and_leave_no_conflict(conflicti
         "import alpha\nshow(li.install('alpha>=2'))",
     ):
         assert ask(conflicting, code) == ["alpha>=2", "beta"]
-    done = conflicting.json(_BACKTRACKS + "show(li.install('alpha>=2', 'beta'))")
+    done = conflicting.json(BACKTRACKS + "show(li.install('alpha>=2', 'beta'))")
     assert done == [[], []]
     assert conflicting.versions() == {"alpha": "2.0", "beta": "2.0"}
 
 
-def test_what_the_resolver_cannot_satisfy_or_what_still_conflicts_is_no_remedy(conflicting):
+def test_unsatisfiable_or_conflicting_requirements_are_not_a_remedy(conflicting):
     assert ask(conflicting, "show(li.plan('alpha>=2'))") == []
     conflicting.wheel("beta", "2.0", requires=("alpha<2",))
     assert ask(conflicting, "show(li.plan('alpha>=2'))") == []
@@ -74,3 +64,13 @@ li.install('alpha')
 print(json.dumps(len(calls)))
 """
     assert env.json(count) == 1
+
+
+def test_only_the_plan_of_the_request_is_reported(conflicting):
+    conflicting.wheel("beta", "2.0", requires=("alpha>=2",))
+    plans = conflicting.json(
+        f"{BACKTRACKS}plans = []\n"
+        "tell = lambda event: plans.extend([str(event.plan.changes)] if isinstance(event, li.events.Planned) else ())\n"
+        "li.install('alpha>=2', dry_run=True, on_event=tell)\nprint(json.dumps(plans))"
+    )
+    assert len(plans) == 1 and "name='beta'" not in plans[0]

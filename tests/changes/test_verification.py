@@ -1,4 +1,4 @@
-"""install(verify=True): what cannot be imported in the environment as it would be is not accepted."""
+"""install(verify=True): modules that cannot be imported in a preview of the environment are not accepted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ except li.errors.VerificationError as error: print(json.dumps("refused"))
 
 
 def test_what_is_loaded_and_needs_what_changes_is_imported_too(env):
-    """Its requirements hold, its code does not."""
+    """Its requirements are satisfied, but its code fails."""
     broken(env, "low", "1.0", "old = 1")
     broken(env, "low", "2.0", "")
     broken(env, "mid", "1.0", "", requires=("low",))
@@ -57,7 +57,7 @@ def test_what_is_loaded_and_needs_what_changes_is_imported_too(env):
     done = env.json("import top\n" + asked)
     assert done[0] == ["top"] and "cannot import name 'old'" in done[1]
     assert env.json(f"import top\n{_REFUSED}r = attempt('low', verb=li.uninstall)\nprint(json.dumps(r[0]))") == ["top"]
-    assert env.json(asked)[0] == "accepted"  # nobody has it loaded
+    assert env.json(asked)[0] == "accepted"  # no process has it loaded
 
 
 def test_what_failed_before_does_not_count(env):
@@ -69,7 +69,7 @@ def test_what_failed_before_does_not_count(env):
 
 
 def test_a_module_that_was_not_there_before_did_not_fail_before(env):
-    """A release that renames its package and is broken; what it lacks counts for a new module of an old name too."""
+    """A release that renames its package and is broken; its missing modules count for new ones with old names, too."""
     env.wheel("ren", "1.0", {"ren_old.py": ""})
     env.wheel("ren", "2.0", {"ren_new.py": "raise RuntimeError('broken release')"})
     env.wheel("more", "1.0", {"more.py": ""})
@@ -82,14 +82,14 @@ def test_a_module_that_was_not_there_before_did_not_fail_before(env):
 
 
 def test_two_distributions_may_have_a_module_of_the_same_name(env):
-    """`tests`, that wheels bring by accident."""
+    """`tests`, which wheels contain by accident."""
     env.wheel("base", "1.0", {"base.py": "V = 1\n"})
     env.wheel("base", "2.0", {"base.py": "V = 2\n"})
     for name in ("one", "two"):
         files = {f"{name}.py": "import base", "tests/__init__.py": "", f"tests/test_{name}.py": ""}
         env.wheel(name, "1.0", files, requires=("base",))
     env.json("li.install('one', 'base==1.0'); print('{}')")
-    # Another installer does not ask whether `tests/__init__.py` is somebody's.
+    # Another installer does not check the owner of `tests/__init__.py`.
     with zipfile.ZipFile(next(env.wheels.glob("two-*"))) as wheel:
         wheel.extractall(env.site)
     done = env.json(f"import one, two\n{_REFUSED}r = attempt('base==2.0')\nprint(json.dumps(r[1]))")
@@ -125,7 +125,7 @@ def test_a_module_that_ends_the_interpreter_is_a_failure_and_the_others_are_trie
     assert done[0] == ["b", "c"] and "exited with status -11" in done[1]
 
 
-def test_it_looks_at_all_that_waits_and_undo_takes_it_too(env):
+def test_it_checks_all_pending_changes_and_undo_has_the_option_too(env):
     broken(env, "alpha", "1.0", "")
     broken(env, "alpha", "2.0", "")
     env.wheel("beta", "1.0", {"beta.py": "import alpha\nassert alpha.V == '2.0'"})

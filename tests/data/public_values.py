@@ -1,8 +1,8 @@
-"""One value of every public class, and the program that pickled them with version 0.1.0.
+"""One value of each public class, and the program that pickled them with version 0.1.0.
 
     PYTHONPATH=<tree of 0.1.0>/src python tests/data/public_values.py > tests/data/pickles_0_1_0.json
 
-`tests/test_pickles.py` loads the pickles and compares them with the values that the present classes make.
+`tests/test_pickles.py` loads the pickles and compares them with the values of the current classes.
 """
 
 from __future__ import annotations

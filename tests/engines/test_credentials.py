@@ -1,4 +1,4 @@
-"""Secrets go to engines by variables and files that only this user can read; arguments are everybody's."""
+"""Secrets are passed to engines by variables and files that only this user can read; arguments are visible to all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from liveinstall._engines.credentials import without_git_credentials, without_uv
 INDEX = "https://u:p%40w@h/simple"
 
 
-def test_sources_of_uv_with_a_secret_are_told_by_variables(tmp_path):
+def test_sources_of_uv_with_a_secret_are_passed_by_variables(tmp_path):
     asked = [f"--default-index={INDEX}", "--index=https://open/simple", f"--index={INDEX}", "--pre", "--", "alpha"]
     words, more = without_uv_credentials(asked, {}, str(tmp_path))
     assert words == ["--pre", "--", "alpha"]
@@ -38,7 +38,7 @@ def test_an_option_of_uv_with_a_secret_is_found_in_each_spelling(tmp_path, words
     )
 
 
-def test_after_the_options_a_word_is_a_requirement_whatever_it_looks_like(tmp_path):
+def test_after_the_options_every_word_is_a_requirement(tmp_path):
     assert without_uv_credentials(["-i", "https://h/", "--", "-i", "x"], {}, str(tmp_path))[0][1:] == ["--", "-i", "x"]
 
 

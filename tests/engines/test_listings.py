@@ -1,4 +1,4 @@
-"""The lists of files of wheels that are not on this disk: range requests, and what a plan makes of them."""
+"""The lists of files of wheels that are not on this disk: range requests, and their use in a plan."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Response:
 
 
 class Server:
-    """One file; `asked` has the ranges that were asked for."""
+    """One file; `asked` has the requested ranges."""
 
     def __init__(self, content, *, status=206, size=None):
         self.content, self.status, self.size, self.asked = content, status, size, []

@@ -1,4 +1,4 @@
-"""`list --outdated`: what the engines are asked, and what their answers become."""
+"""`list --outdated`: the commands of the engines, and the conversion of their answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROW = {"name": "Rich", "version": "13", "latest_version": "15", "latest_filetype
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The last command and its variables; `answer` is what the engine prints, with its status."""
+    """The last command and its variables; `answer` is the engine's output, with its status."""
     seen = {"answer": (0, f"WARNING: an index is slow\n{json.dumps([ROW])}\n")}
 
     def run(command, *, timeout, env):
@@ -49,10 +49,10 @@ def test_failures_are_typed(asked, monkeypatch):
     asked["answer"] = (2, "ERROR: no such index\n")
     with pytest.raises(EngineError, match="pip could not list.*no such index"):
         find_outdated("pip", IndexOptions())
-    with pytest.raises(RequirementError, match="no engine"):
+    with pytest.raises(RequirementError, match="unknown engine"):
         find_outdated("npm", IndexOptions())
     monkeypatch.setenv("LIVEINSTALL_OFFLINE", "1")
-    with pytest.raises(DownloadError, match="newest"):
+    with pytest.raises(DownloadError, match="newer versions"):
         find_outdated("pip", IndexOptions())
 
 

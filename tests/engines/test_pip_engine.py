@@ -1,4 +1,4 @@
-"""How the answers of pip's child become values and errors; pip itself runs in integration/."""
+"""The conversion of the answers of pip's child to values and errors; pip itself runs in integration/."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_what_would_divert_a_change_is_refused_by_name(tmp_path, monkeypatch, va
     assert isinstance(error, RequirementError) and named in str(error) and "Nothing was changed." in str(error)
 
 
-def test_everything_that_was_asked_for_is_said_to_pip(tmp_path):
+def test_all_options_are_passed_to_pip(tmp_path):
     (tmp_path / "r.txt").touch()
     (tmp_path / "c.txt").touch()
     (tmp_path / "pyproject.toml").touch()
@@ -199,10 +199,10 @@ def test_everything_that_was_asked_for_is_said_to_pip(tmp_path):
         text = " ".join(words)
         for said in (
             *("--index-url https://i", "--extra-index-url https://x", "--find-links links", "--config-settings a=b"),
-            *("--pre", "--only-binary b", "--no-binary a", "--retries 1", f"--requirement {tmp_path}/r.txt"),
+            *("--pre", "--only-binary b", "--no-binary a", "--retries 1", f"--requirement {tmp_path / 'r.txt'}"),
         ):
             assert said in text, purpose
-        chosen = ("--upgrade-strategy eager", f"--editable {tmp_path}", f"--constraint {tmp_path}/c.txt", "-- rich")
+        chosen = ("--upgrade-strategy eager", f"--editable {tmp_path}", f"--constraint {tmp_path / 'c.txt'}", "-- rich")
         assert [said in text for said in (*chosen, "--no-warn-conflicts")] == [purpose == "resolve"] * 5
     assert (tmp_path / "constraints").read_text() == "idna<3\n"
     assert told["build"][:6] == ["install", "--no-deps", "--ignore-installed", "--no-user", "--use-pep517", "--target"]
@@ -273,9 +273,9 @@ def test_what_a_lock_file_took_from_an_index_has_no_direct_url(tmp_path):
         "download_info": {"url": "https://h/a-1-py3-none-any.whl", "archive_info": {"hash": "sha256=ab"}},
         "is_direct": True,
     }
-    assert _candidate(item, "", (), fetched=False).direct_url == item["download_info"]
-    assert _candidate(item, "", {"a"}, fetched=False).direct_url is None
-    assert _candidate(item, "", (), fetched=False).sha256 == "ab"
+    assert _candidate(item, "", (), {}, fetched=False).direct_url == item["download_info"]
+    assert _candidate(item, "", {"a"}, {}, fetched=False).direct_url is None
+    assert _candidate(item, "", (), {}, fetched=False).sha256 == "ab"
 
 
 def test_a_report_item_becomes_a_candidate(tmp_path):
@@ -290,24 +290,30 @@ def test_a_report_item_becomes_a_candidate(tmp_path):
         "is_direct": False,
         "is_yanked": True,
     }
-    candidate = _candidate(item, str(tmp_path), (), fetched=True)
+    candidate = _candidate(item, str(tmp_path), (), {}, fetched=True)
     assert (candidate.name, candidate.requested, candidate.extras) == ("big-name", True, ("fast",))
-    assert (candidate.wheel, candidate.sha256, candidate.yanked) == ("/w/big_name-1.0-py3-none-any.whl", "ab", "yanked")
+    assert (candidate.wheel, candidate.sha256, candidate.yanked) == (
+        os.path.normpath("/w/big_name-1.0-py3-none-any.whl"),
+        "ab",
+        "yanked",
+    )
 
 
 def test_a_wheel_on_this_disk_is_known_before_anything_is_fetched(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "file:///w/a%20b/a-1-py3-none-any.whl"}}
-    assert _candidate(item, str(tmp_path), (), fetched=False).wheel == "/w/a b/a-1-py3-none-any.whl"
+    assert _candidate(item, str(tmp_path), (), {}, fetched=False).wheel == os.path.normpath(
+        "/w/a b/a-1-py3-none-any.whl"
+    )
 
 
 def test_an_address_is_decoded_once():
-    assert local_wheel("file:///w/a%2520b/a-1-py3-none-any.whl") == "/w/a%20b/a-1-py3-none-any.whl"
+    assert local_wheel("file:///w/a%2520b/a-1-py3-none-any.whl") == os.path.normpath("/w/a%20b/a-1-py3-none-any.whl")
 
 
 def test_a_wheel_that_pip_did_not_fetch_is_an_error(tmp_path):
     item = {"metadata": {"name": "a", "version": "1"}, "download_info": {"url": "https://h/a-1.tar.gz"}}
     with pytest.raises(DownloadError):
-        _candidate(item, str(tmp_path), (), fetched=True)
+        _candidate(item, str(tmp_path), (), {}, fetched=True)
 
 
 def test_an_engine_that_takes_too_long_is_stopped():
@@ -340,7 +346,7 @@ def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
     assert done.stdout == "pip/1 pip/1 1\nas another pip may ask"
 
 
-def test_what_fails_beside_loading_is_left_to_pip(tmp_path):
+def test_other_failures_than_loading_are_left_to_pip(tmp_path):
     package = tmp_path / "pip" / "_internal" / "cli"
     package.mkdir(parents=True)
     for directory in (package, package.parent, package.parent.parent):

@@ -1,10 +1,11 @@
-"""What uv has copied is staged from the unpacked wheel in its cache that it was copied from, and from no other one."""
+"""Files that uv has copied are staged from their own unpacked wheel in its cache, and from no other one."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
 import pytest
+from helpers.capabilities import can_symlink
 
 from liveinstall._engines.uv import run
 from liveinstall._engines.uv.cache import unpacked_wheel
@@ -39,6 +40,7 @@ def test_what_is_not_in_the_cache_is_an_error_that_names_it(tmp_path):
             unpacked_wheel(info, cache)
 
 
+@can_symlink
 def test_uv_copies_only_where_links_may_not_be_made(tmp_path, monkeypatch):
     assert run.link_mode(str(tmp_path)) == "symlink"
 

@@ -67,7 +67,7 @@ def test_a_project_below_the_top_has_its_subdirectory(project, tmp_path):
     assert found == (f"-e git+https://example.org/p.git@{commit}#egg=My_Project&subdirectory=packages/one",)
 
 
-def test_comments_say_why_there_is_no_url(project, tmp_path, monkeypatch):
+def test_comments_explain_a_missing_url(project, tmp_path, monkeypatch):
     plain, label = f"-e {project}", "(My-Project==1.0)"
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert lines(project, tmp_path) == (f"# Editable install with no version control {label}", plain)

@@ -11,10 +11,11 @@ import pytest
 from _liveinstall_boot.layout import HOLDS, LOCK, STATE, TRANSACTIONS
 from _liveinstall_boot.locks import try_lock
 from liveinstall._environment import holders
+from liveinstall._environment.installed import in_directory
 from liveinstall.results import Holder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-NOBODY = 2**22 + 1  # the id of no process: in a container even 77 may be that of the tests
+NOBODY = 2**22 + 1  # not the id of any process: in a container even 77 may be that of the tests
 
 
 def test_a_hold_lives_as_long_as_its_process(env):
@@ -50,8 +51,8 @@ def test_a_forked_child_keeps_its_parents_hold(env):
     assert holders.holders(str(env.site)) == ()
 
 
-def test_who_asks_whether_a_hold_lives_is_not_taken_for_its_holder(tmp_path):
-    """Of starts at the same moment each asks; a dead process's hold must not keep them from swapping."""
+def test_a_check_of_a_hold_is_not_mistaken_for_its_holder(tmp_path):
+    """Starts at the same moment all check; a dead process's hold must not keep them from swapping."""
     import fcntl
 
     path = tmp_path / STATE / HOLDS / f"{NOBODY}-x"
@@ -82,7 +83,7 @@ VIEWER = f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.ru
 
 @pytest.fixture
 def staged(env):
-    """Alpha 1.0 is installed and used by a process that lives; 2.0 is staged."""
+    """Alpha 1.0 is installed and used by a running process; 2.0 is staged."""
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
@@ -109,7 +110,7 @@ def tell(process, line):
 def test_a_held_start_imports_nothing_that_swaps(env, staged):
     line = "import sys; print(sorted(m.partition('.')[2] for m in sys.modules if m.startswith('_liveinstall')))"
     modules = ["", "codec", "file_access", "holds", "layout", "process", "views", "watcher"]
-    if sys.version_info >= (3, 15):  # there `site` has read the installed version's startup files before
+    if sys.version_info >= (3, 15):  # there `site` has already read the installed version's startup files
         modules.append("startup_files")
     assert env.bare(line).stdout == f"{sorted(modules)}\n"
 
@@ -120,7 +121,7 @@ def test_children_of_the_holder_see_what_it_sees_at_any_remove(env, staged):
     assert tell(staged, line) == "1.0 1.0"
 
 
-def test_children_of_who_sees_the_part_see_it_too_and_files_move_when_nobody_uses_either(env, staged):
+def test_children_of_a_user_of_the_part_use_it_and_files_move_when_neither_version_is_in_use(env, staged):
     viewer = env.start(
         f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
     )
@@ -134,7 +135,7 @@ def test_children_of_who_sees_the_part_see_it_too_and_files_move_when_nobody_use
     assert env.versions() == {"alpha": "2.0"} and env.leftovers() == []
 
 
-def test_a_part_that_somebody_sees_outlives_its_cancelling(env, staged):
+def test_a_part_in_use_is_kept_when_it_is_cancelled(env, staged):
     viewer = env.start(
         f"{LOOK}; sys.stdout.flush(); input(); import subprocess; subprocess.run([sys.executable, '-c', {LOOK!r}])"
     )
@@ -147,7 +148,7 @@ def test_a_part_that_somebody_sees_outlives_its_cancelling(env, staged):
     assert env.leftovers() == []
 
 
-def test_a_part_that_somebody_sees_outlives_its_replacement(env, staged):
+def test_a_part_in_use_is_kept_when_it_is_replaced(env, staged):
     viewer = env.start(f"{LOOK}; sys.stdout.flush(); input(); {LOOK}; import alpha as a; print(a.__file__)")
     assert viewer.stdout.readline() == "2.0 2.0\n"
     env.wheel("alpha", "3.0")
@@ -172,10 +173,10 @@ def test_package_managers_are_shown_the_disk(env, staged, call):
     assert len(holders.holders(str(env.site))) == 1
 
 
-def test_status_names_what_each_holder_uses_and_what_waits_for_whom(env, staged):
+def test_status_names_the_packages_of_each_holder_and_what_changes_wait_for(env, staged):
     seen = env.run("print(li.status())").stdout
     assert re.search(rf"waiting for: the exit of .*another Python \(pid {staged.pid}: ", seen)
-    assert re.search(rf"In use by another Python \(pid {staged.pid}: .*\) since 20.*: uses alpha", seen)
+    assert re.search(rf"In use by:\n(?:.*\n)*  another Python \(pid {staged.pid}: .*\)  since 20.*  uses alpha", seen)
 
 
 def test_a_context_holds_as_long_as_it_lasts(env):
@@ -328,7 +329,7 @@ def test_a_hold_that_can_no_longer_be_written_may_use_anything(tmp_path, monkeyp
 
 
 def test_a_hold_that_can_neither_be_written_nor_renamed_is_emptied_and_may_use_anything(tmp_path, monkeypatch):
-    """Windows refuses to rename a file that somebody has open."""
+    """Windows refuses to rename an open file."""
     from _liveinstall_boot import holds as boot_holds
     from _liveinstall_boot import watcher as boot_watcher
 
@@ -386,7 +387,7 @@ def test_no_check_finds_a_hold_before_it_is_locked(tmp_path, monkeypatch):
     assert seen == [[]]
 
 
-def test_a_file_that_is_no_hold_blocks_nothing(tmp_path):
+def test_a_file_that_is_not_a_hold_blocks_nothing(tmp_path):
     directory = tmp_path / STATE / HOLDS
     directory.mkdir(parents=True)
     (directory / ".nfs0001").touch()
@@ -419,7 +420,7 @@ def test_a_hold_loses_its_id_for_an_exec_but_not_that_it_may_use_anything_and_is
 
 
 def guarded(env, code):
-    """Run code in a process that knows nothing but the guard."""
+    """Run code in a process with the guard only."""
     return subprocess.run([str(env.python), "-c", code], env=env.variables(), capture_output=True, text=True)
 
 
@@ -431,7 +432,7 @@ def test_a_guarded_process_leaves_no_hold_behind_and_the_dead_are_swept_some_at_
     assert os.listdir(directory) == []
     for number in range(20):
         (directory / f"{number}-{'0' * 8}").touch()
-    assert guarded(env, "import os; os._exit(0)").returncode == 0  # at which no handler runs
+    assert guarded(env, "import os; os._exit(0)").returncode == 0  # after which no handler runs
     left = len(os.listdir(directory))
     assert 0 < left < 20
     for _ in range(3):
@@ -558,7 +559,7 @@ WAYS = {
     "importlib.reload(module)",
     "by pickle": FINDER + "sys.meta_path.insert(0, Finder); import pickle; pickle.loads(b'csolo\\nV\\n.')",
 }
-if sys.version_info >= (3, 15):  # it has no load_module() any longer
+if sys.version_info >= (3, 15):  # it no longer has load_module()
     del WAYS["by a loader"]
 
 
@@ -666,10 +667,29 @@ def test_a_description_says_since_when_by_the_clock_today_and_by_the_date_before
     assert "since" not in holders.describe(Holder(7, "python x.py", now), since=False)
 
 
-def test_only_a_server_leads_to_advice_about_it():
-    server = holders.describe(Holder(7, "python /v/bin/jupyter-lab", 1.0))
-    assert holders.server_advice(["alpha is imported here", f"{server} uses alpha"]) == "restart JupyterLab itself"
-    assert holders.server_advice(["alpha is imported here"]) == holders.server_advice([]) == ""
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("/v/bin/jupyter-lab", "restart JupyterLab itself"),
+        ("x.py", ""),
+        ("-m ipykernel_launcher -f jupyter-lab.json", ""),
+    ],
+)
+def test_only_a_server_that_uses_what_changes_leads_to_advice_about_it(env, command, advice):
+    for name in ("alpha", "beta"):
+        env.wheel(name, "1.0")
+    env.run("li.install('alpha', 'beta')")
+    code = f"import _liveinstall_boot.holds as holds, alpha\nholds.take_hold({str(env.site)!r}, {command!r})\ninput()"
+    changes = {each.name: each for each in in_directory(str(env.site))}
+    with env.start(code) as server:
+        deadline = time.monotonic() + 30
+        while not any("alpha" in (each.uses or ()) for each in holders.holders(str(env.site))):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        alpha, beta = ({name: changes[name]} for name in ("alpha", "beta"))
+        assert holders.restart_of_server(alpha, str(env.site)) == advice
+        assert holders.restart_of_server(beta, str(env.site)) == holders.restart_of_server({}, str(env.site)) == ""
+        server.communicate("\n")
 
 
 def test_the_kernel_of_a_notebook_is_known_by_its_name_and_its_children_are_not(env):

@@ -28,7 +28,7 @@ def test_names_are_canonical_and_requirements_are_read(place):
 
 
 def test_a_line_of_spaces_does_not_end_the_metadata(place):
-    """A folded field, such as the whole license in pandas'."""
+    """A folded field, such as the whole licence in that of pandas."""
     metadata = place.site / "Al.pha-1.0.dist-info" / "METADATA"
     metadata.write_text(
         metadata.read_text().replace("Requires-Dist", "License: BSD\n        \n        text\nRequires-Dist")

@@ -1,4 +1,4 @@
-"""What is loaded is known by files, never by names."""
+"""Loaded distributions are determined by files, never by names."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_editable_install_is_loaded_when_its_project_is(place, pretend, tmp_p
     assert set(loaded([distribution])) == {"alpha"}
 
 
-def test_without_a_usable_record_anything_loaded_beside_it_counts(place, pretend):
+def test_without_a_usable_record_all_loaded_files_in_its_directory_count(place, pretend):
     place.install(place.candidate("alpha", "1.0"))
     (place.site / "alpha-1.0.dist-info/RECORD").unlink()
     assert loaded(found(place)) == {}
@@ -82,7 +82,7 @@ def test_mapped_libraries_are_seen():
     assert any("_ctypes" in path for path in mapped_files()) or not _ctypes.__file__
 
 
-def test_modules_without_files_or_with_odd_ones_are_no_obstacle(place, monkeypatch):
+def test_modules_without_files_or_with_odd_ones_do_no_harm(place, monkeypatch):
     place.install(place.candidate("alpha", "1.0"))
 
     class Odd:
@@ -94,7 +94,7 @@ def test_modules_without_files_or_with_odd_ones_are_no_obstacle(place, monkeypat
     assert loaded(found(place)) == {}
 
 
-def test_what_another_holder_may_have_loaded_waits_and_what_is_elsewhere_is_named(place, pretend, tmp_path):
+def test_changes_of_other_holders_packages_are_pending_and_other_machines_are_named(place, pretend, tmp_path):
     place.install(place.candidate("alpha", "1.0"))
     elsewhere = Place(tmp_path / "system")
     elsewhere.install(elsewhere.candidate("beta", "1.0"))

@@ -1,9 +1,10 @@
-"""What an error says when the reason is a version that waits, or one that another tool has put in."""
+"""The notes on errors that are caused by a pending version, or by one that another tool has installed."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -30,7 +31,7 @@ def alpha(env):
 
 
 def last_lines(done):
-    """What a person reads below the frames of a plain traceback; before it is the progress of what took long."""
+    """The text below the frames of a plain traceback; progress messages may precede it."""
     assert done.returncode == 1 and "Traceback (most recent call last):\n" in done.stderr, done.stderr
     lines = done.stderr.splitlines()
     start = next(at for at in range(len(lines) - 1, 0, -1) if lines[at].startswith(" "))
@@ -54,7 +55,7 @@ def test_a_module_that_no_version_has_is_a_plain_error(alpha):
 
 
 @pytest.mark.parametrize("line", ["from alpha import new", "import alpha.nothing", "alpha.new"])
-def test_what_the_old_version_lacks_has_a_note_while_the_new_one_waits(alpha, line):
+def test_names_missing_in_the_old_version_have_a_note_while_the_new_one_is_pending(alpha, line):
     done = alpha.run(f"import alpha\nli.install('alpha==2.0')\n{line}")
     error, note = last_lines(done).split("\n")
     assert error.startswith(("ImportError: ", "ModuleNotFoundError: ", "AttributeError: "))
@@ -63,7 +64,7 @@ def test_what_the_old_version_lacks_has_a_note_while_the_new_one_waits(alpha, li
     )
 
 
-def test_what_another_process_has_staged_is_told_too(alpha):
+def test_changes_staged_by_another_process_are_also_reported(alpha):
     code = "import alpha\nli.install('beta')\nprint('up', flush=True); input()\nimport alpha_more"
     with alpha.start(code) as holder:
         holder.stdout.readline()
@@ -105,7 +106,7 @@ def test_a_hook_that_was_wrapped_later_is_called_with_the_noted_error(alpha):
         "sys.excepthook = own = lambda *words: sys.__excepthook__(*words)",
         "import code; own = sys.__excepthook__",
         "from liveinstall.hosts import Host; Host('app'); own = sys.__excepthook__",
-        "sys.ps1 = '> '; own = sys.__excepthook__",  # a prompt in the middle of a program
+        "sys.ps1 = '> '; own = sys.__excepthook__",  # a prompt within a program
     ],
 )
 def test_a_program_that_shows_errors_its_own_way_keeps_its_hook(alpha, before):
@@ -151,3 +152,11 @@ def test_imports_that_succeed_and_modules_that_are_asked_for_never_come_here(alp
         "print(json.dumps([each[1] for each in calls]))"
     )
     assert told == ["alpha.fresh", "alpha.fresh"]
+
+
+def test_at_a_prompt_the_traceback_of_an_error_of_ours_ends_at_the_line_that_was_typed():
+    lines = "import liveinstall\nliveinstall.install()\nliveinstall.events.Reporter.nothing\n"
+    done = subprocess.run([sys.executable, "-i"], input=lines, capture_output=True, text=True, check=True)
+    frames = [line.strip() for line in done.stderr.splitlines() if line.startswith('  File "')]
+    assert "RequirementError" in done.stderr and "AttributeError" in done.stderr
+    assert len(frames) == 2 and all(frame.startswith('File "<stdin>"') for frame in frames)

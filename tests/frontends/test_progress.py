@@ -1,10 +1,9 @@
-"""Progress: what events mean in words, and that it is seen where it should be and fails nothing."""
+"""Progress: the text of events, where it is shown, and that its errors are ignored."""
 
 from __future__ import annotations
 
 import io
 import os
-import pty
 import subprocess
 import sys
 import threading
@@ -12,11 +11,13 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from helpers.capabilities import has_terminals
 
 from liveinstall import events
 from liveinstall._frontends import progress
 from liveinstall._frontends.progress import Cell, Line, Log, Progress, Progression, Story
 from liveinstall._system import presenter
+from liveinstall.errors import ConflictError
 from liveinstall.events import Reporter
 from liveinstall.results import Change, Plan, Result, Timing
 
@@ -84,7 +85,7 @@ def test_what_is_slow_is_shown_from_then_on_to_its_end():
     shown.close()
     assert screen[0] == ("Starting", False) and screen[-1][0].startswith("Done, 1 installed") and screen[-1][1]
     assert [last for _, last in screen[:-1]] == [False] * (len(screen) - 1)
-    assert len(screen) == len(TOLD) + 1  # a step's second look comes only after a pause, and the end comes twice
+    assert len(screen) == len(TOLD) + 1  # a step is displayed again only after a pause, and the end is displayed twice
 
 
 def test_a_screen_that_fails_fails_nothing_and_is_left_alone():
@@ -160,7 +161,10 @@ def test_a_failure_says_so_and_the_users_own_listener_hears_everything(env):
     assert done.stderr.splitlines()[-1].startswith("Failed (RuntimeError): ")
 
 
+@has_terminals
 def test_a_person_at_a_terminal_sees_one_line_that_is_written_over(env):
+    import pty
+
     env.wheel("alpha", "1.0")
     code = f"import sys; sys.path.insert(0, {str(env.root / 'libraries')!r})\nimport liveinstall as li, fake_engine\n"
     code += f"{slow_engine()}li.install('alpha', quiet=False)\n"
@@ -177,7 +181,7 @@ def read_all(handle):
     try:
         while chunk := os.read(handle, 4096):
             seen += chunk
-    except OSError:  # Linux says so that nobody writes any more
+    except OSError:  # on Linux this means that the last writer has closed it
         pass
     os.close(handle)
     return seen.decode()
@@ -210,8 +214,39 @@ def test_a_cell_has_one_output_that_ends_as_a_sentence_without_a_bar():
     assert [message["update"] for message in sent] == [False] + [True] * 7
     assert len({message["transient"]["display_id"] for message in sent}) == 1
     assert '<progress max="1" value="0.250"' in sent[1]["data"]["text/html"]
-    assert '<progress max="1" style' in sent[0]["data"]["text/html"]  # nobody knows how far it is
+    assert '<progress max="1" style' in sent[0]["data"]["text/html"]  # the progress is unknown
     assert "<progress" not in sent[-1]["data"]["text/html"] and "numpy is pending" in sent[-1]["data"]["text/plain"]
+
+
+@pytest.mark.parametrize("ending", [TOLD[-1], events.Failed(ConflictError("no.", conflicts=(), remedy=()))])
+def test_a_request_that_goes_on_after_a_question_has_one_output(monkeypatch, ending):
+    monkeypatch.setattr(Cell, "last", None)
+    sent = []
+    first = Progress(Cell(lambda **message: sent.append(message)), delay=0)
+    first(events.Planning(("numpy",)))
+    while not sent:
+        time.sleep(0.01)
+    first.close()
+    Cell.last.interrupt()
+    if isinstance(ending, events.Done):  # it is planned again, by another progress, however fast that is
+        second = Progress(Cell(lambda **message: sent.append(message)), delay=60)
+    else:
+        second = first
+    second(ending)
+    second.close()
+    assert len({message["transient"]["display_id"] for message in sent}) == 1
+    assert [message["update"] for message in sent] == [False] + [True] * (len(sent) - 1)
+    assert "<progress" not in sent[-1]["data"]["text/html"]
+    assert sent[-1]["data"]["text/plain"].startswith(("Done", "Failed (ConflictError)"))
+    another = Cell(lambda **message: sent.append(message))
+    assert not another.continues, "the next request has its own output"
+
+
+def test_a_plan_and_the_request_after_it_have_two_outputs(monkeypatch):
+    monkeypatch.setattr(Cell, "last", None)
+    cell = Cell(lambda **_message: None)
+    cell.draw(Story().hear(TOLD[4]), last=True)
+    assert not Cell(lambda **_message: None).continues
 
 
 def test_hostile_names_of_files_neither_make_html_nor_move_the_cursor():
@@ -226,7 +261,7 @@ def test_hostile_names_of_files_neither_make_html_nor_move_the_cursor():
     [
         (True, True, {"cellId": "x"}, None, Cell),
         (True, True, {"cellId": "x"}, True, None),
-        (True, False, {}, None, None),  # nbclient, papermill: nobody looks
+        (True, False, {}, None, None),  # nbclient, papermill: no user
         (True, False, {}, False, Cell),
         (True, True, {}, None, Log),  # jupyter console
         (False, None, None, None, None),

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 import liveinstall
+from liveinstall._frontends import rendering
 from liveinstall._frontends.cli.verbs import describe
+from liveinstall._frontends.presenter import create
 from liveinstall._frontends.rendering import show
 from liveinstall._system.presenter import dump
 from liveinstall.reports import History, Listed, Listing, Past, Requirements, Status
@@ -18,7 +20,7 @@ UP = Change("numpy", "1.26.4", "2.2.6", Timing.RESTART, "numpy is imported here"
 NEW = Change("rich", None, "15.0", Timing.NOW, "new")
 
 
-def test_a_result_tells_what_happened_what_waits_why_and_what_to_do():
+def test_a_result_shows_the_changes_the_pending_ones_the_reasons_and_the_next_step():
     text = show(Result(installed=(NEW,), staged=(UP,), notes=("x is yanked",)))
     assert text == (
         "Installed, ready to import:\n"
@@ -101,6 +103,15 @@ def test_tables_fit_the_terminal_and_lose_no_word(value, columns, monkeypatch):
     assert columns < 120 or fitted == whole
 
 
+def test_sentences_are_wrapped_between_words(monkeypatch):
+    result = Result(transaction="x", staged=(UP,), notes=("a note that is longer than a narrow terminal is wide",))
+    whole = str(result)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    lines = str(result).splitlines()
+    assert max(map(len, lines)) <= 40 and sorted(" ".join(lines).split()) == sorted(whole.split())
+
+
 def test_a_word_that_is_wider_than_the_terminal_is_not_cut(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
@@ -140,13 +151,16 @@ def test_a_removal_reads_like_one():
     assert str(Change("rich", "15.0", None)) == "rich 15.0 removed"
 
 
-def test_the_advice_for_what_the_jupyter_server_uses_is_to_restart_that():
-    reason = "numpy is imported here, and the Jupyter server (pid 7; restart JupyterLab itself) uses it"
-    text = show(Result(staged=(replace(UP, reason=reason), NEW)))
+def test_the_advice_for_what_the_jupyter_server_uses_is_to_restart_that(monkeypatch):
+    uses = {"numpy"}
+    server = lambda names: "restart JupyterLab itself" if uses.intersection(names) else ""
+    monkeypatch.setattr(rendering, "server_advice", server)
+    text = show(Result(staged=(UP, NEW)))
     assert text.endswith(
         "To use the new version, restart JupyterLab itself: restarting only this process is not enough."
     )
     assert "start the program again" not in text
+    assert create().restart_advice("numpy") in text and "start the program again" in create().restart_advice("rich")
 
 
 CONFLICT = "pandas 2.1.4 requires numpy<2, but numpy will be 2.2.6"

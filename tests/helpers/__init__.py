@@ -1,1 +1,1 @@
-"""What the unit tests share."""
+"""Helpers of the unit tests."""

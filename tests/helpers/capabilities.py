@@ -1,7 +1,9 @@
-"""What the machine that runs the tests can do: marks that skip a test by capability, with a named reason."""
+"""The capabilities of the machine: marks that skip a test, with a named reason."""
 
 from __future__ import annotations
 
+import importlib.util
+import multiprocessing
 import os
 import tempfile
 from functools import cache
@@ -23,5 +25,11 @@ def has_links() -> bool:
 
 can_symlink = pytest.mark.skipif(not has_links(), reason="needs symbolic links, which this account may not make")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+has_exec = pytest.mark.skipif(os.name == "nt", reason="exec() of Windows starts another process")
 has_fifos = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+has_shell = pytest.mark.skipif(os.name == "nt", reason="needs scripts that begin with #!")
+has_terminals = pytest.mark.skipif(importlib.util.find_spec("termios") is None, reason="needs pseudoterminals")
 has_modes = pytest.mark.skipif(os.name == "nt", reason="needs the modes of POSIX")
+has_forkserver = pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="needs multiprocessing's fork server"
+)

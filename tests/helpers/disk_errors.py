@@ -1,4 +1,4 @@
-"""What may go wrong with a swap: an upgrade to break, and errors of the disk at each of its file changes."""
+"""Failures of a swap: an upgrade to break, and disk errors at each of its file changes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from _liveinstall_boot.layout import list_transactions
 from helpers.in_process_site import Place
+from helpers.started import EVERY
 from liveinstall._transactions import transaction as transactions
 
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EROFS", "EXDEV", "EMFILE", "ENOLCK", "EINTR")
@@ -53,7 +54,7 @@ def upgrade(place: Place) -> tuple[dict, dict]:
 
 
 def assert_whole(place: Place, before: dict, after: dict, at: str) -> bool:
-    """The environment is wholly old or wholly new, and nothing of ours is left once nothing waits."""
+    """The environment is wholly old or wholly new, and no file of liveinstall is left without pending changes."""
     state = {path: content for path, content in place.state().items() if ".part" not in path and "_final" not in path}
     # Scripts name the interpreter and not the place, so that both trees can be compared.
     assert state in (before, after), f"between old and new after {at}: {difference(state, before, after)}"
@@ -69,14 +70,14 @@ def difference(state: dict, before: dict, after: dict) -> list[str]:
 
 @dataclass(frozen=True)
 class Phase:
-    """`prepare` brings a staged place to where the phase begins; `act` is the phase, None a start of Python."""
+    """`prepare` brings a staged site to the beginning of the phase; `act` is the phase, None a start of Python."""
 
     prepare: Callable[[Place], object] = lambda place: None
     act: Callable[[Place], object] | None = None
 
 
 def _kill_the_start(fraction: float) -> Callable[[Place], object]:
-    """A start that was killed after so much of its file changes."""
+    """A start that was killed after this share of its file changes."""
 
     def prepare(place: Place) -> None:
         dry = place.copy(place.root.with_name(place.root.name + "-dry"))
@@ -128,9 +129,9 @@ PHASES = {
 def tries_of_errors(
     directory: Path, phase: str, names: Sequence[str] = ERRORS, *, in_turn: bool = False
 ) -> Counter[str]:
-    """Let each file change of a phase fail in each way: how often, by error. Asserts that nothing is harmed.
+    """Make each file change of a phase fail in each way: the number of tries by error. Asserts that nothing is damaged.
 
-    Then one more start and the next use, without errors, find or make it wholly old or wholly new. `in_turn`: at
+    Then one more start and the next use, without errors, find or restore it wholly old or wholly new. `in_turn`: at
     each file change only one of the errors.
     """
     place = Place(directory / "root")
@@ -144,7 +145,7 @@ def tries_of_errors(
         dry.start()
         after = {path.replace("dry", "root"): what for path, what in dry.state().items()}
     for number, name in enumerate(names):
-        for at in range(number, points, len(names)) if in_turn else range(points):
+        for at in range(points)[::EVERY][slice(number, None, len(names)) if in_turn else slice(None)]:
             copy = place.copy(directory / f"{name}{at}")
             code = getattr(errno, name)
             status, _ = _run(copy, act, at=at, error=OSError(code, os.strerror(code)))
@@ -164,7 +165,7 @@ def _run(place: Place, act: Callable[[Place], object] | None, **options) -> tupl
 
 
 def assert_told(place: Place, at: str) -> None:
-    """At most one line was said, and `status` has a reason for what was not swapped."""
+    """At most one line was printed, and `status` has a reason for each change that was not swapped."""
     said = place.said.read_text()
     assert said.count("\n") <= 1, said
     for id, state, _ in list_transactions(str(place.site)):

@@ -1,4 +1,4 @@
-"""Small wheels, environments of our own, and a live process in them: everything here is offline."""
+"""Small wheels, separate environments, and a running process in them: all of it offline."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import filelock
 import installer
 import packaging
 
 from helpers.capabilities import has_links
 
 SOURCE = Path(__file__).parents[2] / "src"
-# What those who run the tests have set, a virtual environment they activated included.
+# The variables of whoever runs the tests, an activated virtual environment included.
 _OF_WHO_TESTS = ("PYTHON", "LIVEINSTALL", "PIP_", "COVERAGE", "VIRTUAL_ENV", "CONDA")
 
 
@@ -44,7 +43,7 @@ def make_wheel(
     scripts: dict[str, str] | None = None,
     purelib: bool = True,
 ) -> Path:
-    """A wheel with the given files (default: one module that tells its version); `scripts`: name -> module:attr."""
+    """A wheel with the given files (default: one module with its version); `scripts`: name -> module:attr."""
     module = name.replace("-", "_").lower()
     if files is None:
         files = {f"{module}/__init__.py": f"__version__ = {version!r}\n", f"{module}/late.py": f"V = {version!r}\n"}
@@ -75,7 +74,7 @@ def make_wheel(
 
 
 def tree(root: Path, *, ignore: tuple[str, ...] = (".liveinstall", "__pycache__")) -> dict[str, str]:
-    """What lies below `root`: path -> content's hash, link target, or 'dir' for an empty directory."""
+    """The files below `root`: path -> content's hash, link target, or 'dir' for an empty directory."""
     found = {}
     for directory, names, files in os.walk(root):
         names[:] = [name for name in names if name not in ignore]
@@ -89,6 +88,11 @@ def tree(root: Path, *, ignore: tuple[str, ...] = (".liveinstall", "__pycache__"
     return found
 
 
+def caches_in(directory: Path) -> dict[str, str]:
+    """The environment variable by which caches of the user are in this directory."""
+    return {"LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME": str(directory)}
+
+
 @dataclass
 class Environment:
     """A venv without pip whose interpreters find liveinstall, its libraries and a fake engine on PYTHONPATH."""
@@ -100,12 +104,23 @@ class Environment:
     def python(self) -> Path:
         return self.root / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
+    def script(self, name: str) -> Path:
+        """The launcher of an entry point."""
+        return self.python.with_name(name + (".exe" if os.name == "nt" else ""))
+
+    def script_text(self, name: str) -> str:
+        """The code that it runs, which Windows' launchers have in an archive at their end."""
+        if os.name != "nt":
+            return self.script(name).read_text()
+        with zipfile.ZipFile(self.script(name)) as archive:
+            return archive.read("__main__.py").decode()
+
     @property
     def site(self) -> Path:
         return self.root / "Lib/site-packages" if os.name == "nt" else next(self.root.glob("lib/python*/site-packages"))
 
     def put_liveinstall_in(self) -> None:
-        """Put liveinstall and the fake engine into site-packages, for processes that know no PYTHONPATH."""
+        """Put liveinstall and the fake engine into site-packages, for processes without PYTHONPATH."""
         for source in (SOURCE / "liveinstall", SOURCE / "_liveinstall_boot", self.root / "libraries/fake_engine.py"):
             target = self.site / source.name
             if has_links():
@@ -133,14 +148,14 @@ class Environment:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def bare(self, code: str, *arguments: str, **more: str) -> subprocess.CompletedProcess:
-        """Run code in an interpreter that does not know of liveinstall."""
+        """Run code in an interpreter that cannot import liveinstall."""
         variables = self.variables(**more)
         del variables["PYTHONPATH"]
         command = [str(self.python), *arguments, "-c", textwrap.dedent(code)]
         return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
 
     def json(self, code: str, **more: str) -> dict:
-        """What the code printed as JSON; it must have succeeded and said nothing on stderr."""
+        """The JSON that the code printed; it must succeed, with no output on stderr."""
         done = self.run(code, **more)
         assert done.returncode == 0 and not done.stderr, done.stderr
         return json.loads(done.stdout)
@@ -173,7 +188,7 @@ def requires_of(wheel):
         with zipfile.ZipFile(wheel) as archive:
             entry = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
             return HeaderParser().parsestr(archive.read(entry)[:10000].decode()).get_all("Requires-Dist", ())
-    except Exception:  # a hostile one: the policy's business
+    except Exception:  # a hostile one: the policy refuses it
         return ()
 
 def applying(lines, extras):
@@ -184,6 +199,8 @@ def applying(lines, extras):
             yield line
 
 class FakeEngine:
+    unpacks = False
+
     def __enter__(self):
         return self
 
@@ -201,6 +218,9 @@ class FakeEngine:
 
     def sources(self):
         return {}
+
+    def warnings(self):
+        return ()
 
     def resolve(self, request, view, directory, *, fetch, tell, listed=False):
         here = {k: v.version for k, v in installed().items() if v.info not in view.hidden}
@@ -242,14 +262,14 @@ ENGINES["pip"] = ENGINES["uv"] = FakeEngine
 
 
 _SOURCES = [
-    *(Path(module.__file__).parent for module in (filelock, installer, packaging)),
+    *(Path(module.__file__).parent for module in (installer, packaging)),
     *(SOURCE / name for name in ("liveinstall", "_liveinstall_boot")),
 ]
 
 
 @cache
 def _copied_libraries() -> str:
-    """Where there are no links: copies, once for all environments of this process."""
+    """Without links: copies, made once for all environments of this process."""
     directory = tempfile.mkdtemp(prefix="libraries-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     for source in _SOURCES:

@@ -1,4 +1,4 @@
-"""Damage for files: what a mutation, another program or an attacker may make of them."""
+"""Damage to files: by a mutation, another program or an attacker."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def damage(data: bytes, chance: random.Random) -> bytes:
 
 
 def damage_json(data: bytes, chance: random.Random) -> bytes:
-    """JSON that is whole, but has values of other kinds in it."""
+    """Valid JSON with values of other types."""
     whole = [json.loads(data)]
     for _ in range(chance.randint(1, 3)):
         at: Any = whole
@@ -66,7 +66,7 @@ def damage_json(data: bytes, chance: random.Random) -> bytes:
 
 
 def put_something_odd(path: Path, chance: random.Random) -> None:
-    """No regular file, or noise."""
+    """Not a regular file, or noise."""
     kind = chance.randrange(5)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -83,14 +83,14 @@ def put_something_odd(path: Path, chance: random.Random) -> None:
 
 
 def put_something_huge(path: Path) -> None:
-    """100 MB, which take no space."""
+    """A sparse file of 100 MB."""
     path.unlink(missing_ok=True)
     with path.open("wb") as stream:
         stream.truncate(100 * 2**20)
 
 
 def monsters(data: bytes) -> Iterator[Callable[[Path], object]]:
-    """What breaks a reader without bounds: too long, too deep, too many digits."""
+    """Input that breaks a reader without limits: too long, too deep, too many digits."""
     yield put_something_huge
     head = data.partition(b"\n")[0] + b"\n"
     for text in (b"[" * 1_000_000, b'{"a":' * 1_000_000, b"9" * 1_000_000, b'{"a": ' + b"9" * 1_000_000 + b"}"):

@@ -1,6 +1,6 @@
 """File systems that this machine does not have, as a forked process sees them: `put_in_place()` patches its `os`.
 
-Only what a swap rests on is imitated, and each refusal is the one that the real system gives.
+Only the functions that a swap needs are imitated, and each refusal is that of the real system.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 
 @dataclass
 class Windows:
-    """No file is replaced by a rename; what somebody has open stays where it is, and so do the directories above it.
+    """No file is replaced by a rename; an open file cannot be moved, and neither can the directories above it.
 
-    `open`: files that a process has open without sharing their deletion. `loaded`: libraries that a process runs; they
-    may be renamed, and not deleted or replaced. `scanned`: what a scanner opens, and how many tries it holds it.
+    `open`: files that a process has open without sharing their deletion. `loaded`: loaded libraries; they
+    may be renamed, and not deleted or replaced. `scanned`: files that a scanner opens, and for how many tries.
     """
 
     open: Iterable[Path] = ()
@@ -28,7 +28,7 @@ class Windows:
     scanned: dict[Path, int] = field(default_factory=dict)
     fixed: set[str] = field(default_factory=set)
     slept: list[float] = field(default_factory=list)
-    name: str = "nt"  # what boot asks; pathlib, which the live side uses, must not hear it here
+    name: str = "nt"  # the platform for the boot package; pathlib, which the session uses, must not see it
 
     def put_in_place(self) -> None:
         rename, replace, unlink, rmdir = os.rename, os.replace, os.unlink, os.rmdir
@@ -70,7 +70,7 @@ class Windows:
         os.name = self.name
 
     def check(self) -> None:
-        """A start waits a bounded time for who holds what, and it waits only for that."""
+        """A start waits a limited time for open files, and for nothing else."""
         assert sum(self.slept) < 5, self.slept
 
     def _scan(self, *paths: str) -> None:
@@ -104,14 +104,14 @@ def _carry(held: set[str], source: str, target: str) -> None:
 
 @dataclass
 class Nfs:
-    """A server whose answer to one operation gets lost: it is done, and done again in vain, and that is told.
+    """A server that loses the answer to one operation: it is done, retried without success, and the error is reported.
 
-    `lose`: which of the operations, counted from 0. `open`: files that a process of this client has open; removing one
-    leaves a .nfs file in its directory, which nobody can remove while that lasts.
+    `lose`: the number of the operation, from 0. `open`: files that a process of this client has open; removing one
+    leaves a .nfs file in its directory, which cannot be removed until it is closed.
     """
 
     lose: int = -1
-    code: int = 0  # instead of what a second try would say
+    code: int = 0  # instead of the error of a second try
     open: Iterable[Path] = ()
     done: Counter[str] = field(default_factory=Counter)
 
@@ -149,7 +149,7 @@ class Nfs:
 
 @dataclass
 class Folding:
-    """Below `root` names differ only by more than their case, and keep the case that they were made with."""
+    """Below `root` the case of names is ignored, and preserved."""
 
     root: Path
 
@@ -172,7 +172,7 @@ class Folding:
         function(source, os.path.join(os.path.dirname(there), os.path.basename(target)) if only_case else there)
 
     def real(self, path):
-        """The name under which a path is there; each directory that is not there stays as it was asked for."""
+        """The existing spelling of a path; missing directories keep the requested spelling."""
         if not isinstance(path, (str, os.PathLike)) or not (text := os.fspath(path)).startswith(f"{self.root}/"):
             return path
         found = str(self.root)

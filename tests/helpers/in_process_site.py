@@ -1,19 +1,26 @@
-"""A site directory without an interpreter: installs, stages and swaps happen in this process, kills in forked ones."""
+"""A site directory without an interpreter: installs, stages and swaps run in this process, kills in others.
+
+Those are forked ones; where there is no fork(), a start is a new process, and other tests are skipped.
+"""
 
 from __future__ import annotations
 
 import faulthandler
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from packaging.utils import canonicalize_name
 
 import _liveinstall_boot as boot
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, STATE, TRANSACTIONS
+from helpers import started
 from helpers.environments import make_wheel, tree
+from helpers.started import Counter
 from liveinstall._changes.shared_files import handover
 from liveinstall._environment.installed import in_directory
 from liveinstall._model import Candidate
@@ -23,23 +30,7 @@ from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import PendingChange, publish
 from liveinstall.results import Change, Target
 
-KILLED = 9
-# What changes files; os.replace is audited as os.rename, os.unlink as os.remove.
-CHANGES = {
-    "os.rename",
-    "os.mkdir",
-    "os.rmdir",
-    "os.remove",
-    "os.chmod",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "os.utime",
-}
-
-
-def is_change(event: str, arguments: tuple) -> bool:
-    return event in CHANGES or (event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)))
+KILLED = started.KILLED
 
 
 @dataclass
@@ -66,12 +57,12 @@ class Place:
         return Candidate(canonicalize_name(name), version, (), requested=True, wheel=str(wheel))
 
     def stage(self, *candidates: Candidate, remove: tuple[str, ...] = ()) -> str:
-        """Publish one transaction that brings the candidates and removes `remove`; its id."""
+        """Publish one transaction that installs the candidates and removes `remove`; its id."""
         transactions.new_id()
         (self.site / STATE / TRANSACTIONS).mkdir(parents=True, exist_ok=True)
         here = {found.name: found for found in in_directory(str(self.site))}
         id = transactions.new_id()
-        # The compiler is not started: what a killed process leaves must be the same each time.
+        # The compiler is not started: a killed process must leave the same files each time.
         parts = stage_all(candidates, self.target, lambda name: (id, ""), BytecodeCompiler())
         entries = []
         for name in [*parts, *remove]:
@@ -89,7 +80,7 @@ class Place:
 
     @property
     def said(self) -> Path:
-        """What the last forked process wrote on stderr."""
+        """The stderr of the last forked process."""
         return self.root.with_name(self.root.name + ".stderr")
 
     def state(self) -> dict[str, str]:
@@ -104,11 +95,13 @@ class Place:
 
         Returns its exit status and how many file changes it counted.
         """
+        if not hasattr(os, "fork"):
+            pytest.skip("needs fork()")
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(read)
-            faulthandler.dump_traceback_later(120, exit=True)  # a fork may meet a lock that a thread has held
+            faulthandler.dump_traceback_later(120, exit=True)  # a fork may inherit a lock that a thread has held
             _die_or_raise(action, at, error or meddle, write, self.said)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:
@@ -117,7 +110,7 @@ class Place:
         return os.waitstatus_to_exitcode(status), int(counted or -1)
 
     def start(self, port=None, **options) -> tuple[int, int]:
-        """What a starting interpreter does when it meets a companion; on another kind of file system, if `port`."""
+        """Do what a start of Python does with a companion; on another kind of file system, if `port`."""
 
         def finalize() -> None:
             if port:
@@ -130,50 +123,48 @@ class Place:
             if port and hasattr(port, "check"):
                 port.check()
 
-        return self.fork(finalize, **options)
+        if port or "meddle" in options or hasattr(os, "fork"):
+            return self.fork(finalize, **options)
+        return self._start_anew(**options)
+
+    def _start_anew(self, *, at: int = -1, error: OSError | None = None) -> tuple[int, int]:
+        """Do the same in a new process."""
+        code = error.errno if error else 0
+        command = [sys.executable, "-I", started.__file__, str(self.site), str(at), str(code)]
+        with self.said.open("w") as stderr:
+            done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=120)
+        return done.returncode, int(done.stdout or -1)
 
     def leftovers(self) -> list[str]:
         return [p.name for p in self.site.iterdir() if ".part" in p.name or p.name.startswith(FINALIZER)]
 
 
 def _die_or_raise(action, at: int, error, pipe: int, said: Path) -> None:
-    counted = 0
-
-    def hook(event: str, arguments: tuple) -> None:
-        nonlocal counted
-        if is_change(event, arguments):
-            counted += 1
-            if counted - 1 == at:
-                if error is None:
-                    os._exit(KILLED)
-                if not callable(error):
-                    raise error
-                error()
-
+    counter = Counter(at, error)
     status = 1
     try:
         os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        sys.stderr = open(2, "w", buffering=1, closefd=False)  # not pytest's, which is somewhere else
-        sys.addaudithook(hook)
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # not that of pytest, which is another one
+        sys.addaudithook(counter)
         action()
         status = 0
     finally:
-        total = counted
-        at = -1
+        total = counter.counted
+        counter.at = -1
         os.write(pipe, str(total).encode())
         os._exit(status)
 
 
 def live(place: Place, action, *, loaded: str = ""):
-    """What the session does in a process whose environment is `place`, with a module of the package `loaded`."""
+    """Act as a session in a process with the environment `place`, with a module of the package `loaded`."""
     from liveinstall._changes import execution  # noqa: F401  work once, and not in each forked process
     from liveinstall._environment import loaded as loaded_room
     from liveinstall._verbs import undo
 
     def run() -> None:
         sys.path.insert(0, str(place.site))
-        sys.dont_write_bytecode = True  # no compiler: what a killed process leaves must be the same each time
-        # That this process has hundreds of modules would be most of the time.
+        sys.dont_write_bytecode = True  # no compiler: a killed process must leave the same files each time
+        # The hundreds of modules of this process would take most of the time.
         loaded_room.loaded_files = lambda: {str(place.site / loaded / "__init__.py")}
         undo.find_targets = lambda: (place.target,)
         undo.checked_for_change = lambda target: target

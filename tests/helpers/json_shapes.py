@@ -1,4 +1,4 @@
-"""The form of what each command prints with `--json`: its keys and types, and the exit status.
+"""The shape of the `--json` output of each command: its keys and types, and the exit status.
 
     PYTHONPATH=<tree>/src:<tree>/tests python tests/helpers/json_shapes.py ENVIRONMENTS MAIN > json_shapes.json
 
@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# In this order, in one environment; {root} is its directory. Words that end with # run while something is pending.
+# In this order, in one environment; {root} is its directory. Commands that end with # run while changes are pending.
 COMMANDS = (
     ("plan", "alpha==1.0"),
     ("install", "alpha==1.0"),
@@ -75,12 +75,12 @@ def record_shapes(env: Any, main: str) -> dict[str, Any]:
         main: The module whose `main()` is the command line.
 
     Returns:
-        The shape of what each printed, with its exit status, by the command's words.
+        The shape of each output, with its exit status, by the command's words.
     """
     _prepare(env)
     found, holder = {}, None
     for words in COMMANDS:
-        if "restart" in words:  # it is pending as long as this process lives
+        if "restart" in words:  # it is pending as long as this process runs
             holder = env.start(_HOLD)
             assert holder.stdout.readline() == "up\n"
         elif holder and "#" not in words:
@@ -108,7 +108,7 @@ def _prepare(env: Any) -> None:
 
 
 def shape_of(value: Any) -> Any:
-    """Its keys and types; of a list, all that its items have."""
+    """Its keys and types; of a list, those of all items."""
     if isinstance(value, dict):
         return {name: shape_of(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Other users of the machine: what they do is done by a forked child that has become one of them."""
+"""Other users of the machine: a forked child becomes one of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import pickle
 import shutil
 import tempfile
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +35,9 @@ def shared_directory(mode: int = 0o1777) -> Iterator[Path]:
 
 
 def as_user(number: int, action: Callable[[], Any]) -> Any:
-    """What `action` returns when that user runs it; what it raises, raised here. It is given 30 seconds."""
+    """The return value of `action`, run by that user; its exception is raised here. The limit is 30 seconds."""
     read, write = os.pipe()
-    child = _fork()
+    child = os.fork()
     if not child:
         _become(number, action, write)
     os.close(write)
@@ -50,16 +49,6 @@ def as_user(number: int, action: Callable[[], Any]) -> Any:
     if not is_good:
         raise value
     return value
-
-
-def _fork() -> int:
-    """filelock refuses a fork while another thread opens or closes a lock, which takes a moment."""
-    for _ in range(500):
-        try:
-            return os.fork()
-        except RuntimeError:
-            time.sleep(0.01)
-    return os.fork()
 
 
 def _become(number: int, action: Callable[[], Any], write: int) -> None:

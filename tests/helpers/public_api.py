@@ -1,4 +1,4 @@
-"""What users of liveinstall see of it, as plain values: names, parameters, fields, variables, groups, commands.
+"""The public interface as plain values: names, parameters, fields, variables, groups, commands.
 
     PYTHONPATH=<tree>/src python tests/helpers/public_api.py <tree> PARSER EXIT_CODES > tests/data/public_api.json
 
@@ -20,7 +20,7 @@ from typing import Any
 
 _VARIABLE = re.compile(r"LIVEINSTALL_[A-Z_]+")
 _GROUP = "liveinstall.owners"
-_HOOKS = ("show", "bundle")  # of `Shown` in 0.1.0: where the front ends put functions, and nobody else did
+_HOOKS = ("show", "bundle")  # of `Shown` in 0.1.0: only the front ends assigned functions to it
 _OPTION = ("nargs", "type", "choices", "default", "required", "const", "dest")
 
 
@@ -29,7 +29,7 @@ def describe_module(name: str, public: list[str]) -> dict[str, Any]:
 
     Args:
         name: The module's full name.
-        public: Those of its names that are public; one that it lacks is left out of the result.
+        public: Those of its names that are public; missing ones are omitted from the result.
 
     Returns:
         A description of each, by name, of JSON values only.
@@ -64,16 +64,16 @@ def _describe(value: Any) -> dict[str, Any]:
 
 
 def _bases(kind: type) -> list[str]:
-    """Classes that users catch or ask for with `isinstance()`."""
+    """Classes that users catch or check with `isinstance()`."""
     known = ("builtins", "liveinstall.errors", "liveinstall.events")
     return [base.__name__ for base in kind.__mro__[1:-1] if base.__module__ in known]
 
 
 def _parameters(value: Any) -> list[list[str]]:
-    """Name, kind and default of each parameter; a default that has no plain words is told by its type."""
+    """Name, kind and default of each parameter; a default that is not a plain value is described by its type."""
     try:
         parameters = inspect.signature(value).parameters.values()
-    except ValueError:  # made of C
+    except ValueError:  # implemented in C
         return []
     return [[each.name, each.kind.name, _default(each)] for each in parameters]
 
@@ -119,7 +119,7 @@ def describe_parser(parser: argparse.ArgumentParser) -> dict[str, Any]:
             options |= dict.fromkeys(action.option_strings, about)
         else:
             if action.nargs in ("*", "..."):
-                about["required"] = True  # what argparse says of them up to Python 3.14
+                about["required"] = True  # argparse's names for them up to Python 3.14
             positionals.append(about)
     return {"command": {"options": options, "positionals": positionals}, **verbs}
 
@@ -140,7 +140,7 @@ def string_constants(source: Path) -> set[str]:
 
 
 def describe_tree(root: Path) -> dict[str, Any]:
-    """Describe what a source tree says beside its names: variables, groups of entry points, its own entry points."""
+    """Describe a source tree apart from its names: variables, groups of entry points, its own entry points."""
     strings = string_constants(root / "src")
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return {
@@ -158,7 +158,7 @@ FOR_PROGRAMS = ["__version__", "_jupyter_server_extension_points", "load_ipython
 
 
 def describe_everything(root: Path, parser: Any, exit_codes: Any) -> dict[str, Any]:
-    """Describe all of the public face of the liveinstall that can be imported, whose source tree is `root`."""
+    """Describe the whole public interface of the importable liveinstall, with the source tree `root`."""
     names = {name: public_names(name) for name in (*DOORS, *VALUES)}
     names["liveinstall"] = [*names["liveinstall"], *FOR_PROGRAMS]
     face = {f"{name}.{each}": about for name in names for each, about in describe_module(name, names[name]).items()}

@@ -1,4 +1,4 @@
-"""A host that embeds Python, as mod_wsgi does: a small C program, told of the home in both ways that hosts have."""
+"""A host that embeds Python, like mod_wsgi: a small C program that uses the home in both ways that hosts have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     if (PyStatus_Exception(status)) Py_ExitStatusException(status);
     int failed = PyRun_SimpleString(argv[3]);
     PyThreadState *main_state = PyThreadState_Get();
-    PyThreadState *sub = Py_NewInterpreter();   /* each WSGI application group has an interpreter of its own */
+    PyThreadState *sub = Py_NewInterpreter();   /* each WSGI application group has its own interpreter */
     failed |= !sub || PyRun_SimpleString(argv[3]);
     if (sub) Py_EndInterpreter(sub);
     PyThreadState_Swap(main_state);
@@ -71,7 +71,7 @@ def home(tmp_path):
 
 
 def run(host, kind: str, path: str, code: str = CODE):
-    """As a server runs it: with few variables."""
+    """As a server runs it: with few environment variables."""
     return subprocess.run(
         [host, kind, path, code], env={"PATH": os.defpath}, capture_output=True, text=True, timeout=60, check=False
     )
@@ -86,7 +86,7 @@ def test_a_host_and_its_subinterpreters_run_in_the_home(host, home, kind):
     assert [json.loads(line) for line in done.stdout.splitlines()] == [wanted, wanted]
 
 
-def test_a_host_with_another_patch_version_is_told_and_goes_on(host, home):
+def test_a_host_with_another_patch_version_prints_a_line_and_continues(host, home):
     line = next(Path(home.path).glob("lib/*/site-packages/liveinstall-home.pth"))
     line.write_text(line.read_text().replace(home.version, "3.11.99"))
     done = run(host, "home", home.path)
@@ -96,7 +96,7 @@ def test_a_host_with_another_patch_version_is_told_and_goes_on(host, home):
 
 
 def test_one_link_for_the_whole_library_would_not_do(host, home, tmp_path):
-    """Why each child of the library is a link of its own."""
+    """The reason why each child of the library is a separate link."""
     if not (Path(os.__file__).parent / "site-packages").is_dir():
         pytest.skip("Debian's Pythons have no site-packages next to their library")
     name = Path(os.__file__).parent.name

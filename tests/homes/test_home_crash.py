@@ -1,4 +1,4 @@
-"""Killed at any point: a home is there whole or not at all, and what is left is swept. Real processes are killed."""
+"""Killed at any point: a home exists completely or not at all, and leftovers are removed. Real processes are killed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import can_fork
 from helpers.environments import make_wheel, tree
 from helpers.in_process_site import KILLED, Place
 
@@ -18,12 +19,12 @@ from liveinstall._sidebyside.store.store import Store
 from liveinstall._transactions import transaction as transactions
 from liveinstall.errors import HomeError
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = can_fork
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """A standard library of a few links, or each try would be two hundred points."""
+    """A standard library of a few links; otherwise each try would have two hundred points."""
     whole = base_python.listed
     monkeypatch.setattr(base_python, "listed", lambda path: dict(sorted(whole(path).items())[:4]))
 
@@ -55,7 +56,7 @@ def test_a_maker_that_is_killed_leaves_no_home_and_the_next_sweeps(store, small,
         assert place.fork(create(name), at=at)[0] == KILLED
         home = tmp_path / name / "home"
         if home.exists():
-            assert homes.remove(home) == ()  # it was whole already
+            assert homes.remove(home) == ()  # it was already complete
         else:
             with pytest.raises(HomeError):
                 homes.run(home, "pass")

@@ -1,23 +1,30 @@
-"""Homes: environments of links, for interpreters and for hosts that are told of a PYTHONHOME."""
+"""Homes: environments of links, for interpreters and for hosts that set a PYTHONHOME."""
 
 from __future__ import annotations
 
 import json
+import locale
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from helpers.capabilities import can_symlink, has_links, has_shell
 from helpers.environments import make_wheel, tree
 
 from liveinstall import homes
 from liveinstall._homes import base_python, create, run
-from liveinstall._homes import trial as trials
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.errors import FileConflictError, HomeError, RequirementError, TrialError
+
+_WINDOWS = os.name == "nt"
+_NAME = Path(os.__file__).parent.name
+_SITE = "Lib/site-packages" if _WINDOWS else f"lib/{_NAME}/site-packages"
+_SCRIPTS = ("alpha",) if _WINDOWS else ("alpha", "old-script")  # Windows starts no file that begins with #!
+
+takes_pythonhome = pytest.mark.skipif(_WINDOWS, reason="a home of Windows cannot be the PYTHONHOME")
 
 _SEES = (
     "import json, sys, importlib.metadata as m\n"
@@ -62,39 +69,45 @@ def test_a_home_has_what_was_asked_for_with_what_it_needs_and_nothing_else(make,
     assert home.distributions == (("alpha", "1.0"), ("ns-a", "1.0"), ("ns-b", "1.0"))
     prefix, path, names = json.loads(python(home, "-c", _SEES).stdout)
     assert (prefix, names) == (home.path, ["alpha", "ns-a", "ns-b"])
-    library = str(Path(os.__file__).parent)
+    library = sys.base_prefix if _WINDOWS else str(Path(os.__file__).parent)
     assert all(entry.startswith((home.path, library)) or entry.endswith(".zip") for entry in path if entry)
     for flags in ((), ("-I",), ("-E",)):
         done = python(home, *flags, "-c", "import alpha, ns.a, ns.b; print(alpha.V, ns.a.V, ns.b.V, alpha.__file__)")
-        assert done.stdout.split() == ["1", "a", "b", f"{home.path}/lib/{_name()}/site-packages/alpha/__init__.py"]
+        assert done.stdout.split() == ["1", "a", "b", str(_site(home) / "alpha" / "__init__.py")]
     assert Path(home.path, "share/a.txt").read_text() == "a"
-    assert Path(home.path, "include/site", _name(), "alpha/a.h").read_text() == "h"
+    headers = "Include" if _WINDOWS else f"include/site/{_NAME}"
+    assert Path(home.path, headers, "alpha/a.h").read_text() == "h"
     assert tree(tmp_path / "store") == before and homes.look(home.path) == home
 
 
-def _name() -> str:
-    return Path(os.__file__).parent.name
+def _site(home) -> Path:
+    return Path(home.path, _SITE)
+
+
+def _script(home, name: str) -> Path:
+    return Path(home.python).with_name(f"{name}.exe" if _WINDOWS else name)
 
 
 def test_scripts_carry_their_home_and_so_do_children(make):
     home = make("alpha")
-    for script in ("alpha", "old-script"):
-        done = subprocess.run([f"{home.path}/bin/{script}"], capture_output=True, text=True, check=True)
+    for script in _SCRIPTS:
+        done = subprocess.run([_script(home, script)], capture_output=True, text=True, check=True)
         assert done.stdout == f"1 {home.path}\n"
     child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import alpha; alpha.run()'])"
     assert python(home, "-c", child).stdout == f"1 {home.path}\n"
 
 
-@pytest.mark.parametrize("name", ["with a space", "h\u00f6me", "long" * 40])
+@pytest.mark.parametrize("name", ["with a space", "h\u00f6me", "long" * (10 if _WINDOWS else 40)])
 def test_a_home_may_have_any_name(make, name):
     home = make("alpha", path=name)
-    for script in ("alpha", "old-script"):
-        done = subprocess.run([f"{home.path}/bin/{script}"], capture_output=True, text=True, check=True)
+    for script in _SCRIPTS:
+        done = subprocess.run([_script(home, script)], capture_output=True, text=True, check=True)
         assert done.stdout == f"1 {home.path}\n"
     assert homes.run(home.path, "import alpha; print(alpha.V)").stdout == "1\n"
     assert homes.remove(home.path) == ()
 
 
+@takes_pythonhome
 @pytest.mark.parametrize("with_executable", [True, False])
 def test_a_home_works_by_pythonhome_too(make, with_executable):
     home = make("alpha")
@@ -124,8 +137,9 @@ def test_run_hears_a_program_and_finds_scripts(make, tmp_path):
         homes.run(home.path)
 
 
+@has_shell
 def test_a_script_that_is_not_pythons_runs_itself(make, store, tmp_path):
-    """As ruff and uv are, which a wheel brings as executables."""
+    """Like ruff and uv, which are executables in a wheel."""
     data = {
         "tool-1.0.data/scripts/shell": "#!/bin/sh\necho shell $1\n",
         "tool-1.0.data/scripts/binary": Path("/bin/echo").read_bytes(),
@@ -149,16 +163,17 @@ def test_of_two_distributions_with_a_different_script_the_last_one_has_it(store,
     store.add(make_wheel(wheels, "raw", "1.0", raw))
     store.add(make_wheel(wheels, "place", "1.0", data))
     assert make("one", "same").overlaps == ()
-    for first, second in (("one", "two"), ("one", "raw"), ("one", "place")):
-        with pytest.raises(FileConflictError, match="a different .*(bin|scripts)/tool"):
+    # On Windows the first two are tool.exe, the others are not.
+    for first, second in (("one", "two"), ("one", "raw"), ("one", "place"))[: 1 if _WINDOWS else 3]:
+        with pytest.raises(FileConflictError, match=r"(?i)different files at .*(bin|scripts)[/\\]tool"):
             make(first, second, path="other", overlap="refuse")
         assert not (tmp_path / "other").exists()
         home = make(first, second, path=f"{first}-{second}")
-        tool = Path(home.path, "bin/tool")
+        tool = _script(home, "tool")
         (overlap,) = home.overlaps
         assert overlap.path == str(tool) and {overlap.owner, *overlap.others} == {first, second}
         text = {"one": "exit", "two": "intern", "raw": "#!/bin/sh", "place": "#!/bin/sh"}[overlap.owner]
-        assert text in tool.read_text()
+        assert _WINDOWS or text in tool.read_text()
 
 
 def test_what_cannot_be_read_of_the_store_is_a_typed_error(make, monkeypatch):
@@ -173,19 +188,19 @@ def test_what_cannot_be_read_of_the_store_is_a_typed_error(make, monkeypatch):
 _LEAVES = (
     "import subprocess, sys\n"
     "print('said', flush=True)\n"
-    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)'], start_new_session=True)\n"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(40)'], start_new_session=True)\n"
 )
 
 
 def test_what_a_program_leaves_in_the_background_delays_neither_its_answer_nor_its_end(make):
-    """It has the pipes, and is no part of the session that is ended."""
+    """It has the pipes, and is not in the session that is killed."""
     home = make()
     begin = time.monotonic()
     done = homes.run(home.path, _LEAVES)
     assert (done.stdout, done.returncode) == ("said\n", 0)
-    with pytest.raises(TrialError, match="within 1 seconds") as found:
-        homes.run(home.path, _LEAVES + "sys.stdin.read(); import time; time.sleep(60)", stdin="x" * 2**20, timeout=1)
-    assert found.value.stdout == "said\n" and time.monotonic() - begin < 10
+    with pytest.raises(TrialError, match="within 4 seconds") as found:
+        homes.run(home.path, _LEAVES + "sys.stdin.read(); import time; time.sleep(60)", stdin="x" * 2**20, timeout=4)
+    assert found.value.stdout == "said\n" and time.monotonic() - begin < 35
 
 
 def test_what_is_said_and_read_is_whole_however_long(make):
@@ -195,7 +210,8 @@ def test_what_is_said_and_read_is_whole_however_long(make):
     text = "\u00e4 line\n" * 100_000
     done = homes.run(make().path, code, stdin=text, timeout=60)
     assert done.stdout == text and done.stderr == text and done.returncode == len(text) % 7
-    assert homes.run(make(path="other").path, "import os; os.write(1, b'a\\xff\\r\\nb')").stdout == "a\ufffd\nb"
+    expected = b"a\xff\nb".decode(locale.getpreferredencoding(do_setlocale=False), "replace")
+    assert homes.run(make(path="other").path, "import os; os.write(1, b'a\\xff\\r\\nb')").stdout == expected
 
 
 def test_another_patch_version_is_refused_by_the_launcher_and_by_its_scripts(make, monkeypatch):
@@ -203,10 +219,21 @@ def test_another_patch_version_is_refused_by_the_launcher_and_by_its_scripts(mak
     monkeypatch.setattr(run, "version", lambda: "3.11.99")
     with pytest.raises(HomeError, match=r"is for Python .* but its base Python is now 3\.11\.99"):
         homes.run(home.path, "pass")
-    line = Path(home.path, "lib", _name(), "site-packages", "liveinstall-home.pth")
-    line.write_text(line.read_text().replace(home.version, "3.11.99"))  # as if it had been made for that one
-    done = subprocess.run([f"{home.path}/bin/alpha"], capture_output=True, text=True, check=False)
+    _claim_another_version(home)
+    done = subprocess.run([_script(home, "alpha")], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stdout == "" and "is for Python 3.11.99, but this is Python" in done.stderr
+
+
+def _claim_another_version(home) -> None:
+    """As if it had been created for that one."""
+    line = _site(home) / "liveinstall-home.pth"
+    line.write_text(line.read_text().replace(home.version, "3.11.99"))
+
+
+@takes_pythonhome
+def test_an_application_with_another_patch_version_is_told_and_continues(make):
+    home = make("alpha")
+    _claim_another_version(home)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [sys._base_executable, "-c", "import alpha; print(alpha.V)"],
@@ -215,14 +242,14 @@ def test_another_patch_version_is_refused_by_the_launcher_and_by_its_scripts(mak
         text=True,
         check=False,
     )
-    assert done.stdout == "1\n" and done.stderr.count("is for Python 3.11.99") == 1  # somebody's host: it is told
+    assert done.stdout == "1\n" and done.stderr.count("is for Python 3.11.99") == 1  # may be a host: it gets a message
 
 
 def test_what_is_installed_into_a_home_never_goes_through_its_links(make, store, tmp_path):
-    """As pip and uv do it: old files are unlinked, new ones written."""
+    """As by pip and uv: old files are unlinked, new ones written."""
     before = tree(tmp_path / "store")
     home = make("alpha")
-    site = Path(home.path, "lib", _name(), "site-packages")
+    site = _site(home)
     assert not any(path.is_symlink() for path in site.rglob("*"))
     (site / "alpha" / "__init__.py").unlink()
     (site / "alpha" / "__init__.py").write_text("V = 2\n")
@@ -231,23 +258,24 @@ def test_what_is_installed_into_a_home_never_goes_through_its_links(make, store,
     assert tree(tmp_path / "store") == before
 
 
+@can_symlink
 def test_where_hard_links_cannot_be_had_they_are_symbolic(make, monkeypatch):
     def fail(*_, **__):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", fail)
     home = make("alpha")
-    assert Path(home.path, "lib", _name(), "site-packages", "alpha", "__init__.py").is_symlink()
+    assert (_site(home) / "alpha" / "__init__.py").is_symlink()
     assert python(home, "-c", "import alpha; print(alpha.V)").stdout == "1\n"
     assert homes.remove(home.path) == () and not Path(home.path).exists()
 
 
+@can_symlink
 def test_a_home_that_is_reached_by_a_link_is_looked_at_too(make, tmp_path):
     home = make("alpha")
     (tmp_path / "link").symlink_to(home.path)
     assert homes.run(tmp_path / "link", "import alpha; print(alpha.V)").stdout == "1\n"
-    line = next(Path(home.path).glob("lib/*/site-packages/liveinstall-home.pth"))
-    line.write_text(line.read_text().replace(home.version, "3.11.99"))
+    _claim_another_version(home)
     done = homes.run(tmp_path / "link", "print('went on')")
     assert (done.returncode, done.stdout) == (1, "") and "is for Python 3.11.99" in done.stderr
 
@@ -258,15 +286,15 @@ def test_remove_takes_only_what_it_made(make, store, tmp_path):
     python(home, "-c", "import alpha, ns.a, ns.b, json")  # writes bytecode
     mine = Path(home.path)
     (mine / "mine.txt").write_text("mine")
-    site = mine / "lib" / _name() / "site-packages"
+    site = _site(home)
     (site / "ns" / "a.py").unlink()
     (site / "ns" / "a.py").write_text("V = 'edited'")
-    (mine / "bin" / "alpha").write_text("#!/bin/sh\n")
+    _script(home, "alpha").write_text("#!/bin/sh\n")
     (site / "other").mkdir()
     left = homes.remove(home.path)
-    changed = f"lib/{_name()}/site-packages"
-    wanted = {"bin/alpha", "mine.txt", f"{changed}/ns/a.py", f"{changed}/other"}
-    assert {path for path in left if "__pycache__" not in path} == wanted
+    script = _script(home, "alpha").relative_to(mine).as_posix()
+    wanted = {script, "mine.txt", f"{_SITE}/ns/a.py", f"{_SITE}/other"}
+    assert {Path(path).as_posix() for path in left if "__pycache__" not in path} == wanted
     assert set(tree(mine, ignore=("__pycache__",))) == wanted
     assert tree(tmp_path / "store") == before and Path(os.__file__).exists()
     with pytest.raises(HomeError, match="is not a liveinstall home"):
@@ -275,16 +303,17 @@ def test_remove_takes_only_what_it_made(make, store, tmp_path):
         make("alpha")
 
 
-def test_remove_does_not_follow_a_link_that_somebody_has_put_in_the_place_of_a_directory(make, tmp_path):
+@can_symlink
+def test_remove_does_not_follow_a_link_in_place_of_a_directory(make, tmp_path):
     home = make("alpha")
-    site = Path(home.path, "lib", _name(), "site-packages")
+    site = _site(home)
     (site / "alpha").rename(tmp_path / "moved")
     (site / "alpha").symlink_to(tmp_path / "moved")
-    assert homes.remove(home.path) == (f"lib/{_name()}/site-packages/alpha",)
+    assert homes.remove(home.path) == (f"{_SITE}/alpha",)
     assert (tmp_path / "moved" / "__init__.py").exists()
 
 
-def test_a_home_that_nobody_has_used_goes_without_a_trace_and_its_store_may_go_first(make, store):
+def test_an_unused_home_is_removed_completely_even_after_its_store(make, store):
     home = make("alpha")
     store.remove(*store.entries())
     assert python(home, "-c", "import alpha; print(alpha.V)").stdout == "1\n"  # hard links
@@ -292,10 +321,6 @@ def test_a_home_that_nobody_has_used_goes_without_a_trace_and_its_store_may_go_f
 
 
 def test_where_links_cannot_be_had_a_home_is_refused_before_anything_is_made(make, monkeypatch, tmp_path):
-    with monkeypatch.context() as patch:
-        patch.setattr(base_python, "os", SimpleNamespace(name="nt", path=os.path))
-        with pytest.raises(HomeError, match="Windows"):
-            make("alpha")
     real = base_python.sysconfig.get_config_var
     monkeypatch.setattr(
         base_python.sysconfig, "get_config_var", lambda n: "Python" if n == "PYTHONFRAMEWORK" else real(n)
@@ -309,8 +334,9 @@ def test_a_place_that_is_taken_is_refused_and_stays_as_it_is(make, tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
-    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    for name in ("file", "full", "link"):
+    if has_links():
+        (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "full", "link") if has_links() else ("file", "full"):
         with pytest.raises(HomeError, match="not an empty directory"):
             make(path=name)
     (tmp_path / "empty").mkdir()
@@ -385,19 +411,3 @@ def test_the_command_line_makes_runs_and_removes(env, tmp_path):
     assert json.loads(done.stdout)["result"]["stdout"] == "1\n"
     assert cli("home", "remove", place).stdout == "Removed.\n" and not Path(place).exists()
     assert cli("home", "run", place).returncode == 1
-
-
-def test_windows_without_links_refuses_a_home_and_names_what_has_copies(monkeypatch, tmp_path):
-    monkeypatch.setattr(base_python.os, "name", "nt")
-    with pytest.raises(HomeError) as caught:
-        base_python.Base.here("C:\\My Homes\\a")
-    monkeypatch.undo()
-    assert 'python -m venv "C:\\My Homes\\a"' in str(caught.value) and "liveinstall.require()" in str(caught.value)
-
-
-def test_windows_without_links_refuses_a_trial_and_names_the_parts_for_the_path_of_a_child():
-    change = SimpleNamespace(part="alpha-2.0.part")
-    records = [SimpleNamespace(changes=[change, SimpleNamespace(part="")])]
-    error = trials._refusal(SimpleNamespace(site="/site"), records)
-    assert "approximate" in str(error) and f"PYTHONPATH={os.path.join('/site', 'alpha-2.0.part')} and" in str(error)
-    assert not trials._refusal(SimpleNamespace(site="/site"), []).todo

@@ -1,4 +1,4 @@
-"""What a home says of itself."""
+"""The record of a home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision as a pure function: its invariants hold for any world that hypothesis makes up."""
+"""The decision as a pure function: its invariants hold for any state that hypothesis generates."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_what_came_in_now_has_all_that_it_will_ever_have(world):
 
 
 @given(situations())
-def test_each_change_is_decided_once_and_what_waits_says_why(world):
+def test_each_change_is_decided_once_and_pending_ones_have_a_reason(world):
     changes, situation = world
     decided = decide(changes, situation)
     assert [(c.name, c.old_version, c.new_version) for c in decided] == [
@@ -83,7 +83,7 @@ def test_each_change_is_decided_once_and_what_waits_says_why(world):
 
 
 @given(situations())
-def test_nothing_loaded_and_nothing_broken_means_that_nothing_waits(world):
+def test_nothing_is_pending_if_nothing_is_loaded_or_broken(world):
     changes, situation = world
     free = Situation(situation.before, situation.after)
     if not conflicts(changes, free):
@@ -123,7 +123,7 @@ def test_the_reasons_read_like_sentences():
     assert conflicts(changes, Situation(before, after)) == ("app 1 requires tool<2, but tool will be 2",)
 
 
-def test_what_a_waiting_distribution_may_import_late_waits_with_it():
+def test_requirements_of_a_pending_distribution_are_pending_with_it():
     before = {
         "starlette": Node("0.22", ('httpx; extra == "full"',)),
         "httpx": Node("0.23", ("core",)),

@@ -1,4 +1,4 @@
-"""Whose a path is, and what moves for it: carried out on a model of the slots, whatever came before."""
+"""The owner of a path, and the moves of its files: executed on a model of the slots, after any history."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ P = "/site/x.py"
 
 
 class Slots:
-    """A path with all its files: the moves are carried out on it as the swap would."""
+    """A path with all its files: the moves are executed on it as in a swap."""
 
     def __init__(self, path: SharedPath) -> None:
         self.path = path
@@ -48,7 +48,7 @@ class Slots:
 
     @staticmethod
     def _slot(slot, move):
-        """What comes is laid aside as the new version's, beside the old one's."""
+        """A new file is set aside as that of the new version, next to the old one's."""
         return ("aside new", slot[1]) if slot[0] == ASIDE and move.source[0] == PART else slot
 
     @property
@@ -133,7 +133,7 @@ def test_an_undo_gives_the_path_to_whom_it_was():
     assert found.after == ("b", "a") and slots.place == "B" and slots.of("a") == "A"
 
 
-def test_a_file_of_nobody_is_in_the_way_unless_it_is_the_same():
+def test_an_unowned_file_is_a_conflict_unless_the_content_is_the_same():
     found, slots = run(there="X", before=(NOBODY,), coming=("b",), new={"b": "B"})
     assert found.in_the_way
     found, slots = run(there="B", before=(NOBODY,), coming=("b",), new={"b": "B"})
@@ -159,7 +159,7 @@ NAMES = "abcd"
 
 @st.composite
 def paths(draw) -> SharedPath:
-    """Any path with a history of our own making: whoever brings it has a file of it."""
+    """Any path with a history of our own changes: each distribution that contains it has a file."""
     old = {name: draw(st.sampled_from("XYZ")) for name in draw(st.permutations(NAMES))[: draw(st.integers(0, 4))]}
     before = tuple(old)
     leaving = frozenset(draw(st.sets(st.sampled_from(before)))) if before else frozenset()
@@ -199,7 +199,7 @@ def change(name, old=None, new="1"):
     return Change(name, old, new)
 
 
-def test_what_would_replace_a_file_of_what_is_loaded_waits():
+def test_a_change_that_replaces_a_file_of_a_loaded_distribution_is_pending():
     before = {"a": Node("1", ())}
     situation = Situation(
         before, {**before, "b": Node("1", ())}, {"a": "a is imported here"}, overlaps={"b": frozenset("a")}
@@ -208,7 +208,7 @@ def test_what_would_replace_a_file_of_what_is_loaded_waits():
     assert found.timing is Timing.RESTART and found.reason == "it shares files with a: a is imported here"
 
 
-def test_code_that_moves_waits_with_what_it_moves_from():
+def test_moved_code_is_pending_with_its_former_distribution():
     before = {"split": Node("1", ())}
     after = {"split": Node("2", ("split-core",)), "split-core": Node("1", ())}
     situation = Situation(

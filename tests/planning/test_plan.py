@@ -1,4 +1,4 @@
-"""What changes for a request, over what is here and what waits."""
+"""The changes of a request, given the installed and pending distributions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def changes(candidate, **options):
     return [str(c) for c in changes_for(parse_request(("alpha",), **options), [candidate], HERE, WAITING)[0]]
 
 
-def test_the_version_on_disk_takes_back_what_waits_unless_it_comes_from_elsewhere():
+def test_requesting_the_installed_version_cancels_the_pending_one_unless_it_comes_from_elsewhere():
     assert changes(Candidate("alpha", "1.0", (), requested=True)) == []
     assert changes(Candidate("alpha", "1.0", (), requested=True), reinstall=True) == ["alpha 1.0 -> 1.0"]
     elsewhere = {"url": "file:///alpha", "dir_info": {"editable": True}}

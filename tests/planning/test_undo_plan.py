@@ -1,4 +1,4 @@
-"""The way back as a pure function: whatever happened, it ends where the oldest began, or says why not."""
+"""Undo as a pure function: after any history it restores the oldest state, or refuses with a reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ states = st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from("123")
 
 
 def deeds_between(worlds):
-    """What happened between each world and the next, newest first."""
+    """The changes between each state and the next, newest first."""
     found = []
     for number, (old, new) in enumerate(pairwise(worlds)):
         names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
@@ -66,7 +66,7 @@ def test_a_later_transaction_is_named():
 def test_only_the_oldest_files_are_needed():
     newest = UndoneTransaction("2", (UndoneChange("a", "3", "2", kept=False),))
     assert plan_undo([newest, UndoneTransaction("1", (UndoneChange("a", "2", "1"),))], {"a": "3"}) == {"a": "1"}
-    with pytest.raises(RetiredError, match="no longer kept"):
+    with pytest.raises(RetiredError, match="have been removed"):
         plan_undo([newest], {"a": "3"})
 
 

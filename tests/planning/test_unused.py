@@ -1,4 +1,4 @@
-"""What nobody needs any more."""
+"""Distributions that are no longer needed."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def offline(monkeypatch):
     monkeypatch.setenv("LIVEINSTALL_OFFLINE", "1")
 
 
-def test_no_engine_is_told_of_an_index_or_of_pages(tmp_path):
+def test_no_engine_gets_an_index_or_pages(tmp_path):
     links = ["https://h/links", "file:///wheels", str(tmp_path), "C:\\wheels"]
     request = parse_request(("alpha",), index_url="https://h/a", extra_index_urls=["https://h/b"], find_links=links)
     assert (request.no_index, request.index_url, request.extra_index_urls) == (True, None, ())
@@ -43,14 +43,14 @@ def test_no_engine_is_told_of_an_index_or_of_pages(tmp_path):
         {"requirements": ("alpha",), "constraints": ("https://h/c.txt",)},
     ],
 )
-def test_what_lies_elsewhere_is_refused_before_any_work(asked):
+def test_remote_files_are_refused_before_any_work(asked):
     asked = dict(asked)
     with pytest.raises(DownloadError, match="is not on this disk.*LIVEINSTALL_OFFLINE is set") as caught:
         parse_request(asked.pop("requirements", ()), **asked)
     assert "secret" not in str(caught.value)
 
 
-def test_what_lies_here_is_taken(tmp_path):
+def test_local_files_are_used(tmp_path):
     wheel = tmp_path / "x-1.0-py3-none-any.whl"
     wheel.touch()
     request = parse_request((str(wheel), wheel.as_uri(), "y @ git+file:///src/y"))
@@ -66,7 +66,7 @@ def test_anything_but_a_plain_no_counts(monkeypatch, value, wanted):
 
 @pytest.fixture
 def server():
-    """(address, what was asked of it) of a server on this machine."""
+    """(address, requests) of a server on this machine."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -114,11 +114,11 @@ def test_pip_asks_nothing_that_a_distribution_requires(tmp_path, server):
     assert asked == []
 
 
-def test_pip_goes_on_without_a_page(tmp_path, server):
+def test_pip_continues_without_a_page(tmp_path, server):
     address, asked = server
     make_wheel(tmp_path / "links", "xx-li", "1.0")
-    (tmp_path / "r.txt").write_text(
-        f"--index-url {address}/simple\n--find-links {address}/links\n--find-links {tmp_path / 'links'}\nxx-li\n"
-    )
+    here = (tmp_path / "links").as_posix()  # pip removes backslashes from options in requirement files
+    lines = f"--index-url {address}/simple\n--find-links {address}/links\n--find-links {here}\nxx-li\n"
+    (tmp_path / "r.txt").write_text(lines)
     assert [found.name for found in resolved(tmp_path, requirement_files=tmp_path / "r.txt")] == ["xx-li"]
     assert asked == []

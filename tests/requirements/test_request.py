@@ -82,8 +82,8 @@ def test_a_lock_file_among_the_requirements_files_is_the_lock_file(tmp_path):
 
 def test_every_option_of_install_can_be_typed_and_the_other_way_round():
     ours = {"requirements", "when", "timeout", "dry_run", "engine", "prefer", "requester", "protect", "on_event"}
-    ours |= {"verify", "parallel", "overlap", "report"}  # none of pip's
-    ours |= {"restart", "quiet"}  # -q is one of the command line only: in a habit it changes nothing
+    ours |= {"verify", "parallel", "overlap", "conflicts", "report"}  # not an option of pip
+    ours |= {"restart", "quiet"}  # -q is an option of the command line only: in a pasted command it has no effect
     keywords = set(inspect.signature(install).parameters) - ours
     assert {option.keyword for option in OPTIONS} == keywords
 
@@ -115,7 +115,7 @@ def test_paths_are_made_absolute_and_urls_stay(project):
 
 
 @pytest.mark.parametrize("drive", ["C:\\w\\", "c:/w/", "Z:"])
-def test_a_path_with_a_drive_is_no_url(drive):
+def test_a_path_with_a_drive_is_not_a_url(drive):
     """On every system: a scheme of one letter does not exist, and where there are no drives, there is no such file."""
     name = "x-1-py3-none-any.whl"
     for given in (f"{drive}{name}", f"{drive}{name}[a]", f'{drive}{name} ; python_version > "3"'):
@@ -205,7 +205,7 @@ def test_constraint_files_are_made_absolute(project):
     )
 
 
-def test_a_request_that_nothing_is_said_about_has_the_defaults():
+def test_a_request_without_options_has_the_defaults():
     assert parse("rich") == Request(("rich",), frozenset({"rich"}))
 
 
@@ -232,7 +232,7 @@ _URL = "https://example.org/simple"
         (("rich",), {"timeout": 0}, "timeout=0"),
         (("rich",), {"timeout": True}, "timeout=True"),
         (("rich",), {"timeout": float("nan")}, "timeout=nan"),
-        (("rich",), {"upgrade": "yes"}, "must be a bool"),
+        (("rich",), {"upgrade": "yes"}, "is neither True nor False"),
         (("rich",), {"constraints": 5}, "constraints=5"),
         (("rich",), {"constraints": b"x"}, "must be a list"),
         (("rich",), {"find_links": [1]}, "must be a list of strings"),
@@ -246,7 +246,7 @@ _URL = "https://example.org/simple"
         (("rich",), {"only_binary": ":all:", "no_binary": ":all:"}, "both name :all:"),
         (("rich",), {"only_binary": "a/b"}, "not a project name"),
         (("rich",), {"upgrade_strategy": "eager"}, "without upgrade="),
-        (("rich",), {"upgrade": True, "upgrade_strategy": "later"}, "not one of"),
+        (("rich",), {"upgrade": True, "upgrade_strategy": "later"}, "upgrade_strategy='later' is not a valid value"),
         (("rich",), {"upgrade": True, "upgrade_strategy": "eager", "deps": False}, "contradict"),
         (("rich",), {"extras": "x"}, "without pylock="),
         (("rich",), {"require_hashes": True}, "has no hash"),
@@ -323,7 +323,7 @@ def test_a_password_is_not_shown_in_a_refusal():
         (["pip install -i https://u:a/XXX@h/simple alpha"], {}),
     ],
 )
-def test_a_password_with_a_slash_is_refused_because_nobody_reads_it_as_one(requirements, options):
+def test_a_password_with_a_slash_is_refused_because_programs_parse_it_as_a_path(requirements, options):
     with pytest.raises(RequirementError, match="has a slash") as told:
         parse_request(tuple(requirements), **options)
     parse_request(("alpha @ git+ssh://git@h:8/o/r@v1", "https://h:8080/x-1-py3-none-any.whl?a=b@c"))
@@ -340,7 +340,7 @@ def test_a_traceback_of_what_was_not_understood_shows_no_password(text):
 
 
 @pytest.mark.parametrize("given", [None, 0, 1.5, b"rich", {"rich": "1"}, object(), ["rich", None]])
-def test_what_is_no_requirement_is_refused_and_not_made_the_name_of_somebodys_project(given):
+def test_a_value_that_is_not_a_requirement_is_not_used_as_a_project_name(given):
     refused("is not a requirement", given)
 
 

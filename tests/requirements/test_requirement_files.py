@@ -1,4 +1,4 @@
-"""Groups, scripts and lock files become requirements, or say why they do not."""
+"""Groups, scripts and lock files become requirements, or are refused with a reason."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_lock_file_becomes_exact_urls(home):
     assert (request.deps, request.indexed, request.names) == (False, {"alpha"}, {"alpha", "epsilon"})
 
 
-def test_a_project_that_the_lock_file_wants_in_place_is_editable(home):
+def test_a_project_that_the_lock_file_installs_in_place_is_editable(home):
     (home / "proj").mkdir()
     text = '\n[[packages]]\nname = "proj"\ndirectory = {path = "proj", editable = true}\n'
     Path("pylock.toml").write_text(LOCK + text)

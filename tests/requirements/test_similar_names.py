@@ -1,4 +1,4 @@
-"""Misspelt names and requirements: what was probably meant, without looking anything up."""
+"""Misspelt names and requirements: what was probably meant, without a look-up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_what_is_known_or_like_nothing_gets_no_advice(name):
     assert similar(name, ("own-library",)) == ""
 
 
-def test_an_installed_project_is_known_even_if_nobody_else_has_it():
+def test_an_installed_project_is_known_even_if_it_is_on_no_list():
     assert similar("own-libary", ("own-library",)) == "own-library"
 
 

@@ -1,4 +1,4 @@
-"""What require() remembers: used while everything is as it was, and never afterwards."""
+"""The cache of require(): used while nothing has changed, and never afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def world(tmp_path):
 
 
 def settle(env):
-    """As if all had been so for long."""
+    """Make all files look old."""
     for path in (env.site, env.root / "libraries", env.site / ".liveinstall/store"):
         os.utime(path, (1_700_000_000, 1_700_000_000))
 

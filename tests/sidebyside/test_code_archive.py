@@ -1,4 +1,4 @@
-"""Code archives: the same modules as without them, whatever happens to sources, directories and the archive."""
+"""Code archives: the same modules as without them, after any change of sources, directories and the archive."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_code_comes_from_the_archive_without_opening_sources(tmp_path, place):
 def test_a_source_that_has_changed_is_read(tmp_path, place, size):
     owner = archived(tmp_path, place)
     (place / "ownpkg/__init__.py").write_text(size)
-    os.utime(place / "ownpkg/__init__.py", (2e9, 2e9))  # Python's own .pyc know seconds
+    os.utime(place / "ownpkg/__init__.py", (2e9, 2e9))  # Python's own .pyc files have a resolution of seconds
     with active(owner):
         import ownpkg
 
@@ -116,7 +116,7 @@ def test_a_source_that_was_changed_within_a_second_is_compiled_itself(tmp_path, 
         source.write_text(f"WHAT = '{what}'\n")
         os.utime(source, ns=(time, time))
         if what == "module":
-            py_compile.compile(str(source))  # a .pyc knows seconds and the size
+            py_compile.compile(str(source))  # a .pyc file has the time in seconds and the size
     with active(archived(tmp_path, place)):
         assert importlib.import_module("ownmod").WHAT == "MODULE"
 
@@ -193,7 +193,7 @@ def test_a_directory_that_is_not_on_the_path_may_change_too(tmp_path, changeable
         import ownpkg.deep.more  # noqa: F401
 
 
-def test_what_stands_earlier_on_the_path_goes_first(tmp_path, changeable, monkeypatch):
+def test_earlier_entries_of_the_path_come_first(tmp_path, changeable, monkeypatch):
     monkeypatch.syspath_prepend(changeable)
     owner = archived(tmp_path, changeable)
     early = lay(tmp_path / "early", {"ownmod.py": "WHAT = 'early'\n"})
@@ -330,7 +330,7 @@ def test_a_first_line_reads_as_it_was_written(table, more):
         parse_head(head(table, table + more, 1), table + more + 1)
 
 
-def test_an_archive_that_is_made_anew_leaves_those_who_use_the_old_one_alone(tmp_path, place):
+def test_replacing_an_archive_does_not_disturb_its_users(tmp_path, place):
     with active(archived(tmp_path, place)):
         create(tmp_path / "x.archive", place)
         (tmp_path / "x.archive").write_bytes  # noqa: B018

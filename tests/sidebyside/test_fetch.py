@@ -1,4 +1,4 @@
-"""Fetching into a store: the whole closure, as if nothing were installed, and nothing that is there again."""
+"""Fetching into a store: all dependencies, as if nothing were installed, but no stored version again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from liveinstall.errors import RequirementError, ResolutionError, WheelRefusedEr
 
 
 class Index:
-    """An engine over a directory of wheels which notes what was asked, and what of it was fetched."""
+    """An engine over a directory of wheels that records the requests and the fetched wheels."""
 
     def __init__(self, wheels):
         self.wheels = wheels
@@ -38,6 +38,9 @@ class Index:
 
     def sources(self):
         return {}
+
+    def warnings(self):
+        return ()
 
     def resolve(self, request, view, directory, *, fetch, tell):
         self.asked.append((request.requirements, fetch))
@@ -129,7 +132,7 @@ def test_a_refused_wheel_leaves_nothing_of_the_whole_request(index, store):
 
 
 @pytest.mark.parametrize("option", [{"user": True}, {"when": "restart"}, {"prefer": "loaded"}, {"editable": ["."]}])
-def test_what_makes_no_sense_beside_the_environment_is_refused(index, store, option):
+def test_options_that_make_no_sense_side_by_side_are_refused_by_fetch(index, store, option):
     with pytest.raises(RequirementError, match="contradict"):
         fetch(["top"], store, engine="pip", **option)
 
@@ -188,7 +191,7 @@ def test_pip_itself_fetches_only_what_is_missing(tmp_path, store, monkeypatch):
     assert len(fetch(["liveinstall-top"], store, **options)) == 3
 
 
-def test_what_is_stored_tells_its_requirements_whatever_its_licence_looks_like(tmp_path, store):
+def test_stored_versions_have_their_requirements_with_any_licence_text(tmp_path, store):
     from liveinstall._sidebyside.selection.candidates import offer_of
 
     licence = "beta>=1\nLicense: BSD\n        \n        Copyright\nRequires-Python: >=3\nRequires-Dist: gamma"

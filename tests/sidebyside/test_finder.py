@@ -1,4 +1,4 @@
-"""The finder and directories: what is in them is found as if it lay in site-packages, and nothing else changes."""
+"""The finder and directories: their modules are found as if in site-packages, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def installed(owner, monkeypatch):
 
 
 class active:
-    """A finder over owners, installed; all is as before at the end."""
+    """A finder over owners, installed; removed at the end."""
 
     def __init__(self, *owners, **options):
         self.finder = Finder(by_name(owners), **options)
@@ -80,7 +80,7 @@ class active:
 
 
 def forget():
-    """The modules of these tests all begin so."""
+    """Remove the modules of these tests, which all have this prefix."""
     for name in [name for name in sys.modules if name.startswith("own")]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -135,7 +135,7 @@ def test_modules_are_listed_at_top_level_and_below(installed):
     assert {name for name, _ in installed.iter_modules("x.")} == {"x.ownpkg", "x.ownmod"}
 
 
-def test_what_nobody_owns_is_left_to_python(installed):
+def test_unowned_modules_are_left_to_python(installed):
     assert installed.find_spec("json") is None and installed.find_spec("json.decoder", ["x"]) is None
     assert importlib.util.find_spec("ownnothing") is None
 
@@ -190,7 +190,7 @@ def test_a_namespace_that_is_loaded_grows(tmp_path, monkeypatch):
 
 
 def test_a_namespace_made_by_hand_is_joined_too(tmp_path):
-    """What the -nspkg.pth files of old do at start."""
+    """As the old -nspkg.pth files do at start-up."""
     one = lay(tmp_path / "one", {"ownspace/a.py": ""})
     with active(DirectoryOwner(str(one))):
         module = type(sys)("ownspace")
@@ -202,7 +202,7 @@ def test_a_namespace_made_by_hand_is_joined_too(tmp_path):
 
 
 def test_a_regular_package_in_several_places_is_searched_in_all(tmp_path, monkeypatch):
-    """As in one site-packages, where the files of several distributions lie in one directory."""
+    """As in one site-packages, where the files of several distributions are in one directory."""
     head = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
     one = lay(tmp_path / "one", {"ownold/__init__.py": head, "ownold/sub/__init__.py": "", "ownold/sub/a.py": ""})
     two = lay(tmp_path / "two", {"ownold/__init__.py": head, "ownold/sub/b.py": ""})
@@ -291,7 +291,7 @@ def test_an_entry_is_a_tuple_that_tells_its_parts():
     assert normalized("Own..Pkg-_x") == "own_pkg_x"
 
 
-# --- in interpreters of their own -------------------------------------------------------------------------------------
+# --- in separate interpreters -----------------------------------------------------------------------------------------
 
 PRELUDE = """
 import sys; sys.path.insert(0, {source!r})
@@ -343,7 +343,7 @@ def test_exclusive_shuts_the_default_environment_and_opens_it_again(place, tmp_p
         out["again"] = sorted(sys.path) == sorted(before)
         print(json.dumps(out))
     """)
-    assert found["name"] == "pytest" and "only the default environment has it" in found["error"]
+    assert found["name"] == "pytest" and "it is only in the default environment" in found["error"]
     assert "pytest" not in found["tops"] and "ownpkg" in found["tops"] and found["distributions"] == ["Own.Pkg"]
     assert found["plain"] == "No module named 'nothing_at_all'" and found["again"]
 
@@ -367,7 +367,13 @@ def test_path_lines_belong_to_the_default_environment(tmp_path, monkeypatch):
     lay(tmp_path, {"x.pth": "\ufeff# no\nimport os\n/one/\nrelative\n\n../up/./dev/ \n", "y.txt": "/no"})
     monkeypatch.setattr(isolation.sys.modules["site"], "getsitepackages", lambda *_: [str(tmp_path), "/not/there"])
     monkeypatch.setattr(isolation.sys.modules["site"], "ENABLE_USER_SITE", False)
-    found = {str(tmp_path), "/not/there", "/one", str(tmp_path / "relative"), str(tmp_path.parent / "up" / "dev")}
+    found = {
+        str(tmp_path),
+        "/not/there",
+        str(Path("/one").absolute()),
+        str(tmp_path / "relative"),
+        str(tmp_path.parent / "up" / "dev"),
+    }
     assert set(isolation.default_places()) == found
 
 

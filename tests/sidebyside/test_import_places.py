@@ -1,4 +1,4 @@
-"""Which owner a place has, what is activated, owners of others, and wheels on sys.path."""
+"""The owner of a location, activation, third-party owners, and wheels on sys.path."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import has_forkserver
 from helpers.environments import SOURCE, make_wheel
 from test_finder import forget, info, lay
 
@@ -95,10 +96,11 @@ def test_what_was_imported_inside_a_namespace_counts_too(tmp_path, monkeypatch):
     ):
         owners.activate(wheel)
     assert sys.meta_path == before
-    with owners.activate(other), owners.activate(tmp_path / "default"):  # nothing of it was imported from elsewhere
+    with owners.activate(other), owners.activate(tmp_path / "default"):  # no module was imported from elsewhere
         assert importlib.import_module("ownspace.other").V == "other"
 
 
+@has_forkserver
 def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path):
     source = "def f(x): return x, f.__code__.co_filename"
     other = make_wheel(tmp_path / "wheels", "ownother", "1", {"ownother.py": source})
@@ -123,6 +125,7 @@ def test_children_of_multiprocessing_open_the_same_places(place, wheel, tmp_path
 
 
 @pytest.mark.parametrize("way", ["owners.enable_wheels(); sys.path.insert(0, {0!r})", "owners.activate({0!r})"])
+@has_forkserver
 def test_children_and_their_children_import_wheels_as_their_parent_does(wheel, tmp_path, way):
     code = f"""
         import multiprocessing, sys
@@ -154,7 +157,7 @@ def test_children_and_their_children_import_wheels_as_their_parent_does(wheel, t
         assert len(files) == 3 and len(set(files)) == 1 and "/cache/" in files[0]
 
 
-def test_children_are_told_even_if_the_standard_library_comes_from_an_archive(tmp_path, place):
+def test_children_inherit_the_activation_even_if_the_standard_library_comes_from_an_archive(tmp_path, place):
     code = f"""
         import sys; sys.path.insert(0, {str(SOURCE)!r})
         from liveinstall import owners
@@ -163,7 +166,7 @@ def test_children_are_told_even_if_the_standard_library_comes_from_an_archive(tm
             owners.activate({str(place)!r})
             owners.activate({str(tmp_path / "std.archive")!r})
             import importlib.util
-            importlib.util.find_spec("multiprocessing.spawn")  # a look at it is no import
+            importlib.util.find_spec("multiprocessing.spawn")  # finding it is not importing it
             import multiprocessing, ownpkg
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 print(type(pool.apply(ownpkg.Thing)).__module__)
@@ -265,6 +268,25 @@ def test_the_first_wheel_may_be_before_everything_else_on_sys_path(tmp_path, fir
     variables = {**os.environ, "LIVEINSTALL_CACHE": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_modules_that_the_platform_lacks_are_not_searched_in_the_wheel_that_is_being_opened(tmp_path):
+    """The import of subprocess tries msvcrt and fcntl; none of these is loaded at a start of Python."""
+    wheels = [make_wheel(tmp_path, name, "1.5", {f"{name}/__init__.py": "V = 1\n"}) for name in ("one", "two")]
+    code = f"""if True:
+        import sys
+        sys.path.insert(1, {str(SOURCE)!r})
+        from liveinstall import owners
+        owners.enable_wheels()
+        sys.path[:0] = {list(map(str, wheels))}
+        for name in ("subprocess", "tempfile", "selectors"):
+            sys.modules.pop(name, None)
+        import two, one
+        from liveinstall._sidebyside.wheels import helper
+        print(one.V, two.V, helper._helper is not None)"""
+    variables = {**os.environ, "LIVEINSTALL_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("1 1 True\n", "")
 
 
 def test_a_wheel_on_sys_path_is_not_unpacked_for_what_it_has_not(tmp_path, wheel):

@@ -1,4 +1,4 @@
-"""While modules of an archive are loaded, garbage is collected more rarely, and then as before; nothing else shows."""
+"""While modules of an archive are loaded, garbage is collected less often, and then as before."""
 
 import gc
 import importlib

@@ -6,12 +6,13 @@ import shutil
 import subprocess
 
 import pytest
+from helpers.capabilities import has_forkserver
 from helpers.environments import make_environment, tree
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """alpha 2.0 and top are installed; alpha 1.0, 1.5, 2.0rc1 and what needs them lie beside."""
+    """alpha 2.0 and top are installed; alpha 1.0, 1.5, 2.0rc1 and their dependents are stored side by side."""
     env = make_environment(tmp_path_factory.mktemp("world") / "env")
     for version in ("1.0", "1.5", "2.0", "3.0rc1"):
         env.wheel("alpha", version, {"alpha/__init__.py": f"V = {version!r}\n", "alpha/late.py": ""})
@@ -33,7 +34,7 @@ def world(tmp_path_factory):
     return env
 
 
-def test_installing_beside_leaves_the_environment_as_it_is_and_says_what_it_did(env):
+def test_installing_side_by_side_leaves_the_environment_unchanged_and_reports_it(env):
     env.wheel("alpha", "1.0", requires=("beta",), scripts={"alpha-run": "alpha:run"})
     env.wheel("beta", "1.0")
     before = tree(env.root)
@@ -54,7 +55,7 @@ def test_installing_beside_leaves_the_environment_as_it_is_and_says_what_it_did(
 
 
 @pytest.mark.parametrize("option", ["dry_run=True", "when='now'", "user=True", "requester='x'"])
-def test_options_that_make_no_sense_beside_are_refused(world, option):
+def test_options_that_make_no_sense_side_by_side_are_refused(world, option):
     code = f"""
         try:
             li.install("alpha", parallel=True, {option})
@@ -89,7 +90,7 @@ def test_a_pre_release_is_the_last_choice(world):
 
 def test_dependencies_are_activated_with_what_needs_them_and_chosen_together(world):
     code = "a = li.require('deep'); import old; print(json.dumps([old.V, sorted(map(str, a.distributions))]))"
-    beside = [f"{name} (beside the environment)" for name in ("alpha 1.5", "deep 1.0", "old 1.0")]
+    beside = [f"{name} (side by side)" for name in ("alpha 1.5", "deep 1.0", "old 1.0")]
     assert world.json(code) == ["1.5", beside]
 
 
@@ -188,13 +189,13 @@ def test_a_module_that_only_the_active_version_has_is_not_left_behind(world):
     assert refused(world, code)[0] == "AlreadyLoadedError"
 
 
-def test_what_is_not_there_is_told_with_what_there_is(world):
+def test_a_missing_version_is_reported_with_the_available_ones(world):
     kind, name, told, _ = refused(world, "li.require('alpha>9')")
     assert (kind, name) == ("NotStoredError", "alpha") and "2.0 (default), 1.5, 1.0, 3.0rc1" in told
     assert refused(world, "li.require('nowhere')")[0] == "NotStoredError"
 
 
-def test_an_option_that_nobody_knows_is_refused_also_where_nothing_is_fetched(world):
+def test_an_unknown_option_is_refused_even_if_nothing_is_fetched(world):
     code = """
         for options in ({"nonsense": 1}, {"user": True}):
             try:
@@ -206,7 +207,7 @@ def test_an_option_that_nobody_knows_is_refused_also_where_nothing_is_fetched(wo
 
 
 @pytest.mark.parametrize("text", ["", "'https://x/y.whl'", "'./x.whl'", "'not a requirement!'"])
-def test_what_is_no_requirement_by_name_is_refused(world, text):
+def test_a_requirement_without_a_name_is_refused(world, text):
     code = f"""
         try:
             li.require({text})
@@ -268,6 +269,7 @@ def run_script(world, tmp_path, text, **more):
     return subprocess.run(command, env=world.variables(**more), capture_output=True, text=True, timeout=100)
 
 
+@has_forkserver
 def test_a_main_program_says_what_it_requires_and_its_spawned_children_see_it_too(world, tmp_path):
     done = run_script(world, tmp_path, MAIN)
     assert done.stdout == "['1.5', '1.5', '1.5']\n", done.stderr
@@ -279,7 +281,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
 if __name__ == "__main__":
-    liveinstall.require("alpha<2")  # which a child that imports this again does not do
+    liveinstall.require("alpha<2")  # a child that imports this again does not do so
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         print(pool.submit(eval, "__import__('alpha').V").result())
 """
@@ -307,6 +309,6 @@ def test_other_children_see_it_where_starts_look_for_a_registry(world):
         world.run(enable.format(False))
 
 
-def test_a_main_program_without_requirements_is_told(world, tmp_path):
+def test_a_main_program_without_requirements_is_an_error(world, tmp_path):
     done = run_script(world, tmp_path, "import liveinstall.auto")
     assert done.returncode == 1 and "no __requires__" in done.stderr

@@ -1,4 +1,4 @@
-"""Choosing versions: the same answer as trying everything, and chains that say who required what."""
+"""Choosing versions: the same answer as an exhaustive search, and the chains of requirements."""
 
 from __future__ import annotations
 

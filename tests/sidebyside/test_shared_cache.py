@@ -1,4 +1,4 @@
-"""A cache of wheels under a directory that other users can write to: whatever they put there, it is never run."""
+"""A cache of wheels in a directory that other users can write to: their files are never executed."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def shared():
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    """The work is done in the process itself: another user may not be allowed to start this Python, or to load more."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # whatever who tests has set
+    """The work is done in the process itself: another user may not be allowed to start this Python, or to import."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # regardless of the tester's settings
     monkeypatch.setattr(helper, "_unavailable", True)
     monkeypatch.setattr(helper, "_helper", None)
 
 
 @pytest.fixture
 def straight(shared, tmp_path):
-    """A wheel that is imported as it is, and the directory of its content in a cache."""
+    """A wheel that is imported directly, and the directory of its content in a cache."""
     path = make_wheel(shared / "wheels", "ownmod", "1", {"ownmod.py": "V = 'own'\n"})
     return path, WheelOwner(str(path), cache=str(tmp_path / "cache")).record.key
 
@@ -56,7 +56,7 @@ def unpacked(shared, tmp_path):
 
 
 def value(path, cache, name="ownmod"):
-    """What the victim gets when it imports the module from the wheel."""
+    """The value that the victim imports from the wheel."""
     owner = WheelOwner(str(path), cache=str(cache))
     module = {}
     exec(owner.code(owner.index()[name]), module)
@@ -64,7 +64,7 @@ def value(path, cache, name="ownmod"):
 
 
 def plant_code(cache, key):
-    """As the attacker: a cache that has its own code for the wheel, and that everybody may read and write."""
+    """As the attacker: a cache with other code for the wheel, which everyone may read and write."""
     (cache / key / "code").mkdir(parents=True)
     (cache / key / "code" / f"ownmod.{fingerprint()}").write_bytes(PLANTED)
     open_up(cache)
@@ -96,7 +96,7 @@ def test_what_another_user_made_before_is_not_run(shared, straight, victim):
 def test_what_another_user_puts_there_while_the_wheel_is_looked_at_is_not_run(
     shared, straight, monkeypatch, victim, way
 ):
-    """The cache is not there when it is looked for, and another user's by the time it is written to."""
+    """The cache is missing when it is checked, and another user's when it is written to."""
     path, key = straight
     as_user(ATTACKER, lambda: plant_code(shared / "prepared", key))
     put = os.rename if way == "renamed in" else os.symlink
@@ -168,7 +168,7 @@ def test_a_wheel_that_was_unpacked_is_not_imported_from_what_another_user_put_in
 
     attacker = threading.Thread(target=as_user, args=(ATTACKER, attack))
     attacker.start()
-    with pytest.raises(OwnerError, match="no longer this user's alone"):
+    with pytest.raises(OwnerError, match="which other users can now change"):
         as_user(victim, lambda: clean_up(WheelOwner(str(path), cache=str(shared / "cache"))))
     attacker.join()
 
@@ -177,7 +177,7 @@ def test_a_wheel_that_was_unpacked_is_not_imported_from_what_another_user_put_in
 def test_what_was_planted_while_the_cache_was_open_to_all_is_not_run_once_it_is_closed(
     shared, straight, unpacked, victim
 ):
-    """As a cache that was made by hand, with a loose mode that was mended later."""
+    """Like a manually created cache, with a loose mode that was corrected later."""
     (path, key), (other, other_key, entry) = straight, unpacked
 
     def make():
@@ -204,4 +204,4 @@ def test_a_cache_of_ones_own_in_a_shared_directory_is_used(shared, straight):
     kept = shared / "cache" / key / "code" / f"ownmod.{fingerprint()}"
     assert kept.exists() and (shared / "cache").stat().st_uid == VICTIM
     as_user(VICTIM, lambda: kept.write_bytes(PLANTED))
-    assert as_user(VICTIM, lambda: value(path, shared / "cache")) == "planted"  # it is read, as long as it is one's own
+    assert as_user(VICTIM, lambda: value(path, shared / "cache")) == "planted"  # it is read if it is the user's own

@@ -1,4 +1,4 @@
-"""Wheels as owners: straight or unpacked, cold or warm, whatever was in the cache before."""
+"""Wheels as owners: direct or unpacked, cold or warm, with any previous content of the cache."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import can_fork, has_modes
 from helpers.environments import SOURCE, make_wheel
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ DATA = {
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # whatever who tests has set
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # regardless of the tester's settings
     yield
     forget()
 
@@ -243,12 +244,12 @@ def test_one_content_at_two_paths_says_where_it_is(tmp_path, cache):
         with active(WheelOwner(str(path), cache=cache)):
             import ownpkg.deep.leaf
 
-            assert ownpkg.deep.leaf.leaf.__code__.co_filename == f"{path}/ownpkg/deep/leaf.py"
+            assert ownpkg.deep.leaf.leaf.__code__.co_filename == str(path / "ownpkg/deep/leaf.py")
         forget()
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 40, b"junk"])
-def test_code_that_is_damaged_is_compiled_anew(tmp_path, cache, damage):
+def test_damaged_code_is_compiled_again(tmp_path, cache, damage):
     path = str(wheel(tmp_path))
     for _ in range(2):
         with active(WheelOwner(path, cache=cache)):
@@ -301,7 +302,7 @@ def test_a_python_that_a_wheel_does_not_support_is_refused(tmp_path):
 
 def test_what_must_be_unpacked_is_refused_where_nothing_can_be_written(tmp_path):
     path = str(wheel(tmp_path, DATA))
-    for cache in ("", "/dev/null/cache"):
+    for cache in ("", str(Path(path, "cache"))):
         found = WheelOwner(path, cache=cache)
         assert importlib.metadata.Distribution.version.fget(next(found.distributions())) == "1.5"
         with active(found), pytest.raises(OwnerError, match="must be unpacked to be imported"):
@@ -321,6 +322,7 @@ def strange_parent(cache, monkeypatch):
     cache.parent.chmod(0o777)
 
 
+@has_modes
 @pytest.mark.parametrize("strange", [strange_mode, strange_owner, strange_parent])
 def test_a_cache_that_others_can_write_to_is_none(tmp_path, monkeypatch, strange):
     paths = [str(wheel(tmp_path)), str(make_wheel(tmp_path / "wheels", "own", "1", {**DATA}))]
@@ -332,17 +334,18 @@ def test_a_cache_that_others_can_write_to_is_none(tmp_path, monkeypatch, strange
     for kept in cache.glob("*/code/*"):
         kept.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps(compile("WHAT = 'planted'", "x", "exec")))
     with active(WheelOwner(paths[0], cache=str(cache))):
-        assert importlib.import_module("ownmod").WHAT == "planted"  # as long as it is this user's own
+        assert importlib.import_module("ownmod").WHAT == "planted"  # if it is this user's own
     forget()
     strange(cache, monkeypatch)
     with active(WheelOwner(paths[0], cache=str(cache))):
         assert importlib.import_module("ownmod").WHAT == "module"
     forget()
-    with active(WheelOwner(paths[1], cache=str(cache))), pytest.raises(OwnerError, match="nobody else can write"):
+    with active(WheelOwner(paths[1], cache=str(cache))), pytest.raises(OwnerError, match="only you can write to"):
         importlib.import_module("ownpkg")
     assert strange is not strange_parent or not cache.exists()
 
 
+@has_modes
 def test_a_cache_can_be_made_where_users_are_kept_apart(tmp_path):
     above = tmp_path / "above"
     above.mkdir()
@@ -352,7 +355,8 @@ def test_a_cache_can_be_made_where_users_are_kept_apart(tmp_path):
     assert not wheelrecord.can_be_private(str(above / "a" / "b"))
 
 
-def test_all_of_a_cache_is_this_user_s_whatever_the_umask(tmp_path, cache):
+@has_modes
+def test_all_of_a_cache_belongs_to_this_user_with_any_umask(tmp_path, cache):
     before = os.umask(0)
     try:
         for path in (wheel(tmp_path), make_wheel(tmp_path / "wheels", "own", "1", {**DATA})):
@@ -431,7 +435,7 @@ def test_processes_that_unpack_at_once_agree(tmp_path, cache):
 
 
 def test_what_liveinstall_itself_needs_can_come_from_a_wheel(tmp_path, cache):
-    """Unpacking needs packaging, of which this process shall have the wheel's."""
+    """Unpacking needs packaging, and this process must get the one from the wheel."""
     mine = make_wheel(
         tmp_path / "wheels", "packaging", "99", {"packaging/__init__.py": "HERE = __file__", "packaging/x.txt": ""}
     )
@@ -448,14 +452,15 @@ def test_what_liveinstall_itself_needs_can_come_from_a_wheel(tmp_path, cache):
     assert done.stdout.startswith(cache) and done.stdout.endswith(" 99\n")
 
 
-def test_a_helper_that_has_ended_is_started_anew(tmp_path, cache):
+def test_a_helper_that_has_exited_is_started_again(tmp_path, cache):
     WheelOwner(str(wheel(tmp_path)), cache=cache)
     helper._helper.kill()
     helper._helper.wait()
     assert WheelOwner(str(wheel(tmp_path, DATA)), cache=cache).tree().place.startswith(cache)
 
 
-def test_a_forked_child_has_a_helper_of_its_own(tmp_path, cache):
+@can_fork
+def test_a_forked_child_has_its_own_helper(tmp_path, cache):
     WheelOwner(str(wheel(tmp_path)), cache=cache)
     with helper._lock:  # another thread is asking
         child = os.fork()
@@ -469,7 +474,7 @@ def test_a_forked_child_has_a_helper_of_its_own(tmp_path, cache):
     assert helper._helper.poll() is None
 
 
-def test_an_answer_that_nobody_waited_for_is_not_taken_for_another_s(tmp_path, cache, monkeypatch):
+def test_a_late_answer_is_not_mistaken_for_another_one(tmp_path, cache, monkeypatch):
     first = str(wheel(tmp_path, DATA))
     other = str(make_wheel(tmp_path / "wheels", "other", "1", {"other.py": "", "other.txt": ""}))
     asked, owners = helper._read_line, [WheelOwner(path, cache=cache) for path in (first, other)]
@@ -513,14 +518,14 @@ def test_a_frozen_program_is_not_started_again(monkeypatch):
     assert not helper._can_start()
 
 
-def test_why_there_is_no_answer_is_told(tmp_path, cache, monkeypatch):
+def test_the_reason_for_a_missing_answer_is_reported(tmp_path, cache, monkeypatch):
     helper._discard_helper()
     monkeypatch.setattr(helper, "_CODE", "import a_module_that_is_not_there")
     with pytest.raises(OwnerError, match="gave no answer .*No module named 'a_module_that_is_not_there'"):
         WheelOwner(str(wheel(tmp_path)), cache=cache)
 
 
-def test_what_lies_beside_liveinstall_hides_no_module_of_python(tmp_path, cache, monkeypatch):
+def test_files_next_to_liveinstall_hide_no_module_of_python(tmp_path, cache, monkeypatch):
     helper._discard_helper()
     for name in ("queue", "zipfile", "hashlib", "threading"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')")
@@ -531,6 +536,7 @@ def test_what_lies_beside_liveinstall_hides_no_module_of_python(tmp_path, cache,
     helper._discard_helper()
 
 
+@can_fork
 def test_a_forked_child_does_not_read_at_its_parent_s_position(tmp_path):
     body = "\n".join(f"def f{i}(a): return a + {i}" for i in range(3000))
     files = {"ownpkg/__init__.py": "", **{f"ownpkg/m{i}.py": f"{body}\nV = {i}\n" for i in range(6)}}
@@ -546,6 +552,7 @@ def test_a_forked_child_does_not_read_at_its_parent_s_position(tmp_path):
     assert os.lseek(handle, 0, os.SEEK_CUR) == offset
 
 
+@can_fork
 def test_a_forked_child_names_a_wheel_that_was_replaced(tmp_path):
     owner = WheelOwner(str(wheel(tmp_path)), cache="")
     owner.data("ownmod.py")

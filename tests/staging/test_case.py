@@ -1,4 +1,4 @@
-"""Names that differ only in case: two files where the file system has two, refused with the reason where it folds."""
+"""Names that differ only in case: two files on a case-sensitive file system, refused with the reason elsewhere."""
 
 from __future__ import annotations
 
@@ -133,6 +133,7 @@ def test_where_the_file_system_folds_case_two_distributions_are_refused_with_the
     assert not list(env.site.glob("*win.py")) and not list(env.site.glob("*.part"))
     env.run("li.install('small')")
     later = env.run(FOLDING + refused.format("'large'"))
-    expected = f"small large 1.0 would overwrite {env.site}/Twin.py, which is the same file as {env.site}/twin.py"
+    large, small = env.site / "Twin.py", env.site / "twin.py"
+    expected = f"small large 1.0 would overwrite {large}, which is the same file as {small}"
     assert later.stdout.startswith(expected), later.stdout + later.stderr
     assert "belongs to small" in later.stdout and (env.site / "twin.py").read_text() == "V = 'small'\n"

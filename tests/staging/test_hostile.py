@@ -10,7 +10,7 @@ from helpers.environments import make_environment, tree
 from integration.lib.hostile import KINDS, VICTIM, build, build_good
 from liveinstall._system.letter_case import folds_case
 
-# One process installs them all, as a notebook would: a wheel's path in, what came of it out.
+# One process installs them all, as in a notebook: it reads a wheel's path and prints the outcome.
 INSTALL = """
 for line in sys.stdin:
     try:
@@ -21,13 +21,13 @@ for line in sys.stdin:
         told = {"error": type(error).__name__, "entry": entry, "message": str(error)}
     print(json.dumps(told), flush=True)
 """
-# What the entry that is named must have in it, where it is not the file that was added.
+# A part of the reported entry, if it is not the file that was added.
 NAMED = {"other_package": VICTIM, "script_activate": "activate", "other_script": "victim-run"}
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A directory with an environment deep in it, so that all that a wheel may escape to can be watched."""
+    """A directory with an environment deep inside, so that all paths to which a wheel may escape can be checked."""
     root = tmp_path_factory.mktemp("world")
     env = make_environment(root / "home" / "env")
     process = env.start(INSTALL)
@@ -48,8 +48,12 @@ def world(tmp_path_factory):
     process.stderr.close()
 
 
+def site_of(root):
+    return next(root.glob("home/env/[Ll]ib/**/site-packages"))
+
+
 def snapshot(root):
-    """All but the holds, to which a process adds what it goes on to import."""
+    """All except the holds, which change with each import."""
     return {path: content for path, content in tree(root, ignore=()).items() if "/.liveinstall/holds/" not in path}
 
 
@@ -73,11 +77,11 @@ def test_what_real_wheels_do_too_is_shown_and_not_refused(world, tmp_path, kind)
     assert note.endswith((" runs at every start of Python", " is replaced by the command of the same name"))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "left out"])
-def test_what_is_not_the_wheel_s_to_bring_is_left_out(world, tmp_path, kind):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "omitted"])
+def test_files_that_a_wheel_must_not_contain_are_omitted(world, tmp_path, kind):
     root, install = world
     assert install(build(kind, tmp_path, outside=root)) == {"notes": []}
-    site = next(root.glob("home/env/lib/python*/site-packages"))
+    site = site_of(root)
     assert (site / kind / "late.py").exists()
     assert not [path for path in site.rglob("*") if path.is_file() and b"escaped" in path.read_bytes()[:100]]
 
@@ -90,5 +94,5 @@ def test_names_that_differ_only_in_case_are_two_files_where_the_file_system_has_
         assert told["error"] == "WheelRefusedError"
     else:
         assert told == {"notes": []}
-        site = next(root.glob("home/env/lib/python*/site-packages"))
+        site = site_of(root)
         assert {"late.py", "LATE.py"} <= {path.name for path in (site / kind).iterdir()}

@@ -1,9 +1,10 @@
-"""A part is what the final place will have: schemes, shebangs, modes, RECORD, manifest."""
+"""A part has the final content: schemes, shebangs, modes, RECORD, manifest."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_every_scheme_goes_where_it_belongs(installed):
     assert (root / "share/alpha/x.txt").read_text() == "data"
     assert (root / "include/alpha/alpha.h").read_text() == "int x;"
     assert (installed.site / "alpha/late.py").exists()
-    assert (root / "bin/binary").stat().st_mode & 0o111
+    assert os.access(root / "bin/binary", os.X_OK)
     assert not list(installed.site.glob("*.data"))
 
 
@@ -102,6 +103,7 @@ def test_installer_requested_and_direct_url_are_written(place):
     assert (info / "REQUESTED").exists() and "file:///x" in (info / "direct_url.json").read_text()
 
 
+@has_modes
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_modes_follow_the_umask(place, umask):
     before = os.umask(umask)
@@ -150,7 +152,7 @@ def test_a_large_file_is_whole_or_an_error(place, monkeypatch):
     assert max(written) == file_copy.LARGE and [path.name for path in place.site.iterdir()] == ["alpha-1.0.part"]
 
 
-def test_a_file_of_nobody_or_of_another_distribution_is_a_conflict(place):
+def test_an_unowned_file_or_one_of_another_distribution_is_a_conflict(place):
     (place.site / "alpha").mkdir()
     (place.site / "alpha" / "__init__.py").write_text("mine")
     part = staging.stage(place.candidate("alpha", "1.0"), place.target, "id", compiler=NONE)
@@ -180,6 +182,6 @@ def test_pip_keeps_its_script_with_the_version_of_python(place):
     place.install(place.candidate("alpha", "1.0", {"a.py": ""}, scripts={"a": "a:run"}))
     alias = f"pip{sys.version_info[0]}.{sys.version_info[1]}"
     scripts = Path(place.target.scripts)
-    assert sorted(path.name for path in scripts.iterdir() if path.name[0] in "ap") == ["a", "pip", "pip3", alias]
+    assert {path.name.removesuffix(".exe") for path in scripts.iterdir()} >= {"a", "pip", "pip3", alias}
     record = (Path(place.target.site) / "pip-1.0.dist-info" / "RECORD").read_text()
-    assert f"/{alias},sha256=" in record
+    assert re.search(rf"/{alias}(\.exe)?,sha256=", record)

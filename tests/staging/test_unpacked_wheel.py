@@ -8,6 +8,7 @@ import zipfile
 from contextlib import nullcontext
 
 import pytest
+from helpers.capabilities import can_symlink, has_fifos, has_modes
 from helpers.environments import make_wheel, tree
 
 from integration.lib.hostile import KINDS, build
@@ -66,13 +67,14 @@ def test_the_part_is_the_same_as_from_the_wheel(tmp_path, cache, target):
     first, second = tree(tmp_path / "first"), tree(tmp_path / of_wheel.path)
     for unordered in ("big-1.0.dist-info/RECORD", ".manifest"):
         texts = [(tmp_path / root / unordered).read_text().splitlines() for root in ("first", of_wheel.path)]
-        one, other = (sorted(row for row in rows if not row.endswith("/RECORD")) for rows in texts)
+        one, other = (sorted(each for each in rows if "/RECORD" not in each and each[:5] != "boot ") for rows in texts)
         assert one == other
         del first[unordered], second[unordered]
     assert first == second
 
 
-def test_files_are_links_but_for_what_is_written_anew(cache, target):
+@pytest.mark.skipif(os.name == "nt", reason="on Windows files are copied, because loaded libraries cannot be removed")
+def test_files_are_links_except_the_rewritten_ones(cache, target):
     before = {str(path): (path.stat().st_mode, path.read_bytes()) for path in cache.rglob("*") if path.is_file()}
     part = staged(cache, target)
     links = {
@@ -89,7 +91,9 @@ def test_files_are_links_but_for_what_is_written_anew(cache, target):
     } == before
 
 
-@pytest.mark.parametrize("why", ["asked", "refused", "owner", "set-id"])
+@pytest.mark.parametrize(
+    "why", ["asked", "refused", pytest.param("owner", marks=has_modes), pytest.param("set-id", marks=has_modes)]
+)
 def test_what_cannot_be_shared_is_copied(cache, target, monkeypatch, why):
     def refuse(*_, **__):
         raise OSError(18, "Invalid cross-device link")
@@ -130,9 +134,14 @@ def spoil_identity(root):
     os.rename(root / "big-1.0.dist-info", root / "big-2.0.dist-info")
 
 
-@pytest.mark.parametrize(
-    "spoil", [spoil_content, spoil_with_more, spoil_with_less, spoil_with_a_link, spoil_with_a_pipe, spoil_identity]
-)
+SPOILERS = [
+    *(spoil_content, spoil_with_more, spoil_with_less, spoil_identity),
+    pytest.param(spoil_with_a_link, marks=can_symlink),
+    pytest.param(spoil_with_a_pipe, marks=has_fifos),
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
 def test_a_tree_that_is_not_what_its_record_says_is_refused(cache, target, spoil):
     spoil(cache)
     with pytest.raises(WheelRefusedError):
@@ -149,7 +158,7 @@ def test_a_plan_tells_what_of_a_tree_runs_at_start(tmp_path):
     )
 
 
-def test_a_tree_that_is_gone_leaves_nothing(tmp_path, target):
+def test_a_missing_tree_leaves_nothing(tmp_path, target):
     with pytest.raises(StagingError):
         staged(tmp_path / "gone", target)
     assert os.listdir(target.site) == []
@@ -157,12 +166,12 @@ def test_a_tree_that_is_gone_leaves_nothing(tmp_path, target):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].expected == "refused"])
 def test_what_a_hostile_tree_still_shows_is_refused(kind, tmp_path, target):
-    """Unpacked by zipfile, whatever comes of it: refused, or nothing of it leaves its place."""
+    """Unpacked by zipfile, with any result: refused, or none of its files is written elsewhere."""
     wheel = build(kind, tmp_path / "wheels", outside=tmp_path / "outside")
     try:
         root = unpack(wheel, tmp_path / "cache")
     except Exception:
-        return  # nobody can unpack it
+        return  # it cannot be unpacked
     try:
         part = staged(root, target, kind.replace("_", "-"))
     except (WheelRefusedError, StagingError):

@@ -1,4 +1,4 @@
-"""Garbage is collected more rarely for a while, whoever else may choose a threshold, and then as before."""
+"""Garbage is collected less often for a while, even if other code sets a threshold, and then as before."""
 
 import gc
 
@@ -49,7 +49,7 @@ def test_what_is_chosen_meanwhile_for_the_older_generations_stays():
 
 
 def test_who_ends_later_changes_nothing():
-    """As two threads would do it."""
+    """As with two threads."""
     one, other = throttled_gc(), throttled_gc()
     one.__enter__()
     other.__enter__()

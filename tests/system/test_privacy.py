@@ -1,4 +1,4 @@
-"""What other users can put in the way, and what is nobody's but this user's. Where root runs it, attacks are real."""
+"""Files that other users can create, and private directories. With root the attacks are real."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_only_a_directory_is_opened_and_a_fifo_is_not_waited_for(tmp_path):
 
 
 @needs_modes
-def test_a_group_of_ones_own_is_nobody_else(tmp_path, monkeypatch):
+def test_a_private_group_has_no_other_users(tmp_path, monkeypatch):
     import grp
     import pwd
 
@@ -122,7 +122,7 @@ def test_a_group_of_ones_own_is_nobody_else(tmp_path, monkeypatch):
         assert not keeps_apart(about)
 
 
-def test_where_there_are_no_owners_what_is_there_counts(tmp_path, monkeypatch):
+def test_without_file_owners_the_existing_files_count(tmp_path, monkeypatch):
     monkeypatch.setattr(privacy, "_HAS_USERS", False)
     make_private(str(tmp_path / "a"))
     assert is_private(str(tmp_path / "a")) and not is_private(str(tmp_path / "b"))
@@ -133,7 +133,7 @@ def test_where_there_are_no_owners_what_is_there_counts(tmp_path, monkeypatch):
 
 
 def plant(place, content=b"planted"):
-    """A directory that looks as if it were somebody's cache, open to all."""
+    """A directory that looks like a user's cache, writable by all."""
     place.mkdir(parents=True)
     (place / "file").write_bytes(content)
     for path in (place, place / "file"):

@@ -1,4 +1,4 @@
-"""Directories aside: what dead makers have left is swept, and nothing that somebody else could have put there."""
+"""Temporary directories: leftovers of dead processes are removed, but nothing that another user could have created."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_another_users_directory_is_not_swept_and_no_link_is_followed(tmp_path, 
 
 @has_modes
 @pytest.mark.parametrize(("mode", "is_swept"), [(0o755, True), (0o1777, True), (0o777, False), (0o775, False)])
-def test_nothing_is_swept_where_somebody_else_could_exchange_it(tmp_path, monkeypatch, mode, is_swept):
+def test_nothing_is_removed_if_another_user_could_replace_it(tmp_path, monkeypatch, mode, is_swept):
     monkeypatch.setattr("liveinstall._system.privacy._is_alone_in", lambda _: False)  # the group has other members
     dead = left(tmp_path)
     tmp_path.chmod(mode)
@@ -72,7 +72,7 @@ def test_nothing_is_swept_where_somebody_else_could_exchange_it(tmp_path, monkey
 
 
 @has_modes
-def test_where_somebody_else_has_the_name_the_directory_is_in_the_temporary_one(tmp_path, monkeypatch):
+def test_if_another_user_has_the_name_the_directory_is_in_the_temporary_one(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "_temporary", lambda: str(tmp_path))
     place = tmp_path / f"it-{os.geteuid()}"
     assert private_directory("it") == str(place)

@@ -1,4 +1,4 @@
-"""Temporary files that cannot be written are an error of ours, which says what helps."""
+"""Temporary files that cannot be written raise a typed error with advice."""
 
 import errno
 import tempfile
@@ -10,12 +10,12 @@ from liveinstall._system.temporary import temporary_directory, writing_temporary
 from liveinstall.errors import DownloadError, StagingError
 
 
-def test_an_error_of_the_system_is_told_with_what_helps():
+def test_an_error_of_the_system_is_reported_with_advice():
     with pytest.raises(StagingError) as told, writing_temporary():
         raise OSError(errno.ENOSPC, "No space left on device", "/tmp/here")
     assert "No space left on device: '/tmp/here'" in str(told.value)
     assert "Nothing was changed." in str(told.value) and "TMPDIR" in told.value.todo
-    assert isinstance(told.value.__cause__, OSError)
+    assert told.value.__suppress_context__ and isinstance(told.value.__context__, OSError)  # the message contains it
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_other_errors_stay_as_they_are(error):
     assert told.value is error
 
 
-def test_a_directory_that_is_not_there_is_told(monkeypatch, tmp_path):
+def test_a_missing_directory_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(StagingError, match="gone"):
         temporary_directory()

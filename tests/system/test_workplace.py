@@ -18,7 +18,7 @@ TOKEN = "0123456789abcdef" * 2
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    """The system's place for temporary files."""
+    """The system's directory for temporary files."""
     directory = tmp_path / "temporary"
     directory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
@@ -44,7 +44,7 @@ def fill(directory):
 
 
 def killed(site):
-    """What a kill leaves: the same, without the end."""
+    """The leftovers of a kill: the same, without the end."""
     pid = os.fork()
     if not pid:
         with workplace(str(site)) as directory:
@@ -75,7 +75,7 @@ def test_what_a_kill_left_goes_at_the_next_use(site, temporary):
 
 
 def test_what_is_in_use_stays(site, temporary):
-    """A change recovers at its end too, while it is not over."""
+    """A change also recovers near its end, before it is complete."""
     with workplace(str(site)) as directory:
         fill(directory)
         transactions.recover(str(site))
@@ -167,7 +167,7 @@ def test_the_note_and_what_it_names_are_for_this_user_only(site, temporary):
 
 @can_fork
 def test_a_directory_of_the_same_name_that_has_another_token_stays(site, temporary):
-    """As one of another environment's, made after a clean-up."""
+    """Like one of another environment, created after a clean-up."""
     killed(site)
     (place,) = temporary.iterdir()
     (place / "for").write_text(f"{TOKEN}\n{os.path.realpath(site)}")
@@ -183,7 +183,7 @@ def test_a_directory_of_the_same_name_that_has_another_token_stays(site, tempora
         os.mkdir,
     ],
 )
-def test_whatever_lies_where_the_note_should_be_neither_blocks_nor_is_followed(site, temporary, there):
+def test_other_files_in_place_of_the_note_neither_block_nor_are_followed(site, temporary, there):
     there(site / STATE / "work")
     sweep(str(site))
     with workplace(str(site)):
@@ -206,9 +206,9 @@ def open_to_all(monkeypatch):
 
 @pytest.fixture
 def abandoned(open_to_all):
-    """An environment of the victim's that was killed in the middle of a change; and the directory that its note names.
+    """An environment of the victim in which a change was killed; and the directory in its note.
 
-    The victim has a project whose name begins as ours do.
+    The victim has a project with a name that begins like ours.
     """
     site = open_to_all / "site"
 
@@ -276,7 +276,7 @@ def test_another_user_of_the_environment_neither_reads_the_note_nor_removes_what
     with pytest.raises(PermissionError):
         as_user(ATTACKER, (site / STATE / "work").read_text)
     as_user(ATTACKER, lambda: sweep(str(site)))
-    sweep(str(site))  # root can read it, but it is not its own
+    sweep(str(site))  # root can read it, but does not own it
     assert place.exists() and (site / STATE / "work").exists()
     as_user(VICTIM, lambda: sweep(str(site)))
     assert not place.exists() and not (site / STATE / "work").exists()

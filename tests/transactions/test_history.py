@@ -14,7 +14,7 @@ from liveinstall._transactions.history import Limits
 
 @pytest.fixture
 def place(tmp_path):
-    """alpha 1.0 to 5.0, one after the other: four of them have replaced something."""
+    """alpha 1.0 to 5.0, one after the other: four of them have replaced a version."""
     place = Place(tmp_path / "root")
     for version in range(1, 6):
         place.install(place.candidate("alpha", f"{version}.0"))
@@ -60,7 +60,7 @@ def test_a_record_without_its_moment_and_one_that_cannot_be_read(place):
     assert versions(place) == ["4.0", "3.0", "2.0", "1.0"]
     before = place.site / STATE / RETIRED / newest.transaction_id
     history.prune(str(place.site), Limits(keep=0))
-    assert before.is_dir() and kept(place) == []  # another version's is left alone
+    assert before.is_dir() and kept(place) == []  # another version's is not changed
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_bytes_are_those_of_the_records(place):
     size = sum(len(path.read_bytes()) for path in place.site.rglob("*") if path.is_file() and "alpha" in str(path))
     done = history.happened(str(place.site))[0]
     retires = done.about_change("alpha")["retires"]
-    own = (place.site / "alpha-5.0.dist-info" / "RECORD").stat().st_size  # RECORD does not count itself
+    own = (place.site / "alpha-5.0.dist-info" / "RECORD").stat().st_size  # without RECORD itself
     assert 0 < retires <= size and retires == pytest.approx(
         sum(
             path.stat().st_size
@@ -123,7 +123,7 @@ def test_what_is_being_swapped_is_not_pruned(place):
     assert (place.site / STATE / RETIRED / id).is_dir()
 
 
-def test_old_files_whose_record_is_gone_are_swept(place):
+def test_old_files_without_a_record_are_removed(place):
     newest = history.happened(str(place.site))[0]
     for path in (place.site / STATE / HISTORY).iterdir():
         if path.name.startswith(newest.transaction_id):

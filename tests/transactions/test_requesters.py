@@ -1,4 +1,4 @@
-"""Who asked for what: the file is whole, old or new, whenever its writer is killed; damage is no one's hindrance."""
+"""Requesters' requirements: the file is old or new, whenever its writer is killed; damage does not block requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_writer_that_is_killed_at_any_point_leaves_the_old_or_the_new(tmp_path
         status, _ = copy.fork(lambda copy=copy: write_requests(str(copy.site), NEW), at=at)
         assert status == KILLED
         found.append(read_requests(str(copy.site)))
-        write_requests(str(copy.site), NEW)  # what is left is in nobody's way
+        write_requests(str(copy.site), NEW)  # the leftover does not block anything
         assert read_requests(str(copy.site)) == NEW
         (copy.site / STATE / TRANSACTIONS).mkdir()
         transactions.recover(str(copy.site))

@@ -34,7 +34,7 @@ def test_a_companion_is_made_for_its_version_of_python(version, suffix, text):
     assert found_suffix == suffix and found.startswith(text) and found.isascii() and found.count("\n") == 1
 
 
-def test_a_start_file_finalizes_what_waits_on_the_path(place, monkeypatch):
+def test_a_start_file_finalizes_pending_changes_on_the_path(place, monkeypatch):
     import sys
 
     import _liveinstall_boot
@@ -47,7 +47,7 @@ def test_a_start_file_finalizes_what_waits_on_the_path(place, monkeypatch):
 
 
 def test_a_companion_gets_its_name_when_its_content_is_safe(place, monkeypatch):
-    """Half a line, after a power loss, would be an error at every start."""
+    """After a power loss, half a line would be an error at every start."""
     seen = []
     flush = flush_file_system
     monkeypatch.setattr(transactions, "flush_file_system", lambda site: seen.append(place.leftovers()) or flush(site))
@@ -57,7 +57,7 @@ def test_a_companion_gets_its_name_when_its_content_is_safe(place, monkeypatch):
 
 
 def test_both_ends_of_a_companions_rename_are_flushed(place, monkeypatch):
-    """Or a power loss in the swap could lose the companion that leads the next start to what was interrupted."""
+    """Or a power loss during the swap could lose the companion by which the next start recovers."""
     flushed = []
     flush = transactions.files.flush
     monkeypatch.setattr(transactions.files, "flush", lambda paths: flushed.extend(paths) or flush(paths))

@@ -19,7 +19,7 @@ def staged():
     sys.meta_path.remove(_finder)
 
 
-def test_importing_what_only_waits_says_so(staged):
+def test_importing_a_pending_distribution_says_so(staged):
     with pytest.raises(ImportError, match="only-staged 1.0 is staged since 20.*To use the new version") as caught:
         importlib.import_module("only_staged")
     assert isinstance(caught.value, StagedImportError) and isinstance(caught.value, LiveInstallError)

@@ -1,4 +1,4 @@
-"""Requests of plugins and hosts: nothing to do is fast, nobody breaks what another needs, the loaded comes first."""
+"""Requests of plugins and hosts: a no-op is fast, no requester breaks another, loaded versions are preferred."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_gap_anywhere_below_is_seen(family, asked):
     assert done.stderr == "asked\n" or "RequirementError" in done.stderr
 
 
-def test_what_waits_counts_too(env):
+def test_pending_versions_count_too(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
@@ -74,12 +74,12 @@ def test_an_option_that_asks_for_more_is_asked_of_the_engine(family):
     assert family.json(SHOW + "show(li.ensure('alpha', upgrade=True))")["installed"] == ["alpha 1.0 -> 2.0"]
 
 
-# --- who asked for what -----------------------------------------------------------------------------------------------
+# --- requesters -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def plugins(env):
-    """`one` has asked for core<2; core 2.0 is there to be had."""
+    """`one` has requested core<2; core 2.0 is available."""
     env.wheel("core", "1.0")
     env.wheel("core", "2.0")
     env.wheel("tool", "1.0", requires=("core>=2",))
@@ -92,7 +92,7 @@ def test_a_request_that_breaks_what_another_asked_for_is_refused_by_name(plugins
     for code in ("li.ensure('tool', requester='two')", "li.install('core>=2', requester='two')", "li.install('tool')"):
         done = plugins.run(code)
         last = done.stderr.strip().splitlines()[-1]
-        assert "ProtectedError" in last and "Plugin One asked for core<2" in last and "Nothing was changed." in last
+        assert "ProtectedError" in last and "Plugin One requires core<2" in last and "Nothing was changed." in last
     assert tree(plugins.root / "lib") == before
 
 
@@ -102,9 +102,9 @@ def test_the_same_requester_may_change_its_mind(plugins):
     assert plugins.json(SHOW + "show(li.install('tool', requester='two'))")["installed"] == ["tool 1.0"]
 
 
-def test_what_was_removed_binds_nobody_any_more(plugins):
+def test_requirements_on_removed_distributions_no_longer_count(plugins):
     seen = plugins.json("r = li.uninstall('core')\nprint(json.dumps(list(r.notes)))")
-    assert seen == ["Plugin One asked for core<2"]
+    assert seen == ["Plugin One requires core<2"]
     assert plugins.json(SHOW + "show(li.install('tool'))")["installed"] == ["tool 1.0", "core 2.0"]
 
 
@@ -126,7 +126,7 @@ def test_the_host_protects_what_it_needs(env, loaded):
     env.wheel("tool", "1.0", requires=("core>=2",))
     done = env.run(loaded + "li.ensure('tool', requester='two', protect=('core<2',))")
     last = done.stderr.strip().splitlines()[-1]
-    assert "ProtectedError" in last and "the host asked for core<2: core<2, but core 2.0 is installed" in last
+    assert "ProtectedError" in last and "the host requires core<2: core<2, but core 2.0 is installed" in last
     assert env.versions() == {"core": "1.0"} and env.leftovers() == []
 
 
@@ -154,13 +154,13 @@ def test_secrets_of_what_is_protected_are_not_shown(env):
     assert "RequirementError" in done.stderr and "secret" not in done.stderr.splitlines()[-1]
 
 
-def test_a_marker_that_does_not_hold_asks_nobody_again(family):
+def test_a_marker_that_does_not_apply_starts_no_engine(family):
     call = "li.ensure('alpha', 'never; python_version < \"3\"', requester='p')"
     family.json(SHOW + f"show({call})")
     family.json(QUIET + f"show({call})")
 
 
-def test_a_damaged_file_of_requests_keeps_nobody_from_anything(plugins):
+def test_a_damaged_file_of_requests_blocks_nothing(plugins):
     (plugins.site / ".liveinstall" / "requests").write_bytes(b"liveinstall-requests 1\n\xff")
     assert plugins.json(SHOW + "show(li.install('tool'))")["installed"] == ["tool 1.0", "core 1.0 -> 2.0"]
 
@@ -175,7 +175,7 @@ def test_a_damaged_file_of_requests_keeps_nobody_from_anything(plugins):
         ("protect=('!',)", "is not a requirement"),
         ("protect=[5]", "is not a requirement"),
         ("protect=None", "a sequence of requirements"),
-        ("prefer='oldest'", "is not one of newest, loaded"),
+        ("prefer='oldest'", "prefer='oldest' is not a valid value"),
     ],
 )
 def test_what_makes_no_sense_is_refused(env, options, words):
@@ -183,12 +183,12 @@ def test_what_makes_no_sense_is_refused(env, options, words):
     assert "RequirementError" in done.stderr and words in done.stderr
 
 
-# --- rather what is loaded --------------------------------------------------------------------------------------------
+# --- loaded versions are preferred ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def choice(env):
-    """`tool` 2.0 needs core>=2, `tool` 1.0 does with any; core 1.0 is installed."""
+    """`tool` 2.0 requires core>=2, `tool` 1.0 any core; core 1.0 is installed."""
     env.wheel("core", "1.0")
     env.run("li.install('core')")
     env.wheel("core", "2.0")

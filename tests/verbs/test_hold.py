@@ -1,4 +1,4 @@
-"""`liveinstall hold PROGRAM` and the program: whoever lives longest holds."""
+"""`liveinstall hold PROGRAM` and the program: the last one to exit ends the hold."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_hold_is_the_programs_too(env):
             assert env.run(staged).stdout == "1\n"
         finally:
             os.kill(pid, signal.SIGKILL)
-        wrapper.stdout.read()  # its end is that of the program
+        wrapper.stdout.read()  # it ends like the program
     for _ in range(100):
         if env.run(staged).stdout == "0\n":
             return

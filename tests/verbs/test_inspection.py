@@ -1,4 +1,4 @@
-"""check, list and freeze: what is here, what runs, what waits, what is wrong."""
+"""check, list and freeze: installed, loaded and pending versions, and problems."""
 
 from __future__ import annotations
 
@@ -93,6 +93,14 @@ def test_the_list_says_what_is_installed_loaded_and_pending(alpha):
     assert seen == [["alpha", "1.0", "1.0", "2.0"], ["beta", "1.0", "1.0", "removed"], ["gamma", "", "", "1.0"]]
 
 
+def test_the_list_is_filtered_by_names_and_patterns(alpha):
+    seen = alpha.json(
+        "filters = ((), ('al*',), ('BETA', 'alpha'), ('nothing*',))\n"
+        "print(json.dumps([[x.name for x in li.list(*names)] for names in filters] + [str(li.list('no*'))]))"
+    )
+    assert seen == [["alpha", "beta"], ["alpha"], ["alpha", "beta"], [], "No distributions found."]
+
+
 def test_freeze_is_what_pip_would_write(alpha):
     def direct(name: str, content: dict) -> None:
         shutil.copytree(alpha.site / "beta-1.0.dist-info", alpha.site / f"{name}-1.0.dist-info")
@@ -126,3 +134,19 @@ def test_freeze_can_look_ahead(alpha):
         "print(json.dumps([li.freeze(), li.freeze(pending=True)]))"
     )
     assert seen == [["alpha==1.0", "beta==1.0"], ["alpha==2.0"]]
+
+
+def test_the_status_is_filtered_by_names_and_patterns(alpha):
+    alpha.wheel("beta", "1.0")
+    alpha.wheel("alpha", "2.0")
+    found = alpha.json("""
+        import alpha
+        li.install("beta")
+        li.install("alpha>=2")
+        shown = lambda *names: [
+            [change.name for item in li.status(*names).pending for change in item.changes],
+            len(li.status(*names).holders),
+        ]
+        print(json.dumps([shown(), shown("ALPHA"), shown("al*"), shown("beta"), shown("nothing", "alpha")]))
+    """)
+    assert found == [[["alpha"], 1], [["alpha"], 1], [["alpha"], 1], [[], 0], [["alpha"], 1]]

@@ -1,4 +1,4 @@
-"""The main job in real processes of a venv, with a fake engine: what is new now, what is loaded at restart."""
+"""install() in real processes of a venv, with a fake engine: new distributions now, loaded ones at the restart."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from helpers.capabilities import has_exec
 
 SHOW = """
 def show(r):
@@ -19,7 +20,7 @@ def show(r):
 """
 
 
-def test_what_waits_goes_on_waiting_when_a_process_that_runs_from_its_part_installs_something(env):
+def test_a_change_stays_pending_when_a_process_that_runs_from_its_part_installs(env):
     for name in ("alpha", "beta"):
         for version in ("1.0", "2.0", "3.0"):
             env.wheel(name, version)
@@ -51,11 +52,11 @@ def test_a_fresh_package_is_importable_on_the_next_line(env):
     """)
     assert seen == ["1.0", "2.0", "1.0", True, False, ["beta-run"]]
     assert env.leftovers() == []
-    assert (env.python.parent / "beta-run").stat().st_mode & 0o111
+    assert os.access(env.script("beta-run"), os.X_OK)
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "1.0\n"
 
 
-def test_an_upgrade_of_what_is_loaded_waits_for_the_next_start(env):
+def test_an_upgrade_of_a_loaded_distribution_is_pending_until_the_next_start(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
@@ -80,7 +81,7 @@ show(r)
     assert env.leftovers() == [] and env.versions() == {"alpha": "2.0"}
 
 
-def test_an_upgrade_that_nobody_has_loaded_happens_now(env):
+def test_an_upgrade_of_an_unused_distribution_is_applied_now(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0", {"alpha/__init__.py": "__version__ = '2.0'\n"})
@@ -89,7 +90,7 @@ def test_an_upgrade_that_nobody_has_loaded_happens_now(env):
     assert not (env.site / "alpha" / "late.py").exists()
 
 
-def test_a_fresh_package_that_needs_what_waits_waits_with_it(env):
+def test_a_new_package_that_depends_on_a_pending_one_is_pending_with_it(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
@@ -217,7 +218,7 @@ def test_a_child_that_outlives_its_stager_keeps_the_old_version_until_it_ends(en
         import alpha, subprocess, time
         li.install("alpha>=2")
         subprocess.Popen([sys.executable, "-c", {child!r}])
-        time.sleep(2)  # until the child has begun: what starts after the end of its parent sees the newest
+        time.sleep(2)  # until the child has begun: one that starts after its parent has exited uses the newest version
     """)
     assert stager.stdout.readline() == "1.0\n"
     stager.wait()
@@ -228,7 +229,8 @@ def test_a_child_that_outlives_its_stager_keeps_the_old_version_until_it_ends(en
     assert env.bare("import alpha; print(alpha.__version__)").stdout == "2.0\n"
 
 
-def test_a_stager_that_replaces_itself_blocks_nobody(env):
+@has_exec
+def test_a_staging_process_that_replaces_itself_blocks_nothing(env):
     env.wheel("alpha", "1.0")
     env.run("li.install('alpha')")
     env.wheel("alpha", "2.0")
@@ -325,7 +327,7 @@ def test_what_will_run_at_every_start_is_shown_in_the_plan_and_in_the_result(env
         ]
 
 
-def test_what_comes_first_on_the_path_is_told(env):
+def test_a_distribution_earlier_on_the_path_is_reported(env):
     env.wheel("alpha", "1.0", {"alpha.py": "V = 1\n"})
     assert env.run("li.install('alpha')").returncode == 0
     first = env.root / "first"
@@ -430,23 +432,21 @@ def test_a_lock_that_is_held_names_its_holder(env):
     assert done.stdout == f"pid {holder.pid} (somebody else)\n", done.stderr
 
 
-def test_liveinstall_can_replace_what_it_runs_on(env):
-    """filelock comes from the environment itself here, so it is loaded by liveinstall and must wait."""
-    import shutil
-
-    library = env.root / "libraries" / "filelock"
-    real = library.resolve()
-    library.unlink()
-    files = {f"filelock/{p.relative_to(real)}": p.read_bytes() for p in real.rglob("*.py")}
-    env.wheel("filelock", "90.0", files)
-    env.wheel("filelock", "91.0", files)
-    shutil.copytree(real, library)
-    env.run("li.install('filelock==90.0')")
-    shutil.rmtree(library)
-    done = env.run("r = li.install('filelock==91.0'); print(r.staged[0].reason)")
-    assert done.stdout == "filelock is imported here\n", done.stderr
-    assert env.bare("import filelock").returncode == 0
-    assert env.versions() == {"filelock": "91.0"}
+def test_liveinstall_can_replace_what_it_runs_on(env, tmp_path):
+    """packaging comes from the environment itself here, so liveinstall has loaded it and the change must be pending."""
+    own = tmp_path / "own"
+    for directory in env.variables()["PYTHONPATH"].split(os.pathsep):
+        shutil.copytree(directory, own, dirs_exist_ok=True)
+    real = own / "packaging"
+    files = {f"packaging/{p.relative_to(real)}": p.read_bytes() for p in real.rglob("*.py")}
+    env.wheel("packaging", "90.0", files)
+    env.wheel("packaging", "91.0", files)
+    assert env.run("li.install('packaging==90.0')", PYTHONPATH=str(own)).returncode == 0
+    shutil.rmtree(real)
+    done = env.run("r = li.install('packaging==91.0'); print(r.staged[0].reason)", PYTHONPATH=str(own))
+    assert done.stdout == "packaging is imported here\n", done.stderr
+    assert env.bare("import packaging").returncode == 0
+    assert env.versions() == {"packaging": "91.0"}
 
 
 @pytest.mark.parametrize("flag", ["-I", "-E", "-s"])

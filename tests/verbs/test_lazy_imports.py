@@ -1,4 +1,4 @@
-"""P1 and lazy imports (PEP 810): what was not used yet is not loaded; after its first use it is as any other."""
+"""P1 and lazy imports (PEP 810): unused modules are not loaded; after the first use they are like any other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ print(json.dumps([*{changed("r")}, alpha.__version__, V]))
     assert env.json(code) == [["alpha 1.0 -> 2.0"], [], "2.0", "2.0"]
 
 
-def test_what_was_imported_lazily_and_used_waits_with_all_its_modules(env):
+def test_a_used_lazy_import_makes_all_modules_of_its_distribution_pending(env):
     versions(env)
     code = f"""
 lazy import alpha

@@ -1,4 +1,4 @@
-"""doctor() reports and changes nothing; repair() mends, loses nothing, and can be killed."""
+"""doctor() reports and changes nothing; repair() repairs, loses nothing, and can be killed."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def _no_metadata(env):
 
 
 def _pip_killed_early(env):
-    """The old code is away, its dist-info is not yet."""
+    """The old code is removed, its dist-info is not yet."""
     (env.site / "alpha").rename(env.site / "~lpha")
 
 
 def _pip_killed_in_the_middle(env):
-    """The old version is away, the new one is half there."""
+    """The old version is removed, the new one is half installed."""
     (env.site / "alpha").rename(env.site / "~lpha")
     info(env).rename(env.site / "~lpha-1.0.dist-info")
     (env.site / "alpha").mkdir()
@@ -93,7 +93,7 @@ def _pip_killed_in_the_middle(env):
 
 
 def _pip_killed_late(env):
-    """All is done, but for forgetting the old version."""
+    """All is done, except for the removal of the old version's backup."""
     shutil.copytree(env.site / "alpha", env.site / "~lpha")
     shutil.copytree(info(env), env.site / "~lpha-1.0.dist-info")
 
@@ -143,7 +143,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_broken_is_found_and_mended(alpha, damage):
+def test_damage_is_found_and_repaired(alpha, damage):
     damage(alpha)
     found = doctor(alpha)
     assert [row[:2] for row in found if row[0] != "unowned"] == DAMAGES[damage]
@@ -156,7 +156,7 @@ def test_what_is_broken_is_found_and_mended(alpha, damage):
     assert not [path.name for path in alpha.site.iterdir() if path.name.startswith("~")]
 
 
-def test_only_what_is_asked_for_is_mended(alpha):
+def test_only_the_named_distributions_are_repaired(alpha):
     _delete(alpha)
     (alpha.site / "beta/late.py").unlink()
     assert repair(alpha, "Beta") == [["missing", "beta", "repaired"]]
@@ -191,7 +191,7 @@ def test_code_that_a_live_process_has_imported_is_not_moved(alpha):
     assert (alpha.site / "alpha/late.py").exists()
 
 
-def test_code_of_nobody_is_reported_and_left_alone(alpha):
+def test_unowned_code_is_reported_and_not_changed(alpha):
     (alpha.site / "mine").mkdir()
     (alpha.site / "mine/__init__.py").write_text("")
     (alpha.site / "mine.txt").write_text("")
@@ -242,7 +242,7 @@ def test_the_command_line_tells_by_its_exit_status(alpha):
 
 
 def test_moving_aside_is_whole_at_every_kill(tmp_path):
-    """Whatever is moved is known to the next repair: its `todo` is there before the first move."""
+    """The next repair knows all moved files: `todo` is written before the first move."""
     world = Place(tmp_path / "world")
     for name in ("one", "two"):
         (world.site / name).mkdir()

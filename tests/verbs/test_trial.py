@@ -1,4 +1,4 @@
-"""A trial is what the restart will be, and the session and the disk stay as they are."""
+"""A trial has the environment after the restart; the session and the disk are unchanged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from helpers.capabilities import has_shell
 from helpers.environments import tree
 
 from _liveinstall_boot.trial import changes_packages
@@ -27,7 +28,8 @@ json.dump({
     "modules": {n: version(n) for n in ("alpha", "gone", "beta", "ns.a", "ns.b", "ns.old", "ns.added", "fresh")},
     "found": [u.find_spec(n) is not None for n in ("alpha.only", "gone", "beta", "ns")],
     "distributions": sorted((d.name, d.version) for d in m.distributions() if d._path.parent.name == "site-packages"),
-    "scripts": {p: open(f"{bin}/{p}").read().replace(bin, "") for p in sorted(os.listdir(bin)) if "run" in p},
+    "scripts": {p: "" if p.endswith(".exe") else open(f"{bin}/{p}").read().replace(bin, "")
+                for p in sorted(os.listdir(bin)) if "run" in p},
     "entries": sorted(e.name for e in m.entry_points(group="console_scripts")),
     "data": open(sys.prefix + "/share/a.txt").read(),
     "files": sorted(os.listdir(next(p for p in sys.path if p.endswith("site-packages")))),
@@ -37,7 +39,7 @@ json.dump({
 
 
 def stage(env) -> None:
-    """An upgrade that drops a module, changes scripts, data and a shared namespace; a removal; something new."""
+    """An upgrade that drops a module, changes scripts, data and a shared namespace; a removal; a fresh install."""
     old = {"alpha/__init__.py": "V = 1\n", "alpha/only.py": "", "gone.py": "V = 1\n"}
     new = {"alpha/__init__.py": "V = 2\ndef run():\n    print('two')\n"}
     env.wheel("alpha", "1.0", {**old, "alpha-1.0.data/data/share/a.txt": "old"}, scripts={"run-1": "alpha:run"})
@@ -76,7 +78,7 @@ def test_a_trial_sees_what_the_restarted_python_sees(env):
     assert told == restarted
 
 
-def test_where_nothing_waits_it_is_the_environment_as_it_is(env):
+def test_without_pending_changes_it_is_the_current_environment(env):
     stage(env)
     done = env.json(
         "t = li.trial('import alpha, sys; print(alpha.V, sys.argv)', arguments=['x'])\n"
@@ -114,6 +116,7 @@ def test_scripts_of_the_environment_as_it_will_be_run_by_name(env):
     assert done == ["two\n", 2, 2]
 
 
+@has_shell
 def test_an_executable_runs_itself_unless_it_changes_packages(env):
     data = {f"tool-1.0.data/scripts/{name}": "#!/bin/sh\necho $0 $1\n" for name in ("shell", "uv")}
     env.wheel("tool", "1.0", data)
@@ -128,7 +131,7 @@ def test_an_executable_runs_itself_unless_it_changes_packages(env):
 
 
 def test_a_full_disk_is_a_typed_error(env):
-    # The private directory for trials may be there from an earlier trial; then only what is made in it can fail.
+    # The private directory for trials may exist from an earlier trial; then only creating files in it can fail.
     for place, reasons in (
         ("aside.os.mkdir", ("directory for temporary", "could not be created")),
         ("trial.scratch_directory", ("could not be created",)),
@@ -152,7 +155,7 @@ def test_a_trial_holds_what_it_runs_from_and_changes_nothing(env):
     assert "sees alpha-2.0.part" in done[0] and "uses alpha" in done[0] and "this is a trial" in done[0], done
 
 
-def test_what_the_start_would_set_aside_is_not_in_place_and_is_told(env):
+def test_changes_that_the_start_would_set_aside_are_not_applied_and_are_reported(env):
     stage(env)
     done = env.json(
         f"{_STAGED}\nopen({str(env.site)!r} + '/ns/added.py', 'w').write('V = 0')\n"
@@ -164,11 +167,11 @@ def test_what_the_start_would_set_aside_is_not_in_place_and_is_told(env):
 def test_a_trial_that_does_not_end_is_stopped_with_what_it_has_started(env):
     code = "import subprocess, sys, time; print(1, flush=True); subprocess.run([sys.executable, '-c', 'input()'])"
     done = env.json(
-        f"try: li.trial({code!r} + '; time.sleep(60)', timeout=1, env={{'A': 'b'}})\n"
+        f"try: li.trial({code!r} + '; time.sleep(60)', timeout=4, env={{'A': 'b'}})\n"
         "except li.errors.TrialError as error: print(json.dumps([str(error), error.stdout]))\n"
         "else: print('[]')"
     )
-    assert "within 1 seconds" in done[0] and done[1] == "1\n"
+    assert "within 4 seconds" in done[0] and done[1] == "1\n"
 
 
 def test_where_a_change_was_interrupted_there_is_no_trial(env):
@@ -190,6 +193,7 @@ def test_exactly_one_thing_runs(env):
     assert len(done) == 2
 
 
+@pytest.mark.skipif(not shutil.which("pgrep"), reason="needs pgrep")
 def test_a_trial_whose_maker_was_killed_is_swept_by_the_next(env, tmp_path):
     with env.start("li.trial('import time; time.sleep(600)')", TMPDIR=str(tmp_path)) as process:
         deadline = time.monotonic() + 20
@@ -257,7 +261,7 @@ def test_code_that_imports_what_changes_packages_is_refused_and_what_asks_is_not
     assert done == [refused, ["loaded\n", []], refused]
 
 
-def test_no_bytecode_goes_through_the_links_whatever_a_child_ignores(env):
+def test_no_bytecode_is_written_through_the_links_by_any_child(env):
     env.wheel("alpha", "1.0", {"alpha/__init__.py": "V = 1\n"})
     env.json("li.install('alpha'); print('{}')")
     before = tree(env.root, ignore=())
@@ -290,7 +294,7 @@ def test_the_command_line_gives_the_program_its_streams_and_its_status(env, tmp_
         assert (done.stdout, done.returncode) == ("2\n", 0)
         done = cli("--json", "try", "-m", "fresh", "x")
         assert done.returncode == 0 and json.loads(done.stdout)["result"]["returncode"] == 0
-        assert cli("try", "-c", "import os; os.kill(os.getpid(), 9)").returncode == 128 + 9
+        assert cli("try", "-c", "import os; os.kill(os.getpid(), 9)").returncode == (9 if os.name == "nt" else 128 + 9)
         assert cli("--json", "try").returncode == 2
         holder.communicate("\n")
 
@@ -308,7 +312,7 @@ def compiled(directory, name: str, code: str, *words: str) -> bytes:
 
 @pytest.mark.parametrize("both", [True, False])
 def test_shared_libraries_find_those_of_other_distributions_as_they_will(env, tmp_path, both):
-    """By paths relative to their own, as torch finds nvidia's and PySide6 shiboken6's."""
+    """By relative paths, as torch finds those of nvidia, and PySide6 those of shiboken6."""
     for version in ("1", "2"):
         code = f"int version(void) {{ return {version}; }}"
         base = compiled(tmp_path / "c", "base", code, "-Wl,-soname,libbase.so")
@@ -330,8 +334,9 @@ def test_shared_libraries_find_those_of_other_distributions_as_they_will(env, tm
     assert env.run("import user; print(user.V)").stdout == "2\n"
 
 
-def test_a_python_that_is_no_virtual_environment_is_tried_too(env, tmp_path):
-    """Its own site-packages as they will be, what else it looks at as it is."""
+@pytest.mark.skipif(os.name == "nt", reason="a home of Windows cannot be the PYTHONHOME")
+def test_a_python_outside_a_virtual_environment_can_be_tried_too(env, tmp_path):
+    """Its own site-packages after the restart, the other directories unchanged."""
     store = Store.at(tmp_path / "store")
     store.add(env.wheel("alpha", "1.0", {"alpha.py": "V = 1\n"}, scripts={"alpha-run": "alpha:V"}))
     env.wheel("alpha", "2.0", {"alpha.py": "V = 2\n"})
@@ -355,7 +360,7 @@ def test_a_python_that_is_no_virtual_environment_is_tried_too(env, tmp_path):
 
 
 def test_what_a_trial_uses_is_not_changed_under_it(env):
-    """What it has imported of the environment is not replaced; a part that it runs from outlives its cancelling."""
+    """Its imported packages are not replaced; a part that it runs from is kept after it was cancelled."""
     stage(env)
     env.wheel("ns-b", "2.0", {"ns/b.py": "V = 2\n"})
     env.wheel("beta", "2.0", {"beta.py": "V = 2\n"})
@@ -393,16 +398,16 @@ def test_registries_and_the_store_are_in_a_trial_as_they_are(env):
     assert done == ["2.0 None\n", ""]
 
 
-@pytest.mark.parametrize("timeout", [1, None])
+@pytest.mark.parametrize("timeout", [4, None])
 def test_what_a_program_leaves_running_delays_no_answer(env, timeout):
     code = (
         "import subprocess, sys, time\nprint('said', flush=True)\n"
-        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(15)'], start_new_session=True)\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(40)'], start_new_session=True)\n"
         + ("time.sleep(60)" if timeout else "")
     )
     done = env.json(
         f"import time\nbegin = time.monotonic()\ntry: said = li.trial({code!r}, timeout={timeout}).stdout\n"
         "except li.errors.TrialError as error: said = error.stdout\n"
-        "print(json.dumps([said, time.monotonic() - begin < 10]))"
+        "print(json.dumps([said, time.monotonic() - begin < 35]))"
     )
     assert done == ["said\n", True]

@@ -32,7 +32,8 @@ def user(env, tmp_path, monkeypatch):
 
 
 def user_site(user) -> Path:
-    return next((user.root.parent / "base").glob("lib/python*/site-packages"))
+    pattern = "Python*/site-packages" if os.name == "nt" else "lib/python*/site-packages"
+    return next((user.root.parent / "base").glob(pattern))
 
 
 def versions(user) -> set[str]:
@@ -43,7 +44,8 @@ def test_what_was_installed_for_the_user_can_be_uninstalled_and_undone(user):
     assert versions(user) == {"alpha-1.0", "beta-1.0"} and user.versions() == {}
     assert user.json(SHOW + "show(li.uninstall('alpha'))")["removed"] == ["alpha 1.0 removed"]
     assert versions(user) == {"beta-1.0"} and not (user_site(user) / "alpha").exists()
-    assert not (user.root.parent / "base" / "bin" / "alpha-run").exists()
+    launchers = (user.root.parent / "base").rglob("alpha-run*")
+    assert [path for path in launchers if ".liveinstall" not in path.parts] == []  # there for undo()
     seen = user.json(SHOW + "show(li.undo(), past=[names(past.changes) for past in li.history()])")
     assert seen["installed"] == ["alpha 1.0"] and versions(user) == {"alpha-1.0", "beta-1.0"}
     assert seen["past"] == [["alpha 1.0"], ["alpha 1.0 removed"], ["beta 1.0", "alpha 1.0"]]
@@ -96,7 +98,7 @@ def test_the_directory_of_another_user_is_never_changed(user):
     assert versions(user) == {"alpha-1.0", "beta-1.0"}
 
 
-def test_removing_a_copy_that_shadows_another_is_no_conflict_for_what_that_one_satisfies(user):
+def test_removing_a_shadowing_copy_is_not_a_conflict_if_the_other_one_satisfies_it(user):
     user.run("li.install('beta', reinstall=True)")
     told = user.json("r = li.uninstall('beta')\nprint(json.dumps([r.conflicts, r.notes]))")
     assert told == [[], ["beta 1.0 outside of the environment is imported again"]]

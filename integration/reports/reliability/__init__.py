@@ -1,4 +1,4 @@
-"""Kills, errors, power losses and crowds, counted: makes docs/reliability.md."""
+"""Kills, errors, power losses and concurrency, counted: writes docs/reliability.md."""
 
 import sys
 

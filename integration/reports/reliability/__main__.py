@@ -1,7 +1,7 @@
-"""Kills, errors, power losses, crowds and hostile wheels, also of pip and uv.
+"""Kills, errors, power losses, concurrency and hostile wheels, also of pip and uv.
 
 Makes docs/reliability.md and docs/hostile-wheels.md. With `--print` the former is printed instead, and neither made.
-Status 1 if liveinstall broke anything. Wants strace, and two cores.
+Status 1 if liveinstall broke anything. Requires strace, and two cores.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WORKERS = 2
 
 
 def measure(sizes: sections.Sizes, command: str) -> Figures:
-    """Everything; the crowds at the end, when nothing else runs."""
+    """All measurements; concurrency at the end, when nothing else runs."""
     begin = time.monotonic()
     names = ("phases", "tools", "power_losses", "pairs", "hostile", "failures", "errors", "interrupts")
     with ProcessPoolExecutor(_WORKERS) as pool:
@@ -39,10 +39,10 @@ def main(arguments: Iterable[str] | None = None) -> int:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m integration.reports.reliability", description=__doc__)
     parser.add_argument("--print", action="store_true", help="print the page instead of writing it")
-    parser.add_argument("--small", action="store_true", help="a few of everything: a look, no evidence")
+    parser.add_argument("--small", action="store_true", help="a few of everything: an impression, not evidence")
     parser.add_argument("--full", action="store_true", help="every point, state and error: a day")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try one of N points")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop the sweeps after so long")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop the sweeps after this time")
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(words)
     chosen = Options(every=options.every, deadline=time.monotonic() + 60 * options.minutes)

@@ -1,7 +1,7 @@
 """The environment that is broken on purpose: distributions that are one transaction, all in memory.
 
-It always lies at the same path, because scripts and RECORDs name it; copies of it are kept beside. Its interpreters
-find liveinstall on PYTHONPATH, or not at all: so what is compared is only what a swap brings.
+It is always at the same path, which is in scripts and RECORDs; copies of it are kept next to it. Its interpreters
+find liveinstall on PYTHONPATH, or not at all: so only the files of a swap are compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import filelock
 import installer
 import packaging
 import pip
@@ -45,26 +44,22 @@ done = li.install("fresh", reinstall=True)
 import fresh
 print(json.dumps([done.changed, [item.state for item in status.pending], status.unreadable]))
 """
-# Staging's threads one after another: a kill needs an order of calls that repeats.
+# Staging's threads one after another: kills need a reproducible order of calls.
 PRELUDE = """
 import json, os, sys
 import liveinstall as li
 import fake_engine
 import liveinstall._staging.stage as stage
-from concurrent.futures import Future
-class InTurn:
-    def __init__(self, max_workers): pass
-    def __enter__(self): return self
-    def __exit__(self, *error): pass
-    def shutdown(self, **options): pass
-    def submit(self, function, *arguments):
-        future = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-stage.ThreadPoolExecutor = InTurn
+from contextlib import contextmanager
+from liveinstall._system.jobs import Job
+@contextmanager
+def in_turn(functions, threads):
+    jobs = [Job(function) for function in functions]
+    for job in jobs:
+        job.run()
+    yield jobs
+assert stage.in_threads
+stage.in_threads = in_turn
 def begin():
     try:
         os.rmdir("/the-sweep-begins-here")
@@ -74,7 +69,7 @@ def begin():
 
 
 def write_wheels(directory: Path, version: str) -> None:
-    """Five distributions that need each other's version (scripts, data, a namespace, a .pth file), a small one, and two
+    """Five distributions that require each other's version (scripts, data, namespace, .pth file), a small one, and two
     that share files.
     """
     text = f"V = {version!r}\n"
@@ -118,7 +113,7 @@ IMPORT_ALL = SEEN + "\nassert len(set(seen)) == 1, seen"
 
 @dataclass(frozen=True)
 class Ran:
-    """How a process ended."""
+    """The outcome of a process."""
 
     status: int
     out: str
@@ -145,7 +140,7 @@ class Bench:
         self.keep("empty")
 
     def _make_libraries(self) -> None:
-        modules = (filelock, installer, packaging, liveinstall, _liveinstall_boot)
+        modules = (installer, packaging, liveinstall, _liveinstall_boot)
         self.libraries, self.pip = self.root / "libraries", self.root / "pip"
         for place, found in ((self.libraries, modules), (self.pip, (pip,))):
             place.mkdir()
@@ -200,7 +195,7 @@ class Bench:
             return Ran(status, out.read(), err.read())
 
     def live(self, code: str, *flags: str) -> Ran:
-        """Run code that has `li`, liveinstall with an engine that takes what lies in `wheels`."""
+        """Run code with `li`, liveinstall with an engine that uses the wheels in `wheels`."""
         return self.run(self.live_command(code, *flags), path=self.libraries)
 
     def live_command(self, code: str, *flags: str) -> list[str]:
@@ -208,23 +203,23 @@ class Bench:
         return [self.python, "-B", *flags, "-c", PRELUDE + code]
 
     def start(self, code: str = "pass") -> Ran:
-        """A plain start of Python, which knows nothing of liveinstall."""
+        """A plain start of Python, without liveinstall on its path."""
         return self.run([self.python, "-B", "-c", code])
 
     def state(self) -> dict[str, str]:
-        """All that a user has: path -> type, mode, content; without parts, companions and state."""
+        """All files of a user: path -> type, mode, content; without parts, companions and state."""
         waits = (".part", ".part.pth", ".part.start")
         found = tree(self.env)
         return {path: what for path, what in found.items() if not _top(path, self.site, self.env).endswith(waits)}
 
     def wrong_after(self, ran: Ran) -> str:
-        """What a start did that it must not do; empty if it was well."""
+        """The errors of a start; empty if there are none."""
         if ran.status or ran.out:
             return f"the start ended with {ran.status}: {ran.out}{ran.err}"
         return "more than one line on stderr: " + ran.err if ran.err.count("\n") > 1 else ""
 
     def wrong_with_next(self) -> str:
-        """What is wrong with the next commands, status and an install, and what they leave over; empty if nothing."""
+        """The errors and leftovers of the next commands, status and an install; empty if there are none."""
         ran = self.live(TEST_INSTALL)
         if ran.status:
             return f"the next command failed: {ran.err[-2000:]}"
@@ -234,7 +229,7 @@ class Bench:
         return f"left over: {found}" if (found := self.left_over()) else ""
 
     def left_over(self) -> list[str]:
-        """What only a change in progress has."""
+        """Files that exist only during a change."""
         state = self.site / _liveinstall_boot.layout.STATE
         drafts = [path.name for path in (*state.glob("draft*"), *state.glob("*.part*"))]
         return [*left_overs(self.site), *drafts, *(path.name for path in (state / "transactions").glob("*"))]
@@ -256,7 +251,7 @@ def _wait_for_the_last_of(session: int, seconds: float = 30.0) -> None:
 
 
 def inconsistent(site: Path) -> list[str]:
-    """What `pip check` and RECORD say against what lies in a site directory."""
+    """The problems of a site directory according to `pip check` and RECORD."""
     versions: dict[str, str] = {}
     wrong, needs = [], []
     shared = _explained_by_two(site)
@@ -275,7 +270,7 @@ def inconsistent(site: Path) -> list[str]:
 
 
 def _explained_by_two(site: Path) -> set[str]:
-    """The paths that two RECORDs name, and that are as one of them says."""
+    """The paths in two RECORDs that match one of them."""
     infos = [path.parent for path in site.glob("*.dist-info/RECORD")]
     good = Counter(path for info in infos for path in _paths(info) - {wrong for wrong, _ in _against_disk(info)})
     named = Counter(path for info in infos for path in _paths(info))
@@ -288,7 +283,7 @@ def _paths(info: Path) -> set[str]:
 
 
 def _against_disk(info: Path) -> Iterator[tuple[str, str]]:
-    """The paths of a RECORD that are not as it says, each with a sentence."""
+    """The paths of a RECORD that do not match it, each with a sentence."""
     with (info / "RECORD").open(encoding="utf-8", newline="") as stream:
         for row in csv.reader(stream):
             path = info.parent / row[0]
@@ -306,7 +301,7 @@ def _base64(digest: bytes) -> str:
 
 @contextmanager
 def workbench(names: Sequence[str] = BIG) -> Iterator[Bench]:
-    """A bench in memory, where there is such a place, with the old versions as `old` and the upgrade as `staged`."""
+    """A bench in memory, if possible, with the old versions as `old` and the upgrade as `staged`."""
     memory = "/dev/shm"  # thousands of copies are made
     directory = tempfile.mkdtemp(prefix="reliability-", dir=memory if os.access(memory, os.W_OK) else None)
     try:

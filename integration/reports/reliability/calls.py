@@ -1,4 +1,4 @@
-"""Errors of the disk at the level of system calls: strace lets one call fail, for us as for others."""
+"""Disk errors at the level of system calls: strace makes one call fail, for liveinstall and for others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from integration.reports.reliability.trace import Point, Tracer
 
 @dataclass
 class Failures:
-    """Of the calls at `points` so many were `tried` with an error, by its name, and left it `broken`."""
+    """Calls at `points`: the numbers that were `tried` with an error, by its name, and those that left it `broken`."""
 
     name: str
     points: int = 0
@@ -29,7 +29,7 @@ class Failures:
 
 
 def in_turn(number: int, each: int) -> Iterator[str]:
-    """The errors for the `number`-th point when each point gets so many: all get their share."""
+    """The errors for the `number`-th point if each point gets this many: all errors are used equally."""
     for at in range(number * each, number * each + each):
         yield ERRORS[at % len(ERRORS)]
 
@@ -54,7 +54,7 @@ def at_each_point(
 
 
 def sweep(bench: Bench, judge: Judge, phase: Phase, options: Options, each: int) -> Failures:
-    """One of our phases: each start ends well, and then it is old or new."""
+    """One of our phases: each start succeeds, and the environment is old or new."""
 
     def is_broken(point: Point, error: str, ran: Ran) -> bool:
         wrong = bench.wrong_after(ran) if phase.code is None else ""

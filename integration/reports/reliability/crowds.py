@@ -1,4 +1,4 @@
-"""Many interpreters at once: on a pending transaction, under swaps back and forth, and two that install."""
+"""Concurrency: many interpreters on a pending transaction, during swaps back and forth, and two that install."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def begin(bench: Bench, code: str, *arguments: str, path: Path | None = None) ->
 
 
 def gather(bench: Bench, size: int, until: Callable[[], None] = lambda: None) -> list[Process]:
-    """Starters that all reach their `site` at the same moment, when all are there and `until` has returned."""
+    """Interpreters that all reach `site` at the same moment, when all are ready and `until` has returned."""
     signal, over = bench.root / "begin", bench.root / "begun"
     signal.unlink(missing_ok=True)
     os.mkfifo(signal)
@@ -117,13 +117,13 @@ def gather(bench: Bench, size: int, until: Callable[[], None] = lambda: None) ->
     until()
     over.touch()
     handle = os.open(signal, os.O_RDWR)
-    over.replace(signal)  # who comes late does not wait
+    over.replace(signal)  # late ones do not wait
     os.close(handle)
     return processes
 
 
 def end(process: Process) -> tuple[int, str, str]:
-    """Its status, and what it said."""
+    """Its status, and its output."""
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
@@ -134,7 +134,7 @@ def _history(bench: Bench) -> int:
 
 @dataclass
 class Swaps:
-    """What came of swaps back and forth: how many there were, and what the starters and holders under them saw."""
+    """The outcome of swaps back and forth: their number, and the versions in interpreters that started or held."""
 
     rounds: int
     swaps: int = 0
@@ -153,9 +153,9 @@ class Swaps:
 
 
 def back_and_forth(bench: Bench, rounds: int, *, burst: int = 3, holders_every: int = 10) -> Swaps:
-    """Stage the other version, then start some interpreters at once that import everything; so many times.
+    """Stage the other version, then start some interpreters at once that import everything; this many times.
 
-    Every so often those that import hold the environment first, and come while others start and swap.
+    Some of them first hold the environment, and start while others start and swap.
     """
     bench.restore("old")
     counted, started = Swaps(rounds), time.monotonic()
@@ -173,7 +173,7 @@ def back_and_forth(bench: Bench, rounds: int, *, burst: int = 3, holders_every: 
                 others += [begin(bench, "pass") for _ in range(2)]
             counted.holders += len(crowd)
         _judge(counted, crowd, others)
-        bench.start()  # when holders were faster, the swap has waited for their end
+        bench.start()  # if holders were faster, the swap has waited until they exited
         counted.swaps += _history(bench) - before
         counted.failed += not (bench.site / f"alpha-{version}.dist-info").is_dir()
         _forget_history(bench)
@@ -192,7 +192,7 @@ def _judge(counted: Swaps, crowd: Sequence[Process], others: Sequence[Process]) 
 
 
 def _forget_history(bench: Bench) -> None:
-    """A thousand entries of it are not what is tested."""
+    """A history of a thousand entries is not tested here."""
     shutil.rmtree(bench.site / STATE / HISTORY)
     shutil.rmtree(bench.site / STATE / RETIRED, ignore_errors=True)
 
@@ -207,10 +207,10 @@ print(json.dumps([c.name for c in (*done.installed, *done.staged)]))
 
 
 def two_install(bench: Bench, rounds: int) -> tuple[int, list[str]]:
-    """Two processes that install at the same moment; how many rounds were tried, and what was wrong.
+    """Two processes that install at the same moment; the number of rounds, and the problems.
 
-    They ask for what overlaps: all five together, and one of the five with something else. Serialised, the second
-    plans anew, so that each change is made once.
+    Their requests overlap: all five together, and one of the five with another one. Serialised, the second
+    plans again, so that each change is made once.
     """
     wrong = []
     for number in range(rounds):

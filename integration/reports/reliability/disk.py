@@ -1,11 +1,11 @@
-"""A disk that forgets: every state that a power loss may leave of what a program did.
+"""A disk that loses unflushed data: every state that a power loss may leave after a program's operations.
 
-Of POSIX it takes only this for granted. Nothing that was flushed is lost: `fsync` flushes a file's data or a
+It relies only on these rules of POSIX. Flushed data is never lost: `fsync` flushes a file's data or a
 directory's names, not a directory's own name in its parent; `syncfs` flushes everything. Creating, removing and
-renaming are atomic, and in order where they are about the same name. A rename is safe when both its directories were
-flushed; when one was, it may be kept and yet have gone to a directory that is lost. What was not flushed at all may be
-lost or kept in any selection, but nothing comes into a directory that is not there. Unflushed data may be as it was,
-empty, cut off, zeros of the right length, or whole.
+renaming are atomic, and in order for the same name. A rename is safe when both its directories were
+flushed; if only one was, it may be kept, but in a directory that is lost. Unflushed operations may be
+lost or kept in any selection, but no file is created in a missing directory. Unflushed data may be unchanged,
+empty, truncated, zeros of the right length, or complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DAMAGES = ("old", "empty", "cut", "zeros", "whole")
 
 @dataclass(frozen=True)
 class Entry:
-    """Names that come and go, at once: (directory, name, node)."""
+    """Names that are added and removed atomically: (directory, name, node)."""
 
     gone: tuple[tuple[int, str, int], ...] = ()
     come: tuple[tuple[int, str, int], ...] = ()
@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Content:
-    """What a file's data and mode became."""
+    """New data and mode of a file."""
 
     node: int
     data: bytes
@@ -62,7 +62,7 @@ class Disk:
 
     @classmethod
     def read(cls, root: Path) -> Disk:
-        """What lies below `root` now."""
+        """The files below `root`."""
         disk = cls(str(root))
         for directory, subdirectories, files in os.walk(root):
             for name in (*subdirectories, *files):
@@ -83,7 +83,7 @@ class Disk:
             self.data[node] = Path(path).read_bytes()
 
     def new(self, mode: int) -> int:
-        """A node of no kind yet."""
+        """A node without a kind."""
         node = len(self.modes)
         self.modes[node] = mode
         return node
@@ -97,14 +97,14 @@ class Disk:
         return node
 
     def copy(self) -> Disk:
-        """A copy whose changes are its own."""
+        """An independent copy."""
         made = Disk(self.root)
         made.names = {node: dict(names) for node, names in self.names.items()}
         made.data, made.modes, made.links = dict(self.data), dict(self.modes), dict(self.links)
         return made
 
     def reachable(self) -> set[int]:
-        """The directories that have a way to the root."""
+        """The directories that are reachable from the root."""
         found, waiting = set(), [0]
         while waiting:
             node = waiting.pop()
@@ -113,7 +113,7 @@ class Disk:
         return found
 
     def apply(self, entry: Entry) -> None:
-        """Let names come and go, if what goes is there and nothing is where they come."""
+        """Add and remove names, if the removed ones exist and the added ones do not."""
         there = {(directory, name) for directory, name, _ in entry.gone}
         taken = [True for place in entry.come if place[:2] not in there and place[1] in self.names[place[0]]]
         if taken or any(self.names[directory].get(name) != node for directory, name, node in entry.gone):
@@ -124,7 +124,7 @@ class Disk:
             self.names[directory][name] = node
 
     def walk(self) -> Iterable[tuple[str, int]]:
-        """(path, node), directories before what is in them."""
+        """(path, node), directories before their contents."""
         waiting = [("", 0)]
         while waiting:
             path, node = waiting.pop()
@@ -138,7 +138,7 @@ class Disk:
         )
 
     def write(self) -> None:
-        """Make the real directory, which must not exist, what this disk says."""
+        """Create the real directory, which must not exist, with the content of this disk."""
         for path, node in self.walk():
             there = self.root + path
             if node in self.links:
@@ -160,7 +160,7 @@ class Crash:
         places = {at: {place[:2] for place in (*entry.gone, *entry.come)} for at, entry in entries.items()}
         flushes = {op.node: at for at, op in enumerate(self.operations) if isinstance(op, Flush)}
         flushed = {at: _flushed(at, {directory for directory, _ in places[at]}, flushes) for at in entries}
-        # What is about a name that a later, safe operation is about has happened too.
+        # An operation on a name is safe if a later one on the same name is.
         last = {name: at for at in entries if flushed[at] == "all" for name in places[at]}
         self.safe = {
             at for at in entries if flushed[at] == "all" or any(last.get(name, -1) > at for name in places[at])
@@ -170,7 +170,7 @@ class Crash:
         self.versions = self._versions()
 
     def _versions(self) -> Mapping[int, list[tuple[bytes, int]]]:
-        """Of each file that was written to: what was flushed last, and all that it was since."""
+        """Of each written file: its last flushed version, and all later ones."""
         versions: dict[int, list[tuple[bytes, int]]] = {}
         for operation in self.operations:
             if isinstance(operation, Content):
@@ -182,7 +182,7 @@ class Crash:
         return versions
 
     def disk(self, kept: AbstractSet[int], damage: str) -> Disk:
-        """What is there when of the loose operations `kept` were kept."""
+        """The disk if the loose operations in `kept` were kept."""
         disk = self.before.copy()
         for at, entry in enumerate(self.operations):
             if not isinstance(entry, Entry) or (at not in self.safe and at not in kept):

@@ -1,4 +1,4 @@
-"""Death before every file-changing system call of each phase; then one start of Python, and the next command."""
+"""A kill before every file-changing system call of each phase; then one start of Python, and the next command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Options:
 
 @dataclass
 class Count:
-    """What came of a sweep: of `points` that exist `tried` were, and ended `old` or `new`; `wrong` says the others."""
+    """The outcome of a sweep: `tried` of the existing `points`, `old` or `new`; `wrong` lists the others."""
 
     name: str
     points: int = 0
@@ -70,7 +70,7 @@ class Judge:
             self.trees[name] = bench.state()
 
     def after_a_start(self) -> tuple[str, bool]:
-        """Start Python once: what is wrong then, and whether the environment is new."""
+        """Start Python once: the problems, and whether the environment is new."""
         wrong = self.bench.wrong_after(self.bench.start(self.code))
         state = self.bench.state()
         return wrong or self._between(state), state == self.trees["new"]
@@ -91,7 +91,7 @@ def sweep(bench: Bench, judge: Judge, phase: Phase, options: Options) -> Count:
     for point in options.choose(points):
         bench.restore(phase.begin)
         if not tracer.kill(point):
-            count.points -= 1  # what this run did there differs from the dry run's
+            count.points -= 1  # this run differs there from the dry run
             continue
         wrong, is_new = judge.after_a_start()
         if not wrong and count.tried % options.next_every == 0:

@@ -20,7 +20,7 @@ from integration.reports.reliability.trace import Tracer
 
 @dataclass
 class Broken:
-    """Of `tried` disasters `broken` left neither version whole after a start, `failing` not even all importable.
+    """Of `tried` failures, `broken` left neither version complete after a start, `failing` not even all importable.
 
     `again`: still broken after the same command was run once more. `litter`: whole, but something is left over.
     """
@@ -35,12 +35,12 @@ class Broken:
 
 
 def available(tool: str) -> bool:
-    """Whether the tool is here."""
+    """Whether the tool is available."""
     return bool(find_uv()) if tool == "uv" else importlib.util.find_spec("pip") is not None
 
 
 class Rival:
-    """A tool on a bench. What it makes of both versions is kept as `<tool>-old` and `<tool>-new`."""
+    """A tool on a bench. Its installations of both versions are kept as `<tool>-old` and `<tool>-new`."""
 
     def __init__(self, bench: Bench, tool: str) -> None:
         self.bench, self.tool = bench, tool
@@ -57,7 +57,7 @@ class Rival:
         self.tracer = Tracer(bench, self.upgrade, path=self.path, threads=tool == "uv")
 
     def command(self, *wanted: str, deps: bool = True) -> list[str]:
-        """What installs, offline."""
+        """The command that installs, offline."""
         offline = ["--no-index", "--find-links", str(self.bench.wheels), "-q", *([] if deps else ["--no-deps"])]
         if self.tool == "pip":
             rest = ["--no-cache-dir", "--disable-pip-version-check", "--no-input"]
@@ -68,16 +68,16 @@ class Rival:
         return [uv, "pip", "install", "--python", self.bench.python, *offline, *cache, *wanted]
 
     def to(self, version: str) -> list[str]:
-        """What brings all five to a version."""
+        """The command that changes all five to a version."""
         return self.command(*(f"{name}=={version}" for name in BIG), deps=False)
 
     def tree(self) -> dict[str, str]:
-        """The tree without what a tool leaves beside it."""
+        """The tree without the tool's leftovers next to it."""
         found = self.bench.state().items()
         return {path: what for path, what in found if "/~" not in path and not path.endswith("REQUESTED")}
 
     def judge(self, count: Broken) -> bool:
-        """Start Python, look, and if it is broken run the same command again; whether it was whole."""
+        """Start Python, check, and if it is broken run the same command again; whether it was complete."""
         started = self.bench.start(IMPORT_ALL)
         is_whole = self.tree() in self.trees.values()
         count.tried += 1
@@ -101,7 +101,7 @@ def kills(rival: Rival, options: Options) -> Broken:
         if rival.tracer.kill(point):
             rival.judge(count)
         else:
-            count.points -= 1  # what this run did there differs from the dry run's
+            count.points -= 1  # this run differs there from the dry run
     print(count, file=sys.stderr, flush=True)
     return count
 
@@ -135,11 +135,11 @@ def _put(bench: Bench, disk: Disk) -> None:
 
 
 def _check(rival: Rival, recording: Recording) -> None:
-    """The model must end where the tool ended, or it says nothing about it."""
+    """The model must end in the same state as the tool; otherwise its results are meaningless."""
     _put(rival.bench, recording.now)
     assert rival.tree() == rival.trees[rival.new]
 
 
 def both(bench: Bench) -> Sequence[Rival]:
-    """Those that are here."""
+    """The available tools."""
     return [Rival(bench, tool) for tool in ("pip", "uv") if available(tool)]

@@ -1,4 +1,4 @@
-"""Crowds under pip and uv: interpreters that start while one of them upgrades, and two that install at once."""
+"""Concurrency with pip and uv: interpreters that start while one of them upgrades, and two that install at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start_during(rival: Rival, size: int) -> Crowd:
 
 
 def back_and_forth(rival: Rival, rounds: int, *, at_once: int = 2) -> Swaps:
-    """Upgrade and downgrade in turn, and all the time let interpreters start that import everything."""
+    """Upgrade and downgrade in turn, while interpreters start all the time and import everything."""
     bench = rival.bench
     bench.restore(rival.old)
     (bench.root / "now").touch()
@@ -66,7 +66,7 @@ def back_and_forth(rival: Rival, rounds: int, *, at_once: int = 2) -> Swaps:
 
 
 def two_install(rival: Rival, rounds: int) -> tuple[int, list[str]]:
-    """Two of the tool that install at the same moment, as in `crowds.two_install`; what was wrong."""
+    """Two processes of the tool that install at the same moment, as in `crowds.two_install`; the problems."""
     bench, wrong = rival.bench, []
     for number in range(rounds):
         bench.restore("empty")
@@ -92,7 +92,7 @@ def _run(rival: Rival, command: list[str]) -> Process:
 
 
 def _look(counted: Crowd | Swaps, processes: Iterable[Process]) -> None:
-    """Count what interpreters saw; one that finds a module missing has failed."""
+    """Count the versions in interpreters; one that misses a module has failed."""
     for process in processes:
         status, out, err = end(process)
         seen = json.loads(out.splitlines()[-1])[1] if not status and not err else []

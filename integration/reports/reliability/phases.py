@@ -1,4 +1,4 @@
-"""The phases in which something may die: where each begins, and the command that is killed. A line adds one."""
+"""The phases that are killed: the start of each, and its command. A new one is one line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Phase:
     flags: tuple[str, ...] = ()
 
     def tracer(self, bench: Bench) -> Tracer:
-        """What runs it under strace."""
+        """The tracer that runs it under strace."""
         if self.code is None:
             return Tracer(bench, [bench.python, "-B", "-c", "pass"])
         code = self.code.format(first=bench.names[0])
@@ -42,7 +42,7 @@ PHASES = (
 
 
 def prepare_halves(bench: Bench) -> None:
-    """Keep a staged undo as `undone`, and what kills leave.
+    """Keep a staged undo as `undone`, and the states after kills.
 
     `half` swapped, `committed` but not cleaned up, that with `litter` of a dead staging.
     """

@@ -1,4 +1,4 @@
-"""Power loss: every state that the disk may be in after each operation of a phase, then one start of Python."""
+"""Power loss: every possible state of the disk after each operation of a phase, then one start of Python."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
+from pathlib import Path
 
-from _liveinstall_boot.layout import PART, list_transactions
+from _liveinstall_boot.layout import MANIFEST, PART, list_transactions
 from integration.reports.reliability.bench import Bench
 from integration.reports.reliability.disk import DAMAGES, Crash, Disk
 from integration.reports.reliability.kills import Count, Judge, Options
 from integration.reports.reliability.phases import Phase
 from integration.reports.reliability.recording import Recording
 
-_FEW = 4  # so many loose operations are tried in every selection
+_FEW = 4  # the number of loose operations of which every selection is tried
 _NEXT_EVERY = 25
 
 
 def record(bench: Bench, phase: Phase) -> Recording:
-    """What a phase does to the disk."""
+    """The disk operations of a phase."""
     bench.restore(phase.begin)
     disk = Disk.read(bench.env)
     lines = phase.tracer(bench).record()
@@ -63,7 +64,7 @@ def states(recording: Recording, bound: int, step: int = 1) -> Iterator[tuple[st
 
 
 def _wrong_with_next(bench: Bench, count: Count) -> str:
-    """What is wrong with the next commands; a part that lost its manifest is nobody's and stays, as litter."""
+    """The problems of the next commands; a part that lost its manifest is not recognised and stays, as litter."""
     if any(state == "failed" for _, state, _ in list_transactions(str(bench.site))):
         return ""  # set aside and told, which is not what the next commands expect
     wrong = bench.wrong_with_next()
@@ -71,6 +72,12 @@ def _wrong_with_next(bench: Bench, count: Count) -> str:
         count.litter += 1
         return ""
     return wrong
+
+
+def _boot_again(site: Path) -> None:
+    """After a power loss the machine has another boot id than when the parts were staged."""
+    for manifest in site.rglob(MANIFEST):
+        manifest.write_bytes(manifest.read_bytes().replace(b"\nboot ", b"\nboot 0"))
 
 
 def sweep(bench: Bench, judge: Judge, phase: Phase, options: Options, *, bound: int = 16) -> Count:
@@ -82,6 +89,7 @@ def sweep(bench: Bench, judge: Judge, phase: Phase, options: Options, *, bound: 
             continue
         shutil.rmtree(bench.env)
         disk.write()
+        _boot_again(bench.site)
         wrong, is_new = judge.after_a_start()
         if not wrong and count.tried % _NEXT_EVERY == 0:
             wrong = _wrong_with_next(bench, count)

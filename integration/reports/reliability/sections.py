@@ -1,4 +1,4 @@
-"""What is measured, in pieces that need nothing of each other; each makes a bench of its own."""
+"""The measurements, as independent functions with separate benches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FAILING = ("stage and publish", "install at once", "swap at a start", "roll bac
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is tried: of how many points, or states, one. `live`: of those of phases that run liveinstall, which
+    """The sizes of samples: one of so many points, or states. `live`: of those of phases that run liveinstall, which
     take ten times longer than starts. `pairs`, for the five distributions: of the first and of the second kills.
     `rivals`: of the states of pip and uv. `each`: errors at each system call that is tried. `hostile`: of the kinds.
     """
@@ -124,7 +124,7 @@ def power_losses(sizes: Sizes) -> list[Count]:
 
 @dataclass(frozen=True)
 class Tool:
-    """What came of the same upgrade with pip or uv."""
+    """The outcome of the same upgrade with pip or uv."""
 
     kills: others.Broken
     errors: calls.Failures
@@ -159,7 +159,7 @@ def failures(sizes: Sizes) -> list[calls.Failures]:
 
 
 def hostile(sizes: Sizes) -> dict[str, dict[str, str]]:
-    """Hostile wheels: kind -> tool -> what it did."""
+    """Hostile wheels: kind -> tool -> outcome."""
     return hostile_table.run(list(KINDS)[:: sizes.hostile])
 
 
@@ -175,7 +175,7 @@ def errors(sizes: Sizes) -> dict[str, Counter[str]]:
 
 @dataclass
 class Crowds:
-    """What crowds saw; of `installs` pairs of processes that installed at once `wrong` says what went wrong."""
+    """The outcome of concurrent starts; `wrong` lists the problems of `installs` pairs of concurrent installs."""
 
     starts: list[crowds.Crowd]
     swaps: crowds.Swaps

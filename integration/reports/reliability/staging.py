@@ -1,4 +1,4 @@
-"""Stages into a bench from this process, in a moment."""
+"""Stages into a bench from this process, quickly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _BenchPlace(Place):
 
 
 def stage(bench: Bench, version: str) -> None:
-    """Publish the upgrade, or downgrade, of all to a version, as a process would that has ended then."""
+    """Publish the upgrade, or downgrade, of all to a version, as by a process that has exited since."""
     place = _BenchPlace(bench.env)
     place.bench = bench
     wheels = {name: bench.wheels / f"{name.replace('-', '_')}-{version}-py3-none-any.whl" for name in bench.names}

@@ -15,12 +15,12 @@ from integration.reports.reliability.sections import Crowds
 
 
 def line(*cells: object) -> str:
-    """A row of a table; thousands are parted."""
+    """A row of a table, with thousands separators."""
     return f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in cells)} |"
 
 
 def count(found: Count) -> str:
-    """Ours, killed or without power."""
+    """liveinstall, killed or without power."""
     return line(found.name, found.points, found.tried, found.old, found.new, len(found.wrong))
 
 
@@ -47,18 +47,18 @@ def failures(found: Sequence[Failures]) -> list[str]:
 
 
 def crowds(found: Crowds) -> list[str]:
-    """What ours did under crowds."""
+    """The outcome of liveinstall's concurrency tests."""
     starts, swaps = found.starts, found.swaps
     waits = ", ".join(f"{crowd.p99:.2f}" for crowd in starts)
     medians = ", ".join(f"{crowd.median:.2f}" for crowd in starts)
     once = ", ".join(str(crowd.swaps) for crowd in starts)
     size = starts[0].size
     return [
-        line(f"{size} interpreters reach `site` at once while something waits, {len(starts)} times: swaps", once),
-        line("how long `site` took there, median", f"{medians} s (alone: {starts[0].alone:.4f} s)"),
+        line(f"{size} interpreters reach `site` at once while a change is pending, {len(starts)} times: swaps", once),
+        line("duration of `site` there, median", f"{medians} s (alone: {starts[0].alone:.4f} s)"),
         line("p99", f"{waits} s, all of them on this machine's {len(os.sched_getaffinity(0))} cores"),
-        line("swaps back and forth under starters that import every submodule", f"{swaps.swaps:,} of {swaps.rounds:,}"),
-        line("starters that swap or come while another does; such that hold", f"{swaps.starters:,}; {swaps.holders:,}"),
+        line("swaps back and forth while interpreters import every submodule", f"{swaps.swaps:,} of {swaps.rounds:,}"),
+        line("interpreters that start meanwhile; those with a hold", f"{swaps.starters:,}; {swaps.holders:,}"),
     ]
 
 
@@ -76,8 +76,8 @@ def crowds_beside(found: Crowds) -> list[str]:
         for starts, swaps, installs, wrong in each
     ]
     what = (
-        "interpreters that start at once, while it upgrades: failed, mixed",
-        "changes back and forth, and starters meanwhile: failed, mixed",
+        "interpreters that start at once during an upgrade: failed, mixed",
+        "changes back and forth, and interpreters that start meanwhile: failed, mixed",
         "pairs of installs at the same moment: wrong",
     )
     head = [line("", *names), "|---|" + "---|" * len(names)]

@@ -1,7 +1,7 @@
-"""strace: which system calls of a program change files below a directory, and death or an error before each.
+"""strace: the system calls of a program that change files below a directory, and a kill or an error before each.
 
-strace counts each kind of call for each thread by itself, so a point is a call's name and its number. What a run was
-really killed before is read from its log.
+strace counts each kind of call for each thread separately, so a point is a call's name and its number. The real point
+of a kill is read from its log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _UNFINISHED = " <unfinished ...>\n"
 
 @dataclass(frozen=True)
 class Point:
-    """The `number`-th `call` of a thread, and what it did, in strace's words."""
+    """The `number`-th `call` of a thread, with strace's text."""
 
     call: str
     number: int
@@ -58,7 +58,7 @@ def parse(lines: Sequence[str], below: str) -> Iterator[Point]:
 
 
 def merged(lines: Iterable[str]) -> Iterator[str]:
-    """Lines without the numbers of their threads, each when its call ended; what strace cut in two is whole again."""
+    """Lines without the numbers of their threads, in the order in which calls returned; split lines are joined."""
     begun = {}
     for line in lines:
         thread, rest = _THREAD.match(line).groups()
@@ -103,7 +103,7 @@ class Tracer:
         return list(dict.fromkeys(parse(self._lines(), str(self.bench.env))))
 
     def kill(self, point: Point) -> bool:
-        """Die before a point; whether that was a point below the environment."""
+        """Kill it before a point; whether that was a point below the environment."""
         ran = self.signal(point, "KILL")
         return ran.status != 0 and any("killed by SIGKILL" in line for line in self._lines()) and self._hit(point)
 
@@ -112,7 +112,7 @@ class Tracer:
         return self._run("-e", f"inject={point.call}:signal={name}:when={point.number}")
 
     def fail(self, point: Point, error: str) -> Ran | None:
-        """Let the call at a point fail, as in each thread that makes so many; None if none was below the environment.
+        """Make the call at a point fail, in each thread that makes so many; None if none was below the environment.
 
         `error`: its name, as in errno.
         """

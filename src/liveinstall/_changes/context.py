@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from liveinstall._planning.graph import Node, edges
 from liveinstall._planning.plan import PendingNode, changes_for, future, make_plan
 from liveinstall._system.caller import search_path
 from liveinstall._system.command_line import command_line
+from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import PendingChanges
@@ -44,7 +45,8 @@ def changing(target: Target, timeout: float | None = None) -> Iterator[None]:
         NotWritableError: The environment cannot be written to.
         DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
     """
-    with environment_lock(target.site, who=command_line(), timeout=timeout):
+    trial = sys.modules.get("liveinstall._homes.background_trial")  # which would count as a process that uses packages
+    with trial.paused() if trial else nullcontext(), environment_lock(target.site, who=command_line(), timeout=timeout):
         transactions.recover(target.site)
         holders.take_hold(target.site)
         yield
@@ -216,6 +218,8 @@ class RequestContext:
         request: Request,
         candidates: Sequence[Candidate],
         overlaps: Mapping[str, frozenset[str]] | None = None,
+        *,
+        is_remedy: bool = False,
     ) -> Plan:
         """Decide which changes are applied now and which at restart, and report the plan.
 
@@ -223,6 +227,7 @@ class RequestContext:
             request: The request.
             candidates: The distributions that the engine chose.
             overlaps: See `Situation`.
+            is_remedy: Whether this is not the request, but what could be requested instead; it is not reported.
 
         Returns:
             The plan for the request and for all pending changes.
@@ -246,7 +251,8 @@ class RequestContext:
         ]
         self.lap("decide")
         decided = replace(decided, notes=(*decided.notes, *editable, *shadowing, *again))
-        self.reporter.tell(Planned(decided))
+        if not is_remedy:
+            self.reporter.tell(Planned(decided))
         return decided
 
     def _run_from_parts(self) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.shared_files import SharedFiles, handover, in_order
@@ -22,10 +21,12 @@ from liveinstall._staging.stage import (
     stage_all,
 )
 from liveinstall._system.cancellation import ended_by
+from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.letter_case import folds_case
 from liveinstall._system.presenter import presenter
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import Handover, PendingChange, publish, publish_pending
+from liveinstall._transactions.pending import prepare as prepare_pending
 from liveinstall.events import Committing, Staged
 from liveinstall.results import Origin
 
@@ -94,6 +95,37 @@ def execute(
         seconds=context.seconds,
         overlaps=execution.shared.overlaps(requested),
     )
+
+
+def prepare(
+    context: RequestContext,
+    request: Request,
+    candidates: Sequence[Candidate],
+    decided: Plan,
+    compiler: BytecodeCompiler,
+    *,
+    again: Callable[[Overlaps], Plan],
+    facts: Mapping[str, Any],
+) -> str:
+    """Stage a plan as a prepared transaction, which has no effect until it is armed.
+
+    Args:
+        context: As for `execute()`.
+        request: As for `execute()`.
+        candidates: As for `execute()`.
+        decided: The plan. The requested changes are all immediate or all pending.
+        compiler: As for `execute()`.
+        again: As for `execute()`.
+        facts: Further facts for the record.
+
+    Returns:
+        The id of the transaction.
+
+    Raises:
+        LiveInstallError: Staging or verification failed, and nothing is left.
+    """
+    execution = _Execution(context, request, candidates, decided, None)
+    return execution.prepare(execution.stage(compiler, again), facts)
 
 
 class _Execution:
@@ -229,6 +261,23 @@ class _Execution:
             )
         transactions.recover(self.site)
         return self.now_id if decided.now else "", later
+
+    def prepare(self, parts: Mapping[str, Part], facts: Mapping[str, Any]) -> str:
+        """Write the staged changes, with all pending ones if they have to wait, as a prepared transaction; its id."""
+        waits = any(change.name in self.requested for change in self.decided.waiting)
+        changes = self.decided.waiting if waits else self.decided.now
+        transaction_id = self.later_id if waits else self.now_id
+        requests = (*(self.context.waiting.requests if waits else ()), *self.request.asked)
+        entries = _among(self._entries(parts), changes)
+        try:
+            early = self.context.loaded_at_start(change.name for change in changes)
+            facts = {**facts, "early": sorted(early), "names": sorted(self.requested)}
+            moves = self._handover(transaction_id, entries)
+            prepare_pending(self.context.target, transaction_id, entries, requests, handover=moves, facts=facts)
+        except BaseException:
+            remove_parts(parts.values())
+            raise
+        return transaction_id
 
     def _handover(self, transaction_id: str, entries: Sequence[PendingChange]) -> Handover:
         """The moves of shared files, as already found if these are all changes; else read again from disk."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from liveinstall._environment.target import find_target
 from liveinstall._requirements.option_values import wants_verification
 from liveinstall._requirements.request import parse_request
 from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.presenter import presenter
 from liveinstall._system.temporary import temporary_directory
 from liveinstall._system.workplace import workplace
 from liveinstall._transactions.companions import install_finalizer
-from liveinstall.errors import RestartRequiredError
+from liveinstall.errors import ConflictError, RestartRequiredError
 from liveinstall.events import Done
 
 if TYPE_CHECKING:
@@ -31,11 +33,17 @@ if TYPE_CHECKING:
     from liveinstall.results import Plan, Result
 
 Requirements = tuple["RequirementLike", ...]
-_POLICY = ("requester", "protect", "prefer", "verify")
+_POLICY = ("requester", "protect", "prefer", "verify", "conflicts")
 
 
 def install(
-    requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter, *, dry_run: bool
+    requirements: Requirements,
+    options: Mapping[str, Any],
+    engine: Engine,
+    reporter: Reporter,
+    *,
+    dry_run: bool,
+    accepted: Container[str] = (),
 ) -> Result:
     """Execute `liveinstall.install()` with a started engine.
 
@@ -45,15 +53,19 @@ def install(
         engine: The engine.
         reporter: Receives the events; entered here.
         dry_run: Plan only.
+        accepted: The conflicts that the user has accepted.
 
     Returns:
         The result.
+
+    Raises:
+        ConflictError: Installed distributions would break. `reporter.asks` says whether the user decides.
     """
     with reporter:
         if dry_run:
             result = result_of(_plan(requirements, options, engine, reporter), dry_run=True)
         else:
-            result = _install(requirements, options, engine, reporter)
+            result = _install(requirements, options, engine, reporter, accepted)
         reporter.tell(Done(result))
         return result
 
@@ -76,7 +88,13 @@ def plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine,
         return _plan(requirements, options, engine, reporter)
 
 
-def _install(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Result:
+def _install(
+    requirements: Requirements,
+    options: Mapping[str, Any],
+    engine: Engine,
+    reporter: Reporter,
+    accepted: Container[str],
+) -> Result:
     policy, request = _parse(requirements, options)
     target = find_target(user=request.user, break_system_packages=request.break_system_packages)
     with (
@@ -84,14 +102,16 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
         workplace(target.site) as directory,
         BytecodeCompiler() as compiler,
     ):
-        context = RequestContext.of(target, reporter, meanwhile=partial(_prepare, target.site))
+        context = RequestContext.of(target, reporter, meanwhile=partial(_prepare, target.site, engine))
         with RequestResolver(context, request, policy, engine, directory) as resolver:
             candidates = resolver.candidates(fetch=True)
             _report(options, candidates, resolver)
 
             def decide(overlaps: Mapping[str, frozenset[str]] | None = None) -> Plan:
                 decided = resolver.check(context.decide(request, candidates, overlaps), candidates)
-                refuse_to_wait(request.when, decided, {candidate.name for candidate in candidates})
+                names = {candidate.name for candidate in candidates}
+                refuse_to_wait(request.when, decided, names)
+                _check_conflicts(policy, decided, names | request.names, accepted, reporter)
                 return decided
 
             decided = decide()
@@ -104,12 +124,13 @@ def _install(requirements: Requirements, options: Mapping[str, Any], engine: Eng
             return result
 
 
-def _prepare(site: str) -> None:
+def _prepare(site: str, engine: Engine) -> None:
     """Import modules and write the finalizer, which every request needs, while the engine's child process runs."""
     with suppress(OSError, ImportError):  # repeated later, where an error is reported
         import liveinstall._changes.execution
-        import liveinstall._staging.installer_adapter  # noqa: F401
 
+        if not engine.unpacks:
+            import liveinstall._staging.installer_adapter  # noqa: F401
         install_finalizer(site)
 
 
@@ -183,3 +204,29 @@ def refuse_to_wait(when: str, decided: Plan, asked: Container[str]) -> None:
             todo='Omit when="now" to stage it for the next start of Python.',
             reasons=reasons,
         )
+
+
+def _check_conflicts(
+    policy: RequestPolicy, decided: Plan, requested: Container[str], accepted: Container[str], reporter: Reporter
+) -> None:
+    """Check that no distribution breaks that the request does not name, unless that is allowed.
+
+    Where a person decides, `reporter.asks` is set: the question follows when the lock is free again.
+
+    Raises:
+        ConflictError: A distribution would break.
+    """
+    conflicts = [text for text in decided.conflicts if text.partition(" ")[0] not in requested]
+    if all(text in accepted for text in conflicts) or policy.conflicts == "allow":
+        return
+    if not policy.conflicts and not presenter().is_attended():
+        return
+    reporter.asks = policy.conflicts != "refuse"
+    fitting = ", ".join(map(json.dumps, decided.remedy))
+    remedy = f"To install versions that fit: liveinstall.install({fitting}). " if fitting else ""
+    raise ConflictError(
+        f"the request would break installed distributions: {'; '.join(conflicts)}.",
+        todo=f'{remedy}To install it anyway: liveinstall.install(..., conflicts="allow").',
+        conflicts=tuple(conflicts),
+        remedy=decided.remedy,
+    )

@@ -82,7 +82,7 @@ def write_report(path: str, candidates: Iterable[Candidate], origins: Mapping[st
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text)
     except OSError as error:
-        raise wrong(f"the report cannot be written to {path}: {error.strerror}.", "report") from error
+        raise wrong(f"the report cannot be written to {path}: {error.strerror}.", "report") from None
 
 
 def _item(candidate: Candidate, origin: Origin | None) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Aside:
 
 
 def current_overlaps(target: Target, installed: Iterable[Distribution]) -> tuple[Overlap, ...]:
-    """Find the paths that installed distributions share with different contents, whatever tool installed them.
+    """Find the paths that installed distributions share with different contents, by whatever tool they were installed.
 
     Args:
         target: The environment.

@@ -9,17 +9,20 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from liveinstall._planning.graph import Node
 from liveinstall._planning.satisfied import unsatisfied
 from liveinstall._redact import redact
 from liveinstall._requirements.requirement import text_of, wrong
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.lean_packaging import (
+    InvalidRequirement,
+    canonicalize_name,
+    is_requirement,
+    parse_requirement_line,
+)
 from liveinstall._transactions.requesters import RequesterRequirement, read_requests, write_requests
 from liveinstall.errors import ProtectedError, RequirementError, ResolutionError
 
@@ -86,7 +89,8 @@ class RequesterConstraints:
         Returns:
             The request for the engine.
         """
-        limits = [line for line in self._limits if not Requirement(line).extras and not Requirement(line).url]
+        parsed = {line: parse_requirement_line(line) for line in self._limits}
+        limits = [line for line, each in parsed.items() if not each.extras and not each.url]
         request = replace(request, constraints=(*request.constraints, *limits))
         if not self.kept or not request.asked or not _accepts_wheels(request):
             return request
@@ -112,17 +116,17 @@ class RequesterConstraints:
             return error
         what, log = self._with_requesters(error.what), self._with_requesters(error.log)
         requesters = tuple(who for name, who in self._names.items() if name in error.what + error.log)
-        causes = "; ".join(f"{who} asked for {redact(', '.join(self.kept[who]))}" for who in requesters)
+        causes = "; ".join(f"{who} requires {redact(', '.join(self.kept[who]))}" for who in requesters)
         details = {**error.details, "log": log, "requesters": requesters}
         return ProtectedError(f"{what.rstrip('.')} ({causes}).", todo=error.todo, **details)
 
     def _with_requesters(self, text: str) -> str:
         for name, who in self._names.items():
-            text = re.sub(rf"(all versions of )?\b{re.escape(name)}\b((==| )0\b)?", f"what {who} asked for", text)
+            text = re.sub(rf"(all versions of )?\b{re.escape(name)}\b((==| )0\b)?", f"a requirement of {who}", text)
         return text
 
     def check(self, after: Mapping[str, Node]) -> None:
-        """Check the requirements against the planned state, whatever the engine chose.
+        """Check the requirements against the planned state, because engines may not honour all of them.
 
         Args:
             after: The environment after the request.
@@ -135,7 +139,7 @@ class RequesterConstraints:
             kept[HOST] = [*kept.get(HOST, ()), *(text for text in self._limits if name_of(text) in after)]
         broken = {who: why for who, texts in kept.items() for text in texts if (why := self._broken(text, after))}
         if broken:
-            causes = redact("; ".join(f"{who} asked for {', '.join(kept[who])}: {why}" for who, why in broken.items()))
+            causes = redact("; ".join(f"{who} requires {', '.join(kept[who])}: {why}" for who, why in broken.items()))
             request = f"the request of {self._requester}" if self._requester else "the request"
             raise ProtectedError(
                 f"{request} would break requirements of others. {causes}.", requesters=tuple(broken), log=""
@@ -196,13 +200,13 @@ def check_requester_options(requester: str | None, protect: Sequence[str]) -> No
     if isinstance(protect, str) or not isinstance(protect, Collection):
         raise wrong("protect= takes a sequence of requirements, not a string.", str(protect))
     for text in protect:
-        if not isinstance(text, (str, Requirement)) or not name_of(str(text)):
+        if not (isinstance(text, str) or is_requirement(text)) or not name_of(str(text)):
             raise wrong(f"{str(text)!r} in protect= is not a requirement.", str(text))
 
 
 def applies(requirement: str) -> bool:
     """Return whether a requirement applies to this interpreter by its environment marker (PEP 508)."""
-    marker = Requirement(requirement).marker
+    marker = parse_requirement_line(requirement).marker
     return marker is None or marker.evaluate()
 
 
@@ -214,7 +218,7 @@ def is_satisfied_by(requirement: str, state: Mapping[str, Node]) -> bool:
         state: The distributions, by name.
     """
     node = state.get(name_of(requirement))
-    parsed = Requirement(requirement)
+    parsed = parse_requirement_line(requirement)
     without_dependencies = {name_of(requirement): Node(node.version)} if node else {}
     return not unsatisfied([f"{parsed.name}{parsed.specifier}"], without_dependencies.get)
 
@@ -222,7 +226,7 @@ def is_satisfied_by(requirement: str, state: Mapping[str, Node]) -> bool:
 def name_of(requirement: str) -> str:
     """Return the normalized project name of a requirement; empty for paths and the like."""
     try:
-        return canonicalize_name(Requirement(requirement).name)
+        return canonicalize_name(parse_requirement_line(requirement).name)
     except InvalidRequirement:
         return ""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveinstall._changes.requester_constraints import RequesterConstraints, check_requester_options
 from liveinstall._redact import redact
 from liveinstall._requirements.offline import ADVICE, is_offline
+from liveinstall._requirements.option_values import conflict_policy
+from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall.errors import EngineError, ProtectedError, RequirementError, ResolutionError, WheelRefusedError
 from liveinstall.events import Planning
 
@@ -36,6 +36,8 @@ class RequestPolicy:
         protect: The requirements that must stay satisfied, as PEP 508 strings.
         prefer: "newest" or "loaded": the versions to try first.
         verify: Whether to import the changed distributions before the commit. Default: the setting.
+        conflicts: What to do with a request that would break installed distributions: "ask", "refuse", "allow", or
+            empty for what the front end suggests. Default: the setting.
 
     Raises:
         RequirementError: An option is invalid.
@@ -45,12 +47,15 @@ class RequestPolicy:
     protect: Sequence[str] = ()
     prefer: str = "newest"
     verify: bool | None = None
+    conflicts: str | None = None
 
     def __post_init__(self) -> None:
         """Validate the options."""
+        object.__setattr__(self, "conflicts", conflict_policy(self.conflicts))
         check_requester_options(self.requester, self.protect)
         if self.prefer not in _PREFERENCES:
-            raise RequirementError(f"prefer={self.prefer!r} is not one of {', '.join(_PREFERENCES)}.", requirement="")
+            what = f"prefer={self.prefer!r} is not a valid value."
+            raise RequirementError(what, todo=f"Use {' or '.join(_PREFERENCES)}.", requirement="")
 
 
 @dataclass
@@ -132,26 +137,17 @@ class RequestResolver:
         try:
             candidates = self.context.resolve(request, str(directory), engine, fetch=fetch, listed=listed)
         except ResolutionError as error:
+            from liveinstall._changes.resolution_advice import advice
+
+            if error.todo == ResolutionError.usual_todo:
+                error.todo = advice(error.what, self.request, self.context.here) or error.todo
             if is_offline():
                 error.todo = f"{error.todo} {ADVICE}".strip()
-            error.todo = error.todo or self._meant(error.what)
             explained = self._constraints.explained(error)
             if explained is error:
                 raise  # an error that is its own cause is an endless loop for code that follows causes
-            raise explained from error
+            raise explained from None
         return self._constraints.without_them(candidates)
-
-    def _meant(self, what: str) -> str:
-        """A sentence about requested names that are misspelt, if the resolver's message says that they do not exist."""
-        if not re.search("(?i)no matching distribution|not found", what):
-            return ""
-        from liveinstall._requirements.similar_names import similar
-
-        missing = (
-            name for name in sorted(self.request.names) if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", what)
-        )
-        meant = ((name, similar(name, self.context.here)) for name in missing)
-        return " ".join(f"Did you mean {known} instead of {name}?" for name, known in meant if known)
 
     def check(self, decided: Plan, candidates: Iterable[Candidate]) -> Plan:
         """Check a plan against the requesters' constraints.
@@ -177,7 +173,8 @@ class RequestResolver:
             requirers = {text.partition(" ")[0] for text in decided.conflicts}
             self._remedies[decided.conflicts] = self._remedy(sorted(requirers - self.request.names))
         remedy = self._remedies[decided.conflicts]
-        return replace(decided, notes=(*decided.notes, *self.notes, *tip), remedy=remedy)
+        notes = (*decided.notes, *self.notes, *self.engine.warnings(), *tip)
+        return replace(decided, notes=notes, remedy=remedy)
 
     def _remedy(self, names: Sequence[str]) -> tuple[str, ...]:
         """The requirements with `names`, if the resolver finds versions for all that leave no conflict."""
@@ -194,7 +191,7 @@ class RequestResolver:
             self._constraints.check(self.context.after(together, candidates))
         except (EngineError, WheelRefusedError, ProtectedError):
             return ()
-        return () if self.context.decide(together, candidates).conflicts else together.requirements
+        return () if self.context.decide(together, candidates, is_remedy=True).conflicts else together.requirements
 
     def record(self) -> None:
         """Record the requester and its requirements. Needs the lock."""
@@ -202,12 +199,12 @@ class RequestResolver:
 
 
 def _is_plain(request: Request) -> bool:
-    """Whether a call with nothing but the requirements would ask for the same."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    """Whether a call with only the requirements would mean the same."""
+    from liveinstall._system.lean_packaging import InvalidRequirement, parse_requirement_line
 
     same = {name: getattr(request, name) for name in ("when", "timeout", "verify", "overlap")}
     try:
-        has_urls = any(Requirement(text).url for text in request.requirements)
+        has_urls = any(parse_requirement_line(text).url for text in request.requirements)
     except InvalidRequirement:  # a path, for example
         return False
     return not has_urls and request == type(request)(request.requirements, request.names, **same)

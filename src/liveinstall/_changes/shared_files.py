@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from _liveinstall_boot import codec, files, patient, trees
@@ -28,6 +27,7 @@ from liveinstall._planning.overlaps import (
 )
 from liveinstall._staging.restore import copy_or_link
 from liveinstall._staging.stage import existing, in_the_way
+from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._transactions import history
 from liveinstall._transactions.pending import Handover, PendingChange
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot import views
 from liveinstall._environment import holders as holds
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import PendingChange
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
     from _liveinstall_boot import codec
     from liveinstall._transactions.history import HistoryEntry
+    from liveinstall._transactions.prepared import PreparedTransaction
     from liveinstall.reports import Past
 
 
@@ -27,7 +26,7 @@ def change_of(entry: PendingChange) -> Change:
     return Change(entry.swap.name, old, new, Timing.RESTART, entry.about.get("reason", ""))
 
 
-def changes_of(item: transactions.Transaction) -> tuple[Change, ...]:
+def changes_of(item: transactions.Transaction | PreparedTransaction) -> tuple[Change, ...]:
     """Convert a transaction's changes."""
     about = item.about.get("changes", {})
     return tuple(change_of(PendingChange(change, about.get(change.name, {}))) for change in item.record.changes)
@@ -72,11 +71,7 @@ def users_of(target: Target, item: transactions.Transaction) -> tuple[Holder, ..
     Returns:
         The processes, each with the distributions that it uses.
     """
-    holders = {holder.pid: holder for holder in holds.holders(target.site)}
-    in_use = views.in_use(target.site, item.record)
-    return tuple(
-        replace(holders.get(pid) or holds.unannounced(pid), distributions=tuple(names)) for pid, names in in_use
-    )
+    return holds.blocking(target.site, item.record)
 
 
 def past_of(item: HistoryEntry, why_not: str) -> Past:

@@ -1,4 +1,4 @@
-"""What an engine has written, as values of known types; anything else is an EngineError that names it."""
+"""The output of an engine, as values of known types; anything else is an EngineError."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _UNEXPECTED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexEr
 
 @contextmanager
 def understanding(what: str, log: str = "") -> Iterator[None]:
-    """Raise EngineError if what is read in a block is not what it is taken for.
+    """Raise EngineError if a block cannot read the output of an engine.
 
     Args:
-        what: What is read, for the message.
+        what: The name of that output, for the message.
         log: The engine's output.
     """
     try:
@@ -28,10 +28,10 @@ def understanding(what: str, log: str = "") -> Iterator[None]:
     except _UNEXPECTED as error:
         said = str(error)[:200] or "no more is known"
         raise EngineError(
-            f"{what} cannot be understood ({type(error).__name__}: {said}).",
+            f"{what} is not valid ({type(error).__name__}: {said}).",
             todo="Try again; if it stays so, take the other engine, or another version of this one.",
             log=log,
-        ) from error
+        ) from None
 
 
 def read_json(path: str) -> dict[str, Any]:

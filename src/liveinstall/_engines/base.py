@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Self
+    from typing import Protocol, Self
 
     from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
     from liveinstall.events import Event
     from liveinstall.results import Origin
+else:
+    Protocol = object  # a real protocol takes longer to create than the rest of this module
 
 
 class View(NamedTuple):
@@ -32,7 +34,12 @@ class Engine(Protocol):
     """Resolves a request and fetches its wheels.
 
     As a context manager it starts on entry what does not depend on the request, and stops it on exit.
+
+    Attributes:
+        unpacks: Whether it unpacks most wheels itself, so that they are linked, and need no `installer`.
     """
+
+    unpacks: bool
 
     def __enter__(self) -> Self: ...
 
@@ -40,7 +47,6 @@ class Engine(Protocol):
 
     def fresh(self) -> Engine:
         """Return a new engine of the same kind, not entered yet: each can resolve only once."""
-        ...
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
         """Announce the probable request, so that the engine can begin with it. Never raises.
@@ -49,15 +55,15 @@ class Engine(Protocol):
             requirements: The requirements as the caller gave them, unchecked.
             options: The options of `install()`, unchecked.
         """
-        ...
 
     def sources(self) -> Mapping[str, Origin]:
         """The origins of the resolved distributions, by name, that became known only after `resolve()`."""
-        ...
+
+    def warnings(self) -> Sequence[str]:
+        """Return the engine's warnings of `resolve()`, such as a missing extra: texts without a full stop."""
 
     def keep(self) -> None:
         """Keep the fetched files on exit, because they are in use now."""
-        ...
 
     def resolve(
         self,
@@ -76,7 +82,7 @@ class Engine(Protocol):
             view: The environment to resolve for.
             directory: An empty directory for files, absolute; the caller removes it.
             fetch: Whether to fetch the wheels: then each candidate has a local file or an unpacked wheel.
-            tell: Receives `Downloading` events.
+            tell: Receives `Downloading` and `Retrying` events.
             listed: Whether to list the files of wheels that are not fetched.
 
         Returns:
@@ -86,4 +92,3 @@ class Engine(Protocol):
             EngineError: The engine failed.
             RequestCancelledError: The request was cancelled.
         """
-        ...

@@ -55,7 +55,7 @@ def find_outdated(engine: str, options: IndexOptions, timeout: float | None = No
         EngineError: The engine failed.
     """
     if is_offline() and not options.no_index:
-        raise DownloadError("an index has to say which versions are the newest.", todo=ADVICE, log="")
+        raise DownloadError("an index is needed to find newer versions.", todo=ADVICE, log="")
     learn([options.index_url or "", *options.extra_index_urls, *options.find_links])
     name = engine_name(engine)
     command, variables = (_uv if name == "uv" else _pip)(options)

@@ -59,7 +59,7 @@ def engine_name(name: str) -> str:
     """
     chosen = _automatic() if name == "auto" else name
     if chosen not in ENGINES:
-        raise RequirementError(f"there is no engine {name!r}.", todo=f"Use {' or '.join(ENGINES)}.", requirement="")
+        raise RequirementError(f"unknown engine {name!r}.", todo=f"Use {' or '.join(ENGINES)}.", requirement="")
     return chosen
 
 

@@ -37,7 +37,7 @@ def editable_lines(distribution: Distribution) -> tuple[str, ...]:
 
     Returns:
         `-e git+URL@COMMIT#egg=NAME` for a git checkout with a remote; otherwise the project's path, after comments that
-        say why there is no URL. URLs have no credentials.
+        explain why there is no URL. URLs have no credentials.
     """
     project = distribution.project
     plain, label = f"-e {project}", f"{_raw_name(distribution)}=={distribution.version}"

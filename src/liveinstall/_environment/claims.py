@@ -1,4 +1,4 @@
-"""The paths that distributions bring, by their RECORDs. Most share none, so most RECORDs are only searched."""
+"""The paths of distributions, from their RECORDs. Most share none, so most RECORDs are only searched."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Claims = dict[str, dict[str, str]]
 
 
 def claims_of(distributions: Iterable[Distribution], paths: AbstractSet[str] | None = None) -> Claims:
-    """Find the files that distributions bring, without metadata and bytecode, which are never shared.
+    """Find the files of distributions, without metadata and bytecode, which are never shared.
 
     Args:
         distributions: The installed distributions.
         paths: The absolute paths to find. Default: all.
 
     Returns:
-        The files of each distribution that brings any; one whose RECORD cannot be read brings none.
+        The files of each distribution that has any; none if its RECORD cannot be read.
     """
     claims: Claims = {}
     for distribution in distributions if paths is None or paths else ():
@@ -65,7 +65,7 @@ def bringing(site_dir: str, paths: AbstractSet[str]) -> Iterator[str]:
 
 
 def overlapping(distributions: Iterable[Distribution]) -> dict[str, dict[str, str]]:
-    """Find the paths that several distributions bring with different contents.
+    """Find the paths that several distributions contain with different contents.
 
     Args:
         distributions: The installed distributions to compare.

@@ -7,15 +7,16 @@ import re
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from _liveinstall_boot import holds as boot_holds
-from _liveinstall_boot import ownership, patient, views
+from _liveinstall_boot import ownership, patient, process, views
 from liveinstall._environment.installed import record_of
 from liveinstall._redact import redact
+from liveinstall._system import background
 from liveinstall._system.command_line import command_line
+from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.programs import exit_status, start_in_foreground
 from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
@@ -23,6 +24,7 @@ from liveinstall.results import Holder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from _liveinstall_boot.codec import TransactionRecord
     from liveinstall._model import Distribution
 
 JUPYTER_SERVER = "the Jupyter server"
@@ -31,6 +33,7 @@ _SERVERS = {  # what a command line contains -> what to do
     r"jupyterhub-singleuser\b": "restart the server in the control panel of JupyterHub",
     r"jupyter[- ](notebook|server)(?![\w/\\])|-m (notebook|jupyter_server)\b": "restart Jupyter itself",
 }
+_CONTAINER = "another container"  # on the same machine, or one of the same name
 _KERNEL = r"kernel_launcher\b|-m ipykernel\b"
 
 
@@ -61,12 +64,42 @@ def holders(site: str, installed: Mapping[str, Distribution] | None = None) -> t
     own = boot_holds.own_hold(site)
     for hold in boot_holds.live_holds(site):
         # Another copy of the boot module may have taken this process's hold, and a forked child shares its parent's.
-        mine = hold.pid == os.getpid() or (own is not None and hold.path == own.path)
-        uses = None if hold.uses is None else tuple(sorted(hold.uses))
-        used = tuple(sorted(name for name, names in tops.items() if uses and not names.isdisjoint(uses)))
-        command, notebook = redact(hold.command), redact(hold.notebook)
-        processes.append(Holder(hold.pid, command, hold.since, mine, uses, tuple(hold.sees), used, notebook))
+        mine = hold.is_mine() or (own is not None and hold.path == own.path)
+        used = (name for name, names in tops.items() if hold.uses and not names.isdisjoint(hold.uses))
+        processes.append(replace(_holder(hold), mine=mine, distributions=tuple(sorted(used))))
     return tuple(processes)
+
+
+def blocking(site: str, record: TransactionRecord) -> tuple[Holder, ...]:
+    """Find the other processes that prevent a transaction from being applied, by a hold or a memory-mapped library.
+
+    Args:
+        site: The site-packages directory, absolute.
+        record: The transaction.
+
+    Returns:
+        The processes, each with the distributions that it uses.
+    """
+    found = [
+        replace(_holder(hold), distributions=tuple(names))
+        for hold in boot_holds.live_holds(site, others=True)
+        if (names := hold.blocks(record))
+    ]
+    known = {(holder.pid, name) for holder in found if not holder.host for name in holder.distributions}
+    unknown = (user for user in views.mapping(site, record) if user not in known)
+    return (*found, *(replace(unannounced(pid), distributions=(name,)) for pid, name in unknown))
+
+
+def _holder(hold: boot_holds.Hold) -> Holder:
+    """The public value for a hold of another process, without the distributions that it uses."""
+    host = ""
+    if hold.is_elsewhere():
+        name = redact(hold.host.split(" ")[-1])
+        host = _CONTAINER if name in ("-", process.host().split(" ")[-1]) else name
+    uses = None if hold.uses is None else tuple(sorted(hold.uses))
+    command, notebook = redact(hold.command), redact(hold.notebook)
+    sees = tuple(hold.sees)
+    return Holder(hold.pid, command, hold.since, uses=uses, sees=sees, notebook=notebook, host=host)
 
 
 def users(distributions: Iterable[Distribution], processes: Iterable[Holder]) -> dict[str, Holder]:
@@ -99,19 +132,19 @@ def describe(holder: Holder, *, since: bool = True) -> str:
 
     Args:
         holder: The process.
-        since: Whether to say since when another process uses the environment.
+        since: Whether to include since when another process has used the environment.
 
     Returns:
         For example `this notebook`, `the notebook x.ipynb`, `the Jupyter server (pid 7; restart JupyterLab itself)`,
         `another Python (pid 7: python x.py, since 14:02)`.
     """
     command = holder.command
+    pid = f"pid {holder.pid}{where(holder)}"
     if re.search(_KERNEL, command):
-        named = f"the notebook {holder.notebook}" if holder.notebook else f"another notebook (pid {holder.pid})"
+        named = f"the notebook {holder.notebook}" if holder.notebook else f"another notebook ({pid})"
         return "this notebook" if holder.mine else named
-    for pattern, advice in _SERVERS.items():
-        if re.search(pattern, command):
-            return f"{JUPYTER_SERVER} (pid {holder.pid}; {advice})"
+    if _advice(command):
+        return f"{JUPYTER_SERVER} ({pid}; {_advice(command)})"
     if holder.mine:
         return "this process"
     began = time.localtime(holder.since)
@@ -119,20 +152,38 @@ def describe(holder: Holder, *, since: bool = True) -> str:
     moment = f", since {time.strftime('%H:%M' if is_today else '%Y-%m-%d %H:%M', began)}" if holder.since else ""
     known = "" if command == "unknown" else f": {command}"
     kind = "Python" if not known or "python" in command.lower() else "process"
-    return f"another {kind} (pid {holder.pid}{known}{moment if since else ''})"
+    return f"another {kind} ({pid}{known}{moment if since else ''})"
 
 
-def server_advice(reasons: Iterable[str]) -> str:
-    """Find out what to do about a Jupyter server that is the reason why changes are pending.
+def where(holder: Holder) -> str:
+    """Name the machine or container of a holder, if it is another one: ` on node-3`, ` in another container`."""
+    preposition = "in" if holder.host == _CONTAINER else "on"
+    return f" {preposition} {holder.host}" if holder.host else ""
+
+
+def restart_of_server(distributions: Mapping[str, Distribution], site: str) -> str:
+    """Find out what to do about a Jupyter server that uses distributions which will change.
 
     Args:
-        reasons: The reasons of the changes, which contain what `describe()` returned.
+        distributions: The distributions that will change, by name.
+        site: The site-packages directory, absolute.
 
     Returns:
-        For example `restart JupyterLab itself`; empty if no Jupyter server is the reason.
+        For example `restart JupyterLab itself`; empty if no Jupyter server uses one of them.
     """
-    found = (re.search(rf"{JUPYTER_SERVER} \(pid \d+; (.*?)\)", reason) for reason in reasons)
-    return next((match[1] for match in found if match), "")
+    tops = set().union(*(top_names(each)[0] for each in distributions.values()))
+    for holder in holders(site):
+        is_user = not holder.mine and (holder.uses is None or not tops.isdisjoint(holder.uses))
+        if is_user and not re.search(_KERNEL, holder.command):
+            advice = _advice(holder.command)
+            if advice:
+                return advice
+    return ""
+
+
+def _advice(command: str) -> str:
+    """How the Jupyter server with this command line is restarted; empty for any other program."""
+    return next((advice for pattern, advice in _SERVERS.items() if re.search(pattern, command)), "")
 
 
 def unannounced(pid: int) -> Holder:
@@ -164,7 +215,7 @@ def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
 def replace_process(command: Sequence[str], more: Mapping[str, str] | None = None) -> NoReturn:
     """Replace this process by another program, with `variables_for_exec()`, after its output has been flushed.
 
-    On Windows `exec` quotes no arguments, and whoever waits for this process would go on at once. So there the program
+    On Windows `exec` quotes no arguments, and the caller would stop waiting for this process. So there the program
     is started in the same console, and this process, now without holds, waits for it and exits with its status.
 
     Args:
@@ -204,11 +255,12 @@ def variables_for_exec() -> Iterator[dict[str, str]]:
     Yields:
         The environment variables; call `exec` in the block.
     """
+    background.stop_all()
     variables = dict(os.environ)
     directory = os.path.dirname(variables.get(boot_holds.VARIABLE, ""))
     own: dict[str, boot_holds.Hold] = {}
     for site in {*boot_holds.held_sites(), os.path.dirname(os.path.dirname(directory))}:
-        own |= {hold.name: hold for hold in boot_holds.live_holds(site, start=f"{os.getpid()}-")}
+        own |= {hold.name: hold for hold in boot_holds.own_holds(site)}
     name = os.path.basename(variables.pop(boot_holds.VARIABLE, ""))
     while name in own:
         name = own[name].parent

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
-
-from packaging.utils import canonicalize_name
 
 from _liveinstall_boot.codec import StaleError, read
 from _liveinstall_boot.file_access import read_bytes
@@ -18,6 +15,8 @@ from liveinstall._model import Distribution
 from liveinstall._system.caller import search_path
 from liveinstall._system.dist_info import read_fields
 from liveinstall._system.file_urls import path_of
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
             name=distribution.name,
         ) from None
     except (OSError, StaleError) as error:
-        raise _damaged(distribution, str(error)) from error
+        raise _damaged(distribution, str(error)) from None
     if not any(path.endswith(".dist-info/METADATA") for path in inside):
         raise _damaged(distribution, "it does not list its own METADATA")
     return inside, outside

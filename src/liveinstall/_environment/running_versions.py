@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
-
-from packaging.version import InvalidVersion, Version
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._environment.holders import top_names
 from liveinstall._environment.loaded import loaded
 from liveinstall._system.caller import attribute, module_names
+from liveinstall._system.lean_packaging import InvalidVersion, compare_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ _first: tuple[Mapping[str, Distribution], frozenset[str]] | None = None
 
 
 def remember(installed: Mapping[str, Distribution]) -> None:
-    """Record at the first call what is installed and imported, so that later upgrades by other tools are detected.
+    """Record the installed and imported versions at the first call, so that later upgrades by other tools are detected.
 
     Args:
         installed: The installed distributions, by name.
@@ -113,7 +113,7 @@ def _is_by_liveinstall(distribution: Distribution) -> bool:
 
 def _differ(first: str, second: str) -> bool:
     try:
-        return Version(first) != Version(second)
+        return compare_versions(first, second) != 0
     except InvalidVersion:
         return False
 
@@ -126,13 +126,27 @@ def _is_newer_than_this_process(distribution: Distribution) -> bool:
 
 
 def _start_time() -> float:
-    """The start time of this process, a POSIX timestamp; without /proc the time at which this module was imported."""
+    """The start time of this process, a POSIX timestamp; where it is unknown, the time of this module's import."""
+    if sys.platform == "win32":
+        return _start_time_of_windows() or _IMPORTED
     try:
         with open("/proc/self/stat", encoding="utf-8") as stream:
             ticks = int(stream.read().rpartition(")")[2].split()[19])
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, AttributeError):
         return _IMPORTED
+
+
+def _start_time_of_windows() -> float:
+    """The start time of this process by Windows' clock; 0 if unknown."""
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    times = [ctypes.c_ulonglong() for _ in range(4)]  # since 1601, in units of 100 ns; the first is the start
+    ours = ctypes.c_void_p(-1)  # GetCurrentProcess()
+    if not kernel.GetProcessTimes(ours, *map(ctypes.byref, times)):
+        return 0.0
+    return times[0].value / 1e7 - 11_644_473_600
 
 
 _IMPORTED = time.time()

@@ -70,7 +70,7 @@ def current_site() -> str:
         Its absolute path.
 
     Raises:
-        TargetError: This interpreter has no environment of its own.
+        TargetError: This interpreter has no environment.
     """
     return find_target(for_change=False).site
 
@@ -83,7 +83,7 @@ def find_targets() -> tuple[Target, ...]:
         environment itself.
 
     Raises:
-        TargetError: This interpreter has no environment of its own.
+        TargetError: This interpreter has no environment.
     """
     target = find_target(for_change=False)
     if target.kind == "user" or not site.ENABLE_USER_SITE:

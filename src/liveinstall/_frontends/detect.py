@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class FrontEnd(StrEnum):
@@ -17,6 +22,12 @@ class FrontEnd(StrEnum):
     PTPYTHON = "ptpython"
     IPYTHON = "ipython"
     IDLE = "idle"
+    BPYTHON = "bpython"
+    MARIMO = "marimo"  # its editor: a notebook with its own kernel
+    MARIMO_APP = "marimo run"  # without a user at the keyboard
+    MARIMO_EXPORT = "marimo export"  # runs the cells once, and ends
+    STREAMLIT = "streamlit"
+    SPYDER = "spyder"
     NOTEBOOK = "notebook"  # JupyterLab, Notebook 7
     VSCODE = "vscode"
     COLAB = "colab"
@@ -33,12 +44,36 @@ class FrontEnd(StrEnum):
     @property
     def is_interactive(self) -> bool:
         """Whether a user reads the output and types the input."""
-        return self not in (FrontEnd.SCRIPT, FrontEnd.RUNNER)
+        return self not in _UNATTENDED
 
 
 _KERNELS = {
-    *(FrontEnd.NOTEBOOK, FrontEnd.VSCODE, FrontEnd.COLAB, FrontEnd.DATABRICKS),
+    *(FrontEnd.SPYDER, FrontEnd.NOTEBOOK, FrontEnd.VSCODE, FrontEnd.COLAB, FrontEnd.DATABRICKS),
     *(FrontEnd.RUNNER, FrontEnd.CONSOLE, FrontEnd.KERNEL),
+}
+
+_UNATTENDED = {
+    *(FrontEnd.SCRIPT, FrontEnd.RUNNER, FrontEnd.STREAMLIT),
+    *(FrontEnd.MARIMO_APP, FrontEnd.MARIMO_EXPORT),
+}
+
+# How a user restarts Python where liveinstall.restart() cannot.
+BY_HAND = {
+    FrontEnd.SCRIPT: "Start the program again.",
+    FrontEnd.IDLE: "Choose Shell > Restart Shell, or press Ctrl+F6.",
+    FrontEnd.BPYTHON: "Press Ctrl-D and start bpython again.",
+    FrontEnd.MARIMO: 'Choose "Restart kernel" in the menu of the notebook.',
+    FrontEnd.MARIMO_APP: "Start marimo again: its server runs all sessions of the app in one process.",
+    FrontEnd.MARIMO_EXPORT: "Export the notebook again.",
+    FrontEnd.STREAMLIT: "Stop the server with Ctrl-C and start it again: a rerun of the script is not enough.",
+    FrontEnd.SPYDER: "Choose Consoles > Restart kernel, or press Ctrl+period.",
+    FrontEnd.VSCODE: 'Press "Restart" above the notebook.',
+    FrontEnd.COLAB: 'Choose Runtime > Restart session, or press the button "Restart session".',
+    FrontEnd.DATABRICKS: "Run dbutils.library.restartPython() in a cell.",
+    FrontEnd.RUNNER: "Run the notebook again: the program that runs it would wait for this kernel forever.",
+    FrontEnd.CONSOLE: "Restart the kernel in its front end, or press Ctrl-D and start the console again.",
+    FrontEnd.KERNEL: "Restart the kernel in its front end.",
+    FrontEnd.NOTEBOOK: "Choose Kernel > Restart Kernel.",
 }
 
 
@@ -49,14 +84,33 @@ def ipython() -> Any:
     return get() if get else None
 
 
+_assumed: ContextVar[FrontEnd | None] = ContextVar("liveinstall_front_end", default=None)
+
+
+@contextmanager
+def assume(front_end: FrontEnd) -> Iterator[None]:
+    """Make `detect()` return a front end: messages of widgets do not identify their front end."""
+    token = _assumed.set(front_end)
+    try:
+        yield
+    finally:
+        _assumed.reset(token)
+
+
 def detect() -> FrontEnd:
     """Detect the front end that this process runs in."""
+    assumed = _assumed.get()
+    if assumed is not None:
+        return assumed
     shell = ipython()
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
         return _kernel_front_end(shell, kernel)
     if shell is not None:
         return FrontEnd.IPYTHON
+    inside = _inside_application()
+    if inside is not None:
+        return inside
     main = sys.modules.get("__main__")
     if hasattr(main, "get_ptpython"):
         return FrontEnd.PTPYTHON
@@ -67,8 +121,33 @@ def detect() -> FrontEnd:
     return FrontEnd.REPL if hasattr(sys, "ps1") else FrontEnd.SCRIPT
 
 
+def _inside_application() -> FrontEnd | None:
+    """The front end that runs this code without IPython; None if there is none."""
+    if _answer("marimo", "running_in_notebook"):
+        return _in_marimo(_answer("marimo", "app_meta"))
+    if _answer("streamlit.runtime", "exists"):
+        return FrontEnd.STREAMLIT
+    return FrontEnd.BPYTHON if "bpython.curtsies" in sys.modules or "bpython.cli" in sys.modules else None
+
+
+def _in_marimo(meta: Any) -> FrontEnd | None:
+    """Its editor, an app, or an export, which has the mode of the editor, but runs no cell for a page."""
+    mode = getattr(meta, "mode", "")
+    if mode != "edit":
+        return None if mode == "script" else FrontEnd.MARIMO_APP
+    return FrontEnd.MARIMO if getattr(meta, "request", None) is not None else FrontEnd.MARIMO_EXPORT
+
+
+def _answer(module: str, function: str) -> Any:
+    """The return value of a function of a loaded module; None if the module is not loaded or the function fails."""
+    try:
+        return getattr(sys.modules[module], function)()
+    except Exception:  # noqa: BLE001  another version of a program that is not ours
+        return None
+
+
 def opens_prompt() -> bool:
-    """Return whether Python was told to open a prompt after the program: by `-i`, or by PYTHONINSPECT.
+    """Return whether Python was started with a prompt after the program: by `-i`, or by PYTHONINSPECT.
 
     At that prompt `sys.flags.inspect` is 0 from 3.14 on; `sys.flags.interactive` stays.
     """
@@ -76,6 +155,8 @@ def opens_prompt() -> bool:
 
 
 def _kernel_front_end(shell: Any, kernel: Any) -> FrontEnd:
+    if type(kernel).__name__ == "SpyderKernel":
+        return FrontEnd.SPYDER
     if "google.colab" in sys.modules:
         return FrontEnd.COLAB
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:

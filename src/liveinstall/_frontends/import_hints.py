@@ -14,8 +14,9 @@ from liveinstall._environment.holders import top_names
 from liveinstall._environment.installed import installed
 from liveinstall._environment.running_versions import outdated
 from liveinstall._environment.target import current_site
+from liveinstall._frontends.change_hints import recent_changes
 from liveinstall._transactions.visibility import StagedFinder, top_level_modules
-from liveinstall.errors import StagedImportError
+from liveinstall.errors import LiveInstallError, StagedImportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,16 +35,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MARK = "_liveinstall_explains"  # an attribute of a wrapped hook: the hook itself
+_OURS = __name__.partition(".")[0]
 _hosts: list[bool] = []  # not empty in an application
 
 
 def explain(error: BaseException | None) -> None:
     """Add the notes that `error` does not have yet, and omit our own frames from its traceback. Never raises."""
-    if error is None or not isinstance(error, (ImportError, AttributeError)):
+    if not isinstance(error, Exception):
         return
     try:
         without_finder(error)
-
+        if detect() is not FrontEnd.SCRIPT:
+            without_our_frames(error)
         for note in notes_on(error):
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
@@ -52,28 +55,39 @@ def explain(error: BaseException | None) -> None:
 
 
 def watch() -> None:
-    """Explain errors when IPython or Python's hook displays them; each hook is wrapped once and not replaced."""
+    """Explain errors when IPython, ptpython or Python's hook displays them; each is wrapped once and not replaced."""
     if _hosts:
         return
-    shell = ipython()
+    shell, ptpython = ipython(), _ptpython()
     if shell is not None:
         if not hasattr(shell.showtraceback, _MARK):
             shell.showtraceback = _with_notes(shell.showtraceback, _shown_by_ipython)
+    elif ptpython is not None:
+        if not hasattr(ptpython._handle_exception, _MARK):  # noqa: SLF001  it has no other hook
+            ptpython._handle_exception = _with_notes(ptpython._handle_exception, lambda words: words[1])  # noqa: SLF001
     elif not hasattr(sys.excepthook, _MARK) and _may_wrap(detect()):
         sys.excepthook = _with_notes(sys.excepthook, lambda words: words[1])
 
 
 def leave_alone() -> None:
-    """Stop explaining errors, because this is an application, and restore the hooks of Python and IPython."""
+    """Stop explaining errors, because this is an application, and restore the hooks."""
     _hosts.append(True)
     sys.excepthook = getattr(sys.excepthook, _MARK, sys.excepthook)
-    shell = ipython()
+    shell, ptpython = ipython(), _ptpython()
+    if ptpython is not None:
+        ptpython._handle_exception = getattr(ptpython._handle_exception, _MARK, ptpython._handle_exception)  # noqa: SLF001
     if shell is not None and hasattr(shell.showtraceback, _MARK):
         shell.showtraceback = getattr(shell.showtraceback, _MARK)
 
 
+def _ptpython() -> Any:
+    """The class of ptpython's prompts, if it is loaded: its prompt does not exist yet while startup files run."""
+    found = getattr(sys.modules.get("ptpython.repl"), "PythonRepl", None)
+    return found if hasattr(found, "_handle_exception") else None
+
+
 def _may_wrap(front_end: FrontEnd) -> bool:
-    """Whether errors are displayed by Python's own hook: at its prompts, and in scripts without a display of their own.
+    """Whether errors are displayed by Python's own hook: at its prompts, and in scripts that do not replace it.
 
     Consoles of the `code` module write errors elsewhere only while the hook is the default, so programs with such a
     console keep the default.
@@ -102,22 +116,29 @@ def _shown_by_ipython(arguments: tuple[Any, ...]) -> BaseException | None:
 
 
 def notes_on(error: BaseException | None) -> Iterator[str]:
-    """Yield what the user should know about an error in addition to its message.
+    """Yield the hints for an error, in addition to its message.
 
-    Only for import errors and missing attributes of modules. It may read the disk, because errors are rarely displayed.
+    Only for import errors, missing attributes of modules, and any error of a module that is being imported. It may read
+    the disk, because errors are rarely displayed.
     """
-    if isinstance(error, StagedImportError):
-        return  # its message already says so
+    if error is None or isinstance(error, LiveInstallError):
+        return  # the message of a StagedImportError already says so
+    near = set(map(_top, _modules_of(error.__traceback__)))
+    is_importing = _is_importing(error.__traceback__)
     if isinstance(error, ImportError):
-        named, near = _top(error.name), set(map(_top, _modules_of(error.__traceback__)))
+        named = _top(error.name)
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
-        named, near = _top(error.obj.__name__), set()
+        named, near = _top(error.obj.__name__), near if is_importing else set()
+    elif is_importing:
+        named = ""
     else:
         return
     distributions = installed()
+    explained = set()
     replaced = {stale.name: stale for stale in outdated(distributions)}
     for name, stale in replaced.items():
         if not _tops(name, distributions).isdisjoint({named, *near}):
+            explained.add(name)
             yield f"{stale}. {presenter().restart_advice()}"
     for change, staged in staged_in(current_site()):
         running = distributions[change.name].version if change.name in distributions else ""
@@ -126,7 +147,11 @@ def notes_on(error: BaseException | None) -> Iterator[str]:
         ):  # already reported, or already used by this process
             continue
         if named in _tops(change.name, distributions) or named in top_level_modules(staged.part):
-            yield f"{f'running {change.name} {running}; ' if running else ''}{staged}. {presenter().restart_advice()}"
+            explained.add(change.name)
+            running_now = f"running {change.name} {running}; " if running else ""
+            yield f"{running_now}{staged}. {presenter().restart_advice(change.name)}"
+
+    yield from recent_changes({named, *near} - {"", "__main__"}, distributions, explained)
 
 
 def without_finder(error: BaseException) -> None:
@@ -138,6 +163,25 @@ def without_finder(error: BaseException) -> None:
         trace = trace.tb_next
 
 
+def without_our_frames(error: BaseException) -> None:
+    """End the traceback of an error of ours at the call that the user has typed: its message says what can be done."""
+    trace = error.__traceback__ if isinstance(error, LiveInstallError) else None
+    while trace and trace.tb_next:
+        if _top(trace.tb_next.tb_frame.f_globals.get("__name__")) == _OURS:
+            trace.tb_next = None
+        trace = trace.tb_next
+
+
+def _is_importing(trace: TracebackType | None) -> bool:
+    """Whether a traceback shows the code of a module, other than the program's own, that is being imported."""
+    while trace:
+        frame = trace.tb_frame
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") != "__main__":
+            return True
+        trace = trace.tb_next
+    return False
+
+
 def _top(module: str | None) -> str:
     return (module or "").partition(".")[0]
 
@@ -147,7 +191,7 @@ def _tops(name: str, distributions: Mapping[str, Distribution]) -> set[str]:
 
 
 def _modules_of(trace: TracebackType | None) -> Iterator[str]:
-    """Yield the modules whose code appears in a traceback."""
+    """Yield the modules that appear in a traceback."""
     while trace:
         name = trace.tb_frame.f_globals.get("__name__")
         yield name if isinstance(name, str) else ""

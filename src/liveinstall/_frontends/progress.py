@@ -12,17 +12,21 @@ import shutil
 import sys
 import time
 from contextvars import copy_context
-from dataclasses import dataclass
 from threading import Lock, Timer
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from liveinstall import events
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
+from liveinstall._model import ProgressState
+from liveinstall._system.lean_dataclasses import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from liveinstall.results import Result
+else:
+    Protocol = object  # a real protocol takes longer to create than the rest of this module
 
 _DELAY = 0.5  # seconds; shorter requests need no progress
 _PAUSE = 0.1  # seconds between two updates of the same step
@@ -30,11 +34,17 @@ _PAUSE = 0.1  # seconds between two updates of the same step
 
 @dataclass(frozen=True)
 class Progression:
-    """The current `step`, the part of its text that changes (`about`), and the `share` done, 0 to 1, if it is known."""
+    """The current `step`, the part of its text that changes (`about`), and the `share` done, 0 to 1, if it is known.
+
+    The last one of a request says that it has `ended`; of one that has succeeded it has the `result`.
+    """
 
     step: str = "Starting"
     about: str = ""
     share: float | None = None
+    result: Result | None = None
+    ended: bool = False
+    rows: tuple[tuple[str, ...], ...] = ()  # cells of a table below, in notebooks
 
     def __str__(self) -> str:
         """`Downloading x.whl: 1.0 of 2.0 MB`, safe for a terminal."""
@@ -62,35 +72,40 @@ class Story:
         self._bytes: dict[str, int] = {}
         self.state = Progression()
 
-    def hear(self, event: events.Event) -> Progression:
-        """Return the state after `event`."""
+    def hear(self, event: events.Event | Progression | ProgressState) -> Progression:
+        """Return the state after `event`, which may be a state itself."""
         match event:
+            case Progression():
+                self.state = event
+            case ProgressState():
+                self.state = Progression(event.step, event.about, event.share, ended=event.ended, rows=event.rows)
             case events.Planning(requests):
                 self.state = Progression("Resolving", ", ".join(requests))
             case events.Downloading(file, done, total):
                 self._bytes[file] = done
                 self.state = Progression(
-                    f"Downloading {_short_name(file)}", _amount(done, total), done / total if total else None
+                    f"Downloading {_short_name(file)}", amount(done, total), done / total if total else None
                 )
+            case events.Retrying(url, reason, remaining):
+                tries = "" if remaining is None else f"; {remaining} more {'try' if remaining == 1 else 'tries'}"
+                self.state = Progression(f"No answer from {url}", f"{reason or 'no reason given'}{tries}")
             case events.Planned(plan):
-                self.state = Progression(
-                    "Planned", f"{len(plan.now)} now, {len(plan.waiting)} at the next start of Python"
-                )
+                self.state = Progression("Planned", _planned(len(plan.now), len(plan.waiting)))
             case events.Staging(name, done, total):
                 about = f"{done} of {total}" + (f", {name}" if name else "")
                 self.state = Progression("Unpacking", about, done / total if total else None)
             case events.Committing(changes):
                 self.state = Progression("Installing", f"{len(changes)} {_distributions(len(changes))}")
             case events.Done(result):
-                self.state = Progression(_summary(result), self._effort())
+                self.state = Progression(_summary(result), self._effort(), result=result, ended=True)
             case events.Failed(error):
                 word = "Stopped" if isinstance(error, KeyboardInterrupt) else "Failed"
-                self.state = Progression(f"{word} ({type(error).__name__})", self._effort())
+                self.state = Progression(f"{word} ({type(error).__name__})", self._effort(), ended=True)
         return self.state
 
     def _effort(self) -> str:
         total = sum(self._bytes.values())
-        return f"{self._clock() - self._begin:.1f} s" + (f", {_amount(total, None)} downloaded" if total else "")
+        return f"{self._clock() - self._begin:.1f} s" + (f", {amount(total, None)} downloaded" if total else "")
 
 
 def _summary(result: Result) -> str:
@@ -104,6 +119,11 @@ def _summary(result: Result) -> str:
     return ("Planned only" if result.dry_run else "Done") + f", {'; '.join(parts) or 'nothing to do'}"
 
 
+def _planned(now: int, later: int) -> str:
+    parts = ((now, "now"), (later, "at the next start of Python"))
+    return ", ".join(f"{count} {when}" for count, when in parts if count) or "no changes"
+
+
 def _distributions(count: int) -> str:
     return "distribution" if count == 1 else "distributions"
 
@@ -113,8 +133,16 @@ def _short_name(file: str) -> str:
     return " ".join(file.split("-")[:2]) if file.endswith(".whl") else file
 
 
-def _amount(done: int, total: int | None) -> str:
-    """Format byte counts, both in the unit of the larger."""
+def amount(done: int, total: int | None) -> str:
+    """Format byte counts, both in the unit of the larger.
+
+    Args:
+        done: The bytes that are done.
+        total: The bytes in all; None if they are not known.
+
+    Returns:
+        For example `1.0 of 2.0 MB`.
+    """
     most = max(done, total or 0)
     unit, size = next(((u, s) for u, s in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if most >= s), ("bytes", 1))
     if total and not done:
@@ -128,14 +156,14 @@ class Progress:
 
     def __init__(self, screen: Screen, delay: float = _DELAY) -> None:
         self._screen, self._story, self._lock = screen, Story(), Lock()
-        self._shows, self._drawn, self._at = False, "", 0.0
+        self._shows, self._drawn, self._at = getattr(screen, "continues", False), "", 0.0
         # With a copy of this context, in which a kernel finds the cell that output belongs to.
         self._timer = Timer(delay, copy_context().run, (self._begin,))
         self._timer.daemon = True
         self._timer.start()
 
-    def __call__(self, event: events.Event) -> None:
-        """Process an event."""
+    def __call__(self, event: events.Event | Progression | ProgressState) -> None:
+        """Process an event, or show a state."""
         with self._lock:
             state = self._story.hear(event)
             if self._shows and (state.step != self._drawn or time.monotonic() - self._at >= _PAUSE):
@@ -147,7 +175,8 @@ class Progress:
         with self._lock:
             if self._shows:
                 self._draw(self._story.state, last=True)
-            self._shows = False
+            # After a question the request may still fail: in a cell that replaces the state that is displayed now.
+            self._shows &= isinstance(self._screen, Cell) and not self._story.state.ended
 
     def _begin(self) -> None:
         with self._lock:
@@ -164,12 +193,21 @@ class Progress:
 
 
 class Cell:
-    """An output of a notebook cell that is updated. `publish` is the method of IPython's display publisher."""
+    """An output of a notebook cell that is updated. `publish` is the method of IPython's display publisher.
+
+    A request that is planned again after a question continues the output that it had before.
+    """
+
+    last: ClassVar[Cell | None] = None  # the one that was finished last, which a result may take over
 
     def __init__(self, publish: Callable[..., None]) -> None:
         self._publish = publish
-        self._id = {"display_id": f"liveinstall-{os.urandom(8).hex()}"}
-        self._begun = False
+        self._cell = _running_cell()
+        self._final, self._is_asked = Progression(), False
+        before = Cell.last.unfinished(self._cell) if Cell.last else ""
+        self.continues = bool(before)
+        self._id = {"display_id": before or f"liveinstall-{os.urandom(8).hex()}"}
+        self._begun = self.continues
 
     def draw(self, state: Progression, *, last: bool) -> None:
         """Show or update the output; the final state has no bar, because a saved notebook would keep it."""
@@ -178,10 +216,51 @@ class Cell:
         share = "" if state.share is None else f' value="{min(state.share, 1):.3f}"'
         bar = f'<progress max="1"{share} style="width: 16em; vertical-align: middle"></progress> '
         about = f": {escape(state.about)}" if state.about else ""
-        html = f"<div>{'' if last else bar}<b>{escape(state.step)}</b>{about}</div>"
+        lines = (f"<div style='padding-left: 2em'>{escape(': '.join(filter(None, row)))}</div>" for row in state.rows)
+        table = "" if last else "".join(lines)
+        html = f"<div>{'' if last else bar}<b>{escape(state.step)}</b>{about}{table}</div>"
         data = {"text/plain": str(state), "text/html": html}
         self._publish(data=data, metadata={}, transient=self._id, update=self._begun)
         self._begun = True
+        if last:
+            self._final, Cell.last = state, self
+
+    def interrupt(self) -> None:
+        """Note that the request is interrupted by a question, after which it has the same output."""
+        self._is_asked = not self._final.ended
+
+    def unfinished(self, cell: str) -> str:
+        """Return the display id if the request was interrupted by a question in this cell, and empty text otherwise."""
+        return self._id["display_id"] if self._is_asked and not self._final.ended and self._cell == cell else ""
+
+    def belongs_to(self, result: Result) -> bool:
+        """Return whether this is the progress of a result, which may have got notes since, in the cell that runs."""
+        own = self._final.result
+        return own is not None and replace(own, notes=result.notes) == result and self._cell == _running_cell()
+
+    def hand_over(self) -> tuple[str, str]:
+        """Return the display id, and the sentence that is shown; the caller owns the output from now on."""
+        Cell.last = None
+        return self._id["display_id"], str(self._final)
+
+
+def _running_cell() -> str:
+    """The id of the message that a kernel works on."""
+    header = getattr(ipython(), "parent_header", None) or {}
+    return str(header.get("header", {}).get("msg_id", ""))
+
+
+def take_over(result: Result) -> tuple[str, str]:
+    """Let a result take over the output of its progress, if it has one in the cell that runs.
+
+    Args:
+        result: The result.
+
+    Returns:
+        The output's display id and its sentence, or two empty strings.
+    """
+    cell = Cell.last
+    return cell.hand_over() if cell is not None and cell.belongs_to(result) else ("", "")
 
 
 class Line:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.layout import list_transactions, record_path
 from liveinstall._environment.target import current_site
+from liveinstall._frontends import restart_trial
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
 from liveinstall._system.settings import REMINDERS, is_on
 
@@ -60,12 +61,21 @@ def begin() -> None:
 
 
 def remind() -> None:
-    """Write new pending changes to stderr, once. Never raises: the prompt must be displayed."""
+    """Write new pending changes, and the outcome of a trial of the restart, to stderr, once.
+
+    Never raises: the prompt must be displayed.
+    """
     with suppress(Exception):
-        text = news()
-        if text:
+        for text in filter(None, (news(), restart_trial.news())):
             # From 3.13 on the terminal is in raw mode by now, in which a line feed does not return to column 1.
             print(text, end="\r\n" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+
+
+def said() -> None:
+    """Note that the user has read which changes are pending: a reminder of them would repeat it. Never raises."""
+    with suppress(Exception):
+        if detect() in _PROMPTS:
+            _Reminder.reported |= _stamps(current_site())
 
 
 def news() -> str:
@@ -73,9 +83,7 @@ def news() -> str:
 
     If there are none, it only lists one directory.
     """
-    site = current_site()
-    pending = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
-    stamps = {f"{transaction_id} {_stamp(site, transaction_id)}" for transaction_id in pending}
+    stamps = _stamps(current_site())
     if stamps <= _Reminder.reported:
         return ""
     _Reminder.reported |= stamps
@@ -85,6 +93,12 @@ def news() -> str:
     if not changes:
         return ""
     return f"liveinstall: {'; '.join(changes)} pending until a restart: liveinstall.restart()"
+
+
+def _stamps(site: str) -> set[str]:
+    """The pending transactions, with the times of their last changes."""
+    pending = {transaction_id for transaction_id, state, _ in list_transactions(site) if state == "pending"}
+    return {f"{transaction_id} {_stamp(site, transaction_id)}" for transaction_id in pending}
 
 
 def _stamp(site: str, transaction_id: str) -> int:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._environment.holders import describe, server_advice
-from liveinstall._frontends.detect import FrontEnd, detect
+from liveinstall._environment.holders import describe, restart_of_server
+from liveinstall._environment.installed import installed_without_parts
+from liveinstall._environment.target import current_site
+from liveinstall._frontends.detect import BY_HAND, FrontEnd, detect
 from liveinstall._frontends.tables import table
 from liveinstall.reports import (
     Activation,
@@ -24,12 +28,12 @@ from liveinstall.reports import (
     Status,
     Versions,
 )
-from liveinstall.results import Cancelled, Origin, Pending, Plan, Result, Rows, Timing
+from liveinstall.results import Cancelled, Holder, ImportTrial, Origin, Pending, Plan, Result, Rows, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from liveinstall.results import Change, Holder, Overlap
+    from liveinstall.results import Change, Overlap
 
 
 _WOULD = ("Would be installed now", "Would be removed now", "Would be pending until the next start of Python")
@@ -38,17 +42,17 @@ KEEPS = "This session keeps using the loaded version."
 
 
 def render_plan(plan: Plan) -> str:
-    """Render a plan: what would change immediately, what would be pending, and why."""
+    """Render a plan: immediate and pending changes, with the reasons."""
     lines = [line for title, changes in sections(plan) for line in _block(f"{title}:", changes)]
     return "\n".join([*conflict_lines(plan), *lines, *remarks(plan)]) or "Nothing to do."
 
 
 def render_result(result: Result) -> str:
-    """Render a result: what changed, what is pending and why, and what to do."""
+    """Render a result: applied and pending changes, the reasons, and the next step."""
     lines = [line for title, changes in sections(result) for line in _block(f"{title}:", changes)]
     lines = [*conflict_lines(result), *lines, *remarks(result)]
     if result.staged and not result.dry_run:
-        lines.append(f"{KEEPS} {restart_advice(result.staged)}")
+        lines.append(f"{KEEPS} {restart_advice(change.name for change in result.staged)}")
     return "\n".join(lines) or "Nothing to do."
 
 
@@ -65,11 +69,14 @@ def sections(value: Plan | Result) -> list[tuple[str, Sequence[Change]]]:
 def render_pending(pending: Pending) -> str:
     """Render a transaction that is pending or was set aside."""
     head = "Set aside" if pending.state == "failed" else "Pending"
-    lines = _block(
-        f"{head} since {moment(pending.since)}, staged by pid {pending.pid} ({pending.command}):", pending.changes
-    )
+    lines = _block(f"{head} since {moment(pending.since)}, staged by {staged_by(pending)}:", pending.changes)
     label = "reason" if pending.state == "failed" else "waiting for"
     return "\n".join([*lines, f"  {label}: {pending.waits_for}"])
+
+
+def staged_by(pending: Pending) -> str:
+    """Name the process that has staged changes, as it is named where it uses them."""
+    return describe(Holder(pending.pid, pending.command, 0.0, mine=pending.pid == os.getpid()))
 
 
 def render_past(past: Past) -> str:
@@ -104,7 +111,8 @@ def render_status(status: Status) -> str:
     """Render the status of an environment."""
     lines = [f"{status.target.site} ({status.target.kind}, {status.distributions} distributions)"]
     lines += [render_pending(item) for item in status.pending] or ["No pending changes."]
-    lines += [_holder(holder) for holder in status.holders]
+    lines += [render_trial(status.trial)] if status.trial else []
+    lines += _table("In use by:", [_holder(holder) for holder in status.holders])
     lines += ["The guard is on: every interpreter protects the distributions it uses."] if status.guarded else []
     lines += [render_activation(status.active)] if status.active else []
     lines += [f"Python: {status.python} ({status.python_from})."] if status.python_from else []
@@ -112,6 +120,25 @@ def render_status(status: Status) -> str:
     lines += [f"LIVEINSTALL_REGISTRY={status.ignored}, but {_NOT_ENABLED}"] if status.ignored else []
     lines += [f"Unreadable, ignored: {path}" for path in status.unreadable]
     return "\n".join(lines)
+
+
+def render_trial(trial: ImportTrial) -> str:
+    """Render the outcome of the trial of the restart."""
+    if trial.is_running:
+        return f"Trying the restart: importing {_some(trial.modules)} ..."
+    if not trial.failures:
+        return f"The restart was tried: {_some(trial.modules)} can be imported ({trial.seconds:.1f} s)."
+    lines = [f"After the restart, `import {module}` fails: {error}" for module, error in trial.failures.items()]
+    more = [f"And {len(lines) - _FAILURES} more fail."] if len(lines) > _FAILURES else []
+    return "\n".join([*lines[:_FAILURES], *more])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _CHANGES
+    return ", ".join([*names[:_CHANGES], *([f"{more} more"] if more > 0 else [])])
+
+
+_FAILURES = 3  # the most that are shown
 
 
 def render_activation(activation: Activation) -> str:
@@ -148,12 +175,12 @@ def render_registered(registry: Registered) -> str:
 _NOT_ENABLED = "registries are not enabled; run: python -m liveinstall registry enable"
 
 
-def _holder(holder: Holder) -> str:
-    return f"In use by {describe(holder, since=False)} since {moment(holder.since)}: {use(holder)}"
+def _holder(holder: Holder) -> tuple[str, str, str]:
+    return describe(holder, since=False), f"since {moment(holder.since)}", use(holder)
 
 
 def use(holder: Holder) -> str:
-    """Describe what a holder uses, in short, because a server may use a hundred distributions."""
+    """Describe the distributions that a holder uses, in short: a server may use a hundred."""
     more = len(holder.distributions) - _USES
     names = [*holder.distributions[:_USES], *([f"{more} more"] if more > 0 else [])]
     used = ", ".join(names) or "none of its distributions yet"
@@ -165,7 +192,7 @@ _USES = 12  # the most distributions that are named; `Holder.distributions` has 
 
 
 def render_finding(finding: Finding) -> str:
-    """Render a finding: what is broken, and what a repair did or would do."""
+    """Render a finding: the damage, and its repair or the proposed one."""
     head = f"{finding.kind}: {finding.name or finding.path}: {finding.what}."
     mend = f"repair would {finding.mend}" if finding.mend else "repair does not change it"
     return f"{head}\n  {finding.outcome or mend}"
@@ -184,7 +211,10 @@ def render_home(home: Home) -> str:
     """Render a home: its location, purpose and content."""
     lines = [f"  {name} {version}" for name, version in home.distributions] or ["  no distributions"]
     lines += [f"Overlap: {text}." for text in handovers(home.overlaps)]
-    return "\n".join([f"{home.path}, for Python {home.version}:", *lines])
+    lines += [f"Conflict: {text}." for text in home.conflicts]
+    lines += [f"Changed in the base environment since then: {change}." for change in home.base_changes]
+    over = f", over {home.over}" if home.over else ""
+    return "\n".join([f"{home.path}, for Python {home.version}{over}:", *lines])
 
 
 def render_ran(ran: Ran) -> str:
@@ -204,22 +234,58 @@ def render_listed(rows: Sequence[Listed]) -> str:
     return "\n".join([*lines, *(f"Overlap: {text}." for text in handovers(overlaps))])
 
 
-def restart_advice(changes: Iterable[Change] = ()) -> str:
-    """Return how to restart in the current front end, or the Jupyter server if that uses what changes."""
-    advice = server_advice(change.reason for change in changes)
+def server_advice(names: Iterable[str]) -> str:
+    """Return what to do about a Jupyter server that uses distributions which change; empty if none does.
+
+    A restart of its kernels does not apply their changes.
+
+    Args:
+        names: The distributions that change.
+
+    Returns:
+        For example `restart JupyterLab itself`.
+    """
+    names = set(names)
+    with suppress(Exception):  # advice that cannot be given hides nothing else
+        here = installed_without_parts() if names else {}
+        return restart_of_server({name: here[name] for name in names & here.keys()}, current_site()) if names else ""
+    return ""
+
+
+def restart_advice(names: Iterable[str] = ()) -> str:
+    """Return how to restart in the current front end, or the Jupyter server if that uses what changes.
+
+    Args:
+        names: The distributions that change.
+    """
+    advice = server_advice(names)
     front_end = detect()
     if advice:
         here = "the kernel" if front_end.is_kernel else "this process"
         return f"To use the new version, {advice}: restarting only {here} is not enough."
     if front_end is FrontEnd.NOTEBOOK:
         return "To use the new version, restart the kernel: liveinstall.restart()"
-    if front_end.is_kernel:
-        return "To use the new version, restart the kernel."
-    if front_end in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON) and sys.stdin and sys.stdin.isatty():
+    if front_end is FrontEnd.RUNNER:
+        return "To use the new version, run the notebook again."
+    if front_end.is_kernel or front_end in _OWN_WAYS:
+        how = BY_HAND[front_end]
+        return f"To use the new version, {how[:1].lower()}{how[1:]}"
+    if (
+        front_end in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON, FrontEnd.PTPYTHON)
+        and sys.stdin
+        and sys.stdin.isatty()
+    ):
         return "To use the new version, restart Python: liveinstall.restart()"
     if hasattr(sys, "ps1") or front_end is FrontEnd.IPYTHON:
         return "To use the new version, exit Python and start it again."
     return "To use the new version, start the program again."
+
+
+# Where neither a kernel of IPython runs the code nor liveinstall.restart() works: each has its own advice.
+_OWN_WAYS = (
+    *(FrontEnd.MARIMO, FrontEnd.MARIMO_APP, FrontEnd.MARIMO_EXPORT),
+    *(FrontEnd.STREAMLIT, FrontEnd.BPYTHON, FrontEnd.IDLE),
+)
 
 
 def _block(title: str, changes: Iterable[Change]) -> list[str]:
@@ -227,22 +293,22 @@ def _block(title: str, changes: Iterable[Change]) -> list[str]:
 
 
 def reason(change: Change) -> str:
-    """Return why a change is pending. What is applied at once is the ordinary case and needs no reason."""
+    """Return why a change is pending. An immediate change is the ordinary case and needs no reason."""
     return change.reason if change.timing is Timing.RESTART else ""
 
 
-def _table(title: str, rows: Sequence[tuple[str, str]]) -> list[str]:
+def _table(title: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [title, *table(rows, indent="  ")] if rows else []
 
 
 def conflict_lines(value: Plan | Result) -> list[str]:
-    """Return the conflicts, which come first because what they name would fail, and the remedy if one is known."""
+    """Return the conflicts, which come first because those distributions would fail, and the remedy if one is known."""
     lines = [f"Conflict: {text}." for text in value.conflicts]
     return [*lines, f"To install versions that fit: {remedy_call(value)}"] if lines and value.remedy else lines
 
 
 def remedy_call(value: Plan | Result) -> str:
-    """Return the call that installs what fits."""
+    """Return the call that installs versions that fit."""
     return f"liveinstall.install({', '.join(map(json.dumps, value.remedy))})"
 
 
@@ -296,6 +362,8 @@ def show(value: Any) -> str:
             return render_past(value)
         case Pending():
             return render_pending(value)
+        case ImportTrial():
+            return render_trial(value)
         case Status():
             return render_status(value)
         case Finding():

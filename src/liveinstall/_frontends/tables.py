@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _READABLE = 16  # a column is not wrapped to fewer characters
-_LEAST = 20  # columns of a narrower terminal are not taken seriously
+_LEAST = 20  # a narrower terminal is treated as one of this width
 
 
 def screen_width() -> int | None:
@@ -50,8 +50,22 @@ def table(rows: Sequence[Sequence[str]], *, titles: Sequence[str] = (), indent: 
     return [indent + line for row in ([titles, *rows] if titles and rows else rows) for line in _lines(row, widths)]
 
 
+def fitted(text: str) -> str:
+    """Wrap the lines of a text between words where they are wider than the terminal that shows them."""
+    width = screen_width()
+    if width is None:
+        return text
+    lines = (line for each in text.split("\n") for line in _continued(each, width))
+    return "\n".join(lines)
+
+
+def _continued(line: str, width: int) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    return [indent + part for part in _wrap(line.lstrip(), width - len(indent))] if len(line) > width else [line]
+
+
 def _widths(rows: Sequence[Sequence[str]], room: int | None) -> list[int] | None:
-    """The width of each column; None if they do not fit into the room."""
+    """The width of each column; None if they do not fit into `room` columns."""
     columns = [*zip(*rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - room if room is not None else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import sysconfig
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from liveinstall._homes.links import listed
-from liveinstall._system.command_line import quoted
 from liveinstall._system.interpreter import base_executable
 from liveinstall.errors import HomeError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Entries of the library directory that are not of the library: installed packages, and the marker of PEP 668.
 _LEFT_OUT = {"site-packages", "dist-packages", "EXTERNALLY-MANAGED", "__pycache__"}
 PACKAGES = "site-packages"
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 DEBIAN = "dist-packages"  # used by Debian's interpreters outside of virtual environments
 
 
@@ -43,13 +44,6 @@ class Base:
         """
         python = base_executable()
         library = sysconfig.get_path("stdlib")
-        if os.name == "nt":
-            raise HomeError(
-                "a home (linked environment) needs symbolic links, which only administrators may create on Windows.",
-                todo=f"Create a virtual environment, which has copies: python -m venv {quoted(path)}. To use several "
-                "versions beside each other without one: liveinstall.require().",
-                path=path,
-            )
         if sysconfig.get_config_var("PYTHONFRAMEWORK"):
             raise HomeError(
                 "homes (linked environments) are not supported for macOS framework builds of Python.", path=path
@@ -64,13 +58,16 @@ class Base:
     @property
     def packages(self) -> str:
         """The path of site-packages in a home."""
-        return f"lib/{self.name}/{PACKAGES}"
+        return f"Lib/{PACKAGES}" if os.name == "nt" else f"lib/{self.name}/{PACKAGES}"
 
     def tree(self) -> LinkTree:
         """The tree of a home without packages, usable by its own executable and by PYTHONHOME.
 
         Each entry of the library is linked separately: through one link Python would resolve the base's own directory.
+        On Windows, without symbolic links, it is a virtual environment, which PYTHONHOME cannot name.
         """
+        if os.name == "nt":
+            return {SCRIPTS: launchers(), "Lib": {PACKAGES: {}}}
         entries = listed(self.library)
         library: LinkTree = {name: os.path.join(self.library, name) for name in entries if name not in _LEFT_OUT}
         platform = os.path.join(sys.base_exec_prefix, sys.platlibdir, self.name, "lib-dynload")
@@ -93,6 +90,28 @@ class Base:
 _DEBIANS = """\
 import os, site, sys; p = os.path.join(os.path.dirname(sitedir), 'site-packages'); p in sys.path or site.addsitedir(p)
 """
+
+
+def python_of(place: str) -> str:
+    """The interpreter of a home."""
+    return os.path.join(place, SCRIPTS, "python.exe" if os.name == "nt" else "python")
+
+
+def launchers() -> LinkTree:
+    """Copies of the programs by which virtual environments start the base Python on Windows."""
+    directory = os.path.join(sys.base_prefix, "Lib", "venv", "scripts", "nt")
+    found: LinkTree = {}
+    for name, sources in {
+        "python.exe": ("venvlauncher.exe", "venvlaunchert.exe", "python.exe"),  # the last until 3.12
+        "pythonw.exe": ("venvwlauncher.exe", "venvwlaunchert.exe", "pythonw.exe"),
+    }.items():
+        for path in (os.path.join(directory, source) for source in sources):
+            if os.path.isfile(path):
+                with open(path, "rb") as stream:
+                    found.setdefault(name, stream.read())
+    if "python.exe" not in found:
+        raise FileNotFoundError(errno.ENOENT, "this Python has no launcher for virtual environments", directory)
+    return found
 
 
 def version() -> str:

@@ -12,7 +12,8 @@ from _liveinstall_boot import patient
 from liveinstall._environment.installed import in_directory
 from liveinstall._environment.target import current_site
 from liveinstall._homes import record as records
-from liveinstall._homes.base_python import Base
+from liveinstall._homes.base_environment import BaseEnvironment, BasePlan
+from liveinstall._homes.base_python import SCRIPTS, Base, python_of
 from liveinstall._homes.links import Hard, make, opened
 from liveinstall._homes.packages import Packages
 from liveinstall._homes.record import HomeRecord
@@ -24,7 +25,7 @@ from liveinstall._requirements.requirement import text_of
 from liveinstall._sidebyside.selection.fetch import fetch
 from liveinstall._sidebyside.store.store import Store
 from liveinstall._system.durability import flush_file_system
-from liveinstall._system.scratch import MARK, scratch_directory
+from liveinstall._system.scratch import scratch_directory
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import HomeError
 from liveinstall.events import Reporter
@@ -47,6 +48,8 @@ def create(
     *requirements: RequirementLike,
     store: str | os.PathLike[str] | None = None,
     overlap: Literal["allow", "refuse"] = "allow",
+    over: str | os.PathLike[str] | None = None,
+    keep: Sequence[str] = (),
     on_event: OnEvent = None,
     quiet: bool | None = None,
     **options: Any,
@@ -61,18 +64,26 @@ def create(
         *requirements: As for `liveinstall.install()`. Default: none.
         store: The directory of the store, relative to the current directory. Default: this environment's store.
         overlap: What happens if two distributions have a file with different contents: "allow": the one that is
-            installed last has it, after what it depends on; `overlaps` of the result names it. "refuse":
+            installed last, after its dependencies, wins; `overlaps` of the result names it. "refuse":
             FileConflictError.
+        over: The directory of a base environment, such as `sys.prefix`, relative to the current directory. Its
+            packages are importable in the home, too, after the home's own; the home gets only what the base
+            environment does not have in a suitable version. Default: none.
+        keep: The names of distributions of the base environment that must not be replaced: the plan satisfies their
+            requirements, too.
         on_event: As for `liveinstall.install()`.
         quiet: As for `liveinstall.install()`.
-        **options: Options of `liveinstall.install()` that say what to install, and from where.
+        **options: Options of `liveinstall.install()` for the requirements and their sources.
 
     Returns:
         The new environment.
 
     Raises:
-        HomeError: There is something at `path`, or it cannot be written.
-        FileConflictError: Two distributions have a different file of one path, and `overlap` is "refuse"; or one has
+        HomeError: There is something at `path`, or it cannot be written; or `over` is not an environment for this
+            exact version of Python.
+        RequirementError: A requirement is invalid, or requires another version of a distribution in `keep`.
+        ResolutionError: No set of versions satisfies the requirements.
+        FileConflictError: Two distributions have different files at one path, and `overlap` is "refuse"; or one has
             a file where the other has a directory.
         DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
         LiveInstallError: As for `liveinstall.install()`.
@@ -82,19 +93,26 @@ def create(
     directory = os.path.abspath(path)
     base = Base.here(directory)
     check_free(directory)
+    below = BaseEnvironment.at(over, directory) if over is not None else None
+    plan = BasePlan.over(below, requirements, keep)
     with Reporter(on_event, quiet=quiet) as reporter:
         entries: Sequence[Stored] = ()
         if requirements or options.get("requirement_files"):
             source = Store.default(current_site()) if store is None else Store.at(store)
-            entries = fetch(requirements, source, tell=reporter.tell, **options)
+            entries = fetch(requirements, source, tell=reporter.tell, over=plan.base, pins=plan.pins, **options)
+    conflicts = plan.check(entries)
     record = HomeRecord(base.version, base.python, [text_of(each) for each in flat(requirements)])
     record.has = sorted((entry.name, entry.version, entry.path) for entry in entries)
+    if below:
+        record.over, record.path, record.below = below.prefix, list(below.path), plan.versions
     try:
         tree, overlaps = _tree(base, directory, entries, strict=strict)
+        if below:
+            below.add_to(tree, base.packages, directory)
         _make(tree, record, directory)
     except (OSError, ValueError) as error:
-        raise HomeError(f"{directory} could not be created: {error}.", path=directory) from error
-    return replace(home_of(directory, record), overlaps=overlaps)
+        raise HomeError(f"{directory} could not be created: {error}.", path=directory) from None
+    return replace(home_of(directory, record), overlaps=overlaps, conflicts=conflicts)
 
 
 def home_of(place: str, record: HomeRecord) -> Home:
@@ -104,9 +122,9 @@ def home_of(place: str, record: HomeRecord) -> Home:
         place: Its directory, absolute.
         record: The content of its record file.
     """
-    python = os.path.join(place, "bin", "python")
+    python = python_of(place)
     has = tuple((name, version) for name, version, _ in record.has)
-    return Home(place, python, record.python, has, tuple(record.asked))
+    return Home(place, python, record.python, has, tuple(record.asked), over=record.over)
 
 
 def check_free(place: str) -> None:
@@ -128,7 +146,7 @@ def check_free(place: str) -> None:
 
 
 def _tree(base: Base, place: str, entries: Sequence[Stored], *, strict: bool) -> tuple[LinkTree, tuple[Overlap, ...]]:
-    """Plan the whole environment. The order of the entries counts only if two of them have a different file."""
+    """Plan the whole environment. The order of the entries counts only if two have different files at one path."""
     tree, overlaps = _tree_in_order(base, place, entries, strict=strict)
     return _tree_in_order(base, place, _by_dependency(entries), strict=strict) if overlaps else (tree, overlaps)
 
@@ -160,13 +178,16 @@ def _make(tree: LinkTree, record: HomeRecord, place: str) -> None:
     os.makedirs(parent, exist_ok=True)
     _list(tree, "", record)
     tree[records.NAME] = records.encode(record).encode("utf-8", "surrogateescape")
-    with scratch_directory(parent, f".{name}.liveinstall-", 0o777) as (directory, _):
-        make(tree, directory)
-        flush_file_system(directory)
+    with scratch_directory(parent, f".{name}.liveinstall-") as (directory, _):
+        made = os.path.join(directory, name)  # without the lock, because Windows renames no directory of an open file
+        os.mkdir(made)
+        make(tree, made)
+        flush_file_system(made)
         check_free(place)
-        patient.rename(directory, place)  # replaces an empty directory; ENOTEMPTY if another home was made meanwhile
-        with suppress(OSError):
-            patient.unlink(os.path.join(place, MARK))
+        if os.name == "nt":
+            with suppress(FileNotFoundError):
+                patient.rmdir(place)
+        patient.rename(made, place)  # replaces an empty directory; ENOTEMPTY if another home was made meanwhile
 
 
 def _list(tree: LinkTree, at: str, record: HomeRecord) -> None:
@@ -176,7 +197,7 @@ def _list(tree: LinkTree, at: str, record: HomeRecord) -> None:
         if isinstance(node, dict):
             _list(node, path, record)
         elif isinstance(node, Hard):
-            record.hard[path] = (str(node), node.inode)
+            record.hard[path] = (node.replace(os.sep, "/"), node.inode)
         elif isinstance(node, str):
             record.links[path] = node
         else:
@@ -187,7 +208,7 @@ def _check_line(version: str, place: str) -> str:
     """The line of a .pth file by which each interpreter checks at start-up that it has the home's version of Python.
 
     The home's own executable exits if not. An application that uses the home through PYTHONHOME only prints the message
-    and continues: it may be somebody's server.
+    and continues: it may be a server.
     """
     code = f"""
 if sys.version.split()[0] != {version!r}:
@@ -197,7 +218,7 @@ if sys.version.split()[0] != {version!r}:
         sys.stderr.flush()
     except Exception:
         pass
-    if os.path.realpath(os.path.dirname(sys.executable or "/")) == os.path.realpath({os.path.join(place, "bin")!a}):
+    if os.path.realpath(os.path.dirname(sys.executable or "/")) == os.path.realpath({os.path.join(place, SCRIPTS)!a}):
         os._exit(1)
 """
     return f"import os, sys; exec({code!a})\n"

@@ -18,6 +18,7 @@ from _liveinstall_boot import codec, handover, swap, trees
 from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.layout import COMPANIONS, GUARDS, MANIFEST, PART, STATE
 from _liveinstall_boot.ownership import owned, paths_to_retire
+from liveinstall._homes.base_python import launchers
 from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
 from liveinstall._sidebyside import layout
 from liveinstall._system.interpreter import base_executable, executable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from liveinstall.results import Target
 
 _PYTHON = re.compile(r"python(\d+(\.\d+)?t?)?$")
+_PYTHON_EXE = re.compile(r"pythonw?(\d[\d.]*t?)?\.exe$", re.IGNORECASE)
 _BESIDE = (layout.STORE, layout.REGISTRIES)  # in the state directory, and never affected by changes
 _HEAD = 2**10  # bytes at the beginning of a script that name its interpreter
 
@@ -39,7 +41,7 @@ class Future:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.tree: LinkTree = listed(target.data) if os.path.isdir(target.data) else {}
+        self.tree: LinkTree = _prefix(target)
         self.tree.pop("pyvenv.cfg", None)
         self._places = {target.data: ""}
         for real, scheme in ((target.site, "purelib"), (target.platlib, "platlib")):
@@ -52,6 +54,8 @@ class Future:
     def path(self, real: str) -> str:
         """The path in the tree of a file of the environment."""
         for directory in sorted(self._places, key=len, reverse=True):
+            if os.path.splitdrive(real)[0].lower() != os.path.splitdrive(directory)[0].lower():
+                continue
             inner = relpath(real, directory)
             if not inner.startswith(os.pardir):
                 return "/".join(filter(None, (self._places[directory], "" if inner == os.curdir else _slashed(inner))))
@@ -82,7 +86,7 @@ class Future:
                 libraries = (path for _, _, _, path in trees.rows(tree) if _is_library(path))
                 native |= self._free_libraries(map(tree.target, libraries))
         for kind, source, target in ends:
-            if kind != "out" and target in shared:  # whatever was brought there, this is the one
+            if kind != "out" and target in shared:  # the libraries may have been linked elsewhere, too
                 drop(self.tree, self.path(target))
                 lay(self.tree, self.path(target), source)
         if native:
@@ -164,12 +168,17 @@ class Future:
         named = join(sys.prefix, relpath(self.target.scripts, self.target.data))
         old = {os.path.dirname(executable()), self.target.scripts, named}
         new = join(directory, self.path(self.target.scripts))
-        for name, node in scripts.items():
+        for name, node in list(scripts.items()):
             if _PYTHON.match(name):
                 scripts[name] = base_executable()
             elif isinstance(node, str) and os.path.isabs(node) and os.path.isfile(node):
-                scripts[name] = script(node, old, new)
-        scripts[os.path.basename(executable())] = scripts["python"] = base_executable()
+                scripts[name] = launcher(node, old, new) if name.endswith(".exe") else script(node, old, new)
+                if scripts[name] is None:
+                    del scripts[name]
+        if os.name != "nt":
+            scripts[os.path.basename(executable())] = scripts["python"] = base_executable()
+        elif self.target.kind != "venv":
+            scripts |= launchers()
         self.tree["pyvenv.cfg"] = _configuration(self.target)
 
 
@@ -233,6 +242,45 @@ def script(path: str, old: Iterable[str], new: str) -> str | bytes:
     for name in pythons:
         head = head.replace(name, os.fsencode(join(new, "python")))
     return head + rest
+
+
+def launcher(path: str, old: Iterable[str], new: str) -> str | bytes | None:
+    """Adapt a program of Windows that starts a script to another directory of the interpreter.
+
+    Args:
+        path: The program.
+        old: The directories of the interpreters that are replaced.
+        new: The new directory.
+
+    Returns:
+        The new content; for a program without a path of the environment its path, to be linked; None for one that
+        names its interpreter in another way (uv's own launchers), which would start the environment itself.
+    """
+    with open(path, "rb", opener=open_regular) as stream:
+        content = stream.read()
+    if _PYTHON_EXE.match(os.path.basename(path)):
+        return content  # it finds the environment by pyvenv.cfg; a link to a running program could not be removed
+    pythons = {os.fsencode(join(directory, "python")) for directory in old}
+    adapted = content
+    for name in pythons:
+        for quote in (b"", b'"'):
+            adapted = adapted.replace(b"#!" + quote + name, b"#!" + quote + os.fsencode(join(new, "python")))
+    if adapted != content:
+        return adapted
+    spellings = {spelling for name in pythons for spelling in (name, os.fsdecode(name).encode("utf-16-le"))}
+    return None if any(map(content.__contains__, spellings)) else path
+
+
+def _prefix(target: Target) -> LinkTree:
+    """The tree of an environment's prefix; on Windows that of the base Python without its library."""
+    if not os.path.isdir(target.data):
+        return {}
+    tree = listed(target.data)
+    if os.name == "nt" and target.kind == "system":
+        kept = {os.path.basename(path) for path in (target.scripts, target.headers)} | {"share", "etc"}
+        tree = {name: node for name, node in tree.items() if name in kept} | {"Lib": {}}
+        opened(tree, "Lib")["site-packages"] = target.site
+    return tree
 
 
 def _is_library(path: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from liveinstall._homes.trial import trial_environment
-from liveinstall._system.child_process import run
+from liveinstall._system.child_process import Child
 from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import EngineTimeoutError, TrialError, VerificationError
 
@@ -49,6 +49,8 @@ def verify(
     before: Sequence[codec.TransactionRecord],
     after: codec.TransactionRecord,
     wanted: Sequence[Verified],
+    *,
+    in_background: bool = False,
 ) -> tuple[str, ...]:
     """Import modules in a preview of the environment after a change.
 
@@ -60,6 +62,7 @@ def verify(
         before: The pending transactions without this change.
         after: The change, together with all pending ones.
         wanted: The modules to import.
+        in_background: Whether to import at low priority, in processes that exit when this one has ended.
 
     Returns:
         Notes for the result, a sentence each.
@@ -69,9 +72,12 @@ def verify(
         TrialError: The preview cannot be made, or exceeded its timeout.
     """
     modules = list(dict.fromkeys(module for each in wanted for module in each.modules))
-    failures = _failures(target, [after], modules, checked=False)
+    failures = _failures(target, [after], modules, checked=False, in_background=in_background)
     old = [each for each in failures if _is_old(each.module, wanted)]
-    as_before = {each.module for each in _failures(target, before, [each.module for each in old])} if old else set()
+    names = [each.module for each in old]
+    as_before = (
+        {each.module for each in _failures(target, before, names, in_background=in_background)} if old else set()
+    )
     optional = {each.module for each in failures if _is_optional(each, failures, wanted)}
     bad = {each.module: each.traceback for each in failures if each.module not in as_before | optional}
     if bad:
@@ -147,23 +153,28 @@ def _is_optional(failure: _Failure, failures: Sequence[_Failure], wanted: Sequen
 
 
 def _failures(
-    target: Target, records: Sequence[codec.TransactionRecord], modules: Sequence[str], *, checked: bool = True
+    target: Target,
+    records: Sequence[codec.TransactionRecord],
+    modules: Sequence[str],
+    *,
+    checked: bool = True,
+    in_background: bool,
 ) -> list[_Failure]:
     with trial_environment(target, records, checked=checked, held=False) as preview:
         if not checked and preview.notes:
             raise VerificationError(f"{preview.notes[0]}.", failures={})
         try:
-            return _import(preview, modules)
+            return _import(preview, modules, in_background=in_background)
         except OSError as error:
-            raise TrialError(f"could not read the import results: {error}.") from error
+            raise TrialError(f"could not read the import results: {error}.") from None
 
 
-def _import(preview: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]:
+def _import(preview: TrialEnvironment, modules: Sequence[str], *, in_background: bool) -> list[_Failure]:
     """Import modules one after the other in one process; if one ends the process, continue without it in another."""
     failures: list[_Failure] = []
     remaining = list(modules)
     while remaining:
-        answers, outcome = _run_imports(preview, remaining)
+        answers, outcome = _run_imports(preview, remaining, in_background=in_background)
         failures += [
             _Failure(name, answer["traceback"], answer["missing"])
             for name, answer in answers.items()
@@ -175,13 +186,16 @@ def _import(preview: TrialEnvironment, modules: Sequence[str]) -> list[_Failure]
     return failures
 
 
-def _run_imports(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mapping[str, Mapping[str, str]], str]:
+def _run_imports(
+    made: TrialEnvironment, modules: Sequence[str], *, in_background: bool
+) -> tuple[Mapping[str, Mapping[str, str]], str]:
     """The outcome of each module until the process ended, and how it ended."""
     with temporary_directory() as directory:
         answer = os.path.join(directory, "answer")
-        arguments = made.command(["-c", _IMPORT, answer, *modules])
+        arguments = made.command(["-c", (_IN_BACKGROUND if in_background else "") + _IMPORT, answer, *modules])
         try:
-            status, output = run(arguments, timeout=TIMEOUT, env=made.variables)
+            child = Child(arguments, env=made.variables)
+            status, output = child.ask("begin" if in_background else "", timeout=TIMEOUT)
             outcome = f"{output}\nThe interpreter exited with status {status}."
         except EngineTimeoutError:
             outcome = f"It did not finish within {TIMEOUT:g} seconds."
@@ -193,6 +207,16 @@ def _run_imports(made: TrialEnvironment, modules: Sequence[str]) -> tuple[Mappin
     return {line["module"]: line for line in lines}, outcome.strip()
 
 
+# Standard input stays open until the process that has started this one ends; the modules find an empty one.
+_IN_BACKGROUND = """
+import os, threading
+def wait(handle):
+    while os.read(handle, 100): pass
+    os._exit(1)
+threading.Thread(target=wait, args=(os.dup(0),), daemon=True).start()
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+if hasattr(os, "nice"): os.nice(10)
+"""
 # One line for each module, written immediately, so that those before a crash are known.
 _IMPORT = """
 import sys

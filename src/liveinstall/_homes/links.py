@@ -1,12 +1,14 @@
 """Trees of links, computed before anything is made, and with real directories only where something differs.
 
 A tree is a dict: name -> the target of a symbolic link (an absolute path, or one relative to the link), the bytes of a
-file, a `Hard` link, or a tree. A directory that is linked as a whole takes only one link.
+file, a `Hard` link, or a tree. A directory that is linked as a whole takes only one link. On Windows, where ordinary
+accounts may not make symbolic links, a link becomes a tree of hard links, or of copies on another volume.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def make(tree: LinkTree, directory: str) -> None:
         if isinstance(node, Hard):
             _link(node, path)
         elif isinstance(node, str):
-            os.symlink(node, path)
+            _link_symbolically(os.path.join(directory, node), node, path)
         elif isinstance(node, bytes):
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777 if node.startswith(b"#!") else 0o666)
             with open(handle, "wb") as stream:
@@ -128,4 +130,18 @@ def _link(source: str, path: str) -> None:
     except FileNotFoundError:
         raise
     except OSError:  # another file system, too many links, another user's file
-        os.symlink(source, path)
+        if os.name == "nt":
+            shutil.copy2(source, path)  # with its date, which its bytecode depends on
+        else:
+            os.symlink(source, path)
+
+
+def _link_symbolically(source: str, text: str, path: str) -> None:
+    """Make a symbolic link `path` with the target `text`, which is `source`; on Windows the closest equivalent."""
+    if os.name != "nt":
+        os.symlink(text, path)
+    elif os.path.isdir(source):
+        os.mkdir(path)
+        make(listed(source), path)
+    else:
+        _link(source, path)

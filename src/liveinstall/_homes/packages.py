@@ -15,7 +15,9 @@ from installer.scripts import Script
 from installer.utils import get_launcher_kind, parse_entrypoints
 
 from _liveinstall_boot.file_access import open_bounded, open_regular
+from liveinstall._homes.base_python import SCRIPTS, python_of
 from liveinstall._homes.links import Hard, opened
+from liveinstall._staging.launchers import first_lines
 from liveinstall.errors import FileConflictError, HomeError
 from liveinstall.results import Overlap
 
@@ -25,14 +27,6 @@ if TYPE_CHECKING:
 
 _CACHE = "__pycache__"
 _HEAD = b"#!python"
-_LONGEST = 127 - len("#!\n")
-
-
-def _first_line(python: bytes) -> bytes:
-    """The first line of a script, as `installer` writes it: kernels allow no spaces in it, and at most 127 bytes."""
-    if b" " in python or len(python) > _LONGEST:
-        return b"#!/bin/sh\n'''exec' \"" + python + b'" "$0" "$@"\n\' \'\'\'\n'
-    return b"#!" + python + b"\n"
 
 
 def _entries(directory: str) -> list[os.DirEntry[str]]:
@@ -43,7 +37,7 @@ def _entries(directory: str) -> list[os.DirEntry[str]]:
 class Packages:
     """Adds entries of a store to the tree of a linked environment.
 
-    Of several entries with a different file of one path the last one has it, as with pip and uv.
+    If several entries have different files at one path, the last one wins, as with pip and uv.
     """
 
     def __init__(self, tree: LinkTree, packages: str, prefix: str, *, strict: bool = False) -> None:
@@ -53,12 +47,12 @@ class Packages:
             tree: The tree, which is changed in place.
             packages: The path of site-packages in it.
             prefix: The directory of the linked environment, absolute.
-            strict: Refuse a different file of the same path.
+            strict: Refuse different files at one path.
         """
         self.tree = tree
         self.packages = packages
         self.prefix = prefix
-        self.python = join(prefix, "bin", "python")
+        self.python = python_of(prefix)
         self._strict = strict
         self._names: dict[str, str] = {}  # the directory of an entry -> its distribution
         self._scripts: dict[str, str] = {}  # script -> its distribution
@@ -68,7 +62,9 @@ class Packages:
     def overlaps(self) -> tuple[Overlap, ...]:
         """The files that several entries have with different contents; the store keeps all of them."""
         return tuple(
-            Overlap(join(self.prefix, path), names[-1], others := tuple(dict.fromkeys(names[-2::-1])), others)
+            Overlap(
+                join(self.prefix, *path.split("/")), names[-1], others := tuple(dict.fromkeys(names[-2::-1])), others
+            )
             for path, names in sorted(self._owners.items())
         )
 
@@ -76,7 +72,7 @@ class Packages:
         """Link the files of an entry.
 
         Raises:
-            FileConflictError: Another entry has a different file of the same path, and that is refused; or a file
+            FileConflictError: Another entry has a different file at the same path, and that is refused; or a file
                 where this one has a directory.
         """
         self._names[entry.path] = entry.name
@@ -129,7 +125,7 @@ class Packages:
     def _conflict(self, entry: Stored, path: str, other: object) -> FileConflictError:
         what = f"{entry.name} {entry.version} and {other if isinstance(other, Hard) else 'something else'}"
         return FileConflictError(
-            f"{what} have a different {os.path.relpath(path, entry.path)}.",
+            f"{what} have different files at {os.path.relpath(path, entry.path)}.",
             todo="Omit one of them.",
             path=path,
             owner="",
@@ -144,7 +140,7 @@ class Packages:
                 elif scheme.name == "data":
                     self._link(entry, item, self.tree, "")
                 elif scheme.name == "headers":
-                    headers = f"include/site/{self.packages.split('/')[1]}"
+                    headers = "Include" if os.name == "nt" else f"include/site/{self.packages.split('/')[1]}"
                     self._link(entry, item, opened(self.tree, headers), headers)
 
     def _add_script(self, entry: Stored, found: os.DirEntry[str]) -> None:
@@ -154,7 +150,7 @@ class Packages:
                 self._put(entry, found.name, Hard.at(found))
                 return
             _, _, rest = (head + stream.read()).partition(b"\n")
-        self._put(entry, found.name, _first_line(os.fsencode(self.python)) + rest)
+        self._put(entry, found.name, first_lines(self.python) + rest)
 
     def _add_entry_points(self, entry: Stored, path: str) -> None:
         if not os.path.isfile(path):
@@ -167,19 +163,19 @@ class Packages:
 
     def _put(self, entry: Stored, name: str, script: Hard | bytes) -> None:
         """Add a script. Of one distribution's scripts with the same name the first one wins."""
-        scripts = opened(self.tree, "bin")
+        scripts = opened(self.tree, SCRIPTS)
         other = scripts.setdefault(name, script)
         if other is script:
             self._scripts[name] = entry.name
         same = isinstance(other, Hard) and isinstance(script, Hard) and filecmp.cmp(other, script, shallow=False)
         if other == script or same or self._scripts.get(name) == entry.name:
             return
-        self._hand_over(entry, f"bin/{name}", join(entry.path, "bin", name), other)
+        self._hand_over(entry, f"{SCRIPTS}/{name}", join(entry.path, SCRIPTS, name), other)
         scripts[name], self._scripts[name] = script, entry.name
 
 
 def _drop_bytecode(tree: LinkTree, name: str) -> None:
-    """Remove the bytecode of a source that was replaced: only a date and a size would tell them apart."""
+    """Remove the bytecode of a source that was replaced: Python would compare only its date and size."""
     cache, stem = tree.get(_CACHE), name.removesuffix(".py") + "."
     if name.endswith(".py") and isinstance(cache, dict):
         for each in [each for each in cache if each.startswith(stem) and each.endswith(".pyc")]:

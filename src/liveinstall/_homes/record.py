@@ -5,6 +5,9 @@
     base    /usr/bin/python3.11
     asked   requests                                        each requirement
     has     requests  2.32.5  /store/requests-2.32.5-py3-none-any
+    over    /srv/base                                       the base environment, if there is one; its sys.path, and
+    path    /srv/base/lib/python3.11/site-packages          its distributions when the home was created
+    below   numpy  1.26.4
     file    pyvenv.cfg  <sha256>
     link    bin/python  /usr/bin/python3.11
     from    /store/requests-2.32.5-py3-none-any  lib/python3.11/site-packages     for the rows that follow
@@ -26,6 +29,7 @@ from liveinstall.errors import HomeError
 
 NAME = "liveinstall-home"
 _MAGIC = "liveinstall-home 1"
+_KINDS = frozenset(("python", "base", "asked", "has", "over", "path", "below", "file", "link", "from", "=", "hard"))
 
 
 @dataclass
@@ -34,6 +38,7 @@ class HomeRecord:
 
     `links`: path -> target; `files`: path -> SHA-256; `has`: (name, version, directory in the store). `hard`: path ->
     the source of the hard link and its inode; it may be a symbolic link, if the file system did not allow a hard link.
+    `over`, `path`, `below`: a base environment, its sys.path, and the (name, version) of its distributions.
     """
 
     python: str = ""
@@ -43,6 +48,9 @@ class HomeRecord:
     links: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     hard: dict[str, tuple[str, int]] = field(default_factory=dict)
+    over: str = ""
+    path: list[str] = field(default_factory=list)
+    below: list[tuple[str, str]] = field(default_factory=list)
 
     def paths(self) -> tuple[str, ...]:
         """All files and links that were made."""
@@ -66,6 +74,8 @@ def encode(record: HomeRecord) -> str:
     rows: list[tuple[str, ...]] = [("python", record.python), ("base", record.base)]
     rows += [("asked", text) for text in record.asked]
     rows += [("has", *each) for each in record.has]
+    rows += [("over", record.over)] if record.over else []
+    rows += [("path", path) for path in record.path] + [("below", *pair) for pair in record.below]
     rows += [("file", *pair) for pair in sorted(record.files.items())]
     rows += [("link", *pair) for pair in record.links.items()]
     before = ("", "")
@@ -110,6 +120,12 @@ def decode(text: str) -> HomeRecord:
                 record.asked.append(asked)
             case ["has", name, number, path]:
                 record.has.append((name, number, path))
+            case ["over", prefix]:
+                record.over = prefix
+            case ["path", path]:
+                record.path.append(path)
+            case ["below", name, number]:
+                record.below.append((name, number))
             case ["file", path, digest]:
                 record.files[_inside(path)] = digest
             case ["link", path, target]:
@@ -121,7 +137,7 @@ def decode(text: str) -> HomeRecord:
             case ["=", path, inode]:
                 inner = _inside(f"{link_root}/{path}" if link_root else path)
                 record.hard[inner] = (f"{source_root}/{path}", int(inode))
-            case ["python" | "base" | "asked" | "has" | "file" | "link" | "from" | "=" | "hard", *_]:
+            case [kind, *_] if kind in _KINDS:
                 raise ValueError("a row of the record has the wrong number of fields")
     if not record.python or not record.base:
         raise ValueError("the record does not name its Python")
@@ -147,8 +163,9 @@ def read(place: str) -> HomeRecord:
     try:
         return decode(read_text(os.path.join(place, NAME)))
     except (FileNotFoundError, NotADirectoryError):
-        raise HomeError(f"{place} is not a liveinstall home (linked environment).", path=place) from None
+        what = f"{place} is not a liveinstall home (linked environment)."
+        raise HomeError(what, todo="Check the path; liveinstall.homes.create() makes a home.", path=place) from None
     except (OSError, ValueError) as error:
         raise HomeError(
             f"{place} is not a readable liveinstall home (linked environment): {error}.", path=place
-        ) from error
+        ) from None

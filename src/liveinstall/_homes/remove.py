@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import hashlib
 import os
 from contextlib import suppress
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._homes import record as records
+from liveinstall._system.removal import BY_DESCRIPTOR
 from liveinstall._system.scratch import MARK
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import HomeError
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
 
-_REMOVED_FIRST = ("pyvenv.cfg", "bin/python", "bin/python3")  # without these it can no longer be started
+# Without these it cannot be started.
+_REMOVED_FIRST = ("pyvenv.cfg", "bin/python", "bin/python3", "Scripts/python.exe")
 
 
 def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -51,7 +55,7 @@ def remove(path: str | os.PathLike[str]) -> tuple[str, ...]:
             f"{directory} could not be removed: {error}.",
             todo="Call remove() again to remove the remaining files.",
             path=directory,
-        ) from error
+        ) from None
 
 
 def _remove(directory: str, record: HomeRecord) -> tuple[str, ...]:
@@ -60,7 +64,7 @@ def _remove(directory: str, record: HomeRecord) -> tuple[str, ...]:
     Everything is reached from the opened directory and through no link: the home may be another user's, who could
     exchange a directory of it between a check and the removal.
     """
-    with _Inside(directory) as home:
+    with _Inside(directory) if BY_DESCRIPTOR else _InsideByPath(directory) as home:
         home.unlink(MARK)
         order = sorted(record.paths(), key=lambda path: path not in _REMOVED_FIRST)
         for path in order:
@@ -120,7 +124,7 @@ class _Inside:
             os.rmdir(name, dir_fd=parent)
 
     def is_as_made(self, path: str, record: HomeRecord) -> bool:
-        """Whether a file or link is what the record says."""
+        """Whether a file or link matches the record."""
         source, inode = record.hard.get(path, ("", 0))
         try:
             parent, name = self._parent(path)
@@ -138,8 +142,7 @@ class _Inside:
         """Remove the bytecode of modules that were removed: .pyc files without a source."""
         cache = path if path.endswith("__pycache__") else f"{path}/__pycache__"
         try:
-            handle, _ = self._parent(f"{cache}/x")
-            names = os.listdir(handle)
+            names = self._names(cache)
         except OSError:
             return
         sources = {name: f"{os.path.dirname(cache)}/{name.partition('.')[0]}.py" for name in names}
@@ -148,6 +151,9 @@ class _Inside:
             self.unlink(f"{cache}/{name}")
         self.rmdir(cache)
 
+    def _names(self, path: str) -> list[str]:
+        return os.listdir(self._parent(f"{path}/x")[0])
+
     def _is_there(self, path: str) -> bool:
         try:
             parent, name = self._parent(path)
@@ -155,6 +161,56 @@ class _Inside:
         except OSError:
             return False
         return True
+
+
+class _InsideByPath(_Inside):
+    """The same on Windows, which has no descriptors of directories."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def _path(self, path: str) -> str:
+        """The absolute path; FileNotFoundError if it leads through a link or a junction."""
+        parent = os.path.join(self._place, os.path.dirname(path))
+        if os.path.normcase(os.path.realpath(parent)) != os.path.normcase(
+            os.path.normpath(os.path.join(os.path.realpath(self._place), os.path.dirname(path)))
+        ):
+            raise FileNotFoundError(errno.ENOENT, "it leads through a link", parent)
+        return os.path.join(self._place, path)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file, unless it is gone, or behind a link."""
+        with suppress(FileNotFoundError):
+            patient.unlink(self._path(path))
+
+    def rmdir(self, path: str) -> None:
+        """Remove a directory if it is empty."""
+        with suppress(OSError):
+            patient.rmdir(self._path(path))
+
+    def is_as_made(self, path: str, record: HomeRecord) -> bool:
+        """Whether a file matches the record: a hard link, or a copy from another volume."""
+        source, inode = record.hard.get(path, ("", 0))
+        try:
+            made = self._path(path)
+            if source:
+                return os.lstat(made).st_ino == inode or filecmp.cmp(source, made, shallow=False)
+            with open(made, "rb", opener=open_regular) as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest() == record.files.get(path)
+        except OSError:
+            return False
+
+    def _names(self, path: str) -> list[str]:
+        return os.listdir(self._path(f"{path}/x").removesuffix("x"))
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            return os.path.exists(self._path(path))
+        except OSError:
+            return False
 
 
 def _left(place: str) -> tuple[str, ...]:

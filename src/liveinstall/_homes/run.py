@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from liveinstall._homes.base_environment import differences
 from liveinstall._homes.base_python import version
 from liveinstall._homes.create import home_of
 from liveinstall._homes.record import read
@@ -27,13 +29,14 @@ def look(path: str | os.PathLike[str]) -> Home:
         path: The home's directory, relative to the current directory.
 
     Returns:
-        The home.
+        The home; `base_changes` says what has changed in its base environment since it was created.
 
     Raises:
         HomeError: `path` is not a home, or its record is unreadable.
     """
     directory = os.path.abspath(path)
-    return home_of(directory, read(directory))
+    record = read(directory)
+    return replace(home_of(directory, record), base_changes=differences(record))
 
 
 def run(
@@ -90,7 +93,8 @@ def run_program(path: str | os.PathLike[str], program: Sequence[str]) -> int:
 
 
 def _prepared(path: str | os.PathLike[str], program: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    home = look(path)
+    directory = os.path.abspath(path)
+    home = home_of(directory, read(directory))
     _check_version(home)
     scripts = os.path.dirname(home.python)
     variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
@@ -105,12 +109,14 @@ def _check_version(home: Home) -> None:
     Interpreters that are started without `run()` check it themselves.
     """
     base = base_executable()
+    own = read(home.path).base if os.name == "nt" else home.python  # there it is a launcher
     try:
-        same = os.path.samefile(home.python, base)
+        os.stat(home.python)
+        same = os.path.samefile(own, base)
     except OSError as error:
         raise HomeError(
             f"the Python of {home.path} is missing: {error}.", todo="Create it again.", path=home.path
-        ) from error
+        ) from None
     if same and home.version != version():
         what = f"{home.path} is for Python {home.version}, but its base Python is now {version()}."
         raise HomeError(what, todo="Remove it and create it again.", path=home.path)

@@ -78,19 +78,17 @@ def trial_environment(
     Raises:
         TrialError: The file system does not support links.
     """
-    if os.name == "nt":
-        raise _refusal(target, records)
     try:
         preview, notes, applied = future(target, records, checked=checked)
     except OSError as error:
-        raise TrialError(f"the environment could not be read: {error}.") from error
+        raise TrialError(f"the environment could not be read: {error}.") from None
     parts = [change.part for record in applied for change in record.changes if change.part]
     with ExitStack() as stack:
         try:
             directory, handle = stack.enter_context(scratch_directory(_trials(), _PREFIX))
             _make(preview, directory, parts if held else None)
         except OSError as error:
-            raise TrialError(f"the environment of the trial could not be created: {error}.") from error
+            raise TrialError(f"the environment of the trial could not be created: {error}.") from None
         scripts = os.path.join(directory, preview.path(target.scripts))
         in_user = target.kind == "user"
         python = target.python if in_user else os.path.join(scripts, os.path.basename(target.python))
@@ -99,23 +97,11 @@ def trial_environment(
         )
 
 
-def _refusal(target: Target, records: Iterable[codec.TransactionRecord]) -> TrialError:
-    """The error on Windows; it names what does nearly the same: a child process with the parts on its path."""
-    changes = [change for record in records for change in record.changes]
-    parts = os.pathsep.join(os.path.join(target.site, change.part) for change in changes if change.part)
-    todo = (
-        "For an approximate trial, start a child process of a Python that uses the old version, with "
-        f"PYTHONPATH={parts} and PYTHONDONTWRITEBYTECODE=1. Removals and scripts are not applied in it."
-    )
-    what = "a trial needs symbolic links, which only administrators may create on Windows."
-    return TrialError(what, todo=todo if parts else "")
-
-
 def _trials() -> str:
     try:
         return private_directory("liveinstall-trials")
     except OSError as error:
-        raise TrialError(f"there is no directory for temporary files: {error}.") from error
+        raise TrialError(f"there is no directory for temporary files: {error}.") from None
 
 
 def _make(preview: Future, directory: str, parts: Sequence[str] | None) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from liveinstall._planning.graph import Edge, Node, edges, named
+from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall.results import Change, Timing
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Situation:
         waiting: The changes that are pending already: name -> reason.
         extras: The requested extras, by name.
         used: The distributions that a running process uses and that depend on a removed one.
-        overlaps: Name of a change -> the distributions with which it shares paths whose content changes; those in use
+        overlaps: Name of a change -> the distributions with which it shares paths that get other content; those in use
             are in `disturbing`, too.
     """
 
@@ -46,7 +46,7 @@ def decide(changes: tuple[Change, ...], situation: Situation) -> tuple[Change, .
 
     Args:
         changes: The changes, without timing.
-        situation: What the decision depends on.
+        situation: The input of the decision.
 
     Returns:
         The changes with timing and reason, in the same order.
@@ -110,7 +110,7 @@ def _state(changes: tuple[Change, ...], waiting: Mapping[str, str], situation: S
     for change in changes:
         if change.name in waiting:
             continue
-        if change.name in situation.after:  # for a removal: what it has shadowed
+        if change.name in situation.after:  # for a removal: the distribution that it has shadowed
             state[change.name] = situation.after[change.name]
         else:
             state.pop(change.name, None)
@@ -124,7 +124,7 @@ def _needing(
     needs: list[Edge],
     situation: Situation,
 ) -> dict[str, str]:
-    """The changes whose requirements are satisfied only together with a pending change: name -> reason."""
+    """The changes with requirements that only a pending change satisfies: name -> reason."""
     now = {change.name for change in changes if change.name not in waiting and change.new_version}
     return {
         edge.requirer: f"it depends on {edge.name} {situation.after[edge.name].version}, which is pending"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import (
+    InvalidRequirement,
+    InvalidVersion,
+    canonicalize_name,
+    parse_requirement_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from packaging.requirements import Requirement
 
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 
@@ -61,14 +66,9 @@ class Edge:
 @lru_cache(maxsize=16384)
 def _is_allowed(text: str, version: str) -> bool:
     try:
-        return _parsed(text).specifier.contains(version, prereleases=True)
+        return parse_requirement_line(text).specifier.contains(version, prereleases=True)
     except InvalidVersion:
         return True  # a version that PEP 440 does not define cannot be compared
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> Requirement:
-    return Requirement(text)
 
 
 def edges(
@@ -122,7 +122,7 @@ def named(node: Node) -> set[str]:
 def _applicable(line: str, extras: frozenset[str]) -> Requirement | None:
     """The parsed requirement if its marker applies to this interpreter and one of the extras, else None."""
     try:
-        requirement = _parsed(line)
+        requirement = parse_requirement_line(line)
     except InvalidRequirement:
         return None
     marker = requirement.marker

@@ -9,11 +9,10 @@ copy of a distribution that stays.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.utils import canonicalize_name
-
+from liveinstall._system.lean_dataclasses import dataclass, field
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.results import Overlap
 
 if TYPE_CHECKING:
@@ -46,13 +45,13 @@ class SharedPath:
     Attributes:
         path: The absolute path.
         there: The SHA-256 of the file in place; empty if there is none.
-        before: The distributions that install the path now, each before those whose file it replaced. The file of the
+        before: The distributions that install the path now, each before those that it replaced. The file of the
             first one is in place, unless it is in `aside`. NOBODY is among them if the file is in no RECORD.
         leaving: Those of `before` that are removed or replaced.
         coming: The distributions that will install the path, in the order of their installation.
         old: Name -> SHA-256 of the file that the distribution has now, if it is known.
         new: Name -> SHA-256 of the file that the distribution will install.
-        aside: The distributions whose file is set aside.
+        aside: The distributions of which the file is set aside.
         wanted: An earlier order that an undo restores, in the form of `before`; empty if there is none.
     """
 
@@ -68,7 +67,7 @@ class SharedPath:
 
     @property
     def holder(self) -> str | None:
-        """The distribution whose file is in place; None if there is no file, or it is none of theirs."""
+        """The distribution that owns the file; None if there is no file, or none of them owns it."""
         return self.before[0] if self.there and self.before and self.before[0] not in self.aside else None
 
     @property

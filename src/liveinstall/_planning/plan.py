@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from liveinstall._planning.decide import Situation, conflicts, decide
 from liveinstall._planning.graph import Node, edges
+from liveinstall._system.lean_dataclasses import dataclass, replace
 from liveinstall.results import Change, Plan, Timing
 
 if TYPE_CHECKING:
@@ -148,8 +148,12 @@ def make_plan(
         for name, pending in waiting.items()
         if name in chosen and name in before and name not in changed
     )
-    notes = tuple(f"{c.name} {c.version} is yanked" for c in candidates if c.yanked)
+    notes = tuple(f"{c.name} {c.version} is yanked{_because(c.yanked)}" for c in candidates if c.yanked)
     return Plan(timed, unchanged, conflicts(changes, situation), notes)
+
+
+def _because(reason: str) -> str:
+    return "" if reason == "yanked" else f": {reason.rstrip('.')}"
 
 
 def _shown(pending: PendingNode) -> str:

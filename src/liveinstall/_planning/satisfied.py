@@ -6,9 +6,13 @@ import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from liveinstall._system.lean_packaging import (
+    InvalidRequirement,
+    InvalidVersion,
+    canonicalize_name,
+    compare_versions,
+    parse_requirement_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,7 +73,7 @@ def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], C
         minimum = plain[3]
         return canonicalize_name(plain[1]), frozenset(), lambda version: not minimum or _is_at_least(version, minimum)
     try:
-        requirement = Requirement(line)
+        requirement = parse_requirement_line(line)
     except InvalidRequirement:
         return "", frozenset(), None  # an invalid requirement of an installed distribution is ignored
     marker = requirement.marker
@@ -88,12 +92,9 @@ def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], C
 
 def _is_at_least(version: str, minimum: str) -> bool:
     try:
-        return _version(version) >= _version(minimum)
+        return compare_versions(version, minimum) >= 0
     except InvalidVersion:
         return False
-
-
-_version = lru_cache(maxsize=4096)(Version)
 
 
 def _installed_version(name: str, node: Node | Distribution | None) -> str:

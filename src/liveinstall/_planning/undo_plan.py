@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall.errors import MovedOnError, RetiredError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def plan_undo(
 
     Raises:
         MovedOnError: A distribution has been changed since these transactions.
-        RetiredError: The old files are no longer kept.
+        RetiredError: The old files have been removed.
     """
     state = dict(present)
     undone: dict[str, tuple[UndoneTransaction, UndoneChange]] = {}
@@ -71,7 +71,7 @@ def plan_undo(
     for transaction, step in changed.values():
         if step.was and not step.kept:
             raise RetiredError(
-                f"the old files of {step.name}, which {transaction.transaction_id} replaced, are no longer kept.",
+                f"the old files of {step.name}, which {transaction.transaction_id} replaced, have been removed.",
                 todo="Install the version that you want; liveinstall.history() lists the earlier versions.",
                 transaction=transaction.transaction_id,
                 name=step.name,

@@ -45,7 +45,7 @@ def unneeded(names: AbstractSet[str], state: Mapping[str, Node], removed: Abstra
     Args:
         names: The names to check.
         state: All distributions, by name.
-        removed: The names whose requirements do not count.
+        removed: The names of distributions with requirements that do not count.
 
     Returns:
         Those of `names` that no requirement names, except requirements of `removed` and of each other.

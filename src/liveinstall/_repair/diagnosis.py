@@ -7,13 +7,11 @@ import hashlib
 import io
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from _liveinstall_boot import codec
@@ -21,7 +19,9 @@ from _liveinstall_boot.file_access import open_bounded, open_regular, read_bytes
 from _liveinstall_boot.layout import MANIFEST, PART
 from liveinstall._environment.installed import read_distribution
 from liveinstall._repair.journal import unfinished
-from liveinstall._system.dist_info import encoded, verifiable_files
+from liveinstall._system.dist_info import encoded, is_rewritten_script, verifiable_files
+from liveinstall._system.lean_dataclasses import dataclass, field
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._transactions import transaction as transactions
 from liveinstall.reports import Finding
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from liveinstall._model import Distribution
     from liveinstall.results import Target
 
-_KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # other installers (conda, Debian) have records of their own
+_KNOWN_TOOLS = ("", "pip", "uv", "liveinstall")  # other installers (conda, Debian) have their own records
 _NEVER_REPORTED = {"__pycache__", "_virtualenv.py", "sitecustomize.py", "usercustomize.py"}
 _MODULES = (".py", ".so", ".pyd")
 _FAMILY = codec.MAGIC.rpartition(" ")[0]
@@ -211,12 +211,11 @@ def _compare(
         return
     actual = str(status.st_size or "")  # compared as text: Python refuses to convert thousands of digits
     same_size = [hashed for hashed, size in recorded if not size.isdecimal() or size.lstrip("0") == actual]
-    if not same_size:
+    is_changed, path = not same_size, _absolute(info.directory, file)
+    if same_size and hashes and all(hashed.startswith("sha256=") for hashed in same_size):
+        is_changed = not any(_matches_hash(path, hashed) for hashed in same_size)
+    if is_changed and not (os.pardir in file and is_rewritten_script(path, [hashed for hashed, _ in recorded])):
         info.changed.append(file)
-    elif hashes and all(hashed.startswith("sha256=") for hashed in same_size):
-        path = _absolute(info.directory, file)
-        if not any(_matches_hash(path, hashed) for hashed in same_size):
-            info.changed.append(file)
 
 
 def _owned(infos: Iterable[_Info]) -> set[str]:
@@ -297,7 +296,7 @@ def _is_unowned(path: str, owned: set[str]) -> bool:
     return path not in owned and os.path.lexists(path)
 
 
-# --- what is left over ------------------------------------------------------------------------------------------------
+# --- leftovers --------------------------------------------------------------------------------------------------------
 
 
 def _left_overs(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, files, patient
 from _liveinstall_boot.layout import STATE
 from liveinstall._system.durability import write_atomically
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.text_format import decode_rows, encode_rows
 from liveinstall._transactions.transaction import new_id
 from liveinstall.errors import CommitError
@@ -83,7 +83,7 @@ def move_aside(site: str, paths: Iterable[str], reinstall: str = "") -> str:
     try:
         text = encode_todo(todo)
     except ValueError as error:
-        raise CommitError(f"the damaged files cannot be moved away: {error}. Nothing was changed.") from error
+        raise CommitError(f"the damaged files cannot be moved away: {error}. Nothing was changed.") from None
     os.makedirs(directory)
     write_atomically(os.path.join(directory, "todo"), text, draft=os.path.join(directory, "draft-"))
     touched = dict.fromkeys((directory, os.path.dirname(directory)), 0)

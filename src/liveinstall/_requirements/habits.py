@@ -7,18 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import InvalidVersion, Version
-
-from liveinstall._redact import cause_of
 from liveinstall._requirements.requirement import checked_text, text_of, wrong
 from liveinstall._system.command_line import split_words
+from liveinstall._system.lean_packaging import InvalidRequirement, is_requirement, is_version, parse_requirement_line
 
 _PIP = r"(?i)^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*(?:\.exe)?\s+-m\s+)?"
 _PIP += r"(?:uv(?:\.exe)?\s+)?(?:pip[0-9.]*|liveinstall)(?:\.exe)?\s+"
 _COMMAND = _PIP + r"install(?:\s+|$)"  # compiled by `re` when a line has several words
 _REMOVAL = _PIP + r"uninstall(?:\s+|$)"
 _OTHER = _PIP + r"(?P<verb>[a-z]+)\b"
+_ALIKE = 0.8  # of difflib's ratio
 _COMMENT = r"(^|\s+)#.*$"
 _VERBS = {
     "install": "install(...)",
@@ -80,7 +78,7 @@ def flat(values: Iterable[object]) -> Iterator[object]:
         RequirementError: A value is none of these.
     """
     for value in values:
-        if isinstance(value, (str, os.PathLike, Requirement)):
+        if isinstance(value, (str, os.PathLike)) or is_requirement(value):
             yield value
         elif isinstance(value, (bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
             checked_text(value)
@@ -100,13 +98,21 @@ def _command_arguments(line: str, command: str = _COMMAND) -> list[str] | None:
     """The arguments of a line that is a pip command line; None for a requirement."""
     if not line.lstrip().startswith("-") and (len(line.split()) == 1 or not re.match(command, line)):
         other = re.match(_OTHER, line) if len(line.split()) > 1 else None
-        if other and other["verb"].lower() in _VERBS:
-            raise wrong(f"{line!r} is another command.", line, todo=f"Did you mean {_VERBS[other['verb'].lower()]}?")
+        verb = _meant(other["verb"].lower()) if other else ""
+        if verb:
+            raise wrong(f"{line!r} is another command.", line, todo=f"Did you mean {_VERBS[verb]}?")
         return None
     try:
         return split_words(re.sub(command, "", line))
     except ValueError as error:
-        raise _unsupported(line, error) from cause_of(error)
+        raise _unsupported(line, error) from None
+
+
+def _meant(verb: str) -> str:
+    """The verb of pip that was meant by one that may be misspelt; empty if there is none."""
+    from difflib import get_close_matches  # only for several words, which are a mistake anyway
+
+    return next(iter(get_close_matches(verb, _VERBS, 1, _ALIKE)), "")
 
 
 def _read(arguments: list[str], line: str) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _read(arguments: list[str], line: str) -> dict[str, Any]:
     try:
         options = parse_pip_command(arguments)
     except ValueError as error:
-        raise _unsupported(line, error) from cause_of(error)
+        raise _unsupported(line, error) from None
     return {**options, "requirements": [_single(text) for text in options["requirements"]]}
 
 
@@ -162,7 +168,7 @@ def _read_removal(arguments: list[str], line: str, names: list[str], files: list
         listed_names, listed_files = parse_pip_removal(arguments)
     except ValueError as error:
         todo = 'For example: uninstall("requests", requirement_files="requirements.txt").'
-        raise wrong(f"{line!r} is not a supported command: {error}.", line, todo=todo) from cause_of(error)
+        raise wrong(f"{line!r} is not a supported command: {error}.", line, todo=todo) from None
     names += map(_single_name, listed_names)
     files += listed_files
 
@@ -184,7 +190,7 @@ def _single(text: str) -> str:
     items = re.split(r"[\s,]+", text.strip())
     if len(items) == 1 or not all(items) or not all(map(_is_named, items[:1])) or _is_requirement(text):
         return text
-    if len(items) == 2 and _is_version(items[1]):  # noqa: PLR2004
+    if len(items) == 2 and is_version(items[1]):  # noqa: PLR2004
         call = _call("install", [f"{items[0]}=={items[1]}"])
     elif all(_is_named(item) for item in items):
         call = _call("install", items)
@@ -195,7 +201,7 @@ def _single(text: str) -> str:
 
 def _is_requirement(text: str) -> bool:
     try:
-        Requirement(text)
+        parse_requirement_line(text)
     except InvalidRequirement:
         return False
     return True
@@ -203,11 +209,3 @@ def _is_requirement(text: str) -> bool:
 
 def _is_named(text: str) -> bool:
     return _is_requirement(text) and not os.path.exists(text)
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True

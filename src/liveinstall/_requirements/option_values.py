@@ -7,17 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from liveinstall._requirements.requirement import text_of, wrong
-from liveinstall._system.settings import VERIFY, is_on
+from liveinstall._system.lean_packaging import canonicalize_name, is_requirement
+from liveinstall._system.settings import CONFLICTS, VERIFY, is_on
 
 _CHOICES = {
     "when": ("auto", "now", "restart"),
     "upgrade_strategy": ("only-if-needed", "eager"),
     "overlap": ("allow", "refuse"),
 }
+_CONFLICTS = ("ask", "refuse", "allow")
 FLAGS = {
     **dict.fromkeys(("upgrade", "reinstall", "pre", "no_index", "require_hashes"), False),
     **dict.fromkeys(("user", "break_system_packages"), False),
@@ -53,12 +52,13 @@ def value_of(name: str, value: Any) -> Any:
         RequirementError: The value has the wrong type, or is not one of the choices.
     """
     if name in FLAGS and not isinstance(value, bool):
-        raise wrong(f"{name}={value!r} must be a bool.", name)
+        raise wrong(f"{name}={value!r} is neither True nor False.", name, todo=f"Pass {name}=True or {name}=False.")
     if name in _LISTS:
-        if isinstance(value, (str, os.PathLike, Requirement)):
+        if isinstance(value, (str, os.PathLike)) or is_requirement(value):
             value = (value,)
         is_list = isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, (bytes, bytearray))
-        if value is not None and not (is_list and all(isinstance(v, (str, os.PathLike, Requirement)) for v in value)):
+        texts = is_list and all(isinstance(each, (str, os.PathLike)) or is_requirement(each) for each in value)
+        if value is not None and not texts:
             raise wrong(f"{name}={value!r} must be a list of strings.", name)
         return _checked_lines(name, tuple(map(text_of, value or ())))
     if name in _TEXTS and value is not None:
@@ -66,10 +66,15 @@ def value_of(name: str, value: Any) -> Any:
             raise wrong(f"{name}={value!r} must be a string or a path.", name)
         value = _checked_lines(name, (text_of(value),))[0]
     if name in _CHOICES and value is not None and value not in _CHOICES[name]:
-        raise wrong(f"{name}={value!r} is not one of {', '.join(_CHOICES[name])}.", name)
+        raise wrong(f"{name}={value!r} is not a valid value.", name, todo=f"Use {_in_words(_CHOICES[name])}.")
     if name == "timeout" and value is not None and not _is_positive(value):
-        raise wrong(f"timeout={value!r} must be a positive number of seconds.", name)
+        what = f"timeout={value!r} is not a positive number of seconds."
+        raise wrong(what, name, todo="Pass a number, such as 60.")
     return _settings(value) if name == "config_settings" else value
+
+
+def _in_words(choices: Sequence[str]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def _is_positive(value: Any) -> bool:
@@ -122,6 +127,26 @@ def names_of(option: str, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(name if name.startswith(":") else canonicalize_name(name) for name in names)
 
 
+def conflict_policy(value: Any) -> str:
+    """Validate the value of the option `conflicts`.
+
+    Args:
+        value: The value that the caller gave.
+
+    Returns:
+        The value; for None that of the environment variable LIVEINSTALL_CONFLICTS, empty if that is not set.
+
+    Raises:
+        RequirementError: The value is not one of the choices.
+    """
+    name, given = "conflicts", value
+    if value is None:
+        name, given = CONFLICTS, os.environ.get(CONFLICTS, "").strip().lower()
+    if given not in (*_CONFLICTS, *([""] if value is None else [])):
+        raise wrong(f"{name}={given!r} is not a valid value.", name, todo=f"Use {_in_words(_CONFLICTS)}.")
+    return str(given)
+
+
 def wants_verification(value: Any) -> bool:
     """Validate the value of the option `verify`.
 
@@ -137,5 +162,5 @@ def wants_verification(value: Any) -> bool:
     if value is None:
         return is_on(VERIFY)
     if not isinstance(value, bool):
-        raise wrong(f"verify={value!r} must be a bool.", "verify")
+        raise wrong(f"verify={value!r} is neither True nor False.", "verify", todo="Pass verify=True or verify=False.")
     return value

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from packaging.utils import canonicalize_name
-
 from liveinstall._requirements.requirement import wrong
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-
-from liveinstall._redact import cause_of, has_slash_in_password, learn, redact
+from liveinstall._redact import has_slash_in_password, learn, redact
 from liveinstall._requirements.habits import take_apart
 from liveinstall._requirements.offline import check_local, is_offline, without_network
 from liveinstall._requirements.option_values import DEFAULTS, FLAGS, names_of, value_of
 from liveinstall._requirements.requirement import (
+    CHECK_PATH,
     ParsedRequirement,
-    RequirementLike,
     parse_editable,
     parse_requirement,
     wrong,
 )
 from liveinstall._requirements.sources import Sources
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import InvalidRequirement, parse_requirement_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Request", "RequirementLike", "parse_request"]
+    from liveinstall._requirements.requirement import RequirementLike as RequirementLike  # noqa: PLC0414  re-exported
+
+__all__ = ["Request", "parse_request"]
 
 _LOCK_NAME = re.compile(r"pylock(\.[^.]+)?\.toml")
 _REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
@@ -118,7 +119,7 @@ class Request:
 
     def __repr__(self) -> str:
         """Without credentials: tracebacks with local variables show it."""
-        return redact(f"Request({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in fields(self))})")
+        return redact(f"Request({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__match_args__)})")
 
     @property
     def sources(self) -> Sources:
@@ -219,15 +220,19 @@ def _check_together(values: Mapping[str, Any]) -> None:
     set_options = {name for name, value in values.items() if value != DEFAULTS.get(name, ()) and value != []}
     for name, other_name, why in _CONTRADICTIONS:
         if {name, other_name} <= set_options:
-            raise wrong(f"{name}= and {other_name}= contradict each other: {why}.", name)
+            raise wrong(f"{name}= and {other_name}= contradict each other: {why}.", name, todo="Omit one of them.")
     for name, other_name, why in _NEEDS:
         if name in set_options and other_name not in set_options:
-            raise wrong(f"{name}= has no effect without {other_name}=: {why}.", name)
+            raise wrong(
+                f"{name}= has no effect without {other_name}=: {why}.",
+                name,
+                todo=f"Pass {other_name}=, or omit {name}=.",
+            )
     if not set_options & {"requirements", "requirement_files", "editable", "groups", "script", "pylock"}:
         raise wrong("no requirement was given.", "", todo='For example: install("requests").')
     if values["upgrade_strategy"] == "eager" and not values["deps"]:
         what = 'upgrade_strategy="eager" and deps=False contradict each other: "eager" upgrades dependencies.'
-        raise wrong(what, "deps")
+        raise wrong(what, "deps", todo="Omit one of them.")
     both = set(names_of("only_binary", values["only_binary"])) & set(names_of("no_binary", values["no_binary"]))
     if both - {":none:"}:
         name = min(both)
@@ -266,7 +271,7 @@ def _file(path: str, kind: str) -> str:
         return path
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.isfile(full):
-        raise wrong(f"there is no {kind} file {full}.", path)
+        raise wrong(f"there is no {kind} file {full}.", path, todo=CHECK_PATH)
     if _LOCK_NAME.fullmatch(os.path.basename(full)):
         raise wrong(f"{full} is a lock file, not a {kind} file.", path, todo="Pass it as pylock=.")
     return full
@@ -277,9 +282,9 @@ def _constraint(text: str) -> str:
     if _REMOTE.match(text) or os.path.isfile(text) or text.endswith((".txt", ".in", ".cfg")):
         return _file(text, "constraints")
     try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from cause_of(error)
+        requirement = parse_requirement_line(text)
+    except InvalidRequirement:
+        raise wrong(f"{text!r} is neither a constraints file nor a requirement.", text) from None
     if requirement.extras:
         raise wrong(f"{text!r}: a constraint has no extras.", text, todo="Omit them.")
     return text

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-
-from liveinstall._redact import cause_of, redact
+from liveinstall._redact import redact
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import (
+    InvalidRequirement,
+    InvalidWheelFilename,
+    canonicalize_name,
+    is_requirement,
+    name_and_version,
+    parse_requirement_line,
+)
 from liveinstall.errors import RequirementError
 
-RequirementLike = str | Requirement | os.PathLike[str]
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    RequirementLike = str | Requirement | os.PathLike[str]
 
 _URL = re.compile(r"^[a-z][a-z0-9.+-]+:(?://)?\S", re.IGNORECASE)  # at least two letters: C: is a drive
 _SCHEMES = re.compile(r"^(?:(?:git|hg|svn|bzr)\+[a-z.+-]+|https?|file)://?", re.IGNORECASE)
@@ -71,9 +79,12 @@ def checked_text(value: object) -> str:
     Raises:
         RequirementError: The value has another type, whose text (such as `None`) could be a project's name.
     """
-    if not isinstance(value, (str, os.PathLike, Requirement)):
+    if not isinstance(value, (str, os.PathLike)) and not is_requirement(value):
         raise wrong(f"{value!r} is not a requirement.", repr(value), todo=_LIKE)
     return text_of(value)
+
+
+CHECK_PATH = "Check the path."
 
 
 def wrong(what: str, text: object, *, todo: str = "") -> RequirementError:
@@ -168,10 +179,12 @@ def _without_marker(text: str) -> tuple[str, bool]:
     bare, semicolon, marker = text.rpartition("; " if _URL.match(text) else ";")
     if not semicolon:
         return text, True
+    from packaging.markers import InvalidMarker, Marker
+
     try:
         return bare.strip(), Marker(marker).evaluate({"extra": ""})
     except InvalidMarker as error:
-        raise wrong(f"the marker of {text!r} is invalid: {str(error).splitlines()[0]}.", text) from cause_of(error)
+        raise wrong(f"the marker of {text!r} is invalid: {str(error).splitlines()[0]}.", text) from None
 
 
 def _bare_url(text: str) -> ParsedRequirement:
@@ -182,9 +195,9 @@ def _bare_url(text: str) -> ParsedRequirement:
     bare = text.partition("#")[0].rpartition("/")[2]
     if not name and bare.endswith(".whl"):
         try:
-            name, *_ = parse_wheel_filename(bare.replace("%2B", "+").replace("%2b", "+"))
+            name, _ = name_and_version(bare.replace("%2B", "+").replace("%2b", "+"))
         except InvalidWheelFilename as error:
-            raise wrong(f"{bare} is not a wheel's name: {error}.", text) from cause_of(error)
+            raise wrong(f"{bare} is not a wheel's name: {error}.", text) from None
     return ParsedRequirement(text, name, text, pinned=_has_hash(text))
 
 
@@ -200,17 +213,17 @@ def _path(text: str) -> ParsedRequirement:
         todo = "Pass a directory with a pyproject.toml, or an archive."
         raise wrong(f"there is no project at {full}.", text, todo=todo)
     if not full.is_file():
-        raise wrong(f"there is no archive at {full}.", text)
+        raise wrong(f"there is no archive at {full}.", text, todo=CHECK_PATH)
     return ParsedRequirement(f"{full}{extras}")
 
 
 def _wheel(path: Path, extras: str, text: str) -> ParsedRequirement:
     if not path.is_file():
-        raise wrong(f"there is no wheel at {path}.", text)
+        raise wrong(f"there is no wheel at {path}.", text, todo=CHECK_PATH)
     try:
-        name, *_ = parse_wheel_filename(path.name)
+        name, _ = name_and_version(path.name)
     except InvalidWheelFilename as error:
-        raise wrong(f"{path.name} is not a wheel's name: {error}.", text) from cause_of(error)
+        raise wrong(f"{path.name} is not a wheel's name: {error}.", text) from None
     return ParsedRequirement(f"{path}{extras}", name)
 
 
@@ -221,13 +234,13 @@ def _project(path: str, text: str) -> str:
         todo = "Pass a directory with a pyproject.toml or a setup.py."
         raise wrong(f"there is no project at {full}.", text, todo=todo)
     if not any(os.path.isfile(os.path.join(full, name)) for name in _PROJECT):
-        raise wrong(f"{full} is not a project: it has neither a pyproject.toml nor a setup.py.", text)
+        raise wrong(f"{full} is not a project: it has neither a pyproject.toml nor a setup.py.", text, todo=CHECK_PATH)
     return full
 
 
 def _named(text: str) -> ParsedRequirement | None:
     try:
-        requirement = Requirement(text)
+        requirement = parse_requirement_line(text)
     except InvalidRequirement:
         meant = _meant(text)
         todo = f'Did you mean "{meant}"?' if meant else _EXAMPLES
@@ -249,7 +262,7 @@ def _meant(text: str) -> str:
     spelled = {"": "==", "=": "==", "~": "~=", "!": "!=", "=>": ">=", "=<": "<="}
     meant = f"{match[1] if match else ''}{','.join(spelled.get(sign, sign) + version for sign, version in specifiers)}"
     try:
-        Requirement(meant)
+        parse_requirement_line(meant)
     except InvalidRequirement:
         return ""
     return meant if specifiers else ""

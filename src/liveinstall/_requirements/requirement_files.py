@@ -9,15 +9,14 @@ import os
 import platform
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 
-from liveinstall._redact import cause_of
-from liveinstall._requirements.requirement import wrong
+from liveinstall._requirements.requirement import CHECK_PATH, wrong
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,8 +146,8 @@ def _check_python(specifier: Any, path: str, spelled: str) -> None:
     version = platform.python_version()
     try:
         is_satisfied = SpecifierSet(str(specifier)).contains(version, prereleases=True)
-    except InvalidSpecifier as error:
-        raise wrong(f"requires-python of {path} is invalid: {specifier!r}.", spelled) from cause_of(error)
+    except InvalidSpecifier:
+        raise wrong(f"requires-python of {path} is invalid: {specifier!r}.", spelled) from None
     if not is_satisfied:
         raise wrong(f"{path} requires Python {specifier}, and this is {version}.", spelled)
 
@@ -171,10 +170,10 @@ def read_lock(lock: str, *, extras: tuple[str, ...] = (), groups: tuple[str, ...
     content = _toml(path, "lock file", lock)
     try:  # the selection and PylockSelectError were added in packaging 26.1
         from packaging.pylock import Pylock, PylockSelectError, PylockValidationError
-    except ImportError as error:
+    except ImportError:
         raise wrong(
             "lock files need packaging 26.1 or newer.", lock, todo='install("packaging>=26.1"), and restart.'
-        ) from cause_of(error)
+        ) from None
     try:
         pylock = Pylock.from_dict(content)
         _check_known("extra", extras, pylock.extras or (), path, lock)
@@ -183,7 +182,9 @@ def read_lock(lock: str, *, extras: tuple[str, ...] = (), groups: tuple[str, ...
         )
         selected = list(pylock.select(extras=extras, dependency_groups=groups))
     except (PylockValidationError, PylockSelectError) as error:
-        raise wrong(f"{path} cannot be used: {error}.", lock) from cause_of(error)
+        raise wrong(
+            f"{path} cannot be used: {error}.", lock, todo="Create it again with the tool that made it."
+        ) from None
     if not selected:
         raise wrong(f"{path} has no packages for this interpreter.", lock)
     directory = os.path.dirname(path)
@@ -241,13 +242,13 @@ def _parsed(text: str, path: str, spelled: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise wrong(f"{path} is not TOML: {error}.", spelled) from cause_of(error)
+        raise wrong(f"{path} is not TOML: {error}.", spelled) from None
 
 
 def _read(path: str, kind: str, spelled: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise wrong(f"there is no {kind} at {path}.", spelled) from None
+        raise wrong(f"there is no {kind} at {path}.", spelled, todo=CHECK_PATH) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise wrong(f"the {kind} {path} cannot be read: {error}.", spelled) from cause_of(error)
+        raise wrong(f"the {kind} {path} cannot be read: {error}.", spelled) from None

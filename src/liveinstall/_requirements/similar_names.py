@@ -19,6 +19,27 @@ psycopg pyarrow pydantic pygments pymongo pyside6 pytest python-dateutil pyyaml 
 scikit-image scikit-learn scipy seaborn selenium sqlalchemy statsmodels streamlit sympy tensorflow tokenizers
 torch torchvision tornado tqdm transformers typer urllib3 uvicorn virtualenv werkzeug xarray xgboost
 """
+# Projects whose import names are other ones: import name, project.
+_IMPORTED = """
+attr attrs; bs4 beautifulsoup4; crypto pycryptodome; cv2 opencv-python; dateutil python-dateutil; docx python-docx
+dotenv python-dotenv; fitz pymupdf; git gitpython; google-protobuf protobuf; jose python-jose; jwt pyjwt
+magic python-magic; mpl-toolkits matplotlib; mysqldb mysqlclient; openssl pyopenssl; osgeo gdal; pil pillow
+pptx python-pptx; psycopg2 psycopg2-binary; serial pyserial; skimage scikit-image; sklearn scikit-learn
+slugify python-slugify; usb pyusb; wx wxpython; yaml pyyaml; zmq pyzmq
+"""
+
+
+def project_of(name: str) -> str:
+    """Find the project that has a name as its import name.
+
+    Args:
+        name: The normalized name.
+
+    Returns:
+        The project's normalized name; empty if it is not known, or is the same.
+    """
+    pairs = (pair.split() for pair in _IMPORTED.replace("\n", ";").split(";") if pair.strip())
+    return dict(pairs).get(name, "")
 
 
 def similar(name: str, installed: Iterable[str], *, popular: bool = True) -> str:

@@ -175,7 +175,7 @@ def activate(text: bytes, source: str, base: str, store: str, sites: "Sequence[s
     kept = indexes.read_and_keep(path)
     if kept and not all(os.path.isdir(place) for place, _ in kept[0].owners):
         os.close(kept[1])
-        kept = None  # building it again reports what is missing
+        kept = None  # building it again reports the missing files
     if kept is None:
         from liveinstall._sidebyside.registry.index_builder import build
 

@@ -53,13 +53,13 @@ def require_anew(
         question: Under which the answer is remembered for later processes; None: it is not.
 
     Returns:
-        What is active, and why.
+        The active versions, and the reason.
 
     Raises:
         RequirementError: A requirement or an option is invalid.
         NotStoredError: A version is neither stored nor installed, and `install` is not set.
         AlreadyLoadedError: This process has loaded another version.
-        ActivationError: The requirements contradict each other, or what is active already.
+        ActivationError: The requirements contradict each other, or the active versions.
     """
     check_simple(texts)
     if options:

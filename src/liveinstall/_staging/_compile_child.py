@@ -93,7 +93,7 @@ class Compiler:
                 pass
 
     def follow(self, text, path):
-        """Want or expect the modules that a source imports.
+        """Mark the modules that a source imports as wanted or likely.
 
         Args:
             text: The source.
@@ -166,7 +166,7 @@ def main(share, shares):
         shares: The number of child processes.
     """
     if hasattr(os, "nice"):
-        os.nice(10)  # unpacking has priority, because everything else has to wait for it
+        os.nice(10)  # unpacking has priority, because all other work depends on it
     lines = queue.SimpleQueue()
 
     def read():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _CHILD = str(Path(__file__).with_name("_compile_child.py"))
 _MAX_CHILDREN = 4
-_LINES_PER_FLUSH = 8  # writing each line by itself takes longer than linking a file
+_LINES_PER_FLUSH = 8  # writing each line separately takes longer than linking a file
 
 
 class BytecodeCompiler:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ LARGE = 2**20  # bytes of a file, and of its pieces
 
 
 class Rejoined(io.RawIOBase):
-    """A stream whose beginning has been read already, and is prepended again.
+    """A stream with its beginning, which was already read, prepended again.
 
     Args:
         head: The beginning.
@@ -59,6 +58,8 @@ def copy(stream: BinaryIO, out: io.FileIO | None, hashes: Iterable[hashlib._Hash
 
     if not large:
         return sum(map(process, iter(lambda: stream.read(CHUNK), b"")))
+    from concurrent.futures import ThreadPoolExecutor  # for few files only, and it loads `logging`
+
     size = 0
     with ThreadPoolExecutor(max_workers=1) as background:
         previous: Future[int] | None = None
@@ -80,7 +81,7 @@ def finish(out: io.FileIO, *, executable: bool) -> int:
 
     Args:
         out: The written file.
-        executable: Whether everybody who may read the file may execute it, too, whatever the umask.
+        executable: Whether all users who may read the file may execute it, too, regardless of the umask.
 
     Returns:
         Its permission bits.

@@ -34,6 +34,7 @@ from installer.scripts import InvalidScript, Script
 from installer.utils import Scheme, fix_shebang, get_launcher_kind
 
 from liveinstall._staging.file_copy import CHUNK, Rejoined
+from liveinstall._staging.launchers import launcher
 from liveinstall._staging.policy import UNREADABLE, refused
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from liveinstall._staging.unpacked_wheel import UnpackedWheel
     from liveinstall._staging.writer import Expected, Writer, Written
 
-_MAX_SCRIPT = 2**24  # bytes of a script whose first line is rewritten
+_MAX_SCRIPT = 2**24  # bytes of a script in which the first line is rewritten
 
 
 def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: Mapping[str, bytes]) -> None:
@@ -57,7 +58,7 @@ def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: 
         metadata: Additional files of the `.dist-info` directory: name -> content.
 
     Raises:
-        WheelRefusedError: A file is not what RECORD says.
+        WheelRefusedError: A file does not match RECORD.
         OSError: A file cannot be written.
     """
     try:
@@ -65,7 +66,7 @@ def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: 
             CheckedWheelSource(archive, writer.checked, writer.linked), PartDestination(writer), dict(metadata)
         )
     except (InvalidScript, InstallerError) as error:
-        raise refused(writer.file_name, writer.file_name, f"cannot be unpacked ({error})") from error
+        raise refused(writer.file_name, writer.file_name, f"cannot be unpacked ({error})") from None
 
 
 class PartDestination(WheelDestination):
@@ -105,7 +106,7 @@ class PartDestination(WheelDestination):
                 stream, expected = self._script(stream, source, expected)
             written = writer.write(scheme, path, stream, executable=executable, source=source, expected=expected)
         except UNREADABLE as error:
-            raise refused(writer.file_name, source, f"cannot be unpacked ({error})") from error
+            raise refused(writer.file_name, source, f"cannot be unpacked ({error})") from None
         return self._add(path, written)
 
     def _script(self, stream: BinaryIO, source: str, expected: Expected) -> tuple[BinaryIO, Expected]:
@@ -137,7 +138,10 @@ class PartDestination(WheelDestination):
             return RecordEntry("", None, None)
         entries = []
         for each in (name, *self._aliases(name)):
-            file_name, data = Script(each, module, attr, section).generate(self.writer.python, get_launcher_kind())
+            if os.name == "nt":
+                file_name, data = Script(each, module, attr, section).generate(self.writer.python, get_launcher_kind())
+            else:  # the same as for linked wheels
+                file_name, data = each, launcher(self.writer.python, f"{module}:{attr}")
             written = self.writer.write("scripts", file_name, io.BytesIO(data), executable=True)
             entries.append(self._add(file_name, written))
         return entries[0]
@@ -146,7 +150,7 @@ class PartDestination(WheelDestination):
         """For pip, also pipX.Y: it is not among the entry points of pip's wheel, but every installer writes it."""
         alias = f"pip{sys.version_info[0]}.{sys.version_info[1]}"
         checked = self.writer.checked
-        return (alias,) if checked.name == name == "pip" and alias not in checked.commands else ()
+        return (alias,) if checked.name == name == "pip" and alias not in dict(checked.commands) else ()
 
     def _add(self, path: str, written: Written) -> RecordEntry:
         self._written.append(written)
@@ -185,7 +189,7 @@ class CheckedWheelSource(WheelFile):
 
     @property
     def data_dir(self) -> str:
-        """Its `.data` directory, whose spelling may differ from the file name's."""
+        """Its `.data` directory; its spelling may differ from the file name's."""
         return self._checked.data
 
     def read_dist_info(self, filename: str) -> str:

@@ -6,17 +6,17 @@ import json
 import os
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from packaging.version import Version
 
 from _liveinstall_boot.codec import MANIFEST_MAGIC, encode_manifest, stem
 from _liveinstall_boot.files import remove_tree
 from _liveinstall_boot.layout import MANIFEST, PART
+from _liveinstall_boot.process import boot
 from liveinstall._staging.policy import UNREADABLE, Checked, check_wheel, refused
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._staging.writer import Writer
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import compare_versions
 from liveinstall._system.letter_case import folds_case
 from liveinstall.errors import StagingError
 
@@ -96,16 +96,16 @@ def reading(candidate: Candidate, directory: str) -> Iterator[tuple[zipfile.ZipF
             file_name = os.path.basename(archive.filename or "")
             size = os.path.getsize(candidate.wheel or candidate.unpacked)
             checked = check_wheel(archive, file_name, size=size, folds=folds_case(directory))
-            if (checked.name, Version(checked.version)) != (candidate.name, Version(candidate.version)):
+            if checked.name != candidate.name or compare_versions(checked.version, candidate.version):
                 raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
             yield archive, checked
     except UNREADABLE as error:
-        raise refused(file_name, file_name, f"is not a whole wheel ({error})") from error
+        raise refused(file_name, file_name, f"is not a complete wheel ({error})") from None
     except OSError as error:
         raise StagingError(
             f"{candidate.name} {candidate.version} could not be unpacked: {error}.",
             todo="Free disk space and try again.",
-        ) from error
+        ) from None
 
 
 def _opened(candidate: Candidate) -> zipfile.ZipFile | UnpackedWheel:
@@ -120,7 +120,7 @@ def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transactio
         os.makedirs(path)
         write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it identifies the directory for a sweep
         fill(archive, writer)
-        write_manifest(path, encode_manifest(writer.rows, transaction, replaces))
+        write_manifest(path, encode_manifest(writer.rows, transaction, replaces, boot(path)))
     except BaseException:
         writer.compiler.cancel()  # otherwise it would write into a removed directory
         remove_tree(path)
@@ -131,14 +131,14 @@ def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transactio
 def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
     """Write a checked wheel, with INSTALLER and the like, into an existing directory.
 
-    The files of an unpacked wheel are linked; `installer` writes the rest, if there is any.
+    The files of an unpacked wheel are linked; `installer` writes the rest, if there is any, and is loaded only then.
 
     Args:
         archive: The wheel.
         writer: Writes into the directory.
 
     Raises:
-        WheelRefusedError: A file is not what RECORD says.
+        WheelRefusedError: A file does not match RECORD.
         OSError: A file cannot be written.
     """
     metadata = _metadata(writer.candidate)

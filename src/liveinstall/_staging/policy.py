@@ -11,17 +11,22 @@ import io
 import os
 import re
 import struct
+import sys
 import zipfile
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
-
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
 
 from liveinstall._staging.entry_names import check_names
 from liveinstall._staging.unpacked_wheel import UnpackedWheel, check_tree
 from liveinstall._staging.zip_checks import check_archive
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import (
+    InvalidVersion,
+    InvalidWheelFilename,
+    canonicalize_name,
+    compare_versions,
+    name_and_version,
+)
 from liveinstall.errors import WheelRefusedError
 
 if TYPE_CHECKING:
@@ -62,7 +67,7 @@ class Checked:
         purelib: Whether the root belongs in purelib, else in platlib.
         record: The rows of RECORD: path -> (algorithm, digest in base64 without padding, size in bytes or None).
         left_out: The entries that are not unpacked, because the installing tool writes such files itself.
-        commands: The names of the launchers for the entry points.
+        commands: The launchers for the entry points: (name, object reference).
         notes: Notes for the user.
     """
 
@@ -73,7 +78,7 @@ class Checked:
     purelib: bool
     record: Mapping[str, tuple[str, str, int | None]]
     left_out: frozenset[str]
-    commands: tuple[str, ...]
+    commands: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
     def is_left_out(self, path: str) -> bool:
@@ -137,10 +142,10 @@ def check_wheel(archive: zipfile.ZipFile | UnpackedWheel, file_name: str, *, siz
     notes = _check_layout(check, names, dist_info, data)
     record = _check_record(check, names, dist_info)
     left_out = {f"{dist_info}/{own}" for own in ("RECORD", *NOT_ITS_OWN)}
-    commands: list[str] = []
+    commands: list[tuple[str, str]] = []
     if f"{dist_info}/entry_points.txt" in names:
         commands = _check_entry_points(check, f"{dist_info}/entry_points.txt")
-        replaced = sorted({f"{data}/scripts/{command}" for command in commands}.intersection(names))
+        replaced = sorted({f"{data}/scripts/{command}" for command, _ in commands}.intersection(names))
         left_out.update(replaced)
         notes += [f"{script} is replaced by the command of the same name" for script in replaced]
     notes = [f"{name}: {note}" for note in notes]
@@ -180,7 +185,7 @@ def _dist_info(check: _WheelPolicy, names: Iterable[str]) -> str:
 def _check_identity(check: _WheelPolicy, dist_info: str) -> tuple[str, str]:
     """Check that the file name, the `.dist-info` directory and METADATA name the same distribution."""
     try:
-        name, version, *_ = parse_wheel_filename(check.file_name)
+        name, version = name_and_version(check.file_name)
     except InvalidWheelFilename as error:
         check.refuse(check.file_name, f"is not a valid wheel name ({error})")
     fields = read_head(_text(check, f"{dist_info}/METADATA"))
@@ -194,7 +199,7 @@ def _check_identity(check: _WheelPolicy, dist_info: str) -> tuple[str, str]:
         (f"{dist_info}/METADATA", metadata_name, metadata_version),
     ):
         try:
-            is_same = canonicalize_name(entry_name) == name and Version(entry_version) == version
+            is_same = canonicalize_name(entry_name) == name and not compare_versions(entry_version, version)
         except InvalidVersion:
             is_same = False
         if not is_same:
@@ -227,6 +232,14 @@ def read_head(text: str) -> Mapping[str, Sequence[str]]:
     return fields
 
 
+def _is_standard_library(path: str) -> bool:
+    """Whether a data file would be in the standard library; that of Windows is `Lib`, next to others."""
+    if os.name == "nt":
+        head, _, inner = path.partition("/")
+        return head.lower() == "lib" and re.split(r"[/.]", inner)[0] in sys.stdlib_module_names
+    return _STANDARD_LIBRARY.fullmatch(path) is not None
+
+
 def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, data: str) -> list[str]:
     """Check the final locations of all files; return notes for the user."""
     for name in (f"{dist_info}/METADATA", f"{dist_info}/WHEEL", f"{dist_info}/RECORD"):
@@ -237,7 +250,7 @@ def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, dat
         scheme, inner = _location(check, name, data)
         if scheme == "scripts" and _INTERPRETER.fullmatch(inner):
             check.refuse(name, "would replace an interpreter by a script")
-        elif scheme == "data" and (_STANDARD_LIBRARY.fullmatch(inner) or _INTERPRETER.fullmatch(inner)):
+        elif scheme == "data" and (_is_standard_library(inner) or _INTERPRETER.fullmatch(inner)):
             check.refuse(name, "would change Python itself")
         elif scheme == "site":
             _check_site(check, name, inner, dist_info)
@@ -309,8 +322,8 @@ def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
         check.refuse(name, f"cannot be read ({error})")
 
 
-def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
-    """Check the entry points, parsed as `installer` does it, so that no unchecked script is generated; their names."""
+def _check_entry_points(check: _WheelPolicy, name: str) -> list[tuple[str, str]]:
+    """Check the entry points, parsed as `installer` does it, so that no unchecked script is generated."""
     from configparser import ConfigParser, Error
 
     parser = ConfigParser(delimiters="=")
@@ -327,7 +340,7 @@ def _check_entry_points(check: _WheelPolicy, name: str) -> list[str]:
         if not _OBJECT.fullmatch(target):
             check.refuse(script, f"is a script for {target!r}, which is not of the form module:function")
     check_names(dict.fromkeys(script for script, _ in rows), (), check.refuse, folds=check.folds)
-    return [script for script, _ in rows]
+    return rows
 
 
 def _is_purelib(check: _WheelPolicy, dist_info: str) -> bool:

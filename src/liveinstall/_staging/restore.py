@@ -2,7 +2,7 @@
 
 The retired files are never changed. Small files are copied, because people edit sources in site-packages, which would
 change a linked file too. Large files (libraries, models) are hard-linked if the file system supports it, which takes no
-time and no space. Bytecode is compiled again; what RECORD says of it is ignored.
+time and no space. Bytecode is compiled again; its rows in RECORD are ignored.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from _liveinstall_boot import trees
 from _liveinstall_boot.codec import MANIFEST_MAGIC, StaleError, encode_manifest, read, record_rows
 from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.files import remove_tree, sha256
+from _liveinstall_boot.process import boot
 from liveinstall._model import roots_of
 from liveinstall._staging.part import Part, free_path, write_manifest
-from liveinstall._system.dist_info import encoded, verifiable_files
+from liveinstall._system.dist_info import encoded, is_rewritten_script, verifiable_files
 from liveinstall.errors import RetiredError, StagingError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def restore(
         for row in restoration.restore_all():
             compiler.announce(candidate.name, restoration.path, restoration.site_dir, row[3])
             rows.append(row)
-        write_manifest(restoration.path, encode_manifest(rows, transaction, replaces))
+        write_manifest(restoration.path, encode_manifest(rows, transaction, replaces, boot(restoration.path)))
     except BaseException as error:
         compiler.cancel()  # otherwise it would write into a removed directory
         remove_tree(restoration.path)
@@ -69,7 +70,7 @@ def restore(
             raise StagingError(
                 f"{candidate.name} {candidate.version} could not be restored: {error}.",
                 todo="Free disk space and try again.",
-            ) from error
+            ) from None
         raise
     return Part(candidate.name, candidate.version, restoration.path, tuple(restoration.targets), ())
 
@@ -135,7 +136,7 @@ class _Restoration:
         try:
             rows = [(os.path.normpath(path).replace(os.sep, "/"), *rest) for path, *rest in record_rows(read(record))]
         except StaleError as error:
-            raise self._damaged(record, str(error)) from error
+            raise self._damaged(record, str(error)) from None
         return {path: [hash for hash, _ in listed if hash] for path, listed in verifiable_files(rows).items()}
 
     def _restore(self, source: str, path: str, hashes: Sequence[str]) -> _Row:
@@ -150,7 +151,7 @@ class _Restoration:
         return status.st_mode & 0o7777, status.st_size, digest.hex(), path
 
     def digest(self, source: str, path: str, hashes: Sequence[str]) -> bytes:
-        """The SHA-256 of an intact file, or of a link's target, which has a row of its own if it is in a RECORD."""
+        """The SHA-256 of an intact file, or of a link's target, which has its own row if it is in a RECORD."""
         if os.path.islink(source):
             return hashlib.sha256(os.readlink(source).encode()).digest()
         if not os.path.isfile(source):
@@ -159,8 +160,9 @@ class _Restoration:
             digest = _digest(source, "sha256")
             found = {hash: digest if hash.startswith("sha256=") else _digest(source, hash) for hash in hashes}
         except OSError as error:
-            raise self._damaged(source, f"{path} cannot be read ({error.strerror})") from error
-        if found and not any(hash.partition("=")[2] == encoded(value) for hash, value in found.items()):
+            raise self._damaged(source, f"{path} cannot be read ({error.strerror})") from None
+        is_intact = not found or any(hash.partition("=")[2] == encoded(value) for hash, value in found.items())
+        if not is_intact and not ("/scripts/" in path and is_rewritten_script(source, hashes)):
             raise self._damaged(source, f"{path} does not match its RECORD")
         return digest
 

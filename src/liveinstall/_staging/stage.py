@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.files import remove_tree
 from liveinstall._staging.part import Part, stage
 from liveinstall._staging.restore import restore
+from liveinstall._system.jobs import Job, in_threads
 from liveinstall._system.letter_case import name_on_disk
 from liveinstall.errors import FileConflictError
 from liveinstall.events import Event, Staging, ignore_event
@@ -56,23 +57,20 @@ def stage_all(
     largest_first = sorted(candidates, key=_size, reverse=True)
     parts: dict[str, Part] = {}
     failures = []
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        jobs = [pool.submit(stage_one, candidate) for candidate in largest_first]
-        try:
+    jobs: list[Job[Part]] = []
+    try:
+        with in_threads((partial(stage_one, each) for each in largest_first), min(4, os.cpu_count() or 1)) as jobs:
             tell(Staging("", 0, len(jobs)))
             for job in jobs:
-                failure = job.exception()
-                if failure:
+                if failure := job.failure():
                     failures.append(failure)  # the others are completed first, then all parts are removed
-                    continue
-                part = job.result()
-                parts[part.name] = part
-                tell(Staging(part.name, len(parts), len(jobs)))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            compiler.cancel()
-            remove_parts(job.result() for job in jobs if job.done() and not job.cancelled() and not job.exception())
-            raise
+                for part in job.values():
+                    parts[part.name] = part
+                    tell(Staging(part.name, len(parts), len(jobs)))
+    except BaseException:
+        compiler.cancel()
+        remove_parts(part for job in jobs for part in job.values())
+        raise
     if failures:
         compiler.cancel()
         remove_parts(parts.values())
@@ -225,7 +223,7 @@ def conflict(part: Part, path: str, owner: str, relation: str = "") -> FileConfl
         part: The part.
         path: The absolute path of the file.
         owner: The distribution whose RECORD lists the file; empty if there is none.
-        relation: What else is said of the file, before its owner.
+        relation: The words between the file and its owner.
 
     Returns:
         The error to raise.

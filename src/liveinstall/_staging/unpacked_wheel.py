@@ -1,6 +1,6 @@
 """An unpacked wheel in an engine's cache, with the interface of an archive, so that all rules for wheels apply to it.
 
-Rules that only apply to archives (hidden, duplicate or encrypted entries) were the responsibility of the engine.
+Rules that only apply to archives (hidden, duplicate or encrypted entries) are the responsibility of the engine.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import io
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
 from liveinstall._system.dist_info import encoded
+from liveinstall._system.lean_dataclasses import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -189,7 +189,7 @@ def _read(path: str) -> tuple[int | None, int, bytes]:
     handle = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         status, sha256, size = os.fstat(handle), hashlib.sha256(), 0
-        # A buffer of exactly the file's size: a larger one, or another read, would take as long as everything else.
+        # A buffer of exactly the file's size: a larger one, or another read, would take as long as all the rest.
         while size < status.st_size and (chunk := os.read(handle, min(status.st_size - size, _CHUNK))):
             sha256.update(chunk)
             size += len(chunk)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from _liveinstall_boot.codec import stem
 from liveinstall._staging.file_copy import LARGE, copy, finish
+from liveinstall._staging.launchers import launcher
 from liveinstall._staging.policy import NOT_ITS_OWN, refused
 from liveinstall._staging.unpacked_wheel import link_listed, linked
 from liveinstall._system.dist_info import encoded
@@ -103,14 +104,14 @@ class Writer:
             self.compiler.announce(checked.name, self.path, self.home, path)
 
     def is_complete(self, archive: zipfile.ZipFile | UnpackedWheel) -> bool:
-        """Return whether all files are linked, and no launchers have to be made."""
-        if self.launchers and self.checked.commands:
+        """Return whether all files are linked, and `complete()` can make the launchers: not for pip, or on Windows."""
+        if self.launchers and self.checked.commands and (os.name == "nt" or self.checked.name == "pip"):
             return False
         names = (info.filename for info in archive.infolist() if not info.is_dir())
         return all(name in self.linked or self.checked.is_left_out(name) for name in names)
 
     def complete(self, metadata: Mapping[str, bytes]) -> None:
-        """Add files to the `.dist-info` directory, and write RECORD.
+        """Add files to the `.dist-info` directory and launchers, and write RECORD.
 
         Args:
             metadata: Name -> content.
@@ -120,6 +121,11 @@ class Writer:
             self.write(self.root, f"{info}/{name}", io.BytesIO(content), executable=False)
             for name, content in metadata.items()
         ]
+        if self.launchers:
+            written += [
+                self.write("scripts", name, io.BytesIO(launcher(self.python, target)), executable=True)
+                for name, target in self.checked.commands
+            ]
         record = f"{info}/RECORD"
         self.record(record, [*written, (record, "", "")])
 

@@ -28,7 +28,7 @@ class Cancellation:
         _current.set(self)
 
     def cancel(self) -> None:
-        """Cancel the request at its next step, and stop what it is waiting for. Idempotent."""
+        """Cancel the request at its next step, and stop the child process that it waits for. Idempotent."""
         with self._lock:
             self.is_cancelled = True
             callbacks, self._callbacks = self._callbacks, []
@@ -71,7 +71,7 @@ def ended_by(end: Callable[[], None]) -> Iterator[None]:
     """Call a function if the request is cancelled during the block.
 
     Args:
-        end: Ends what the caller waits for in the block; called in the cancelling thread.
+        end: Ends the wait of the caller's block; called in the cancelling thread.
 
     Raises:
         RequestCancelledError: The request was cancelled; raised after the block.

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING
 
 from liveinstall._redact import redact
@@ -16,7 +16,7 @@ from liveinstall._system.cancellation import ended_by
 from liveinstall.errors import EngineError, EngineTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 _GRACE = 1.0  # seconds between the checks whether the child has exited although its pipe is still open
@@ -47,6 +47,27 @@ def _silent(line: str) -> None:
     """Discard a line of output."""
 
 
+@contextmanager
+def _interrupts_postponed(clean_up: Callable[[], None]) -> Iterator[None]:
+    """Let a Ctrl-C during the block take effect after it, and then clean up: `Popen` would lose the started process."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or current_thread() is not main_thread():  # nothing is raised, or not here
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException:
+            clean_up()
+            raise
+
+
 class Child:
     """A child process that is started, and imports its modules, before its request is known.
 
@@ -65,11 +86,12 @@ class Child:
         self._is_read = False
         pipe = subprocess.PIPE
         try:
-            self._process = subprocess.Popen(
-                arguments, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, env=env, start_new_session=True
-            )
+            with _interrupts_postponed(self.kill):
+                self._process = subprocess.Popen(
+                    arguments, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, env=env, start_new_session=True
+                )
         except OSError as error:
-            raise EngineError(f"{arguments[0]} could not be started: {error}.", log="") from error
+            raise EngineError(f"{arguments[0]} could not be started: {error}.", log="") from None
 
     def ask(self, question: str, *, timeout: float | None, hear: Callable[[str], None] = _silent) -> tuple[int, str]:
         """Send a request to the child and wait until it exits, as `run()` does.
@@ -116,14 +138,18 @@ class Child:
         Thread(target=self._read, args=(lines,), daemon=True).start()
         deadline = None if timeout is None else time.monotonic() + timeout
         output: list[str] = []
+        has_exited = False
         while True:
-            remaining = _GRACE if deadline is None else min(max(deadline - time.monotonic(), 0), _GRACE)
+            remaining = _GRACE
+            if deadline is not None and not has_exited:
+                remaining = min(max(deadline - time.monotonic(), 0), _GRACE)
             try:
                 line = lines.get(timeout=remaining)
             except Empty:
-                if self._process.poll() is not None:
+                if has_exited:
                     return "".join(output)  # a descendant continues to run and has the pipe open
-                if deadline is None or time.monotonic() < deadline:
+                has_exited = self._process.poll() is not None  # then its last lines may just be arriving
+                if has_exited or deadline is None or time.monotonic() < deadline:
                     continue
                 raise EngineTimeoutError(
                     f"the engine did not finish within {timeout:g} seconds and was stopped.",

@@ -33,7 +33,7 @@ def split_words(line: str) -> list[str]:
     Raises:
         ValueError: A quote is not closed.
     """
-    import shlex  # only a line that somebody has typed needs it
+    import shlex  # only typed lines need it
 
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot.file_access import open_bounded
+from _liveinstall_boot.file_access import open_bounded, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-_ELSEWHERE = ("", ".", "/", '"')  # how a row begins whose path is not in the site directory, or quoted
+_ELSEWHERE = ("", ".", "/", '"')  # the beginning of a row with a quoted path, or one outside the site directory
 _MOST_TOPS = 50
 
 
@@ -44,7 +45,7 @@ def top_level_paths(record: str, info: str) -> set[str]:
     """Find the first components of the paths in a RECORD, without parsing each row.
 
     Rows of one directory are usually adjacent: so occurrences of its name are counted, and it is checked that no row is
-    missed. Parsing the rows of 300 distributions takes longer than everything else that `list()` does.
+    missed. Parsing the rows of 300 distributions takes longer than the rest of `list()`.
 
     Args:
         record: The content of RECORD.
@@ -101,8 +102,26 @@ def verifiable_files(rows: Iterable[Sequence[str]]) -> dict[str, list[tuple[str,
 
 
 def _is_bytecode(path: str, listed: Container[str]) -> bool:
-    """Whether a file is bytecode whose source is listed, or is in a cache directory."""
+    """Whether a file is bytecode of a listed source, or is in a cache directory."""
     return (path.endswith(".pyc") and path[:-1] in listed) or ("__pycache__/" in path and "/__pycache__/" in f"/{path}")
+
+
+def is_rewritten_script(path: str, hashes: Iterable[str]) -> bool:
+    """Whether a file is a script of a wheel that differs from its RECORD only by its first line.
+
+    Old pips (20.3, for example) replace the line `#!python` by the interpreter after they have computed the hash.
+
+    Args:
+        path: The path of the file.
+        hashes: The hashes in its RECORD.
+    """
+    with open(path, "rb", opener=open_regular) as stream:
+        if stream.read(2) != b"#!":
+            return False
+        stream.readline()
+        rest = stream.read()
+    originals = (hashlib.sha256(line + rest).digest() for line in (b"#!python\n", b"#!pythonw\n"))
+    return not {f"sha256={encoded(each)}" for each in originals}.isdisjoint(each.rstrip("=") for each in hashes)
 
 
 def encoded(digest: bytes) -> str:

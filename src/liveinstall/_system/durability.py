@@ -13,8 +13,8 @@ from _liveinstall_boot.file_access import create
 def write_atomically(path: str, content: str | bytes, *, draft: str = "", flush: bool = True) -> None:
     """Write a file under another name, flush it, and rename it into place.
 
-    On disk before: the old file, or none. The commit point is the rename. A kill leaves the draft, which whoever has
-    the lock of that directory sweeps. Nobody else can have guessed its name, and a link at `path` is replaced.
+    On disk before: the old file, or none. The commit point is the rename. A kill leaves the draft, which a process with
+    the lock of that directory removes. Its name cannot be guessed, and a link at `path` is replaced.
 
     Args:
         path: The absolute path of the file.

@@ -9,7 +9,7 @@ def path_of(url: str) -> str:
     """Convert a `file:` URL to a path; on Windows also of a drive (`file:///C:/x`) or a share (`file://server/x`).
 
     Args:
-        url: The URL; `%20` and the like in it are decoded.
+        url: The URL; escapes such as `%20` are decoded.
 
     Returns:
         The path.

@@ -121,14 +121,14 @@ def _which(own: str, configured: str, prefix: str, base: str, frozen: bool) -> t
         return configured, f"named by {PYTHON}"
     for path in () if frozen else dict.fromkeys(_candidates(own, prefix, base)):
         if is_python(path) and _is_program(path) and not _mismatch(path, prefix):
-            return path, f"found beside the library of this process, which runs {program() or 'an unknown program'}"
+            return path, f"found next to the library of this process, which runs {program() or 'an unknown program'}"
     what = f"this process runs {program() or 'an unknown program'}, and no interpreter that belongs to it was found"
     raise _no_interpreter(what, own)
 
 
 def _no_interpreter(what: str, own: str) -> TargetError:
     if getattr(sys, "frozen", False):
-        what = f"this is a frozen application ({own or 'name unknown'}) without an environment of its own; {what}"
+        what = f"this is a frozen application ({own or 'name unknown'}) without its own environment; {what}"
     return TargetError(
         f"this is a frozen or embedded Python: {what}. Nothing was started, nothing was downloaded.",
         todo=f"Set {PYTHON} to the full path of the interpreter of the same Python and environment: "

@@ -51,7 +51,7 @@ def name_on_disk(path: str, below: str) -> str:
 
 
 def _observe(directory: str) -> bool | None:
-    """Whether the directory folds case; None if it has no entry, directly or as an entry itself, that tells."""
+    """Whether the directory folds case; None if neither its entries nor its own name can show that."""
     device = os.stat(directory).st_dev
     while os.stat(directory).st_dev == device:
         with suppress(OSError):

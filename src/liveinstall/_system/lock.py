@@ -1,4 +1,4 @@
-"""The exclusive lock of an environment: filelock here, flock in the boot package, on the same permanent file."""
+"""The exclusive lock of an environment: the lock of the boot package, with a wait that can be cancelled."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, ClassVar
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import LOCK, OWNER, STATE, TRANSACTIONS
+from _liveinstall_boot.locks import try_lock
 from liveinstall._system.cancellation import check
 from liveinstall._system.durability import write_atomically
 from liveinstall._system.settings import check_permitted
@@ -21,10 +20,8 @@ from liveinstall.errors import LockTimeoutError, NotWritableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filelock import BaseFileLock
-
 DEFAULT_TIMEOUT = 60.0  # seconds
-_SLICE = 0.5  # seconds between the checks for a cancellation
+_PAUSE = 0.05  # seconds between two tries
 _LONGEST = 1000  # characters of another process's description in an error
 
 
@@ -49,15 +46,15 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
     try:
         os.makedirs(os.path.join(state, TRANSACTIONS), exist_ok=True)
         lock = lock_file(os.path.join(state, LOCK), seconds)
-    except Timeout:
+    except TimeoutError:
         holder = _holder(state)
         raise LockTimeoutError(
             f"another process is changing this environment: {holder or 'unknown'} (waited {seconds:g} seconds).",
             todo="Try again when it has finished.",
             holder=holder,
         ) from None
-    except (OSError, NotImplementedError) as error:
-        raise NotWritableError(f"{state} cannot be locked: {error}.", site=site) from error
+    except OSError as error:
+        raise NotWritableError(f"{state} cannot be locked: {error}.", site=site) from None
     owner = os.path.join(state, OWNER)
     try:
         with suppress(OSError):
@@ -69,7 +66,33 @@ def environment_lock(site: str, *, who: str, timeout: float | None = None) -> It
         lock.release()
 
 
-def lock_file(path: str, seconds: float) -> BaseFileLock:
+class FileLock:
+    """A lock that this process has. A forked child does not: it closes its descriptor, which would keep the lock."""
+
+    _held: ClassVar[set[FileLock]] = set()
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._held.add(self)
+
+    def release(self) -> None:
+        """Release the lock. Idempotent."""
+        if self in self._held:
+            self._held.discard(self)
+            os.close(self._handle)
+
+    @classmethod
+    def forget(cls) -> None:
+        """Close the descriptors of all locks in a forked child."""
+        for lock in tuple(cls._held):
+            lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=FileLock.forget)
+
+
+def lock_file(path: str, seconds: float) -> FileLock:
     """Lock a permanent, empty file. The caller releases the lock.
 
     Args:
@@ -80,38 +103,20 @@ def lock_file(path: str, seconds: float) -> BaseFileLock:
         The lock.
 
     Raises:
-        Timeout: Another process has the lock.
-        OSError: The file cannot be opened.
+        TimeoutError: Another process has the lock.
+        OSError: The file cannot be opened or locked.
         RequestCancelledError: The request was cancelled while waiting.
     """
-    lock = _file_lock(path)
-    _acquire(lock, seconds)
-    return lock
-
-
-def _file_lock(path: str) -> BaseFileLock:
-    """A lock on a file that is never removed; it contains no data, because older versions of filelock truncate it."""
-    try:
-        return FileLock(path, preserve_lock_file=True, fallback_to_soft=False)
-    except (
-        TypeError
-    ):  # before version 4, which removes no lock file on POSIX; our requirement excludes the versions that do
-        return FileLock(path)
-
-
-def _acquire(lock: BaseFileLock, seconds: float) -> None:
-    """Wait in short slices, because only newer versions of filelock can be cancelled."""
     deadline = time.monotonic() + seconds
     while True:
         check()
+        handle = try_lock(path)
+        if handle is not None:
+            return FileLock(handle)
         remaining = deadline - time.monotonic()
-        try:
-            lock.acquire(timeout=max(min(remaining, _SLICE), 0))
-        except Timeout:
-            if remaining <= _SLICE:
-                raise
-        else:
-            return
+        if remaining <= 0:
+            raise TimeoutError(f"{path} is locked")
+        time.sleep(min(_PAUSE, remaining))
 
 
 def _holder(state: str) -> str:

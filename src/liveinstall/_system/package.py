@@ -2,5 +2,5 @@
 
 from os.path import abspath, dirname
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 DIRECTORY = dirname(dirname(dirname(abspath(__file__))))  # the parent of `liveinstall/`

@@ -7,10 +7,13 @@ the first time. It is the only import that points up; `tests/test_house.py` list
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+else:
+    Protocol = object  # a real protocol takes longer to create than the rest of this module
 
 R = TypeVar("R")
 _FRONT_ENDS = "liveinstall._frontends.presenter"
@@ -27,19 +30,36 @@ class Display(Protocol):
 
 
 class Presenter(Protocol):
-    """What the front ends do for the packages below them."""
+    """The services of the front ends for the other packages."""
 
     def text(self, value: object) -> str:
         """Format a value as text for people."""
-        ...
 
     def mime_bundle(self, value: object) -> dict[str, Any]:
         """Format a value for notebooks: one form for each MIME type. Never raises."""
-        ...
+
+    def show(self, value: object) -> bool:
+        """Show a value in a notebook without the forms of `mime_bundle()`; False if that is not possible."""
+
+    def view(self, value: object) -> object:
+        """Return an object that marimo can display, for a value."""
 
     def progress(self, quiet: bool | None) -> Display | None:
         """Create a progress display for a request; None if none is shown. `quiet` is as in `liveinstall.install()`."""
-        ...
+
+    def is_attended(self) -> bool:
+        """Whether a person follows and decides: at a prompt or in a notebook, not in scripts."""
+
+    def consent(self, error: Any) -> tuple[str, ...] | None:
+        """Ask the user how to handle a ConflictError.
+
+        Args:
+            error: The error.
+
+        Returns:
+            The requirements to install instead; empty to install the request anyway; None for nothing, also
+            where no user can answer.
+        """
 
     def after_request(self, result: R, restart: str) -> R:
         """Finish a request: restart Python if the option and the result require it.
@@ -51,14 +71,12 @@ class Presenter(Protocol):
         Returns:
             The result, with additional notes.
         """
-        ...
 
     def after_staging(self) -> None:
         """Start the reminders of an interactive session, if this is one, because changes are pending now."""
 
-    def restart_advice(self) -> str:
-        """Return a sentence that says how to restart the current front end."""
-        ...
+    def restart_advice(self, *names: str) -> str:
+        """Return a sentence that says how to restart the current front end, to apply the changes of `names`."""
 
     def explain_errors(self) -> None:
         """Add notes from now on to import errors that are explained by a pending or replaced version."""
@@ -82,7 +100,22 @@ class PlainPresenter:
         """See Presenter."""
         return {"text/plain": dump(value)}
 
+    def show(self, value: object) -> bool:  # noqa: ARG002
+        """See Presenter."""
+        return False
+
+    def view(self, value: object) -> str:
+        """See Presenter."""
+        return dump(value)
+
     def progress(self, quiet: bool | None) -> None:
+        """See Presenter."""
+
+    def is_attended(self) -> bool:
+        """See Presenter."""
+        return False
+
+    def consent(self, error: Any) -> None:
         """See Presenter."""
 
     def after_request(self, result: R, restart: str) -> R:  # noqa: ARG002
@@ -92,7 +125,7 @@ class PlainPresenter:
     def after_staging(self) -> None:
         """See Presenter."""
 
-    def restart_advice(self) -> str:
+    def restart_advice(self, *names: str) -> str:  # noqa: ARG002
         """See Presenter."""
         return "To use the new version, restart Python (in a notebook: restart the kernel)."
 

@@ -2,11 +2,11 @@
 
 The name alone proves nothing: another user may have created the file first, replaced it by a link or a FIFO, or may do
 so after a cleanup of temporary files. So each use checks every directory of the path: it must belong to root or to this
-user, and only they may be able to rename its entries, either because nobody else can write to it or because it is
+user, and only they may be able to rename its entries, either because no other user can write to it or because it is
 sticky, as `/tmp` is. If that holds, no other user can replace the file between the check and the use. The rules are
 those of OpenSSH's StrictModes, and of the sticky bit in inode(7).
 
-This file runs at each start of Python, so it imports little. On Windows, whose files have no such modes, a user's own
+This file runs at each start of Python, so it imports little. On Windows, where files have no such modes, a user's own
 directories are closed to other users, and every existing path passes the checks.
 """
 
@@ -101,7 +101,7 @@ def read_private(path: str, *, dir_fd: int | None = None) -> bytes:
         if not S_ISREG(status.st_mode) or (_HAS_USERS and not _is_mine(status)):
             raise PermissionError(errno.EPERM, "it is not a regular file of this user that is closed to others", path)
         if status.st_size > _LONGEST:
-            raise OSError(errno.EFBIG, "it is too long to be a file of ours", path)
+            raise OSError(errno.EFBIG, "it is too long to be a file of liveinstall", path)
         return stream.read()
 
 
@@ -210,7 +210,7 @@ def _make(path: str) -> None:
     status = reached(parent)
     # Root may run Python in another user's home, and must not create anything there.
     if status is None or not keeps_apart(status):
-        raise PermissionError(errno.EPERM, "other users could replace what is created in it", parent)
+        raise PermissionError(errno.EPERM, "other users could replace files in it", parent)
     try:  # noqa: SIM105  importing contextlib would slow down each start by 4 ms
         os.mkdir(path, 0o700)
     except FileExistsError:

@@ -60,6 +60,8 @@ def with_script(program: Sequence[str], scripts: str) -> list[str]:
     arguments = list(program)
     if arguments and not arguments[0].startswith("-") and not os.path.exists(arguments[0]):
         inside = os.path.join(scripts, arguments[0])
+        if os.name == "nt" and not os.path.isfile(inside):
+            inside += ".exe"
         is_console_script = os.path.basename(arguments[0]) == arguments[0] and os.path.isfile(inside)
         arguments[0] = inside if is_console_script else arguments[0]
     return arguments
@@ -78,10 +80,10 @@ def command_of(python: Sequence[str], program: Sequence[str], scripts: str) -> l
     """
     arguments = with_script(program, scripts)
     is_inside = bool(arguments) and os.path.dirname(arguments[0]) == scripts
-    return arguments if is_inside and _is_not_python(arguments[0]) else [*python, *arguments]
+    return arguments if is_inside and is_program(arguments[0]) else [*python, *arguments]
 
 
-def _is_not_python(path: str) -> bool:
+def is_program(path: str) -> bool:
     """Whether a file is a binary executable, or a script whose `#!` line is not that of Python."""
     try:
         with open(path, "rb") as stream:
@@ -94,7 +96,7 @@ def _is_not_python(path: str) -> bool:
         return b"\0" in head
     lines = head.split(b"\n")
     if lines[0].startswith(b"#!/bin/sh") and lines[1:] and lines[1].startswith(b"'''exec'"):
-        return False  # a Python script, whose interpreter's path is too long or complex for a `#!` line
+        return False  # a Python script with an interpreter path that is too long or complex for a `#!` line
     return not any(os.path.basename(word).startswith((b"python", b"pypy")) for word in lines[0][2:].split())
 
 
@@ -137,10 +139,10 @@ def run_captured(
             stdout=pipe,
             stderr=pipe,
             start_new_session=True,
-            pass_fds=tuple(handles),
+            pass_fds=_inherited(handles),
         )
     except OSError as error:
-        raise TrialError(f"the program could not be started: {error}.") from error
+        raise TrialError(f"the program could not be started: {error}.") from None
     streams = _Streams(child, stdin)
     has_timed_out = _wait_for(child, timeout)
     out, err = streams.output()
@@ -150,13 +152,21 @@ def run_captured(
     return child.returncode, out, err
 
 
+def _inherited(handles: Sequence[int]) -> tuple[int, ...]:
+    """The handles that a child can inherit; a lock of Windows is its process's alone."""
+    return () if os.name == "nt" else tuple(handles)
+
+
 def _wait_for(child: subprocess.Popen[bytes], timeout: float | None) -> bool:
     """Wait for a child; whether it was killed because of the timeout."""
     timeouts: list[bool] = []
 
     def kill() -> None:
         with suppress(OSError):
-            os.killpg(child.pid, signal.SIGKILL)
+            if os.name == "nt":
+                child.kill()
+            else:
+                os.killpg(child.pid, signal.SIGKILL)
 
     def time_out() -> None:
         timeouts.append(True)
@@ -232,7 +242,7 @@ def start_in_foreground(
     Raises:
         OSError: It cannot be started.
     """
-    return subprocess.Popen(command, env=variables, pass_fds=tuple(handles))
+    return subprocess.Popen(command, env=variables, pass_fds=_inherited(handles))
 
 
 def run_in_foreground(command: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:
@@ -252,7 +262,7 @@ def run_in_foreground(command: Sequence[str], variables: Mapping[str, str], hand
     try:
         child = start_in_foreground(command, variables, handles)
     except OSError as error:
-        raise TrialError(f"the program could not be started: {error}.") from error
+        raise TrialError(f"the program could not be started: {error}.") from None
     return exit_status(child)
 
 

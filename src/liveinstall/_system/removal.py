@@ -53,11 +53,11 @@ def remove_opened(path: str, handle: int | None, *, last: str = "") -> None:
         if last and os.listdir(handle) == [last]:
             os.unlink(last, dir_fd=handle)
         if os.path.samestat(os.lstat(path), os.fstat(handle)):
-            patient.rmdir(path)  # only if it is empty, whatever lies there
+            patient.rmdir(path)  # only if it is empty, whatever its type
 
 
 def empty(handle: int, *, spare: str = "") -> None:
-    """Remove everything in an opened directory, but for one name; builds may leave directories that are read-only."""
+    """Remove everything in an opened directory, except for one name; builds may leave read-only directories."""
     with suppress(OSError):
         os.fchmod(handle, 0o700)
     with os.scandir(handle) as entries:

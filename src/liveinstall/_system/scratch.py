@@ -45,7 +45,11 @@ def scratch_directory(parent: str, prefix: str, mode: int = 0o700) -> Iterator[t
         yield directory, handle
     finally:
         os.close(handle)
-        remove_tree(directory)
+        if os.name == "nt":  # which removes nothing that a descendant of the block's program still uses; swept later
+            with suppress(OSError):
+                remove_opened(directory, None, last=MARK)
+        else:
+            remove_tree(directory)
 
 
 def _make(parent: str, prefix: str, mode: int) -> tuple[str, int]:
@@ -99,7 +103,7 @@ def _sweep(path: str, directory: int | None) -> None:
             remove_opened(path, directory, last=MARK)
     finally:
         os.close(handle)
-    if directory is None:  # Windows removes no open file; nobody locks again what a dead maker has left
+    if directory is None:  # Windows removes no open file; no process locks the leftovers of a dead one again
         remove_opened(path, None, last=MARK)
 
 

@@ -15,7 +15,10 @@ DISABLE = "LIVEINSTALL_DISABLE"  # set by the deployer of an environment to forb
 PYTHON = "LIVEINSTALL_PYTHON"  # the interpreter of a program that embeds Python
 OFFLINE = "LIVEINSTALL_OFFLINE"  # no index and no network
 VERIFY = "LIVEINSTALL_VERIFY"  # the default of the option `verify=`
+CONFLICTS = "LIVEINSTALL_CONFLICTS"  # the default of the option `conflicts=`
 REMINDERS = "LIVEINSTALL_REPL"  # whether reminders in interactive sessions are started automatically
+KEEP_LIMIT = "LIVEINSTALL_KEEP_LIMIT"  # the default of the option `limit=` of `restart()`
+PREVIEW = "LIVEINSTALL_PREVIEW"  # whether the restart is tried in the background in interactive sessions
 RESTARTED = "LIVEINSTALL_RESTARTED"  # set by a restarting kernel for its successor: what to report, and where
 _NO = ("0", "false", "no", "off")
 _YES = ("1", "true", "yes", "on")
@@ -35,8 +38,17 @@ def is_on(name: str, *, default: bool = False) -> bool:
     return text not in _NO if text else default
 
 
+def text_of(name: str) -> str:
+    """Return the text of a variable; empty if it is unset.
+
+    Args:
+        name: One of the variables above.
+    """
+    return os.environ.get(name, "").strip()
+
+
 def check_permitted() -> None:
-    """Check that changes are allowed: not disabled by the deployment, and not in a preview, whose files are links.
+    """Check that changes are allowed: not disabled by the deployment, and not in a preview, which consists of links.
 
     Raises:
         DisabledError: Changes are disabled. A value of the variable other than a plain yes is reported as the reason.
@@ -50,6 +62,6 @@ def check_permitted() -> None:
     value = os.environ[DISABLE].strip()
     reason = "" if value.lower() in _YES else f": {value.rstrip('.')}"
     raise DisabledError(
-        f"changes of this environment are switched off by {DISABLE}{reason}.",
+        f"changes of this environment are disabled by {DISABLE}{reason}.",
         todo="Ask your administrator, or use an environment of your own.",
     )

@@ -1,4 +1,4 @@
-"""Temporary files and directories, with an error message that says what to do if they cannot be written."""
+"""Temporary files and directories, with an error message with advice if they cannot be written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def writing_temporary() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise _staging_error(error) from error
+        raise _staging_error(error) from None
 
 
 def temporary_directory() -> TemporaryDirectory[str]:
@@ -43,7 +43,7 @@ def temporary_directory() -> TemporaryDirectory[str]:
     try:
         return TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
     except OSError as error:
-        raise _staging_error(error) from error
+        raise _staging_error(error) from None
 
 
 def _staging_error(error: OSError) -> StagingError:

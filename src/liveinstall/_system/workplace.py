@@ -74,7 +74,7 @@ def workplace(site: str, note: Path | None = None) -> Iterator[str]:
 
 
 def _empty(directory: str) -> None:
-    """Remove everything but the token, by which `sweep()` recognizes what a kill leaves of the directory."""
+    """Remove all but the token, by which `sweep()` recognizes a directory that was left by a kill."""
     with suppress(OSError), own_directory(directory) as handle:
         if handle is not None:
             empty(handle, spare=_OWNER)

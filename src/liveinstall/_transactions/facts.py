@@ -1,11 +1,12 @@
-"""The facts in a record that people and undo need, as JSON. A damaged one loses what cannot be understood of it."""
+"""The facts in a record that people and undo need, as JSON. Of damaged facts only the readable ones are kept."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-_ABOUT = {"created": float, "pid": int, "command": str, "python": str}
+_ABOUT = {"created": float, "pid": int, "command": str, "python": str, "lock": str, "base": str, "owner": str}
+_LISTS = ("requests", "early", "names")
 _CHANGE = {"reason": str, "requested": bool, "url": str, "sha256": str, "record": str, "retires": int}
 _LATEST, _MOST = 10**10, 2**63  # seconds that a calendar can show; bytes, and numbers of processes
 
@@ -18,7 +19,8 @@ def decode_facts(text: str) -> dict[str, Any]:
 
     Returns:
         "created": seconds; "pid": int; "command", "python": str; "requests": list of str; "changes": a dictionary for
-        each name, with the facts of `PendingChange.about`. What is missing, or of another type, is left out.
+        each name, with the facts of `PendingChange.about`. Of one that was prepared for a cluster also "lock", "base",
+        "owner": str, and "early", "names": list of str. Missing ones, and those of another type, are omitted.
     """
     try:
         found = json.loads(text)
@@ -27,8 +29,7 @@ def decode_facts(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         return {}
     facts = _typed(found, _ABOUT)
-    if isinstance(found.get("requests"), list):
-        facts["requests"] = _texts(found["requests"])
+    facts |= {name: _texts(found[name]) for name in _LISTS if isinstance(found.get(name), list)}
     if isinstance(found.get("changes"), dict):
         changes = {name: change for name, change in found["changes"].items() if isinstance(change, dict)}
         facts["changes"] = {name: _change(change) for name, change in changes.items()}

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, files, trees
 from _liveinstall_boot.layout import HISTORY, RETIRED, STATE, list_transactions
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._transactions.facts import decode_facts
 
 if TYPE_CHECKING:

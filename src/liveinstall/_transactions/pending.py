@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, holds
 from liveinstall._model import roots_of
 from liveinstall._redact import redact
 from liveinstall._system.command_line import command_line
+from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.history import undo_metadata
 
@@ -147,7 +147,37 @@ def publish(
         early: The distributions whose companion has to run before other .pth files.
         handover: The moves of shared files. Default: none.
     """
-    entries = list(entries)
+    record, about, touched = _made(target, transaction_id, list(entries), requests, handover or Handover())
+    transactions.publish(target.site, record, about, early, touched)
+
+
+def prepare(
+    target: Target,
+    transaction_id: str,
+    entries: Iterable[PendingChange],
+    requests: Iterable[str],
+    *,
+    handover: Handover,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write one transaction as a prepared one, which has no effect until it is armed.
+
+    Args:
+        target: The environment.
+        transaction_id: Its id.
+        entries: Its changes.
+        requests: The requests that they come from; credentials are removed.
+        handover: The moves of shared files.
+        facts: Further facts: "lock", "base", "owner", "early" and "names"; see `facts`.
+    """
+    record, about, touched = _made(target, transaction_id, list(entries), requests, handover)
+    transactions.prepare(target.site, record, {**about, **facts}, touched)
+
+
+def _made(
+    target: Target, transaction_id: str, entries: list[PendingChange], requests: Iterable[str], handover: Handover
+) -> tuple[codec.TransactionRecord, dict[str, Any], Mapping[str, str]]:
+    """The record of a transaction, the facts about it, and the touched distributions."""
     about = {
         "created": time.time(),
         "pid": os.getpid(),
@@ -157,9 +187,8 @@ def publish(
         "changes": {entry.swap.name: _complete(target.site, entry) for entry in entries},
     }
     record = codec.TransactionRecord(transaction_id, [entry.swap for entry in entries], roots_of(target))
-    handover = handover or Handover()
     record.moves, record.owners = list(handover.moves), dict(handover.owners)
-    transactions.publish(target.site, record, about, early, handover.touched)
+    return record, about, handover.touched
 
 
 def _complete(site: str, entry: PendingChange) -> dict[str, Any]:

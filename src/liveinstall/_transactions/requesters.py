@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import STATE
 from liveinstall._system.durability import write_atomically
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.text_format import decode_rows, encode_rows
 
 if TYPE_CHECKING:

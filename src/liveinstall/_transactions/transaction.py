@@ -10,7 +10,6 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,8 @@ from _liveinstall_boot.layout import (
 from _liveinstall_boot.ownership import owned, top_names
 from liveinstall._system import workplace
 from liveinstall._system.durability import flush_file_system, write_atomically
-from liveinstall._transactions import companions, history
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._transactions import companions, history, prepared
 from liveinstall._transactions.facts import decode_facts
 from liveinstall._transactions.visibility import see
 from liveinstall.errors import CommitError
@@ -99,17 +99,19 @@ def recover(site: str) -> None:
     try:
         boot_recover.recover(site)
     except codec.StaleError as error:
-        raise CommitError(f"an interrupted change could not be recovered: {error}.") from error
+        raise CommitError(f"an interrupted change could not be recovered: {error}.") from None
     _sweep(site)
     workplace.sweep(site)
 
 
 def _sweep(site: str) -> None:
     """Remove the parts that no transaction uses; remove nothing if one is unreadable, because it may use any part."""
+    prepared_parts = prepared.sweep(site)
     readable = list(read_all(site))
     if len(readable) != len(list_transactions(site)):
         return
     parts = [change.part for item in readable for change in item.record.changes if change.part]
+    parts += prepared_parts
     parts += [part for hold in holds.live_holds(site) for part in hold.sees]
     paths = {os.path.join(site, part) for part in parts}
     known = {os.path.normpath(path) for path in paths}
@@ -153,7 +155,7 @@ def _is_dead(path: str) -> bool:
 
 
 def _remove(path: str) -> None:
-    """Remove whatever lies there; a directory that somebody has put there must not stop every request."""
+    """Remove a file or directory of any kind; an unexpected directory must not block every request."""
     if os.path.isdir(path):
         files.remove_tree(path)
     else:
@@ -185,9 +187,7 @@ def publish(
         touched: The `.dist-info` directories of distributions that stay, but some of whose files get other content:
             name -> path relative to the site directory.
     """
-    record.about = json.dumps(about, sort_keys=True)
-    _record_old_names(site, record, touched or {})
-    text = codec.encode_record(record)
+    text = _encoded(site, record, about, touched or {})
     directory = os.path.join(site, STATE, TRANSACTIONS)
     drafts = companions.draft(site, record, set(first))
     # Flushed before the companions get their final names: an incomplete line would be an error at every start.
@@ -201,6 +201,30 @@ def publish(
     write_atomically(record_path(site, record.transaction_id, "pending"), text, draft=draft)
     files.flush([directory, os.path.join(site, STATE), site])
     boot_recover.sweep_companions(site)
+
+
+def prepare(
+    site: str, record: codec.TransactionRecord, about: dict[str, Any], touched: Mapping[str, str] | None = None
+) -> None:
+    """Write a staged transaction as a prepared one, which has no effect; see `prepared`. Needs the lock.
+
+    Args:
+        site: The site-packages directory.
+        record: As for `publish()`.
+        about: As for `publish()`.
+        touched: As for `publish()`.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    companions.install_finalizer(site)
+    prepared.write(site, record.transaction_id, _encoded(site, record, about, touched or {}))
+
+
+def _encoded(site: str, record: codec.TransactionRecord, about: dict[str, Any], touched: Mapping[str, str]) -> str:
+    record.about = json.dumps(about, sort_keys=True)
+    _record_old_names(site, record, touched)
+    return str(codec.encode_record(record))
 
 
 def _record_old_names(site: str, record: codec.TransactionRecord, touched: Mapping[str, str]) -> None:
@@ -237,7 +261,7 @@ def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = F
             boot_recover.note(site, transaction_id, str(error))
         else:
             discard(site, transaction_id)
-        raise CommitError(f"the change could not be applied and was rolled back: {error}.") from error
+        raise CommitError(f"the change could not be applied and was rolled back: {error}.") from None
     see(site, paths)
 
 
@@ -302,7 +326,7 @@ def discard(site: str, transaction_id: str) -> None:
 
 def take_unreported_failures(site: str) -> list[str]:
     """Return the failures of transactions that were set aside, each only once; `status()` continues to list them."""
-    failures = []
+    failures = prepared.take_dropped(site)
     for item in read_all(site):
         reported = Path(site, STATE, TRANSACTIONS, item.transaction_id + ".told")
         if item.state == "failed" and not reported.exists():

@@ -6,12 +6,12 @@ import os
 import site as site_module
 import sys
 import time
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import swap
 from liveinstall._system.caller import invalidate_caches, place_last, remove_finder, search_path
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.presenter import presenter
 from liveinstall.errors import StagedImportError
 
@@ -100,7 +100,7 @@ class StagedFinder:
         if staged and _has_module(staged.part, name) and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":  # noqa: SLF001
             raise StagedImportError(
                 f"No module named {name!r} yet: {staged} and pending until a restart of Python.",
-                todo=presenter().restart_advice(),
+                todo=presenter().restart_advice(staged.distribution.partition(" ")[0]),
                 name=name,
             )
         return None

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from _liveinstall_boot.layout import list_transactions
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import find_target
@@ -14,6 +11,12 @@ from liveinstall._planning.satisfied import unsatisfied
 from liveinstall._requirements.habits import flat
 from liveinstall._requirements.requirement import parse_requirement
 from liveinstall._system.gc_throttle import throttled_gc
+from liveinstall._system.lean_packaging import (
+    InvalidRequirement,
+    canonicalize_name,
+    is_requirement,
+    parse_requirement_line,
+)
 from liveinstall._transactions.requesters import read_requests
 from liveinstall._verbs.install import install
 from liveinstall.results import Change, Result
@@ -41,7 +44,7 @@ def ensure(*requirements: RequirementLike, requester: str | None = None, **optio
         LiveInstallError: As for `install()`.
     """
     flattened = tuple(flat(requirements))
-    plain = all(isinstance(requirement, (str, Requirement)) for requirement in flattened)
+    plain = all(isinstance(requirement, str) or is_requirement(requirement) for requirement in flattened)
     texts = [str(requirement) for requirement in flattened]
     names = _names(texts) if plain else None
     if names is not None and not _asks_for_more(options):
@@ -61,7 +64,7 @@ def _unchanged(distribution: Distribution) -> Change:
 def _names(texts: list[str]) -> list[str] | None:
     """The normalized names; None for URLs, paths and the like, which only an engine can resolve."""
     try:
-        parsed = [Requirement(text) for text in texts]
+        parsed = [parse_requirement_line(text) for text in texts]
     except InvalidRequirement:
         return None
     if not texts or any(requirement.url for requirement in parsed):
@@ -73,7 +76,8 @@ def _asks_for_more(options: dict[str, Any]) -> bool:
     """Whether an option may require a change even if the requirements are satisfied."""
     harmless = ("index_url", "extra_index_urls", "find_links", "no_index", "timeout", "engine", "when", "prefer")
     return any(
-        value and name not in (*harmless, "protect", "on_event", "quiet", "deps", "restart", "verify", "overlap")
+        value
+        and name not in (*harmless, "protect", "on_event", "quiet", "deps", "restart", "verify", "overlap", "conflicts")
         for name, value in options.items()
     )
 

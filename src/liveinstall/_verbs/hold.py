@@ -36,7 +36,7 @@ class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a f
         try:
             holds.take_hold(self._site, command_line())
         except OSError as error:
-            raise NotWritableError(f"{self._site} cannot be protected: {error}.", site=self._site) from error
+            raise NotWritableError(f"{self._site} cannot be protected: {error}.", site=self._site) from None
 
     def all(self) -> None:
         """Protect the whole environment for the rest of the hold: child processes may use any package."""
@@ -84,7 +84,7 @@ def hold_while(program: Sequence[str]) -> int:
         try:
             child = start_in_foreground(program, handles=held.handles())
         except OSError as error:
-            raise RequirementError(f"{program[0]} could not be started: {error}.", requirement=program[0]) from error
+            raise RequirementError(f"{program[0]} could not be started: {error}.", requirement=program[0]) from None
         return exit_status(child)
 
 

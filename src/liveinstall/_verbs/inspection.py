@@ -8,8 +8,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from packaging.utils import canonicalize_name
-
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._changes.installed_overlaps import current_overlaps
 from liveinstall._environment import running_versions
@@ -18,9 +16,10 @@ from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_target, find_targets
 from liveinstall._planning.graph import Node, edges
 from liveinstall._redact import redact
-from liveinstall._repair.diagnosis import find_damage
 from liveinstall._system.gc_throttle import throttled_gc
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._transactions.pending import PendingChanges
+from liveinstall._verbs.name_patterns import matcher
 from liveinstall.reports import Check, Listed, Listing, Requirements
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def check() -> Check:
     Raises:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
+    from liveinstall._repair.diagnosis import find_damage  # which the other functions do not need
+
     target = find_target(for_change=False)
     with throttled_gc():
         distributions = installed()
@@ -66,8 +67,11 @@ def _actual_version(name: str, state: dict[str, Node]) -> str:
     return f", but {name} {state[name].version} is installed" if name in state else f", but {name} is not installed"
 
 
-def list() -> Listing:
-    """List all distributions that are importable, loaded or pending.
+def list(*names: str) -> Listing:
+    """List distributions that are importable, loaded or pending.
+
+    Args:
+        *names: The names of the distributions, or patterns such as "jupyter*" (`fnmatch`). Default: all.
 
     Returns:
         Each distribution with its installed, loaded and pending version, sorted by name.
@@ -76,9 +80,11 @@ def list() -> Listing:
     running = {**running_versions.running(distributions), **running_versions.uninstalled_but_imported(distributions)}
     pending = {name: version or "removed" for name, version in _pending_versions().items()}
     shared = current_overlaps(find_target(for_change=False), distributions.values())
+    matches = matcher(names)
     return Listing(
         _listed(name, distributions.get(name), running.get(name, ""), pending.get(name, ""), shared)
         for name in sorted(distributions.keys() | pending.keys() | running.keys())
+        if matches(name)
     )
 
 

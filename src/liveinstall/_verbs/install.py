@@ -12,7 +12,7 @@ from liveinstall._engines.select import choose_engine
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._system.presenter import presenter
 from liveinstall._system.settings import check_permitted
-from liveinstall.errors import RequirementError
+from liveinstall.errors import ConflictError, RequirementError
 
 if TYPE_CHECKING:
     import os
@@ -63,6 +63,7 @@ def install(
     requester: str | None = None,
     protect: Sequence[str] = (),
     verify: bool | None = None,
+    conflicts: Literal["ask", "refuse", "allow"] | None = None,
     on_event: OnEvent = None,
     restart: Literal["never", "ask", "auto"] = "never",
     quiet: bool | None = None,
@@ -106,7 +107,7 @@ def install(
         when: "now" raises RestartRequiredError if a change would have to be pending, "restart" makes all changes
             pending, "auto" (the default) decides for each change.
         overlap: What happens if two distributions have a file with different contents: "allow" (the default): the one
-            that is installed last has it, `overlaps` of the result names it, and the other file is kept; "refuse":
+            that is installed last wins, `overlaps` of the result names it, and the other file is kept; "refuse":
             FileConflictError for any file of another distribution.
         dry_run: Plan only, and change nothing.
         report: The path of a file for pip's installation report (version 1, JSON) of the resolved distributions; "-"
@@ -122,6 +123,10 @@ def install(
         protect: Requirements of the host application that this request may not break.
         verify: Import each top-level module of the changed distributions, and of loaded ones that depend on them, in a
             preview before anything is changed. Default: the environment variable LIVEINSTALL_VERIFY.
+        conflicts: What to do if installed distributions would break, because they do not allow the new versions: "ask"
+            the user, and refuse if that is impossible; "refuse": ConflictError; "allow", as pip: `conflicts` of the
+            result names them. Default: the environment variable LIVEINSTALL_CONFLICTS, else "ask" in notebooks and at
+            prompts, and "allow" in scripts and on the command line.
         on_event: Called in this thread with each event of `liveinstall.events`.
         restart: Whether to restart Python if changes are pending: "never" (the default), "ask" the user, or "auto". If
             the front end does not support that, a note of the result says so.
@@ -138,6 +143,7 @@ def install(
         DisabledError: The environment variable LIVEINSTALL_DISABLE is set.
         ResolutionError: No set of versions satisfies the requirements.
         ProtectedError: The request would break a requirement of `protect` or of another requester.
+        ConflictError: Installed distributions would break; see `conflicts`.
         EngineError: The engine failed; DownloadError, BuildError and EngineTimeoutError say how.
         RestartRequiredError: `when="now"` is given, and a change would disturb a running process.
         VerificationError: A module cannot be imported in the preview.
@@ -153,15 +159,40 @@ def install(
         return _install_side_by_side(
             requirements, {**options, "engine": engine}, on_event, dry_run=dry_run, quiet=quiet
         )
-    with throttled_gc(), choose_engine(engine) as started:
-        started.expect(requirements, options)
-        presenter()  # loaded while the engine works
-        from liveinstall._changes import install as installing
-        from liveinstall.events import Reporter
-
-        reporter = Reporter(on_event, quiet=quiet)
-        result = installing.install(requirements, options, started, reporter, dry_run=dry_run)
+    result = _install(requirements, options, engine, on_event, dry_run=dry_run, quiet=quiet)
     return presenter().after_request(result, restart)
+
+
+def _install(
+    requirements: tuple[RequirementLike, ...],
+    options: Mapping[str, Any],
+    engine: str,
+    on_event: OnEvent,
+    *,
+    dry_run: bool,
+    quiet: bool | None,
+) -> Result:
+    """Install; if the user has to decide about conflicts, ask when the lock is free, and resolve again."""
+    accepted: tuple[str, ...] = ()
+    while True:
+        try:
+            with throttled_gc(), choose_engine(engine) as started:
+                started.expect(requirements, options)
+                presenter()  # loaded while the engine works
+                from liveinstall._changes import install as installing
+                from liveinstall.events import Reporter
+
+                reporter = Reporter(on_event, quiet=quiet)
+                return installing.install(requirements, options, started, reporter, dry_run=dry_run, accepted=accepted)
+        except ConflictError as error:
+            if not reporter.asks:
+                raise
+            fitting = presenter().consent(error)
+            if fitting is None:
+                reporter.asks = False
+                with reporter:  # which reports the failure
+                    raise
+            requirements, accepted = (fitting, accepted) if fitting else (requirements, (*accepted, *error.conflicts))
 
 
 def _install_side_by_side(
@@ -174,7 +205,9 @@ def _install_side_by_side(
 ) -> Result:
     for name, given in (("dry_run", dry_run), ("report", options["report"] is not None)):
         if given:
-            raise RequirementError(f"{name}= and parallel=True contradict each other.", requirement=name)
+            raise RequirementError(
+                f"{name}= and parallel=True contradict each other.", todo="Omit one of them.", requirement=name
+            )
     options = {name: value for name, value in options.items() if name != "report"}
     from liveinstall._sidebyside.install import put_beside
     from liveinstall.events import Reporter

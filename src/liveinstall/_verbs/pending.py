@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
-
-from packaging.utils import canonicalize_name
 
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.summaries import change_of, changes_of, explain_imports, pending_of, result_of, users_of
@@ -15,6 +12,8 @@ from liveinstall._environment.loaded import loaded
 from liveinstall._environment.target import checked_for_change, find_targets
 from liveinstall._planning.plan import kept_after_cancel
 from liveinstall._system.command_line import command_line
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import publish_pending
@@ -86,7 +85,10 @@ def _cancel(target: Target, requested: set[str]) -> tuple[Change, ...]:
         if missing or not (entries or dropped or damaged):
             unreadable = "".join(f" This cannot be read: {path}." for path in transactions.unreadable(target.site))
             what = f"{', '.join(sorted(missing))} is not pending." if missing else "no changes are pending."
-            raise NotPendingError(f"{what}{unreadable}")
+            todo = (
+                "liveinstall.pending() lists the pending changes." if entries else "Nothing is pending." * bool(missing)
+            )
+            raise NotPendingError(f"{what}{unreadable}", todo=todo)
         kept = kept_after_cancel(context.waits(), context.before, requested) if requested else set()
         dropped += [change_of(entry) for name, entry in entries.items() if name not in kept]
         kept_entries = [entry for name, entry in entries.items() if name in kept]
@@ -131,7 +133,7 @@ def _finalize(target: Target, *, force: bool) -> list[Change]:
         for item in list(transactions.read_all(target.site)):
             changes = changes_of(item)
             touched = {change.name for change in changes if change.old_version} | item.record.tops.keys()
-            why = _why_not_now(touched, () if force else users_of(target, item))
+            why = why_not_now(touched, () if force else users_of(target, item))
             if why:
                 left += [replace(change, reason=why) for change in changes]
             else:
@@ -140,7 +142,13 @@ def _finalize(target: Target, *, force: bool) -> list[Change]:
     return [*done, *left]
 
 
-def _why_not_now(names: Iterable[str], users: Sequence[Holder]) -> str:
+def why_not_now(names: Iterable[str], users: Sequence[Holder]) -> str:
+    """Say why a pending transaction cannot be applied now; empty if it can.
+
+    Args:
+        names: The distributions that it replaces, removes, or takes files from.
+        users: The other processes that use them.
+    """
     distributions = installed()
     imported = loaded(distributions[name] for name in names if name in distributions)
     if imported:

@@ -1,4 +1,4 @@
-"""Find and repair damage that other tools have left: `doctor()` only reads; `repair(dry_run=True)` previews the repair.
+"""Find and repair damage by other tools: `doctor()` only reads; `repair(dry_run=True)` previews the repair.
 
 No file is deleted: files that block the repair are moved to `.liveinstall/repaired/`, then the same version is
 installed again through `install()`; the change is pending if a running process has it loaded. If that fails, the files
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import trees
@@ -26,6 +25,7 @@ from liveinstall._repair.diagnosis import Damage, find_damage
 from liveinstall._requirements.request import Request
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.command_line import command_line
+from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.install import install

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from packaging.utils import canonicalize_name
-
 from liveinstall._changes.context import RequestContext
 from liveinstall._changes.requester_constraints import name_of
 from liveinstall._environment.target import current_site, find_target
 from liveinstall._planning.unused import unneeded
 from liveinstall._system.command_line import command_line
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import history
 from liveinstall._transactions import transaction as transactions

@@ -50,7 +50,7 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
             metadata (PEP 723) are added.
         requirements: PEP 508 strings. Default: none.
         quiet: As for `install()`.
-        **options: Options of `install()` that say where packages come from.
+        **options: Options of `install()` for the sources of packages.
 
     Returns:
         The program's exit status; 128 plus the signal's number if a signal ended it.
@@ -94,7 +94,7 @@ def _parse_program(program: Sequence[str]) -> tuple[str, str, Sequence[str]]:
             raise RequirementError(f"{first} needs a {_KINDS[first]}.", requirement="")
         return _KINDS[first], rest[0], rest[1:]
     if not os.path.exists(first):
-        raise RequirementError(f"there is no script {first!r}.", requirement=first)
+        raise RequirementError(f"script {first!r} does not exist.", requirement=first)
     return "script", first, rest
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sys
 from typing import TYPE_CHECKING
-
-from packaging.utils import canonicalize_name
 
 from liveinstall._environment import holders as holds
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_targets
 from liveinstall._sidebyside import activate
 from liveinstall._system.interpreter import which
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._transactions import companions
 from liveinstall._transactions import transaction as transactions
+from liveinstall._verbs.name_patterns import matcher
 from liveinstall._verbs.pending import pending
 from liveinstall.reports import Activation, Status, VersionInUse
 
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from liveinstall._model import Distribution
-    from liveinstall.results import Holder
+    from liveinstall.results import Holder, ImportTrial
 
 
-def status() -> Status:
+def status(*names: str) -> Status:
     """Summarise the environment: its location, pending changes, and the processes that use it.
+
+    Args:
+        *names: The names of distributions, or patterns such as "jupyter*" (`fnmatch`): only their pending changes, and
+            processes that use them. Default: all.
 
     Returns:
         The summary.
@@ -36,34 +41,46 @@ def status() -> Status:
     target, *others = find_targets()
     sites = [target.site, *(other.site for other in others)]
     distributions = installed()
-    holders = _holders(sites, distributions)
+    matches = matcher(names)
+    using = _holders(sites, distributions)
+    users = tuple(each for each in using if not names or each.uses is None or any(map(matches, each.distributions)))
+    waiting = pending()
+    if names:
+        waiting = type(waiting)(each for each in waiting if any(matches(change.name) for change in each.changes))
     unreadable = tuple(path for site in sites for path in transactions.unreadable(site))
     from liveinstall._sidebyside.registry.files import ignored, is_enabled
 
     guarded, registries = companions.is_guarded(target.site), is_enabled(target.site)
     return Status(
-        *(target, pending(), holders, len(distributions), unreadable),
+        *(target, waiting, users, len(distributions), unreadable),
         guarded=guarded,
         active=current(),
         registries=registries,
         ignored=ignored(target.site),
         python=target.python,
         python_from=which()[1],
+        trial=_trial(),
     )
 
 
+def _trial() -> ImportTrial | None:
+    """The outcome of the background trial, if this process has started one."""
+    module = sys.modules.get("liveinstall._homes.background_trial")
+    return module.latest() if module else None
+
+
 def _holders(sites: Iterable[str], distributions: Mapping[str, Distribution]) -> tuple[Holder, ...]:
-    """The processes that use the environment or the user's site-packages directory, each once."""
+    """The processes that use the environment or the user's site-packages directory, each once, the oldest first."""
     found: list[Holder] = []
     for site in sites:
-        before = {(holder.pid, holder.command): at for at, holder in enumerate(found)}
+        before = {(holder.pid, holder.host, holder.command): at for at, holder in enumerate(found)}
         for holder in holds.holders(site, distributions):
-            at = before.get((holder.pid, holder.command))
+            at = before.get((holder.pid, holder.host, holder.command))
             if at is None:
                 found.append(holder)
             else:
                 found[at] = _joined(found[at], holder)
-    return tuple(found)
+    return tuple(sorted(found, key=lambda holder: (not holder.since, holder.since)))
 
 
 def _joined(one: Holder, other: Holder) -> Holder:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from packaging.utils import canonicalize_name
-
 from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.store.store import Store
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._verbs.registry import registered
 from liveinstall.errors import RequirementError, StoreError
 from liveinstall.reports import StoredVersion
@@ -46,7 +45,7 @@ def forget(*wanted: str) -> tuple[StoredVersion, ...]:
     for text in wanted:
         name, pinned, version = text.partition("==")
         if pinned and not version:
-            raise RequirementError(f"{text} says no version.", requirement=text)
+            raise RequirementError(f"{text} has no version.", requirement=text)
         matching = [entry for entry in store.find(canonicalize_name(name)) if version in ("", entry.version)]
         if not matching:
             raise StoreError(f"there is no {text} in {store.path}.", store=store.path)
@@ -56,7 +55,7 @@ def forget(*wanted: str) -> tuple[StoredVersion, ...]:
         both = paths & {os.path.realpath(each.place) for each in registry.distributions}
         if both:
             todo = f"Remove that first: python -m liveinstall registry remove {registry.name}"
-            what = f"the registry {registry.name} names {', '.join(sorted(map(os.path.basename, both)))}."
+            what = f"the registry {registry.name} lists {', '.join(sorted(map(os.path.basename, both)))}."
             raise StoreError(what, todo=todo, store=store.path)
     store.remove(*entries)
     return tuple(StoredVersion(entry.name, entry.version, entry.path) for entry in entries)

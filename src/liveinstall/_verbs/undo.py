@@ -21,6 +21,7 @@ from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import history as past
 from liveinstall._transactions import transaction as transactions
+from liveinstall._verbs.name_patterns import matcher
 from liveinstall.errors import NotHappenedError, RequirementError, RetiredError, UndoError
 from liveinstall.reports import History, Past
 from liveinstall.results import Origin, Plan, Result, Target
@@ -29,18 +30,36 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
-def history() -> History:
-    """List all applied transactions, and whether each can still be undone.
+def history(*names: str, limit: int | None = None) -> History:
+    """List applied transactions, and whether each can still be undone.
 
-    Whatever `undo()` would refuse is found here, too: the old files that are kept are compared with their RECORD.
+    It finds every reason for which `undo()` would fail: the kept old files are compared with their RECORD.
+
+    Args:
+        *names: The names of distributions, or patterns such as "jupyter*" (`fnmatch`): only transactions that
+            have changed one of them. Default: all.
+        limit: The maximum number of transactions; the newest are listed. Default: all.
 
     Returns:
         The transactions, newest first.
 
     Raises:
+        RequirementError: `limit` is negative.
         TargetError: The interpreter has no environment that liveinstall supports.
     """
-    return History(_all_past())
+    if limit is not None and limit < 0:
+        raise RequirementError(f"limit={limit} is negative.", todo="Pass the number of transactions.", requirement="")
+    matches = matcher(names)
+    found = sorted(
+        (
+            (item.when, item.transaction_id)
+            for target in find_targets()
+            for item in past.happened(target.site)
+            if not names or any(matches(each.name) for each in item.record.changes)
+        ),
+        reverse=True,
+    )
+    return History(_all_past(None if limit is None and not names else {name for _, name in found[:limit]}))
 
 
 def transaction_ids() -> list[str]:
@@ -182,7 +201,7 @@ def _named(done: Sequence[past.HistoryEntry], transaction_id: str, context: Requ
     if any(item.transaction_id == transaction_id for item in transactions.read_all(context.target.site)):
         raise _still_pending(transaction_id)
     raise NotHappenedError(
-        f"there is no transaction {transaction_id!r}.",
+        f"unknown transaction {transaction_id!r}.",
         todo="liveinstall.history() lists all transactions.",
         transaction=transaction_id,
     )

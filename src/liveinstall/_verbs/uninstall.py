@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import re
 from typing import TYPE_CHECKING, Literal
-
-from packaging.utils import canonicalize_name, is_normalized_name
 
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.install import refuse_to_wait
@@ -21,6 +19,8 @@ from liveinstall._requirements.habits import removals
 from liveinstall._requirements.option_values import value_of, wants_verification
 from liveinstall._requirements.request import Request
 from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._transactions.pending import PendingChanges
 from liveinstall._transactions.requesters import read_requests
 from liveinstall.errors import RequirementError, TargetError
@@ -171,7 +171,7 @@ def _canonical(names: Iterable[str], files: Iterable[str] = ()) -> frozenset[str
     canonical_names = set()
     for name in names:
         canonical = canonicalize_name(name)
-        if not is_normalized_name(canonical):
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", canonical):  # packaging has this since 23.2
             raise RequirementError(
                 f"{name!r} is not the name of a distribution.",
                 todo="A removal takes names only, without versions or extras.",
@@ -179,7 +179,7 @@ def _canonical(names: Iterable[str], files: Iterable[str] = ()) -> frozenset[str
             )
         canonical_names.add(str(canonical))
     if not canonical_names and files:
-        raise RequirementError(f"there is no name of a distribution in {', '.join(files)}.", requirement="")
+        raise RequirementError(f"{', '.join(files)} names no distribution.", requirement="")
     if not canonical_names:
         raise RequirementError("no name was given.", todo='For example: uninstall("requests").', requirement="")
     return frozenset(canonical_names)
@@ -207,7 +207,7 @@ def _decide(
     notes = [_not_installed(name, state) for name in sorted(wanted - present)]
     notes += [f"{name}: its pending change was cancelled" for name in sorted(removals - changed)]
     affected = [each for each in requests if name_of(each.requirement) in removals]
-    notes += [f"{each.who} asked for {each.requirement}" for each in affected]
+    notes += [f"{each.who} requires {each.requirement}" for each in affected]
     if unused and not with_unused:
         notes.append(f"no longer needed: {', '.join(sorted(unused))}; with_unused=True removes these too")
     return request, replace(decided, unchanged=(), notes=(*decided.notes, *notes))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from packaging.utils import canonicalize_name
-
 from liveinstall._environment.installed import installed
 from liveinstall._environment.running_versions import running
 from liveinstall._environment.target import current_site
 from liveinstall._sidebyside import activate
 from liveinstall._sidebyside.selection.candidates import newest_stable_first, offer_of, usable
 from liveinstall._sidebyside.store.store import Store
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._transactions.pending import PendingChanges
 from liveinstall.reports import Versions
 

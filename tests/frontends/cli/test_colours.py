@@ -30,7 +30,7 @@ class Terminal(io.StringIO):
         (None, {}, False),
     ],
 )
-def test_colours_are_for_terminals_and_for_who_wants_them(stream, variables, wanted):
+def test_colours_are_for_terminals_and_on_request(stream, variables, wanted):
     assert wants_colour(stream, variables) is wanted
 
 
@@ -60,7 +60,7 @@ FINDING = Finding("missing", "rich", "/x", "files are not there", "install it ag
         (FINDING, "missing: ", RED),
     ],
 )
-def test_what_is_done_waits_or_is_wrong_has_its_colour_and_the_same_words(value, beginning, colour):
+def test_applied_pending_and_failed_changes_have_colours_and_the_same_text(value, beginning, colour):
     text = show(value)
     painted = paint_lines(text)
     assert f"\033[{colour}m{beginning}\033[0m" in painted

@@ -1,4 +1,4 @@
-"""Completion, as the scripts of the shells request it from argcomplete."""
+"""Completion, as the shells' scripts request it from argcomplete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest.importorskip("argcomplete")
 
 @pytest.fixture
 def offered(tmp_path):
-    """What is offered for a line with the cursor at its end."""
+    """The completions of a line with the cursor at its end."""
 
     def ask(line):
         answer = tmp_path / "answer"

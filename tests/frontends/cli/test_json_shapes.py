@@ -1,4 +1,4 @@
-"""What each command prints with `--json` has all that it had in 0.1.0. More may have come."""
+"""The `--json` output of each command has all keys of 0.1.0. Additions are allowed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def today(tmp_path_factory):
 
 
 def losses(before, after, where=""):
-    """The keys that are gone and the values whose type changed, in words."""
+    """The removed keys and the values of another type, as text."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name, shape in before.items():
             if name in after:

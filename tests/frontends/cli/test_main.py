@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+from helpers.capabilities import has_terminals
 
 from liveinstall._frontends.cli import main
 
@@ -90,7 +91,7 @@ def test_history_undo_and_prune_as_json_and_in_words(env, command):
     assert "alpha 1.0 -> 2.0" in command("history").stdout and "requested alpha" in command("history", first).stdout
     assert [past["transaction"] for past in envelope(command("history", first, "--json"))["result"]] == [first]
     unknown = command("history", "nothing")
-    assert (unknown.returncode, "NotHappenedError: nothing: there is no such transaction." in unknown.stderr) == (
+    assert (unknown.returncode, "NotHappenedError: no transaction has changed nothing." in unknown.stderr) == (
         1,
         True,
     )
@@ -116,7 +117,7 @@ def test_history_undo_and_prune_as_json_and_in_words(env, command):
     assert len(envelope(command("prune", "--json"))["result"]) == 1
 
 
-def test_a_prune_without_a_limit_wants_all_unless_a_person_agrees(env, command):
+def test_a_prune_without_a_limit_requires_all_unless_the_user_agrees(env, command):
     for version in ("1.0", "2.0"):
         env.wheel("alpha", version)
         command("install", "-U", "alpha")
@@ -129,9 +130,11 @@ def test_a_prune_without_a_limit_wants_all_unless_a_person_agrees(env, command):
     assert command("prune").stdout == "Nothing to remove.\n"
 
 
+@has_terminals
 @pytest.mark.parametrize(("answer", "status", "left"), [("n", 1, True), ("", 1, True), ("y", 0, False)])
 def test_a_prune_without_a_limit_asks_at_a_terminal(env, command, answer, status, left):
-    pty = pytest.importorskip("pty")
+    import pty
+
     for version in ("1.0", "2.0"):
         env.wheel("alpha", version)
         command("install", "-U", "alpha")
@@ -152,7 +155,7 @@ def test_a_prune_without_a_limit_asks_at_a_terminal(env, command, answer, status
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs a shell with PIPESTATUS")
-def test_a_reader_that_has_heard_enough_is_no_failure(env, command):
+def test_a_reader_that_closes_the_pipe_is_not_a_failure(env, command):
     command("history")
     line = f"'{env.python}' -m cli history | true; exit ${{PIPESTATUS[0]}}"
     for _ in range(3):
@@ -185,7 +188,7 @@ def test_a_group_and_a_script_are_requirements(env, command, tmp_path):
     assert "requested alpha, beta" in command("history", last).stdout
 
 
-def test_what_waits_is_shown_by_itself(env, command):
+def test_pending_changes_are_shown_separately(env, command):
     assert command("pending").stdout == "No pending changes.\n"
     assert envelope(command("pending", "--json"))["result"] == []
     env.wheel("alpha", "1.0")
@@ -223,7 +226,7 @@ def test_an_error_without_a_type_of_ours_is_one_line_too(env, command):
     )
     done, debug, told = command("status"), command("status", "-v"), command("status", "--json")
     assert [each.returncode for each in (done, debug, told)] == [5, 5, 5]
-    assert done.stderr.count("\n") == 1 and "OSError: [Errno 28] No space left on device." in done.stderr
+    assert done.stderr.count("\n") == 1 and "OSError: No space left on device." in done.stderr
     assert "Traceback" in debug.stderr and "half done" in done.stderr
     assert envelope(told)["error"]["type"] == "OSError"
 
@@ -257,7 +260,7 @@ def test_colours_are_forced_and_forbidden(env, command, monkeypatch):
     assert "\033[" not in command("install", "alpha").stdout
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\033[32mNo problems found.\033[0m" in command("check").stdout
-    assert command("install", "nothing").stderr.startswith("\033[31mResolutionError\033[0m: ")
+    assert command("install", "-q", "nothing").stderr.startswith("\033[31mResolutionError\033[0m: ")
     assert "\033[" not in command("check", "--json").stdout
     monkeypatch.setenv("NO_COLOR", "1")
     assert command("check").stdout == "No problems found.\n"
@@ -283,7 +286,9 @@ def test_a_hold_needs_a_program_that_can_be_started(env, command):
     assert (command("hold").returncode, command("hold", "--").returncode) == (2, 2)
     done = command("hold", "/nowhere/program", "--json")
     assert done.returncode == 2 and "could not be started" in done.stderr
-    assert command("hold", env.python, "-c", "import os; os.kill(os.getpid(), 9)").returncode == 137
+    assert command("hold", env.python, "-c", "import os; os.kill(os.getpid(), 9)").returncode == (
+        9 if os.name == "nt" else 137
+    )
     assert envelope(command("hold", "--json", env.python, "-c", "raise SystemExit(3)"))["result"] == 3
 
 
@@ -292,6 +297,7 @@ def test_list_freeze_and_show_take_pips_options(env, command):
     env.wheel("beta", "1.0")
     command("install", "alpha")
     assert command("list", "--format=freeze", "-l").stdout == "alpha==1.0\nbeta==1.0\n"
+    assert command("list", "--format=freeze", "-l", "a*").stdout == "alpha==1.0\n"
     assert command("list", "--format", "columns", "-l").stdout.splitlines()[:3] == [
         *("Package Version", "------- -------", "alpha   1.0")
     ]
@@ -328,7 +334,7 @@ def test_show_has_what_pip_shows_and_the_pending_version(env, command):
 @pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "\\udcff and é\n"), ("ascii", "\\udcff and \\xe9\n")])
 def test_what_the_output_cannot_encode_is_escaped(monkeypatch, encoding, shown):
     """A damaged record may have any bytes in a name."""
-    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
     monkeypatch.setattr("sys.stdout", stream)
     main._print("\udcff and é")
     assert stream.buffer.getvalue().decode(encoding) == shown

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import has_terminals
 
 import liveinstall
 from liveinstall._frontends.cli.exit_codes import MEANINGS
@@ -20,10 +21,11 @@ from liveinstall._requirements.pip_options import parse_pip_command
 DOCS = Path(__file__).parents[3] / "docs"
 # Those for event loops are for Python only.
 IN_PYTHON_ONLY = {"aensure", "ainstall", "aplan", "aundo", "auninstall"}  # a command has no event loop,
-IN_PYTHON_ONLY |= {"give_back_pip", "recover", "repl", "restart", "take_over_pip"}  # and is nobody's prompt or kernel
+IN_PYTHON_ONLY |= {"give_back_pip", "recover", "repl", "restart", "take_over_pip"}  # and is not a prompt or a kernel
 IN_PYTHON_ONLY |= {"trial"}  # its command is `try`
 IN_PYTHON_ONLY |= {"require"}  # it is about a process; its command is `run --with`
 NOT_TYPED = {"on_event", "restart"}
+IN_ANOTHER = {"history": {"names"}}  # parameters that an argument of another name takes: `history NAME|ID`
 API = sorted(name for name in [*liveinstall.__all__, "list"] if inspect.isfunction(getattr(liveinstall, name)))
 
 
@@ -34,7 +36,15 @@ def options_of(verb: str) -> set[str]:
 @pytest.mark.parametrize("name", [name for name in API if name not in IN_PYTHON_ONLY])
 def test_every_verb_of_the_api_is_a_command_with_all_its_options(name):
     parameters = set(inspect.signature(getattr(liveinstall, name)).parameters) - NOT_TYPED - {"options"}
-    assert parameters <= options_of(name), name
+    assert parameters - IN_ANOTHER.get(name, set()) <= options_of(name), name
+
+
+@pytest.mark.parametrize("words", ["freeze --nonsense", "pending extra", "--json freeze --nonsense"])
+def test_an_unknown_argument_is_refused_with_the_usage_of_its_command(words):
+    verb = words.removeprefix("--json ").split()[0]
+    with pytest.raises(UsageError, match=f"^unrecognized arguments: {words.split()[-1]}$") as caught:
+        parse(words.split())
+    assert caught.value.usage.startswith(f"usage: python -m liveinstall {verb} ")
 
 
 def test_a_plan_and_ensure_take_what_install_takes():
@@ -78,7 +88,7 @@ def test_the_help_has_each_command_once_in_a_group(capsys):
     listed = re.findall(r"^  ([a-z]+) +\S", text, re.MULTILINE)
     assert sorted(listed) == sorted({*VERBS, "help"})
     titles = re.findall(r"^([a-z ]+):$", text, re.MULTILINE)
-    assert titles[0] == "change packages" and len(titles) == 8
+    assert titles[0] == "change packages" and len(titles) == 9
 
 
 def test_the_help_of_a_command_can_be_requested_before_and_after_its_name(capsys):
@@ -103,8 +113,10 @@ def test_no_other_command_has_the_options_of_a_request_in_its_help(verb, capsys)
     assert "--index-url" not in shown(capsys, verb, "--help")
 
 
+@has_terminals
 def test_a_real_terminal_gets_colours(monkeypatch):
-    pty = pytest.importorskip("pty")
+    import pty
+
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -113,7 +125,7 @@ def test_a_real_terminal_gets_colours(monkeypatch):
     subprocess.run([sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, check=True)
     shown = os.read(ours, 10000).decode()
     os.close(ours), os.close(theirs)
-    assert "\033[31mUsageError\033[0m: there is no command 'nothing'." in shown
+    assert "\033[31mUsageError\033[0m: unknown command 'nothing'." in shown
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
@@ -127,6 +139,16 @@ def test_each_verb_has_help_and_examples_that_parse(verb, capsys):
     assert examples
     for line in examples:
         assert parse(line.replace("'", "").split())["verb"] == verb
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_the_help_says_what_each_argument_is(verb, capsys):
+    with pytest.raises(SystemExit):
+        parse([verb, "--help"])
+    _, _, rest = capsys.readouterr().out.partition("positional arguments:\n")
+    lines = rest.partition("\n\n")[0].splitlines()
+    for line, below in zip(lines, [*lines, ""][1:], strict=True):
+        assert line.startswith(("   ", "  {")) or len(line.split()) > 1 or below.startswith("   "), line
 
 
 def test_the_help_says_which_environment_and_every_status(capsys):
@@ -148,7 +170,7 @@ def test_the_docs_have_the_table_of_statuses_and_every_verb():
 
 def test_common_options_may_stand_before_or_after_the_verb():
     for words in (["--json", "-v", "status"], ["status", "--json", "--debug"], ["--verbose", "status", "--json"]):
-        assert parse(words) == {"verb": "status", "json": True, "debug": True}
+        assert parse(words) == {"verb": "status", "json": True, "debug": True, "names": []}
     told = parse(["--json", "install", "alpha", "--pre", "beta"])
     assert (told["json"], told["requirements"], told["pre"]) == (True, ["alpha", "beta"], True)
 
@@ -177,7 +199,7 @@ def test_what_every_dockerfile_has_is_accepted_and_changes_nothing(verb):
     assert parse_pip_command([*DOCKERFILE.split(), "rich"]) == {"requirements": ["rich"]}
 
 
-def test_what_pip_understands_is_handed_to_it():
+def test_options_of_pip_are_passed_to_it():
     words = [
         "--isolated",
         "--no-cache-dir",

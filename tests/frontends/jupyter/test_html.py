@@ -1,4 +1,4 @@
-"""What a notebook shows: well-formed, escaped, in words and without anything that untrusted notebooks need."""
+"""The HTML for notebooks: well-formed, escaped, and understandable without styles, as in untrusted notebooks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import pytest
 
 import liveinstall
 from liveinstall import reports
+from liveinstall._frontends import rendering
 from liveinstall._frontends.jupyter import html
 from liveinstall.reports import Check, Finding, Listed, Past, Stale, Status
 from liveinstall.results import AllPending, Cancelled, Change, Holder, Origin, Pending, Plan, Result, Target, Timing
 
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(1)>&"
-assert liveinstall.install  # a public name was used, so values know how to show themselves
+assert liveinstall.install  # a public name was used, so values have their display methods
 
 
 def values(word="numpy", reason="numpy is imported here"):
-    """One of each kind, with `word` wherever text from outside may stand."""
+    """One of each kind, with `word` wherever external text may occur."""
     up = Change(word, "1.26.4", "2.2.6", Timing.RESTART, reason)
     new, gone = Change("rich", None, word, Timing.NOW, reason), Change("six", "1.16", None, reason=reason)
     pending = Pending(word, (up, gone), 1e9, 7, word, (word,), "pending", reason)
@@ -57,7 +58,7 @@ EMPTY = [
 
 
 class Page(HTMLParser):
-    """Fails on what is not nested well; `tags`, `styles` and `words` of the rest."""
+    """Fails on wrong nesting; collects `tags`, `styles` and `words`."""
 
     def __init__(self, text):
         super().__init__()
@@ -95,7 +96,7 @@ def test_hostile_names_and_reasons_stay_text(value):
     assert not page.tags & {"script", "img"} and EVIL in page.words
 
 
-def test_a_result_says_what_is_here_what_waits_why_and_what_to_do():
+def test_a_result_shows_installed_and_pending_changes_the_reasons_and_the_next_step():
     words = Page(html.render(values()[1])).words
     for text in (
         "Installed, ready to import",
@@ -117,7 +118,7 @@ def test_a_long_list_scrolls_and_lacks_nothing():
 
 def test_a_history_is_a_line_for_each_transaction_with_the_call_that_undoes_it():
     past = Past("id-1", (Change("rich", None, "15.0"),), 1e9, 7, "python", ("rich",), {})
-    over = Past("id-2", (Change("six", "1", "2"),), 1e9, 7, "python", ("six",), {}, "six was changed")
+    over = Past("id-2", (Change("six", "1", "2"),), 1e9, 7, "python", ("six",), {}, "six was changed.")
     words = Page(html.render(reports.History([past, over]))).words
     assert 'rich 15.0 (can be undone: liveinstall.undo("id-1"))' in words
     assert "six 1 -> 2 (cannot be undone: six was changed)" in words
@@ -131,9 +132,10 @@ def test_a_card_begins_with_its_conflicts_in_red_and_what_avoids_them():
     assert "--jp-error-color1" in page.styles[0] and "--jp-error-color1" in page.styles[1]
 
 
-def test_the_advice_of_a_card_is_the_servers_if_that_uses_what_is_staged():
-    reason = "the Jupyter server (pid 7; restart JupyterLab itself) uses numpy"
-    for value in (values(reason=reason)[1], values(reason=reason)[6]):
+def test_the_advice_of_a_card_is_the_servers_if_that_uses_what_is_staged(monkeypatch):
+    server = lambda names: "restart JupyterLab itself" if "numpy" in set(names) else ""
+    monkeypatch.setattr(rendering, "server_advice", server)
+    for value in (values()[1], values()[6]):
         words = Page(html.render(value)).words
         assert "restart JupyterLab itself: restarting only" in words and "start the program again" not in words
 
@@ -144,7 +146,7 @@ def test_a_status_names_who_holds_what():
 
 
 @pytest.mark.parametrize("nothing", EMPTY, ids=lambda value: type(value).__name__)
-def test_nothing_is_said_in_words(nothing):
+def test_an_empty_value_has_a_sentence(nothing):
     assert Page(html.render(nothing)).words == str(nothing) or isinstance(nothing, reports.Listing)
 
 
@@ -178,7 +180,7 @@ def test_the_session_gives_rows_that_show_themselves(env):
     assert "1.0 \N{RIGHTWARDS ARROW} 2.0" in got[0][2]["text/html"] and "waiting for" in got[0][2]["text/plain"]
 
 
-def test_colab_is_told_what_is_imported_so_that_it_shows_its_button(monkeypatch):
+def test_colab_gets_the_imported_names_so_that_it_shows_its_button(monkeypatch):
     result = Result(staged=(Change("pytest", "8", "9", Timing.RESTART), Change("nothing-here", "1", "2")))
     assert list(html.bundle(result)) == ["text/plain", "text/html"]
     shell = SimpleNamespace(kernel=SimpleNamespace(), parent_header={}, user_ns={})

@@ -1,4 +1,4 @@
-"""`%liveinstall`, `%%liveinstall` and `%pip`: what they call, what they complete. (In IPython itself: integration.)"""
+"""`%liveinstall`, `%%liveinstall` and `%pip`: their calls and completions. (In IPython itself: integration.)"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from liveinstall.results import Result
 
 
 class Shell:
-    """As much of IPython as the extension uses."""
+    """The part of IPython that the extension uses."""
 
     def __init__(self):
         self.asked = []
@@ -48,7 +48,7 @@ def shell(monkeypatch):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What is asked for of the session."""
+    """The calls of the session's functions."""
     found = []
 
     def install(*requirements, **options):
@@ -126,7 +126,7 @@ def test_what_is_more_than_a_requirement_goes_through_a_file(line):
     assert magic.plain_requirements(f"rich\n{line}\n") == []
 
 
-def test_a_fragment_of_an_address_is_no_comment_and_an_open_quote_is_one_line(shell, asked):
+def test_a_url_fragment_is_not_a_comment_and_an_open_quote_is_one_line(shell, asked):
     run = shell.magics_manager.magics["line"]["liveinstall"]
     run("install https://example.org/a.whl#sha256=00 'b # c'  # don't ask")
     assert asked[0][0] == ("https://example.org/a.whl#sha256=00", "b # c")
@@ -156,10 +156,12 @@ def test_help_is_shown_and_nonsense_is_an_error_without_a_traceback(shell, capsy
 
 def test_restart_is_a_verb_here(shell, monkeypatch):
     done = []
-    monkeypatch.setattr("liveinstall._frontends.restart.restart.restart", lambda *, keep: done.append(keep))
-    for line in ("restart", "restart --keep", "restart --keep df model"):
+    monkeypatch.setattr(
+        "liveinstall._frontends.restart.restart.restart", lambda *, keep, limit: done.append((keep, limit))
+    )
+    for line in ("restart", "restart --keep", "restart --keep df model", "restart --keep df --limit 2 GB"):
         shell.magics_manager.magics["line"]["liveinstall"](line)
-    assert done == [(), "all", ["df", "model"]]
+    assert done == [((), None), ("all", None), (["df", "model"], None), (["df"], "2 GB")]
 
 
 def test_verbs_options_and_names_are_completed(shell, monkeypatch):
@@ -181,7 +183,7 @@ def test_pip_is_left_alone_until_it_is_taken_over_and_given_back(shell, asked):
     lines = shell.magics_manager.magics["line"]
     own = lines["pip"]
     give_back = liveinstall.take_over_pip()
-    liveinstall.take_over_pip()  # twice is once
+    liveinstall.take_over_pip()  # twice has the effect of once
     lines["pip"]("install -U rich")
     lines["pip"]("install --help")
     lines["pip"]("list")
@@ -205,7 +207,7 @@ def test_options_before_pips_verb_are_understood(shell, asked, line, wanted):
     assert [requirements for requirements, *_ in asked] == [(wanted,)]
 
 
-def test_a_verb_of_pip_that_cannot_be_told_is_refused_and_another_goes_to_pip(shell, asked):
+def test_an_unclear_command_of_pip_is_refused_and_another_goes_to_pip(shell, asked):
     liveinstall.take_over_pip()
     pip = shell.magics_manager.magics["line"]["pip"]
     with pytest.raises(RequirementError, match="is unclear"):
@@ -216,7 +218,7 @@ def test_a_verb_of_pip_that_cannot_be_told_is_refused_and_another_goes_to_pip(sh
     assert shell.asked == others and not asked
 
 
-def test_somebody_elses_pip_is_not_taken_away(shell):
+def test_another_pip_magic_is_not_removed(shell):
     liveinstall.take_over_pip()
     theirs = shell.magics_manager.magics["line"]["pip"] = lambda line: None
     liveinstall.give_back_pip()

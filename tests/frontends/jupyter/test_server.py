@@ -1,4 +1,4 @@
-"""What a Jupyter server's log is told; jupyter_server itself runs in integration/, and is pretended here."""
+"""The messages in a Jupyter server's log; jupyter_server itself runs in integration/, and is faked here."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ def server(monkeypatch):
         monkeypatch.setitem(sys.modules, name, SimpleNamespace(**has))
     for name in ("jupyter_server", "jupyter_server.auth", "jupyter_server.base"):
         monkeypatch.setitem(sys.modules, name, SimpleNamespace())
-    monkeypatch.delitem(sys.modules, "liveinstall._frontends.jupyter.server", raising=False)
-    yield importlib.import_module("liveinstall._frontends.jupyter.server")
-    sys.modules.pop("liveinstall._frontends.jupyter.server", None)
+    ours = [f"liveinstall._frontends.jupyter.{name}" for name in ("server", "kernel_handlers")]
+    for name in ours:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield importlib.import_module(ours[0])
+    for name in ours:
+        sys.modules.pop(name, None)
 
 
-def test_what_waits_is_told_once_whoever_it_waits_for(server):
+def test_pending_changes_are_logged_once_whatever_they_wait_for(server):
     told = []
     watch = server._PendingWatch(SimpleNamespace(info=lambda text, *words: told.append(text % words)))
     change = Change("alpha", "1.0", "2.0", Timing.RESTART)

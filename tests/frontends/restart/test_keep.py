@@ -1,4 +1,4 @@
-"""Variables that are kept over a restart: what is pickled together, the file, the preview, and what is lost."""
+"""Variables that are kept over a restart: groups of pickles, the file, the preview, and lost variables."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import subprocess
 import sys
 import threading
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+from helpers.environments import caches_in
 
 import liveinstall
 from liveinstall._frontends.detect import FrontEnd
-from liveinstall._frontends.restart import keep, variables_file
+from liveinstall._frontends.progress import amount
+from liveinstall._frontends.restart import keep, recovery, size_limit, variables_file
 from liveinstall._frontends.restart.variable_groups import group
 from liveinstall._system.settings import RESTARTED
 from liveinstall.errors import CannotKeepError
@@ -24,7 +27,7 @@ HAS_MODES = hasattr(os, "geteuid")
 
 
 class Block:
-    """An array: its bytes are a buffer that is left out of the pickle."""
+    """An array: its bytes are a buffer outside of the pickle."""
 
     def __init__(self, data):
         self.data = data
@@ -35,7 +38,8 @@ class Block:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for variable, value in caches_in(tmp_path / "cache").items():
+        monkeypatch.setenv(variable, value)
     return tmp_path / "cache/liveinstall/variables"
 
 
@@ -44,8 +48,16 @@ def user(monkeypatch):
     """The user's namespace."""
     values = {}
     monkeypatch.setattr(keep, "namespace", lambda: values)
+    monkeypatch.setattr(recovery, "namespace", lambda: values)
     monkeypatch.setattr(keep, "_preview", lambda path, names, *, is_pending: {})
     return values
+
+
+def save(chosen, front_end, **options):
+    """As `restart()` does: prepare, and ask."""
+    prepared = keep.prepare(chosen, front_end, is_pending=False, **options)
+    prepared.ask()
+    return prepared.path, prepared.sentence
 
 
 def names(groups):
@@ -106,7 +118,7 @@ def test_a_variable_that_cannot_be_loaded_is_named_and_the_others_come_back(monk
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"other\n", b"liveinstall variables 1\n", b"liveinstall variables 1\n3\n{}x", b"\0" * 50]
+    "content", [b"", b"other\n", b"liveinstall variables 2\n", b"liveinstall variables 2\n3\n{}x", b"\0" * 50]
 )
 def test_a_damaged_file_is_refused(content):
     path = variables_file.write(group({"a": 1})[0], {})
@@ -129,7 +141,7 @@ def test_a_file_of_another_environment_is_not_loaded(monkeypatch):
     monkeypatch.setattr(sys, "prefix", "/elsewhere")
     with pytest.raises(OSError, match="another environment"):
         variables_file.load(path)
-    assert variables_file.left() == [] and keep.recover() == ()
+    assert variables_file.left() == [] and recovery.recover() == ()
 
 
 @pytest.mark.skipif(not HAS_MODES, reason="Windows has no modes")
@@ -145,26 +157,26 @@ def test_a_file_that_others_could_have_written_is_not_loaded(cache):
     os.chmod(cache, 0o700)
 
 
-def test_too_little_space_is_said_before_anything_is_written(cache, monkeypatch, user):
+def test_too_little_space_is_reported_before_anything_is_written(cache, monkeypatch, user):
     user["a"] = 1
-    monkeypatch.setattr(variables_file.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
+    monkeypatch.setattr(size_limit.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(CannotKeepError, match="are free") as caught:
-        keep.save("a", FrontEnd.IPYTHON, is_pending=False)
+        save("a", FrontEnd.IPYTHON)
     assert "nothing is lost" in str(caught.value) and os.listdir(cache) == []
 
 
 def test_all_means_all_but_private_and_the_shells_own_names(user):
     user |= {"a": 1, "np": json, "_hidden": 2, "exit": 3, "In": [], "text": "x"}
-    path, sentence = keep.save("all", FrontEnd.REPL, is_pending=False)
-    assert sentence.startswith("Kept: a, np, text (")
+    path, sentence = save("all", FrontEnd.REPL)
+    assert sentence.startswith("Kept: a, text, np (")
     user.clear()
-    assert keep.restore(path) == "Restored: np, a, text." and user == {"a": 1, "np": json, "text": "x"}
+    assert recovery.restore(path) == "Restored: a, text, np." and user == {"a": 1, "np": json, "text": "x"}
     assert not os.path.exists(path)
 
 
 def test_a_name_that_does_not_exist_is_refused(user, cache):
     with pytest.raises(CannotKeepError, match="no variable 'dff'"):
-        keep.save(["dff"], FrontEnd.REPL, is_pending=False)
+        save(["dff"], FrontEnd.REPL)
     assert not cache.exists()
 
 
@@ -181,12 +193,12 @@ def test_what_would_not_come_back_is_lost_only_with_consent(user, cache, monkeyp
 
     monkeypatch.setattr(builtins, "input", reply)
     if goes_on:
-        assert keep.save("all", FrontEnd.REPL, is_pending=False)[1].startswith("Kept: a (")
+        assert save("all", FrontEnd.REPL)[1].startswith("Kept: a (")
     else:
         with pytest.raises(CannotKeepError) as caught:
-            keep.save("all", FrontEnd.REPL, is_pending=False)
+            save("all", FrontEnd.REPL)
         assert list(caught.value.lost) == ["lock"] and os.listdir(cache) == []
-    assert asked and asked[0].startswith("1 variable would not come back: lock (TypeError")
+    assert asked and asked[0].startswith("1 variable cannot be restored: lock (it is a lock")
 
 
 def test_a_preview_loads_the_file_and_tells_of_failures(monkeypatch):
@@ -200,12 +212,12 @@ def test_a_preview_loads_the_file_and_tells_of_failures(monkeypatch):
 def test_where_nothing_could_restore_them_it_is_refused(monkeypatch, user):
     user["a"] = 1
     with pytest.raises(CannotKeepError, match="script runs again"):
-        keep.save("a", FrontEnd.INSPECT, is_pending=False)
+        save("a", FrontEnd.INSPECT)
 
 
 def test_what_was_not_restored_can_be_recovered_once(user):
     user["a"] = [1]
-    keep.save("a", FrontEnd.REPL, is_pending=False)
+    save("a", FrontEnd.REPL)
     user.clear()
     assert liveinstall.recover() == ("a",) and user == {"a": [1]} and liveinstall.recover() == ()
 
@@ -228,7 +240,164 @@ def test_a_prompt_runs_the_users_startup_file_and_then_restores(tmp_path):
     assert "ValueError: mine" in done.stderr and "Restored: kept." in done.stderr
 
 
+def test_a_prompt_that_has_nothing_to_restore_explains_what_the_restart_has_broken():
+    startup = os.path.join(os.path.dirname(keep.__file__), "prompt_startup.py")
+    done = subprocess.run(
+        [sys.executable, "-i"],
+        input="import sys; print(hasattr(sys.excepthook, '_liveinstall_explains'))",
+        env={**os.environ, "PYTHONSTARTUP": startup, RESTARTED: '{"changes": []}'},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("True") and "Restored" not in done.stderr
+
+
 def test_buffers_are_not_copied_while_they_are_written():
     block = Block(bytearray(1000))
     (one,), _ = group({"block": block})
     assert len(one.data) < 500 and one.buffers[0].obj is block.data
+
+
+def test_progress_is_reported_and_an_error_in_it_leaves_no_file(cache, user):
+    user |= {"a": Block(bytearray(10**6)), "b": 1}
+    told = []
+    prepared = keep.prepare("all", FrontEnd.IPYTHON, is_pending=False, show=told.append)
+    prepared.discard()
+    texts = [str(state) for state in told]
+    assert texts[:3] == [
+        "Serialising the variables: 1 of 2, a",
+        "Serialising the variables: 2 of 2, b",
+        "Writing the variables: 1.0 MB",
+    ]
+    assert texts[-2] == "Loading the variables in a preview of the restart: 1.0 MB" and os.listdir(cache) == []
+    for step in dict.fromkeys(state.step for state in told):
+
+        def stop(state, step=step):
+            if state.step == step:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            keep.prepare("all", FrontEnd.IPYTHON, is_pending=False, show=stop)
+        assert os.listdir(cache) == []
+
+
+@pytest.mark.parametrize(("limit", "variable"), [(10**6, ""), ("1 MB", ""), (None, "1M")])
+def test_variables_beyond_the_limit_are_refused_and_the_largest_are_named(cache, user, monkeypatch, limit, variable):
+    monkeypatch.setenv("LIVEINSTALL_KEEP_LIMIT", variable)
+    user |= {"small": 1, "big": Block(bytearray(600_000)), "bigger": Block(bytearray(900_000))}
+    with pytest.raises(CannotKeepError, match=r"need 2 MB, and the limit is 1 MB. The largest: bigger \(") as caught:
+        keep.prepare("all", FrontEnd.IPYTHON, is_pending=False, limit=limit)
+    assert caught.value.sizes["big"] > 600_000 and os.listdir(cache) == []
+    with pytest.raises(CannotKeepError, match="need 1 MB, and the limit is 0 MB"):  # while it is pickled, not after it
+        keep.prepare("bigger", FrontEnd.IPYTHON, is_pending=False, limit=1000)
+    assert save(["small"], FrontEnd.IPYTHON, limit=limit)
+
+
+@pytest.mark.parametrize("limit", ["much", "-1", True, "2 apples"])
+def test_a_limit_that_is_not_a_size_is_refused(user, limit):
+    user["a"] = 1
+    with pytest.raises(CannotKeepError, match="is not a size"):
+        keep.prepare("all", FrontEnd.IPYTHON, is_pending=False, limit=limit)
+
+
+def test_a_disk_that_becomes_full_leaves_no_file(cache, user, monkeypatch):
+    user["a"] = Block(bytearray(10**6))
+    monkeypatch.setattr(variables_file, "_CHUNK", 1000)
+
+    def full(state):
+        if state.share:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(CannotKeepError, match="cannot be written"):
+        keep.prepare("a", FrontEnd.IPYTHON, is_pending=False, show=full)
+    assert os.listdir(cache) == []
+
+
+def test_an_interrupt_while_variables_are_restored_keeps_them_for_later(user, monkeypatch):
+    user["a"] = Block(bytearray(100))
+    path, _ = save("a", FrontEnd.IPYTHON)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    assert "liveinstall.recover()" in recovery.restore(path, stop)
+    assert recovery.recover() == ("a",)
+
+
+def test_the_progress_of_restoring_at_a_prompt_does_not_end_at_a_part(user, monkeypatch):
+    user["a"] = Block(bytearray(100))
+    path, sentence = save("a", FrontEnd.IPYTHON)
+    size = amount(os.path.getsize(path), None)
+    assert sentence.startswith(f"Kept: a ({size}).")  # not 0.0 MB
+    screen = Mock()
+    monkeypatch.setattr(recovery, "display", lambda quiet: screen)
+    assert recovery.restore_at_prompt(path) == "Restored: a."
+    assert str(screen.call_args.args[0]) == f"Restoring the variables: {size}"  # the last one
+
+
+def test_an_ended_session_is_offered_once_in_one_line_and_nothing_is_loaded(user, cache, monkeypatch, capsys):
+    user |= {"a": 1, "np": json}
+    path, _ = save("all", FrontEnd.REPL)
+    monkeypatch.setattr(recovery, "detect", lambda: FrontEnd.REPL)
+    recovery.offer()
+    assert capsys.readouterr().err == ""  # this process is running: it may be restarting
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    ended = path.replace(f"-{os.getpid()}.", f"-{child.pid}.")
+    os.rename(path, ended)
+    if os.name == "nt":  # where a process may be restarting for ten minutes: it is not looked for
+        now = variables_file.time.time()
+        monkeypatch.setattr(variables_file.time, "time", lambda: now + 700)
+    user.clear()
+    monkeypatch.setattr(recovery, "detect", lambda: FrontEnd.SCRIPT)
+    recovery.offer()
+    assert capsys.readouterr().err == "" and os.path.exists(ended)
+    monkeypatch.setattr(recovery, "detect", lambda: FrontEnd.REPL)
+    recovery.offer()
+    told = capsys.readouterr().err
+    assert told.startswith("liveinstall: Variables of a session that ended on ") and told.count("\n") == 1
+    assert ": a, np. To restore them: liveinstall.recover() (until " in told and user == {}
+    recovery.offer()
+    assert capsys.readouterr().err == "" and recovery.recover() == ("a", "np") and os.listdir(cache) == []
+
+
+def test_a_file_of_a_process_that_restarts_is_not_offered_before_ten_minutes_and_goes_after_two_weeks(
+    user, cache, monkeypatch
+):
+    user["a"] = 1
+    save("all", FrontEnd.REPL)
+    now = variables_file.time.time()
+    assert not list(variables_file.not_offered())
+    monkeypatch.setattr(variables_file.time, "time", lambda: now + 700)
+    assert len(list(variables_file.not_offered())) == 1 and not list(variables_file.not_offered())
+    monkeypatch.setattr(variables_file.time, "time", lambda: now + 15 * 86400)
+    (cache / "of-somebody-else.variables").write_bytes(b"")
+    variables_file.sweep()
+    assert os.listdir(cache) == ["of-somebody-else.variables"]
+
+
+def test_what_cannot_be_recovered_is_named_and_its_file_stays(user, monkeypatch):
+    user |= {"good": 1, "bad": Block(b"x")}
+    path, _ = save("all", FrontEnd.REPL)
+    monkeypatch.setattr(sys.modules[__name__], "Block", None)
+    with pytest.warns(RuntimeWarning, match="1 variable cannot be restored: bad"):
+        assert recovery.recover() == ("good",)
+    assert os.path.exists(path)
+
+
+def test_the_directory_and_the_import_path_come_back_before_anything_is_loaded(user, tmp_path, monkeypatch):
+    (tmp_path / "helper_of_the_user.py").write_text("class Thing: pass\n", encoding="utf-8")
+    own = str(tmp_path)
+    monkeypatch.setattr(sys, "path", [own, *sys.path])
+    monkeypatch.chdir(tmp_path)
+    import helper_of_the_user
+
+    user["thing"] = helper_of_the_user.Thing()
+    path, _ = save("all", FrontEnd.REPL)
+    monkeypatch.setattr(sys, "path", sys.path[1:])
+    monkeypatch.chdir("/")
+    del sys.modules["helper_of_the_user"]
+    told = recovery.restore(path)
+    assert told == f"Restored: thing; the directory {own}; {own} in sys.path."
+    assert os.getcwd() == own and sys.path[0] == own

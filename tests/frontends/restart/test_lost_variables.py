@@ -1,4 +1,4 @@
-"""What a restart would lose, named without harm."""
+"""The variables that a restart would lose, listed without side effects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from liveinstall._frontends.restart import lost_variables
 
 
 class Evil:
-    """Everything that one asks it fails, or would take for ever."""
+    """Every operation on it fails, or would never return."""
 
     @property
     def nbytes(self):
@@ -47,7 +47,7 @@ Frame.__module__ = "pandas.core.frame"
 
 
 @pytest.mark.parametrize("kind", [Evil, Slow, type("A", (), {"nbytes": "many"})])
-def test_odd_objects_are_not_asked_or_do_no_harm(kind):
+def test_odd_objects_are_not_accessed_or_do_no_harm(kind):
     assert lost_variables.size(kind()) == 0
 
 
@@ -74,7 +74,7 @@ def test_no_more_than_three_are_named():
     )
 
 
-def test_modules_functions_classes_and_hidden_names_are_no_variables(monkeypatch):
+def test_modules_functions_classes_and_hidden_names_are_not_variables(monkeypatch):
     slow = Slow()
     shell = SimpleNamespace(
         user_ns={"x": 1, "_": 2, "sys": sys, "Evil": Evil, "f": lambda: 0, "exit": 3, "slow": slow},

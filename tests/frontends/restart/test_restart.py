@@ -1,4 +1,4 @@
-"""Restarts: where they are refused, what consent does, and what becomes of the hold. (Real ones: integration.)"""
+"""Restarts: where they are refused, the effect of consent, and the hold. (Real ones: integration.)"""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import json
 import os
 import signal
 import sys
-from dataclasses import replace
+import threading
 from types import SimpleNamespace
 
 import pytest
+from helpers.capabilities import can_fork, has_exec
 
 from liveinstall._frontends.detect import FrontEnd
 from liveinstall._frontends.presenter import create
@@ -24,7 +25,7 @@ STAGED = Result(staged=(Change("alpha", "1.0", "2.0", Timing.RESTART),))
 
 @pytest.fixture
 def at(monkeypatch):
-    """Pretend to be somewhere, in a terminal."""
+    """Pretend to be in a front end, in a terminal."""
 
     def place(where, *, terminal=True, file=None):
         monkeypatch.setattr(restart, "detect", lambda: where)
@@ -42,7 +43,7 @@ def at(monkeypatch):
         if place not in (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON, FrontEnd.PTPYTHON)
     ],
 )
-def test_where_nobody_can_restart_the_error_says_what_to_press(at, place):
+def test_where_a_restart_is_not_possible_the_error_has_advice(at, place):
     at(place)
     with pytest.raises(CannotRestartError) as caught:
         restart.restart()
@@ -90,11 +91,24 @@ def test_without_consent_or_anything_staged_nothing_follows(monkeypatch):
     assert create().after_request(rehearsed, "auto") is rehearsed
 
 
-def test_consent_where_nobody_can_restart_becomes_a_note(at):
+def test_consent_where_a_restart_is_not_possible_becomes_a_note(at):
     at(FrontEnd.RUNNER)
     for consent in ("auto", "ask"):
         (note,) = create().after_request(STAGED, consent).notes
         assert note.startswith("not restarted, because") and "Run the notebook again" in note
+
+
+def test_an_explicit_restart_says_that_what_the_server_uses_stays_pending(at, monkeypatch):
+    at(FrontEnd.REPL)
+    told = []
+    monkeypatch.setattr(restart, "waiting", lambda: STAGED.staged)
+    monkeypatch.setattr(restart, "lost_message", lambda: "2 variables will be lost.")
+    monkeypatch.setattr(restart, "_leave_terminal", lambda _, message, *__: told.append(message) or bool)
+    for server in ("restart JupyterLab itself", ""):
+        monkeypatch.setattr(restart, "server_advice", lambda names, server=server: server if "alpha" in names else "")
+        restart.restart()
+    pending = "The changes stay pending: to apply them, restart JupyterLab itself. 2 variables will be lost."
+    assert told == [pending, "2 variables will be lost."]
 
 
 @pytest.mark.parametrize("consent", ["auto", "ask"])
@@ -104,9 +118,8 @@ def test_a_kernel_is_not_restarted_for_what_the_server_uses_since_variables_woul
     at(FrontEnd.NOTEBOOK)
     monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
     monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked"))
-    reason = "alpha is imported here, and the Jupyter server (pid 7; restart JupyterLab itself) uses it"
-    staged = Result(staged=tuple(replace(change, reason=reason) for change in STAGED.staged))
-    (note,) = create().after_request(staged, consent).notes
+    monkeypatch.setattr(restart, "server_advice", lambda _: "restart JupyterLab itself")
+    (note,) = create().after_request(STAGED, consent).notes
     assert note.startswith("not restarted, because") and note.endswith("; restart JupyterLab itself")
 
 
@@ -120,7 +133,7 @@ def test_asking_takes_only_a_yes(at, monkeypatch, answer, restarts):
     assert bool(done) is restarts and bool(result.notes) is not restarts
 
 
-def test_asking_where_nobody_answers_is_a_no(at, monkeypatch):
+def test_asking_without_an_answer_is_a_no(at, monkeypatch):
     at(FrontEnd.REPL)
     monkeypatch.setattr(restart, "restart", lambda: pytest.fail("restarted"))
 
@@ -171,7 +184,7 @@ def test_the_new_kernel_says_in_a_sentence_who_is_waited_for(monkeypatch):
 
 @pytest.mark.parametrize("damage", ["METADATA", "", None])
 def test_a_distribution_without_readable_metadata_has_no_version(tmp_path, monkeypatch, damage):
-    """Each Python has an error of its own for it; `None` is the metadata without a version."""
+    """Each version of Python raises another error for it; `None` is the metadata without a version."""
     info = tmp_path / "alpha-1.0.dist-info"
     info.mkdir()
     if damage is None:
@@ -200,7 +213,8 @@ _EXEC = """
 """
 
 
-def test_a_process_that_replaces_itself_blocks_nobody_and_finds_the_new_version(env):
+@has_exec
+def test_a_process_that_replaces_itself_has_no_hold_and_gets_the_new_version(env):
     env.wheel("alpha", "1.0")
     assert env.run("li.install('alpha')").returncode == 0
     env.wheel("alpha", "2.0")
@@ -211,11 +225,11 @@ def test_a_process_that_replaces_itself_blocks_nobody_and_finds_the_new_version(
 
 
 class Exited(BaseException):
-    """What `os._exit()` did."""
+    """Raised instead of `os._exit()`."""
 
 
 def test_on_windows_a_child_in_the_same_console_is_waited_for_without_a_hold(tmp_path, monkeypatch):
-    """Its arguments arrive as they are: `exec` of Windows would split `C:\\Program Files`."""
+    """Its arguments arrive unchanged: `exec` of Windows would split `C:\\Program Files`."""
     from _liveinstall_boot import holds as boot
     from liveinstall._environment import holders
 
@@ -233,13 +247,14 @@ def test_on_windows_a_child_in_the_same_console_is_waited_for_without_a_hold(tmp
             holders.replace_process([sys.executable, "-c", code, str(told)], {"MORE": "x"})
         assert exited.value.args == (7, []) and told.read_text() == "x"
         boot.take_hold(str(tmp_path), "test")
-        with pytest.raises(OSError, match="missing"):
+        with pytest.raises(FileNotFoundError):
             holders.replace_process([str(tmp_path / "missing")])
         assert boot.held_sites() == [str(tmp_path)] and len(boot.live_holds(str(tmp_path))) == 1
     finally:
         boot.release(str(tmp_path))
 
 
+@can_fork
 def test_a_forked_child_that_lives_on_keeps_its_files(env):
     env.wheel("alpha", "1.0")
     assert env.run("li.install('alpha')").returncode == 0
@@ -256,7 +271,7 @@ def test_a_forked_child_that_lives_on_keeps_its_files(env):
     assert env.versions()["alpha"] == "2.0"
 
 
-def test_a_new_process_inherits_from_whoever_the_old_one_descends_from(tmp_path, monkeypatch):
+def test_a_new_process_inherits_from_the_ancestor_of_the_old_one(tmp_path, monkeypatch):
     from _liveinstall_boot import holds as boot
     from liveinstall._environment.holders import variables_for_exec
 
@@ -273,15 +288,17 @@ def test_a_new_process_inherits_from_whoever_the_old_one_descends_from(tmp_path,
 
 @pytest.fixture
 def unstartable(monkeypatch):
-    """No interpreter can be started."""
+    """No interpreter can be started, neither by exec nor, as on Windows, as a child process."""
+    from liveinstall._environment import holders
 
     def fail(*_):
         raise OSError(errno.E2BIG, "Argument list too long")
 
     monkeypatch.setattr(os, "execve", fail)
+    monkeypatch.setattr(holders, "start_in_foreground", fail)
 
 
-def test_a_prompt_that_cannot_be_replaced_says_so_and_goes_on(at, monkeypatch, unstartable):
+def test_a_prompt_that_cannot_be_replaced_says_so_and_continues(at, monkeypatch, unstartable):
     at(FrontEnd.REPL)
     monkeypatch.setattr(restart, "atexit", SimpleNamespace(_run_exitfuncs=lambda: None))
     with pytest.raises(CannotRestartError, match="too long") as caught:
@@ -290,7 +307,7 @@ def test_a_prompt_that_cannot_be_replaced_says_so_and_goes_on(at, monkeypatch, u
 
 
 class Kernel:
-    """As much of a kernel and its shell as a restart uses; `sent`: what it says."""
+    """The part of a kernel and its shell that a restart uses; `sent`: its messages."""
 
     def __init__(self):
         self.sent = []
@@ -325,7 +342,7 @@ def test_a_kernel_is_replaced_when_no_cell_has_run_for_a_while(monkeypatch):
     assert done == [[]]
 
 
-def test_a_cell_that_runs_or_awaits_is_seen():
+def test_a_cell_that_runs_or_awaits_is_detected():
     shell = Kernel()
 
     def run_cell():
@@ -365,3 +382,29 @@ def test_a_process_is_replaced_with_the_output_that_it_was_given(monkeypatch, ca
         os.close(given)
         os.close(read)
     assert capfd.readouterr().out == "outside "
+
+
+class _Manager:
+    """The part of ipykernel's manager of subshells that is used."""
+
+    def __init__(self, fails=False):
+        self._cache, self._lock_cache, self._fails = {}, threading.Lock(), fails
+
+    def _create_subshell(self):
+        if self._fails:
+            raise RuntimeError
+        self._cache[f"new{len(self._cache)}"] = object()
+        return list(self._cache)[-1]
+
+    def list_subshell(self):
+        return list(self._cache)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_subshells_of_the_former_process_are_there_again_under_their_ids(fails):
+    manager = _Manager(fails)
+    loop = SimpleNamespace(add_callback=lambda call: threading.Thread(target=call).start())
+    application = SimpleNamespace(shell_channel_thread=SimpleNamespace(manager=manager, io_loop=loop))
+    assert kernel_report.missing_subshells(application, ["a", "b"]) == (["a", "b"] if fails else [])
+    assert fails or manager._cache["a"] is not manager._cache["b"]
+    assert kernel_report.missing_subshells(SimpleNamespace(), ["a"]) == ["a"]  # an ipykernel without subshells

@@ -7,10 +7,10 @@ Request: {"resolve", "fetch", "build": pip's arguments for each; "parts": [...],
 "checkouts": [directory that pip clones repositories into, their final directory, file for the paths of the moved ones];
 "wanted": whether to fetch wheels; "offline": the reason why the network must not be used, or empty;
 "listings": path of a JSON file for the lists of files of wheels that are not on this disk, or empty; "known": URL ->
-SHA-256 of those whose list is known}.
+SHA-256 of those with a known list}.
 Answer: {"phase": "configuration" (its "errors" are options), "resolve", "checkout", "fetch" or "build"; "status": pip's
 exit status; "errors": [pip's own error messages]; "kinds": [class names of the exception that ended pip, most derived
-first]; "unreachable": [pip's messages about failed downloads]}.
+first]; "unreachable": [pip's messages about failed downloads]; "warnings": [pip's warnings to its user]}.
 
 All pip commands run in this one process, because starting pip takes longer than most of its work.
 """
@@ -50,6 +50,7 @@ class _FailureHandler(logging.Handler):
         self.errors = []
         self.kinds = []
         self.unreachable = []
+        self.warnings = []
 
     def emit(self, record):
         is_error = record.levelno >= logging.ERROR
@@ -66,6 +67,13 @@ class _FailureHandler(logging.Handler):
             self.errors.append(_diagnostic_text(error) or record.getMessage())
         elif self._is_unreachable(record.name, record.getMessage()):
             self.unreachable.append(record.getMessage())
+        elif record.levelno == logging.WARNING and self._is_for_user(record.name, record.getMessage()):
+            self.warnings.append(record.getMessage())
+
+    def _is_for_user(self, logger, message):
+        """Whether a warning is about the request; not about pip itself, or a page that an index on this disk lacks."""
+        is_page = message.startswith("Location 'file:") and "/' is ignored" in message
+        return logger.startswith("pip._internal.") and not is_page and "[present-" not in message
 
     def _is_unreachable(self, logger, message):
         """Whether a download failed; a missing page (404) does not count, because the server has answered."""
@@ -297,7 +305,7 @@ def _call_in_background(module, name):
 
 
 def _load_beside(name):
-    """Import a module beside this one, whose directory is not on sys.path (-P)."""
+    """Import a module from this one's directory, which is not on sys.path (-P)."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
         return importlib.import_module(name)
@@ -359,6 +367,7 @@ def main(pip):
         "errors": errors or handler.errors,
         "kinds": handler.kinds,
         "unreachable": handler.unreachable,
+        "warnings": handler.warnings,
     }
     with open(request["answer"], "w", encoding="utf-8") as stream:
         json.dump(answer, stream)

@@ -1,4 +1,4 @@
-"""Changes to pip in its child process, by replacing functions of its own; `_pip_child` imports this after pip.
+"""Changes to pip in its child process, by replacing some of its functions; `_pip_child` imports this after pip.
 
 Each is for a purpose that pip has no option for. The names are those of pip 22 to 26; where a later version has others,
 the change has no effect, or pip ends with an error before anything is changed.
@@ -63,7 +63,7 @@ def keep_session():
     """Keep the session of the next pip command, with its credentials, proxies and certificates, for further requests.
 
     Returns:
-        A function `get(url, headers)` for a request, whose response is not read yet.
+        A function `get(url, headers)` for a request; the response is not read yet.
     """
     from pip._internal.cli.req_command import RequirementCommand
 

@@ -12,7 +12,7 @@ _TAIL = 2**16  # bytes: the size of the first range, and the least size of each 
 _MOST = 2**24  # bytes to read of one wheel; torch needs 3 MB, and nothing else that is downloaded often 1 MB
 _MOST_TEXT = 2**25  # bytes of a RECORD, as in the rules for wheels
 _AT_ONCE = 8  # requests; pip's session keeps 10 connections to a host
-_SECONDS = 20.0  # for all wheels together: after that a plan goes on without the rest
+_SECONDS = 20.0  # for all wheels together: after that a plan continues without the rest
 _WHOLE, _PARTIAL = 200, 206
 
 
@@ -24,7 +24,7 @@ class RemoteFile(io.RawIOBase):
     """A file on a server, of which the ranges are requested that are read.
 
     Args:
-        get: Called as `get(url, headers)`; returns a response of `requests` whose content was not read yet.
+        get: Called as `get(url, headers)`; returns an unread response of `requests`.
         url: The URL.
     """
 
@@ -43,7 +43,7 @@ class RemoteFile(io.RawIOBase):
                 place, _, total = headers.get("Content-Range", "").rpartition(" ")[2].partition("/")
                 offset, size = int(place.partition("-")[0]), int(total)
             elif response.status_code == _WHOLE and int(headers.get("Content-Length", _TAIL + 1)) <= _TAIL:
-                offset, size = 0, int(headers["Content-Length"])  # all of it is no more than what was asked for
+                offset, size = 0, int(headers["Content-Length"])  # the whole file is as small as the requested range
             elif response.status_code == _WHOLE:
                 raise UnreadableError("its server does not support range requests")
             else:
@@ -77,7 +77,7 @@ class RemoteFile(io.RawIOBase):
         return self._position
 
     def read(self, size=-1):
-        """Read up to `size` bytes, and request what is missing of them."""
+        """Read up to `size` bytes, and request the missing ones."""
         end = self._size if size is None or size < 0 else min(self._size, self._position + size)
         texts = []
         while self._position < end:

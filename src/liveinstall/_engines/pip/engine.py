@@ -30,9 +30,12 @@ _CHILD = os.path.join(os.path.dirname(__file__), "_pip_child.py")
 class PipEngine:
     """pip in a child process of the running interpreter."""
 
+    unpacks = False
+
     def __enter__(self) -> Self:
         """Start the child process, which imports pip, before the request is parsed."""
         self._checkouts: list[str] = []
+        self._warnings: tuple[str, ...] = ()
         self._child = Child([executable(), "-P", _CHILD, _pip_directory()])
         return self
 
@@ -56,6 +59,10 @@ class PipEngine:
         """See `Engine.sources`. Empty: pip's report contains the origins already."""
         return {}
 
+    def warnings(self) -> Sequence[str]:
+        """See `Engine.warnings`."""
+        return self._warnings
+
     def keep(self) -> None:
         """See `Engine.keep`."""
         self._checkouts = []
@@ -71,7 +78,7 @@ class PipEngine:
         listed: bool = False,
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
-        from liveinstall._engines.pip import report  # while the child process imports pip
+        from liveinstall._engines.pip import output, report  # while the child process imports pip
         from liveinstall._system.temporary import writing_temporary
 
         names = ("request", "answer", "report", "wheels", "target", "src", "constraints", "moves", "listings")
@@ -96,15 +103,17 @@ class PipEngine:
                 },
             )
         try:
-            hear = report.Downloads(tell).hear
+            hear = output.Listener(tell).hear
             status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=hear)
         finally:
             self._checkouts += report.moved(paths["moves"])
-        return report.candidates(paths, status, log, request, fetched=fetch)
+        candidates = report.candidates(paths, status, log, request, fetched=fetch)
+        self._warnings = output.warnings(paths["answer"])
+        return candidates
 
 
 def _pip_directory() -> str:
-    """The directory that contains pip, for a child process that would not find it by itself."""
+    """The directory that contains pip, for a child process that would not find it otherwise."""
     directory = place_of("pip")
     if not directory:
         raise EngineError("pip is not installed.", todo="Install it: python -m ensurepip", log="")

@@ -8,21 +8,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from packaging.utils import canonicalize_name
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._engines.answers import read_json, text, texts, understanding
 from liveinstall._engines.credentials import without_git_credentials
 from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.pip.arguments import checkouts_home, commands
+from liveinstall._engines.pip.output import essential, unreachable, yanked_reasons
 from liveinstall._engines.pip.wheel_listings import known, listed
 from liveinstall._model import Candidate
 from liveinstall._redact import redact, without_secret_queries
 from liveinstall._requirements.offline import ADVICE, is_offline
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import (
     BuildError,
     DownloadError,
@@ -33,16 +33,13 @@ from liveinstall.errors import (
     ResolutionError,
     WheelRefusedError,
 )
-from liveinstall.events import Downloading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from liveinstall._requirements.request import Request
-    from liveinstall.events import Event
 
 __all__ = [
-    "Downloads",
     "candidates",
     "checkouts_home",
     "commands",
@@ -54,8 +51,6 @@ __all__ = [
     "write",
 ]
 
-_DOWNLOAD_LINE = re.compile(r"\s*Downloading (\S+)")
-_PROGRESS_LINE = re.compile(r"Progress (\d+) of (\d+)$")
 # Class names of pip's exceptions; the base classes of an exception are matched too.
 _BUILD = {
     "InstallationSubprocessError",
@@ -95,32 +90,12 @@ _REPOSITORY_OUTPUT = re.compile(
     re.DOTALL,
 )
 _MAX_REASON = 400  # characters
+_DOWNLOAD_ADVICE = {
+    "hash": "Accept the new hash only if you trust the file: it may have been tampered with.",
+    ".git": "If this is a repository, begin its address with git+, for example git+https://...",
+}
 _FULL_LOG = "The full output is in the error's `log`; the command line shows it with --debug."
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
-
-
-class Downloads:
-    """Reports downloads from pip's output: "Downloading NAME (SIZE)", then lines "Progress BYTES of BYTES".
-
-    The output is used for the progress display only; no decision depends on it.
-
-    Args:
-        tell: Receives the `Downloading` events.
-    """
-
-    def __init__(self, tell: Callable[[Event], None]) -> None:
-        self._tell = tell
-        self._file = ""
-
-    def hear(self, line: str) -> None:
-        """Process one line of output."""
-        download = _DOWNLOAD_LINE.match(line)
-        if download:
-            self._file = redact(download[1].rpartition("/")[2])
-        progress = _PROGRESS_LINE.match(line)
-        if progress and self._file and not self._file.endswith(".metadata"):
-            total = int(progress[2])  # 0 if the server does not report it
-            self._tell(Downloading(self._file, int(progress[1]), total or None))
 
 
 def forbidden() -> str:
@@ -173,15 +148,16 @@ def candidates(paths: Mapping[str, str], status: int, log: str, request: Request
     """
     try:
         answer = read_json(paths["answer"])
-    except (OSError, ValueError, RecursionError) as error:
-        raise EngineError(f"pip could not be run (status {status}).", todo=_last_lines(log.strip()), log=log) from error
+    except (OSError, ValueError, RecursionError):
+        raise EngineError(f"pip could not be run (status {status}).", todo=_last_lines(log.strip()), log=log) from None
     with understanding("pip's answer", log):
         failed = failure(answer, log) if answer["status"] else None
     if failed:
         raise failed
     with understanding("pip's report", log):
         items = read_json(paths["report"])["install"]
-        chosen = [_candidate(item, paths["wheels"], request.indexed, fetched=fetched) for item in items]
+        yanked = yanked_reasons(texts(answer, "warnings"))
+        chosen = [_candidate(item, paths["wheels"], request.indexed, yanked, fetched=fetched) for item in items]
         return list(listed(chosen, items, paths["listings"])) if os.path.isfile(paths["listings"]) else chosen
 
 
@@ -212,8 +188,7 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
         The error.
     """
     lines = [line.removeprefix("ERROR: ") for line in texts(answer, "errors")] or [_last_lines(log.strip())]
-    lines = [line for line in lines if not line.startswith("Ignored the following")] or lines
-    message = _shorten(redact("; ".join(dict.fromkeys(" ".join(line.split()).rstrip(".") for line in lines if line))))
+    message = _shorten(redact("; ".join(essential([*lines, *_ignored(texts(answer, "warnings"))]))))
     kinds = set(texts(answer, "kinds"))
     details: dict[str, Any] = {"log": log}
     if "Unexpected" in kinds and not kinds & _DOWNLOAD:
@@ -244,13 +219,19 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
         text = f"{message}: {reason}" if reason and reason not in message else message
         return BuildError(f"a source distribution could not be built: {text}.", todo=_FULL_LOG, **details)
     if "DistributionNotFound" in kinds and answer["unreachable"]:
-        text = redact(" ".join(answer["unreachable"][-1].split()))
-        return DownloadError(f"the index could not be reached: {text}", todo="Check the network and retry.", **details)
+        text = redact(unreachable(answer["unreachable"][-1]))
+        return DownloadError(f"the index could not be reached: {text}.", **details)
     if kinds & _DOWNLOAD or answer["phase"] == "fetch":
-        return DownloadError(f"a download failed: {message}.", **details)
+        todo = next((todo for mark, todo in _DOWNLOAD_ADVICE.items() if mark in message), "")
+        return DownloadError(f"a download failed: {message}.", todo=todo, **details)
     if kinds & _RESOLUTION:
         return ResolutionError(f"pip could not resolve the requirements: {message}.", **details)
     return EngineError(f"pip failed: {message}.", **details)
+
+
+def _ignored(warnings: Iterable[str]) -> list[str]:
+    """The warnings about sources that pip could not use, which may be why it found nothing."""
+    return [text for text in warnings if "is ignored" in text or "is being ignored" in text]
 
 
 def _diverted(names: Sequence[str]) -> RequirementError:
@@ -283,6 +264,9 @@ def _build_reason(log: str) -> str:
     exceptions = [line for line in lines if _EXCEPTION_LINE.match(line)]
     if exceptions:
         return redact(exceptions[-1]).rstrip(".")
+    errors = essential(line.partition("ERROR: ")[2] for line in lines if "ERROR: " in line)
+    if errors:
+        return redact("; ".join(errors))[:_MAX_REASON]
     text = "\n".join(lines).strip().partition("\n\n")[0]
     return redact(" ".join(text.split()))[:_MAX_REASON].rstrip(".")
 
@@ -296,7 +280,14 @@ def _last_lines(log: str) -> str:
     return " ".join(log.split("\n")[-5:]).strip() or "It printed nothing."
 
 
-def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fetched: bool) -> Candidate:
+def _candidate(
+    item: dict[str, Any],
+    wheels: str,
+    indexed: Container[str],
+    yanked: Mapping[tuple[str, str], str],
+    *,
+    fetched: bool,
+) -> Candidate:
     metadata, info = item["metadata"], item["download_info"]
     info = {**info, "url": without_secret_queries(text(info, "url"))}
     name, version = canonicalize_name(text(metadata, "name")), text(metadata, "version")
@@ -310,7 +301,7 @@ def _candidate(item: dict[str, Any], wheels: str, indexed: Container[str], *, fe
         sha256=_sha256(info.get("archive_info", {})),
         wheel=local_wheel(info["url"]) or (_fetched(name, version, wheels) if fetched else ""),
         direct_url=info if item.get("is_direct") and name not in indexed else None,
-        yanked=(item.get("is_yanked") and "yanked") or None,
+        yanked=yanked.get((name, version), "yanked") if item.get("is_yanked") else None,
         metadata=metadata,
     )
 

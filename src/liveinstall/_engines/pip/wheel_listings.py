@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._engines.answers import read_json, text
 from liveinstall._model import WheelListing
+from liveinstall._system.lean_dataclasses import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,12 +18,12 @@ _remembered: dict[str, tuple[str, WheelListing]] = {}  # URL -> SHA-256 of the w
 
 
 def known() -> dict[str, str]:
-    """Return the wheels whose lists are remembered: URL -> SHA-256 of the wheel, hexadecimal."""
+    """Return the wheels with cached lists: URL -> SHA-256 of the wheel, hexadecimal."""
     return {url: sha256 for url, (sha256, _) in _remembered.items()}
 
 
 def listed(candidates: Iterable[Candidate], items: Sequence[Mapping[str, Any]], path: str) -> Iterator[Candidate]:
-    """Add the lists of files to candidates whose wheels are not on this disk.
+    """Add the lists of files to candidates with wheels that are not on this disk.
 
     Args:
         candidates: The chosen distributions.

@@ -94,7 +94,7 @@ def _check(request: Request) -> None:
                 requirement=redact(project),
             )
     if "--only-deps" in request.engine_arguments:
-        what = "uv cannot install only the dependencies of what is requested (--only-deps)."
+        what = "uv cannot install only the dependencies (--only-deps)."
         raise RequirementError(
             what, todo='Use engine="pip", with a pip that has the option.', requirement="--only-deps"
         )

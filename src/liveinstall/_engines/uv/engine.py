@@ -1,6 +1,6 @@
 """uv as the engine: one `uv pip install` into a temporary directory resolves, downloads, builds and unpacks.
 
-uv makes symbolic links to its cache, whose targets are the unpacked wheels. Nothing else about the cache's layout is
+uv makes symbolic links to the unpacked wheels in its cache. Nothing else about the cache's layout is
 assumed, and nothing in it is changed.
 """
 
@@ -20,6 +20,7 @@ from liveinstall._system.interpreter import executable
 from liveinstall._system.temporary import temporary_directory, writing_temporary
 from liveinstall._system.workplace import note_elsewhere
 from liveinstall.errors import EngineError
+from liveinstall.events import ignore_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,14 +30,19 @@ if TYPE_CHECKING:
     from liveinstall._engines.uv.origins import Origins
     from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
+    from liveinstall.events import Event
     from liveinstall.results import Origin
 
 # Variables that would contradict our arguments; they are replaced by arguments, or do not apply.
 _DROPPED = ("UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_NO_CACHE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "VIRTUAL_ENV")
+# The modules of uv that log retries, at the level DEBUG; there is no option for it.
+_RETRIES = "uv_client::retry=debug,uv_client::base_client=debug"
 
 
 class UvEngine:
     """uv in a child process."""
+
+    unpacks = True
 
     def __enter__(self) -> Self:
         """Find uv."""
@@ -44,6 +50,7 @@ class UvEngine:
         self._run: Run | None = None
         self._ended: list[Run] = []
         self._origins: Origins | None = None
+        self._warnings: tuple[str, ...] = ()
         self._start_origins: Callable[[], Origins] | None = None
         self._own = temporary_directory()  # removed on exit, when no process writes to it any longer
         if not self._uv:
@@ -69,6 +76,10 @@ class UvEngine:
         """See `Engine.fresh`."""
         return UvEngine()
 
+    def warnings(self) -> Sequence[str]:
+        """See `Engine.warnings`."""
+        return self._warnings
+
     def keep(self) -> None:
         """See `Engine.keep`. Nothing to do: all fetched files are in uv's cache."""
 
@@ -79,10 +90,10 @@ class UvEngine:
         directory: str,
         *,
         fetch: bool,
-        tell: object = None,  # noqa: ARG002
+        tell: Callable[[Event], None] = ignore_event,
         listed: bool = False,  # noqa: ARG002
     ) -> Sequence[Candidate]:
-        """See `Engine.resolve`. uv does not report download progress, so `tell` is not called.
+        """See `Engine.resolve`. uv does not report download progress, so `tell` receives only `Retrying` events.
 
         Wheels are fetched even without `fetch`, because uv does not report their dependencies in another way. So their
         files are known even without `listed`.
@@ -92,14 +103,16 @@ class UvEngine:
             run = self._started(list(arguments(request, directory)), view, variables)
         _note(directory, "own", self._own.name)
         _note(directory, "links", run.target)
-        from liveinstall._engines.uv import report  # while uv runs
+        from liveinstall._engines.uv import output, report  # while uv runs
 
-        status, log = run.child.ask("", timeout=request.timeout)
+        status, log = run.child.ask("", timeout=request.timeout, hear=output.Retries(tell).hear)
+        log = output.without_retries(log)
         if status:
             from liveinstall._engines.uv.failure import failure
 
             raise failure(log, child_process.run([self._uv, "--version"], timeout=10)[1].strip())
         candidates = report.candidates(run.target, request, log, partial(self._cache, variables))
+        self._warnings = output.warnings(log)
         self._end(run)
         indexed = [f"{candidate.name}=={candidate.version}" for candidate in candidates if candidate.direct_url is None]
         if indexed:
@@ -147,6 +160,7 @@ class UvEngine:
 def _variables(directory: str) -> dict[str, str]:
     """The child's environment variables. With UV_NO_CACHE the cache is in `directory`, because uv would remove it."""
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    kept.setdefault("RUST_LOG", _RETRIES)
     if is_offline():
         kept["UV_OFFLINE"] = "1"  # uv.toml may contain URLs
     if os.environ.get("UV_NO_CACHE", "").lower() in ("1", "true", "yes", "on", "y", "t"):

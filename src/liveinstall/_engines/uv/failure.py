@@ -70,7 +70,8 @@ def said(log: str) -> str:
     """Extract uv's message about its failure, on one line, without progress and decoration."""
     lines = [_DECORATION.sub("", line).strip() for line in log.splitlines()]
     kept = [line.removeprefix("error: ") for line in lines if line and not _NOISE.match(line)]
-    return " ".join(" ".join(kept).split()).rstrip(".") or _NOTHING
+    text = " ".join(" ".join(kept).split()).replace(" cause: ", ": ")  # it was on a line of its own
+    return text.rstrip(".") or _NOTHING
 
 
 def _shorten(text: str, limit: int = 1500) -> str:

@@ -10,14 +10,12 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from packaging.tags import sys_tags
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._engines.answers import text, understanding
 from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._redact import redact
 from liveinstall._system.child_process import Child
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import EngineError
 from liveinstall.results import Origin
 
@@ -60,7 +58,6 @@ class Origins:
         """
         import tomllib  # noqa: F401  it takes a while, and uv is still running
 
-        _ranks()
         try:
             self._child.ask("", timeout=10)
             with understanding("uv's lock file"):
@@ -90,21 +87,30 @@ def _sha256(file: Mapping[str, Any]) -> str:
 @cache
 def _ranks() -> Mapping[Tag, int]:
     """The rank of each compatibility tag for this interpreter; there are about a thousand."""
+    from packaging.tags import sys_tags
+
     return {tag: rank for rank, tag in enumerate(sys_tags())}
 
 
 def _file(package: Mapping[str, Any]) -> Mapping[str, Any]:
     """The best wheel for this interpreter, or the source distribution."""
+    wheels = package.get("wheels", ())
+    if len(wheels) == 1 and _file_name(wheels[0]).endswith("py3-none-any.whl"):
+        return dict(wheels[0])  # without `packaging`, which is slow to load
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
     ranks = _ranks()
     best: tuple[int, Mapping[str, Any]] | None = None
-    for wheel in package.get("wheels", ()):
+    for wheel in wheels:
         try:
-            *_, tags = parse_wheel_filename(
-                wheel.get("name") or os.path.basename(wheel.get("url", wheel.get("path", "")))
-            )
+            *_, tags = parse_wheel_filename(_file_name(wheel))
         except InvalidWheelFilename:
             continue
         rank = min((ranks[tag] for tag in tags if tag in ranks), default=len(ranks))
         if rank < len(ranks) and (best is None or rank < best[0]):
             best = rank, wheel
     return best[1] if best else package.get("sdist", {})
+
+
+def _file_name(wheel: Mapping[str, Any]) -> str:
+    return str(wheel.get("name") or os.path.basename(wheel.get("url", wheel.get("path", ""))))

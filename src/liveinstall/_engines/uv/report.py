@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from liveinstall._engines.answers import read_json, text, understanding
 from liveinstall._engines.local_files import local_wheel
@@ -19,10 +15,14 @@ from liveinstall._model import Candidate
 from liveinstall._planning.graph import Node, named
 from liveinstall._redact import redact, without_secret_queries
 from liveinstall._system.dist_info import read_fields
+from liveinstall._system.lean_dataclasses import replace
+from liveinstall._system.lean_packaging import InvalidRequirement, canonicalize_name, parse_requirement_line
 from liveinstall.errors import WheelRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from packaging.requirements import Requirement
 
     from liveinstall._requirements.request import Request
 
@@ -128,7 +128,7 @@ def _without_user(url: str) -> str:
 def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
     for each in texts:
         try:
-            yield Requirement(each)
+            yield parse_requirement_line(each)
         except InvalidRequirement:
             continue  # a path
 

@@ -40,13 +40,13 @@ _ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz
 QUIET = ("--no-progress", "--color=never")
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
 # Options that do not affect uv. If any other option is given, except sources of packages, uv is not started early.
-_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify", "overlap")
+_WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify", "overlap", "conflicts")
 
 
 class Run:
     """A running `uv pip install`, with its child process `child` and the directory of the links `target`.
 
-    The links are made in memory if possible: on a disk thousands of them take longer than everything else. The
+    The links are made in memory if possible: on a disk thousands of them take longer than all the rest. The
     directories of killed processes are removed by the next run.
 
     Args:
@@ -149,7 +149,7 @@ def link_mode(directory: str) -> str:
 
 
 def _lock(handle: int) -> None:
-    import fcntl  # available wherever there is a file system in memory
+    import fcntl  # available if there is a file system in memory
 
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -12,11 +12,10 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
-
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._engines.base import View
+from liveinstall._system.lean_packaging import is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +41,7 @@ def show(view: View, directory: str) -> None:
         head = _head(info)
         fields = {key.lower(): value.decode("utf-8", "replace") for key, value in reversed(_FIELD.findall(head))}
         name = _canonical(fields.get(b"name", ""))
-        if name and name not in seen and _is_version(fields.get(b"version", "")):
+        if name and name not in seen and is_version(fields.get(b"version", "")):
             seen.add(name)
             _write(os.path.join(directory, f"{name.replace('-', '_')}-{fields[b'version']}.dist-info"), head, info)
 
@@ -93,15 +92,6 @@ def _head(info: str) -> bytes:
         except OSError:
             continue
     return b""
-
-
-def _is_version(text: str) -> bool:
-    """Whether a version conforms to PEP 440; uv cannot parse others, so their distributions are omitted."""
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _write(path: str, head: bytes, info: str) -> None:

@@ -1,4 +1,4 @@
-"""Colours, on terminals only. They repeat what the text says; without them no information is lost.
+"""Colours, on terminals only. They repeat the text; without them no information is lost.
 
 NO_COLOR (https://no-color.org) disables them and FORCE_COLOR (https://force-color.org) enables them, each if it is set
 and not empty. NO_COLOR takes precedence.
@@ -41,7 +41,7 @@ def wants_colour(stream: TextIO | Any, variables: Mapping[str, str] | None = Non
         variables: The environment variables, by default those of this process.
 
     Returns:
-        True if the stream is a terminal with colours, unless the environment variables say otherwise.
+        True if the stream is a terminal with colours, unless the environment variables override it.
     """
     variables = os.environ if variables is None else variables
     if variables.get("NO_COLOR"):

@@ -26,7 +26,7 @@ def evaluate(typed: Sequence[str]) -> Any:
         typed: The command and its arguments.
 
     Returns:
-        The value if it has a display of its own, otherwise its plain text; None after the help.
+        The value if it has its own display, otherwise its plain text; None after the help.
 
     Raises:
         RequirementError: The command line is invalid. Errors of the command itself are raised as they are.
@@ -34,7 +34,7 @@ def evaluate(typed: Sequence[str]) -> Any:
     try:
         options = parser.parse(typed)
     except parser.UsageError as error:
-        raise RequirementError(f"{error}.", todo="See %liveinstall --help.", requirement="") from error
+        raise RequirementError(f"{error}.", todo="See %liveinstall --help.", requirement="") from None
     except SystemExit:  # the help was shown
         return None
     if options["json"] or options["debug"]:
@@ -44,7 +44,7 @@ def evaluate(typed: Sequence[str]) -> Any:
     for name in ("verb", "json", "debug", "_yes"):
         options.pop(name, None)
     if "program" in options:
-        options["as_json"] = True  # there are no streams here that a program could use directly
+        options["as_json"] = True  # a program could not use the standard streams here
     value = VERBS[verb](options)
     if isinstance(value, Shown):
         return value

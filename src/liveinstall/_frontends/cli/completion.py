@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from packaging.utils import canonicalize_name
-
 from liveinstall._system.caller import search_path
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import LiveInstallError
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ def script(shell: str) -> str:
     """
     try:
         from argcomplete.shell_integration import shellcode
-    except ImportError as error:
-        raise LiveInstallError(_MISSING, todo="Install it: liveinstall install argcomplete.") from error
+    except ImportError:
+        raise LiveInstallError(_MISSING, todo="Install it: liveinstall install argcomplete.") from None
     return str(shellcode(["liveinstall"], shell=shell))
 
 

@@ -22,7 +22,7 @@ MEANINGS = {
     ExitCode.FAILED: "failed, nothing was changed",
     ExitCode.MISUSED: "usage error, or an invalid requirement",
     ExitCode.WAITS: "`finalize` left changes pending",
-    ExitCode.BROKEN: "a check found problems, or `doctor` or `repair` leaves damage that could be repaired",
+    ExitCode.BROKEN: "a check found problems, or repairable damage remains after `doctor` or `repair`",
     ExitCode.UNEXPECTED: "unexpected error (for example an OSError); no change is left half done",
     ExitCode.INTERRUPTED: "interrupted",
 }

@@ -43,6 +43,10 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
     )
     home.add_argument("action", choices=("create", "run", "remove"))
     home.add_argument("path", metavar="PATH", help="the directory of the linked environment")
+    _add_create(home)
+
+
+def _add_create(home: argparse.ArgumentParser) -> None:
     home.add_argument(
         "--store",
         metavar="DIRECTORY",
@@ -53,6 +57,18 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
         choices=("allow", "refuse"),
         default="allow",
         help="refuse: fail if two distributions have a file with different contents (create)",
+    )
+    home.add_argument(
+        "--over",
+        metavar="DIRECTORY",
+        help="the base environment, whose packages are used, too, and not installed again (create)",
+    )
+    home.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a package of the base environment that must not be replaced; repeatable (create)",
     )
     home.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto (create)")
     home.add_argument(
@@ -72,7 +88,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """Split a command line into the words for argparse and the program to run, whose options are not ours.
+    """Split a command line into the words for argparse and the program to run, with its own options.
 
     Args:
         words: The command line.

@@ -6,22 +6,18 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from packaging.utils import canonicalize_name
 
 from liveinstall._environment.installed import installed
 from liveinstall._planning.graph import Node, edges
-from liveinstall._requirements.pip_options import add_idle_options
+from liveinstall._system.lean_dataclasses import dataclass
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._verbs import inspection
 from liveinstall._verbs.pending import pending as pending_changes
 from liveinstall.errors import RequirementError
 from liveinstall.reports import Listing
 
 if TYPE_CHECKING:
-    import argparse
-
     from liveinstall._model import Distribution
 
 
@@ -66,34 +62,12 @@ class Details:
         return "\n".join(f"{title}: {text}".rstrip() for title, text in rows.items())
 
 
-def add_list_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `list`."""
-    parser.add_argument(
-        "--format", choices=("columns", "freeze", "json"), help="pip's formats, with names and versions only"
-    )
-    parser.add_argument("--not-required", action="store_true", help="only distributions that no other one depends on")
-    parser.add_argument("-o", "--outdated", action="store_true", help="only those with a newer version in the index")
-    parser.add_argument("--pre", action="store_true", help="with --outdated: include pre-releases")
-    parser.add_argument("-i", "--index-url", metavar="URL", help="with --outdated: instead of the configured index")
-    parser.add_argument("--no-index", action="store_true", help="with --outdated: use no index, only --find-links")
-    parser.add_argument("--engine", default="auto", metavar="NAME", help="with --outdated: pip, uv or auto")
-    for spellings, dest in ((["--extra-index-url"], "extra_index_urls"), (["-f", "--find-links"], "find_links")):
-        parser.add_argument(*spellings, dest=dest, action="append", default=[], metavar="URL", help="with --outdated")
-    add_choice(parser)
-
-
-def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `list` and `freeze` have in common."""
-    parser.add_argument("--exclude", action="append", default=[], metavar="NAME", help="omit this distribution")
-    parser.add_argument("-l", "--local", action="store_true", help="only distributions in this environment itself")
-    add_idle_options(parser)
-
-
 def listing(options: dict[str, Any]) -> Any:
     """Return the output of `list`: the listing, or a text in one of pip's formats."""
     needed = {name for names in _needed_by().values() for name in names} if options["not_required"] else set()
     out: set[str] = needed | set(map(canonicalize_name, options["exclude"]))
-    rows = [row for row in inspection.list() if row.name not in out and (not options["local"] or is_local(row.place))]
+    found = inspection.list(*options["names"])
+    rows = [row for row in found if row.name not in out and (not options["local"] or is_local(row.place))]
     if options["outdated"]:
         return _outdated(options, {row.name for row in rows})
     if options["format"] is None:
@@ -173,7 +147,7 @@ def show(names: list[str]) -> tuple[Details, ...]:
     if missing:
         raise RequirementError(
             f"{', '.join(missing)}: not installed.",
-            todo="`list` shows all installed distributions.",
+            todo="`liveinstall list` shows all installed distributions.",
             requirement=missing[0],
         )
     dependencies = _needed_by()

@@ -5,17 +5,18 @@ The exit statuses are in `exit_codes.py`.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli.colours import RED, YELLOW, paint, paint_lines, wants_colour
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._frontends.cli.parser import UsageError, build_parser, called, parse, verbs_of
 from liveinstall._frontends.cli.remedies import as_commands
+from liveinstall._redact import redact
 from liveinstall.errors import LiveInstallError, RequirementError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _print(text: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """The text with escapes for what the output cannot encode, such as the name of a file that is not UTF-8."""
+    """The text with escapes for characters that the output cannot encode, such as a file name that is not UTF-8."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding, getattr(sys.stdout, "errors", None) or "strict")
@@ -118,7 +119,7 @@ def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool)
 
 
 def _describe_state() -> str:
-    """Describe the environment after an unexpected error, only from what is on disk."""
+    """Describe the environment after an unexpected error, only from the files on disk."""
     from liveinstall._environment.target import current_site
     from liveinstall._transactions.transaction import is_interrupted
 
@@ -138,19 +139,40 @@ def _show_failure(
 ) -> None:
     """Show an error as one line or one JSON object, after the traceback of `cause`."""
     if cause is not None:
-        traceback.print_exception(cause)
+        print(_traceback(cause), file=sys.stderr)
     if as_json:
         about = {
             "type": kind,
             "message": error.what,
             "unchanged": error.unchanged,
             "todo": error.todo,
-            **{name: value for name, value in error.details.items() if isinstance(value, (str, dict))},
+            **{name: value for name, value in error.details.items() if isinstance(value, (str, dict, tuple))},
         }
         _print(json.dumps(_envelope(verb, error=about)))
     else:
-        error.todo = as_commands(error.todo, called(), verbs_of(build_parser())) if "(" in error.todo else error.todo
-        print(f"{_coloured(kind, RED)}: {error}", file=sys.stderr)
+        print(f"{_coloured(kind, RED)}: {_with_commands(verb or '', error)}", file=sys.stderr)
+
+
+def _with_commands(verb: str, error: LiveInstallError) -> LiveInstallError:
+    """The error with commands and options instead of calls and arguments in its text."""
+    shown = copy.copy(error)
+    shown.unchanged = error.unchanged
+    verbs = verbs_of(build_parser())
+    shown.what, shown.todo = (as_commands(text, called(), verbs, verb) for text in (error.what, error.todo))
+    return shown
+
+
+def _traceback(error: BaseException) -> str:
+    """The traceback with the errors that caused this one, which Python omits; a cause may contain credentials."""
+    link: BaseException | None = error
+    seen = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        link.__suppress_context__ = link.__cause__ is not None
+        link = link.__cause__ or link.__context__
+    import traceback
+
+    return redact("".join(traceback.format_exception(error)).rstrip())
 
 
 def _show_misuse(error: UsageError, *, as_json: bool) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from liveinstall._frontends.cli import archive_verbs, home_verbs, listings, sidebyside_verbs
+from liveinstall._frontends.cli import archive_verbs, cluster_verbs, home_verbs, list_options, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import MEANINGS
+from liveinstall._frontends.cli.remedies import unknown_command
 from liveinstall._requirements.pip_options import IDLE, add_idle_options, add_options, parse_words
 from liveinstall._system.package import __version__
 
@@ -36,11 +36,11 @@ _EXAMPLES = {
     "plan": ("plan -U pandas", "plan --prefer loaded scikit-learn"),
     "ensure": ("ensure 'rich>=13' 'httpx[http2]'", "ensure --requester my-plugin --protect 'numpy<3' scikit-image"),
     "uninstall": ("uninstall pandas", "uninstall -y -r requirements.txt", "uninstall --with-unused pandas"),
-    "list": ("list", "list --json", "list --not-required --format=freeze", "list --outdated"),
+    "list": ("list", 'list "jupyter*"', "list --json", "list --not-required --format=freeze", "list --outdated"),
     "show": ("show requests",),
     "freeze": ("freeze > requirements.txt", "freeze --pending", "freeze --exclude pip"),
     "check": ("check",),
-    "status": ("status", "status --json"),
+    "status": ("status", "status numpy", "status --json"),
     "pending": ("pending",),
     "finalize": ("finalize", "finalize --force"),
     "cancel": ("cancel numpy", "cancel"),
@@ -59,19 +59,21 @@ _EXAMPLES = {
     **home_verbs.EXAMPLES,
     **archive_verbs.EXAMPLES,
     **sidebyside_verbs.EXAMPLES,
+    **cluster_verbs.EXAMPLES,
 }
 COMMON = ("--json", "--debug", "-v", "--verbose")
-# Commands under the names that other package managers have for them, and what each stands for.
+# Commands under their names in other package managers, and the command that each stands for.
 ALIASES = {"add": ("install",), "upgrade": ("install", "--upgrade"), "remove": ("uninstall",)}
 # The groups of the help, in its order.
 _GROUPS = {
     "change packages": ("install", "plan", "ensure", "uninstall"),
-    "look at packages": ("list", "show", "freeze", "check", "versions"),
+    "inspect packages": ("list", "show", "freeze", "check", "versions"),
     "pending changes": ("status", "pending", "finalize", "cancel", "try"),
     "running programs": ("hold", "guard"),
     "history": ("history", "undo", "prune"),
-    "damage": ("doctor", "repair"),
-    "beside the environment": ("run", "registry", "store", "home", "archive"),
+    "repair": ("doctor", "repair"),
+    "side by side": ("run", "registry", "store", "home", "archive"),
+    "clusters": ("cluster",),
     "command line": (_HELP, "completion"),
 }
 
@@ -123,20 +125,20 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     """
     parser = build_parser()
     verbs = verbs_of(parser)
-    words = _in_full(words)
-    if not words:
-        parser.parse_args(["--help"])
-    if words and words[0] not in verbs and not words[0].startswith("-"):
-        raise UsageError(_unknown(words[0], verbs), parser.format_usage())
+    words = _in_full(words) or ["--help"]
+    if words[0] not in verbs and not words[0].startswith("-"):
+        parser.error(unknown_command(words[0], verbs))
     words, program = (sidebyside_verbs if words[:1] == ["run"] else home_verbs).split(words)
     _hide_foreign_options(verbs, words)
-    creates = words[:2] in (["home", "create"], ["registry", "create"])
-    if creates or words[:1] in (["install"], ["plan"], ["ensure"]):
+    if words[:2] in (["home", "create"], ["registry", "create"]) or words[:1] in (["install"], ["plan"], ["ensure"]):
         options = {"verb": words[0], **parse_words(verbs[words[0]], words[1:])}
     else:
         if words[:1] == ["uninstall"] and any(word.startswith(("-r", "--req")) for word in words):
             verbs["uninstall"]._positionals._group_actions[0].nargs = "*"  # noqa: SLF001  the file contains the names
-        options = vars(parser.parse_args(words))
+        known, unknown = parser.parse_known_args(words)
+        options = vars(known)
+        if unknown:
+            verbs[options["verb"]].error(f"unrecognized arguments: {' '.join(unknown)}")
     options.pop(IDLE, None)
     if program is not None:
         options["program"] = program
@@ -178,11 +180,6 @@ def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
     return cast("dict[str, argparse.ArgumentParser]", verbs.choices)
 
 
-def _unknown(word: str, verbs: Sequence[str] | dict[str, Any]) -> str:
-    near = difflib.get_close_matches(word, verbs, 1)
-    return f"there is no command {word!r}" + (f"; did you mean {near[0]}?" if near else ".")
-
-
 def build_parser(prog: str = "") -> argparse.ArgumentParser:
     """Create the parser of the whole command line.
 
@@ -209,6 +206,7 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     home_verbs.add_verbs(verbs, _verb)
     archive_verbs.add_verbs(verbs, _verb)
     sidebyside_verbs.add_verbs(verbs, _verb)
+    cluster_verbs.add_verbs(verbs, _verb)
     completion = _verb(
         verbs, "completion", "print the shell code that enables completion of commands, options and names"
     )
@@ -267,14 +265,15 @@ def _add_changes(verbs: Any) -> None:
 
 def _add_queries(verbs: Any) -> None:
     listing = _verb(verbs, "list", "list distributions with their installed, loaded and pending versions")
-    listings.add_list_options(listing)
+    listing.add_argument("names", nargs="*", metavar="NAME", help='only these; patterns such as "jupyter*" are allowed')
+    list_options.add_list_options(listing)
     _add_names(_verb(verbs, "show", "show the metadata of installed distributions, and their dependents"), "+")
     freeze = _verb(verbs, "freeze", "show the installed distributions as requirements")
     freeze.add_argument("--pending", action="store_true", help="as they will be after all pending changes")
     freeze.add_argument("--all", dest="tools", action="store_true", help="include pip itself")
-    listings.add_choice(freeze)
+    list_options.add_choice(freeze)
     _verb(verbs, "check", "report unsatisfied requirements, and files that differ from their RECORD")
-    _verb(verbs, "status", "show pending changes, and the processes that use the environment")
+    _add_names(_verb(verbs, "status", "show pending changes, and the processes that use the environment"))
     _verb(verbs, "pending", "show pending changes, and those that were set aside, with the reasons")
 
 
@@ -296,22 +295,22 @@ def _add_pending(verbs: Any) -> None:
 
 def _add_history(verbs: Any) -> None:
     history = _verb(verbs, "history", "list applied transactions, newest first, and whether each can be undone")
-    history.add_argument(
-        "transactions", nargs="*", metavar="ID", help="show who requested this one, and where its files came from"
-    )
+    about = "packages (or patterns) whose history to list; with an ID, who requested it and where its files came from"
+    history.add_argument("transactions", nargs="*", metavar="NAME|ID", help=about)
+    history.add_argument("--limit", type=int, metavar="N", help="only the newest N")
     undo = _verb(verbs, "undo", "undo the last transaction, a given one, or all after a given one; needs no network")
-    undo.add_argument("transaction", nargs="?", metavar="ID")
+    undo.add_argument("transaction", nargs="?", metavar="ID", help="one that history lists; default: the last one")
     undo.add_argument("--to", metavar="ID", help="undo all transactions after this one")
     home_verbs.add_verify(undo)
     prune = _verb(verbs, "prune", "remove old files that are kept for undo: all, or those beyond a limit")
-    prune.add_argument("--all", dest="everything", action="store_true", help="all of them, without a question")
+    prune.add_argument("--all", dest="everything", action="store_true", help="all of them")
     prune.add_argument("--keep", type=int, metavar="N", help="keep those of the N newest transactions")
     prune.add_argument("--days", type=float, metavar="DAYS", help="remove those that are older")
     prune.add_argument("--bytes", type=int, metavar="BYTES", help="keep the newest up to this total size")
 
 
 def _add_repair(verbs: Any) -> None:
-    _add_names(_verb(verbs, "doctor", "report damage that other tools have left"))
+    _add_names(_verb(verbs, "doctor", "report damage by other tools"))
     repair = _verb(verbs, "repair", "repair the damage that doctor reports")
     _add_names(repair)
     repair.add_argument("--dry-run", action="store_true", help="only report what would be repaired")
@@ -340,7 +339,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_names(parser: argparse.ArgumentParser, how_many: str = "*") -> None:
-    parser.add_argument("names", nargs=how_many, metavar="NAME")
+    about = "a distribution" if how_many == "+" else "a distribution; default: all"
+    parser.add_argument("names", nargs=how_many, metavar="NAME", help=about)
 
 
 def _add_when(parser: argparse.ArgumentParser) -> None:
@@ -379,7 +379,12 @@ def _add_request(parser: argparse.ArgumentParser, *, report: bool = False) -> No
         default="allow",
         help="refuse: fail if another distribution has the same file",
     )
-    add("--requester", metavar="NAME", help="the plugin whose requirements these are; recorded for later requests")
+    add(
+        "--conflicts",
+        choices=("ask", "refuse", "allow"),
+        help="what to do if installed distributions would break; default: allow, and report them",
+    )
+    add("--requester", metavar="NAME", help="the plugin that has these requirements; recorded for later requests")
     add(
         "--protect",
         action="append",

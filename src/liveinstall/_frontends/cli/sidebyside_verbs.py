@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._requirements.pip_options import add_options
-from liveinstall._verbs.store import forget, stored
 from liveinstall.errors import RequirementError
-from liveinstall.reports import Registered, RegistryLookup, StoredVersion
 
 if TYPE_CHECKING:
     import argparse
@@ -61,7 +59,7 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
     run.add_argument("--engine", default="auto", metavar="NAME", help="pip, uv or auto, to fetch missing versions")
     run.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr")
     verb(verbs, "versions", "show all versions of a distribution: default, stored, pending, active").add_argument(
-        "name", metavar="NAME"
+        "name", metavar="NAME", help="a distribution"
     )
     registry = verb(verbs, "registry", "manage named sets of versions, which Python can activate when it starts")
     registry.usage = (
@@ -78,11 +76,13 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
     registry.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr (create)")
     store = verb(verbs, "store", "list or remove packages in the side-by-side store")
     store.add_argument("action", choices=("list", "remove"))
-    store.add_argument("names", nargs="*", metavar="NAME[==VERSION]")
+    store.add_argument(
+        "names", nargs="*", metavar="NAME[==VERSION]", help="a distribution, or one version of it (remove)"
+    )
 
 
 def split(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """Split `run ...` into the words for argparse and the program to run, whose options are not ours.
+    """Split `run ...` into the words for argparse and the program to run, with its own options.
 
     Args:
         words: The command line.
@@ -137,6 +137,7 @@ def _registry(options: dict[str, Any]) -> Any:
 
 
 def _store(options: dict[str, Any]) -> Any:
+    from liveinstall._verbs.store import forget, stored
 
     if options["action"] == "list":
         return stored()
@@ -157,6 +158,8 @@ def text_of(value: Any) -> str:
     """Return the plain-text output for a value; empty if a program wrote its own output."""
     if isinstance(value, int):
         return ""
+    from liveinstall.reports import Registered, RegistryLookup, StoredVersion
+
     if isinstance(value, RegistryLookup):
         state = "enabled" if value.enabled else "disabled"
         return f"Registries are {state} in {value.site}."

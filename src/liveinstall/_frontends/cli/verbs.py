@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
-from dataclasses import asdict
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._frontends.cli import archive_verbs, home_verbs, listings, sidebyside_verbs
+from liveinstall._frontends.cli import archive_verbs, cluster_verbs, home_verbs, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._frontends.rendering import remedy_call, render_listed, show
-from liveinstall._verbs import hold, inspection, pending, uninstall
-from liveinstall._verbs import undo as back
-from liveinstall._verbs.install import install, plan
-from liveinstall._verbs.status import status
 from liveinstall.errors import DeclinedError, NotHappenedError, RequirementError
 from liveinstall.reports import History, Listing
 from liveinstall.results import Plan, Result
@@ -22,34 +19,59 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+_ID = re.compile(r"\d{8}T\d{6}")  # how the id of a transaction begins
 
-def _ensure(options: dict[str, Any]) -> Any:
-    from liveinstall._verbs.ensure import ensure
 
-    return ensure(*options.pop("requirements"), **options)
+def _deferred(module: str, name: str) -> Callable[..., Any]:
+    """A function of `liveinstall`, of which the module is imported at the call: each command needs only its own."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(f"liveinstall.{module}"), name)(*arguments, **options)
+
+    return call
+
+
+_past = _deferred("_verbs.undo", "history")
+_install = _deferred("_verbs.install", "install")
+_plan = _deferred("_verbs.install", "plan")
+_ensure = _deferred("_verbs.ensure", "ensure")
+_uninstall = _deferred("_verbs.uninstall", "uninstall")
+_show = _deferred("_frontends.cli.listings", "show")
+_check = _deferred("_verbs.inspection", "check")
+_status = _deferred("_verbs.status", "status")
+_pending = _deferred("_verbs.pending", "pending")
+_finalize = _deferred("_verbs.pending", "finalize")
+_cancel = _deferred("_verbs.pending", "cancel")
+_hold = _deferred("_verbs.hold", "hold_while")
+_guard = _deferred("_verbs.hold", "guard")
+_undo = _deferred("_verbs.undo", "undo")
 
 
 def _history(options: dict[str, Any]) -> Any:
-    """All transactions, which are shown as a table, or those that are named, with all that is known of them."""
-    done = back.history()
-    ids = options["transactions"]
+    """A table of all transactions, or of those that have changed a package; transactions given by their id in full."""
+    given = options["transactions"]
+    ids = [each for each in given if _ID.match(each)]
+    names = [each for each in given if each not in ids]
+    done = _past(*names, limit=None if ids else options["limit"])
     unknown = [each for each in ids if each not in {past.transaction for past in done}]
     if unknown:
-        raise NotHappenedError(f"{', '.join(unknown)}: there is no such transaction.", todo="See `history`.")
+        raise NotHappenedError(f"unknown transaction: {', '.join(unknown)}.", todo="See `history`.")
+    if names and not done:
+        raise NotHappenedError(f"no transaction has changed {', '.join(names)}.", todo="See `history`.")
     return tuple(past for past in done if past.transaction in ids) if ids else done
 
 
 def _prune(options: dict[str, Any]) -> Any:
-    """Prune. Without a limit nothing could be undone any more, so that needs `--all`, or consent at a terminal."""
+    """Prune. Without a limit nothing could be undone afterwards, so this needs `--all`, or consent at a terminal."""
     everything, as_json = options.pop("everything"), options.pop("as_json", False)
     limited = any(value is not None for value in options.values())
     if everything and limited:
         raise RequirementError("--all and a limit exclude each other.", requirement="")
     if not (everything or limited or as_json):
-        undoable = sum(past.undoable for past in back.history())
+        undoable = sum(past.undoable for past in _past())
         if undoable and not _consents(undoable):
             raise DeclinedError("Declined.")
-    return back.prune(**options)
+    return _deferred("_verbs.undo", "prune")(**options)
 
 
 def _consents(undoable: int) -> bool:
@@ -70,8 +92,8 @@ def _consents(undoable: int) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _repair_room() -> Any:
-    """The room that repairs; imported only when needed, because no other command needs its imports."""
+def _repair_module() -> Any:
+    """The module of repairs; imported only when needed, because no other command needs its imports."""
     from liveinstall._verbs import repair
 
     return repair
@@ -84,31 +106,32 @@ def _completion(options: dict[str, Any]) -> str:
 
 
 VERBS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "install": lambda options: install(*options.pop("requirements"), **options),
-    "plan": lambda options: plan(*options.pop("requirements"), **options),
-    "ensure": _ensure,
-    "uninstall": lambda options: uninstall.uninstall(*options.pop("names"), **options),
-    "list": listings.listing,
-    "show": lambda options: listings.show(options["names"]),
-    "freeze": listings.frozen,
-    "check": lambda _: inspection.check(),
-    "status": lambda _: status(),
-    "pending": lambda _: pending.pending(),
-    "finalize": lambda options: pending.finalize(force=options["force"]),
-    "cancel": lambda options: pending.cancel(*options["names"]),
-    "hold": lambda options: hold.hold_while(options["program"]),
-    "guard": lambda options: hold.guard(options["state"]),
+    "install": lambda options: _install(*options.pop("requirements"), **options),
+    "plan": lambda options: _plan(*options.pop("requirements"), **options),
+    "ensure": lambda options: _ensure(*options.pop("requirements"), **options),
+    "uninstall": lambda options: _uninstall(*options.pop("names"), **options),
+    "list": _deferred("_frontends.cli.listings", "listing"),
+    "show": lambda options: _show(options["names"]),
+    "freeze": _deferred("_frontends.cli.listings", "frozen"),
+    "check": lambda _: _check(),
+    "status": lambda options: _status(*options["names"]),
+    "pending": lambda _: _pending(),
+    "finalize": lambda options: _finalize(force=options["force"]),
+    "cancel": lambda options: _cancel(*options["names"]),
+    "hold": lambda options: _hold(options["program"]),
+    "guard": lambda options: _guard(options["state"]),
     "history": _history,
-    "undo": lambda options: back.undo(options["transaction"], to=options["to"], verify=options["verify"]),
+    "undo": lambda options: _undo(options["transaction"], to=options["to"], verify=options["verify"]),
     "prune": _prune,
-    "doctor": lambda options: _repair_room().doctor(*options["names"]),
-    "repair": lambda options: _repair_room().repair(*options["names"], dry_run=options["dry_run"]),
+    "doctor": lambda options: _repair_module().doctor(*options["names"]),
+    "repair": lambda options: _repair_module().repair(*options["names"], dry_run=options["dry_run"]),
     "completion": _completion,
     **home_verbs.VERBS,
     **archive_verbs.VERBS,
     **sidebyside_verbs.VERBS,
+    **cluster_verbs.VERBS,
 }
-_GROUPS = (home_verbs, archive_verbs, sidebyside_verbs)
+_GROUPS = (home_verbs, archive_verbs, sidebyside_verbs, cluster_verbs)
 
 
 def _group(verb: str) -> ModuleType | None:
@@ -168,6 +191,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, (str, int)):
         return value
+    from dataclasses import asdict
+
     fields = asdict(value)
     for name in ("changed", "restart_required", "undoable"):
         if hasattr(type(value), name):
@@ -190,7 +215,7 @@ def status_of(verb: str, value: Any) -> int:
     if verb == "check":
         return ExitCode.DONE if value.ok else ExitCode.BROKEN
     if verb in ("doctor", "repair"):
-        done = _repair_room().DONE
+        done = _repair_module().DONE
         return (
             ExitCode.BROKEN
             if any(

@@ -13,6 +13,7 @@ from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from liveinstall._cluster.outcome import Outcome
 from liveinstall._environment.holders import describe
 from liveinstall._frontends.detect import FrontEnd, detect
 from liveinstall._frontends.rendering import (
@@ -25,10 +26,11 @@ from liveinstall._frontends.rendering import (
     restart_advice,
     sections,
     show,
+    staged_by,
     use,
 )
 from liveinstall.reports import Check, Finding, History, Listed, Past, Requirements, Status
-from liveinstall.results import Cancelled, Origin, Pending, Plan, Result, Rows
+from liveinstall.results import Cancelled, ImportTrial, Origin, Pending, Plan, Result, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +55,7 @@ def bundle(value: Any) -> dict[str, Any]:
         data["text/html"] = render(value)
     with suppress(Exception):
         names = _imported(value) if detect() is FrontEnd.COLAB else []
-        if names:  # Colab shows them in a warning of its own, with a restart button
+        if names:  # Colab shows them in its own warning, with a restart button
             data[_COLAB] = {"pip_warning": {"packages": names}}
     return data
 
@@ -67,6 +69,8 @@ def render(value: Any) -> str:
             return _pending(value)
         case Past():
             return _past(value)
+        case ImportTrial():
+            return _trial(value)
         case Status():
             return _status(value)
         case Finding():
@@ -77,20 +81,42 @@ def render(value: Any) -> str:
             return _listing([value])
         case Rows():
             return _rows(value)
+        case Outcome():
+            return _outcome(value)
     return f"<pre>{escape(show(value))}</pre>"
 
 
-def _request(value: Plan | Result) -> str:
+def render_live(result: Result, *, restarts: bool) -> str:
+    """Render a result next to buttons, which replace the calls that the plain card advises.
+
+    Args:
+        result: The result.
+        restarts: Whether one of the buttons restarts the kernel.
+    """
+    return _request(result, has_buttons=True, restarts=restarts)
+
+
+def note_line(text: str, *, is_bad: bool = False) -> str:
+    """Render a sentence below a card."""
+    style = f"{_LINE}; padding: 0 12px" + (f"; color: {_BAD}" if is_bad else "")
+    return f"<div style='{style}'>{escape(text)}</div>"
+
+
+def _request(value: Plan | Result, *, has_buttons: bool = False, restarts: bool = False) -> str:
     groups = [(title, changes) for title, changes in sections(value) if changes]
-    parts = [_line(*line.partition(": ")[::2], colour=_BAD) for line in conflict_lines(value)]
+    conflicts = conflict_lines(value)
+    conflicts = conflicts[: len(value.conflicts)] if has_buttons else conflicts
+    parts = [_line(*line.partition(": ")[::2], colour=_BAD) for line in conflicts]
     parts += [_title(title) + _changes(changes) for title, changes in groups]
     parts += [_line(*line.partition(": ")[::2]) for line in remarks(value)]
     staged = value.waiting if isinstance(value, Plan) else value.staged
     if isinstance(value, Result) and staged and not value.dry_run:
         names = ", ".join(f'"{change.name}"' for change in staged)
         call = f"liveinstall.cancel({names if len(staged) < _MANY else ''})"
-        parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(restart_advice(staged))}</b></div>")
-        parts.append(f"<div style='{_LINE}'>To cancel: <code>{escape(call)}</code></div>")
+        advice = "" if restarts else restart_advice(change.name for change in staged)
+        parts.append(f"<div style='{_LINE}'>{escape(KEEPS)} <b>{escape(advice)}</b></div>")
+        if not has_buttons:
+            parts.append(f"<div style='{_LINE}'>To cancel: <code>{escape(call)}</code></div>")
     if not parts:
         return _card(_PLAIN, _title("Nothing to do."))
     return _card(_BAD if value.conflicts else _WAITS if staged else _GOOD if groups else _PLAIN, *parts)
@@ -102,7 +128,7 @@ def _pending(item: Pending) -> str:
     facts = [
         ("Reason" if failed else "Waiting for", item.waits_for),
         ("Requested", ", ".join(item.requests)),
-        ("Staged", f"{moment(item.since)} by pid {item.pid} ({item.command})"),
+        ("Staged", f"{moment(item.since)} by {staged_by(item)}"),
         ("Transaction", item.transaction),
     ]
     return _card(_BAD if failed else _WAITS, _title(title), _changes(item.changes), _facts(facts))
@@ -114,7 +140,7 @@ def _past(past: Past) -> str:
         ("Applied", f"{moment(past.when)} by pid {past.pid} ({past.command})"),
         ("From", ", ".join(_short(past.sources.get(change.name, Origin()).url) for change in past.changes)),
     ]
-    word = "can be undone" if past.undoable else f"cannot be undone: {past.why_not}"
+    word = "can be undone" if past.undoable else f"cannot be undone: {past.why_not.rstrip('.')}"
     undo = _code(f'liveinstall.undo("{past.transaction}")') if past.undoable else _code(past.transaction)
     return _card(_PLAIN, _changes(past.changes), _facts(facts), f"<div style='{_LINE}'>{escape(word)}: {undo}</div>")
 
@@ -126,13 +152,20 @@ def _status(status: Status) -> str:
     parts = [f"<div style='{_LINE}'>{_code(location)}</div>"]
     parts += [_pending(item) for item in status.pending] or [_title("No pending changes.")]
     if has_pending:
-        changes = (change for item in status.pending if item.state == "pending" for change in item.changes)
-        parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice(changes))}</b></div>")
+        names = (change.name for item in status.pending if item.state == "pending" for change in item.changes)
+        parts.append(f"<div style='{_LINE}'><b>{escape(restart_advice(names))}</b></div>")
+    parts += [_trial(status.trial)] if status.trial else []
     parts += [_holder(holder) for holder in status.holders]
     if status.guarded:
         parts.append(_line("Guard", "every interpreter protects the distributions it uses."))
     parts += [_line("Unreadable, ignored", path) for path in status.unreadable]
     return _card(_BAD if has_failed else _WAITS if has_pending else _GOOD, *parts)
+
+
+def _trial(trial: ImportTrial) -> str:
+    colour = _BAD if trial.failures else _PLAIN if trial.is_running else _GOOD
+    style = f"{_LINE}; color: {_BAD}" if trial.failures else _LINE
+    return _card(colour, *(f"<div style='{style}'>{escape(line)}</div>" for line in show(trial).splitlines()))
 
 
 def _holder(holder: Holder) -> str:
@@ -166,7 +199,7 @@ def _history(rows: Iterable[Past]) -> str:
     cells = []
     for past in rows:
         call = _code(f'liveinstall.undo("{past.transaction}")')
-        undo = f"can be undone: {call}" if past.undoable else escape(f"cannot be undone: {past.why_not}")
+        undo = f"can be undone: {call}" if past.undoable else escape(f"cannot be undone: {past.why_not.rstrip('.')}")
         cells.append((moment(past.when), escape(few(past.changes)), f"({undo})"))
     return _card(_PLAIN, _scrolling(_table_lines(cells)))
 
@@ -184,6 +217,18 @@ def _rows(rows: Rows[Any]) -> str:
     if isinstance(rows[0], Listed):
         return _listing(rows)
     return f"<div>{''.join(map(render, rows))}</div>"
+
+
+def _outcome(value: Outcome) -> str:
+    cells = []
+    for row in value.rows:
+        head, *rest = str(row).removeprefix(row.site).lstrip().splitlines()
+        cells.append(
+            (row.site, escape(head), *(f"<div style='padding-left: 2em'>{escape(each)}</div>" for each in rest))
+        )
+    failed = any(row.state == "failed" for row in value.rows)
+    colour = _BAD if value.phase == "failed" else _WAITS if value.left or failed else _GOOD
+    return _card(colour, _title(value.head), _scrolling(_table_lines(cells)), *map(note_line, value.tail))
 
 
 def _imported(value: Any) -> list[str]:

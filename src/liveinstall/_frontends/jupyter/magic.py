@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from _liveinstall_boot import patient
 from liveinstall._frontends.cli.commands import evaluate, parsers
 from liveinstall._frontends.detect import ipython
+from liveinstall._frontends.import_hints import watch
 from liveinstall._redact import is_secret, redact
 from liveinstall._system.command_line import split_words
+from liveinstall._system.presenter import presenter
 from liveinstall._system.privacy import write_private
 from liveinstall._verbs.install import install
 from liveinstall.errors import RequirementError
@@ -37,11 +39,14 @@ def load_ipython_extension(shell: Any) -> None:
     Args:
         shell: The InteractiveShell.
     """
+    with suppress(Exception):  # hints are an extra
+        watch()
     shell.register_magic_function(line_magic, "line", "liveinstall")
     shell.register_magic_function(cell_magic, "cell", "liveinstall")
     _forget_completion(shell)
     for key in _KEYS:
         shell.set_hook("complete_command", _complete, str_key=key)
+    presenter()  # it mentions variables that a crashed restart has left
 
 
 def unload_ipython_extension(shell: Any) -> None:
@@ -97,7 +102,7 @@ def _words(line: str) -> list[str]:
             return split_words(line[:end])
         except ValueError as error:
             problem = error
-    raise RequirementError(f"The line cannot be split into words: {problem}.", requirement=line) from problem
+    raise RequirementError(f"The line cannot be split into words: {problem}.", requirement=line)
 
 
 def plain_requirements(body: str) -> list[str]:
@@ -117,7 +122,8 @@ def _run(words: list[str]) -> Any:
     if words[:1] == ["restart"] and words[1:2] in ([], ["--keep"]):
         from liveinstall._frontends.restart.restart import restart
 
-        return restart(keep=words[2:] or ("all" if words[1:] else ()))
+        kept, _, limit = " ".join(words[2:]).partition("--limit")
+        return restart(keep=kept.split() or ("all" if words[1:] else ()), limit=limit.strip(" =") or None)
     return evaluate(words)
 
 
@@ -241,6 +247,6 @@ def _global_options(words: Sequence[str]) -> list[str]:
         else:
             break
     if at >= len(words) or words[at].startswith("-"):
-        what = f"It is unclear which word of %pip {shlex.join(words)} is the verb."
-        raise RequirementError(what, todo="Begin with the verb: %pip install ...", requirement=shlex.join(words))
+        what = f"It is unclear which word of %pip {shlex.join(words)} is the command."
+        raise RequirementError(what, todo="Begin with the command: %pip install ...", requirement=shlex.join(words))
     return list(words[:at])

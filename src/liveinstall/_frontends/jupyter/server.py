@@ -1,8 +1,8 @@
 """The Jupyter server extension: it protects the distributions that the server uses, and reports pending changes.
 
 A file in our wheel enables it in every server of the environment, so that a kernel that upgrades tornado, traitlets or
-pyzmq does not replace them while the server that runs the kernel uses them. JupyterLab cannot list pending changes
-without a front-end extension, so the server reports them itself: on a page, in an API for programs, and in its log.
+pyzmq does not replace them while the server that runs the kernel uses them. Pending changes are reported on a page, in
+an API for programs, in its log, and to the status bar of JupyterLab (`kernel_handlers`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tornado import web
 from tornado.ioloop import IOLoop, PeriodicCallback
 
 from liveinstall._frontends.jupyter.html import render
+from liveinstall._frontends.jupyter.kernel_handlers import routes
 from liveinstall._verbs.hold import hold
 from liveinstall._verbs.pending import pending
 from liveinstall._verbs.status import status
@@ -51,6 +52,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
             (base, web.RedirectHandler, {"url": f"{base}/"}),
             (f"{base}/", _Page),
             (f"{base}/api/pending", _Api),
+            *routes(base),
         ],
     )
     try:
@@ -77,7 +79,7 @@ class _PendingWatch:
         """Log new pending transactions. A failure is logged at debug level only, and the next check tries again."""
         try:
             transactions = await _in_thread(pending)
-        except Exception as error:  # noqa: BLE001  the server must go on
+        except Exception as error:  # noqa: BLE001  the server must keep running
             self._log.debug("liveinstall cannot read the pending changes: %r", error)
             return
         for item in transactions:

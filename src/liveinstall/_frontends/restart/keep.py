@@ -1,7 +1,7 @@
-"""Keeping variables over a restart: they are written to a file, loaded in a preview first, and restored at the start.
+"""Keeping variables over a restart: they are written to a file, and loaded in a preview of the restarted Python.
 
-Nothing ends before a process of the environment as it will be has loaded the file, and has said which variables come
-back. What does not come back is shown with its reason, and the user decides.
+Python is only restarted after a process in the preview has loaded the file, and has reported which variables can be
+restored. The others are shown with the reason, and the user decides. `recovery` restores them.
 """
 
 from __future__ import annotations
@@ -9,26 +9,79 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from liveinstall._frontends.detect import FrontEnd, ipython
-from liveinstall._frontends.restart import variables_file
-from liveinstall._frontends.restart.lost_variables import lost_message, variables
+from liveinstall._frontends.progress import Progression, amount, display
+from liveinstall._frontends.question import read_answer
+from liveinstall._frontends.restart import session_state, variables_file
+from liveinstall._frontends.restart.lost_variables import is_hidden, lost_message, variables
+from liveinstall._frontends.restart.size_limit import Room, bytes_of
 from liveinstall._frontends.restart.variable_groups import group
 from liveinstall._system.interpreter import executable
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.programs import run_captured
 from liveinstall.errors import CannotKeepError, TrialError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from liveinstall._frontends.restart.variable_groups import Group
 
 ALL = "all"
 _HIDDEN = {"exit", "quit", "get_ipython", "get_ptpython", "In", "Out", "open"}
 _PREVIEW = "from liveinstall._frontends.restart.keep import print_failures; print_failures({!r}, {!r})"
 _NAMED = 5  # variables that a sentence lists by name
+
+
+@dataclass(frozen=True)
+class PreparedRestart:
+    """Variables that were written to a file, and the outcome of their preview of the restart.
+
+    Attributes:
+        path: The path of the file.
+        kept: The names of the variables that can be restored.
+        lost: For each variable that should be kept but cannot be restored, the reason.
+        size: The bytes of the file.
+        others: A sentence about the other variables; empty if there are none.
+    """
+
+    path: str
+    kept: tuple[str, ...]
+    lost: Mapping[str, str]
+    size: int
+    others: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """A sentence about the kept and lost variables."""
+        kept = f"Kept: {names(self.kept)} ({amount(self.size, None)})." if self.kept else "Nothing is kept."
+        return f"{kept} {self.others}".rstrip()
+
+    @property
+    def warning(self) -> str:
+        """The variables that cannot be restored, with the reasons; empty if all can."""
+        return sentence_of(self.lost) if self.lost else ""
+
+    def discard(self) -> None:
+        """Remove the file: no restart follows."""
+        with suppress(OSError):
+            patient.unlink(self.path)
+
+    def ask(self) -> None:
+        """Ask whether to restart without the variables that cannot be restored.
+
+        Raises:
+            CannotKeepError: Some cannot be restored, and the answer was not yes. The file is removed.
+        """
+        if self.lost and read_answer(f"{self.warning}. Restart anyway? [y/N] ") not in ("y", "yes"):
+            self.discard()
+            todo = "To restart without them, name the others: liveinstall.restart(keep=[...])."
+            raise CannotKeepError(f"{self.warning}.", todo=todo, lost=dict(self.lost))
 
 
 def namespace() -> dict[str, Any]:
@@ -38,39 +91,114 @@ def namespace() -> dict[str, Any]:
     return found
 
 
-def save(keep: str | Iterable[str], front_end: FrontEnd, *, is_pending: bool) -> tuple[str, str]:
+def prepare(
+    keep: str | Iterable[str],
+    front_end: FrontEnd,
+    *,
+    is_pending: bool,
+    changed: Collection[str] = (),
+    limit: int | str | None = None,
+    show: Callable[[Progression], None] | None = None,
+) -> PreparedRestart:
     """Write variables to a file and load it in a preview of the environment after the restart.
 
+    Ctrl-C, or an exception of `show`, leaves everything as it was: no file remains.
+
     Args:
-        keep: The names of the variables, or "all" for all that the user has, functions and modules included.
+        keep: The names of the variables, or "all" for all variables, functions and modules included.
         front_end: The front end, which must be able to restore them.
         is_pending: Whether the restart applies changes.
+        changed: The distributions that it changes.
+        limit: The maximum size of the file in bytes, as a number or as text such as "2 GB".
+        show: Called with the progress. Default: the progress display of the front end.
 
     Returns:
-        The path of the file, and a sentence about what is kept and lost.
+        The file, and the variables that can be restored.
 
     Raises:
-        CannotKeepError: A name is unknown, variables cannot be written or would not come back, and nobody agreed to
-            lose them. No file is left.
+        CannotKeepError: A name is unknown, the variables are too large, or they cannot be written or tried. No file is
+            left.
     """
     _check_front_end(front_end)
     values = _chosen(keep)
+    room, begin = _room(bytes_of(limit)), time.monotonic()
+    is_all = keep == ALL
+    values |= session_state.outputs() if is_all else {}
     modules = {name: value.__name__ for name, value in values.items() if isinstance(value, ModuleType)}
-    groups, lost = group({name: value for name, value in values.items() if name not in modules})
-    try:
-        path = variables_file.write(groups, modules)
-    except OSError as error:
-        raise CannotKeepError(f"the variables cannot be written: {error}.", lost={}) from error
-    try:
-        lost |= _preview(path, [name for name in values if name not in lost], is_pending=is_pending)
-        _ask(lost)
-    except BaseException:
-        patient.unlink(path)
-        raise
-    kept = [name for name in values if name not in lost]
-    sentence = f"Kept: {_names(kept)} ({os.path.getsize(path) / 1e6:.1f} MB)." if kept else "Nothing is kept."
+    with _progress(show) as tell:
+        groups, lost = group(
+            {name: value for name, value in values.items() if name not in modules}, room, tell, changed
+        )
+        path = _write(groups, modules, room, tell, session_state.state(history=is_all))
+        try:
+            tell(Progression("Loading the variables in a preview of the restart", amount(os.path.getsize(path), None)))
+            lost |= _preview(path, [name for name in values if name not in lost], is_pending=is_pending)
+            effort = f"{amount(os.path.getsize(path), None)}, {time.monotonic() - begin:.1f} s"
+            tell(Progression("The variables were written and tested", effort))
+        except BaseException:
+            patient.unlink(path)
+            raise
+    listed = (*(name for name in values if name not in modules), *modules)  # modules are of the least interest
+    kept = tuple(name for name in listed if name not in lost and not session_state.is_output(name))
+    outputs = [name for name in lost if session_state.is_output(name)]
+    lost = {name: reason for name, reason in lost.items() if name not in outputs}
+    apart = [name for each in groups if each.is_apart for name in each.names if name in kept]
     others = {name: value for name, value in variables().items() if name not in kept}
-    return path, f"{sentence} {lost_message(others)}".rstrip()
+    return PreparedRestart(path, kept, lost, os.path.getsize(path), _remarks(apart, outputs, lost_message(others)))
+
+
+def _remarks(apart: Sequence[str], outputs: Sequence[str], others: str) -> str:
+    """Other effects of a restart; they need no consent."""
+    own = "its" if len(apart) == 1 else "their"
+    separate = f"{names(apart)} will have {own} own memory, not shared with other variables." if apart else ""
+    return " ".join(filter(None, (separate, f"{names(outputs)} will be lost." if outputs else "", others)))
+
+
+def _room(limit: int | None) -> Room:
+    try:
+        return Room(variables_file.place(), limit)
+    except OSError as error:
+        raise _not_written(error) from None
+
+
+def _write(
+    groups: Sequence[Group],
+    modules: Mapping[str, str],
+    room: Room,
+    tell: Callable[[Progression], None],
+    session: Mapping[str, Any],
+) -> str:
+    needed = variables_file.needed(groups)
+    room.check({", ".join(each.names): each.size for each in groups}, needed)
+    total = amount(needed, None)
+
+    def show(done: int, size: int) -> None:
+        tell(Progression("Writing the variables", amount(done, size), done / size if size else None))
+
+    tell(Progression("Writing the variables", total))
+    try:
+        return variables_file.write(groups, modules, show, session)
+    except OSError as error:
+        raise _not_written(error) from None
+
+
+def _not_written(error: OSError) -> CannotKeepError:
+    return CannotKeepError(f"the variables cannot be written: {error}.", lost={})
+
+
+@contextmanager
+def _progress(show: Callable[[Progression], None] | None) -> Iterator[Callable[[Progression], None]]:
+    """The function that shows progress; without one of the caller's, the display of the front end."""
+    screen = None if show else display(None)
+    try:
+        yield show or screen or (lambda _: None)
+    except BaseException as error:
+        if screen:
+            screen(Progression("Not restarted", "stopped" if isinstance(error, KeyboardInterrupt) else ""))
+        raise
+    finally:
+        if screen:
+            screen.close()
 
 
 def _check_front_end(front_end: FrontEnd) -> None:
@@ -78,7 +206,7 @@ def _check_front_end(front_end: FrontEnd) -> None:
     if front_end is FrontEnd.INSPECT:
         reason = "the script runs again at the start, and sets them itself"
     elif front_end in (FrontEnd.REPL, FrontEnd.PTPYTHON) and sys.flags.ignore_environment:
-        reason = "this Python ignores environment variables (-E or -I), so it cannot be told what to restore"
+        reason = "this Python ignores environment variables (-E or -I), so it would not restore the variables"
     if reason:
         raise CannotKeepError(f"variables cannot be kept here: {reason}.", lost={})
 
@@ -87,18 +215,20 @@ def _chosen(keep: str | Iterable[str]) -> dict[str, Any]:
     """The variables to keep, by name."""
     found = namespace()
     if keep == ALL:
-        shell = ipython()
-        hidden = _HIDDEN | set(shell.user_ns_hidden if shell is not None else ())
-        return {name: value for name, value in list(found.items()) if not name.startswith("_") and name not in hidden}
-    names = [keep] if isinstance(keep, str) else list(keep)
-    unknown = [name for name in names if name not in found]
+        return {
+            name: value
+            for name, value in list(found.items())
+            if not name.startswith("_") and name not in _HIDDEN and not is_hidden(name, value)
+        }
+    chosen = [keep] if isinstance(keep, str) else list(keep)
+    unknown = [name for name in chosen if name not in found]
     if unknown:
         todo = 'Check the spelling; keep="all" keeps every variable.'
         raise CannotKeepError(f"there is no variable {' or '.join(map(repr, unknown))}.", todo=todo, lost={})
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in chosen}
 
 
-def _preview(path: str, names: Iterable[str], *, is_pending: bool) -> dict[str, str]:
+def _preview(path: str, expected: Iterable[str], *, is_pending: bool) -> dict[str, str]:
     """The variables of the file that a process of the environment after the restart cannot load, with the reasons."""
     code = _PREVIEW.format(path, sys.prefix)
     if is_pending:
@@ -106,10 +236,10 @@ def _preview(path: str, names: Iterable[str], *, is_pending: bool) -> dict[str, 
 
         try:
             found = trial(code)
-        except TrialError as error:
+        except TrialError:
             raise CannotKeepError(
                 "no preview of the restart is possible here, so no variables are kept.", lost={}
-            ) from error
+            ) from None
         status, out, err = found.returncode, found.stdout, found.stderr
     else:
         status, out, err = run_captured([executable(), "-c", code], os.environ)
@@ -117,7 +247,7 @@ def _preview(path: str, names: Iterable[str], *, is_pending: bool) -> dict[str, 
         failures: dict[str, str] = json.loads(out.strip().rpartition("\n")[2])
         return failures
     reason = (err.strip().rpartition("\n")[2] or f"the preview exited with status {status}").rstrip(".")
-    return dict.fromkeys(names, reason)
+    return dict.fromkeys(expected, reason)
 
 
 def print_failures(path: str, prefix: str) -> None:
@@ -127,66 +257,30 @@ def print_failures(path: str, prefix: str) -> None:
         path: The path of the file.
         prefix: `sys.prefix` of the environment; that of the preview is another one.
     """
-    failures = variables_file.load(path, mapped=True, prefix=prefix).failures
+    failures = variables_file.load(
+        path, mapped=True, prefix=prefix, prepare=lambda found: session_state.prepare(found, prefix)
+    ).failures
     print("\n" + json.dumps(failures), flush=True)
     os._exit(0)  # not the destructors of the user's objects
 
 
-def _sentence(lost: Mapping[str, str]) -> str:
-    rows = "; ".join(f"{name} ({reason})" for name, reason in lost.items())
-    return f"{len(lost)} variable{'s' if len(lost) > 1 else ''} would not come back: {rows}"
-
-
-def _names(names: list[str]) -> str:
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _ask(lost: Mapping[str, str]) -> None:
-    """Ask whether to restart without these variables; an error unless the answer is yes."""
-    answer = ""
-    if lost:
-        with suppress(EOFError, KeyboardInterrupt, RuntimeError):  # RuntimeError: a kernel whose front end has no input
-            answer = input(f"{_sentence(lost)}. Restart all the same? [y/N] ")
-    if lost and answer.strip().lower() not in ("y", "yes"):
-        todo = "To restart without them, name the others: liveinstall.restart(keep=[...])."
-        raise CannotKeepError(f"{_sentence(lost)}.", todo=todo, lost=lost)
-
-
-def restore(path: str) -> str:
-    """Restore the variables of a file in the user's namespace; the file is removed if all of them came back.
+def sentence_of(lost: Mapping[str, str]) -> str:
+    """Return a sentence about variables that cannot be restored, without a full stop.
 
     Args:
-        path: The path of the file.
-
-    Returns:
-        A sentence about what came back and what did not.
+        lost: The reasons by name.
     """
-    try:
-        loaded = variables_file.load(path)
-    except OSError as error:
-        return f"The variables were not restored: {error}."
-    namespace().update(loaded.values)
-    if loaded.failures:
-        return (
-            f"Restored: {_names(list(loaded.values)) or 'nothing'}. {_sentence(loaded.failures)}. They are in {path}."
-        )
-    with suppress(OSError):
-        patient.unlink(path)
-    return f"Restored: {_names(list(loaded.values))}."
+    rows = "; ".join(f"{name} ({reason})" for name, reason in lost.items())
+    return f"{len(lost)} variable{'s' if len(lost) > 1 else ''} cannot be restored: {rows}"
 
 
-def recover() -> tuple[str, ...]:
-    """Restore the variables of the last `restart(keep=...)` after which this environment's Python did not start.
+def names(found: Iterable[str], most: int = _NAMED) -> str:
+    """Return a list of names for a sentence: the first ones, and how many more.
 
-    Returns:
-        The names of the restored variables; none if there is nothing to recover.
+    Args:
+        found: The names.
+        most: How many are named.
     """
-    before = namespace()
-    for path in variables_file.left()[:1]:
-        loaded = variables_file.load(path)
-        before.update(loaded.values)
-        if not loaded.failures:
-            patient.unlink(path)
-        return tuple(loaded.values)
-    return ()
+    listed = list(found)
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -26,10 +26,13 @@ from liveinstall._frontends.detect import ipython
 from liveinstall._frontends.jupyter.html import card
 from liveinstall._frontends.restart import EXTENSION
 from liveinstall._system.interpreter import executable
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.settings import RESTARTED
+from liveinstall._verbs.pending import pending
+from liveinstall.errors import LiveInstallError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from liveinstall.results import Change
 
@@ -47,31 +50,73 @@ def is_ours() -> bool:
     return any(one == "-m" and module in _LAUNCHERS for one, module in pairwise(sys.orig_argv))
 
 
-def leave(changes: Iterable[Change], lost: str, variables: str = "") -> None:
-    """Show the card, schedule the replacement of the process for when no cell runs, and end the cell, if there is one.
+@dataclass(frozen=True)
+class Output:
+    """An output of a cell that reports a restart.
+
+    Attributes:
+        display_id: Its display id.
+        parent: The header of the message that it belongs to: `shell.parent_header` when it was displayed.
+    """
+
+    display_id: str
+    parent: dict[str, Any]
+
+
+def leave(
+    changes: Iterable[Change], lost: str, variables: str = "", output: Output | None = None
+) -> Callable[[], None]:
+    """Show the card, and schedule the replacement of the process for when no cell runs.
 
     Args:
         changes: The pending changes that the restart applies.
         lost: The sentence about the variables that will be lost or kept.
         variables: The path of the file with the variables to keep; empty if there is none.
-    """
-    display = import_module("IPython.display").display
+        output: The output that becomes the card. Default: a new one.
 
+    Returns:
+        The function that ends the cell; it does nothing outside of a cell.
+    """
     shell = ipython()
     changes = list(changes)
     summary = "; ".join(map(str, changes))
-    handle: Any = display(
-        card("Restarting.", " ".join(filter(None, (summary and f"{summary}.", lost)))), raw=True, display_id=True
-    )
-    report = {
-        "display_id": handle.display_id,
-        "parent": _plain(shell.parent_header),
-        "changes": [(change.name, change.new_version) for change in changes],
-        **({"variables": variables} if variables else {}),
-    }
+    data = card("Restarting.", " ".join(filter(None, (summary and f"{summary}.", lost))))
+    if output is None:
+        handle: Any = import_module("IPython.display").display(data, raw=True, display_id=True)
+        output = Output(handle.display_id, shell.parent_header)
+        report = _report(output, changes, variables)
+    else:
+        report = _report(output, changes, variables)
+        update(shell.kernel, report, data)
     threading.Thread(target=_replace_when_idle, args=(shell, report), daemon=True).start()
     if threading.current_thread() is threading.main_thread() and _runs_cell(shell):
-        _end_cell(shell)
+        return lambda: _end_cell(shell)
+    return lambda: None
+
+
+def _report(output: Output, changes: Iterable[Change], variables: str) -> dict[str, Any]:
+    """The report of the new kernel, and its output."""
+    return {
+        "display_id": output.display_id,
+        "parent": _plain(output.parent),
+        "changes": [(change.name, change.new_version) for change in changes],
+        "transaction": _pending_transaction(),
+        "subshells": _subshells(),
+        **({"variables": variables} if variables else {}),
+    }
+
+
+def _subshells() -> list[str]:
+    """The ids of this kernel's subshells: the front end sends messages of widgets there. They end with the process."""
+    with suppress(Exception):
+        return list(ipython().kernel.shell_channel_thread.manager.list_subshell())
+    return []
+
+
+def _pending_transaction() -> str:
+    with suppress(LiveInstallError):
+        return next((item.transaction for item in pending() if item.state == "pending"), "")
+    return ""
 
 
 def _plain(header: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +148,7 @@ def _replace_when_idle(shell: Any, report: dict[str, Any]) -> None:
         time.sleep(_STEP)
         idle = 0.0 if is_busy(shell) else idle + _STEP
     try:
+        os.stat(report.get("variables", os.curdir))  # it is missing if an interrupt came just before this thread began
         _replace(shell, json.dumps(report, default=str))
     except OSError as error:
         if "variables" in report:

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from importlib import import_module, invalidate_caches
 from importlib.metadata import version
@@ -17,11 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.jupyter.html import card
 from liveinstall._frontends.restart.kernel import update
+from liveinstall._frontends.restart.session_state import protect
 from liveinstall._system.settings import RESTARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MISSING = object()
+_PAUSE = 0.5  # seconds between two updates of the card
+_PATIENCE = 5.0  # seconds that subshells may take
 _DELAY = 1.0  # seconds until the front end receives messages again
 
 
@@ -31,30 +36,88 @@ def load_ipython_extension(shell: Any) -> None:
     Args:
         shell: The InteractiveShell.
     """
+    with suppress(Exception):  # changes by this restart are named when an import fails
+        import_module("liveinstall._frontends.import_hints").watch()
     text = os.environ.pop(RESTARTED, "")
     kernel = getattr(shell, "kernel", None)
     if not text:
         return
     report, restored = json.loads(text), ""
-    if "variables" in report:
-        from liveinstall._frontends.restart.keep import restore
-
-        restored = restore(report["variables"])  # now, before the first cell
+    if "variables" in report:  # now, before the first cell
+        before = dict(shell.user_ns)
+        restored = _restored(kernel, report)
+        changed = [name for name, value in shell.user_ns.items() if before.get(name, _MISSING) is not value]
+        protect(shell, (name for name in changed if not name.startswith("_")))
     if kernel is None:
-        print(restored, file=sys.stderr)
+        if restored:
+            print(restored, file=sys.stderr)
     else:
         timer = threading.Timer(_DELAY, _report, (kernel, report, restored))
         timer.daemon = True
         timer.start()
 
 
+def _restored(kernel: Any, report: dict[str, Any]) -> str:
+    """Restore the variables; the card shows the progress, if it takes long."""
+    from liveinstall._frontends.progress import amount
+    from liveinstall._frontends.restart.recovery import restore, restore_at_prompt
+
+    if kernel is None:
+        return restore_at_prompt(report["variables"])
+    shown = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if time.monotonic() - shown > _PAUSE:
+            shown = time.monotonic()
+            with suppress(Exception):
+                update(kernel, report, card("Restarted.", f"Restoring the variables: {amount(done, total)}"))
+
+    return restore(report["variables"], show)
+
+
 def _report(kernel: Any, report: dict[str, Any], restored: str) -> None:
-    update(kernel, report, outcome(report["changes"], restored))
+    data = outcome(report["changes"], restored)
+    update(kernel, report, data)
     kernel.session.send(kernel.iopub_socket, "status", {"execution_state": "idle"}, parent=report["parent"])
+    if report.get("subshells"):
+        report["subshells"] = missing_subshells(kernel, report["subshells"])
+    with suppress(Exception):  # the buttons are an extra
+        import_module("liveinstall._frontends.jupyter.live_card").reopen(report, data)
+
+
+def missing_subshells(kernel: Any, ids: Iterable[str]) -> list[str]:
+    """Create the subshells of the former process: the front end keeps sending the messages of all widgets there.
+
+    A new subshell also has a new id, which its replies contain.
+
+    Args:
+        kernel: The IPython kernel.
+        ids: The ids of the subshells.
+
+    Returns:
+        The ids of those that could not be created.
+    """
+    ids, created = list(ids), threading.Event()
+
+    def create() -> None:
+        with suppress(Exception):
+            manager = kernel.shell_channel_thread.manager
+            for each in ids:
+                made = manager._create_subshell()  # noqa: SLF001  a request for one does not choose its id
+                with manager._lock_cache:  # noqa: SLF001
+                    manager._cache[each] = manager._cache[made]  # noqa: SLF001
+        created.set()
+
+    with suppress(Exception):
+        kernel.shell_channel_thread.io_loop.add_callback(create)  # ipykernel requires that thread
+        created.wait(_PATIENCE)
+        return sorted({*ids} - {*kernel.shell_channel_thread.manager.list_subshell()})
+    return ids
 
 
 def outcome(changes: Iterable[tuple[str, str | None]], restored: str = "") -> dict[str, str]:
-    """Create the card that says which changes this process uses.
+    """Create the card with the changes that this process uses.
 
     Args:
         changes: Pairs of a name and its new version, or None for a removal.

@@ -15,27 +15,36 @@ if TYPE_CHECKING:
 BIG = 10_000_000  # bytes
 _NAMED = 3
 _NO_DATA = (ModuleType, FunctionType, type)
+_MISSING = object()
 
 
 def variables() -> dict[str, Any]:
     """Return the user's variables by name, without those from a front end, an import or a definition."""
     shell = ipython()
-    if shell is None:
-        namespace, hidden = vars(sys.modules["__main__"]), {}
-    else:
-        namespace, hidden = shell.user_ns, shell.user_ns_hidden
+    namespace = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
     return {
         name: value
         for name, value in list(namespace.items())
         if not name.startswith("_")
         and type(value).__module__ != "ptpython.repl"  # its own `exit`
-        and name not in hidden
+        and not is_hidden(name, value)
         and not issubclass(type(value), _NO_DATA)  # isinstance may run code of the object
     }
 
 
+def is_hidden(name: str, value: Any) -> bool:
+    """Return whether IPython or its startup files have set a variable, and the user has not set it since.
+
+    Args:
+        name: The name of the variable.
+        value: Its value.
+    """
+    shell = ipython()
+    return shell is not None and shell.user_ns_hidden.get(name, _MISSING) is value
+
+
 def size(value: Any) -> int:
-    """Return the bytes of memory of an object, if they are quickly available; 0 if slow foreign code would run.
+    """Return the bytes of memory of an object, if quickly available; 0 if slow code of other packages would run.
 
     The content of a container is not counted.
     """

@@ -1,4 +1,7 @@
-"""The PYTHONSTARTUP of a prompt that a restart has opened: runs the user's own, then restores the variables."""
+"""The PYTHONSTARTUP of a prompt that a restart has opened: runs the user's own, then restores the variables.
+
+Imports that fail because of what the restart has changed are explained from then on.
+"""
 
 
 def _start() -> None:
@@ -7,7 +10,8 @@ def _start() -> None:
     import sys
     import tokenize
 
-    from liveinstall._frontends.restart.keep import restore
+    from liveinstall._frontends.import_hints import watch
+    from liveinstall._frontends.restart.recovery import restore_at_prompt
     from liveinstall._system.settings import RESTARTED
 
     report = json.loads(os.environ.pop(RESTARTED, "{}"))
@@ -19,10 +23,11 @@ def _start() -> None:
             with tokenize.open(own) as stream:
                 code = compile(stream.read(), own, "exec")
             exec(code, vars(sys.modules["__main__"]))  # noqa: S102  as Python itself does
-        except Exception:  # noqa: BLE001  as Python itself does: the prompt opens all the same
+        except Exception:  # noqa: BLE001  as Python itself does: the prompt opens anyway
             sys.excepthook(*sys.exc_info())
+    watch()
     if "variables" in report:
-        print(restore(report["variables"]), file=sys.stderr)
+        print(restore_at_prompt(report["variables"]), file=sys.stderr)
 
 
 _start()

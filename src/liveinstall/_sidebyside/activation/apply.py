@@ -31,7 +31,7 @@ def apply(answer: Answer, why: str, texts: Sequence[str]) -> Activation:
         texts: The requirements that they were chosen for.
 
     Returns:
-        What is active now, and why.
+        The active versions, and the reason.
     """
     used = tuple(VersionInUse(*each) for each in answer.used)
     before = activate.active()

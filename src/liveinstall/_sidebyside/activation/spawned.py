@@ -1,4 +1,4 @@
-"""Activate in processes that `multiprocessing` spawns, or forks from a server, what is active in their parent.
+"""Activate the parent's active versions in processes that `multiprocessing` spawns, or forks from a server.
 
 Forked children inherit it. A spawned child receives a pickled dictionary at its start, and ignores unknown keys;
 unpickling the value of an additional key activates, before the child imports anything else.
@@ -53,7 +53,7 @@ places_of: list[tuple[Any, list[str], bool]] = []  # finders, their locations, a
 
 
 class _ActivateOnUnpickle:
-    """Activates, when it is unpickled in a child, what is active in this process."""
+    """Activates this process's active versions when it is unpickled in a child."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         from liveinstall._sidebyside.activate import active
@@ -104,7 +104,7 @@ _watch: Any = _SpawnWatch()
 
 
 def pass_on() -> None:
-    """From now on activate in spawned children whatever is active here when they are started."""
+    """From now on activate in spawned children the versions that are active here when they are started."""
     if _SPAWN in sys.modules:
         _extend_preparation(sys.modules[_SPAWN])
     else:
@@ -120,7 +120,7 @@ def check_loaded(active: Active | None) -> None:
     """Check that this process has imported no other versions yet, as a fork server with preloads may have.
 
     Args:
-        active: What was activated; None if it is for another environment.
+        active: The active versions; None if they are for another environment.
 
     Raises:
         ImportError: It has, or `active` is None.

@@ -25,14 +25,14 @@ def converter(library: str) -> Callable[[Distribution], Distribution]:
         library: The name of the library's module.
 
     Returns:
-        The converter. It changes nothing if the module has no Distribution classes of its own.
+        The converter. It changes nothing if the module has no own Distribution classes.
     """
     own_class, path_class = attribute(library, "Distribution"), attribute(library, "PathDistribution")
     if not isinstance(own_class, type) or not isinstance(path_class, type):
         return lambda distribution: distribution
 
     class Converted(own_class):  # type: ignore[misc, valid-type]
-        """A distribution whose files only its importer can read."""
+        """A distribution with files that only its importer can read."""
 
         def __init__(self, distribution: Distribution) -> None:
             self._distribution = distribution

@@ -90,7 +90,7 @@ class ArchiveOwner:
         from liveinstall.errors import OwnerError
 
         todo = "Create it again: python -m liveinstall archive create."
-        raise OwnerError(f"{self.place} cannot be used: {error}.", todo=todo, place=self.place) from error
+        raise OwnerError(f"{self.place} cannot be used: {error}.", todo=todo, place=self.place) from None
 
     def _table(self, top: str) -> Table:
         """The modules of a top-level name, read on first use."""
@@ -313,8 +313,8 @@ class ArchivedLoader(SourceFileLoader):
         _, _, _, time, size, start, length = self._row
         try:
             status = os.stat(self.path)
-        except OSError as error:
-            raise ImportError(f"{fullname} cannot be read from {self.path}", name=fullname, path=self.path) from error
+        except OSError:
+            raise ImportError(f"{fullname} cannot be read from {self.path}", name=fullname, path=self.path) from None
         if status.st_mtime_ns == time and status.st_size == size:
             try:
                 return marshal.loads(self._memory[start : start + length])  # type: ignore[no-any-return]  # noqa: S302

@@ -7,7 +7,6 @@ import os
 import sys
 import sysconfig
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -15,6 +14,7 @@ from _liveinstall_boot import patient
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.imports.code_archive import ArchiveOwner, head
 from liveinstall._sidebyside.imports.directory import walk
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall.errors import OwnerError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def create(path: str | os.PathLike[str], *directories: str | os.PathLike[str], s
         with _Draft(path) as draft:
             return draft.fill(locations)
     except OSError as error:
-        raise OwnerError(f"{path} cannot be created: {error}. An existing archive is unchanged.", place=path) from error
+        raise OwnerError(f"{path} cannot be created: {error}. An existing archive is unchanged.", place=path) from None
 
 
 def _stdlib() -> list[str]:
@@ -109,7 +109,7 @@ class _Draft:
                 patient.unlink(self._draft)
 
     def _publish(self) -> None:
-        """Rename the draft to its path. Windows renames an archive that is in use, but replaces it by nothing."""
+        """Rename the draft to its path. Windows can rename an archive that is in use, but not replace it."""
         parent = os.path.dirname(self._path)
         for name in os.listdir(parent) if os.name == "nt" else ():
             if name.startswith(_ASIDE):

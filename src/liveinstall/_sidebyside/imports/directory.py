@@ -106,7 +106,7 @@ class DirectoryOwner:
             ImportError: The module has no code, or its file cannot be read.
             SyntaxError: Its source cannot be compiled.
         """
-        code = _loader(entry[0], os.path.join(self.place, entry[2])).get_code(entry[0])
+        code = _loader(entry[0], _joined(self.place, entry[2])).get_code(entry[0])
         if code is None:
             raise ImportError(f"{entry[0]} has no code", name=entry[0])
         return code
@@ -120,7 +120,7 @@ class DirectoryOwner:
         Raises:
             OSError: There is no such file, or it cannot be read.
         """
-        with open(os.path.join(self.place, path), "rb") as stream:
+        with open(_joined(self.place, path), "rb") as stream:
             return stream.read()
 
     def native(self, entry: "ModuleEntry") -> str:
@@ -129,7 +129,7 @@ class DirectoryOwner:
         Args:
             entry: The module's entry in the index.
         """
-        return os.path.join(self.place, entry[2])
+        return _joined(self.place, entry[2])
 
     def distributions(self, name: str | None = None) -> "Iterator[Distribution]":
         """The metadata of the distributions in the directory, which is listed once.
@@ -167,6 +167,11 @@ class DirectoryOwner:
         self._infos = None
 
 
+def _joined(place: str, path: str) -> str:
+    """The path of a file of an entry, with the separators of this system."""
+    return os.path.join(place, path.replace("/", os.sep)) if os.sep != "/" else f"{place}/{path}"
+
+
 def spec_on_disk(entry: "ModuleEntry", place: str) -> "ModuleSpec":
     """Make the spec of a module of a directory, without access to the disk.
 
@@ -178,7 +183,7 @@ def spec_on_disk(entry: "ModuleEntry", place: str) -> "ModuleSpec":
         The spec.
     """
     name, kind, path = entry
-    path = os.path.join(place, path.replace("/", os.sep)) if os.sep != "/" else f"{place}/{path}"
+    path = _joined(place, path)
     if kind == "namespace":
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [path]

@@ -229,7 +229,7 @@ class Finder:
 
 
 def _isolation(needed: "frozenset[str] | bool") -> "EnvironmentIsolation":
-    """Isolate from the default environment, but for the needed names; only then is the module loaded."""
+    """Isolate from the default environment, except for the needed names; only then is the module loaded."""
     from liveinstall._sidebyside.imports.isolation import EnvironmentIsolation
 
     return EnvironmentIsolation(needed)
@@ -238,7 +238,7 @@ def _isolation(needed: "frozenset[str] | bool") -> "EnvironmentIsolation":
 def _converter(context: object) -> "Callable[[Distribution], Distribution]":
     """The converter of metadata to the classes of the calling library, which is recognised by its Context class.
 
-    `importlib_metadata`, the backport, and vendored copies of it have Context classes of their own.
+    `importlib_metadata`, the backport, and vendored copies of it have their own Context classes.
     """
     library = type(context).__module__
     if context is None or library.partition(".")[0] == "importlib":

@@ -250,8 +250,14 @@ def _make_directory(directory: str) -> bool:
 
 
 def is_in_use(path: str) -> bool:
-    """Return whether a live process uses the index at `path`; always False on Windows."""
-    if flock is None:
+    """Return whether a live process uses the index at `path`."""
+    if flock is None:  # Windows renames no open file, not even to its own name
+        from _liveinstall_boot import patient  # not loaded by a start
+
+        try:
+            patient.rename(path, path)
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
         return False
     try:
         handle = open_regular(path, _READ)

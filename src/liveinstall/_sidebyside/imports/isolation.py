@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from importlib.machinery import ModuleSpec
 
-_NEEDED = frozenset({"liveinstall", "_liveinstall_boot", "filelock", "installer", "packaging", "pip"})
+_NEEDED = frozenset({"liveinstall", "_liveinstall_boot", "installer", "packaging", "pip"})
 _EDITABLE = "__editable__"  # in the names of the modules by which setuptools adds editable projects to sys.meta_path
 
 
@@ -75,7 +75,7 @@ class EnvironmentIsolation:
         if PathFinder.find_spec(name) is None and PathFinder.find_spec(name, self._removed) is not None:
             if _is_from_pth_file():
                 return PathFinder.find_spec(name, self._removed)
-            reason = "only the default environment has it, which is excluded here"
+            reason = "it is only in the default environment, which is excluded here"
             raise ModuleNotFoundError(f"No module named {name!r}: {reason}", name=name)
         return None
 

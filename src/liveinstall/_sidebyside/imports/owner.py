@@ -5,7 +5,7 @@ calls the owners of a top-level name in order; each returns a spec or None. This
 imports nothing.
 """
 
-TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than all of this
+TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from importlib.machinery import ModuleSpec
@@ -26,17 +26,19 @@ class ModuleEntry(tuple[str, str, str]):
 
     It is a tuple, so that an index can be read with `marshal`: a plain tuple of the same three values is accepted
     wherever an entry is.
-
-    Args:
-        name: The full name of the module.
-        kind: "package", "module", "native" (an extension module) or "namespace".
-        path: Its path inside the location, with slashes: of a package that of its `__init__` file, of a namespace
-            package its directory.
     """
 
     __slots__ = ()
 
     def __new__(cls, name: str, kind: "Kind", path: str) -> "Self":
+        """Create the entry.
+
+        Args:
+            name: The full name of the module.
+            kind: "package", "module", "native" (an extension module) or "namespace".
+            path: Its path inside the location, with slashes: of a package that of its `__init__` file, of a namespace
+                package its directory.
+        """
         return tuple.__new__(cls, (name, kind, path))
 
     @property
@@ -151,7 +153,7 @@ class Owner(Protocol):
         """
 
     def invalidate_caches(self) -> None:
-        """Discard what is cached about a location that can change."""
+        """Discard the cached listing of a location that can change."""
 
 
 def by_name(owners: "Iterable[Owner]") -> "dict[str, list[Owner]]":

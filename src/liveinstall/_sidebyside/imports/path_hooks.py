@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +111,28 @@ class PlaceFinder:
         self._owner.invalidate_caches()
 
 
+_opening: set[int] = set()  # threads that are opening a wheel
+_passed: list[str] = []  # paths of wheels that these have not opened
+
+
+class NoWheelsOpened:
+    """Lets this thread find no module in wheels that are not open yet, for the duration of a block.
+
+    Opening one imports modules of the standard library, some of which other platforms lack (`fcntl`, `msvcrt`): these
+    are searched in each entry of `sys.path`, and would have the wheel opened again.
+    """
+
+    def __enter__(self) -> None:
+        self._is_outer = get_ident() not in _opening
+        _opening.add(get_ident())
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_outer:
+            _opening.discard(get_ident())
+            while _passed:
+                sys.path_importer_cache.pop(_passed.pop(), None)
+
+
 class WheelsHook:
     """An entry of `sys.path_hooks` for wheels on `sys.path`, before Python's hook, which treats them as zip files.
 
@@ -139,10 +162,14 @@ class WheelsHook:
             raise ImportError(f"{path} is not a wheel", path=path)
         owner = self._owners.get(place)
         if owner is None:
+            if get_ident() in _opening:
+                _passed.append(path)
+                return NoFinder()
             from liveinstall.errors import LiveInstallError
 
             try:
-                owner = self._owners[place] = self._open_wheel(place)
+                with NoWheelsOpened():
+                    owner = self._owners[place] = self._open_wheel(place)
             except LiveInstallError as error:
                 _warn(f"A wheel on sys.path is ignored: {error}")
                 return NoFinder()

@@ -1,4 +1,4 @@
-"""The base class of owners whose files are not on disk: it needs a list of paths and a method that reads a file.
+"""The base class of owners with files that are not on disk: it needs a list of paths and a method that reads a file.
 
 Subclass `VirtualOwner` and implement `paths()` and `data()`. Everything else is derived from them: packages, modules,
 namespaces, metadata, entry points, resources, and sources for tracebacks and `inspect`. Override `code()` if modules
@@ -29,7 +29,7 @@ _INFO = ".dist-info"
 
 
 class VirtualOwner:
-    """The base class of owners whose files are not on disk.
+    """The base class of owners with files that are not on disk.
 
     The `__file__` of a module is the location, a slash, and its path. Unless the location is an absolute path, that
     file cannot exist, and Python gets sources and data from the loader.

@@ -1,4 +1,4 @@
-"""The metadata and resources of owners whose files are not on disk."""
+"""The metadata and resources of owners with files that are not on disk."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import files, patient
@@ -13,6 +12,7 @@ from _liveinstall_boot.file_access import open_bounded
 from liveinstall._sidebyside import layout
 from liveinstall._sidebyside.registry.format import Registry, decode, encode, located
 from liveinstall._system.durability import write_atomically
+from liveinstall._system.lean_dataclasses import replace
 from liveinstall.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -115,8 +115,11 @@ def read(site: str, name: str) -> tuple[str, Registry]:
             return path, decode(stream.read(), path)
     except OSError as error:
         known = ", ".join(known_names(site)) or "none"
-        todo = f"Existing registries: {known}." if isinstance(error, FileNotFoundError) else ""
-        raise RegistryError(f"there is no registry {name} ({error}).", todo=todo, registry=name) from error
+        if isinstance(error, FileNotFoundError):
+            what, todo = f"there is no registry {name}.", f"Existing registries: {known}."
+        else:
+            what, todo = f"the registry {name} cannot be read: {error}.", "Check the file and its permissions."
+        raise RegistryError(what, todo=todo, registry=name) from None
 
 
 def write(site: str, name: str, registry: Registry, remarks: Iterable[str] = ()) -> str:
@@ -139,7 +142,7 @@ def write(site: str, name: str, registry: Registry, remarks: Iterable[str] = ())
         _write(path, encode(registry, remarks), os.path.dirname(path), is_locked=is_inside(site, name))
         files.flush([os.path.dirname(path)])
     except OSError as error:
-        raise RegistryError(f"{path} cannot be written: {error}.", registry=name) from error
+        raise RegistryError(f"{path} cannot be written: {error}.", registry=name) from None
     return path
 
 
@@ -160,7 +163,7 @@ def remove(site: str, name: str) -> str:
     try:
         patient.unlink(path)
     except OSError as error:
-        raise RegistryError(f"{path} cannot be removed: {error}.", registry=name) from error
+        raise RegistryError(f"{path} cannot be removed: {error}.", registry=name) from None
     files.flush([os.path.dirname(path)])
     return path
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall.errors import RegistryConflictError, RegistryError
 
 if TYPE_CHECKING:

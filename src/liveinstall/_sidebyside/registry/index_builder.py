@@ -75,12 +75,12 @@ def _check_usable(place: str, source: str) -> None:
 def _infos(place: str, source: str) -> Iterator[str]:
     try:
         entries = os.listdir(place)
-    except OSError as error:
+    except OSError:
         raise RegistryError(
             f"{source} names {place}, which does not exist.",
             todo="Create the registry again, or remove the line.",
             registry=source,
-        ) from error
+        ) from None
     return iter(sorted(name for name in entries if name.endswith(".dist-info")))
 
 

@@ -8,12 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from liveinstall._sidebyside.selection.resolver import AvailableVersion
 from liveinstall._sidebyside.store.tags import build_of, is_for_all, rank_of, ranks
 from liveinstall._system.dist_info import read_fields
+from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import StoreError
 
 if TYPE_CHECKING:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import loaded
@@ -18,6 +14,8 @@ from liveinstall._sidebyside.registry.index_builder import modules_of, registry_
 from liveinstall._sidebyside.selection.candidates import CandidateProvider
 from liveinstall._sidebyside.selection.resolver import AvailableVersion, ResolutionImpossible, solve
 from liveinstall._system.caller import attribute, module_names
+from liveinstall._system.lean_dataclasses import dataclass, replace
+from liveinstall._system.lean_packaging import InvalidRequirement, canonicalize_name, parse_requirement_line
 from liveinstall.errors import ActivationError, AlreadyLoadedError, NotStoredError, RequirementError
 
 if TYPE_CHECKING:
@@ -93,7 +91,7 @@ def choose(
         try:
             chosen = solve(requirements, offers)
         except ResolutionImpossible as error:
-            raise _explained(error, requirements, fixed) from error
+            raise _explained(error, requirements, fixed) from None
         if for_child:
             return chosen
         in_use = {name: current for name, current in _replaced(chosen, context) if is_loaded(current, chosen[name])}
@@ -257,7 +255,7 @@ def check_simple(requirements: Sequence[str]) -> None:
         raise RequirementError("no requirement was given.", todo='For example: require("requests<3").', requirement="")
     for text in requirements:
         try:
-            simple = not Requirement(text).url
+            simple = not parse_requirement_line(text).url
         except InvalidRequirement:
             simple = False
         if not simple:

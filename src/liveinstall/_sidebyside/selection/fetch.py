@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,14 @@ from packaging.version import Version
 from liveinstall._engines.base import View
 from liveinstall._engines.select import choose_engine
 from liveinstall._environment.installed import installed
+from liveinstall._environment.metadata_view import describe
 from liveinstall._redact import redact
 from liveinstall._requirements.offline import ADVICE, is_offline
 from liveinstall._requirements.request import parse_request
 from liveinstall._sidebyside.selection.candidates import CandidateProvider, usable
-from liveinstall._sidebyside.selection.resolver import ResolutionImpossible, solve
+from liveinstall._sidebyside.selection.resolver import AvailableVersion, ResolutionImpossible, solve
 from liveinstall._sidebyside.store.store import Stored, parse_entry
+from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.temporary import writing_temporary
 from liveinstall.errors import EngineError, RequirementError, ResolutionError
 from liveinstall.events import Planning, ignore_event
@@ -25,23 +26,24 @@ from liveinstall.events import Planning, ignore_event
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from liveinstall._model import Candidate
+    from liveinstall._model import Candidate, Distribution
     from liveinstall._requirements.request import Request, RequirementLike
     from liveinstall._sidebyside.store.store import Store
     from liveinstall.events import Event
 
-_UNSUPPORTED = {  # options of `install()` that make no sense for stored versions, with the reason
+_UNSUPPORTED = {  # options of `install()` that do not apply to stored versions, with the reason
     "user": "the store is not part of an installation scheme",
     "when": "loaded distributions do not change, so nothing is pending",
-    "overlap": "each version has a directory of its own",
+    "overlap": "each version has its own directory",
     "prefer": "loaded distributions do not change, so nothing is pending",
     "requester": "it concerns the environment, which does not change",
     "protect": "it concerns the environment, which does not change",
     "verify": "the environment does not change",
+    "conflicts": "the environment does not change",
     "editable": "an editable project has only one version at a time",
 }
 
-_NOT_FOR_THE_ENGINE = ("requester", "protect", "prefer", "verify")
+_NOT_FOR_THE_ENGINE = ("requester", "protect", "prefer", "verify", "conflicts")
 
 
 def fetch(
@@ -50,9 +52,11 @@ def fetch(
     *,
     engine: str = "auto",
     tell: Callable[[Event], None] = ignore_event,
+    over: Mapping[str, Distribution] | None = None,
+    pins: Sequence[str] = (),
     **options: Any,
 ) -> tuple[Stored, ...]:
-    """Make a store contain requirements and their dependencies, as if nothing were installed.
+    """Make a store contain requirements and their dependencies, as if nothing were installed but `over`.
 
     If the store alone can satisfy the requirements, no index is used, unless `upgrade` is set. The environment does
     not change.
@@ -62,7 +66,9 @@ def fetch(
         store: The store.
         engine: The name of the engine, or "auto".
         tell: Called with each event.
-        **options: Options of `liveinstall.install()` that say what to install, and from where.
+        over: The distributions of a base environment, by name; versions of it that are satisfactory are not fetched.
+        pins: Further requirements, on distributions of `over`; they need no hash.
+        **options: Options of `liveinstall.install()` for the requirements and their sources.
 
     Returns:
         The entries that satisfy the requirements.
@@ -78,11 +84,13 @@ def fetch(
     """
     request = parse_request(tuple(requirements), **_checked(options))
     tell(Planning(tuple(map(redact, request.asked))))
-    entries = None if _needs_engine(request) else stored(request.requirements, store)
+    if not request.require_hashes:
+        request = replace(request, requirements=(*request.requirements, *pins))
+    entries = None if _needs_engine(request) else stored(request.requirements, store, over)
     if entries is not None:
         return entries
     with store.working(request.timeout) as directory:
-        return _Fetch(request, store, engine, tell, directory).run()
+        return _Fetch(request, store, engine, tell, directory, over or {}).run()
 
 
 def check_options(requirements: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -94,15 +102,28 @@ def check_options(requirements: Sequence[str], options: Mapping[str, Any]) -> No
     parse_request(tuple(requirements), **_checked({name: options[name] for name in options if name != "engine"}))
 
 
-def stored(requirements: Sequence[str], store: Store) -> tuple[Stored, ...] | None:
-    """Find the entries of a store that satisfy requirements and their dependencies; None if one is missing."""
+def stored(
+    requirements: Sequence[str], store: Store, over: Mapping[str, Distribution] | None = None
+) -> tuple[Stored, ...] | None:
+    """Find the entries of a store that satisfy requirements and their dependencies; None if one is missing.
+
+    Args:
+        requirements: The requirements.
+        store: The store.
+        over: As for `fetch()`.
+    """
     if any("://" in text or os.path.isabs(text) for text in requirements):
         return None
+
+    def current(name: str) -> AvailableVersion | None:
+        found = (over or {}).get(name)
+        return AvailableVersion(found.name, found.version, found.requires, "", found.info) if found else None
+
     try:
-        chosen = solve(requirements, CandidateProvider(store))
+        chosen = solve(requirements, CandidateProvider(store, current))
     except ResolutionImpossible:
         return None
-    return tuple(entry for entry in map(_entry_at, (offer.place for offer in chosen.values())) if entry)
+    return tuple(entry for entry in map(_entry_at, (offer.place for offer in chosen.values() if offer.place)) if entry)
 
 
 def _entry_at(path: str) -> Stored | None:
@@ -127,7 +148,13 @@ def _needs_engine(request: Request) -> bool:
 
 class _Fetch:
     def __init__(
-        self, request: Request, store: Store, engine: str, tell: Callable[[Event], None], directory: str
+        self,
+        request: Request,
+        store: Store,
+        engine: str,
+        tell: Callable[[Event], None],
+        directory: str,
+        over: Mapping[str, Distribution],
     ) -> None:
         self.request = request
         self.store = store
@@ -135,7 +162,10 @@ class _Fetch:
         self.tell = tell
         self.directory = directory
         infos = tuple(distribution.info for distribution in installed().values())
-        self.view = View(hidden=infos)  # as if nothing were installed
+        described = os.path.join(directory, "over")
+        with writing_temporary():
+            describe(over.values(), described)
+        self.view = View((described,) if over else (), hidden=infos)  # as if nothing else were installed
 
     def run(self) -> tuple[Stored, ...]:
         """Resolve, and fetch the distributions that the store does not have."""

@@ -17,11 +17,9 @@ import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import Timeout
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -33,6 +31,7 @@ from liveinstall._sidebyside.registry import index_builder
 from liveinstall._sidebyside.store import entry as unpacking
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.durability import flush_file_system, write_atomically
+from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.lock import DEFAULT_TIMEOUT, lock_file
 from liveinstall._system.privacy import is_open_to_all
 from liveinstall._system.settings import check_permitted
@@ -134,7 +133,7 @@ class Store:
         try:
             name, version, *_ = parse_wheel_filename(os.path.basename(path))
         except ValueError as error:
-            raise StoreError(f"{wheel} does not have the name of a wheel ({error}).", store=self.path) from error
+            raise StoreError(f"{wheel} does not have the name of a wheel ({error}).", store=self.path) from None
         return self.add_all([Candidate(name, str(version), (), requested=True, wheel=path)])[0]
 
     def add_all(
@@ -181,17 +180,20 @@ class Store:
             busy = sorted(index_builder.in_use(self.path) & {os.path.realpath(entry.path) for entry in entries})
             if busy:
                 raise StoreError(
-                    f"a live process uses {', '.join(map(os.path.basename, busy))}.",
+                    f"a running process uses {', '.join(map(os.path.basename, busy))}.",
                     todo="Try again when that process has exited.",
                     store=self.path,
                 )
-            for entry in entries:
-                aside = os.path.join(self.path, layout.DRAFT + os.path.basename(entry.path))
-                if os.path.dirname(entry.path) == self.path and os.path.isdir(entry.path):
-                    patient.rename(entry.path, aside)
-            files.flush([self.path])
-            index_builder.forget(self.path, [entry.path for entry in entries])
-            self._sweep()
+            try:
+                for entry in entries:
+                    aside = os.path.join(self.path, layout.DRAFT + os.path.basename(entry.path))
+                    if os.path.dirname(entry.path) == self.path and os.path.isdir(entry.path):
+                        patient.rename(entry.path, aside)
+                files.flush([self.path])
+                index_builder.forget(self.path, [entry.path for entry in entries])
+                self._sweep()
+            except OSError as error:  # on Windows, for example, a file was opened since the check
+                raise StoreError(f"{self.path} cannot be written: {error}.", store=self.path) from None
 
     @contextmanager
     def working(self, timeout: float | None = None) -> Iterator[str]:
@@ -232,7 +234,7 @@ class Store:
                 compiler.cancel()
                 self._sweep()
                 if isinstance(error, OSError):
-                    raise StoreError(f"{self.path} cannot be written: {error}.", store=self.path) from error
+                    raise StoreError(f"{self.path} cannot be written: {error}.", store=self.path) from None
                 raise
             return names
 
@@ -267,15 +269,15 @@ class Store:
         try:
             self._make()
             lock = lock_file(os.path.join(self.path, layout.LOCK), seconds)
-        except Timeout:
+        except TimeoutError:
             what = f"another process is writing to {self.path} (waited {seconds:g} seconds)."
             raise LockTimeoutError(what, todo="Try again when it has finished.", holder="") from None
-        except (OSError, NotImplementedError) as error:
+        except OSError as error:
             raise StoreError(
                 f"{self.path} cannot be written: {error}.",
                 todo="Its entries can still be used. Make it writable, or choose another store.",
                 store=self.path,
-            ) from error
+            ) from None
         self._mine = True
         try:
             self._sweep()
@@ -325,7 +327,7 @@ class Store:
         except OSError as error:
             if error.errno == errno.ENOTDIR:
                 return
-            raise StoreError(f"{self.path} cannot be read: {error}.", store=self.path) from error
+            raise StoreError(f"{self.path} cannot be read: {error}.", store=self.path) from None
         if content != layout.MAGIC:
             raise StoreError(f"{self.path} is a store of another version of liveinstall.", store=self.path)
 

@@ -51,15 +51,19 @@ def main() -> None:
     """Answer requests until the input ends, or until some seconds have passed without a request."""
     busy = [time.monotonic(), False]
     threading.Thread(target=_watch, args=(busy,), daemon=True).start()
-    sys.stdout.write(READY.decode())
-    sys.stdout.flush()
+    _write(READY)
     for line in sys.stdin:
         busy[1] = True
         question = json.loads(line)
         text = json.dumps({**answer_to(question), "asked": [question["do"], question["path"]]})
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        _write(text.encode("ascii") + b"\n")
         busy[:] = [time.monotonic(), False]
+
+
+def _write(line: bytes) -> None:
+    """Write a line for the parent as it is: Windows would write another line break for text."""
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
 
 
 def _watch(busy: list[Any]) -> None:

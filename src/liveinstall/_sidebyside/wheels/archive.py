@@ -61,7 +61,7 @@ class WheelArchive:
             self.stat = stat_of(self.path)
             self.zip = zipfile.ZipFile(self.path)
         except UNREADABLE as error:
-            raise failed(self.path, f"cannot be read: {error}") from error
+            raise failed(self.path, f"cannot be read: {error}") from None
         self._process = os.getpid()
 
     def _open_again(self) -> None:
@@ -93,7 +93,7 @@ class WheelArchive:
         try:
             content = self.zip.read(name)
         except UNREADABLE as error:
-            raise failed(self.path, f"cannot be read at {name}: {error}") from error
+            raise failed(self.path, f"cannot be read at {name}: {error}") from None
         algorithm, _, digest = self._hashes.get(name, "").partition("=")
         if algorithm in ("sha256", "sha384", "sha512"):
             actual = encoded(hashlib.new(algorithm, content).digest())
@@ -108,7 +108,7 @@ def failed(path: str, what: str, todo: str = "") -> OwnerError:
     Args:
         path: The wheel.
         what: What failed, as the rest of a sentence that begins with the path; without a full stop.
-        todo: What the user can do about it, as a sentence; empty if nothing is known.
+        todo: A sentence about the user's next step; empty if unknown.
 
     Returns:
         The error.

@@ -68,7 +68,7 @@ def examine(path: str, cache: str) -> WheelRecord:
             entry = entry_name(zip_file, checked)
             digest = hashlib.sha256(zip_file.read(f"{checked.dist_info}/RECORD")).hexdigest()[:16]
     except UNREADABLE as error:
-        raise failed(path, f"cannot be read: {error}") from error
+        raise failed(path, f"cannot be read: {error}") from None
     archive = WheelArchive(path)
     if archive.stat != stat:
         raise failed(path, "was changed while it was examined", todo="Try again.")
@@ -101,14 +101,14 @@ def _stat(path: str) -> str:
     try:
         return stat_of(path)
     except OSError as error:
-        raise failed(path, f"cannot be read: {error}") from error
+        raise failed(path, f"cannot be read: {error}") from None
 
 
 def _check_tags(path: str) -> None:
     try:
         tags = parse_wheel_filename(os.path.basename(path))[3]
-    except InvalidWheelFilename as error:
-        raise failed(path, "does not have a valid wheel file name") from error
+    except InvalidWheelFilename:
+        raise failed(path, "does not have a valid wheel file name") from None
     if tags.isdisjoint(_own_tags()):
         raise failed(path, "is not for this interpreter", todo="Use a wheel that supports it.")
 
@@ -157,7 +157,7 @@ def unpack(path: str, cache: str, record: WheelRecord) -> str:
         WheelRefusedError: The wheel violates a rule of safe unpacking.
     """
     if not cache:
-        todo = f"Set {CACHE_VARIABLE} to a directory of yours that nobody else can write to."
+        todo = f"Set {CACHE_VARIABLE} to a directory that only you can write to."
         raise failed(path, "must be unpacked to be imported, which needs a cache directory", todo=todo)
     if _stat(path) != record.stat:
         raise changed(path)
@@ -166,4 +166,4 @@ def unpack(path: str, cache: str, record: WheelRecord) -> str:
         make_private(os.path.join(cache, record.key))
         return Store(os.path.join(cache, record.key, "tree"), compiles=False).add(path).path
     except (LiveInstallError, OSError) as error:
-        raise failed(path, f"must be unpacked to be imported, which failed: {error}") from error
+        raise failed(path, f"must be unpacked to be imported, which failed: {error}") from None

@@ -1,6 +1,6 @@
 """A helper process that examines and unpacks wheels, so that this process does not load the libraries for that.
 
-Those are packaging, installer and filelock, and an active location may have other versions of them. The helper is
+Those are packaging and installer, and an active location may have other versions of them. The helper is
 started at the first request. It writes READY, answers each line of JSON with another, and exits with this process or
 after some seconds without a request. Where no child process can be started, this process does the work itself.
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveinstall import errors
 from liveinstall._sidebyside.imports.isolation import default_places
+from liveinstall._sidebyside.imports.path_hooks import NoWheelsOpened
 from liveinstall._sidebyside.wheels.archive import READY, failed
 from liveinstall._system.caller import place_of, search_path
 from liveinstall._system.interpreter import executable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 # Without site-packages. The needed directories follow the standard library, so they cannot shadow a module of it.
 _OPTIONS = ("-I", "-S", "-X", "utf8")
 _CODE = "import sys; sys.path += sys.argv[1:]; from liveinstall._sidebyside.wheels._helper_child import main; main()"
-_NEEDED = ("liveinstall", "_liveinstall_boot", "packaging", "installer", "filelock")
+_NEEDED = ("liveinstall", "_liveinstall_boot", "packaging", "installer")
 _READY_WITHIN, _ANSWER_WITHIN = 30.0, 600.0  # seconds
 _lock = Lock()
 _helper: subprocess.Popen[bytes] | None = None
@@ -54,7 +55,7 @@ def ask(what: str, path: str, cache: str, record: str = "") -> str:
         WheelRefusedError: The wheel violates a rule of safe unpacking.
     """
     question = {"do": what, "path": path, "cache": cache, "record": record}
-    with _lock:
+    with NoWheelsOpened(), _lock:
         try:
             answer = _exchange(question)
         except BaseException:  # an interrupt: a late answer must not be read as the answer to the next request
@@ -185,7 +186,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _library_paths() -> list[str]:
-    """The directories of the libraries that the helper needs, in the default environment, whatever is active."""
+    """The directories of the helper's libraries in the default environment, not those of active versions."""
     path = [*search_path(), *default_places()]
     # No path hook is called: ours would examine a wheel on sys.path, for which it needs the helper.
     return list(dict.fromkeys(filter(None, (place_of(name, path) for name in _NEEDED))))

@@ -125,7 +125,7 @@ class WheelOwner(VirtualOwner):
         elif not (self._is_usable() and _is_own_directory(self._tree.place)):
             from liveinstall._sidebyside.wheels.archive import failed
 
-            what = f"was unpacked into {self._tree.place}, which was removed or is no longer this user's alone"
+            what = f"was unpacked into {self._tree.place}, which was removed, or which other users can now change"
             raise failed(self.place, what, todo="Restart Python.")
         return self._tree
 

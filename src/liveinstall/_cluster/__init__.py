@@ -1,0 +1,1 @@
+"""The core for clusters: one change, prepared in many environments before any start of Python uses it."""

@@ -1,0 +1,60 @@
+"""The other output of uv: retries while it runs, and warnings."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from liveinstall._redact import redact
+from liveinstall.events import Retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liveinstall.events import Event
+
+_RETRY = re.compile(r"DEBUG Transient request failure for:? `?([^`,\s]+)`?(?:, retrying)?: *(.*)")
+_CAUSE = re.compile(r"  Caused by: (.*)")
+_LAST = re.compile(r"\(os error -?\d+\)$|timed out|failed to lookup|certificate")
+_NUMBER = re.compile(r" \(os error -?\d+\)$")
+_DEBUG = re.compile(r"^DEBUG .*\n(?:  Caused by: .*\n)*", re.MULTILINE)
+_WARNING = re.compile(r"^warning: (.+(?:\n {2,}\S.*)*)", re.MULTILINE)
+_YANKED = re.compile(r"`[^`]+` is yanked")
+
+
+class Retries:
+    """Reports retries from uv's log: a line with the URL, then its causes, of which the last is the reason.
+
+    Args:
+        tell: Receives the `Retrying` events.
+    """
+
+    def __init__(self, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+        self._url, self._reason = "", ""
+
+    def hear(self, line: str) -> None:
+        """Process one line of output. A retry is reported at its last cause, or at the line after it."""
+        retry, cause = _RETRY.match(line), _CAUSE.match(line)
+        if cause and self._url:
+            self._reason = cause[1].strip()
+        if self._url and (not cause or _LAST.search(self._reason)):
+            self._tell(Retrying(redact(self._url), redact(_NUMBER.sub("", self._reason))))
+            self._url = ""
+        if retry:
+            self._url, self._reason = retry[1], retry[2].strip()
+
+
+def without_retries(log: str) -> str:
+    """Remove the log of retries from uv's output."""
+    return _DEBUG.sub("", log)
+
+
+def warnings(log: str) -> tuple[str, ...]:
+    """Return uv's warnings, each once, on one line, without a full stop; not those about yanked versions.
+
+    Args:
+        log: uv's output, without credentials.
+    """
+    found = (" ".join(text.split()).rstrip(".") for text in _WARNING.findall(log))
+    return tuple(dict.fromkeys(text for text in found if not _YANKED.match(text)))

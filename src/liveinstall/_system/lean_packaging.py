@@ -1,0 +1,225 @@
+"""Versions, names and requirements as in `packaging`, without loading it for the simple ones, which are nearly all.
+
+`packaging.requirements` loads forty modules, `logging`, `platform`, `inspect` and `ast` among them: a fifth of the time
+to load a plain request, and most of it for `list` and `ensure`. Versions such as `1.26.4`, requirements with such
+versions, and markers that compare `extra`, `python_version` or the system are evaluated here, others by `packaging`.
+`tests/system/test_lean_packaging.py` compares both.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from packaging.requirements import Requirement
+    from packaging.utils import NormalizedName
+
+_PYTHON = tuple(sys.version_info[:2])
+InvalidRequirement = InvalidVersion = InvalidWheelFilename = ValueError  # the base class of those of `packaging`
+
+_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_CLAUSE = r"(?:(?:>=|<=|==|!=|<|>) *[0-9]+(?:\.[0-9]+)*|[=!]= *[0-9]+(?:\.[0-9]+)*\.\*|~= *[0-9]+(?:\.[0-9]+)+)"
+_CLAUSES = rf"{_CLAUSE}(?: *, *{_CLAUSE})*"
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_REQUIREMENT = re.compile(
+    rf" *({_NAME}) *(?:\[ *((?:{_NAME}(?: *, *{_NAME})*)?) *\])? *({_CLAUSES}|\( *{_CLAUSES} *\))? *(?:;(.*))?"
+)
+_NUMBER = "(?:0|[1-9][0-9]*)"  # as in a normalized version
+_PART = "[a-z0-9_]+(?:[.][a-z0-9_]+)*"
+_WHEEL = re.compile(rf"([A-Za-z0-9]+(?:[_.][A-Za-z0-9]+)*)-({_NUMBER}(?:\.{_NUMBER})*)-{_PART}-{_PART}-{_PART}\.whl")
+_COMPARISON = re.compile(
+    r""" *(?:(extra) *== *(["'])([A-Za-z0-9._-]+)\2"""
+    r"""|(python_version) *(>=|<=|==|!=|<|>) *(["'])([0-9]+(?:\.[0-9]+)*)\6"""
+    r"""|(sys_platform|os_name|platform_system) *(==|!=) *(["'])([A-Za-z_][A-Za-z0-9_]*)\10) *"""
+)
+_COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
+    ">=": lambda one, other: one >= other,
+    "<=": lambda one, other: one <= other,
+    ">": lambda one, other: one > other,
+    "<": lambda one, other: one < other,
+    "==": lambda one, other: one == other,
+    "!=": lambda one, other: one != other,
+}
+
+
+def canonicalize_name(name: str) -> NormalizedName:
+    """Normalize the name of a project (PEP 503)."""
+    return cast("NormalizedName", re.sub(r"[-_.]+", "-", name).lower())
+
+
+def _release(text: str) -> tuple[int, ...] | None:
+    """The numbers of a version that has nothing else, without zeros at the end; None for other versions."""
+    if not _RELEASE.fullmatch(text):
+        return None
+    numbers = [int(each) for each in text.split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def is_version(text: str) -> bool:
+    """Whether PEP 440 defines a version."""
+    if _RELEASE.fullmatch(text):
+        return True
+    from packaging.version import Version
+
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def name_and_version(file_name: str) -> tuple[str, str]:
+    """Return the normalized name and the version in the name of a wheel.
+
+    Raises:
+        InvalidWheelFilename: It is not the name of a wheel.
+    """
+    match = _WHEEL.fullmatch(file_name)
+    if match:
+        return canonicalize_name(match[1]), match[2]
+    from packaging.utils import parse_wheel_filename
+
+    name, version, *_ = parse_wheel_filename(file_name)
+    return name, str(version)
+
+
+def compare_versions(first: str, second: str) -> int:
+    """Compare two versions.
+
+    Args:
+        first: A version.
+        second: Another version.
+
+    Returns:
+        A number below, equal to or above 0, if the first is lower, equal or higher.
+
+    Raises:
+        InvalidVersion: PEP 440 does not define one of them.
+    """
+    one: Any = _release(first)
+    other: Any = _release(second)
+    if one is None or other is None:
+        from packaging.version import Version
+
+        one, other = Version(first), Version(second)
+    return int(one > other) - int(one < other)
+
+
+class _Specifiers:
+    """The `SpecifierSet` of a simple requirement."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._clauses = [each.strip() for each in text.split(",")] if text else []
+
+    def __bool__(self) -> bool:
+        return bool(self._clauses)
+
+    def __str__(self) -> str:
+        return ",".join(sorted(each.replace(" ", "") for each in self._clauses))
+
+    def contains(self, version: str, *, prereleases: bool = True) -> bool:
+        """See `packaging.specifiers.SpecifierSet`."""
+        release = _release(version)
+        if release is None or not prereleases:
+            from packaging.specifiers import SpecifierSet
+
+            return SpecifierSet(self._text).contains(version, prereleases=prereleases)
+        return all(_is_allowed(release, clause) for clause in self._clauses)
+
+
+def _is_allowed(release: tuple[int, ...], clause: str) -> bool:
+    sign = clause[: 2 if clause[1] == "=" else 1]
+    text = clause[len(sign) :].strip()
+    if text.endswith(".*"):
+        return _has_prefix(release, text[:-2]) is (sign == "==")
+    if sign == "~=":
+        return release >= cast("tuple[int, ...]", _release(text)) and _has_prefix(release, text.rpartition(".")[0])
+    return _COMPARE[sign](release, cast("tuple[int, ...]", _release(text)))
+
+
+def _has_prefix(release: tuple[int, ...], prefix: str) -> bool:
+    numbers = tuple(int(each) for each in prefix.split("."))
+    return (release + (0,) * len(numbers))[: len(numbers)] == numbers
+
+
+class _Marker:
+    """A marker of simple comparisons: alternatives of conjunctions."""
+
+    def __init__(self, alternatives: list[list[re.Match[str]]]) -> None:
+        self._alternatives = alternatives
+
+    def evaluate(self, environment: Mapping[str, str] | None = None) -> bool:
+        """See `packaging.markers.Marker`."""
+        extra = (environment or {}).get("extra", "")
+        return any(all(_applies(each, extra) for each in every) for every in self._alternatives)
+
+
+def _applies(comparison: re.Match[str], extra: str) -> bool:
+    is_extra, _, name, is_python, sign, _, version, variable, equality, _, value = comparison.groups()
+    if is_extra:
+        return canonicalize_name(name) == canonicalize_name(extra)
+    if is_python:
+        return _is_allowed(_PYTHON, f"{sign}{version}")
+    actual = {"sys_platform": sys.platform, "os_name": os.name}.get(variable) or os.uname().sysname
+    return (actual == value) is (equality == "==")
+
+
+def _marker(text: str) -> _Marker | None:
+    """Parse a marker; None if it is not simple."""
+    if "platform_system" in text and not hasattr(os, "uname"):
+        return None
+    alternatives = []
+    for alternative in re.split(r"\bor\b", text):
+        every = [_COMPARISON.fullmatch(each) for each in re.split(r"\band\b", alternative)]
+        if not all(every):
+            return None
+        alternatives.append(cast("list[re.Match[str]]", every))
+    return _Marker(alternatives)
+
+
+class _Requirement:
+    """A simple `Requirement`, as far as liveinstall uses it."""
+
+    url = None
+
+    def __init__(self, name: str, extras: set[str], specifier: _Specifiers, marker: _Marker | None) -> None:
+        self.name, self.extras, self.specifier, self.marker = name, extras, specifier, marker
+
+
+@lru_cache(maxsize=4096)
+def parse_requirement_line(text: str) -> Requirement:
+    """Parse a requirement (PEP 508).
+
+    Args:
+        text: The requirement.
+
+    Returns:
+        It, or an object with the same `name`, `extras`, `specifier`, `marker` and `url`. Do not change it.
+
+    Raises:
+        InvalidRequirement: It is invalid.
+    """
+    match = _REQUIREMENT.fullmatch(text)
+    marker = _marker(match[4]) if match and match[4] else None
+    if not match or (match[4] is not None and marker is None):
+        from packaging.requirements import Requirement
+
+        return Requirement(text)
+    extras = {each.strip() for each in match[2].split(",")} if match[2] else set()
+    specifier = _Specifiers((match[3] or "").strip("()").strip())
+    return cast("Requirement", _Requirement(match[1], extras, specifier, marker))
+
+
+def is_requirement(value: object) -> bool:
+    """Whether a value is a Requirement of `packaging`."""
+    loaded = sys.modules.get("packaging.requirements")
+    return loaded is not None and isinstance(value, loaded.Requirement)
