@@ -205,9 +205,7 @@ def test_the_buttons_of_a_result_act_in_place_without_a_word_in_the_log(
         book = Book.open(browser, ask, path, app)
 
         def press(label: str) -> None:
-            button = book.cell(1).get_by_role("button", name=label, exact=True)
-            button.focus()
-            book.page.keyboard.press("Enter")  # which is not a key of the notebook here
+            book.press(book.cell(1), label)
 
         book.run(0)
         book.run(1)

@@ -69,9 +69,7 @@ def test_a_card_shows_its_state_and_acts_after_a_reload(
         card = book.cell(1).locator(".jp-OutputArea-output").first
 
         def press(label: str) -> None:
-            button = card.get_by_role("button", name=label, exact=True)
-            button.focus()
-            book.page.keyboard.press("Enter")
+            book.press(card, label)
 
         book.run(0)
         book.run(1)

@@ -26,6 +26,13 @@ _FLAGS = (
     *("--disable-component-update", "--disable-sync"),
 )
 _PROMPT = "document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')[a[0]].innerText"
+_WATCH_CLICKS = """label => {
+  window.clicked = null;
+  document.addEventListener("click", event => {
+    const button = event.target.closest("button");
+    if (button?.textContent === label) window.clicked = button.getAttribute("aria-disabled") !== "true";
+  }, { capture: true, once: true });
+}"""
 _APPS = {"lab": "lab/tree", "notebook": "notebooks"}
 
 
@@ -151,6 +158,26 @@ class Book:
         if dialog.count():
             print("a dialog was open:", dialog.inner_text())
             dialog.locator("button.jp-mod-accept").first.click()
+
+    def press(self, place: Any, label: str) -> None:
+        """Press a button within a locator by the keyboard, until it has been pressed.
+
+        A front end that finishes something at that moment may take the focus, and the key with it.
+        """
+        from playwright.sync_api import TimeoutError as TimedOut
+
+        button = place.get_by_role("button", name=label, exact=True)
+        for _ in range(5):
+            self.page.evaluate(_WATCH_CLICKS, label)
+            button.press("Enter")
+            try:
+                self.page.wait_for_function("window.clicked === true", timeout=5_000)
+            except TimedOut:
+                focus = self.page.evaluate("[window.clicked, document.activeElement.className]")
+                print(f"the button {label!r} was not pressed: {focus}")
+                continue
+            return
+        raise AssertionError(f"the button {label!r} cannot be pressed")
 
     def run(self, number: int) -> str:
         """Run a cell to its end; the text of its output."""

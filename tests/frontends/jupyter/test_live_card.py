@@ -240,6 +240,34 @@ def test_a_sentence_can_be_announced_before_and_after_the_card_is_shown(shell):
     assert labels(widget) == ["Restart", "Restart and keep variables", "Cancel"]
 
 
+def test_what_is_announced_late_replaces_neither_a_question_nor_an_outcome(shell, monkeypatch):
+    monkeypatch.setattr("liveinstall._frontends.restart.lost_variables.lost_message", lambda: "x will be lost.")
+    monkeypatch.setattr("liveinstall._verbs.pending.cancel", lambda *_: Cancelled([UP]))
+    widget = show(shell)
+    assert click(widget, "restart") == "x will be lost."
+    live_card.announce("t1", "numpy imports fine.", "good")
+    assert widget.state["note"] == "x will be lost." and labels(widget)[-1] == "Not now"
+    assert click(widget, "back") == "numpy imports fine." and labels(widget)[0] == "Restart"
+    live_card.announce("t1", "pandas fails.", "bad")
+    assert widget.state["note"] == "pandas fails."
+    assert click(widget, "cancel") == "Nothing else was changed."
+    live_card.announce("t1", "numpy imports fine.", "good")
+    assert widget.state["note"] == "Nothing else was changed."
+
+
+def test_what_is_announced_while_an_action_runs_enables_no_buttons(shell, monkeypatch):
+    seen = []
+
+    def slow(*_):
+        live_card.announce("t1", "numpy imports fine.", "good")
+        seen.append((shell.widgets[-1].state["note"], shell.widgets[-1].state["working"]))
+        return Cancelled([UP])
+
+    monkeypatch.setattr("liveinstall._verbs.pending.cancel", slow)
+    click(show(shell), "cancel")
+    assert seen == [("Cancelling\N{HORIZONTAL ELLIPSIS}", True)]
+
+
 def test_the_trial_in_the_background_is_shown_in_the_card(shell, monkeypatch):
     shows = []
     monkeypatch.setattr(restart_trial, "take_over", shows.append)

@@ -146,8 +146,7 @@ def _leave(card: LiveCard, prepared: PreparedRestart | None) -> None:
 def go_back(card: LiveCard) -> None:
     """Show the buttons from before a question."""
     card.given_up = frozenset()
-    if card.result is not None:
-        card.update(face_of(card.result, card.front_end))
+    card.rest()
 
 
 def show_details(card: LiveCard) -> None:

@@ -54,6 +54,7 @@ class LiveCard:
         self.given_up: frozenset[str] = frozenset()
         self._details: list[tuple[str, list[str]]] | None = None
         self._is_working = False
+        self._is_acted_on = False  # it shows a question or the outcome of an action
         self._lock = RLock()
         self._generation = self._serial = 0
         self._since = time.time()
@@ -89,17 +90,32 @@ class LiveCard:
             face = face or self.face
             changed = face if note is None else face.noted(note, tone, buttons)
             self._generation += changed.buttons != self.face.buttons
-            self.face, self._is_working = changed, is_working
+            self.face, self._is_working, self._is_acted_on = changed, is_working, True
             self.widget.state = self._state()
             if not is_working:
                 self.output.replace(self._data())
+
+    def announce(self, note: str, tone: Tone) -> None:
+        """Show a sentence about the result, unless the card shows a question or the outcome of an action."""
+        with self._lock:
+            if not self._is_acted_on:
+                self.update(note=note, tone=tone)
+                self._is_acted_on = False
+
+    def rest(self) -> None:
+        """Show the result with its own buttons, and what was announced about it."""
+        if self.result is None:
+            return
+        with self._lock:
+            self.update(face_of(self.result, self.front_end).noted(*_announcement(self.transaction)))
+            self._is_acted_on = False
 
     def follow(self, result: Result) -> None:
         """Show the result of an action, with its own buttons."""
         has_details = self._details is not None
         self.result, self.transaction, self._details = result, result.transaction or "", None
         _cards[self.transaction] = self
-        self.update(face_of(result, self.front_end))
+        self.rest()
         if has_details:  # they are unfolded, and the page does not ask again
             ACTIONS["details"](self)
 
@@ -217,8 +233,7 @@ def _card(result: Result, output: CellOutput, front_end: FrontEnd) -> LiveCard |
     if front_end not in _LIVE or not face.buttons or not card_widget.is_available():
         return None
     transaction = result.transaction or ""
-    note, tone = _announced.get(transaction, ("", "plain"))
-    card = LiveCard(face.noted(note, tone), output, front_end, transaction)
+    card = LiveCard(face.noted(*_announcement(transaction)), output, front_end, transaction)
     card.result = result
     _cards[transaction] = card
     from liveinstall._frontends.restart_trial import take_over
@@ -243,7 +258,11 @@ def announce(transaction: str, note: str, tone: Tone = "plain") -> None:
     _announced[transaction] = note, tone
     if transaction in _cards:
         with suppress(Exception):
-            _cards[transaction].update(note=note, tone=tone)
+            _cards[transaction].announce(note, tone)
+
+
+def _announcement(transaction: str) -> tuple[str, Tone]:
+    return _announced.get(transaction, ("", "plain"))
 
 
 def reopen(report: Mapping[str, Any], data: Mapping[str, str]) -> None:
