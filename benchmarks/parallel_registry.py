@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.common import Environment
 
 MODULES, PACKAGES, ENTRIES, FEW = 1600, 10, 300, 10
-REGISTRY, UNSET, REQUIRE, NEEDED = 1.03, 1.0, 30.0, 30
+REGISTRY, UNSET, REQUIRE, REQUIRE_NEW, NEEDED = 1.03, 1.0, 30.0, 40.0, 30
 _VARIABLE = "LIVEINSTALL_REGISTRY"
 _IMPORT_ALL = "import sys\nfor name in open(sys.argv[1]).read().split():\n __import__(name)\n"
 _BODY = "".join(f"def f{n}(a, b=None):\n    return [a, b, {n}]\nclass C{n}:\n    x = {n}\n" for n in range(20))
@@ -173,19 +173,28 @@ def _require(place: Workshop, rounds: int) -> Section:
             os.utime(store, (moment, moment))
         else:
             once()  # it makes the directory
-    cold = once()
+
+    def first_time() -> float:
+        for remembered in (environment.site / ".liveinstall" / "store").glob(".indexes/*.answer"):
+            remembered.unlink()
+        return sum(once()[:2])
+
+    cold = [first_time() for _ in range(rounds)]
     columns = list(zip(*(once() for _ in range(rounds)), strict=True))
     labels = ("`import liveinstall`", "`require()`, with the modules that it loads", "another `require()`, resolved")
     medians = [statistics.median(column) for column in columns]
-    first = medians[0] + medians[1]
+    known, new = medians[0] + medians[1], statistics.median(cold)
+    rows = [[label, spread(column, 1)] for label, column in zip(labels, columns, strict=True)]
     return Section(
         f"`require()` of a satisfied set with {NEEDED} dependencies",
         f"Milliseconds of CPU in a process that has loaded nothing, {rounds} rounds: median, least and most. Another "
-        "process has made the same call before, and nothing was installed since; that one took "
-        f"{cold[0] + cold[1]:.0f} ms.",
+        "process has made the same call before, and nothing was installed since; except in the last row.",
         ("", "CPU"),
-        [[label, spread(column, 1)] for label, column in zip(labels, columns, strict=True)],
-        (Verdict(f"`import` and `require()` take less than {REQUIRE:g} ms", f"{first:.1f} ms", first < REQUIRE),),
+        [*rows, ["`import` and `require()` of a set that no process has asked for", spread(cold, 1)]],
+        (
+            Verdict(f"`import` and `require()` take less than {REQUIRE:g} ms", f"{known:.1f} ms", known < REQUIRE),
+            Verdict(f"at most {REQUIRE_NEW:g} ms the first time", f"{new:.1f} ms", new <= REQUIRE_NEW),
+        ),
     )
 
 

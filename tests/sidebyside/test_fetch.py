@@ -101,7 +101,7 @@ def test_what_the_store_can_satisfy_alone_needs_no_engine_and_no_lock(index, sto
     publish(index, "leaf", "1.0")
     first = fetch(["top"], store, engine="pip")
     index.asked.clear()
-    monkeypatch.setattr("liveinstall._sidebyside.store.store.lock_file", None)
+    monkeypatch.setattr("liveinstall._system.lock.lock_file", None)
     assert sorted(names(fetch(["top<2"], store, engine="pip"))) == sorted(names(first)) and index.asked == []
 
 

@@ -334,7 +334,7 @@ def test_a_store_that_cannot_be_written_to_says_so_and_can_be_read(store, wheels
     alpha = store.add(make_wheel(wheels, "alpha", "1.0"))
     beta = make_wheel(wheels, "beta", "1.0")
     refuse = OSError(errno.EROFS, os.strerror(errno.EROFS))
-    monkeypatch.setattr("liveinstall._sidebyside.store.store.lock_file", _raiser(refuse))
+    monkeypatch.setattr("liveinstall._system.lock.lock_file", _raiser(refuse))
     with pytest.raises(StoreError, match="can still be used") as caught:
         store.add(beta)
     assert caught.value.store == store.path

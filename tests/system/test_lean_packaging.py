@@ -68,6 +68,17 @@ def test_versions_are_ordered_as_by_packaging(first, second):
     assert lean.compare_versions(first, second) == (one > other) - (one < other)
 
 
+@given(versions)
+def test_pre_releases_are_those_of_packaging(text):
+    assert lean.is_prerelease(text) is Version(text).is_prerelease
+
+
+@given(specifiers, versions)
+def test_specifiers_alone_mean_what_they_mean_to_packaging(text, version):
+    mine = outcome(lambda: lean.parse_specifiers(text).contains(version, prereleases=True))
+    assert mine == outcome(lambda: SpecifierSet(text).contains(version, prereleases=True))
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from liveinstall._engines.base import View
 from liveinstall._environment import holders, running_versions
 from liveinstall._environment.installed import check_metadata, check_replaceable, installed, installed_without_parts
-from liveinstall._environment.loaded import disturbing, is_before, is_in, loaded_at_start
+from liveinstall._environment.loaded import disturbing, is_before, is_in
 from liveinstall._planning.graph import Node, edges
 from liveinstall._planning.plan import PendingNode, changes_for, future, make_plan
 from liveinstall._system.caller import search_path
@@ -290,6 +290,8 @@ class RequestContext:
 
     def loaded_at_start(self, names: Iterable[str]) -> set[str]:
         """Return those of `names` that Python imports at start-up before an ordinarily named companion would run."""
+        from liveinstall._environment.start_imports import loaded_at_start  # most requests have no pending changes
+
         return loaded_at_start(filter(None, map(self.replaced, names)), self.target.site)
 
     def check_replaceable(self, decided: Plan) -> None:

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import read
-from _liveinstall_boot.file_access import read_bytes
-from _liveinstall_boot.layout import COMPANIONS
-from liveinstall._environment.holders import describe, users
 from liveinstall._environment.installed import record_of
 from liveinstall._system.caller import namespace_of, search_path
-from liveinstall._system.child_process import run
 from liveinstall._system.dist_info import top_level_paths
-from liveinstall._system.interpreter import executable
-from liveinstall._system.temporary import temporary_directory
-from liveinstall.errors import DamagedError, EngineTimeoutError
+from liveinstall.errors import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +38,7 @@ def loaded(distributions: Iterable[Distribution]) -> dict[str, str]:
     loaded_by_name = {}
     for distribution in distributions:
         if _may_own(distribution, tops[os.path.dirname(distribution.info)]):
-            path = _loaded_file(distribution, files)
+            path = file_among(distribution, files)
             if path:
                 loaded_by_name[distribution.name] = path
     return loaded_by_name
@@ -80,6 +73,8 @@ def disturbing(distributions: Iterable[Distribution], target: Target, processes:
     Returns:
         The reason for each such distribution, for people, by name.
     """
+    from liveinstall._environment.holders import describe, users  # `require()` does not need them
+
     distributions = list(distributions)
     others = {}
     for name, user in users((each for each in distributions if is_in(target, each)), processes).items():
@@ -140,51 +135,6 @@ def _module_files(module: object) -> Iterable[str]:
             yield path
 
 
-def loaded_at_start(distributions: Iterable[Distribution], site: str) -> set[str]:
-    """Find the distributions that this interpreter imports at start-up already, because of a .pth file.
-
-    A new interpreter is started for that, but only if a .pth file has an import line.
-
-    Args:
-        distributions: The distributions to check.
-        site: The site-packages directory, absolute.
-
-    Returns:
-        Their names; all of them if the interpreter does not finish in time.
-    """
-    distributions = list(distributions)
-    if not distributions or not _has_import_lines(site):
-        return set()
-    with temporary_directory() as directory:
-        answer = os.path.join(directory, "files")
-        try:
-            run([executable(), "-c", _FILES, answer], timeout=60)
-        except EngineTimeoutError:
-            return {distribution.name for distribution in distributions}  # an unnecessarily early companion is harmless
-        with suppress(FileNotFoundError), open(answer, encoding="utf-8", errors="surrogateescape") as stream:
-            files = {os.path.realpath(line.rstrip("\n")) for line in stream}
-            return {distribution.name for distribution in distributions if _loaded_file(distribution, files)}
-    return set()
-
-
-_FILES = """
-import sys
-files = [getattr(module, "__dict__", {}).get("__file__") for module in list(sys.modules.values())]
-with open(sys.argv[1], "w", encoding="utf-8", errors="surrogateescape") as stream:
-    stream.writelines(file + "\\n" for file in files if isinstance(file, str))
-"""
-
-
-def _has_import_lines(site: str) -> bool:
-    for name in os.listdir(site) if os.path.isdir(site) else ():
-        if name.endswith(".pth") and not name.endswith(COMPANIONS):
-            with suppress(OSError):
-                lines = read_bytes(os.path.join(site, name)).splitlines()
-                if any(line.startswith((b"import ", b"import\t")) for line in lines):
-                    return True
-    return False
-
-
 def mapped_files() -> set[str]:
     """Find the shared libraries mapped into this process, on Linux; empty on systems that require privileges for it."""
     try:
@@ -194,8 +144,16 @@ def mapped_files() -> set[str]:
         return set()
 
 
-def _loaded_file(distribution: Distribution, files: set[str]) -> str:
-    """One of the loaded files that belongs to a distribution; empty if there is none."""
+def file_among(distribution: Distribution, files: set[str]) -> str:
+    """Return the first of some files that belongs to a distribution.
+
+    Args:
+        distribution: The distribution.
+        files: Absolute paths.
+
+    Returns:
+        The path; empty if there is none.
+    """
     site_dir = os.path.dirname(distribution.info)
     if distribution.project:
         return next((path for path in files if path.startswith(distribution.project + os.sep)), "")

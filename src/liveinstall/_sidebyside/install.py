@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment.target import current_site
-from liveinstall._sidebyside.registry.index_builder import write_tables
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.events import Done, Reporter
 from liveinstall.results import Change, Result
@@ -31,6 +30,8 @@ def put_beside(requirements: Sequence[RequirementLike], options: Mapping[str, An
     Raises:
         LiveInstallError: As for `fetch()`.
     """
+    from liveinstall._sidebyside.registry.index_builder import write_tables
+
     with reporter:
         store = Store.default(current_site())
         before = {entry.path for entry in store.entries()}

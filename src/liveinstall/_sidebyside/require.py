@@ -9,7 +9,6 @@ from liveinstall._environment.target import current_site
 from liveinstall._sidebyside import activate
 from liveinstall._sidebyside.activation.answer_cache import Answer
 from liveinstall._sidebyside.activation.apply import apply, granted
-from liveinstall._sidebyside.install import fetch_missing
 from liveinstall._sidebyside.registry.format import encode
 from liveinstall._sidebyside.registry.index_builder import write_tables
 from liveinstall._sidebyside.selection.choose import (
@@ -22,7 +21,6 @@ from liveinstall._sidebyside.selection.choose import (
 )
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.errors import ActivationError, AlreadyLoadedError
-from liveinstall.events import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +75,9 @@ def require_anew(
     except ActivationError:
         if not install:
             raise
+        from liveinstall._sidebyside.install import fetch_missing
+        from liveinstall.events import Reporter
+
         with Reporter(on_event, quiet=quiet) as reporter:
             fetch_missing(texts, store, options, reporter)
         chosen = choose(wanted, context)

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
     from packaging.utils import NormalizedName
 
 _PYTHON = tuple(sys.version_info[:2])
-InvalidRequirement = InvalidVersion = InvalidWheelFilename = ValueError  # the base class of those of `packaging`
+# The base class of those of `packaging`.
+InvalidRequirement = InvalidSpecifier = InvalidVersion = InvalidWheelFilename = ValueError
 
 _RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _CLAUSE = r"(?:(?:>=|<=|==|!=|<|>) *[0-9]+(?:\.[0-9]+)*|[=!]= *[0-9]+(?:\.[0-9]+)*\.\*|~= *[0-9]+(?:\.[0-9]+)+)"
 _CLAUSES = rf"{_CLAUSE}(?: *, *{_CLAUSE})*"
+_SPECIFIERS = re.compile(f" *{_CLAUSES} *")
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _REQUIREMENT = re.compile(
     rf" *({_NAME}) *(?:\[ *((?:{_NAME}(?: *, *{_NAME})*)?) *\])? *({_CLAUSES}|\( *{_CLAUSES} *\))? *(?:;(.*))?"
@@ -74,6 +77,19 @@ def is_version(text: str) -> bool:
     except InvalidVersion:
         return False
     return True
+
+
+def is_prerelease(text: str) -> bool:
+    """Whether a version is a pre-release or a development release.
+
+    Raises:
+        InvalidVersion: PEP 440 does not define it.
+    """
+    if _RELEASE.fullmatch(text):
+        return False
+    from packaging.version import Version
+
+    return Version(text).is_prerelease
 
 
 def name_and_version(file_name: str) -> tuple[str, str]:
@@ -149,6 +165,25 @@ def _is_allowed(release: tuple[int, ...], clause: str) -> bool:
 def _has_prefix(release: tuple[int, ...], prefix: str) -> bool:
     numbers = tuple(int(each) for each in prefix.split("."))
     return (release + (0,) * len(numbers))[: len(numbers)] == numbers
+
+
+def parse_specifiers(text: str) -> SpecifierSet:
+    """Parse the specifiers of a version, such as a Requires-Python.
+
+    Args:
+        text: The specifiers.
+
+    Returns:
+        Them, or an object with the same `contains()`.
+
+    Raises:
+        InvalidSpecifier: They are invalid.
+    """
+    if _SPECIFIERS.fullmatch(text):
+        return cast("SpecifierSet", _Specifiers(text.strip()))
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(text)
 
 
 class _Marker:

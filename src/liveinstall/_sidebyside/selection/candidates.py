@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-from typing import TYPE_CHECKING
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
 
 from liveinstall._sidebyside.selection.resolver import AvailableVersion
 from liveinstall._sidebyside.store.tags import build_of, is_for_all, rank_of, ranks
 from liveinstall._system.dist_info import read_fields
-from liveinstall._system.lean_packaging import canonicalize_name
+from liveinstall._system.lean_packaging import (
+    InvalidSpecifier,
+    canonicalize_name,
+    compare_versions,
+    is_prerelease,
+    is_version,
+    parse_specifiers,
+)
 from liveinstall.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from liveinstall._sidebyside.store.store import Store, Stored
+
+_PYTHON = ".".join(map(str, sys.version_info[:3]))  # a pre-release of Python counts as the release, as in pip
 
 
 class CandidateProvider:
@@ -80,7 +86,7 @@ def offer_of(entry: Stored) -> AvailableVersion | None:
 
 def _is_supported(requires_python: str) -> bool:
     try:
-        return SpecifierSet(requires_python).contains(platform.python_version(), prereleases=True)
+        return parse_specifiers(requires_python).contains(_PYTHON, prereleases=True)
     except InvalidSpecifier:
         return True  # as in pip
 
@@ -90,12 +96,13 @@ def newest_stable_first(offers: Iterable[AvailableVersion]) -> list[AvailableVer
     return sorted(offers, key=lambda offer: _rank(offer.version), reverse=True)
 
 
-def _rank(version: str) -> tuple[bool, Version]:
-    try:
-        parsed = Version(version)
-    except InvalidVersion:
-        return False, Version("0")
-    return not parsed.is_prerelease, parsed
+_oldest_first = cmp_to_key(compare_versions)
+
+
+def _rank(version: str) -> tuple[bool, Any]:
+    if not is_version(version):
+        return False, _oldest_first("0")
+    return not is_prerelease(version), _oldest_first(version)
 
 
 def usable(entries: Iterable[Stored]) -> list[Stored]:

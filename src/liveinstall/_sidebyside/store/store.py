@@ -8,39 +8,30 @@
 An entry is written as a draft, flushed, and renamed; the rename is its commit point. Drafts are ignored, and the next
 process that locks the store removes those of killed processes. An entry never changes afterwards, except that Python
 may add bytecode. Environments and Python versions may share a store: the tag in an entry's name says which interpreters
-can use it.
+can use it. Readers load only this module; what only writers need is imported where they need it.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from packaging.utils import canonicalize_name, parse_wheel_filename
-from packaging.version import Version
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import files, patient
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._model import Candidate
 from liveinstall._sidebyside import layout
-from liveinstall._sidebyside.registry import index_builder
-from liveinstall._sidebyside.store import entry as unpacking
-from liveinstall._staging.bytecode import BytecodeCompiler
-from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._system.lean_dataclasses import dataclass
-from liveinstall._system.lock import DEFAULT_TIMEOUT, lock_file
+from liveinstall._system.lean_packaging import canonicalize_name, compare_versions, is_version, name_and_version
 from liveinstall._system.privacy import is_open_to_all
-from liveinstall._system.settings import check_permitted
-from liveinstall._system.workplace import sweep, workplace
 from liveinstall.errors import LockTimeoutError, StoreError
 from liveinstall.events import Event, Staging, ignore_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -131,10 +122,10 @@ class Store:
         """
         path = os.path.abspath(wheel)
         try:
-            name, version, *_ = parse_wheel_filename(os.path.basename(path))
+            name, version = name_and_version(os.path.basename(path))
         except ValueError as error:
             raise StoreError(f"{wheel} does not have the name of a wheel ({error}).", store=self.path) from None
-        return self.add_all([Candidate(name, str(version), (), requested=True, wheel=path)])[0]
+        return self.add_all([Candidate(name, version, (), requested=True, wheel=path)])[0]
 
     def add_all(
         self,
@@ -176,6 +167,8 @@ class Store:
             LockTimeoutError: Another process has the lock of the store for too long.
             DisabledError: Changes are forbidden in this environment.
         """
+        from liveinstall._sidebyside.registry import index_builder
+
         with self.writing(timeout):
             busy = sorted(index_builder.in_use(self.path) & {os.path.realpath(entry.path) for entry in entries})
             if busy:
@@ -205,16 +198,27 @@ class Store:
         Yields:
             The path of the work directory.
         """
+        from liveinstall._system.workplace import workplace
+
         with self.writing(timeout), workplace(self.path, self._note) as directory:
             yield directory
 
     def _stored_name(self, candidate: Candidate) -> str:
         """The name of an existing entry, or empty; the wheel is read only if the store has an entry of this version."""
-        version = str(Version(candidate.version))
-        known = any(entry.version == version for entry in self.find(candidate.name))
+        from liveinstall._sidebyside.store import entry as unpacking
+
+        found = [entry.version for entry in self.find(candidate.name) if is_version(entry.version)]
+        known = any(not compare_versions(version, candidate.version) for version in found)
         return unpacking.find(candidate, self.path) if known else ""
 
     def _add_missing(self, candidates: Sequence[Candidate], tell: Callable[[Event], None], anew: bool) -> list[str]:
+        from concurrent.futures import ThreadPoolExecutor
+
+        from liveinstall._sidebyside.registry import index_builder
+        from liveinstall._sidebyside.store import entry as unpacking
+        from liveinstall._staging.bytecode import BytecodeCompiler
+        from liveinstall._system.durability import flush_file_system
+
         compiler = BytecodeCompiler()
         kept = index_builder.in_use(self.path) if anew else None
         started = compiler if self._compiles else nullcontext()
@@ -240,6 +244,8 @@ class Store:
 
     def _commit(self, names: Iterable[str]) -> None:
         """Rename each draft to its entry, after the entry that it replaces, if any, has been renamed to a draft."""
+        from liveinstall._sidebyside.registry import index_builder
+
         for name in dict.fromkeys(names):
             draft = os.path.join(self.path, layout.DRAFT + name)
             if os.path.isdir(draft):
@@ -264,6 +270,9 @@ class Store:
             LockTimeoutError: Another process has the lock for longer.
             DisabledError: Changes are forbidden in this environment.
         """
+        from liveinstall._system.lock import DEFAULT_TIMEOUT, lock_file
+        from liveinstall._system.settings import check_permitted
+
         check_permitted()
         seconds = DEFAULT_TIMEOUT if timeout is None else timeout
         try:
@@ -288,10 +297,14 @@ class Store:
 
     @property
     def _note(self) -> Path:
+        from pathlib import Path
+
         return Path(self.path, layout.WORK)
 
     def _make(self) -> None:
         """Create the store if it does not exist; a directory with other content is refused."""
+        from liveinstall._system.durability import write_atomically
+
         os.makedirs(self.path, exist_ok=True)
         mark = os.path.join(self.path, layout.MARK)
         unrelated = set(os.listdir(self.path)) - {layout.LOCK}
@@ -332,6 +345,9 @@ class Store:
             raise StoreError(f"{self.path} is a store of another version of liveinstall.", store=self.path)
 
     def _sweep(self) -> None:
+        from liveinstall._sidebyside.registry import index_builder
+        from liveinstall._system.workplace import sweep
+
         sweep(self.path, self._note)
         index_builder.sweep(self.path)
         for name in os.listdir(self.path):
@@ -357,18 +373,13 @@ def _parsed(name: str) -> tuple[str, str, str]:
     return parsed
 
 
-def _order(entry: Stored) -> tuple[str, bool, _Newest, str]:
-    try:
-        return entry.name, False, _Newest(Version(entry.version)), entry.tag
-    except ValueError:  # a directory that liveinstall did not write
-        return entry.name, True, _Newest(Version("0")), entry.tag
+def _compare_newest_first(one: str, other: str) -> int:
+    return compare_versions(other, one)
 
 
-@dataclass(frozen=True)
-class _Newest:
-    """Sorts the newest version first."""
+_newest_first = cmp_to_key(_compare_newest_first)
 
-    version: Version
 
-    def __lt__(self, other: _Newest) -> bool:
-        return self.version > other.version
+def _order(entry: Stored) -> tuple[str, bool, Any, str]:
+    is_ours = is_version(entry.version)  # else a directory that liveinstall did not write
+    return entry.name, not is_ours, _newest_first(entry.version if is_ours else "0"), entry.tag
