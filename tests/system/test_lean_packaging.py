@@ -1,5 +1,6 @@
 """What is evaluated without `packaging` has the result that `packaging` has."""
 
+import platform
 import subprocess
 import sys
 
@@ -23,10 +24,19 @@ comparisons = st.one_of(
     st.builds("python_version {} '{}'".format, signs, st.sampled_from(["3", "3.11", "3.12.0", "3.9", "4"])),
     st.builds('sys_platform {} "{}"'.format, signs, st.sampled_from(["linux", "win32", sys.platform])),
     st.builds('platform_system {} "{}"'.format, signs, st.sampled_from(["Linux", "Windows"])),
+    st.builds('platform_machine {} "{}"'.format, signs, st.sampled_from(["x86_64", "arm64", platform.machine()])),
+    st.builds('implementation_name {} "{}"'.format, signs, st.sampled_from(["cpython", "pypy"])),
+    st.builds("platform_python_implementation {} '{}'".format, signs, st.sampled_from(["CPython", "PyPy", "cpython"])),
     st.builds('python_full_version {} "{}"'.format, signs, releases),
 )
-markers = st.lists(comparisons, min_size=1, max_size=3).flatmap(
-    lambda each: st.sampled_from([" and ".join(each), " or ".join(each), f"({each[0]}) or {' and '.join(each)}"])
+markers = st.recursive(
+    comparisons,
+    lambda inner: st.builds(
+        "{}{}{}{}{}".format,
+        *(st.sampled_from(["", "", "("]), inner, st.sampled_from([" and ", " or ", ") and (", " and(", "and "])),
+        *(inner, st.sampled_from(["", "", ")"])),
+    ),
+    max_leaves=5,
 )
 lines = st.builds(
     "{}{}{}{}".format,

@@ -2,8 +2,8 @@
 
 `packaging.requirements` loads forty modules, `logging`, `platform`, `inspect` and `ast` among them: a fifth of the time
 to load a plain request, and most of it for `list` and `ensure`. Versions such as `1.26.4`, requirements with such
-versions, and markers that compare `extra`, `python_version` or the system are evaluated here, others by `packaging`.
-`tests/system/test_lean_packaging.py` compares both.
+versions, and markers that compare `extra`, `python_version`, the system or the implementation are evaluated here,
+others by `packaging`. `tests/system/test_lean_packaging.py` compares both.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ _REQUIREMENT = re.compile(
 _NUMBER = "(?:0|[1-9][0-9]*)"  # as in a normalized version
 _PART = "[a-z0-9_]+(?:[.][a-z0-9_]+)*"
 _WHEEL = re.compile(rf"([A-Za-z0-9]+(?:[_.][A-Za-z0-9]+)*)-({_NUMBER}(?:\.{_NUMBER})*)-{_PART}-{_PART}-{_PART}\.whl")
-_COMPARISON = re.compile(
-    r""" *(?:(extra) *== *(["'])([A-Za-z0-9._-]+)\2"""
-    r"""|(python_version) *(>=|<=|==|!=|<|>) *(["'])([0-9]+(?:\.[0-9]+)*)\6"""
-    r"""|(sys_platform|os_name|platform_system) *(==|!=) *(["'])([A-Za-z_][A-Za-z0-9_]*)\10) *"""
+_TOKEN = re.compile(
+    r""" *(?:(\(|\)|and\b|or\b)"""
+    r"""|(extra) *== *(["'])([A-Za-z0-9._-]+)\3"""
+    r"""|(python_version) *(>=|<=|==|!=|<|>) *(["'])([0-9]+(?:\.[0-9]+)*)\7"""
+    r"""|(sys_platform|os_name|platform_system|platform_machine|implementation_name|platform_python_implementation)"""
+    r""" *(==|!=) *(["'])([A-Za-z_][A-Za-z0-9_]*)\11)"""
 )
 _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">=": lambda one, other: one >= other,
@@ -187,38 +189,93 @@ def parse_specifiers(text: str) -> SpecifierSet:
 
 
 class _Marker:
-    """A marker of simple comparisons: alternatives of conjunctions."""
+    """A marker of simple comparisons.
 
-    def __init__(self, alternatives: list[list[re.Match[str]]]) -> None:
-        self._alternatives = alternatives
+    Args:
+        tokens: The comparisons, parentheses and operators.
+
+    Raises:
+        ValueError: Their order is invalid.
+    """
+
+    def __init__(self, tokens: list[re.Match[str]]) -> None:
+        self._tokens = tokens
+        self.evaluate()  # all comparisons are read, whatever their values are
 
     def evaluate(self, environment: Mapping[str, str] | None = None) -> bool:
         """See `packaging.markers.Marker`."""
         extra = (environment or {}).get("extra", "")
-        return any(all(_applies(each, extra) for each in every) for every in self._alternatives)
+        left = [each[1] or _applies(each, extra) for each in reversed(self._tokens)]
+        value = _any(left)
+        if left:
+            raise ValueError(left)
+        return value
+
+
+def _any(left: list[str | bool]) -> bool:
+    """Evaluate and remove, from the end of `left`, alternatives: `or` binds less than `and`."""
+    value = _all(left)
+    while left and left[-1] == "or":
+        left.pop()
+        value = _all(left) or value
+    return value
+
+
+def _all(left: list[str | bool]) -> bool:
+    value = _one(left)
+    while left and left[-1] == "and":
+        left.pop()
+        value = _one(left) and value
+    return value
+
+
+def _one(left: list[str | bool]) -> bool:
+    first = left.pop() if left else ""
+    value = _any(left) if first == "(" else first
+    if not isinstance(value, bool) or (first == "(" and (not left or left.pop() != ")")):
+        raise ValueError(first)
+    return value
 
 
 def _applies(comparison: re.Match[str], extra: str) -> bool:
-    is_extra, _, name, is_python, sign, _, version, variable, equality, _, value = comparison.groups()
+    _, is_extra, _, name, is_python, sign, _, version, variable, equality, _, value = comparison.groups()
     if is_extra:
         return canonicalize_name(name) == canonicalize_name(extra)
     if is_python:
         return _is_allowed(_PYTHON, f"{sign}{version}")
-    actual = {"sys_platform": sys.platform, "os_name": os.name}.get(variable) or os.uname().sysname
-    return (actual == value) is (equality == "==")
+    return (_actual(variable) == value) is (equality == "==")
+
+
+def _actual(variable: str) -> str:
+    """The value of a variable of markers."""
+    if variable == "sys_platform":
+        return sys.platform
+    if variable == "os_name":
+        return os.name
+    if variable == "implementation_name":
+        return sys.implementation.name
+    if variable == "platform_python_implementation":
+        return "CPython"  # see `_marker()`
+    return os.uname().sysname if variable == "platform_system" else os.uname().machine
 
 
 def _marker(text: str) -> _Marker | None:
     """Parse a marker; None if it is not simple."""
-    if "platform_system" in text and not hasattr(os, "uname"):
+    if not hasattr(os, "uname") and ("platform_system" in text or "platform_machine" in text):
         return None
-    alternatives = []
-    for alternative in re.split(r"\bor\b", text):
-        every = [_COMPARISON.fullmatch(each) for each in re.split(r"\band\b", alternative)]
-        if not all(every):
+    if "platform_python_implementation" in text and sys.implementation.name != "cpython":
+        return None
+    tokens, end, text = [], 0, text.rstrip(" ")
+    while end < len(text):
+        token = _TOKEN.match(text, end)
+        if not token:
             return None
-        alternatives.append(cast("list[re.Match[str]]", every))
-    return _Marker(alternatives)
+        tokens.append(token)
+        end = token.end()
+    try:
+        return _Marker(tokens)
+    except (ValueError, RecursionError):
+        return None
 
 
 class _Requirement:
