@@ -16,6 +16,7 @@ from benchmarks.measure import Section, Verdict, interleaved, ratio
 
 ENGINES = {"liveinstall": "pip", "liveinstall with uv": "uv"}
 TOOLS = (*ENGINES, "pip", "uv")
+MEMORY = 60  # MiB
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def _sections(place: Workshop, where: str, source: Mapping[str, Any], rounds: in
     for one in SETS:
         arms = {tool: lambda tool=tool, one=one: _once(place, one, tool, source) for tool in TOOLS}
         found[one.name] = interleaved(arms, rounds)
-    return [_totals(found, where, rounds), _calls(found, where), *(_phases(found, where, tool) for tool in ENGINES)]
+    phases = [_phases(found, where, tool) for tool in ENGINES]
+    return [_totals(found, where, rounds), _calls(found, where), *phases, _memory(found, where)]
 
 
 def _first_calls(place: Workshop, rounds: int) -> Section:
@@ -167,6 +169,24 @@ def _calls(found: Mapping[str, Answers], where: str) -> Section:
         ("set", "liveinstall with uv", "without compiling", "uv", "pip", "pip / whole", "pip / without compiling"),
         rows,
         (Verdict("installing at least five times faster than pip, geometric mean", f"{part:.1f}", part >= 5),),
+    )
+
+
+def _memory(found: Mapping[str, Answers], where: str) -> Section:
+    rows, worst = [], 0.0
+    for name, answers in found.items():
+        own = [statistics.median(answer["self_mib"] for answer in answers[tool]) for tool in ENGINES]
+        children = [max(answer["children_mib"] for answer in answers[tool]) for tool in TOOLS]
+        worst = max(worst, *own)
+        rows.append([name, *(f"{value:.0f}" for value in (*own, *children))])
+    labels = ("liveinstall", "with uv", "its largest child", "with uv", "pip", "uv")
+    return Section(
+        f"Peak memory of a fresh install, {where}",
+        "MiB: of the process that calls `install()`, which is a bare script here, when it returns; of its "
+        "largest child process; and of pip and uv.",
+        ("set", *labels),
+        rows,
+        (Verdict(f"the process takes at most {MEMORY} MiB", f"{worst:.0f} MiB", worst <= MEMORY),),
     )
 
 

@@ -55,6 +55,11 @@ def _other(question: dict[str, Any]) -> None:
     importlib.invalidate_caches()
 
 
+def _peak(who: int) -> float:
+    """The peak memory in MiB."""
+    return resource.getrusage(who).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
 def main(question_path: str, answer_path: str) -> None:
     with open(question_path, encoding="utf-8") as stream:
         question = json.load(stream)
@@ -67,12 +72,11 @@ def main(question_path: str, answer_path: str) -> None:
     else:
         _other(question)
     between = time.perf_counter()
+    own = _peak(resource.RUSAGE_SELF)  # without what is imported afterwards
     for module in question.get("imports", ()):
         importlib.import_module(module)
     answer |= {"call": between - begin, "import": time.perf_counter() - between}
-    for name, who in (("self_mib", resource.RUSAGE_SELF), ("children_mib", resource.RUSAGE_CHILDREN)):
-        peak = resource.getrusage(who).ru_maxrss
-        answer[name] = peak / (2**20 if sys.platform == "darwin" else 2**10)
+    answer |= {"self_mib": own, "children_mib": _peak(resource.RUSAGE_CHILDREN)}
     with open(answer_path, "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
 

@@ -5,6 +5,7 @@ Rules that only apply to archives (hidden, duplicate or encrypted entries) are t
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -12,10 +13,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
 from liveinstall._system.dist_info import encoded
-from liveinstall._system.lean_dataclasses import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,8 +137,7 @@ def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
         refuse(max(entries, key=lambda entry: entry.file_size).filename, "and the other files are far too large")
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A verified and linked file.
 
     Attributes:
@@ -162,7 +160,7 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
 
     Args:
         tree: The unpacked wheel.
-        listed: The files: path -> its row in the wheel's RECORD.
+        listed: The files: path -> its row in the wheel's RECORD. The paths were checked, and are on POSIX.
         part: The directory of the part, absolute.
         refuse: Called as `refuse(entry, why)` for a file that does not match its row; it raises.
 
@@ -173,22 +171,27 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
     for path, (algorithm, digest, length) in listed.items() if os.name != "nt" else ():
         if algorithm != "sha256":
             continue
-        mode, size, sha256 = _read(os.path.join(tree.root, path))
+        source = f"{tree.root}/{path}"
+        mode, size, sha256 = _read(source)
         if mode is None:
             continue
         if length not in (None, size) or digest != encoded(sha256):
             refuse(path, "does not match its RECORD")
-        _make_directory(part, os.path.dirname(path), directories)
-        with suppress(OSError):  # another file system, one without links, or too many of them
-            os.link(os.path.join(tree.root, path), os.path.join(part, path))
-            yield Link(path, mode, size, sha256)
+        _make_directory(part, path.rpartition("/")[0], directories)
+        try:
+            os.link(source, f"{part}/{path}")
+        except OSError:  # another file system, one without links, or too many of them
+            continue
+        yield Link(path, mode, size, sha256)
 
 
 def _read(path: str) -> tuple[int | None, int, bytes]:
     """The mode, size and SHA-256 of a file; None as the mode if the file has to be copied."""
-    handle = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         status, sha256, size = os.fstat(handle), hashlib.sha256(), 0
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
         # A buffer of exactly the file's size: a larger one, or another read, would take as long as all the rest.
         while size < status.st_size and (chunk := os.read(handle, min(status.st_size - size, _CHUNK))):
             sha256.update(chunk)
@@ -200,9 +203,9 @@ def _read(path: str) -> tuple[int | None, int, bytes]:
 
 def _make_directory(part: str, path: str, existing: set[str]) -> None:
     if path not in existing:
-        _make_directory(part, os.path.dirname(path), existing)
+        _make_directory(part, path.rpartition("/")[0], existing)
         with suppress(FileExistsError):  # a name that differs only in case
-            os.mkdir(os.path.join(part, path))
+            os.mkdir(f"{part}/{path}")
         existing.add(path)
 
 

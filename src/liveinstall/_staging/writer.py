@@ -94,14 +94,13 @@ class Writer:
         def refuse(path: str, why: str) -> NoReturn:
             raise refused(self.file_name, path, why)
 
-        for link in link_listed(tree, listed, self.path, refuse):
-            path = link.path
-            target = site_dir + path.replace("/", os.sep)
-            self._written.add(target)
-            self.targets.append(target)
-            self.rows.append((link.mode, link.size, link.sha256.hex(), path))
-            self.linked[path] = _line((path, f"sha256={listed[path][1]}", str(link.size)))
-            self.compiler.announce(checked.name, self.path, self.home, path)
+        for path, mode, size, sha256 in link_listed(tree, listed, self.path, refuse):  # thousands
+            self.targets.append(site_dir + path.replace("/", os.sep))
+            self.rows.append((mode, size, sha256.hex(), path))
+            self.linked[path] = _line((path, f"sha256={listed[path][1]}", str(size)))
+            if path.endswith(".py"):
+                self.compiler.announce(checked.name, self.path, self.home, path)
+        self._written.update(self.targets)
 
     def is_complete(self, archive: zipfile.ZipFile | UnpackedWheel) -> bool:
         """Return whether all files are linked, and `complete()` can make the launchers: not for pip, or on Windows."""
@@ -238,6 +237,6 @@ def write_order(path: str) -> tuple[bool, int]:
 def _line(row: Written) -> str:
     path, *rest = row
     if "," not in path and '"' not in path:
-        return ",".join([path, *rest]) + "\n"
+        return f"{path},{row[1]},{row[2]}\n"
     doubled = path.replace('"', '""')
     return ",".join([f'"{doubled}"', *rest]) + "\n"
