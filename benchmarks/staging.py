@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OLD, NEW = "numpy<2", "numpy>=2"
-MEMORY = 150  # MiB
+MEMORY = 60  # MiB
 FILES, SIZE = 10, 50_000_000
 
 

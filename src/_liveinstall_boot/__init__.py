@@ -99,7 +99,12 @@ def _checksum(data):
 
 
 def _load_bundle(modules):
-    """Load modules from their bundle; without it, or if it is damaged, they are loaded as usual."""
+    """Load modules from their bundle; without it, or if it is damaged, they are loaded as usual.
+
+    In a virtual environment site.py runs every .pth file twice.
+    """
+    if "%s.%s" % (__name__, modules[-1]) in sys.modules:
+        return
     from _frozen_importlib import ModuleSpec
     from marshal import loads
 

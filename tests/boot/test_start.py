@@ -82,6 +82,14 @@ def test_a_start_loads_the_copy_from_its_bundles(staged):
     assert staged.versions() == {"alpha": "2.0"}
 
 
+def test_the_guard_reads_its_bundle_once_though_a_virtual_environment_runs_its_line_twice(env):
+    assert env.run("li.guard('on')").returncode == 0
+    again = f"site.addsitedir({str(env.site)!r})"
+    opened = ast.literal_eval(env.bare(OPENED.replace("site.main()", f"{again}; {again}"), "-S", "-I").stdout)
+    assert len([path for path in opened if path.endswith(".bundle")]) == 1
+    assert len([path for path in opened if path.endswith("_liveinstall_guard.pth")]) == 2
+
+
 @pytest.mark.parametrize("damaged", [b"", b"not bytecode", None], ids=["empty", "other", "one byte"])
 def test_without_a_sound_bundle_the_modules_are_loaded_one_by_one(staged, damaged):
     bundles = list(staged.site.glob(".liveinstall/*/__pycache__/*.bundle"))
