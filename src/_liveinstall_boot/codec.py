@@ -199,12 +199,29 @@ def decode_manifest(text):
     Raises:
         StaleError: the manifest is damaged.
     """
+    return [_manifest_row(line) for line in _manifest_lines(text)]
+
+
+def _manifest_lines(text):
     lines = text.split("\n")
     if lines[0] != MANIFEST_MAGIC or lines[-2:] != ["end", ""]:
         raise StaleError("a part's manifest is damaged")
     if "" not in lines[:-1]:
         raise StaleError("a part's manifest is damaged")
-    return [_manifest_row(line) for line in lines[lines.index("") + 1 : -2]]
+    return lines[lines.index("") + 1 : -2]
+
+
+def directories_of_manifest(text):
+    """Return the set of the directories with files of a part; much faster than `decode_manifest()`.
+
+    Raises:
+        StaleError: the manifest is damaged.
+    """
+    try:
+        paths = [line.split(" ", 3)[3] for line in _manifest_lines(text)]
+    except IndexError:
+        raise StaleError("a part's manifest is damaged") from None
+    return {path.rpartition("/")[0] for path in paths}
 
 
 def boot_of_manifest(text):
@@ -261,6 +278,10 @@ def record_rows(text):
 
 def record_paths(text):
     """Return the paths in a RECORD as a list. Raises StaleError."""
+    if '"' not in text and "\0" not in text:  # nearly always, and it takes half the time
+        rows = [line.rsplit(",", 2) for line in text.splitlines() if line]
+        if all(len(row) == 3 and row[0] for row in rows):
+            return [row[0] for row in rows]
     return [row[0] for row in record_rows(text)]
 
 

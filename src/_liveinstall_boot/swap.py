@@ -4,7 +4,15 @@ import os
 import sys
 from os.path import basename, dirname, isdir, join, lexists
 
-from .codec import StaleError, boot_of_manifest, decode_manifest, is_not_ours, read, read_record
+from .codec import (
+    StaleError,
+    boot_of_manifest,
+    decode_manifest,
+    directories_of_manifest,
+    is_not_ours,
+    read,
+    read_record,
+)
 from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
 from .handover import check_moves, contested, move_in, move_out, settle, without
 from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
@@ -83,13 +91,13 @@ def _check_complete(tree):
     None was lost since this machine's last boot, so what was staged since then only needs its directories.
     """
     text = manifest(tree)
-    rows, staged = decode_manifest(text), boot_of_manifest(text)
+    staged = boot_of_manifest(text)
     if staged and staged == boot(tree.root):
-        for directory in {path.rpartition("/")[0] for _, _, _, path in rows}:
+        for directory in directories_of_manifest(text):
             if not isdir(join(tree.root, directory)):
                 raise StaleError("%s in the part %s is missing" % (directory, basename(tree.root)))
         return
-    for _, size, _, path in rows:
+    for _, size, _, path in decode_manifest(text):
         try:
             is_complete = os.lstat(join(tree.root, path)).st_size == size
         except (FileNotFoundError, NotADirectoryError):
