@@ -15,7 +15,9 @@ from packaging.version import Version
 from liveinstall._system import lean_packaging as lean
 
 releases = st.lists(st.integers(0, 12), min_size=1, max_size=4).map(lambda numbers: ".".join(map(str, numbers)))
-versions = st.one_of(releases, releases, st.builds("{}{}".format, releases, st.sampled_from(["rc1", ".post1", "+cpu"])))
+versions = st.one_of(
+    releases, releases, st.builds("{}{}".format, releases, st.sampled_from(["rc1", ".post1", ".post0", "+cpu"]))
+)
 signs = st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~=", "==="])
 clauses = st.builds("{}{}{}{}".format, signs, st.sampled_from(["", " "]), versions, st.sampled_from(["", "", "", ".*"]))
 specifiers = st.lists(clauses, max_size=3).map(", ".join)
@@ -103,6 +105,8 @@ def test_specifiers_alone_mean_what_they_mean_to_packaging(text, version):
         "a-2018.08.13-py3-none-any.whl",
         "a-0.10-py3-none-any.whl",
         "a-1-py3-none-any.zip",
+        "a-2026.10.19.post1-py3-none-any.whl",
+        "a-1.post01-py3-none-any.whl",
     ],
 )
 def test_the_name_of_a_wheel_is_read_as_by_packaging(name):

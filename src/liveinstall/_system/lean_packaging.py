@@ -1,9 +1,9 @@
 """Versions, names and requirements as in `packaging`, without loading it for the simple ones, which are nearly all.
 
 `packaging.requirements` loads forty modules, `logging`, `platform`, `inspect` and `ast` among them: a fifth of the time
-to load a plain request, and most of it for `list` and `ensure`. Versions such as `1.26.4`, requirements with such
-versions, and markers that compare `extra`, `python_version`, the system or the implementation are evaluated here,
-others by `packaging`. `tests/system/test_lean_packaging.py` compares both.
+to load a plain request, and most of it for `list` and `ensure`. Versions such as `1.26.4` and `1.0.post1`,
+requirements with such versions, and markers that compare `extra`, `python_version`, the system or the implementation
+are evaluated here, others by `packaging`. `tests/system/test_lean_packaging.py` compares both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PYTHON = tuple(sys.version_info[:2])
 # The base class of those of `packaging`.
 InvalidRequirement = InvalidSpecifier = InvalidVersion = InvalidWheelFilename = ValueError
 
-_RELEASE = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_VERSION = re.compile(r"([0-9]+(?:\.[0-9]+)*)(?:\.post([0-9]+))?")
 _CLAUSE = r"(?:(?:>=|<=|==|!=|<|>) *[0-9]+(?:\.[0-9]+)*|[=!]= *[0-9]+(?:\.[0-9]+)*\.\*|~= *[0-9]+(?:\.[0-9]+)+)"
 _CLAUSES = rf"{_CLAUSE}(?: *, *{_CLAUSE})*"
 _SPECIFIERS = re.compile(f" *{_CLAUSES} *")
@@ -35,7 +35,9 @@ _REQUIREMENT = re.compile(
 )
 _NUMBER = "(?:0|[1-9][0-9]*)"  # as in a normalized version
 _PART = "[a-z0-9_]+(?:[.][a-z0-9_]+)*"
-_WHEEL = re.compile(rf"([A-Za-z0-9]+(?:[_.][A-Za-z0-9]+)*)-({_NUMBER}(?:\.{_NUMBER})*)-{_PART}-{_PART}-{_PART}\.whl")
+_WHEEL = re.compile(
+    rf"([A-Za-z0-9]+(?:[_.][A-Za-z0-9]+)*)-({_NUMBER}(?:\.{_NUMBER})*(?:\.post{_NUMBER})?)-{_PART}-{_PART}-{_PART}\.whl"
+)
 _TOKEN = re.compile(
     r""" *(?:(\(|\)|and\b|or\b)"""
     r"""|(extra) *== *(["'])([A-Za-z0-9._-]+)\3"""
@@ -58,19 +60,23 @@ def canonicalize_name(name: str) -> NormalizedName:
     return cast("NormalizedName", re.sub(r"[-_.]+", "-", name).lower())
 
 
-def _release(text: str) -> tuple[int, ...] | None:
-    """The numbers of a version that has nothing else, without zeros at the end; None for other versions."""
-    if not _RELEASE.fullmatch(text):
-        return None
+def _numbers(text: str) -> tuple[int, ...]:
+    """The numbers of a release, without zeros at the end."""
     numbers = [int(each) for each in text.split(".")]
     while numbers and not numbers[-1]:
         numbers.pop()
     return tuple(numbers)
 
 
+def _parsed(text: str) -> tuple[tuple[int, ...], int] | None:
+    """The numbers of a version, and of its post-release or -1; None for a version that has anything else."""
+    match = _VERSION.fullmatch(text)
+    return (_numbers(match[1]), -1 if match[2] is None else int(match[2])) if match else None
+
+
 def is_version(text: str) -> bool:
     """Whether PEP 440 defines a version."""
-    if _RELEASE.fullmatch(text):
+    if _VERSION.fullmatch(text):
         return True
     from packaging.version import Version
 
@@ -87,7 +93,7 @@ def is_prerelease(text: str) -> bool:
     Raises:
         InvalidVersion: PEP 440 does not define it.
     """
-    if _RELEASE.fullmatch(text):
+    if _VERSION.fullmatch(text):
         return False
     from packaging.version import Version
 
@@ -122,8 +128,8 @@ def compare_versions(first: str, second: str) -> int:
     Raises:
         InvalidVersion: PEP 440 does not define one of them.
     """
-    one: Any = _release(first)
-    other: Any = _release(second)
+    one: Any = _parsed(first)
+    other: Any = _parsed(second)
     if one is None or other is None:
         from packaging.version import Version
 
@@ -146,22 +152,26 @@ class _Specifiers:
 
     def contains(self, version: str, *, prereleases: bool = True) -> bool:
         """See `packaging.specifiers.SpecifierSet`."""
-        release = _release(version)
-        if release is None or not prereleases:
+        parsed = _parsed(version)
+        if parsed is None or not prereleases:
             from packaging.specifiers import SpecifierSet
 
             return SpecifierSet(self._text).contains(version, prereleases=prereleases)
-        return all(_is_allowed(release, clause) for clause in self._clauses)
+        return all(_is_allowed(*parsed, clause) for clause in self._clauses)
 
 
-def _is_allowed(release: tuple[int, ...], clause: str) -> bool:
+def _is_allowed(release: tuple[int, ...], post: int, clause: str) -> bool:
+    """Whether a clause allows a version. A post-release is higher than the release, but `>` does not allow it."""
     sign = clause[: 2 if clause[1] == "=" else 1]
     text = clause[len(sign) :].strip()
     if text.endswith(".*"):
         return _has_prefix(release, text[:-2]) is (sign == "==")
     if sign == "~=":
-        return release >= cast("tuple[int, ...]", _release(text)) and _has_prefix(release, text.rpartition(".")[0])
-    return _COMPARE[sign](release, cast("tuple[int, ...]", _release(text)))
+        return release >= _numbers(text) and _has_prefix(release, text.rpartition(".")[0])
+    other = _numbers(text)
+    if release == other and post >= 0:
+        return sign in (">=", "!=")
+    return _COMPARE[sign](release, other)
 
 
 def _has_prefix(release: tuple[int, ...], prefix: str) -> bool:
@@ -242,7 +252,7 @@ def _applies(comparison: re.Match[str], extra: str) -> bool:
     if is_extra:
         return canonicalize_name(name) == canonicalize_name(extra)
     if is_python:
-        return _is_allowed(_PYTHON, f"{sign}{version}")
+        return _is_allowed(_PYTHON, -1, f"{sign}{version}")
     return (_actual(variable) == value) is (equality == "==")
 
 
