@@ -95,8 +95,8 @@ def _ranks() -> Mapping[Tag, int]:
 def _file(package: Mapping[str, Any]) -> Mapping[str, Any]:
     """The best wheel for this interpreter, or the source distribution."""
     wheels = package.get("wheels", ())
-    if len(wheels) == 1 and _file_name(wheels[0]).endswith("py3-none-any.whl"):
-        return dict(wheels[0])  # without `packaging`, which is slow to load
+    if len(wheels) == 1 and ("sdist" not in package or _file_name(wheels[0]).endswith("py3-none-any.whl")):
+        return dict(wheels[0])  # uv has installed it; without `packaging`, which is slow to load
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     ranks = _ranks()
