@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from liveinstall._engines.select import choose_engine
 from liveinstall._system.gc_throttle import throttled_gc
+from liveinstall._system.own_bytecode import compiling
 from liveinstall._system.presenter import presenter
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import ConflictError, RequirementError
@@ -176,7 +177,7 @@ def _install(
     accepted: tuple[str, ...] = ()
     while True:
         try:
-            with throttled_gc(), choose_engine(engine) as started:
+            with compiling(), throttled_gc(), choose_engine(engine) as started:
                 started.expect(requirements, options)
                 presenter()  # loaded while the engine works
                 from liveinstall._changes import install as installing
