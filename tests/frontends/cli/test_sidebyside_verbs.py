@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.capabilities import can_symlink
+from helpers.capabilities import can_symlink, has_signals
 from helpers.environments import make_environment
 
 import liveinstall
@@ -324,6 +324,7 @@ def test_a_package_manager_is_run_as_it_is(world, tmp_path):
     assert told(world, "run", "--with", "alpha<2", "-m", "pip", "list", **more) == "2.0 ['-m', 'pip', 'list']"
 
 
+@has_signals
 def test_a_program_is_asked_to_end_when_the_command_is(world, tmp_path):
     script = tmp_path / "main.py"
     handler = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))"
