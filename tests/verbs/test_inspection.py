@@ -121,7 +121,7 @@ def test_freeze_is_what_pip_would_write(alpha):
         "alpha==1.0",
         "beta==1.0",
         "cloned @ git+https://****@h/r.git@abc#subdirectory=s",
-        "# Editable install with no version control (edited==1.0)",
+        *(["# Editable install with no version control (edited==1.0)"] if shutil.which("git") else []),
         f"-e {edited}",
         "fetched @ https://h/f.zip#sha256=12",
     ]
