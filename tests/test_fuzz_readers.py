@@ -52,7 +52,6 @@ from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs import inspection, pending, status, undo
 from liveinstall.errors import LiveInstallError
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes links and FIFOs")
 LONGEST = 10.0  # seconds of one read, on a loaded machine
 MOST = 150 * 2**20  # bytes that one read may allocate
 
