@@ -77,6 +77,13 @@ def test_what_the_variable_names_must_be_of_this_environment(monkeypatch, progra
                 interpreter.executable()
 
 
+def test_a_path_with_letters_that_the_encoding_of_pipes_does_not_have_is_reported(tmp_path):
+    code = f"import sys; sys.base_prefix = {str(tmp_path / 'José 日本')!r}; {interpreter._IDENTITY_SCRIPT}"
+    variables = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    output = subprocess.check_output([sys.executable, "-c", code], env=variables)
+    assert os.fsdecode(output).splitlines()[-1] == str(tmp_path / "José 日本")
+
+
 def test_a_frozen_application_has_none_and_starts_nothing(monkeypatch, program):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "executable", str(program("app")))
