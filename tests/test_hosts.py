@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from helpers.environments import tree
 
-from liveinstall.errors import RequirementError
+from liveinstall._system import programs
+from liveinstall.errors import RequirementError, TrialError
 from liveinstall.hosts import Host, start_again
 
 HOST = """
@@ -203,3 +204,13 @@ def test_an_application_in_a_directory_with_spaces_starts_again_with_its_argumen
 def test_a_program_that_cannot_be_restarted_continues(tmp_path):
     with pytest.raises(OSError, match="missing"):
         start_again([tmp_path / "missing"])
+
+
+def test_a_program_that_cannot_be_started_is_named_even_if_the_systems_error_has_no_name(monkeypatch):
+    def refuse(*_, **__):
+        raise FileNotFoundError(2, "File not found")
+
+    monkeypatch.setattr(programs.subprocess, "Popen", refuse)
+    for start in (programs.run_captured, programs.run_in_foreground):
+        with pytest.raises(TrialError, match="missing"):
+            start(["missing"], {})

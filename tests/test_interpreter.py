@@ -46,7 +46,11 @@ def test_without_an_executable_it_is_found_next_to_the_library(monkeypatch, valu
     assert os.path.samefile(found, real) and how.startswith("found next to")
 
 
-@pytest.mark.parametrize("name", ["qgis", "python-host", "FreeCAD", "pythonista3.app", "blender", "python3"])
+found_by_path = pytest.mark.skipif(os.name == "nt", reason="needs a sys.executable that is searched for on PATH")
+HOSTS = ["qgis", "python-host", "FreeCAD", "pythonista3.app", "blender", pytest.param("python3", marks=found_by_path)]
+
+
+@pytest.mark.parametrize("name", HOSTS)
 def test_a_host_is_not_started_even_if_it_is_called_like_python(monkeypatch, program, name):
     real = sys.executable
     monkeypatch.setattr(sys, "executable", str(program(name)))
@@ -71,6 +75,13 @@ def test_what_the_variable_names_must_be_of_this_environment(monkeypatch, progra
             monkeypatch.setenv("LIVEINSTALL_PYTHON", wrong)
             with pytest.raises(TargetError, match=why):
                 interpreter.executable()
+
+
+def test_a_path_with_letters_that_the_encoding_of_pipes_does_not_have_is_reported(tmp_path):
+    code = f"import sys; sys.base_prefix = {str(tmp_path / 'José 日本')!r}; {interpreter._IDENTITY_SCRIPT}"
+    variables = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    output = subprocess.check_output([sys.executable, "-c", code], env=variables)
+    assert os.fsdecode(output).splitlines()[-1] == str(tmp_path / "José 日本")
 
 
 def test_a_frozen_application_has_none_and_starts_nothing(monkeypatch, program):

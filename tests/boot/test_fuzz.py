@@ -18,8 +18,6 @@ from helpers.fuzz import SECONDS, damage, put_something_odd
 
 from _liveinstall_boot.layout import HOLDS, MANIFEST, STATE, TRANSACTIONS
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes links and FIFOs")
-
 LONGEST = 15  # seconds of one start: at most the wait for a swap in progress, and a loaded machine
 
 
@@ -46,7 +44,8 @@ def staged(env):
 def start(env, copy: Path, code: str) -> subprocess.CompletedProcess:
     """Start Python with `copy` in place of the environment's site directory, as in its .pth lines."""
     line = f"import site, sys; site.addsitedir({str(copy)!r}); {code}"
-    variables = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    variables = {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [sys.executable, "-S", "-c", line], capture_output=True, text=True, timeout=60, env=variables, cwd=copy
     )

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.capabilities import has_signals
 
 import _liveinstall_boot as boot
 
@@ -122,7 +123,7 @@ def test_a_companion_is_one_ascii_line(staged):
     assert text.isascii() and text.count(b"\n") == 1 and text.startswith(b"import ")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@has_signals
 def test_ctrl_c_during_a_start_is_not_lost_and_harms_no_swap(staged):
     for _ in range(5):
         process = subprocess.Popen(

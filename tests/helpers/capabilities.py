@@ -26,6 +26,7 @@ def has_links() -> bool:
 can_symlink = pytest.mark.skipif(not has_links(), reason="needs symbolic links, which this account may not make")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 has_exec = pytest.mark.skipif(os.name == "nt", reason="exec() of Windows starts another process")
+has_signals = pytest.mark.skipif(os.name == "nt", reason="needs signals that another process can handle")
 has_fifos = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
 has_shell = pytest.mark.skipif(os.name == "nt", reason="needs scripts that begin with #!")
 has_terminals = pytest.mark.skipif(importlib.util.find_spec("termios") is None, reason="needs pseudoterminals")

@@ -13,6 +13,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from helpers.capabilities import has_links
+
 SECONDS = float(os.environ.get("LIVEINSTALL_FUZZ_SECONDS", "6"))
 PIECES = [b"\n", b"\t", b" ", b"../", b"/", b"\0", b"-1", b"end\n", b"\xff", b"9" * 400, b"nan", b"change\t"]
 _NUMBER = '"a number of many digits"'
@@ -66,17 +68,17 @@ def damage_json(data: bytes, chance: random.Random) -> bytes:
 
 
 def put_something_odd(path: Path, chance: random.Random) -> None:
-    """Not a regular file, or noise."""
+    """Not a regular file, or noise, or nothing: also where the platform cannot make the file."""
     kind = chance.randrange(5)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-    if kind == 0:
+    if kind == 0 and hasattr(os, "mkfifo"):
         os.mkfifo(path)
     elif kind == 1:
         path.mkdir()
-    elif kind == 2:
+    elif kind == 2 and has_links():
         path.symlink_to(chance.choice(["/dev/zero", "/nowhere", str(path.parent)]))
     elif kind == 3:
         path.write_bytes(chance.randbytes(chance.randint(0, 3000)))

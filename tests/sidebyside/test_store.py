@@ -170,7 +170,7 @@ def test_a_hostile_wheel_is_refused_and_nothing_leaves_its_directory(tmp_path, m
     store.add(make_wheel(tmp_path / "good", "good", "1.0"))
     before = tree(tmp_path / "world", ignore=())
     if kind in HARMLESS_HERE:
-        inside = os.path.relpath(store.add(wheel).path, tmp_path / "world")
+        inside = Path(os.path.relpath(store.add(wheel).path, tmp_path / "world")).as_posix()
         after = tree(tmp_path / "world", ignore=())
         assert {path: what for path, what in after.items() if not path.startswith(inside)} == before
         return

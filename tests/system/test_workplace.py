@@ -131,6 +131,12 @@ def test_a_damaged_or_foreign_note_names_nothing(text, site):
     assert not (site / STATE / "work").exists()
 
 
+def test_a_note_of_bytes_that_are_no_path_is_removed(site):
+    (site / STATE / "work").write_bytes(b"liveinstall-work 2\n/tmp/\xff\n")
+    sweep(str(site))
+    assert not (site / STATE / "work").exists()
+
+
 def test_a_note_says_where_it_is():
     path = os.path.join(os.path.abspath(os.sep), "tmp", "liveinstall-x")
     assert parse(encode(path, TOKEN)) == (path, TOKEN)

@@ -108,7 +108,8 @@ def test_freeze_is_what_pip_would_write(alpha):
         info.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         info.joinpath("direct_url.json").write_text(json.dumps(content))
 
-    direct("edited", {"url": "file:///src/edited", "dir_info": {"editable": True}})
+    edited = alpha.root / "edited"
+    direct("edited", {"url": edited.as_uri(), "dir_info": {"editable": True}})
     direct(
         "cloned", {"url": "https://u:p@h/r.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}, "subdirectory": "s"}
     )
@@ -120,8 +121,8 @@ def test_freeze_is_what_pip_would_write(alpha):
         "alpha==1.0",
         "beta==1.0",
         "cloned @ git+https://****@h/r.git@abc#subdirectory=s",
-        "# Editable install with no version control (edited==1.0)",
-        "-e /src/edited",
+        *(["# Editable install with no version control (edited==1.0)"] if shutil.which("git") else []),
+        f"-e {edited}",
         "fetched @ https://h/f.zip#sha256=12",
     ]
     assert "pip @ https://h/pip.zip" in alpha.json("print(json.dumps(li.freeze(tools=True)))")

@@ -161,7 +161,7 @@ def test_changes_that_the_start_would_set_aside_are_not_applied_and_are_reported
         f"{_STAGED}\nopen({str(env.site)!r} + '/ns/added.py', 'w').write('V = 0')\n"
         f"t = li.trial('import alpha, beta; print(alpha.V)')\nprint(json.dumps([t.stdout, t.changes, t.notes]))"
     )
-    assert done[:2] == ["1\n", []] and "would be set aside" in done[2][0] and "ns/added.py" in done[2][0]
+    assert done[:2] == ["1\n", []] and "would be set aside" in done[2][0] and f"ns{os.sep}added.py" in done[2][0]
 
 
 def test_a_trial_that_does_not_end_is_stopped_with_what_it_has_started(env):

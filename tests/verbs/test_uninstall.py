@@ -17,7 +17,7 @@ def show(r):
 """
 
 
-BREAK = "import glob\nos.remove(glob.glob(sys.prefix + '/lib/*/site-packages/alpha-1.0*/RECORD')[0])\n"
+BREAK = "import glob, sysconfig\nos.remove(glob.glob(sysconfig.get_path('purelib') + '/alpha-1.0*/RECORD')[0])\n"
 
 
 @pytest.fixture

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 _PYTHON = r"(python|pypy|graalpy)[0-9.]*[a-z]{0,2}([-_](d|dbg|debug|real|intel64|arm64))?(\.exe)?"
 _PYVENV_CFG = "pyvenv.cfg"
-# Prints what identifies a Python. -S: no code of the environment runs, and no pending changes are applied.
+# Prints what identifies a Python, with paths as bytes: the encoding of a pipe may not have their letters (Windows).
+# -S: no code of the environment runs, and no pending changes are applied.
 _IDENTITY_OPTIONS = ("-E", "-s", "-S", "-P")
 _IDENTITY_SCRIPT = (
-    "import sys; print(sys.implementation.cache_tag, sys.version_info[:3], sys.maxsize, getattr(sys, 'abiflags', ''),"
-    " sys.base_prefix, sep='\\n')"
+    "import os, sys; "
+    "lines = sys.implementation.cache_tag, sys.version_info[:3], sys.maxsize, getattr(sys, 'abiflags', ''); "
+    "sys.stdout.buffer.write(os.fsencode('\\n'.join(map(str, (*lines, sys.base_prefix)))))"
 )
 _IDENTITY_TIMEOUT = 30  # seconds
 
@@ -199,9 +201,9 @@ def _mismatch(path: str, prefix: str) -> str:
             timeout=_IDENTITY_TIMEOUT,
             check=True,
         )
-    except (OSError, subprocess.SubprocessError) as error:
+        *identity, base = os.fsdecode(completed.stdout).splitlines() or [""]
+    except (OSError, UnicodeError, subprocess.SubprocessError) as error:
         return f"it cannot be run as an interpreter ({error})"
-    *identity, base = os.fsdecode(completed.stdout).splitlines() or [""]
     tag, flags = str(sys.implementation.cache_tag), getattr(sys, "abiflags", "")
     if identity != [tag, str(sys.version_info[:3]), str(sys.maxsize), flags]:
         return f"it is another Python: {' '.join(identity[:2]) or 'unknown version'}"

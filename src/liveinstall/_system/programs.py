@@ -17,7 +17,7 @@ from liveinstall.errors import RequirementError, TrialError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import IO
+    from typing import IO, Any
 
 _HEAD = 2**10  # bytes at the beginning of a file that show its kind
 _GRACE = 0.5  # seconds to read the pipe of an exited program, because a process that it has started may have it open
@@ -131,7 +131,7 @@ def run_captured(
     """
     pipe = subprocess.PIPE
     try:
-        child = subprocess.Popen(
+        child = _start(
             command,
             env=variables,
             cwd=cwd,
@@ -150,6 +150,16 @@ def run_captured(
         what = f"the program did not exit within {timeout:g} seconds and was stopped."
         raise TrialError(what, todo="Allow more time with timeout=.", stdout=out, stderr=err)
     return child.returncode, out, err
+
+
+def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a program. The error has its name, which Windows omits."""
+    try:
+        return subprocess.Popen(command, **options)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = command[0]
+        raise
 
 
 def _inherited(handles: Sequence[int]) -> tuple[int, ...]:
@@ -242,7 +252,7 @@ def start_in_foreground(
     Raises:
         OSError: It cannot be started.
     """
-    return subprocess.Popen(command, env=variables, pass_fds=_inherited(handles))
+    return _start(command, env=variables, pass_fds=_inherited(handles))
 
 
 def run_in_foreground(command: Sequence[str], variables: Mapping[str, str], handles: Sequence[int] = ()) -> int:

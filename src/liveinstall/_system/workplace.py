@@ -92,6 +92,8 @@ def sweep(site: str, note: Path | None = None) -> None:
         directory, token = parse(os.fsdecode(read_private(str(note))))
     except OSError:  # another user's note, for example: that user removes the directory
         return
+    except UnicodeError:  # damaged: on Windows not all bytes are a path
+        directory = token = ""
     if site in _mine:
         return
     if not (directory and _remove_if_ours(directory, _OWNER, _mark(token, site))):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.capabilities import can_symlink
+from helpers.capabilities import can_symlink, has_signals
 from helpers.environments import make_environment
 
 import liveinstall
@@ -41,6 +41,11 @@ def told(world, *words, **more):
     return done.stdout.strip()
 
 
+def finding(world, directory):
+    """The variables with which interpreters find the modules in a directory, too."""
+    return {"PYTHONPATH": os.pathsep.join([world.variables()["PYTHONPATH"], str(directory)])}
+
+
 def test_a_program_runs_with_another_version_and_the_environment_stays(world, tmp_path):
     script = tmp_path / "main.py"
     script.write_text(
@@ -55,7 +60,7 @@ def test_a_program_runs_with_another_version_and_the_environment_stays(world, tm
     seen = told(world, "run", "--with=beta", "-c", "import beta; print(beta.V, *dir())").split()
     assert seen[0] == "1.0" and set(seen[1:]) == {*plain, "beta"}
     (tmp_path / "tool.py").write_text("import sys, alpha\nprint(alpha.V, sys.argv[1:], __name__)\n")
-    more = {"PYTHONPATH": os.pathsep.join([world.variables()["PYTHONPATH"], str(tmp_path)])}
+    more = finding(world, tmp_path)
     assert told(world, "run", "--with", "alpha==1.0", "-m", "tool", "-v", **more) == "1.0 ['-v'] __main__"
     assert "alpha" in world.versions() and world.versions()["alpha"] == "2.0"
 
@@ -66,7 +71,7 @@ def test_a_package_manager_is_run_by_its_own_arguments(world, tmp_path):
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip/__main__.py").write_text(code)
     (tmp_path / "pip3.py").write_text(code)
-    more = {"PYTHONPATH": f"{world.root / 'libraries'}:{tmp_path}", "LIVEINSTALL_REGISTRY": "any"}
+    more = {**finding(world, tmp_path), "LIVEINSTALL_REGISTRY": "any"}
     for program in (("-m", "pip", "list"), (tmp_path / "pip3.py",)):
         assert told(world, "run", "--with", "alpha<2", *program, **more) == "2.0 True None", program
 
@@ -315,10 +320,11 @@ def test_the_names_are_public():
 def test_a_package_manager_is_run_as_it_is(world, tmp_path):
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip/__main__.py").write_text("import sys, alpha\nprint(alpha.V, sys.orig_argv[1:])\n")
-    more = {"PYTHONPATH": os.pathsep.join([world.variables()["PYTHONPATH"], str(tmp_path)])}
+    more = finding(world, tmp_path)
     assert told(world, "run", "--with", "alpha<2", "-m", "pip", "list", **more) == "2.0 ['-m', 'pip', 'list']"
 
 
+@has_signals
 def test_a_program_is_asked_to_end_when_the_command_is(world, tmp_path):
     script = tmp_path / "main.py"
     handler = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))"
