@@ -12,6 +12,7 @@ import time
 
 from benchmarks import (
     cluster,
+    commands,
     floor,
     fresh,
     growth,
@@ -29,6 +30,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 ALL = (
     start,
     imports,
+    commands,
     parallel_import,
     parallel_registry,
     parallel_homes,
