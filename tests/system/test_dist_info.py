@@ -1,8 +1,12 @@
 """Reading the metadata of distributions: RECORD."""
 
+import os
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liveinstall._system import dist_info
 from liveinstall._system.dist_info import top_level_paths, verifiable_files
 
 _ROW = st.sampled_from(["a", "b", "a.b", "ab", "x-1.dist-info", "..", "../..", "/abs", '"q', "six.py"]).flatmap(
@@ -17,6 +21,33 @@ def test_top_level_paths_are_those_of_all_rows_in_any_order(rows, in_order, end,
     simple = {row.partition(",")[0] for row in rows}
     tops = {path if path[:1] in ("", ".", "/", '"') else path.partition("/")[0] for path in simple}
     assert top_level_paths(record, "x-1.dist-info") - {""} == (tops | {"x-1.dist-info"}) - {""}
+
+
+def test_a_record_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    info = tmp_path / "x-1.dist-info"
+    info.mkdir()
+    record, reads = info / "RECORD", []
+    monkeypatch.setattr(dist_info, "_tops", {})
+    monkeypatch.setattr(dist_info, "_RECENT", -(10**15))  # as if the clock had gone on
+    monkeypatch.setattr(dist_info, "read", lambda path: reads.append(path) or record.read_text())
+    for text in ("x/a.py,,\n", "y/a.py,,\n"):
+        record.write_text(text)
+        os.utime(record, ns=(len(reads), len(reads)))  # the size is the same
+        assert {dist_info.top_level_paths_of(str(info)) for _ in range(3)} == {frozenset({text[0], info.name})}
+    assert len(reads) == 2
+    record.unlink()
+    with pytest.raises(OSError, match="RECORD"):
+        dist_info.top_level_paths_of(str(info))
+
+
+def test_a_record_that_has_just_changed_is_read_again(tmp_path, monkeypatch):
+    info = tmp_path / "x-1.dist-info"
+    info.mkdir()
+    monkeypatch.setattr(dist_info, "_tops", {})
+    for text in ("x/a.py,,\n", "y/a.py,,\n"):
+        (info / "RECORD").write_text(text)
+        assert text[0] in dist_info.top_level_paths_of(str(info))
+    assert dist_info._tops == {}
 
 
 def test_top_level_paths_of_scripts_and_quoted_names_are_whole():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, files
 from _liveinstall_boot.file_access import read_bytes
-from liveinstall._system.dist_info import sha256_of, top_level_paths
+from liveinstall._system.dist_info import sha256_of, top_level_paths_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,11 +94,11 @@ def digest_of(path: str) -> str:
 
 def _with_common_names(distributions: Iterable[Distribution]) -> list[Distribution]:
     """The distributions with a top-level name that another one has too: only their rows are worth parsing."""
-    names: dict[str, set[str]] = {}
+    names: dict[str, frozenset[str]] = {}
     infos = {distribution.info: distribution for distribution in distributions}
     for info in infos:
         with suppress(OSError):
-            names[info] = top_level_paths(codec.read(os.path.join(info, "RECORD")), os.path.basename(info))
+            names[info] = top_level_paths_of(info)
     counts = Counter(name for tops in names.values() for name in tops - {"", "__pycache__"})
     return [infos[info] for info, tops in names.items() if any(counts[name] > 1 for name in tops)]
 

@@ -7,10 +7,9 @@ import sys
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
-from _liveinstall_boot.codec import read
 from liveinstall._environment.installed import record_of
 from liveinstall._system.caller import namespace_of, search_path
-from liveinstall._system.dist_info import top_level_paths
+from liveinstall._system.dist_info import top_level_paths_of
 from liveinstall.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -55,10 +54,9 @@ def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
     if distribution.project:
         return True
     try:
-        text = read(os.path.join(distribution.info, "RECORD"))
+        paths = top_level_paths_of(distribution.info)
     except (OSError, UnicodeError):
         return True
-    paths = top_level_paths(text, os.path.basename(distribution.info))
     return any(path.startswith(('"', ".", "/")) or path[1:2] == ":" or path in tops for path in paths)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
+from _liveinstall_boot.codec import read
 from _liveinstall_boot.file_access import open_bounded, open_regular
 
 if TYPE_CHECKING:
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = ("", ".", "/", '"')  # the beginning of a row with a quoted path, or one outside the site directory
 _MOST_TOPS = 50
+_RECENT = 2 * 10**9  # nanoseconds
+_tops: dict[str, tuple[tuple[int, ...], frozenset[str]]] = {}
 
 
 def read_fields(path: str, *names: str) -> dict[str, list[str]]:
@@ -39,6 +44,28 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
             if colon and key.lower() in fields:
                 fields[key.lower()].append(value.strip())
     return fields
+
+
+def top_level_paths_of(info: str) -> frozenset[str]:
+    """Return `top_level_paths()` of a distribution; remembered as long as its RECORD is the same file.
+
+    Args:
+        info: The metadata directory, absolute.
+
+    Raises:
+        OSError: RECORD cannot be read.
+        UnicodeError: It is not text.
+    """
+    path = os.path.join(info, "RECORD")
+    status = os.stat(path)
+    version = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    known = _tops.get(info)
+    if known and known[0] == version:
+        return known[1]
+    tops = frozenset(top_level_paths(read(path), os.path.basename(info)))
+    if time.time_ns() - max(version[2:]) > _RECENT:  # else it may change once more within the clock's resolution
+        _tops[info] = version, tops
+    return tops
 
 
 def top_level_paths(record: str, info: str) -> set[str]:
