@@ -186,7 +186,7 @@ def test_what_says_whose_it_is_goes_last(tmp_path, monkeypatch):
     (place / "mark").touch()
     gone = []
     unlink, rmdir = os.unlink, os.rmdir
-    monkeypatch.setattr(os, "unlink", lambda name, **more: (gone.append(name), unlink(name, **more)))
+    monkeypatch.setattr(os, "unlink", lambda name, **more: (gone.append(os.path.basename(name)), unlink(name, **more)))
     monkeypatch.setattr(os, "rmdir", lambda name, **more: (gone.append(os.path.basename(name)), rmdir(name, **more)))
     with own_directory(str(place)) as handle:
         remove_opened(str(place), handle, last="mark")

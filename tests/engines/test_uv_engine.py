@@ -564,16 +564,17 @@ def test_uv_is_searched_next_to_python_then_in_the_variable_of_uv_run_then_on_pa
     assert uv_program.find_uv() == ""
 
 
-def test_a_memory_that_is_full_is_left_for_the_disk(tmp_path, monkeypatch):
+@pytest.mark.parametrize("failing", ["show", "_lock"])
+def test_a_memory_that_cannot_be_used_is_left_for_the_disk(tmp_path, monkeypatch, failing):
     memory = tmp_path / "memory"
     memory.mkdir()
     monkeypatch.setattr(uv_run, "_MEMORY", str(memory))
 
-    def show_or_fail(view, target):
-        if target.startswith(str(memory)):
+    def fail(*arguments):
+        if failing == "_lock" or arguments[1].startswith(str(memory)):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(uv_run, "show", show_or_fail)
+    monkeypatch.setattr(uv_run, failing, fail)
     run = uv_run.Run(sys.executable, ["x"], EMPTY, dict(os.environ), str(tmp_path))
     run.stop()
     run.finish()

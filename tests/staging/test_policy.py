@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import zipfile
 from email.parser import HeaderParser
@@ -14,6 +13,7 @@ from helpers.in_process_site import Place
 from hypothesis import given
 from hypothesis import strategies as st
 
+from _liveinstall_boot.layout import MANIFEST
 from liveinstall._model import Candidate
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.part import stage
@@ -159,13 +159,18 @@ def test_content_that_is_not_what_record_says_is_refused(tmp_path, place):
     assert caught.value.entry == "good/late.py" and list(place.site.iterdir()) == []
 
 
+def content(place: Place) -> dict[str, str]:
+    """All files but the manifest, whose modes a changed byte of the wheel may change, too."""
+    return {path: what for path, what in place.state().items() if not path.endswith(MANIFEST)}
+
+
 def test_no_damaged_byte_gets_through(tmp_path, place, monkeypatch):
     """A wheel with one changed byte is refused, or its content is unchanged."""
     monkeypatch.setattr("liveinstall._staging.part.boot", lambda _: "")  # it names the part's inode
-    path = make_wheel(tmp_path, "good", "1.0", scripts={} if os.name == "nt" else {"good": "good:go"})  # .exe: a date
+    path = make_wheel(tmp_path, "good", "1.0", scripts={"good": "good:go"})
     data = path.read_bytes()
     stage_good(path, place)
-    good, refused = place.state(), 0
+    good, refused = content(place), 0
     path.write_bytes(data)
     chance = random.Random(5)
     for position in sorted(chance.sample(range(len(data)), 400)):
@@ -177,7 +182,7 @@ def test_no_damaged_byte_gets_through(tmp_path, place, monkeypatch):
             refused += 1
             assert list(place.site.iterdir()) == [], position
         else:
-            assert place.state() == good, position
+            assert content(place) == good, position
     assert refused > 300
 
 

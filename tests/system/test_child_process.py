@@ -28,4 +28,5 @@ def test_the_output_of_a_child_that_has_exited_is_read_even_if_the_reader_is_lat
 
     monkeypatch.setattr(child, "_read", late)
     monkeypatch.setattr(child._process, "poll", polled)
-    assert child.ask("", timeout=None) == (0, "the answer\n")
+    status, output = child.ask("", timeout=None)
+    assert (status, output.splitlines()) == (0, ["the answer"])

@@ -63,7 +63,7 @@ class Run:
 
     def __init__(self, uv: str, arguments: Sequence[str], view: View, variables: Mapping[str, str], spare: str) -> None:
         self._inputs = _inputs(uv, arguments, view, variables)
-        in_memory = _is_usable(_MEMORY)
+        in_memory = os.name != "nt" and _is_usable(_MEMORY)
         self._removal: Child | None = None
         try:
             if in_memory:
@@ -85,9 +85,10 @@ class Run:
     def _create_target(self, directory: str, view: View, *, lock: bool) -> None:
         """Create the target directory with the metadata of the installed distributions."""
         self.target = mkdtemp(prefix=_PREFIX, dir=directory)
-        self._handle = os.open(self.target, os.O_RDONLY) if lock else None
+        self._handle: int | None = None
         try:
-            if self._handle is not None:
+            if lock:
+                self._handle = os.open(self.target, os.O_RDONLY)
                 _lock(self._handle)
             show(view, self.target)
         except BaseException:
