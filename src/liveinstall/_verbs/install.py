@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from liveinstall._engines.select import choose_engine
 from liveinstall._system.gc_throttle import throttled_gc
-from liveinstall._system.own_bytecode import compiling
 from liveinstall._system.presenter import presenter
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import ConflictError, RequirementError
@@ -174,6 +173,8 @@ def _install(
     quiet: bool | None,
 ) -> Result:
     """Install; if the user has to decide about conflicts, ask when the lock is free, and resolve again."""
+    from liveinstall._system.own_bytecode import compiling  # it loads `subprocess`, as the engine does
+
     accepted: tuple[str, ...] = ()
     while True:
         try:
