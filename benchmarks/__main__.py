@@ -9,6 +9,7 @@ import datetime as dt
 import os
 import platform
 import time
+from importlib.util import find_spec
 
 from benchmarks import (
     cluster,
@@ -46,6 +47,8 @@ ALL = (
 def main() -> None:
     """Run all benchmarks in one temporary directory, print their sections, and write the page."""
     options, begin = parse_options(__doc__), time.monotonic()
+    if not options.quick and not find_spec("matplotlib"):  # `growth` draws its plot after ten minutes
+        raise SystemExit("The page needs matplotlib: python -m pip install matplotlib")
     blocks = []
     with workshop(options) as place:
         tools = _tools(place)
