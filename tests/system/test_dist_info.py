@@ -32,7 +32,7 @@ def test_a_record_is_read_once_until_it_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(dist_info, "read", lambda path: reads.append(path) or record.read_text())
     for text in ("x/a.py,,\n", "y/a.py,,\n"):
         record.write_text(text)
-        os.utime(record, ns=(len(reads), len(reads)))  # the size is the same
+        os.utime(record, (len(reads), len(reads)))  # the size is the same
         assert {dist_info.top_level_paths_of(str(info)) for _ in range(3)} == {frozenset({text[0], info.name})}
     assert len(reads) == 2
     record.unlink()
