@@ -45,7 +45,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
 
 
 def _prepared_numpy(place: Workshop) -> Environment:
-    """An environment with numpy 1.26, imported, and its upgrade staged by a process that has exited."""
+    """An environment with numpy 1.26, and its upgrade staged by a process that has exited."""
     environment = with_old_numpy(place)
     _stage(place, environment, NEW, "numpy")
     return environment
@@ -187,13 +187,10 @@ def _swap_of_numpy(place: Workshop, rounds: int) -> Section:
 
 
 def _growth(place: Workshop, sizes: Sequence[int], rounds: int) -> Section:
-    prepared = {f"{size:,} files": _prepared_files(place, size) for size in sizes}
-    arms = {
-        f"{size:,} files": lambda e=e, n=f"many-{size}": _swap_once(place, e, f"{n}==2.0", n)
-        for size, e in zip(sizes, prepared.values(), strict=True)
-    }
+    prepared = {f"many-{size}": _prepared_files(place, size) for size in sizes}
+    arms = {name: lambda e=e, name=name: _swap_once(place, e, f"{name}==2.0", name) for name, e in prepared.items()}
     pairs = interleaved(arms, rounds)
-    more = {size: added(*([pair[n].cpu for pair in pairs[f"{size:,} files"]] for n in (0, 1))) for size in sizes}
+    rows, more = zip(*(_row(f"{size:,} files", pairs[f"many-{size}"]) for size in sizes), strict=True)
     for environment in prepared.values():
         environment.discard()
     for wheel in Path(place.wheels).glob("many_*.whl"):
@@ -204,11 +201,11 @@ def _growth(place: Workshop, sizes: Sequence[int], rounds: int) -> Section:
         + " An upgrade of a package of this number of small modules, fifty in a directory, to the "
         "same number.",
         _HEADER,
-        [_row(name, pairs[name])[0] for name in prepared],
+        rows,
         tuple(
-            Verdict(f"{size:,} files add at most {limit} ms", f"{more[size]:+.1f} ms", more[size] <= limit)
-            for size, limit in GROWTH.items()
-            if size in more
+            Verdict(f"{size:,} files add at most {GROWTH[size]} ms", f"{measured:+.1f} ms", measured <= GROWTH[size])
+            for size, measured in zip(sizes, more, strict=True)
+            if size in GROWTH
         ),
     )
 

@@ -4,7 +4,8 @@ Question: {"tool": liveinstall, pip or uv; "requirements": [...]; "preload": [mo
 [modules imported after]; "wheels": the only source of wheels, absent for the configured index; "when" and "engine":
 liveinstall's; "uv": that program}.
 Answer: {"call", "import": seconds; "phases": liveinstall's own seconds by phase; "staged": [names that wait];
-"loading": seconds to load liveinstall; "engine": seconds in its engine; "self_mib", "children_mib": peak memory}.
+"loading": seconds to load liveinstall; "engine": seconds in its engine; "self_mib", "children_mib": peak memory of the
+call}.
 The clock starts before liveinstall is imported, for it is a part of the call.
 """
 
@@ -72,11 +73,11 @@ def main(question_path: str, answer_path: str) -> None:
     else:
         _other(question)
     between = time.perf_counter()
-    own = _peak(resource.RUSAGE_SELF)  # without what is imported afterwards
+    peaks = _peak(resource.RUSAGE_SELF), _peak(resource.RUSAGE_CHILDREN)  # without what is imported afterwards
     for module in question.get("imports", ()):
         importlib.import_module(module)
     answer |= {"call": between - begin, "import": time.perf_counter() - between}
-    answer |= {"self_mib": own, "children_mib": _peak(resource.RUSAGE_CHILDREN)}
+    answer["self_mib"], answer["children_mib"] = peaks
     with open(answer_path, "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
 
