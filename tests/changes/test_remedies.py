@@ -8,16 +8,6 @@ from helpers.conflicts import BACKTRACKS
 _CONFLICT = "beta 1.0 requires alpha<2, but alpha will be 2.0"
 
 
-@pytest.fixture
-def conflicting(env):
-    """alpha 1.0 and beta 1.0, which requires it, are installed; alpha 2.0 is available."""
-    env.wheel("alpha", "1.0")
-    env.wheel("beta", "1.0", requires=("alpha<2",))
-    env.run("li.install('alpha', 'beta')")
-    env.wheel("alpha", "2.0")
-    return env
-
-
 def ask(env, code):
     conflicts, remedy = env.json(BACKTRACKS + code)
     assert conflicts == [_CONFLICT]
