@@ -13,9 +13,8 @@ def open_regular(path, flags, dir_fd=None):
     try:
         handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), dir_fd=dir_fd)
     except OSError as error:
-        if error.errno == errno.ENXIO or (
-            os.name == "nt" and os.path.isdir(path)
-        ):  # a socket; Windows opens no directory
+        is_directory = os.name == "nt" and os.path.isdir(path)  # which Windows does not open
+        if is_directory or error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.EINVAL, "not a regular file", path) from None
         raise
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -5,7 +5,6 @@ Rules that only apply to archives (hidden, duplicate or encrypted entries) are t
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -13,6 +12,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
 from liveinstall._system.dist_info import encoded
 
@@ -187,11 +187,9 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
 
 def _read(path: str) -> tuple[int | None, int, bytes]:
     """The mode, size and SHA-256 of a file; None as the mode if the file has to be copied."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    handle = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         status, sha256, size = os.fstat(handle), hashlib.sha256(), 0
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
         # A buffer of exactly the file's size: a larger one, or another read, would take as long as all the rest.
         while size < status.st_size and (chunk := os.read(handle, min(status.st_size - size, _CHUNK))):
             sha256.update(chunk)

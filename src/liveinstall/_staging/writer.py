@@ -235,8 +235,8 @@ def write_order(path: str) -> tuple[bool, int]:
 
 
 def _line(row: Written) -> str:
-    path, *rest = row
-    if "," not in path and '"' not in path:
-        return f"{path},{row[1]},{row[2]}\n"
-    doubled = path.replace('"', '""')
-    return ",".join([f'"{doubled}"', *rest]) + "\n"
+    path, hashed, size = row
+    if "," in path or '"' in path:
+        doubled = path.replace('"', '""')
+        path = f'"{doubled}"'
+    return f"{path},{hashed},{size}\n"

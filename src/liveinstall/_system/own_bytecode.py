@@ -1,6 +1,6 @@
 """The bytecode of liveinstall itself, which an installer may not have compiled, as uv by default.
 
-Then the first request compiles the modules that it imports, which takes as long as uv itself for a small request.
+Then the first request compiles the modules that it imports, which takes longer than uv does for a small request.
 Meanwhile a child process compiles those that are imported last, on another core.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from liveinstall._system.child_process import Child
 from liveinstall._system.interpreter import executable
-from liveinstall.errors import EngineError, TargetError
+from liveinstall.errors import LiveInstallError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +38,13 @@ def compiling() -> Iterator[None]:
     """Compile what is imported last during the block, if it has no bytecode. Failures are ignored."""
     child = None
     if _is_missing():
-        with suppress(OSError, EngineError, TargetError):
+        with suppress(OSError, LiveInstallError):
             child = Child([executable(), "-I", "-S", "-c", _COMPILE, *_sources()])
     try:
         yield
     finally:
         if child:  # not killed, which could leave a draft of a file
-            with suppress(EngineError):
+            with suppress(LiveInstallError):
                 child.ask("", timeout=10)
 
 

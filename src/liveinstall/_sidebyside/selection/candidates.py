@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from liveinstall._sidebyside.store.store import Store, Stored
 
-_PYTHON = ".".join(map(str, sys.version_info[:3]))  # a pre-release of Python counts as the release, as in pip
+_PYTHON = sys.version.split()[0].rstrip("+")  # as `platform.python_version()`, which loads more
 
 
 class CandidateProvider:
