@@ -104,6 +104,10 @@ def test_untrusted_cards_are_still_readable(real: Environment, browser: Any, pic
         book.page.close()
 
 
+# As on Windows, where the kernel's process cannot be replaced and its server has to restart it.
+_BY_SERVER = (
+    "\nimport liveinstall._frontends.restart.kernel as kernel\nkernel.is_replaceable = lambda: False\ndel kernel"
+)
 _RESTART = (
     "import numpy\nold = numpy.__version__\ndata = bytearray(40_000_000)",
     'import liveinstall\n\nliveinstall.install("numpy==2.0.2")',
@@ -114,12 +118,17 @@ _RESTART = (
 )
 
 
-@pytest.mark.parametrize(("app", "dark"), [("lab", True), ("notebook", False)], ids=["lab-dark", "notebook-light"])
+@pytest.mark.parametrize(
+    ("app", "dark", "by_server"),
+    [("lab", True, False), ("notebook", False, False), ("lab", False, True), ("notebook", True, True)],
+    ids=["lab-dark", "notebook-light", "lab-by-server", "notebook-by-server"],
+)
 def test_restart_from_a_cell_drops_what_is_queued_and_shows_no_dialog(
-    real: Environment, browser: Any, picture: Picture, tmp_path: Path, app: Any, dark: bool
+    real: Environment, browser: Any, picture: Picture, tmp_path: Path, app: Any, dark: bool, by_server: bool
 ) -> None:
     set_up(tmp_path, dark=dark)
-    path = write_notebook(tmp_path / "restart.ipynb", _RESTART)
+    first, *cells = _RESTART
+    path = write_notebook(tmp_path / "restart.ipynb", [first + _BY_SERVER * by_server, *cells])
     with server(real, tmp_path, {"lab": "jupyterlab"}.get(app, app)) as ask:
         book = Book.open(browser, ask, path, app)
         book.run_all()
@@ -128,7 +137,7 @@ def test_restart_from_a_cell_drops_what_is_queued_and_shows_no_dialog(
         assert not book.page.locator(".jp-Dialog").count()
         assert not list(tmp_path.rglob("queued"))
         check_cell(book, 2)
-        picture(book, f"restart-{app}-{'dark' if dark else 'light'}", 1, 2)
+        picture(book, f"restart-{app}-{'dark' if dark else 'light'}{'-by-server' * by_server}", 1, 2)
         assert book.run(5) == "'2.0.2'"
         book.page.close()
 
@@ -141,11 +150,13 @@ _KEEP = (
 )
 
 
+@pytest.mark.parametrize("by_server", [False, True], ids=["replaced", "by-server"])
 def test_a_restart_that_keeps_variables_asks_shows_progress_and_lists_what_came_back(
-    real: Environment, browser: Any, picture: Picture, tmp_path: Path
+    real: Environment, browser: Any, picture: Picture, tmp_path: Path, by_server: bool
 ) -> None:
     set_up(tmp_path)
-    path = write_notebook(tmp_path / "keep.ipynb", _KEEP)
+    first, *cells = _KEEP
+    path = write_notebook(tmp_path / "keep.ipynb", [first + _BY_SERVER * by_server, *cells])
     with server(real, tmp_path, "jupyterlab") as ask:
         book = Book.open(browser, ask, path)
         book.run(0)

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from integration.lib import kernels
 from integration.lib.environments import ROOT, Environment, add_liveinstall, user_variables
 from integration.lib.interpreters import CURRENT, find_python
+from integration.lib.kernels import client_of, errors_of_ours, server
 from integration.lib.live_kernels import Kernel, kernel_of
 from integration.lib.wheels import write_wheel
 
@@ -183,6 +185,48 @@ def test_another_front_end_gets_advice(kernel):
     reply = kernel.reply(asked)
     assert reply["ename"] == "CannotRestartError" and "Nothing was changed. Restart the kernel" in reply["evalue"]
     assert kernel.run("print(1)") == "1\n"
+
+
+IRREPLACEABLE = "from liveinstall._frontends.restart import kernel as k; k.is_replaceable = lambda: False"  # Windows
+
+
+def test_without_a_process_to_replace_and_without_a_server_a_kernel_gets_advice(kernel):
+    kernel.run(IRREPLACEABLE)
+    reply = kernel.reply(kernel.send(GO))
+    assert reply["ename"] == "CannotRestartError" and "Choose Kernel > Restart Kernel" in reply["evalue"]
+    assert kernel.run("print(1)") == "1\n"
+
+
+@pytest.mark.parametrize("fault", ["", "refuses", "is gone"])
+def test_a_server_restarts_a_kernel_that_cannot_be_replaced(place, wheels, tmp_path, fault):
+    place.run("-m", "liveinstall", "cancel")
+    place.add(wheels / "alpha-1.0-py3-none-any.whl")
+    with server(place, tmp_path) as ask:
+        client = client_of(tmp_path, ask("POST", "/api/kernels", {"name": "python3"})["id"])
+        kernels.Kernel(client)  # waits for it
+        kernel = Kernel(None, client)
+        stage(kernel, wheels)
+        kernel.run(f"import os; kept = [os.getpid()]; {IRREPLACEABLE}")
+        old = kernel.run("print(kept[0])").strip()
+        if fault:
+            broken = "url='http://127.0.0.1:1/'" if fault == "is gone" else "token='another'"
+            kernel.run("from liveinstall._frontends.restart import server_restart as r")
+            kernel.run(f"r._found[0] = r.kernel_of_server()._replace({broken})")
+        asked = kernel.send(GO.replace("()", "(keep=['kept'])"))
+        assert kernel.reply(asked)["status"] == "error"
+        if fault:
+            told = kernel.until(lambda message: message["msg_type"] == "update_display_data" and "Not" in str(message))
+            assert "Choose Kernel > Restart Kernel." in told["content"]["data"]["text/plain"]
+            assert kernel.run("import alpha; print(alpha.VERSION, kept[0])").split() == ["1.0", old]
+        else:
+            after = card_of(kernel, asked)[1]
+            assert after["text/plain"] == "Restarted, alpha 2.0 is installed. Restored: kept."
+            code = "import alpha, os; print(alpha.VERSION, kept[0], kept[0] == os.getpid())"
+            assert kernel.run(code).split() == ["2.0", old, "False"]
+        startup = tmp_path / "ipython" / "profile_default" / "startup"
+        assert [path.name for path in startup.iterdir()] == ["README"]
+        client.stop_channels()
+    assert errors_of_ours(tmp_path / "server.log") == []
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from helpers.capabilities import can_fork, has_exec
 
 from liveinstall._frontends.detect import FrontEnd
 from liveinstall._frontends.presenter import create
-from liveinstall._frontends.restart import kernel, kernel_report, restart
+from liveinstall._frontends.restart import kernel, kernel_report, restart, server_restart
 from liveinstall.errors import CannotRestartError
 from liveinstall.results import Change, Result, Timing
 
@@ -68,19 +68,26 @@ def test_no_prompt_without_a_terminal_or_inside_a_program(at):
     assert restart.why_not(FrontEnd.PTPYTHON) == "Start the program again."
 
 
-def test_on_windows_a_prompt_can_and_a_kernel_cannot(at, monkeypatch):
-    for place in (FrontEnd.REPL, FrontEnd.NOTEBOOK):
-        at(place)
-        monkeypatch.setattr(restart, "os", SimpleNamespace(name="nt", path=os.path))
-        assert bool(restart.why_not(place)) == (place is FrontEnd.NOTEBOOK)
+_LAUNCHED = ["python", "-m", "ipykernel_launcher", "-f", "kernel.json"]
+
+
+def test_on_windows_a_prompt_can_and_a_kernel_only_through_its_server(at, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", _LAUNCHED)
+    monkeypatch.setattr(kernel, "is_replaceable", lambda: False)
+    at(FrontEnd.REPL)
+    assert not restart.why_not(FrontEnd.REPL)
+    for found in (None, server_restart.Kernel("a1", "http://127.0.0.1:1/", "t")):
+        monkeypatch.setattr(server_restart, "kernel_of_server", lambda found=found: found)
+        assert bool(restart.why_not(FrontEnd.NOTEBOOK)) == (found is None)
 
 
 def test_only_a_kernel_that_ipykernel_has_launched_is_replaced(monkeypatch):
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "ipykernel_launcher", "-f", "kernel.json"])
-    assert kernel.is_ours()
+    monkeypatch.setattr(kernel, "is_replaceable", lambda: True)
+    monkeypatch.setattr(sys, "orig_argv", _LAUNCHED)
+    assert kernel.can_leave()
     for words in (["python", "application.py"], ["python", "-m", "spyder_kernels.console"], ["python"]):
         monkeypatch.setattr(sys, "orig_argv", words)
-        assert not kernel.is_ours()
+        assert not kernel.can_leave()
 
 
 def test_without_consent_or_anything_staged_nothing_follows(monkeypatch):

@@ -4,6 +4,7 @@ The cell ends with an exception that is not displayed: an error makes the kernel
 runs and the reply is sent, the process is replaced by a new kernel with the same arguments, ports and connection file,
 which reports through the card's display id (`kernel_report`). Measured and rejected: a shutdown and `exit()` let
 queued cells run in the old process, and end in "The kernel appears to have died"; exec within the cell leaves it stuck.
+A process of Windows cannot be replaced: there the Jupyter server is asked to restart the kernel (`server_restart`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from _liveinstall_boot import patient
 from liveinstall._environment.holders import variables_for_exec
 from liveinstall._frontends.detect import ipython
 from liveinstall._frontends.jupyter.html import card
-from liveinstall._frontends.restart import EXTENSION
+from liveinstall._frontends.restart import EXTENSION, server_restart
 from liveinstall._system.interpreter import executable
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.settings import RESTARTED
@@ -45,9 +46,15 @@ class _Leave(BaseException):  # nothing failed, and `except Exception` in a cell
     """Ends the cell."""
 
 
-def is_ours() -> bool:
-    """Return whether this process is only a kernel, launched by ipykernel."""
-    return any(one == "-m" and module in _LAUNCHERS for one, module in pairwise(sys.orig_argv))
+def can_leave() -> bool:
+    """Return whether this process is only a kernel, launched by ipykernel, and can be replaced or is a server's."""
+    is_ours = any(one == "-m" and module in _LAUNCHERS for one, module in pairwise(sys.orig_argv))
+    return is_ours and (is_replaceable() or server_restart.kernel_of_server() is not None)
+
+
+def is_replaceable() -> bool:
+    """Return whether another program can take the place of this process, with its process id."""
+    return os.name != "nt"
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,8 @@ def _replace_when_idle(shell: Any, report: dict[str, Any]) -> None:
         idle = 0.0 if is_busy(shell) else idle + _STEP
     try:
         os.stat(report.get("variables", os.curdir))  # it is missing if an interrupt came just before this thread began
-        _replace(shell, json.dumps(report, default=str))
+        leave = _replace if is_replaceable() else _ask_server
+        leave(shell, json.dumps(report, default=str))
     except OSError as error:
         if "variables" in report:
             with suppress(OSError):
@@ -179,6 +187,14 @@ def update(kernel: Any, report: dict[str, Any], data: dict[str, str]) -> None:
     """
     content = {"data": data, "metadata": {}, "transient": {"display_id": report["display_id"]}}
     kernel.session.send(kernel.iopub_socket, "update_display_data", content, parent=report["parent"])
+
+
+def _ask_server(shell: Any, report: str) -> None:
+    """Let the server end this process and start a new kernel; after an OSError this kernel continues."""
+    kernel = server_restart.kernel_of_server()
+    if kernel is None:
+        raise OSError("The Jupyter server does not accept a request to restart this kernel")
+    server_restart.restart(kernel, shell.profile_dir.startup_dir, report)
 
 
 def _replace(shell: Any, report: str) -> None:

@@ -16,6 +16,8 @@ from importlib import import_module, invalidate_caches
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from _liveinstall_boot import patient
+from liveinstall._frontends.detect import ipython
 from liveinstall._frontends.jupyter.html import card
 from liveinstall._frontends.restart.kernel import update
 from liveinstall._frontends.restart.session_state import protect
@@ -55,6 +57,19 @@ def load_ipython_extension(shell: Any) -> None:
         timer = threading.Timer(_DELAY, _report, (kernel, report, restored))
         timer.daemon = True
         timer.start()
+
+
+def continue_restart(path: str, report: str) -> None:
+    """Report a restart by the server; the start-up file of the new kernel calls it.
+
+    Args:
+        path: The absolute path of that file, which is removed.
+        report: The report, as the old kernel wrote it.
+    """
+    with suppress(OSError):
+        patient.unlink(path)
+    os.environ[RESTARTED] = report
+    load_ipython_extension(ipython())
 
 
 def _restored(kernel: Any, report: dict[str, Any]) -> str:

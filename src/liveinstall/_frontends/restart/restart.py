@@ -134,9 +134,9 @@ def _checked() -> FrontEnd:
 def why_not(front_end: FrontEnd) -> str:
     """Return how to restart manually in a front end; empty if `restart()` works there."""
     if front_end.is_kernel:
-        from liveinstall._frontends.restart.kernel import is_ours
+        from liveinstall._frontends.restart.kernel import can_leave
 
-        return "" if front_end is FrontEnd.NOTEBOOK and os.name != "nt" and is_ours() else BY_HAND[front_end]
+        return "" if front_end is FrontEnd.NOTEBOOK and can_leave() else BY_HAND[front_end]
     if front_end in BY_HAND:
         return BY_HAND[front_end]
     if program() or not _is_terminal():
