@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from liveinstall._redact import redact
-from liveinstall._system.child_process import run
 from liveinstall._system.dist_info import read_fields
 from liveinstall.errors import EngineError
 
@@ -77,6 +75,8 @@ def _raw_name(distribution: Distribution) -> str:
 def _git(project: str, *arguments: str) -> str:
     """The output of a git command in a directory; empty if it fails."""
     variables = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
+    from liveinstall._system.child_process import run  # which only editable installs need
+
     try:
         status, output = run(["git", "-C", project, *arguments], timeout=_TIMEOUT, env=variables)
     except EngineError as error:
@@ -96,6 +96,8 @@ def _pip_url(remote: str) -> str:
     if _URL.match(remote):
         return remote
     if os.path.exists(remote):
+        from pathlib import PurePath
+
         return PurePath(os.path.abspath(remote)).as_uri()
     scp = _SCP.fullmatch(remote)
     return scp.expand(r"ssh://\1\2/\3") if scp else ""
@@ -110,6 +112,8 @@ def _subdirectory(project: str, top: str) -> str:
 
 
 def _up(path: str) -> list[str]:
+    from pathlib import PurePath
+
     return [path, *map(str, PurePath(path).parents)]
 
 

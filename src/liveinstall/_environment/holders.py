@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from _liveinstall_boot import holds as boot_holds
@@ -17,7 +16,6 @@ from liveinstall._redact import redact
 from liveinstall._system import background
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lean_dataclasses import replace
-from liveinstall._system.programs import exit_status, start_in_foreground
 from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
 
@@ -189,7 +187,8 @@ def _advice(command: str) -> str:
 def unannounced(pid: int) -> Holder:
     """Describe a process that has no hold, because it does not use liveinstall, by its command line in /proc."""
     try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as stream:
+            arguments = stream.read().split("\0")
     except OSError:
         arguments = []
     return Holder(pid, redact(" ".join(arguments).strip())[:120] or "unknown", 0.0)
@@ -232,6 +231,8 @@ def replace_process(command: Sequence[str], more: Mapping[str, str] | None = Non
         variables |= more or {}
         if os.name != "nt":
             os.execve(command[0], list(command), variables)  # noqa: S606  no shell
+        from liveinstall._system.programs import exit_status, start_in_foreground
+
         sites = boot_holds.held_sites()
         for site in sites:
             boot_holds.release(site)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cache
 from typing import TYPE_CHECKING
@@ -162,6 +161,8 @@ def _read_metadata(info: str, file: str, *, project: bool = True) -> Distributio
 def _project(info: str) -> str:
     """The source directory of an editable install (PEP 610); empty for other installs."""
     try:
+        import json
+
         direct = json.loads(read_bytes(os.path.join(info, "direct_url.json")))
         if direct["dir_info"].get("editable"):
             return os.path.realpath(path_of(direct["url"]))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from liveinstall._environment.holders import describe, restart_of_server
 from liveinstall._environment.installed import installed_without_parts
 from liveinstall._environment.target import current_site
 from liveinstall._frontends.detect import BY_HAND, FrontEnd, detect
@@ -76,6 +74,8 @@ def render_pending(pending: Pending) -> str:
 
 def staged_by(pending: Pending) -> str:
     """Name the process that has staged changes, as it is named where it uses them."""
+    from liveinstall._environment.holders import describe
+
     return describe(Holder(pending.pid, pending.command, 0.0, mine=pending.pid == os.getpid()))
 
 
@@ -176,6 +176,8 @@ _NOT_ENABLED = "registries are not enabled; run: python -m liveinstall registry 
 
 
 def _holder(holder: Holder) -> tuple[str, str, str]:
+    from liveinstall._environment.holders import describe
+
     return describe(holder, since=False), f"since {moment(holder.since)}", use(holder)
 
 
@@ -245,6 +247,8 @@ def server_advice(names: Iterable[str]) -> str:
     Returns:
         For example `restart JupyterLab itself`.
     """
+    from liveinstall._environment.holders import restart_of_server
+
     names = set(names)
     with suppress(Exception):  # advice that cannot be given hides nothing else
         here = installed_without_parts() if names else {}
@@ -309,6 +313,8 @@ def conflict_lines(value: Plan | Result) -> list[str]:
 
 def remedy_call(value: Plan | Result) -> str:
     """Return the call that installs versions that fit."""
+    import json
+
     return f"liveinstall.install({', '.join(map(json.dumps, value.remedy))})"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -103,4 +102,6 @@ def _wrap(text: str, width: int) -> list[str]:
     """Lines of a text; one that fits is not changed. Only a word that is wider than `width` makes a wider line."""
     if len(text) <= width:
         return [text]
+    import textwrap  # which only terminals that are too narrow need
+
     return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)

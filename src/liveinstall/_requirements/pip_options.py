@@ -9,9 +9,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from liveinstall._requirements.requirement import wrong
 from liveinstall._system.lean_dataclasses import dataclass
-from liveinstall._system.lean_packaging import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,6 +222,8 @@ def parse_words(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> di
 def _with_merged_binary_options(arguments: Sequence[str]) -> list[str]:
     """The arguments with the net effect of `--no-binary` and `--only-binary`, because argparse loses their order."""
     # As in pip, the later option wins for a name, `:all:` overrides all earlier ones, `:none:` those of its own option.
+    from liveinstall._system.lean_packaging import canonicalize_name
+
     merged: dict[str, list[str]] = {"--no-binary": [], "--only-binary": []}
     kept: list[str] = []
     remaining = iter(arguments)
@@ -314,6 +314,8 @@ def check_pip_arguments(arguments: Sequence[str]) -> None:
     Raises:
         RequirementError: An argument is not a long option, or changes what is installed or where.
     """
+    from liveinstall._requirements.requirement import wrong
+
     values = 0  # the number of arguments that belong to the previous option
     for argument in arguments:
         if values:

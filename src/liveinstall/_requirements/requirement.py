@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveinstall._redact import redact
@@ -20,6 +19,8 @@ from liveinstall._system.lean_packaging import (
 from liveinstall.errors import RequirementError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from packaging.requirements import Requirement
 
     RequirementLike = str | Requirement | os.PathLike[str]
@@ -202,6 +203,8 @@ def _bare_url(text: str) -> ParsedRequirement:
 
 
 def _path(text: str) -> ParsedRequirement:
+    from pathlib import Path
+
     path, extras = split_extras(text)
     full = Path(path).expanduser().absolute()
     if full.is_dir():

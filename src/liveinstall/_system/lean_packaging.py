@@ -25,20 +25,21 @@ _PYTHON = tuple(sys.version_info[:2])
 # The base class of those of `packaging`.
 InvalidRequirement = InvalidSpecifier = InvalidVersion = InvalidWheelFilename = ValueError
 
+# The larger patterns are compiled by `re` when they are first used: most processes need only some of them.
 _VERSION = re.compile(r"([0-9]+(?:\.[0-9]+)*)(?:\.post([0-9]+))?")
 _CLAUSE = r"(?:(?:>=|<=|==|!=|<|>) *[0-9]+(?:\.[0-9]+)*|[=!]= *[0-9]+(?:\.[0-9]+)*\.\*|~= *[0-9]+(?:\.[0-9]+)+)"
 _CLAUSES = rf"{_CLAUSE}(?: *, *{_CLAUSE})*"
-_SPECIFIERS = re.compile(f" *{_CLAUSES} *")
+_SPECIFIERS = f" *{_CLAUSES} *"
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_REQUIREMENT = re.compile(
+_REQUIREMENT = (
     rf" *({_NAME}) *(?:\[ *((?:{_NAME}(?: *, *{_NAME})*)?) *\])? *({_CLAUSES}|\( *{_CLAUSES} *\))? *(?:;(.*))?"
 )
 _NUMBER = "(?:0|[1-9][0-9]*)"  # as in a normalized version
 _PART = "[a-z0-9_]+(?:[.][a-z0-9_]+)*"
-_WHEEL = re.compile(
+_WHEEL = (
     rf"([A-Za-z0-9]+(?:[_.][A-Za-z0-9]+)*)-({_NUMBER}(?:\.{_NUMBER})*(?:\.post{_NUMBER})?)-{_PART}-{_PART}-{_PART}\.whl"
 )
-_TOKEN = re.compile(
+_MARKER_WORD = (
     r""" *(?:(\(|\)|and\b|or\b)"""
     r"""|(extra) *== *(["'])([A-Za-z0-9._-]+)\3"""
     r"""|(python_version) *(>=|<=|==|!=|<|>) *(["'])([0-9]+(?:\.[0-9]+)*)\7"""
@@ -106,7 +107,7 @@ def name_and_version(file_name: str) -> tuple[str, str]:
     Raises:
         InvalidWheelFilename: It is not the name of a wheel.
     """
-    match = _WHEEL.fullmatch(file_name)
+    match = re.fullmatch(_WHEEL, file_name)
     if match:
         return canonicalize_name(match[1]), match[2]
     from packaging.utils import parse_wheel_filename
@@ -191,7 +192,7 @@ def parse_specifiers(text: str) -> SpecifierSet:
     Raises:
         InvalidSpecifier: They are invalid.
     """
-    if _SPECIFIERS.fullmatch(text):
+    if re.fullmatch(_SPECIFIERS, text):
         return cast("SpecifierSet", _Specifiers(text.strip()))
     from packaging.specifiers import SpecifierSet
 
@@ -275,9 +276,9 @@ def _marker(text: str) -> _Marker | None:
         return None
     if "platform_python_implementation" in text and sys.implementation.name != "cpython":
         return None
-    tokens, end, text = [], 0, text.rstrip(" ")
+    tokens, end, text, pattern = [], 0, text.rstrip(" "), re.compile(_MARKER_WORD)
     while end < len(text):
-        token = _TOKEN.match(text, end)
+        token = pattern.match(text, end)
         if not token:
             return None
         tokens.append(token)
@@ -310,7 +311,7 @@ def parse_requirement_line(text: str) -> Requirement:
     Raises:
         InvalidRequirement: It is invalid.
     """
-    match = _REQUIREMENT.fullmatch(text)
+    match = re.fullmatch(_REQUIREMENT, text)
     marker = _marker(match[4]) if match and match[4] else None
     if not match or (match[4] is not None and marker is None):
         from packaging.requirements import Requirement

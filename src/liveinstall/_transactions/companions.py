@@ -10,7 +10,6 @@ import zlib
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER, cache_from_source
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import _liveinstall_boot as boot
@@ -22,6 +21,7 @@ from liveinstall._system.durability import flush_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+    from pathlib import Path
     from types import CodeType
 
 # `sitedir` is the only variable that every site.py defines for an import line, and only at the top level of the line.
@@ -37,6 +37,8 @@ def finalizer_name() -> str:
 
 
 def _sources() -> dict[str, bytes]:
+    from pathlib import Path  # takes 3 ms, and readers only need the names
+
     return {path.name: path.read_bytes() for path in sorted(Path(boot.__file__).parent.glob("*.py"))}
 
 
@@ -53,6 +55,8 @@ def install_finalizer(site: str) -> str:
     Returns:
         The import name of the copy.
     """
+    from pathlib import Path
+
     sources = _sources()
     module = _module_name(sources)
     final = Path(site, STATE, module)
@@ -72,6 +76,8 @@ def _write_bytecode(draft: Path, final: Path) -> None:
 
     It is copied from our own package, where it is cached: compiling would take as long as the rest of a small request.
     """
+    from pathlib import Path
+
     cache = draft / "__pycache__"
     cache.mkdir()
     codes = {}

@@ -8,7 +8,6 @@ start removes; killed after it, the transaction is pending.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from contextlib import suppress
@@ -94,6 +93,8 @@ def base_of(site: str) -> str:
     Args:
         site: The site-packages directory.
     """
+    import hashlib
+
     digest = hashlib.sha256()
     for transaction_id, state, tries in list_transactions(site):
         if state == "pending":

@@ -10,7 +10,6 @@ import json
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, files, holds, patient, salvage, swap, views
@@ -29,7 +28,6 @@ from _liveinstall_boot.layout import (
     record_path,
 )
 from _liveinstall_boot.ownership import owned, top_names
-from liveinstall._system import workplace
 from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._transactions import companions, history, prepared
@@ -100,6 +98,8 @@ def recover(site: str) -> None:
         boot_recover.recover(site)
     except codec.StaleError as error:
         raise CommitError(f"an interrupted change could not be recovered: {error}.") from None
+    from liveinstall._system import workplace  # which readers do not need
+
     _sweep(site)
     workplace.sweep(site)
 
@@ -328,15 +328,15 @@ def take_unreported_failures(site: str) -> list[str]:
     """Return the failures of transactions that were set aside, each only once; `status()` continues to list them."""
     failures = prepared.take_dropped(site)
     for item in read_all(site):
-        reported = Path(site, STATE, TRANSACTIONS, item.transaction_id + ".told")
-        if item.state == "failed" and not reported.exists():
+        reported = os.path.join(site, STATE, TRANSACTIONS, item.transaction_id)
+        if item.state == "failed" and not os.path.exists(reported + ".told"):
             names = ", ".join(f"{c.name} {c.new_version or 'removal'}" for c in item.record.changes)
             failures.append(
                 f"{names} could not be applied at a start of Python, and the old version is unchanged: "
                 f"{note_of(site, item.transaction_id)}"
             )
             with suppress(OSError):
-                write_atomically(str(reported), "", draft=str(reported.with_suffix(".draft-")), flush=False)
+                write_atomically(reported + ".told", "", draft=reported + ".draft-", flush=False)
     return failures
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -142,6 +141,8 @@ def _lines(distribution: Distribution) -> tuple[str, ...]:
 
 def _line(distribution: Distribution) -> str:
     try:
+        import json
+
         direct = json.loads(read_bytes(os.path.join(distribution.info, "direct_url.json")))
         return f"{distribution.name} @ {_url(direct)}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from liveinstall._frontends.cli.examples import EXAMPLES
+from liveinstall._frontends.cli.parser import build_parser, verbs_of
+
 DATACLASSES = ("dataclasses",) if sys.version_info < (3, 14) else ()  # later versions of argparse load it
 
 
@@ -26,3 +29,12 @@ def test_a_command_loads_no_module_that_only_others_need(words, unneeded):
     loaded = [line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
     assert "liveinstall._frontends.cli.parser" in loaded
     assert [name for name in loaded if name.startswith(unneeded)] == []
+
+
+@pytest.mark.parametrize("verb", EXAMPLES)
+def test_a_command_is_parsed_without_the_others_as_with_them(verb):
+    alone, among = (verbs_of(build_parser("liveinstall", only=only)) for only in (verb, ""))
+    assert set(alone) == {verb}
+    assert alone[verb].format_usage() == among[verb].format_usage()
+    if verb != "help":  # which lists all commands
+        assert alone[verb].format_help() == among[verb].format_help()

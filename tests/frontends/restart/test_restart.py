@@ -296,13 +296,13 @@ def test_a_new_process_inherits_from_the_ancestor_of_the_old_one(tmp_path, monke
 @pytest.fixture
 def unstartable(monkeypatch):
     """No interpreter can be started, neither by exec nor, as on Windows, as a child process."""
-    from liveinstall._environment import holders
+    from liveinstall._system import programs
 
     def fail(*_):
         raise OSError(errno.E2BIG, "Argument list too long")
 
     monkeypatch.setattr(os, "execve", fail)
-    monkeypatch.setattr(holders, "start_in_foreground", fail)
+    monkeypatch.setattr(programs, "start_in_foreground", fail)
 
 
 def test_a_prompt_that_cannot_be_replaced_says_so_and_continues(at, monkeypatch, unstartable):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli.exit_codes import ExitCode
@@ -48,6 +47,8 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _cluster(options: dict[str, Any]) -> Any:
+    from pathlib import Path
+
     from liveinstall._cluster import steps
     from liveinstall._cluster.environment import look
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -13,7 +12,6 @@ from liveinstall._planning.graph import Node, edges
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._verbs import inspection
-from liveinstall._verbs.pending import pending as pending_changes
 from liveinstall.errors import RequirementError
 from liveinstall.reports import Listing
 
@@ -74,6 +72,8 @@ def listing(options: dict[str, Any]) -> Any:
         return Listing(rows)
     pairs = [(row.name, row.installed) for row in rows if row.installed]
     if options["format"] == "json":
+        import json
+
         return json.dumps([{"name": name, "version": version} for name, version in pairs])
     if options["format"] == "freeze":
         return "\n".join(f"{name}=={version}" for name, version in pairs)
@@ -92,6 +92,8 @@ def _outdated(options: dict[str, Any], names: set[str]) -> Any:
     where = IndexOptions(**{name: options[name] for name in IndexOptions._fields})
     found = [each for each in find_outdated(options["engine"], where) if canonicalize_name(each.name) in names]
     if options["format"] == "json":
+        import json
+
         return json.dumps([each._asdict() for each in found])
     return OutdatedRows(OutdatedRow(*each) for each in found)
 
@@ -150,6 +152,8 @@ def show(names: list[str]) -> tuple[Details, ...]:
             todo="`liveinstall list` shows all installed distributions.",
             requirement=missing[0],
         )
+    from liveinstall._verbs.pending import pending as pending_changes
+
     dependencies = _needed_by()
     pending = {change.name: change.new_version or "removed" for item in pending_changes() for change in item.changes}
     return tuple(_details(distributions[name], dependencies, pending.get(name, "")) for name in requested)

@@ -5,17 +5,13 @@ The exit statuses are in `exit_codes.py`.
 
 from __future__ import annotations
 
-import copy
-import json
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli.colours import RED, YELLOW, paint, paint_lines, wants_colour
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._frontends.cli.parser import UsageError, build_parser, called, parse, verbs_of
-from liveinstall._frontends.cli.remedies import as_commands
 from liveinstall._redact import redact
 from liveinstall.errors import LiveInstallError, RequirementError
 
@@ -64,7 +60,7 @@ def run(options: dict[str, Any]) -> int:
 
         reports_to_stdout = options.get("report") == "-"
         value = VERBS[verb](options)
-        text = json.dumps(_envelope(verb, result=plain(value))) if as_json else describe(verb, value)
+        text = _json(verb, result=plain(value)) if as_json else describe(verb, value)
         status = status_of(verb, value)
     except LiveInstallError as error:
         _show_error(verb, error, as_json=as_json, debug=debug)
@@ -81,8 +77,11 @@ def run(options: dict[str, Any]) -> int:
     return status
 
 
-def _envelope(verb: str | None, **more: Any) -> dict[str, Any]:
-    return {"liveinstall": _FORMAT, "command": verb, "ok": "error" not in more, **more}
+def _json(verb: str | None, **more: Any) -> str:
+    """The output with --json."""
+    import json
+
+    return json.dumps({"liveinstall": _FORMAT, "command": verb, "ok": "error" not in more, **more})
 
 
 def _print(text: str) -> None:
@@ -148,13 +147,17 @@ def _show_failure(
             "todo": error.todo,
             **{name: value for name, value in error.details.items() if isinstance(value, (str, dict, tuple))},
         }
-        _print(json.dumps(_envelope(verb, error=about)))
+        _print(_json(verb, error=about))
     else:
         print(f"{_coloured(kind, RED)}: {_with_commands(verb or '', error)}", file=sys.stderr)
 
 
 def _with_commands(verb: str, error: LiveInstallError) -> LiveInstallError:
     """The error with commands and options instead of calls and arguments in its text."""
+    import copy
+
+    from liveinstall._frontends.cli.remedies import as_commands
+
     shown = copy.copy(error)
     shown.unchanged = error.unchanged
     verbs = verbs_of(build_parser())
@@ -176,6 +179,8 @@ def _traceback(error: BaseException) -> str:
 
 
 def _show_misuse(error: UsageError, *, as_json: bool) -> None:
+    import re
+
     shown = LiveInstallError(f"{str(error).rstrip('.?')}{'?' if str(error).endswith('?') else '.'}")
     program = re.match(r"usage: (.*?)(?= \[| [A-Z]{2}|\n|$)", error.usage)
     shown.todo = f"See `{program[1] if program else called()} --help`."

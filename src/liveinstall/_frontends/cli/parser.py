@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from liveinstall._frontends.cli import archive_verbs, cluster_verbs, home_verbs, list_options, sidebyside_verbs
+from liveinstall._frontends.cli.examples import EXAMPLES
 from liveinstall._frontends.cli.exit_codes import MEANINGS
-from liveinstall._frontends.cli.remedies import unknown_command
 from liveinstall._requirements.pip_options import IDLE, add_idle_options, add_options, parse_words
 from liveinstall._system.package import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
 _DESCRIPTION = """\
 Change a Python environment while it is running, without breaking what is
@@ -26,41 +26,6 @@ It changes the environment that it is installed in, even if another is active:
 For another environment, install it there and run it with that interpreter:
   PATH/TO/python -m liveinstall ..."""
 _HELP = "help"
-_EXAMPLES = {
-    "install": (
-        "install rich 'numpy>=2'",
-        "install -U pandas",
-        "upgrade pandas",
-        "install -r requirements.txt -c limits.txt -e .",
-    ),
-    "plan": ("plan -U pandas", "plan --prefer loaded scikit-learn"),
-    "ensure": ("ensure 'rich>=13' 'httpx[http2]'", "ensure --requester my-plugin --protect 'numpy<3' scikit-image"),
-    "uninstall": ("uninstall pandas", "uninstall -y -r requirements.txt", "uninstall --with-unused pandas"),
-    "list": ("list", 'list "jupyter*"', "list --json", "list --not-required --format=freeze", "list --outdated"),
-    "show": ("show requests",),
-    "freeze": ("freeze > requirements.txt", "freeze --pending", "freeze --exclude pip"),
-    "check": ("check",),
-    "status": ("status", "status numpy", "status --json"),
-    "pending": ("pending",),
-    "finalize": ("finalize", "finalize --force"),
-    "cancel": ("cancel numpy", "cancel"),
-    "hold": ("hold jupyter lab", "hold -- pytest -x"),
-    "guard": ("guard on", "guard off"),
-    "history": ("history", "history 20261121T034425-bb8e01ea"),
-    "undo": ("undo", "undo 20261121T034425-bb8e01ea", "undo --to 20261121T034425-bb8e01ea"),
-    "prune": ("prune --keep 2", "prune --days 30 --bytes 1000000000", "prune --all"),
-    "doctor": ("doctor", "doctor rich"),
-    "repair": ("repair --dry-run", "repair rich"),
-    _HELP: ("help install", "help"),
-    "completion": (
-        "completion bash > ~/.local/share/bash-completion/completions/liveinstall",
-        'eval "$(liveinstall completion zsh)"',
-    ),
-    **home_verbs.EXAMPLES,
-    **archive_verbs.EXAMPLES,
-    **sidebyside_verbs.EXAMPLES,
-    **cluster_verbs.EXAMPLES,
-}
 COMMON = ("--json", "--debug", "-v", "--verbose")
 # Commands under their names in other package managers, and the command that each stands for.
 ALIASES = {"add": ("install",), "upgrade": ("install", "--upgrade"), "remove": ("uninstall",)}
@@ -84,6 +49,18 @@ class UsageError(Exception):
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
         self.usage = usage
+
+
+class _Absent:
+    """Takes the place of the parser of a command that this command line does not have: it accepts everything."""
+
+    prog = ""
+
+    def __getattr__(self, _: str) -> Self:
+        return self
+
+    def __call__(self, *_: Any, **__: Any) -> Self:
+        return self
 
 
 class _Parser(argparse.ArgumentParser):
@@ -123,10 +100,12 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
         UsageError: The command line is invalid.
         SystemExit: The help or the version was shown; also without any command, as by pip.
     """
-    parser = build_parser()
-    verbs = verbs_of(parser)
     words = _in_full(words) or ["--help"]
+    parser = build_parser(only=words[0] if words[0] in (*EXAMPLES, "-V", "--version") else "")
+    verbs = verbs_of(parser)
     if words[0] not in verbs and not words[0].startswith("-"):
+        from liveinstall._frontends.cli.remedies import unknown_command
+
         parser.error(unknown_command(words[0], verbs))
     words, program = (sidebyside_verbs if words[:1] == ["run"] else home_verbs).split(words)
     _hide_foreign_options(verbs, words)
@@ -180,24 +159,24 @@ def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
     return cast("dict[str, argparse.ArgumentParser]", verbs.choices)
 
 
-def build_parser(prog: str = "") -> argparse.ArgumentParser:
+def build_parser(prog: str = "", *, only: str = "") -> argparse.ArgumentParser:
     """Create the parser of the whole command line.
 
     Args:
         prog: The program as the user typed it; by default derived from `sys.argv`.
+        only: The first word of the only command line that it has to parse: a command, without the help of all. The
+            others take longer to create than most commands run. Default: all.
     """
-    rows = "\n".join(_row(status.value, meaning) for status, meaning in MEANINGS.items())
-    aliases = "\n".join(f"  {alias:<22}{' '.join(words)}" for alias, words in ALIASES.items())
     parser = _Parser(
         prog=prog or called(),
         description=_DESCRIPTION.format(prefix=sys.prefix),
-        epilog=f"aliases:\n{aliases}\n\nexit status:\n{rows}\n\n"
-        "COMMAND --help has its options and examples. Colours: NO_COLOR=1, FORCE_COLOR=1.",
+        epilog="" if only else _epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-V", "--version", action="version", version=f"liveinstall {__version__}")
     _add_common(parser)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND", title="commands")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND", title="commands", prog=parser.prog)
+    verbs.only = only  # type: ignore[attr-defined]
     _add_changes(verbs)
     _add_queries(verbs)
     _add_pending(verbs)
@@ -213,13 +192,23 @@ def build_parser(prog: str = "") -> argparse.ArgumentParser:
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
     about = _verb(verbs, _HELP, "show the options and examples of a command")
     about.add_argument("command", nargs="?", metavar="COMMAND", choices=(*verbs.choices, *ALIASES))
-    verbs.choices.update({alias: verbs.choices[words[0]] for alias, words in ALIASES.items()})
+    if not only:
+        verbs.choices.update({alias: verbs.choices[words[0]] for alias, words in ALIASES.items()})
     parser.verbs = verbs
     return parser
 
 
+def _epilog() -> str:
+    rows = "\n".join(_row(status.value, meaning) for status, meaning in MEANINGS.items())
+    aliases = "\n".join(f"  {alias:<22}{' '.join(words)}" for alias, words in ALIASES.items())
+    last = "COMMAND --help has its options and examples. Colours: NO_COLOR=1, FORCE_COLOR=1."
+    return f"aliases:\n{aliases}\n\nexit status:\n{rows}\n\n{last}"
+
+
 def _row(status: int, meaning: str) -> str:
     """A row of the help, wrapped to at most 80 columns."""
+    import textwrap
+
     return textwrap.fill(meaning.replace("`", ""), 78, initial_indent=f"  {status:<5}", subsequent_indent=" " * 7)
 
 
@@ -317,8 +306,10 @@ def _add_repair(verbs: Any) -> None:
 
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    if verbs.only not in ("", name):
+        return cast("argparse.ArgumentParser", _Absent())
     called = verbs._prog_prefix  # noqa: SLF001  the examples use the program name that the user typed
-    examples = "".join(f"  {line if '$(' in line else f'{called} {line}'}\n" for line in _EXAMPLES[name])
+    examples = "".join(f"  {line if '$(' in line else f'{called} {line}'}\n" for line in EXAMPLES[name])
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=text,
