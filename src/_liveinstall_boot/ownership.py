@@ -1,7 +1,7 @@
 """The files that a RECORD owns, and the files that are removed with a distribution."""
 
 import os
-from os.path import dirname, isdir, join, normpath
+from os.path import isdir, islink, join, normpath
 
 from .codec import record_paths
 from .files import remove_empty, unlink
@@ -20,11 +20,13 @@ def owned(site_dir, record_text):
     Raises:
         StaleError: the RECORD is damaged.
     """
-    inside, outside = set(), []
-    for path in record_paths(record_text):
-        # `normpath()` is slow, and not necessary for nearly all paths.
-        if os.sep != "/" or "/." in path or "//" in path or path[:1] in ("", ".", "/") or path[-1] == "/":
-            path = normpath(path).replace(os.sep, "/")
+    # `normpath()` is slow, and not necessary for nearly all paths.
+    paths = unusual = record_paths(record_text)
+    if os.sep == "/" and not any(mark in record_text for mark in ("//", "/,", '/"', ":")):
+        unusual = [path for path in paths if path[:1] in ("", ".", "/") or "/." in path]
+    inside, outside = set(paths).difference(unusual), []
+    for path in unusual:
+        path = normpath(path).replace(os.sep, "/")
         if path.startswith(("/", "../")) or path[1:2] == ":":
             outside.append(normpath(join(site_dir, path)))
         elif path != os.curdir:
@@ -48,57 +50,75 @@ def owned_outside(site_dir, record_text):
     return owned(site_dir, "\n".join(lines))[1]
 
 
-def paths_to_retire(site_dir, info, inside):
+def paths_to_retire(site_dir, info, names):
     """List the paths to remove with a distribution besides its dist-info; whole directories if it owns all files.
 
     Args:
         site_dir: the directory that the paths are relative to.
         info: the name of the dist-info.
-        inside: the paths that the distribution owns, from `owned()`.
+        names: the paths that the distribution owns, from `owned()` and `by_directory()`.
 
     Returns:
         A list of paths below `site_dir`.
     """
-    moves = [path for path in inside if "/" not in path]
-    tops = {path.split("/", 1)[0] for path in inside if "/" in path} - {info}
+    moves = list(names.get("", ()))
+    tops = {directory.split("/", 1)[0] for directory in names if directory} - {info}
     if any(path.endswith(".py") for path in moves):
         tops.add("__pycache__")
     for top in sorted(tops):
         if isdir(join(site_dir, top)):
-            collect(site_dir, top, inside, moves)
+            collect(site_dir, top, names, moves)
     return moves
 
 
-def collect(base, directory, owned, moves):
+def by_directory(paths):
+    """Group paths with slashes: returns directory -> set of the names in it."""
+    names = {}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        try:
+            names[directory].add(name)
+        except KeyError:
+            names[directory] = {name}
+    return names
+
+
+def collect(base, directory, names, moves):
     """Find the owned files in a directory, as whole directories if possible.
 
     Args:
         base: the directory that all paths are relative to.
         directory: the directory to search.
-        owned: the paths that are owned; bytecode of an owned source is owned, too.
+        names: the paths that are owned, from `by_directory()`; bytecode of an owned source is owned, too.
         moves: a list, to which the paths are appended.
 
     Returns:
         Whether everything in the directory is owned.
     """
-    paths, is_whole = [], True
-    for entry in os.scandir(join(base, directory)):
-        path = directory + "/" + entry.name if directory else entry.name
-        if path in owned or _is_bytecode_of(path, owned):
-            paths.append(path)
-        elif not entry.is_dir(follow_symlinks=False) or not collect(base, path, owned, paths):
+    entries, start = os.listdir(join(base, directory)), directory + "/" if directory else ""
+    found = names.get(directory, set()).intersection(entries)
+    paths, is_whole = [start + name for name in found], True
+    for name in entries if len(found) < len(entries) else ():
+        if name in found:
+            continue
+        if _is_bytecode_of(start + name, names):
+            paths.append(start + name)
+        elif not _is_real_directory(join(base, start + name)) or not collect(base, start + name, names, paths):
             is_whole = False
-    if is_whole and paths:
-        paths = [directory]
-    moves += paths
+    moves += [directory] if is_whole and paths else paths
     return is_whole
 
 
-def _is_bytecode_of(path, owned):
-    directory, _, name = path.rpartition("/")
-    if not name.endswith(".pyc") or not directory.endswith("__pycache__"):
+def _is_real_directory(path):
+    return isdir(path) and not islink(path)
+
+
+def _is_bytecode_of(path, names):
+    cache, _, name = path.rpartition("/")
+    directory, _, last = cache.rpartition("/")
+    if not name.endswith(".pyc") or last != "__pycache__":
         return False
-    return directory[: -len("__pycache__")] + name.split(".", 1)[0] + ".py" in owned
+    return name.split(".", 1)[0] + ".py" in names.get(directory, ())
 
 
 def forget_bytecode(site_dir, paths, touched):
@@ -106,11 +126,11 @@ def forget_bytecode(site_dir, paths, touched):
 
     Args:
         site_dir: the directory that `paths` are relative to.
-        paths: files; those that are not sources are ignored.
+        paths: files, relative; those that are not sources are ignored.
         touched: the directories to flush are added here.
     """
-    sources = {path for path in paths if path.endswith(".py")}
-    for directory in {dirname(path) for path in sources}:
+    sources = by_directory(path.replace(os.sep, "/") for path in paths if path.endswith(".py"))
+    for directory in sources:
         cache = join(site_dir, directory, "__pycache__")
         if isdir(cache):
             for name in os.listdir(cache):

@@ -17,7 +17,7 @@ from .files import flush, in_order, make_directories, move, place, remove_empty,
 from .handover import check_moves, contested, move_in, move_out, settle, without
 from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
 from .locks import begin_swap, end_swap
-from .ownership import collect, owned, paths_to_retire
+from .ownership import by_directory, collect, owned, paths_to_retire
 from .process import boot, say
 from .recover import after_failure, clean_up, companion_stem, note, recover, roll_back, set_state, sweep_companions
 from .trees import manifest, part_tree, retired_tree
@@ -38,7 +38,8 @@ def _retire(site, record, change, touched, shared):
     make_directories(tree.root, touched)
     move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)
     # Startup files first: site.py reports an entry of one that does not exist, also after a kill.
-    moves = sorted(paths_to_retire(tree.site_dir, info, inside), key=lambda path: not path.endswith(STARTUP_FILES))
+    names = by_directory(inside)
+    moves = sorted(paths_to_retire(tree.site_dir, info, names), key=lambda path: not path.endswith(STARTUP_FILES))
     pairs = [(join(tree.site_dir, path), path) for path in moves]
     pairs += [(path, tree.path_of(path)) for path in outside]
     for source, path in pairs:
@@ -46,9 +47,11 @@ def _retire(site, record, change, touched, shared):
             make_directories(dirname(join(tree.root, path)), touched)
             move(source, join(tree.root, path), touched)
     for path in moves:
-        if isdir(join(tree.root, path)) and not collect(tree.root, path, inside, []):
+        if isdir(join(tree.root, path)) and not collect(tree.root, path, names, []):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
-    remove_empty(tree.site_dir, inside, touched)  # others only after the commit: the new version may use them again
+    remove_empty(
+        tree.site_dir, [join(name, "") for name in names if name], touched
+    )  # others only after the commit: the new version may use them again
 
 
 def check(site, record):

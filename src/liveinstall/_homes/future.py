@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot import codec, handover, swap, trees
 from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.layout import COMPANIONS, GUARDS, MANIFEST, PART, STATE
-from _liveinstall_boot.ownership import owned, paths_to_retire
+from _liveinstall_boot.ownership import by_directory, owned, paths_to_retire
 from liveinstall._homes.base_python import launchers
 from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
 from liveinstall._sidebyside import layout
@@ -98,7 +98,7 @@ class Future:
         if shared:
             inside = set(handover.without(inside, tree.site_dir, shared))
             outside = handover.without(outside, tree.site_dir, shared)
-        for path in (info, *paths_to_retire(tree.site_dir, info, inside)):
+        for path in (info, *paths_to_retire(tree.site_dir, info, by_directory(inside))):
             drop(self.tree, self.path(join(tree.site_dir, path)))
         for path in outside:
             drop(self.tree, self.path(path))

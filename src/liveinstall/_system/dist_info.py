@@ -11,7 +11,7 @@ from _liveinstall_boot.codec import read
 from _liveinstall_boot.file_access import open_bounded, open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Collection, Container, Iterable, Sequence
 
 _URL_SAFE, _FROM_URL_SAFE = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 _ELSEWHERE = ("", ".", "/", '"')  # the beginning of a row with a quoted path, or one outside the site directory
@@ -107,7 +107,7 @@ def _top_of(row: str) -> str:
     return (row if row[:1] in _ELSEWHERE else row.partition("/")[0]).partition(",")[0]
 
 
-def verifiable_files(rows: Iterable[Sequence[str]]) -> dict[str, list[tuple[str, str]]]:
+def verifiable_files(rows: Collection[Sequence[str]]) -> dict[str, list[tuple[str, str]]]:
     """Find the files that a distribution needs to be complete, and how each can be recognized.
 
     Bytecode that Python can compile again is omitted: compilers rewrite it, so its hash is often out of date, and pip
@@ -120,12 +120,15 @@ def verifiable_files(rows: Iterable[Sequence[str]]) -> dict[str, list[tuple[str,
     Returns:
         For each path, its hashes and sizes as in RECORD, without rows that have neither.
     """
-    found: dict[str, list[tuple[str, str]]] = {}
-    for path, hash, size in rows:
-        recorded = found.setdefault(path, [])
-        if hash or size:
-            recorded.append((hash, size))
-    return {path: recorded for path, recorded in found.items() if not _is_bytecode(path, found)}
+    found = {path: [(hash, size)] if hash or size else [] for path, hash, size in rows}
+    if len(found) != len(rows):
+        found = {}
+        for path, hash, size in rows:
+            found.setdefault(path, []).extend([(hash, size)] if hash or size else [])
+    may_be = [path for path in found if path.endswith(".pyc") or "__pycache__/" in path]
+    for path in [path for path in may_be if _is_bytecode(path, found)]:
+        del found[path]
+    return found
 
 
 def _is_bytecode(path: str, listed: Container[str]) -> bool:
