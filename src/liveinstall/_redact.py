@@ -97,7 +97,7 @@ def learn(value: object) -> None:
 
 def has_slash_in_password(text: str) -> bool:
     """Whether a URL in a text has a password with a slash: other programs parse the rest as a path or a port."""
-    return bool(re.search(_SLASHED, re.sub(_USERINFO, r"\1@", text)))
+    return "@" in text and bool(re.search(_SLASHED, re.sub(_USERINFO, r"\1@", text)))
 
 
 def without_secret_queries(url: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from liveinstall._redact import redact
 
-_OS_CODE = re.compile(r"\[(?:Errno|WinError) -?\d+\] ?")  # what follows it is the same in words
+_OS_CODE = r"\[(?:Errno|WinError) -?\d+\] ?"  # what follows it is the same in words
 
 
 class LiveInstallError(Exception):
@@ -30,7 +30,7 @@ class LiveInstallError(Exception):
     usual_todo = ""
 
     def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
-        self.what = _OS_CODE.sub("", redact(what))
+        self.what = re.sub(_OS_CODE, "", redact(what))
         super().__init__(self.what)
         self.todo = redact(todo) or self.usual_todo
         self.details = {name: _without_secrets(value) for name, value in details.items()}

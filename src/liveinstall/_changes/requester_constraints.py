@@ -7,7 +7,6 @@ satisfies them without upgrading them, and the engine's message about a conflict
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -239,7 +238,9 @@ def _write_wheel(directory: Path, name: str, requires: Iterable[str]) -> str:
     stem = f"{name.replace('-', '_')}-0"
     path = directory / f"{stem}-py3-none-any.whl"
     lines = "".join(f"Requires-Dist: {line}\n" for line in requires)
-    with zipfile.ZipFile(path, "w") as archive:
+    from zipfile import ZipFile
+
+    with ZipFile(path, "w") as archive:
         archive.writestr(f"{stem}.dist-info/METADATA", _METADATA.format(name=name, requires=lines))
         archive.writestr(f"{stem}.dist-info/WHEEL", _WHEEL)
         archive.writestr(f"{stem}.dist-info/RECORD", "")

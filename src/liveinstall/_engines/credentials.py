@@ -15,7 +15,7 @@ from liveinstall._redact import is_secret
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_GIT = re.compile(r"(git\+https?://)([^/\s]+)@([^/\s@]+)")
+_GIT = r"(git\+https?://)([^/\s]+)@([^/\s@]+)"
 # A credential helper (gitcredentials(7)): git passes the operation as an argument and reads lines; for one host only.
 _HELPER = (
     '!f() {{ test "$1" = get && printf "username=%s\\npassword=%s\\n" '
@@ -54,7 +54,7 @@ def without_git_credentials(
         # git selects a helper by host, so of two users of one host only the first is moved.
         return f"{match[1]}{host}" if known == (unquote(user), unquote(password)) else match[0]
 
-    bare_texts = [_GIT.sub(bare, text) for text in texts]
+    bare_texts = [re.sub(_GIT, bare, text) if "git+" in text else text for text in texts]
     count = _count(variables.get("GIT_CONFIG_COUNT", "")) if credentials else 0
     more: dict[str, str] = {"GIT_CONFIG_COUNT": str(count + len(credentials))} if credentials else {}
     for number, (url, (user, password)) in enumerate(credentials.items()):

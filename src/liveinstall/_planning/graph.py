@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from liveinstall._system.lean_packaging import (
     InvalidRequirement,
     InvalidVersion,
     canonicalize_name,
+    leading_name,
     parse_requirement_line,
 )
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from packaging.requirements import Requirement
-
-_NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,7 @@ def edges(
         requirer = queue.pop()
         node = state.get(requirer)
         for line in node.requires if node else ():
-            match = _NAME.match(line)
-            name = canonicalize_name(match[1]) if match else ""
+            name = canonicalize_name(leading_name(line))
             is_selected = (of is None or requirer in of) and (on is None or name in on)
             # Parsing is slow: only the selected requirements, and those that may have an extra, are parsed.
             requirement = _applicable(line, frozenset(active.get(requirer, ()))) if is_selected or "[" in line else None
@@ -115,7 +112,7 @@ def edges(
 
 def named(node: Node) -> set[str]:
     """Return the normalized names in all requirements of a distribution, regardless of their markers."""
-    return {canonicalize_name(match[1]) for match in map(_NAME.match, node.requires) if match}
+    return {canonicalize_name(name) for name in map(leading_name, node.requires) if name}
 
 
 @lru_cache(maxsize=16384)

@@ -246,7 +246,10 @@ def as_asked(names: Iterable[str], requirements: Iterable[str]) -> list[str]:
 
 def _name_of(text: str) -> str:
     """The normalized project name at the beginning of a requirement or of an archive's file name; empty if none."""
-    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._]*(?:-[A-Za-z._][A-Za-z0-9._]*)*", re.split(r"[/\\]", text)[-1])
+    last = text.replace("\\", "/").rpartition("/")[2]
+    if last.isalnum() and last.isascii():
+        return canonicalize_name(last)
+    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._]*(?:-[A-Za-z._][A-Za-z0-9._]*)*", last)
     return canonicalize_name(match[0]) if match else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from liveinstall._system.lean_packaging import (
     InvalidVersion,
     canonicalize_name,
     compare_versions,
+    leading_name,
     parse_requirement_line,
 )
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from liveinstall._model import Distribution
     from liveinstall._planning.graph import Node
-
-_PLAIN = re.compile(
-    r"([A-Za-z0-9._-]+)\s*\(?\s*(>=|==)?\s*([0-9][0-9.]*)?\s*\)?\s*"
-)  # most requirements are as simple as this
 
 
 def unsatisfied(requirements: Iterable[str], find: Callable[[str], Node | Distribution | None]) -> str:
@@ -68,10 +64,11 @@ def parse_line(line: str, asked: frozenset[str]) -> tuple[str, frozenset[str], C
         The normalized name, the extras, and a function that returns whether a version is allowed; None instead of the
         function if the marker does not apply or the line is invalid.
     """
-    plain = _PLAIN.fullmatch(line)
-    if plain and plain[2] != "==" and bool(plain[2]) == bool(plain[3]):
-        minimum = plain[3]
-        return canonicalize_name(plain[1]), frozenset(), lambda version: not minimum or _is_at_least(version, minimum)
+    if leading_name(line) == line:  # most requirements are as simple as this, or the next one
+        return canonicalize_name(line), frozenset(), lambda _: True
+    name, sign, minimum = line.partition(">=")
+    if sign and minimum.isascii() and minimum.replace(".", "").isdigit() and leading_name(name) == name:
+        return canonicalize_name(name), frozenset(), lambda version: _is_at_least(version, minimum)
     try:
         requirement = parse_requirement_line(line)
     except InvalidRequirement:

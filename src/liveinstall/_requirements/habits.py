@@ -9,7 +9,13 @@ from typing import Any
 
 from liveinstall._requirements.requirement import checked_text, text_of, wrong
 from liveinstall._system.command_line import split_words
-from liveinstall._system.lean_packaging import InvalidRequirement, is_requirement, is_version, parse_requirement_line
+from liveinstall._system.lean_packaging import (
+    InvalidRequirement,
+    is_requirement,
+    is_version,
+    leading_name,
+    parse_requirement_line,
+)
 
 _PIP = r"(?i)^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*(?:\.exe)?\s+-m\s+)?"
 _PIP += r"(?:uv(?:\.exe)?\s+)?(?:pip[0-9.]*|liveinstall)(?:\.exe)?\s+"
@@ -187,6 +193,8 @@ def _call(verb: str, arguments: Iterable[str]) -> str:
 
 def _single(text: str) -> str:
     """One requirement; for several in one text a RequirementError with the call that was probably meant."""
+    if leading_name(text) == text:
+        return text
     items = re.split(r"[\s,]+", text.strip())
     if len(items) == 1 or not all(items) or not all(map(_is_named, items[:1])) or _is_requirement(text):
         return text

@@ -12,8 +12,8 @@ from liveinstall.errors import DownloadError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_URL = re.compile(r"^[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # at least two letters: C: is a drive
-_LOCAL = re.compile(r"^(?:[a-z]+\+)?file:", re.IGNORECASE)
+_URL = r"(?i)[a-z][a-z0-9+.-]+:"  # at least two letters: C: is a drive
+_LOCAL = r"(?i)(?:[a-z]+\+)?file:"
 ADVICE = f"{OFFLINE} is set, so only local files are used."
 
 
@@ -55,4 +55,4 @@ def check_local(addresses: Iterable[str]) -> None:
 
 
 def _is_local(address: str) -> bool:
-    return not _URL.match(address) or bool(_LOCAL.match(address))
+    return ":" not in address or not re.match(_URL, address) or bool(re.match(_LOCAL, address))

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "parse_request"]
 
-_LOCK_NAME = re.compile(r"pylock(\.[^.]+)?\.toml")
-_REMOTE = re.compile(r"^(?:https?|file)://", re.IGNORECASE)
+_LOCK_NAME = r"pylock(\.[^.]+)?\.toml"
+_REMOTE = r"(?i)(?:https?|file)://"
 # Options that exclude each other, and the reason.
 _CONTRADICTIONS = (
     *(("no_index", other, "without an index they have no effect") for other in ("index_url", "extra_index_urls")),
@@ -207,7 +207,7 @@ def _split_and_validate(
 def _with_lock_file(values: dict[str, Any]) -> dict[str, Any]:
     """The options with a lock file among the requirements files as `pylock`, as in pip (PEP 751: pylock.NAME.toml)."""
     files = values["requirement_files"]
-    locks = [path for path in files if not _REMOTE.match(path) and _LOCK_NAME.fullmatch(os.path.basename(path))]
+    locks = [path for path in files if not re.match(_REMOTE, path) and re.fullmatch(_LOCK_NAME, os.path.basename(path))]
     if not locks or values["pylock"]:
         return values
     if len(locks) > 1:
@@ -267,19 +267,19 @@ def _check_hashes(values: Mapping[str, Any], parsed: Sequence[ParsedRequirement]
 
 def _file(path: str, kind: str) -> str:
     """The absolute path of a file; a URL is returned unchanged."""
-    if _REMOTE.match(path):
+    if re.match(_REMOTE, path):
         return path
     full = os.path.abspath(os.path.expanduser(path))
     if not os.path.isfile(full):
         raise wrong(f"there is no {kind} file {full}.", path, todo=CHECK_PATH)
-    if _LOCK_NAME.fullmatch(os.path.basename(full)):
+    if re.fullmatch(_LOCK_NAME, os.path.basename(full)):
         raise wrong(f"{full} is a lock file, not a {kind} file.", path, todo="Pass it as pylock=.")
     return full
 
 
 def _constraint(text: str) -> str:
     """A constraint: the path or URL of a file, or a requirement such as "numpy<2"."""
-    if _REMOTE.match(text) or os.path.isfile(text) or text.endswith((".txt", ".in", ".cfg")):
+    if re.match(_REMOTE, text) or os.path.isfile(text) or text.endswith((".txt", ".in", ".cfg")):
         return _file(text, "constraints")
     try:
         requirement = parse_requirement_line(text)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     RequirementLike = str | Requirement | os.PathLike[str]
 
-_URL = re.compile(r"^[a-z][a-z0-9.+-]+:(?://)?\S", re.IGNORECASE)  # at least two letters: C: is a drive
-_SCHEMES = re.compile(r"^(?:(?:git|hg|svn|bzr)\+[a-z.+-]+|https?|file)://?", re.IGNORECASE)
-_VCS = re.compile(r"^(?:git|hg|svn|bzr)\+", re.IGNORECASE)
-_NAMED = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)$")
-_EXTRAS = re.compile(r"^(.*?)\s*(\[[A-Za-z0-9._,\s-]*\])$")
+_URL = r"(?i)[a-z][a-z0-9.+-]+:(?://)?\S"  # at least two letters: C: is a drive
+_SCHEMES = r"(?i)(?:(?:git|hg|svn|bzr)\+[a-z.+-]+|https?|file)://?"
+_VCS = r"(?i)(?:git|hg|svn|bzr)\+"
+_NAMED = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)$"
+_EXTRAS = r"(.*?)\s*(\[[A-Za-z0-9._,\s-]*\])$"
 _ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma")
 _PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
@@ -57,7 +57,7 @@ class ParsedRequirement:
     @property
     def is_vcs(self) -> bool:
         """Whether the URL is that of a repository, such as `git+https:`."""
-        return bool(_VCS.match(self.url))
+        return bool(self.url and re.match(_VCS, self.url))
 
 
 _EXAMPLES = 'Pass a name with an optional version, such as "numpy>=2", a URL, or the path of a wheel or project.'
@@ -119,7 +119,7 @@ def parse_requirement(requirement: RequirementLike) -> ParsedRequirement | None:
     text = checked_text(requirement).strip()
     if isinstance(requirement, os.PathLike):
         return _path(text)
-    if _URL.match(text) and not _NAMED.match(text):
+    if _is_url(text) and not re.match(_NAMED, text):
         bare, applies = _without_marker(text)
         return _bare_url(bare) if applies else None
     if _looks_like_a_path(text):
@@ -141,9 +141,9 @@ def parse_editable(requirement: RequirementLike) -> ParsedRequirement:
         RequirementError: It is none of these.
     """
     text = text_of(requirement).strip()
-    named = _NAMED.match(text)
+    named = re.match(_NAMED, text)
     url = named[3] if named else text
-    if _VCS.match(url):
+    if re.match(_VCS, url):
         egg = f"#egg={named[1]}{named[2] or ''}" if named and "#egg=" not in url else ""
         name = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", url + egg)
         if name is None:
@@ -153,7 +153,7 @@ def parse_editable(requirement: RequirementLike) -> ParsedRequirement:
     if url.lower().startswith("file:"):
         path, extras = url, named[2] if named else ""
         return ParsedRequirement(path + (extras or ""), canonicalize_name(named[1]) if named else "", path)
-    if _URL.match(url) and not os.path.exists(url):
+    if _is_url(url) and not os.path.exists(url):
         raise wrong(f"{text!r} cannot be editable: only a directory or a repository can.", text)
     path, extras = split_extras(text)
     if path.lower().endswith((".whl", *_ARCHIVES)) and not os.path.isdir(os.path.expanduser(path)):
@@ -163,8 +163,12 @@ def parse_editable(requirement: RequirementLike) -> ParsedRequirement:
 
 def split_extras(text: str) -> tuple[str, str]:
     """Split `./x[a,b]` into the path and the extras, which keep their brackets."""
-    match = _EXTRAS.match(text)
+    match = re.match(_EXTRAS, text) if "[" in text else None
     return (match[1], match[2]) if match else (text, "")
+
+
+def _is_url(text: str) -> bool:
+    return ":" in text and bool(re.match(_URL, text))
 
 
 def _looks_like_a_path(text: str) -> bool:
@@ -177,7 +181,7 @@ def _looks_like_a_path(text: str) -> bool:
 
 def _without_marker(text: str) -> tuple[str, bool]:
     """The text without its marker, and whether the marker applies. In a URL a marker needs a space after `;`."""
-    bare, semicolon, marker = text.rpartition("; " if _URL.match(text) else ";")
+    bare, semicolon, marker = text.rpartition("; " if _is_url(text) else ";")
     if not semicolon:
         return text, True
     from packaging.markers import InvalidMarker, Marker
@@ -189,7 +193,7 @@ def _without_marker(text: str) -> tuple[str, bool]:
 
 
 def _bare_url(text: str) -> ParsedRequirement:
-    if not _SCHEMES.match(text):
+    if not re.match(_SCHEMES, text):
         raise wrong(f"{text!r} cannot be installed from.", text, todo=_INSTALLABLE)
     egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", text)
     name = canonicalize_name(egg[1]) if egg else ""
@@ -251,7 +255,7 @@ def _named(text: str) -> ParsedRequirement | None:
     if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
         return None
     url = requirement.url or ""
-    if url and not _SCHEMES.match(url):
+    if url and not re.match(_SCHEMES, url):
         raise wrong(f"the URL of {text!r} cannot be installed from.", text, todo=_INSTALLABLE)
     return ParsedRequirement(text, canonicalize_name(requirement.name), url, pinned=_has_hash(url))
 
@@ -272,4 +276,4 @@ def _meant(text: str) -> str:
 
 
 def _has_hash(url: str) -> bool:
-    return bool(re.search(r"[#&](?:sha256|sha384|sha512)=[0-9a-fA-F]+", url))
+    return "sha" in url and bool(re.search(r"[#&](?:sha256|sha384|sha512)=[0-9a-fA-F]+", url))

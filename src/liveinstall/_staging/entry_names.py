@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 MAX_PART, MAX_PATH = 255, 1024  # bytes of a name and of a whole path that every file system accepts
 # Control characters, line and paragraph separators, marks of the writing direction, and what Windows forbids.
-_ILLEGAL = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff<>:"|?*\\]')
-_WINDOWS = re.compile("(?i)(^|/)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\\$|conout\\$)(\\.[^/]*)?(/|$)|[. ](/|$)")
+_ILLEGAL = r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff<>:"|?*\\]'
+_FORBIDDEN = frozenset('<>:"|?*\\')
+_DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"}  # on Windows, with any suffix
+_DEVICES |= {f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"}
 
 
 def check_names(names: Iterable[str], directories: Iterable[str], refuse: Refuse, *, folds: bool) -> None:
@@ -66,9 +68,10 @@ def _check_inside(refuse: Refuse, name: str) -> None:
 
 def _check_name(refuse: Refuse, name: str) -> None:
     _check_inside(refuse, name)
-    if _ILLEGAL.search(name):
+    is_plain = name.isascii() and name.isprintable() and _FORBIDDEN.isdisjoint(name)
+    if not is_plain and re.search(_ILLEGAL, name):
         refuse(name, "has a character that some systems do not allow in names")
-    if _WINDOWS.search(name):
+    if any(part.endswith((".", " ")) or part.partition(".")[0].lower() in _DEVICES for part in name.split("/")):
         refuse(name, "is a name that Windows does not allow")
     encoded = len(name.encode())
     if encoded > MAX_PATH or (encoded > MAX_PART and any(len(part.encode()) > MAX_PART for part in name.split("/"))):

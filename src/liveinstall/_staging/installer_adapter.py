@@ -35,7 +35,7 @@ from installer.utils import Scheme, fix_shebang, get_launcher_kind
 
 from liveinstall._staging.file_copy import CHUNK, Rejoined
 from liveinstall._staging.launchers import launcher
-from liveinstall._staging.policy import UNREADABLE, refused
+from liveinstall._staging.policy import refused, unreadable
 
 if TYPE_CHECKING:
     import zipfile
@@ -105,7 +105,7 @@ class PartDestination(WheelDestination):
             if scheme == "scripts" and writer.launchers:
                 stream, expected = self._script(stream, source, expected)
             written = writer.write(scheme, path, stream, executable=executable, source=source, expected=expected)
-        except UNREADABLE as error:
+        except unreadable() as error:
             raise refused(writer.file_name, source, f"cannot be unpacked ({error})") from None
         return self._add(path, written)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from _liveinstall_boot.codec import MANIFEST_MAGIC, encode_manifest, stem
 from _liveinstall_boot.files import remove_tree
 from _liveinstall_boot.layout import MANIFEST, PART
 from _liveinstall_boot.process import boot
-from liveinstall._staging.policy import UNREADABLE, Checked, check_wheel, refused
+from liveinstall._staging.policy import Checked, check_wheel, refused, unreadable
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._staging.writer import Writer
 from liveinstall._system.lean_dataclasses import dataclass
@@ -21,6 +20,7 @@ from liveinstall._system.letter_case import folds_case
 from liveinstall.errors import StagingError
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterator
 
     from liveinstall._model import Candidate
@@ -99,7 +99,7 @@ def reading(candidate: Candidate, directory: str) -> Iterator[tuple[zipfile.ZipF
             if checked.name != candidate.name or compare_versions(checked.version, candidate.version):
                 raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
             yield archive, checked
-    except UNREADABLE as error:
+    except unreadable() as error:
         raise refused(file_name, file_name, f"is not a complete wheel ({error})") from None
     except OSError as error:
         raise StagingError(
@@ -111,7 +111,9 @@ def reading(candidate: Candidate, directory: str) -> Iterator[tuple[zipfile.ZipF
 def _opened(candidate: Candidate) -> zipfile.ZipFile | UnpackedWheel:
     if candidate.unpacked:
         return UnpackedWheel(candidate.unpacked, candidate.name, candidate.version)
-    return zipfile.ZipFile(candidate.wheel)
+    from zipfile import ZipFile
+
+    return ZipFile(candidate.wheel)
 
 
 def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transaction: str, replaces: str) -> Part:

@@ -10,13 +10,11 @@ import csv
 import io
 import os
 import re
-import struct
 import sys
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, NoReturn
 
 from liveinstall._staging.entry_names import check_names
+from liveinstall._staging.entry_points import commands_of
 from liveinstall._staging.unpacked_wheel import UnpackedWheel, check_tree
 from liveinstall._staging.zip_checks import check_archive
 from liveinstall._system.lean_dataclasses import dataclass
@@ -30,24 +28,21 @@ from liveinstall._system.lean_packaging import (
 from liveinstall.errors import WheelRefusedError
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MAX_TEXT = 8 * 2**20  # bytes of a file of the dist-info that is read as a whole; RECORD may have four times as many
-# The errors of `zipfile` for a damaged archive; NotImplementedError and UnicodeDecodeError are subclasses.
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError, struct.error)
-_KNOWN_FORMAT = re.compile(r"[01](\.[0-9]+)*")  # Wheel-Version: old builders wrote 0.x, which pip reads as 1.x
+_KNOWN_FORMAT = r"[01](\.[0-9]+)*"  # Wheel-Version: old builders wrote 0.x, which pip reads as 1.x
 _ROW = 3  # path, hash, size
 _HASHES = {"sha256", "sha384", "sha512"}
-_NUMBER = re.compile(r"[0-9]{0,15}")
-_OURS = re.compile(r"(?i).*\.part(\.pth|\.start)?|\.liveinstall|_liveinstall_finalizer_.*")
-_INTERPRETER = re.compile(r"(?i)(python|pythonw|pypy)[0-9.]*t?(\.(exe|bat|cmd|com))?|pyvenv\.cfg|.*\._pth")
+_MOST_DIGITS = 15
 _RUNS = "runs at every start of Python"
-_IN_SITE = re.compile(r"^[^/]+\.data/(purelib|platlib)/")
-_AT_START = re.compile(r"[^/]+\.(pth|start)|(site|user)customize(/__init__)?\.[^/]+")
-_SITE = re.compile(r"(?i)(?:lib(?:64)?/python[^/]+|lib)/(?:site|dist)-packages/(.+)")
-_STANDARD_LIBRARY = re.compile(r"(?i)lib(64)?/python[0-9][^/]*/.+")
-_SCRIPTS = re.compile(r"(?i)(?:bin|scripts)/(.+)")
-_OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)* *: *[^\W\d]\w*(\.[^\W\d]\w*)* *(\[[^\]\n]*\])? *")
+_IN_SITE = r"^[^/]+\.data/(purelib|platlib)/"
+_AT_START = r"[^/]+\.(pth|start)|(site|user)customize(/__init__)?\.[^/]+"
+_SITE = r"(?i)(?:lib(?:64)?/python[^/]+|lib)/(?:site|dist)-packages/(.+)"
+_STANDARD_LIBRARY = r"(?i)lib(64)?/python[0-9][^/]*/.+"
+_SCRIPTS = r"(?i)(?:bin|scripts)/(.+)"
+_OBJECT = r"[^\W\d]\w*(\.[^\W\d]\w*)* *: *[^\W\d]\w*(\.[^\W\d]\w*)* *(\[[^\]\n]*\])? *"
 _HEADER = re.compile(r"([A-Za-z0-9-]++):[ \t]*+([^\r\n]*+(?:\n[ \t][^\r\n]*+)*+)\n")
 _PLAIN_HEAD = re.compile(rf"(?:{_HEADER.pattern})*+\n?")
 _HEAD_ENDS = re.compile(r"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
@@ -84,6 +79,16 @@ class Checked:
     def is_left_out(self, path: str) -> bool:
         """Return whether an entry is not unpacked: bytecode, and entries of `left_out`."""
         return path in self.left_out or "__pycache__" in path.split("/")
+
+
+def unreadable(*more: type[BaseException]) -> tuple[type[BaseException], ...]:
+    """The errors of `zipfile` for a damaged archive; NotImplementedError and UnicodeDecodeError are subclasses."""
+    import struct
+    import zipfile
+    import zlib
+
+    damaged = (zipfile.BadZipFile, zlib.error, struct.error)
+    return *damaged, EOFError, ValueError, RuntimeError, OverflowError, *more
 
 
 class _WheelPolicy:
@@ -167,11 +172,19 @@ def start_notes(name: str, wheel: str, paths: Iterable[str] = ()) -> tuple[str, 
     """
     try:
         if wheel:
-            with UnpackedWheel(wheel, name, "0") if os.path.isdir(wheel) else zipfile.ZipFile(wheel) as archive:
+            from zipfile import ZipFile
+
+            with UnpackedWheel(wheel, name, "0") if os.path.isdir(wheel) else ZipFile(wheel) as archive:
                 paths = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except unreadable(OSError):
         return ()  # staging will report the error
-    return tuple(f"{name}: {path} {_RUNS}" for path in paths if _AT_START.fullmatch(_IN_SITE.sub("", path)))
+    return tuple(f"{name}: {path} {_RUNS}" for path in paths if _runs_at_start(re.sub(_IN_SITE, "", path)))
+
+
+def _runs_at_start(path: str) -> bool:
+    """Whether a file of the site directory is read by every start of Python."""
+    may_be = path.endswith((".pth", ".start")) or path.startswith(("sitecustomize", "usercustomize"))
+    return may_be and re.fullmatch(_AT_START, path) is not None
 
 
 def _dist_info(check: _WheelPolicy, names: Iterable[str]) -> str:
@@ -237,7 +250,7 @@ def _is_standard_library(path: str) -> bool:
     if os.name == "nt":
         head, _, inner = path.partition("/")
         return head.lower() == "lib" and re.split(r"[/.]", inner)[0] in sys.stdlib_module_names
-    return _STANDARD_LIBRARY.fullmatch(path) is not None
+    return re.fullmatch(_STANDARD_LIBRARY, path) is not None
 
 
 def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, data: str) -> list[str]:
@@ -248,15 +261,25 @@ def _check_layout(check: _WheelPolicy, names: Iterable[str], dist_info: str, dat
     notes = []
     for name in names:
         scheme, inner = _location(check, name, data)
-        if scheme == "scripts" and _INTERPRETER.fullmatch(inner):
+        if scheme == "scripts" and _is_interpreter(inner):
             check.refuse(name, "would replace an interpreter by a script")
-        elif scheme == "data" and (_is_standard_library(inner) or _INTERPRETER.fullmatch(inner)):
+        elif scheme == "data" and (_is_standard_library(inner) or _is_interpreter(inner)):
             check.refuse(name, "would change Python itself")
         elif scheme == "site":
             _check_site(check, name, inner, dist_info)
-            if _AT_START.fullmatch(inner):
+            if _runs_at_start(inner):
                 notes.append(f"{name} {_RUNS}")
     return notes
+
+
+def _is_interpreter(name: str) -> bool:
+    """Whether a program has the name of an interpreter, on any system, or a file that of its configuration."""
+    lower = name.lower()
+    if lower == "pyvenv.cfg" or lower.endswith("._pth"):
+        return True
+    stem = next((lower.removesuffix(end) for end in (".exe", ".bat", ".cmd", ".com") if lower.endswith(end)), lower)
+    rests = [stem.removeprefix(start) for start in ("pythonw", "python", "pypy") if stem.startswith(start)]
+    return any(not rest.removesuffix("t").strip("0123456789.") for rest in rests)
 
 
 def _location(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
@@ -273,7 +296,7 @@ def _location(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
         return "site", inner
     if scheme == "data":
         for real_scheme, pattern in (("site", _SITE), ("scripts", _SCRIPTS)):
-            match = pattern.fullmatch(inner)
+            match = re.fullmatch(pattern, inner)
             if match:
                 return real_scheme, match[1]
     return scheme, inner
@@ -281,10 +304,13 @@ def _location(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
 
 def _check_site(check: _WheelPolicy, name: str, inner: str, dist_info: str) -> None:
     top = inner.partition("/")[0]
-    if _OURS.fullmatch(top):
+    lower = top.lower()
+    if lower.endswith((".part", ".part.pth", ".part.start")) or lower.startswith("_liveinstall_finalizer_"):
         check.refuse(name, "uses a name that is reserved for liveinstall")
-    if top.lower().endswith((".egg-info", ".egg-link")) or (
-        top.lower().endswith(".dist-info") and (top != dist_info or inner != name)
+    if lower == ".liveinstall":
+        check.refuse(name, "uses a name that is reserved for liveinstall")
+    if lower.endswith((".egg-info", ".egg-link")) or (
+        lower.endswith(".dist-info") and (top != dist_info or inner != name)
     ):
         check.refuse(name, "would register another distribution, or the same one twice")
 
@@ -294,7 +320,7 @@ def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> 
     without_hash = {f"{dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s")}  # PEP 427
     record: dict[str, tuple[str, str, int | None]] = {}
     for row in _rows(check, f"{dist_info}/RECORD"):
-        if len(row) != _ROW or not _NUMBER.fullmatch(row[2]):
+        if len(row) != _ROW or not _is_size(row[2]):
             check.refuse(row[0], "is a damaged row of RECORD")
         path, (hashed, size) = row[0].replace("\\", "/"), row[1:]  # as some builders on Windows wrote it
         if path in record:
@@ -314,6 +340,10 @@ def _check_record(check: _WheelPolicy, names: Iterable[str], dist_info: str) -> 
     return record
 
 
+def _is_size(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS)
+
+
 def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
     """The rows of RECORD without blank lines, which some tools write."""
     try:
@@ -324,20 +354,15 @@ def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
 
 def _check_entry_points(check: _WheelPolicy, name: str) -> list[tuple[str, str]]:
     """Check the entry points, parsed as `installer` does it, so that no unchecked script is generated."""
-    from configparser import ConfigParser, Error
-
-    parser = ConfigParser(delimiters="=")
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
     try:
-        parser.read_string(_text(check, name))
-        sections = [section for section in ("console_scripts", "gui_scripts") if parser.has_section(section)]
-        rows = [row for section in sections for row in parser.items(section)]
-    except Error as error:
-        check.refuse(name, f"cannot be read ({' '.join(str(error).split())})")
+        rows = commands_of(_text(check, name))
+    except ValueError as error:
+        check.refuse(name, f"cannot be read ({error})")
     for script, target in rows:
-        if not script or "/" in script or _INTERPRETER.fullmatch(script):
+        if not script or "/" in script or _is_interpreter(script):
             check.refuse(script, "is not an allowed name of a script")
-        if not _OBJECT.fullmatch(target):
+        plain = ":" in target and all(map(str.isidentifier, target.replace(":", ".", 1).split(".")))
+        if not plain and not re.fullmatch(_OBJECT, target):
             check.refuse(script, f"is a script for {target!r}, which is not of the form module:function")
     check_names(dict.fromkeys(script for script, _ in rows), (), check.refuse, folds=check.folds)
     return rows
@@ -346,7 +371,7 @@ def _check_entry_points(check: _WheelPolicy, name: str) -> list[tuple[str, str]]
 def _is_purelib(check: _WheelPolicy, dist_info: str) -> bool:
     wheel = read_head(_text(check, f"{dist_info}/WHEEL"))
     version = next(iter(wheel.get("wheel-version", ())), None)
-    if not _KNOWN_FORMAT.fullmatch((version or "").strip()):
+    if version != "1.0" and not re.fullmatch(_KNOWN_FORMAT, (version or "").strip()):
         check.refuse(f"{dist_info}/WHEEL", f"has the unknown version {version} of the format")
     return next(iter(wheel.get("root-is-purelib", ())), "").strip().lower() == "true"
 
@@ -359,5 +384,5 @@ def _text(check: _WheelPolicy, name: str, limit: int = MAX_TEXT) -> str:
         return check.archive.read(info.filename).decode("utf-8")
     except KeyError:
         check.refuse(name, "is missing")
-    except UNREADABLE as error:
+    except unreadable() as error:
         check.refuse(name, f"cannot be read ({error})")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import zipfile
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import StaleError, record_rows
 from _liveinstall_boot.trees import DistributionTree
 from liveinstall._model import WheelListing, roots_of
+from liveinstall._staging.policy import unreadable
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._system.dist_info import sha256_of
 
 if TYPE_CHECKING:
+    import zipfile
+
     from liveinstall._model import Candidate
     from liveinstall.results import Target
 
@@ -30,7 +31,7 @@ def files_of_wheel(candidate: Candidate, target: Target) -> dict[str, str]:
     Returns:
         Final absolute path -> SHA-256, hexadecimal; empty if the files are not known, or if the wheel is damaged.
     """
-    with suppress(OSError, zipfile.BadZipFile, KeyError, StaleError, UnicodeError, ValueError):
+    try:
         listing = listing_of(candidate)
         if listing:
             site_dir = target.home(purelib=listing.purelib)
@@ -39,7 +40,9 @@ def files_of_wheel(candidate: Candidate, target: Target) -> dict[str, str]:
             tree.data = listing.info.removesuffix(".dist-info") + ".data"
             rows = [row for row in record_rows(listing.record) if not row[0].startswith(listing.info)]
             return {os.path.normpath(tree.target(path)): sha256_of(hash) for path, hash, _ in rows}
-    return {}  # staging will report the error
+    except unreadable(OSError, KeyError, StaleError):
+        pass  # staging will report the error
+    return {}
 
 
 def listing_of(candidate: Candidate) -> WheelListing | None:
@@ -69,4 +72,6 @@ def listing_of(candidate: Candidate) -> WheelListing | None:
 def _opened(candidate: Candidate) -> zipfile.ZipFile | UnpackedWheel:
     if candidate.unpacked:
         return UnpackedWheel(candidate.unpacked, candidate.name, candidate.version)
-    return zipfile.ZipFile(candidate.wheel)
+    from zipfile import ZipFile
+
+    return ZipFile(candidate.wheel)

@@ -107,7 +107,8 @@ def program() -> str:
 
 def is_python(path: str) -> bool:
     """Whether a file has the name of a Python interpreter. Any other program may embed Python."""
-    return re.fullmatch(_PYTHON, os.path.basename(path), re.IGNORECASE) is not None
+    name = os.path.basename(path)
+    return name.rstrip("0123456789.") == "python" or re.fullmatch(_PYTHON, name, re.IGNORECASE) is not None
 
 
 @lru_cache(maxsize=8)  # the parameters are everything that the result depends on

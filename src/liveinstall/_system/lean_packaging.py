@@ -9,7 +9,6 @@ are evaluated here, others by `packaging`. `tests/system/test_lean_packaging.py`
 from __future__ import annotations
 
 import os
-import re
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -25,27 +24,12 @@ _PYTHON = tuple(sys.version_info[:2])
 # The base class of those of `packaging`.
 InvalidRequirement = InvalidSpecifier = InvalidVersion = InvalidWheelFilename = ValueError
 
-# The larger patterns are compiled by `re` when they are first used: most processes need only some of them.
-_VERSION = re.compile(r"([0-9]+(?:\.[0-9]+)*)(?:\.post([0-9]+))?")
-_CLAUSE = r"(?:(?:>=|<=|==|!=|<|>) *[0-9]+(?:\.[0-9]+)*|[=!]= *[0-9]+(?:\.[0-9]+)*\.\*|~= *[0-9]+(?:\.[0-9]+)+)"
-_CLAUSES = rf"{_CLAUSE}(?: *, *{_CLAUSE})*"
-_SPECIFIERS = f" *{_CLAUSES} *"
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_REQUIREMENT = (
-    rf" *({_NAME}) *(?:\[ *((?:{_NAME}(?: *, *{_NAME})*)?) *\])? *({_CLAUSES}|\( *{_CLAUSES} *\))? *(?:;(.*))?"
-)
-_NUMBER = "(?:0|[1-9][0-9]*)"  # as in a normalized version
-_PART = "[a-z0-9_]+(?:[.][a-z0-9_]+)*"
-_WHEEL = (
-    rf"([A-Za-z0-9]+(?:[_.][A-Za-z0-9]+)*)-({_NUMBER}(?:\.{_NUMBER})*(?:\.post{_NUMBER})?)-{_PART}-{_PART}-{_PART}\.whl"
-)
-_MARKER_WORD = (
-    r""" *(?:(\(|\)|and\b|or\b)"""
-    r"""|(extra) *== *(["'])([A-Za-z0-9._-]+)\3"""
-    r"""|(python_version) *(>=|<=|==|!=|<|>) *(["'])([0-9]+(?:\.[0-9]+)*)\7"""
-    r"""|(sys_platform|os_name|platform_system|platform_machine|implementation_name|platform_python_implementation)"""
-    r""" *(==|!=) *(["'])([A-Za-z_][A-Za-z0-9_]*)\11)"""
-)
+# Regular expressions would take longer to compile than all texts of a usual request take to parse.
+_TAG_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+NAME_CHARACTERS = f"{_TAG_CHARACTERS}ABCDEFGHIJKLMNOPQRSTUVWXYZ.-"
+_PARTS_OF_WHEEL = 5
+_TEXTS = ("sys_platform", "os_name", "platform_system", "platform_machine", "implementation_name")
+Token = str | tuple[str, str, str]  # of a marker: a parenthesis or an operator, or the parts of a comparison
 _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">=": lambda one, other: one >= other,
     "<=": lambda one, other: one <= other,
@@ -58,7 +42,26 @@ _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
 
 def canonicalize_name(name: str) -> NormalizedName:
     """Normalize the name of a project (PEP 503)."""
-    return cast("NormalizedName", re.sub(r"[-_.]+", "-", name).lower())
+    name = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in name:
+        name = name.replace("--", "-")
+    return cast("NormalizedName", name)
+
+
+def leading_name(text: str) -> str:
+    """Return the name that a requirement begins with, as it is written; empty if there is none."""
+    text = text.lstrip()
+    name = text[: len(text) - len(text.lstrip(NAME_CHARACTERS))].rstrip("._-")
+    return name if name[:1].isalnum() else ""
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and text == leading_name(text)
+
+
+def _is_release(text: str) -> bool:
+    """Whether a version has only numbers and dots."""
+    return text.isascii() and all(map(str.isdigit, text.split(".")))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -71,13 +74,15 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _parsed(text: str) -> tuple[tuple[int, ...], int] | None:
     """The numbers of a version, and of its post-release or -1; None for a version that has anything else."""
-    match = _VERSION.fullmatch(text)
-    return (_numbers(match[1]), -1 if match[2] is None else int(match[2])) if match else None
+    head, post, number = text.partition(".post")
+    if not _is_release(head) or (post and not (number.isascii() and number.isdigit())):
+        return None
+    return _numbers(head), int(number) if post else -1
 
 
 def is_version(text: str) -> bool:
     """Whether PEP 440 defines a version."""
-    if _VERSION.fullmatch(text):
+    if _parsed(text):
         return True
     from packaging.version import Version
 
@@ -94,7 +99,7 @@ def is_prerelease(text: str) -> bool:
     Raises:
         InvalidVersion: PEP 440 does not define it.
     """
-    if _VERSION.fullmatch(text):
+    if _parsed(text):
         return False
     from packaging.version import Version
 
@@ -107,13 +112,27 @@ def name_and_version(file_name: str) -> tuple[str, str]:
     Raises:
         InvalidWheelFilename: It is not the name of a wheel.
     """
-    match = re.fullmatch(_WHEEL, file_name)
-    if match:
-        return canonicalize_name(match[1]), match[2]
+    parts = file_name.removesuffix(".whl").split("-")
+    if file_name.endswith(".whl") and file_name.isascii() and len(parts) == _PARTS_OF_WHEEL:
+        name, version, *tags = parts
+        is_plain = all(map(str.isalnum, name.replace(".", "_").split("_"))) and _is_normalized(version)
+        if is_plain and all(map(_is_tag, tags)):
+            return canonicalize_name(name), version
     from packaging.utils import parse_wheel_filename
 
-    name, version, *_ = parse_wheel_filename(file_name)
-    return name, str(version)
+    name, parsed, *_ = parse_wheel_filename(file_name)
+    return name, str(parsed)
+
+
+def _is_normalized(version: str) -> bool:
+    """Whether a version is of the form 1.0 or 1.0.post1, without additional zeros."""
+    head, _, number = version.partition(".post")
+    numbers = [*head.split("."), *([number] if head != version else [])]
+    return all(each.isdigit() and (each == "0" or each[0] != "0") for each in numbers)
+
+
+def _is_tag(text: str) -> bool:
+    return all(part and not part.strip(_TAG_CHARACTERS) for part in text.split("."))
 
 
 def compare_versions(first: str, second: str) -> int:
@@ -161,6 +180,18 @@ class _Specifiers:
         return all(_is_allowed(*parsed, clause) for clause in self._clauses)
 
 
+def _are_clauses(text: str) -> bool:
+    return all(_is_clause(each.strip(" ")) for each in text.split(","))
+
+
+def _is_clause(text: str) -> bool:
+    sign = text[: 2 if text[1:2] == "=" else 1]
+    release = text[len(sign) :].lstrip(" ")
+    if sign == "~=":
+        return "." in release and _is_release(release)
+    return sign in _COMPARE and _is_release(release.removesuffix(".*") if sign in ("==", "!=") else release)
+
+
 def _is_allowed(release: tuple[int, ...], post: int, clause: str) -> bool:
     """Whether a clause allows a version. A post-release is higher than the release, but `>` does not allow it."""
     sign = clause[: 2 if clause[1] == "=" else 1]
@@ -192,7 +223,7 @@ def parse_specifiers(text: str) -> SpecifierSet:
     Raises:
         InvalidSpecifier: They are invalid.
     """
-    if re.fullmatch(_SPECIFIERS, text):
+    if _are_clauses(text):
         return cast("SpecifierSet", _Specifiers(text.strip()))
     from packaging.specifiers import SpecifierSet
 
@@ -209,14 +240,14 @@ class _Marker:
         ValueError: Their order is invalid.
     """
 
-    def __init__(self, tokens: list[re.Match[str]]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self.evaluate()  # all comparisons are read, whatever their values are
 
     def evaluate(self, environment: Mapping[str, str] | None = None) -> bool:
         """See `packaging.markers.Marker`."""
         extra = (environment or {}).get("extra", "")
-        left = [each[1] or _applies(each, extra) for each in reversed(self._tokens)]
+        left = [each if isinstance(each, str) else _applies(*each, extra) for each in reversed(self._tokens)]
         value = _any(left)
         if left:
             raise ValueError(left)
@@ -248,13 +279,12 @@ def _one(left: list[str | bool]) -> bool:
     return value
 
 
-def _applies(comparison: re.Match[str], extra: str) -> bool:
-    _, is_extra, _, name, is_python, sign, _, version, variable, equality, _, value = comparison.groups()
-    if is_extra:
-        return canonicalize_name(name) == canonicalize_name(extra)
-    if is_python:
-        return _is_allowed(_PYTHON, -1, f"{sign}{version}")
-    return (_actual(variable) == value) is (equality == "==")
+def _applies(variable: str, sign: str, value: str, extra: str) -> bool:
+    if variable == "extra":
+        return canonicalize_name(value) == canonicalize_name(extra)
+    if variable == "python_version":
+        return _is_allowed(_PYTHON, -1, f"{sign}{value}")
+    return (_actual(variable) == value) is (sign == "==")
 
 
 def _actual(variable: str) -> str:
@@ -276,17 +306,43 @@ def _marker(text: str) -> _Marker | None:
         return None
     if "platform_python_implementation" in text and sys.implementation.name != "cpython":
         return None
-    tokens, end, text, pattern = [], 0, text.rstrip(" "), re.compile(_MARKER_WORD)
-    while end < len(text):
-        token = pattern.match(text, end)
-        if not token:
-            return None
-        tokens.append(token)
-        end = token.end()
+    tokens = _tokens(text)
     try:
-        return _Marker(tokens)
+        return _Marker(tokens) if tokens else None
     except (ValueError, RecursionError):
         return None
+
+
+def _tokens(text: str) -> list[Token] | None:
+    """The tokens of a marker; None if it is not simple. Every second part between quotation marks is a value."""
+    quote = "'" if "'" in text else '"'
+    parts = text.split(quote)
+    if len(parts) % 2 == 0 or (quote == "'" and '"' in text) or not (text.isascii() and text.isprintable()):
+        return None
+    tokens: list[Token] = []
+    for code, value in zip(parts[::2], [*parts[1::2], None], strict=True):
+        left = code.rstrip(" ").rstrip("=<>!~")
+        words = left.replace("(", " ( ").replace(")", " ) ").split()
+        variable, sign = words.pop() if words and value is not None else "", code.rstrip(" ")[len(left) :]
+        if not all(word in ("(", ")", "and", "or") for word in words):
+            return None
+        tokens += words
+        if value is not None:
+            if not _is_comparison(variable, sign, value):
+                return None
+            tokens.append((variable, sign, value))
+        elif sign:
+            return None
+    return tokens
+
+
+def _is_comparison(variable: str, sign: str, value: str) -> bool:
+    if variable == "extra":
+        return sign == "==" and bool(value) and not value.strip(NAME_CHARACTERS)
+    if variable == "python_version":
+        return sign in _COMPARE and _is_release(value)
+    is_text = variable in (*_TEXTS, "platform_python_implementation")
+    return is_text and sign in ("==", "!=") and value.isidentifier()
 
 
 class _Requirement:
@@ -311,15 +367,33 @@ def parse_requirement_line(text: str) -> Requirement:
     Raises:
         InvalidRequirement: It is invalid.
     """
-    match = re.fullmatch(_REQUIREMENT, text)
-    marker = _marker(match[4]) if match and match[4] else None
-    if not match or (match[4] is not None and marker is None):
+    head, semicolon, condition = text.partition(";")
+    parts = _parts(head)
+    marker = _marker(condition) if parts and condition else None
+    if parts is None or (semicolon and marker is None):
         from packaging.requirements import Requirement
 
         return Requirement(text)
-    extras = {each.strip() for each in match[2].split(",")} if match[2] else set()
-    specifier = _Specifiers((match[3] or "").strip("()").strip())
-    return cast("Requirement", _Requirement(match[1], extras, specifier, marker))
+    name, extras, specifiers = parts
+    return cast("Requirement", _Requirement(name, extras, _Specifiers(specifiers), marker))
+
+
+def _parts(text: str) -> tuple[str, set[str], str] | None:
+    """The name, the extras and the specifiers of a requirement without a marker; None if it is not simple."""
+    text = text.strip(" ")
+    rest = text.lstrip(NAME_CHARACTERS)
+    name, rest, extras = text[: len(text) - len(rest)], rest.lstrip(" "), set[str]()
+    if rest.startswith("["):
+        inside, bracket, rest = rest[1:].partition("]")
+        inside, rest = inside.strip(" "), rest.lstrip(" ")
+        extras = {each.strip(" ") for each in inside.split(",")} if inside else extras
+        if not bracket or not all(map(_is_name, extras)):
+            return None
+    if rest.startswith("("):
+        rest = rest[1:-1].strip(" ") if rest.endswith(")") else ")"
+        if not rest:
+            return None
+    return (name, extras, rest) if _is_name(name) and (not rest or _are_clauses(rest)) else None
 
 
 def is_requirement(value: object) -> bool:

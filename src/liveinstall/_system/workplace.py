@@ -16,7 +16,6 @@ ours: it belongs to this user, no other user can replace it (`privacy`), and it 
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAGIC = "liveinstall-work 2"
-_TOKEN = re.compile("[0-9a-f]{32}")
+_TOKEN = (32, "0123456789abcdef")  # the length and the digits
 # Links in the work directory, or in a subdirectory, to other directories to remove with it; the name ends with a token.
 _ELSEWHERE = "elsewhere-*-*"
 _OWNER = "for"  # in the work directory: the token, and the site directory, because an environment may be copied
@@ -144,7 +143,7 @@ def parse(text: str) -> tuple[str, str]:
     """
     magic, path, token, *rest = [*text.split("\n"), "", ""]
     is_ours = os.path.isabs(path) and os.path.basename(path).startswith(PREFIX)
-    is_whole = magic == _MAGIC and _TOKEN.fullmatch(token) and rest == ["", "", ""]
+    is_whole = magic == _MAGIC and len(token) == _TOKEN[0] and not token.strip(_TOKEN[1]) and rest == ["", "", ""]
     return (path, token) if is_whole and is_ours else ("", "")
 
 

@@ -39,7 +39,8 @@ def finalizer_name() -> str:
 def _sources() -> dict[str, bytes]:
     from pathlib import Path  # takes 3 ms, and readers only need the names
 
-    return {path.name: path.read_bytes() for path in sorted(Path(boot.__file__).parent.glob("*.py"))}
+    paths = sorted(Path(boot.__file__).parent.iterdir())
+    return {path.name: path.read_bytes() for path in paths if path.suffix == ".py"}
 
 
 def _module_name(sources: dict[str, bytes]) -> str:
@@ -81,7 +82,7 @@ def _write_bytecode(draft: Path, final: Path) -> None:
     cache = draft / "__pycache__"
     cache.mkdir()
     codes = {}
-    for path in draft.glob("*.py"):
+    for path in [path for path in draft.iterdir() if path.suffix == ".py"]:
         source = str(Path(boot.__file__).with_name(path.name))
         code = SourceFileLoader(f"{boot.__name__}.{path.stem}", source).get_code(f"{boot.__name__}.{path.stem}")
         codes[path.stem] = _relocated(cast("CodeType", code), str(final / path.name))

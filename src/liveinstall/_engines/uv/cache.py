@@ -10,7 +10,7 @@ from liveinstall.errors import EngineError
 
 _ARCHIVES = "archive-v0"  # in the cache: one directory for each unpacked wheel
 # Of the files that are where the wheel has them, and as they are: scripts and data are moved or rewritten.
-_HASH = re.compile(rb"^(?!.*\.data/).*,(sha256=[\w-]+),\d*\r?$", re.MULTILINE)
+_HASH = rb"(?m)^(?!.*\.data/).*,(sha256=[\w-]+),\d*\r?$"
 
 
 def unpacked_wheel(info: str, cache: str) -> str:
@@ -32,11 +32,11 @@ def unpacked_wheel(info: str, cache: str) -> str:
     name = os.path.basename(info)
     archives = os.path.join(cache, _ARCHIVES)
     wanted = [_content(info, file) for file in ("METADATA", "WHEEL")]
-    hashes = set(_HASH.findall(_content(info, "RECORD")))
+    hashes = set(re.findall(_HASH, _content(info, "RECORD")))
     for entry in sorted(os.listdir(archives)) if os.path.isdir(archives) else ():
         cached = os.path.join(archives, entry, name)
         if [_content(cached, file) for file in ("METADATA", "WHEEL")] == wanted and hashes >= set(
-            _HASH.findall(_content(cached, "RECORD"))
+            re.findall(_HASH, _content(cached, "RECORD"))
         ):
             return os.path.join(archives, entry)
     raise EngineError(

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from liveinstall.events import Event
 
-_RETRY = re.compile(r"DEBUG Transient request failure for:? `?([^`,\s]+)`?(?:, retrying)?: *(.*)")
-_CAUSE = re.compile(r"  Caused by: (.*)")
-_LAST = re.compile(r"\(os error -?\d+\)$|timed out|failed to lookup|certificate")
-_NUMBER = re.compile(r" \(os error -?\d+\)$")
-_DEBUG = re.compile(r"^DEBUG .*\n(?:  Caused by: .*\n)*", re.MULTILINE)
-_WARNING = re.compile(r"^warning: (.+(?:\n {2,}\S.*)*)", re.MULTILINE)
-_YANKED = re.compile(r"`[^`]+` is yanked")
+_RETRY = r"DEBUG Transient request failure for:? `?([^`,\s]+)`?(?:, retrying)?: *(.*)"
+_CAUSE = r"  Caused by: (.*)"
+_LAST = r"\(os error -?\d+\)$|timed out|failed to lookup|certificate"
+_NUMBER = r" \(os error -?\d+\)$"
+_DEBUG = r"(?m)^DEBUG .*\n(?:  Caused by: .*\n)*"
+_WARNING = r"(?m)^warning: (.+(?:\n {2,}\S.*)*)"
+_YANKED = r"`[^`]+` is yanked"
 
 
 class Retries:
@@ -35,11 +35,12 @@ class Retries:
 
     def hear(self, line: str) -> None:
         """Process one line of output. A retry is reported at its last cause, or at the line after it."""
-        retry, cause = _RETRY.match(line), _CAUSE.match(line)
+        retry = re.match(_RETRY, line) if line.startswith("DEBUG Transient") else None
+        cause = re.match(_CAUSE, line) if line.startswith("  Caused") else None
         if cause and self._url:
             self._reason = cause[1].strip()
-        if self._url and (not cause or _LAST.search(self._reason)):
-            self._tell(Retrying(redact(self._url), redact(_NUMBER.sub("", self._reason))))
+        if self._url and (not cause or re.search(_LAST, self._reason)):
+            self._tell(Retrying(redact(self._url), redact(re.sub(_NUMBER, "", self._reason))))
             self._url = ""
         if retry:
             self._url, self._reason = retry[1], retry[2].strip()
@@ -47,7 +48,7 @@ class Retries:
 
 def without_retries(log: str) -> str:
     """Remove the log of retries from uv's output."""
-    return _DEBUG.sub("", log)
+    return re.sub(_DEBUG, "", log) if "DEBUG " in log else log
 
 
 def warnings(log: str) -> tuple[str, ...]:
@@ -56,5 +57,5 @@ def warnings(log: str) -> tuple[str, ...]:
     Args:
         log: uv's output, without credentials.
     """
-    found = (" ".join(text.split()).rstrip(".") for text in _WARNING.findall(log))
-    return tuple(dict.fromkeys(text for text in found if not _YANKED.match(text)))
+    found = (" ".join(text.split()).rstrip(".") for text in (re.findall(_WARNING, log) if "warning: " in log else ()))
+    return tuple(dict.fromkeys(text for text in found if not re.match(_YANKED, text)))

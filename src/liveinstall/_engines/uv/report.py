@@ -142,5 +142,7 @@ def yanked(log: str) -> dict[str, str]:
     Returns:
         The reason for each version, by `name==version`.
     """
+    if "is yanked" not in log:
+        return {}
     warnings = re.findall(r"warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", log)
     return {spec: reason or "yanked" for spec, reason in warnings}

@@ -24,6 +24,7 @@ from liveinstall._requirements.sources import Sources
 from liveinstall._system.caller import search_path
 from liveinstall._system.child_process import Child
 from liveinstall._system.interpreter import executable
+from liveinstall._system.lean_packaging import leading_name
 from liveinstall._system.privacy import keeps_apart, reached
 from liveinstall._system.removal import own_directory, remove_opened
 from liveinstall.errors import EngineError
@@ -38,7 +39,7 @@ _PREFIX = "liveinstall-uv-"
 _OLD = 60  # seconds, after which an unlocked directory counts as abandoned
 _ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lzma", ".zst")
 QUIET = ("--no-progress", "--color=never")
-_PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?", re.ASCII)
+_PLAIN = r"(?a)[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?"
 # Options that do not affect uv. If any other option is given, except sources of packages, uv is not started early.
 _WITHOUT_EFFECT = ("when", "timeout", "on_event", "dry_run", "verify", "overlap", "conflicts")
 
@@ -211,7 +212,9 @@ def early(
 
 def _is_plain(text: Any) -> bool:
     """Whether a requirement is a name with optional extras and version, not a file or URL."""
-    return isinstance(text, str) and bool(_PLAIN.fullmatch(text)) and not text.lower().endswith(_ARCHIVES)
+    if not isinstance(text, str) or text.lower().endswith(_ARCHIVES):
+        return False
+    return bool(text) and (leading_name(text) == text or bool(re.fullmatch(_PLAIN, text)))
 
 
 def _are_valid(sources: Mapping[str, Any]) -> bool:

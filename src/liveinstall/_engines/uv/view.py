@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._engines.base import View
-from liveinstall._system.lean_packaging import is_version
+from liveinstall._system.lean_packaging import canonicalize_name, is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ def show(view: View, directory: str) -> None:
     for info in _infos(view):
         head = _head(info)
         fields = {key.lower(): value.decode("utf-8", "replace") for key, value in reversed(_FIELD.findall(head))}
-        name = _canonical(fields.get(b"name", ""))
+        name = canonicalize_name(fields.get(b"name", ""))
         if name and name not in seen and is_version(fields.get(b"version", "")):
             seen.add(name)
             _write(os.path.join(directory, f"{name.replace('-', '_')}-{fields[b'version']}.dist-info"), head, info)
@@ -64,11 +64,6 @@ def glance(path: Iterable[str]) -> View | None:
         infos = (name for name in names if name.endswith((".dist-info", ".egg-info", "EGG-INFO")))
         metadata += [os.path.join(directory, name) for name in infos]
     return View(here=tuple(metadata))
-
-
-def _canonical(name: str) -> str:
-    """The normalized name (PEP 503). Importing `packaging.utils` for it would take longer than this whole module."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _infos(view: View) -> Iterator[str]:
