@@ -6,9 +6,9 @@ satisfies them without upgrading them, and the engine's message about a conflict
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveinstall._planning.graph import Node
@@ -93,8 +93,8 @@ class RequesterConstraints:
         request = replace(request, constraints=(*request.constraints, *limits))
         if not self.kept or not request.asked or not _accepts_wheels(request):
             return request
-        wheel_directory = Path(directory, "promises")
-        wheel_directory.mkdir()
+        wheel_directory = os.path.join(directory, "promises")
+        os.mkdir(wheel_directory)
         wheels = [_write_wheel(wheel_directory, name, self.kept[who]) for name, who in self._names.items()]
         return replace(request, requirements=(*request.requirements, *wheels))
 
@@ -171,7 +171,8 @@ def _accepts_wheels(request: Request) -> bool:
 def _has_hashes(path: str) -> bool:
     """Whether a requirements file has hashes, which is assumed of remote files and of those that include others."""
     try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            lines = stream.read().splitlines()
     except OSError:
         return True
     includes = ("-r", "--requirement", "-c", "--constraint")
@@ -234,9 +235,9 @@ def _slug(requester: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", requester).strip("-").lower()
 
 
-def _write_wheel(directory: Path, name: str, requires: Iterable[str]) -> str:
+def _write_wheel(directory: str, name: str, requires: Iterable[str]) -> str:
     stem = f"{name.replace('-', '_')}-0"
-    path = directory / f"{stem}-py3-none-any.whl"
+    path = os.path.join(directory, f"{stem}-py3-none-any.whl")
     lines = "".join(f"Requires-Dist: {line}\n" for line in requires)
     from zipfile import ZipFile
 
@@ -244,4 +245,4 @@ def _write_wheel(directory: Path, name: str, requires: Iterable[str]) -> str:
         archive.writestr(f"{stem}.dist-info/METADATA", _METADATA.format(name=name, requires=lines))
         archive.writestr(f"{stem}.dist-info/WHEEL", _WHEEL)
         archive.writestr(f"{stem}.dist-info/RECORD", "")
-    return str(path)
+    return path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveinstall._changes.requester_constraints import RequesterConstraints, check_requester_options
@@ -132,10 +132,10 @@ class RequestResolver:
 
     def _resolve(self, request: Request, engine: Engine, *, fetch: bool, listed: bool) -> Sequence[Candidate]:
         self._resolutions += 1
-        directory = Path(self.directory, str(self._resolutions))
-        directory.mkdir()
+        directory = os.path.join(self.directory, str(self._resolutions))
+        os.mkdir(directory)
         try:
-            candidates = self.context.resolve(request, str(directory), engine, fetch=fetch, listed=listed)
+            candidates = self.context.resolve(request, directory, engine, fetch=fetch, listed=listed)
         except ResolutionError as error:
             from liveinstall._changes.resolution_advice import advice
 

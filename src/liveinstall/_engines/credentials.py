@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from liveinstall._redact import is_secret
 
@@ -48,6 +47,8 @@ def without_git_credentials(
     credentials: dict[str, tuple[str, str]] = {}
 
     def bare(match: re.Match[str]) -> str:
+        from urllib.parse import unquote
+
         user, _, password = match[2].partition(":")
         scheme, host = match[1].removeprefix("git+"), match[3]
         known = credentials.setdefault(f"{scheme}{host}", (unquote(user), unquote(password)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveinstall._system.file_urls import path_of
@@ -37,5 +36,6 @@ def constraint_files(constraints: tuple[str, ...], written: str) -> Iterator[str
     ]
     yield from (text for text in constraints if text not in lines)
     if lines:
-        Path(written).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with open(written, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
         yield written

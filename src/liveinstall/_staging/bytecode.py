@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_CHILD = str(Path(__file__).with_name("_compile_child.py"))
+_CHILD = os.path.join(os.path.dirname(__file__), "_compile_child.py")
 _MAX_CHILDREN = 4
 _LINES_PER_FLUSH = 8  # writing each line separately takes longer than linking a file
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
@@ -40,7 +39,7 @@ _mine: dict[str, str] = {}  # site directory -> the work directory that this pro
 
 
 @contextmanager
-def workplace(site: str, note: Path | None = None) -> Iterator[str]:
+def workplace(site: str, note: str | None = None) -> Iterator[str]:
     """Create the work directory of a change. The caller holds the lock.
 
     Args:
@@ -61,7 +60,7 @@ def workplace(site: str, note: Path | None = None) -> Iterator[str]:
             with suppress(OSError):
                 token = os.urandom(16).hex()
                 write_private(os.path.join(directory, _OWNER), _mark(token, site))
-                write_private(str(note), os.fsencode(encode(directory, token)))
+                write_private(note, os.fsencode(encode(directory, token)))
             try:
                 yield directory
             finally:
@@ -79,7 +78,7 @@ def _empty(directory: str) -> None:
             empty(handle, spare=_OWNER)
 
 
-def sweep(site: str, note: Path | None = None) -> None:
+def sweep(site: str, note: str | None = None) -> None:
     """Remove the work directory of a killed change. The caller holds the lock, so the process of that change is dead.
 
     Args:
@@ -88,7 +87,7 @@ def sweep(site: str, note: Path | None = None) -> None:
     """
     note = note or _note(site)
     try:
-        directory, token = parse(os.fsdecode(read_private(str(note))))
+        directory, token = parse(os.fsdecode(read_private(note)))
     except OSError:  # another user's note, for example: that user removes the directory
         return
     except UnicodeError:  # damaged: on Windows not all bytes are a path
@@ -147,8 +146,8 @@ def parse(text: str) -> tuple[str, str]:
     return (path, token) if is_whole and is_ours else ("", "")
 
 
-def _note(site: str) -> Path:
-    return Path(site, STATE, "work")
+def _note(site: str) -> str:
+    return os.path.join(site, STATE, "work")
 
 
 def _mark(token: str, site: str) -> bytes:
@@ -180,6 +179,8 @@ def _remove_if_ours(directory: str, name: str, content: bytes) -> bool:
 
 def _remove_elsewhere(directory: str) -> None:
     """Remove the directories that links in a work directory lead to."""
+    from pathlib import Path
+
     for link in [*Path(directory).glob(_ELSEWHERE), *Path(directory).glob(f"*/{_ELSEWHERE}")]:
         target, token = (os.readlink(link) if link.is_symlink() else "", link.name.rpartition("-")[2])
         if os.path.basename(target).startswith(PREFIX):

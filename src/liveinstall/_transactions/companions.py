@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, cast
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, patient, recover
-from _liveinstall_boot.file_access import create
+from _liveinstall_boot.file_access import create, read_bytes
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
 from _liveinstall_boot.ownership import owned
 from liveinstall._system.durability import flush_file_system
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
     from types import CodeType
 
 # `sitedir` is the only variable that every site.py defines for an import line, and only at the top level of the line.
@@ -37,10 +37,9 @@ def finalizer_name() -> str:
 
 
 def _sources() -> dict[str, bytes]:
-    from pathlib import Path  # takes 3 ms, and readers only need the names
-
-    paths = sorted(Path(boot.__file__).parent.iterdir())
-    return {path.name: path.read_bytes() for path in paths if path.suffix == ".py"}
+    directory = os.path.dirname(boot.__file__)
+    names = sorted(name for name in os.listdir(directory) if name.endswith(".py"))
+    return {name: read_bytes(os.path.join(directory, name)) for name in names}
 
 
 def _module_name(sources: dict[str, bytes]) -> str:
@@ -56,43 +55,45 @@ def install_finalizer(site: str) -> str:
     Returns:
         The import name of the copy.
     """
-    from pathlib import Path
-
     sources = _sources()
     module = _module_name(sources)
-    final = Path(site, STATE, module)
-    if not final.is_dir():
-        draft = Path(site, STATE, f"draft-{module}-{os.urandom(8).hex()}")
-        draft.mkdir()
+    final = os.path.join(site, STATE, module)
+    if not os.path.isdir(final):
+        draft = os.path.join(site, STATE, f"draft-{module}-{os.urandom(8).hex()}")
+        os.mkdir(draft)
         for name, text in sources.items():
-            draft.joinpath(name).write_bytes(text)
+            _write(os.path.join(draft, name), text)
         with suppress(OSError, ImportError):  # without bytecode each start compiles
-            _write_bytecode(draft, final)
+            _write_bytecode(draft, final, sources)
         patient.rename(draft, final)
     return module
 
 
-def _write_bytecode(draft: Path, final: Path) -> None:
+def _write(path: str, content: bytes) -> None:
+    with open(path, "wb") as stream:
+        stream.write(content)
+
+
+def _write_bytecode(draft: str, final: str, names: Iterable[str]) -> None:
     """Write the bytecode now, so that later starts need not compile, even if they cannot write to the directory.
 
     It is copied from our own package, where it is cached: compiling would take as long as the rest of a small request.
     """
-    from pathlib import Path
-
-    cache = draft / "__pycache__"
-    cache.mkdir()
+    cache = os.path.join(draft, "__pycache__")
+    os.mkdir(cache)
     codes = {}
-    for path in [path for path in draft.iterdir() if path.suffix == ".py"]:
-        source = str(Path(boot.__file__).with_name(path.name))
-        code = SourceFileLoader(f"{boot.__name__}.{path.stem}", source).get_code(f"{boot.__name__}.{path.stem}")
-        codes[path.stem] = _relocated(cast("CodeType", code), str(final / path.name))
-        status = path.stat()
+    for name in names:
+        stem, source = name.removesuffix(".py"), os.path.join(os.path.dirname(boot.__file__), name)
+        code = SourceFileLoader(f"{boot.__name__}.{stem}", source).get_code(f"{boot.__name__}.{stem}")
+        codes[stem] = _relocated(cast("CodeType", code), os.path.join(final, name))
+        status = os.stat(os.path.join(draft, name))
         fields = (0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)  # PEP 552
         header = MAGIC_NUMBER + b"".join(field.to_bytes(4, "little") for field in fields)
-        (cache / Path(cache_from_source(path.name)).name).write_bytes(header + marshal.dumps(codes[path.stem]))
+        path = os.path.join(cache, os.path.basename(cache_from_source(name)))
+        _write(path, header + marshal.dumps(codes[stem]))
     for modules in (boot.FOR_HOLDS, boot.FOR_VIEWS, boot.FOR_SWAPS):
         bundle = boot.encode_bundle([(name, codes[name]) for name in modules])
-        Path(boot.bundle_path(str(draft), modules)).write_bytes(bundle)
+        _write(boot.bundle_path(draft, modules), bundle)
 
 
 def _relocated(code: CodeType, path: str) -> CodeType:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from liveinstall._engines.answers import read_json, text, understanding
 from liveinstall._engines.local_files import local_wheel
@@ -121,6 +120,10 @@ def _direct(info: str) -> dict[str, Any] | None:
 
 
 def _without_user(url: str) -> str:
+    if "@" not in url:
+        return url
+    from urllib.parse import urlsplit
+
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
 

@@ -200,7 +200,7 @@ class Store:
         """
         from liveinstall._system.workplace import workplace
 
-        with self.writing(timeout), workplace(self.path, self._note) as directory:
+        with self.writing(timeout), workplace(self.path, str(self._note)) as directory:
             yield directory
 
     def _stored_name(self, candidate: Candidate) -> str:
@@ -348,7 +348,7 @@ class Store:
         from liveinstall._sidebyside.registry import index_builder
         from liveinstall._system.workplace import sweep
 
-        sweep(self.path, self._note)
+        sweep(self.path, str(self._note))
         index_builder.sweep(self.path)
         for name in os.listdir(self.path):
             if name.startswith((layout.DRAFT, layout.WORK + layout.DRAFT)):
