@@ -28,7 +28,8 @@ def home(tmp_path):
 
 
 def test_what_was_made_goes_and_nothing_is_left_open(home):
-    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    is_known = os.name != "nt" and os.path.isdir("/proc/self/fd")  # Wine shows its own files there
+    before = len(os.listdir("/proc/self/fd")) if is_known else 0
     assert room.remove(home) == () and not home.exists()
     assert not before or len(os.listdir("/proc/self/fd")) == before
 

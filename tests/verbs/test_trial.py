@@ -75,6 +75,8 @@ def test_a_trial_sees_what_the_restarted_python_sees(env):
     ours = {"!liveinstall-trial.pth"}
     told["files"] = [name for name in told["files"] if name not in ours and name != "__pycache__"]
     restarted["files"] = [name for name in restarted["files"] if name not in ("__pycache__", ".liveinstall")]
+    if os.name == "nt" and sys.version_info < (3, 12):  # the start that swaps has its companion still open
+        restarted["files"].remove("alpha-2.0.part.pth")
     assert told == restarted
 
 
