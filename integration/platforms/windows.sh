@@ -74,7 +74,7 @@ enter() { # isolated; over the cached files, so that the changes are discarded
   in_chroot "$root" "WINEPATH=C:\\$short;C:\\$short\\Scripts" "PIP_CERT=$CERTIFICATES_THERE" \
     "SSL_CERT_FILE=$CERTIFICATES_THERE" PIP_USE_DEPRECATED=legacy-certs sh -c '
       cd /w/prefix/drive_c/src && nice -n -10 wineserver -p && wine cmd /c ver >/dev/null 2>&1
-      kill -9 $(grep -l winedevice /proc/[0-9]*/comm | cut -d / -f 3)
+      kill -9 $(grep -l winedevice /proc/[0-9]*/comm | cut -d / -f 3) 2>/dev/null
       wine "$@"' sh "$@"
 }
 
