@@ -109,6 +109,7 @@ def _running_helper() -> subprocess.Popen[bytes] | None:
         _stderr = tempfile.TemporaryFile()
         _helper = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=_stderr, bufsize=0)
     except OSError:
+        _discard_helper()  # the file is open
         return None
     atexit.unregister(_discard_helper)
     atexit.register(_discard_helper)
