@@ -52,6 +52,7 @@ def runtime(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace(get_connection_file=lambda: connection))
     monkeypatch.setitem(sys.modules, "jupyter_core.paths", SimpleNamespace(jupyter_runtime_dir=lambda: str(tmp_path)))
     monkeypatch.setattr(server_restart, "_found", [])
+    monkeypatch.setattr(server_restart, "_looks", [])
     return tmp_path
 
 
@@ -69,6 +70,8 @@ def test_of_all_servers_the_one_that_knows_the_kernel_is_found_once(url, runtime
     (runtime / "jpserver-7.json").mkdir()
     assert server_restart.kernel_of_server() is None
     describe(runtime, 8, url=url.rstrip("/"), token="t")
+    assert server_restart.kernel_of_server() is None  # it does not look again at once
+    server_restart._looks.clear()
     assert server_restart.kernel_of_server() == Kernel(ID, url, "t") == server_restart.kernel_of_server()
     assert _Server.heard.count(("GET", f"/base/api/kernels/{ID}")) == 3  # twice with another token
 

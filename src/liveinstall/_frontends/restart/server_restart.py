@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5  # seconds for an answer
 _LONG = 60  # seconds for the end of this process, before which the server does not answer
+_PAUSE = 60  # seconds between two looks for a server
 _OLD = 86_400  # seconds after which a start-up file was left behind: its kernel was never started
 _PREFIX = "liveinstall-restart-"
 _STARTUP = """\
@@ -51,12 +52,14 @@ class Kernel(NamedTuple):
 
 
 _found: list[Kernel] = []  # the server stays the same as long as this process
+_looks: list[float] = []  # when no server was found: a dead one delays each look, on Windows by two seconds
 
 
 def kernel_of_server() -> Kernel | None:
     """Return this process's kernel, if a Jupyter server of this user runs it and accepts its token."""
-    if not _found:
+    if not _found and not (_looks and time.monotonic() - _looks[-1] < _PAUSE):
         _found.extend(_look())
+        _looks[:] = [time.monotonic()]
     return _found[0] if _found else None
 
 
