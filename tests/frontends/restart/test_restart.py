@@ -328,18 +328,24 @@ class Kernel:
         pass
 
 
-def test_a_kernel_that_cannot_be_replaced_says_so_on_its_card_and_is_where_it_was(monkeypatch, unstartable, tmp_path):
+@pytest.mark.parametrize(("is_replaceable", "why"), [(True, "too long"), (False, "server does not accept")])
+def test_a_kernel_that_cannot_be_replaced_says_so_on_its_card_and_is_where_it_was(
+    monkeypatch, unstartable, tmp_path, is_replaceable, why
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kernel, "_DELAY", 0.0)
+    monkeypatch.setattr(kernel, "is_replaceable", lambda: is_replaceable)
+    monkeypatch.setattr(server_restart, "kernel_of_server", lambda: None)
     shell = Kernel()
     kernel._replace_when_idle(shell, {"display_id": "1", "parent": {}})
     ((kind, text, card),) = shell.sent
     assert (kind, card) == ("update_display_data", "1") and text.startswith("Not restarted. ")
-    assert "too long" in text and os.getcwd() == str(tmp_path)
+    assert why in text and os.getcwd() == str(tmp_path)
 
 
 def test_a_kernel_is_replaced_when_no_cell_has_run_for_a_while(monkeypatch):
     looks = iter([True, False, True, False, False])
+    monkeypatch.setattr(kernel, "is_replaceable", lambda: True)
     monkeypatch.setattr(kernel, "_DELAY", 0.02)
     monkeypatch.setattr(kernel, "_STEP", 0.01)
     monkeypatch.setattr(kernel, "is_busy", lambda _: next(looks))
