@@ -131,7 +131,7 @@ def test_a_script_shows_progress_only_if_it_is_asked_to(env, quiet):
     env.wheel("alpha", "1.0")
     done = env.run(f"{slow_engine()}li.install('alpha', quiet={quiet})")
     assert done.returncode == 0 and done.stdout == ""
-    steps = done.stderr.splitlines()
+    steps = [line for line in done.stderr.splitlines() if line != "Starting"]  # which only a slow machine shows
     assert steps == [] if quiet is not False else steps[0] == "Resolving: alpha", steps
     if quiet is False:
         assert steps[-1].startswith("Done, 1 installed: ") and "Unpacking: 0 of 1" in steps
@@ -146,7 +146,8 @@ def test_all_verbs_that_tell_events_can_show_them(env):
         "li.uninstall('alpha', quiet=False)"
     )
     assert done.returncode == 0, done.stderr
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+    steps = [line.partition(":")[0] for line in done.stderr.splitlines()]
+    assert [step for step in steps if step != "Starting"] == [
         *("Resolving", "Planned"),
         *("Resolving", "Planned", "Unpacking", "Installing", "Done, 1 installed"),
     ]
