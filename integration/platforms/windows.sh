@@ -71,10 +71,11 @@ enter() { # isolated; over the cached files, so that the changes are discarded
     sed -i 's/^    def invalidate_caches(cls):/    @classmethod\n&/' "$metadata"
   # Each file operation is a request to the server, which other programs must not delay. The driver of volumes is asked
   # for the serial number at each stat(), which takes three times as long as the rest; without it the number is 0, too.
+  # It is ended only on request (LIVEINSTALL_WITHOUT_VOLUMES=1), because one of many programs waited for it forever.
   in_chroot "$root" "WINEPATH=C:\\$short;C:\\$short\\Scripts" "PIP_CERT=$CERTIFICATES_THERE" \
     "SSL_CERT_FILE=$CERTIFICATES_THERE" PIP_USE_DEPRECATED=legacy-certs sh -c '
       cd /w/prefix/drive_c/src && nice -n -10 wineserver -p && wine cmd /c ver >/dev/null 2>&1
-      kill -9 $(grep -l winedevice /proc/[0-9]*/comm | cut -d / -f 3) 2>/dev/null
+      [ -z "${LIVEINSTALL_WITHOUT_VOLUMES-}" ] || kill -9 $(grep -l winedevice /proc/[0-9]*/comm | cut -d / -f 3) 2>/dev/null
       wine "$@"' sh "$@"
 }
 
