@@ -24,7 +24,7 @@ _PYTHON = tuple(sys.version_info[:2])
 # The base class of those of `packaging`.
 InvalidRequirement = InvalidSpecifier = InvalidVersion = InvalidWheelFilename = ValueError
 
-# Regular expressions would take longer to compile than all texts of a usual request take to parse.
+# No regular expressions: compiling them would take longer than parsing all texts of a usual request.
 _TAG_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 NAME_CHARACTERS = f"{_TAG_CHARACTERS}ABCDEFGHIJKLMNOPQRSTUVWXYZ.-"
 _PARTS_OF_WHEEL = 5
@@ -116,7 +116,7 @@ def name_and_version(file_name: str) -> tuple[str, str]:
     if file_name.endswith(".whl") and file_name.isascii() and len(parts) == _PARTS_OF_WHEEL:
         name, version, *tags = parts
         is_plain = all(map(str.isalnum, name.replace(".", "_").split("_"))) and _is_normalized(version)
-        if is_plain and all(map(_is_tag, tags)):
+        if is_plain and all(each and not each.strip(_TAG_CHARACTERS) for tag in tags for each in tag.split(".")):
             return canonicalize_name(name), version
     from packaging.utils import parse_wheel_filename
 
@@ -129,10 +129,6 @@ def _is_normalized(version: str) -> bool:
     head, _, number = version.partition(".post")
     numbers = [*head.split("."), *([number] if head != version else [])]
     return all(each.isdigit() and (each == "0" or each[0] != "0") for each in numbers)
-
-
-def _is_tag(text: str) -> bool:
-    return all(part and not part.strip(_TAG_CHARACTERS) for part in text.split("."))
 
 
 def compare_versions(first: str, second: str) -> int:
