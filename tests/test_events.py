@@ -216,7 +216,15 @@ def test_a_process_outside_the_session_that_has_the_pipe_is_not_waited_for(tmp_p
     assert time.monotonic() - begin < 7
 
 
-def test_ctrl_c_while_a_child_process_is_being_started_ends_it(monkeypatch):
+@pytest.fixture
+def ctrl_c():
+    """The usual handler of Ctrl-C, which a job in the background of a shell does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_a_child_process_is_being_started_ends_it(monkeypatch, ctrl_c):
     started = []
 
     class Interrupted(subprocess.Popen):
