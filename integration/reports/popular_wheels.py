@@ -28,7 +28,7 @@ from packaging.utils import parse_wheel_filename
 from integration.lib.environments import user_variables
 from integration.lib.remote_wheels import Index, RemoteFile, RemoteWheel, TooMuchError, pip_index
 from integration.reports.real_wheels import PAGE, check
-from liveinstall._staging.policy import UNREADABLE, check_wheel
+from liveinstall._staging.policy import check_wheel, unreadable
 from liveinstall.errors import LiveInstallError
 
 LIST = Path(__file__).with_name("popular_wheels.txt")
@@ -115,7 +115,7 @@ def _read(remote: RemoteFile, name: str) -> str:
             check_wheel(archive, name, size=remote.size)
     except LiveInstallError as error:
         return error.what
-    except UNREADABLE as error:
+    except unreadable() as error:
         return f"{name} is not a complete wheel ({error})."
     return ""
 
