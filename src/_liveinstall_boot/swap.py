@@ -49,9 +49,8 @@ def _retire(site, record, change, touched, shared):
     for path in moves:
         if isdir(join(tree.root, path)) and not collect(tree.root, path, names, []):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
-    remove_empty(
-        tree.site_dir, [join(name, "") for name in names if name], touched
-    )  # others only after the commit: the new version may use them again
+    # Other directories only after the commit: the new version may use them again.
+    remove_empty(tree.site_dir, [join(directory, "") for directory in names if directory], touched)
 
 
 def check(site, record):

@@ -305,9 +305,8 @@ def _location(check: _WheelPolicy, name: str, data: str) -> tuple[str, str]:
 def _check_site(check: _WheelPolicy, name: str, inner: str, dist_info: str) -> None:
     top = inner.partition("/")[0]
     lower = top.lower()
-    if lower.endswith((".part", ".part.pth", ".part.start")) or lower.startswith("_liveinstall_finalizer_"):
-        check.refuse(name, "uses a name that is reserved for liveinstall")
-    if lower == ".liveinstall":
+    is_ours = lower == ".liveinstall" or lower.startswith("_liveinstall_finalizer_")
+    if is_ours or lower.endswith((".part", ".part.pth", ".part.start")):
         check.refuse(name, "uses a name that is reserved for liveinstall")
     if lower.endswith((".egg-info", ".egg-link")) or (
         lower.endswith(".dist-info") and (top != dist_info or inner != name)
