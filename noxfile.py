@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ nox.options.error_on_missing_interpreters = False  # each skipped session gives 
 # pyenv's interpreters are not on PATH, or only as shims that may refuse.
 for _bin in sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/3.1[1-9]*/bin")):
     os.environ["PATH"] = f"{_bin}{os.pathsep}{os.environ['PATH']}"
+
+# Minutes after which unit tests run only a sample on every Python; set by .ci/run, whose machines differ in speed.
+BEGAN, LATE = time.monotonic(), float(os.environ.get("LIVEINSTALL_SAMPLE_AFTER", "inf"))
 
 CHROOT = "integration/platforms/newest.sh"  # a Debian with Pythons that few machines have
 
@@ -115,12 +119,18 @@ def _in_chroot(session: nox.Session) -> None:
     made = subprocess.run([CHROOT, "make"], check=False, stdout=subprocess.PIPE, text=True)
     if made.returncode:
         session.skip(made.stdout.strip())
-    session.run(CHROOT, "run", "nox", "-s", session.name, "--", *session.posargs, external=True)
+    is_sample = session.name.startswith("tests") and _is_late() and not session.posargs
+    chosen = ["--sample"] if is_sample else session.posargs
+    session.run(CHROOT, "run", "nox", "-s", session.name, "--", *chosen, external=True)
+
+
+def _is_late() -> bool:
+    return time.monotonic() - BEGAN > LATE * 60
 
 
 def _arguments(session: nox.Session) -> list[str]:
-    """The arguments for pytest: without `--everything`, which is an option of this file."""
-    return [argument for argument in session.posargs if argument != "--everything"]
+    """The arguments for pytest: without the options of this file."""
+    return [argument for argument in session.posargs if argument not in ("--everything", "--sample")]
 
 
 @nox.session(python=NEWEST_COMMON)
@@ -173,13 +183,16 @@ def links(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit tests: offline, on small wheels of their own; coverage on the newest Python, a sample in the middle."""
     chosen: tuple[str, ...] = ()
-    if session.python not in (OLDEST, NEWEST) and not session.posargs:  # arguments choose among all
+    is_usual = not session.posargs  # arguments choose among all
+    is_middle = session.python not in (OLDEST, NEWEST)
+    if session.posargs == ["--sample"] or (is_usual and (is_middle or _is_late())):
         chosen = (*SAMPLE, *MORE.get(str(session.python), ()), "-k", "not at_any_point and not many_files and not fuzz")
+        reason = f"{OLDEST} and {NEWEST} have them" if is_middle else "this machine is slow"
         session.log(
             f"SKIPPED on {session.python}: tests that depend little on Python, crashes and errors at every point, fuzz "
-            f"({OLDEST} and {NEWEST} have them; here `nox -s {session.name} -- --everything`)"
+            f"({reason}; all: `nox -s {session.name} -- --everything`)"
         )
-    elif session.python == NEWEST and not session.posargs:  # from 3.14 on, `sys.monitoring` makes coverage cheap
+    elif is_usual and session.python == NEWEST:  # from 3.14 on, `sys.monitoring` makes coverage cheap
         # Coverage includes only the tests' own processes; the command line and pip's child run in children of them.
         chosen = ("--cov", "--cov-report=term:skip-covered", "--cov-fail-under=70")
     _groups(session, "test")

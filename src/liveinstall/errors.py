@@ -6,9 +6,12 @@ Each class has a section in `docs/errors.md`, named like the class.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from liveinstall._redact import redact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _OS_CODE = r"\[(?:Errno|WinError) -?\d+\] ?"  # what follows it is the same in words
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
 
 from liveinstall._system.cancellation import check, too_late
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.presenter import Display, presenter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Self
+    from typing import Self, TypeAlias
 
     from liveinstall.results import Change, Plan, Result
 

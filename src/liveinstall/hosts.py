@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.requester_constraints import check_requester_options
 from liveinstall._environment.holders import replace_process
@@ -18,9 +17,10 @@ from liveinstall.errors import DeclinedError
 from liveinstall.events import Planned
 from liveinstall.results import Result
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import Event

@@ -8,15 +8,17 @@ spends no time on classes that it never uses.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._system.presenter import dump, presenter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, ClassVar, TypeVar
+
     from liveinstall.reports import *  # noqa: F403
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 
 class Timing(StrEnum):
@@ -48,7 +50,7 @@ class Shown:
         return presenter().mime_bundle(self)
 
 
-class Rows(tuple[T, ...], Shown):
+class Rows(tuple["T", ...], Shown):
     """A tuple of values of one type that is displayed as a table; it equals any tuple with the same values.
 
     Attributes:

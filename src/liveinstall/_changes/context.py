@@ -7,7 +7,6 @@ import sys
 import time
 from contextlib import contextmanager, nullcontext
 from threading import Thread
-from typing import TYPE_CHECKING
 
 from liveinstall._engines.base import View
 from liveinstall._environment import holders, running_versions
@@ -20,9 +19,10 @@ from liveinstall._system.command_line import command_line
 from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.pending import PendingChanges
+from liveinstall._transactions.reading import PendingChanges
 from liveinstall.events import Planned, Reporter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 

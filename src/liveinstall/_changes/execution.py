@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.shared_files import SharedFiles, handover, in_order
 from liveinstall._changes.summaries import explain_imports, result_of
@@ -25,13 +24,16 @@ from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.letter_case import folds_case
 from liveinstall._system.presenter import presenter
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.pending import Handover, PendingChange, publish, publish_pending
+from liveinstall._transactions.pending import Handover, publish, publish_pending
 from liveinstall._transactions.pending import prepare as prepare_pending
+from liveinstall._transactions.reading import PendingChange
 from liveinstall.events import Committing, Staged
 from liveinstall.results import Origin
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from liveinstall._changes.context import RequestContext
     from liveinstall._model import Candidate

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.codec import StaleError, record_rows
 from liveinstall._changes.context import RequestContext, changing
@@ -23,8 +22,10 @@ from liveinstall._transactions.companions import install_finalizer
 from liveinstall.errors import ConflictError, RestartRequiredError
 from liveinstall.events import Done
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
+    from typing import Any
 
     from liveinstall._engines.base import Engine
     from liveinstall._model import Candidate

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from email.parser import HeaderParser
-from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 from packaging.markers import default_environment
@@ -17,8 +16,10 @@ from packaging.markers import default_environment
 from liveinstall._environment.installed import finder
 from liveinstall._requirements.requirement import wrong
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from liveinstall._model import Candidate
     from liveinstall.results import Origin

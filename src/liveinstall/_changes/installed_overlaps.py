@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, trees
 from _liveinstall_boot.layout import PART as PART_SUFFIX
@@ -12,6 +11,7 @@ from liveinstall._environment.claims import digest_of, overlapping
 from liveinstall._model import roots_of
 from liveinstall.results import Overlap
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

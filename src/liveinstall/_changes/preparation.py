@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.execution import prepare as execute
@@ -17,6 +16,7 @@ from liveinstall._transactions import prepared
 from liveinstall.errors import StagingError
 from liveinstall.events import Reporter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

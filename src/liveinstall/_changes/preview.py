@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from liveinstall._changes.shared_files import New, SharedFiles, in_order, staged_files
 from liveinstall._planning.overlaps import as_asked, disturbs
 from liveinstall._staging.wheel_files import files_of_wheel
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.pending import PendingChange
+from liveinstall._transactions.reading import PendingChange
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

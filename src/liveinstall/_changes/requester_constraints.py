@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from liveinstall._planning.graph import Node
 from liveinstall._planning.satisfied import unsatisfied
@@ -25,6 +24,7 @@ from liveinstall._system.lean_packaging import (
 from liveinstall._transactions.requesters import RequesterRequirement, read_requests, write_requests
 from liveinstall.errors import ProtectedError, RequirementError, ResolutionError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from liveinstall._changes.requester_constraints import RequesterConstraints, check_requester_options
 from liveinstall._redact import redact
@@ -14,6 +13,7 @@ from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall.errors import EngineError, ProtectedError, RequirementError, ResolutionError, WheelRefusedError
 from liveinstall.events import Planning
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Self

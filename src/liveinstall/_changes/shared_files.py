@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
 
 from _liveinstall_boot import codec, files, patient, trees
 from _liveinstall_boot.layout import PART as PART_SUFFIX
@@ -27,15 +26,17 @@ from liveinstall._planning.overlaps import (
 )
 from liveinstall._staging.restore import copy_or_link
 from liveinstall._staging.stage import existing, in_the_way
-from liveinstall._system.lean_dataclasses import dataclass, field
+from liveinstall._system.lean_dataclasses import NamedTuple, dataclass, field
 from liveinstall._transactions import history
-from liveinstall._transactions.pending import Handover, PendingChange
+from liveinstall._transactions.pending import Handover
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from liveinstall._planning.overlaps import Move
+    from liveinstall._transactions.reading import PendingChange
     from liveinstall.results import Overlap, Target
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._cluster import steps
 from liveinstall._cluster.decisions import NOTHING, Decisions
@@ -17,8 +16,10 @@ from liveinstall._cluster.step_process import answer_request
 from liveinstall._cluster.values import Environment, Lock, Prepared
 from liveinstall._cluster.wheel_lock import lock, pack
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
 
 def _look() -> dict[str, Any]:

@@ -9,17 +9,17 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.codec import read
 from _liveinstall_boot.layout import STATE
 from liveinstall._cluster.values import Lock
 from liveinstall._system.durability import write_atomically
-from liveinstall._transactions import history
-from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions import history, reading
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 NOTHING = "nothing"  # in place of a change's id: the environment had everything
 _FILE = "decided"  # in the state directory
@@ -123,5 +123,5 @@ def fulfilled(site: str) -> set[str]:
         site: The site-packages directory.
     """
     known = {NOTHING, *(entry.transaction_id for entry in history.happened(site))}
-    known.update(item.transaction_id for item in transactions.read_all(site) if item.state == "pending")
+    known.update(item.transaction_id for item in reading.read_all(site) if item.state == "pending")
     return {item.key for item in read_decisions(site).items if item.change in known}

@@ -8,7 +8,6 @@ import sys
 import sysconfig
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import files, patient
 from _liveinstall_boot.codec import read
@@ -18,10 +17,10 @@ from liveinstall._changes.context import RequestContext
 from liveinstall._changes.summaries import changes_of
 from liveinstall._cluster.values import Environment, Prepared
 from liveinstall._environment.target import find_target
-from liveinstall._transactions import prepared
-from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions import prepared, reading
 from liveinstall.errors import NotWritableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -108,19 +107,19 @@ def describe() -> Environment:
     )
 
 
-def armed(site: str) -> Iterator[transactions.Transaction]:
+def armed(site: str) -> Iterator[reading.Transaction]:
     """Yield the pending transactions that were prepared for a cluster.
 
     Args:
         site: The site-packages directory.
     """
-    for item in transactions.read_all(site):
+    for item in reading.read_all(site):
         if item.state == "pending" and item.about.get("lock"):
             yield item
 
 
 def prepared_value(
-    item: prepared.PreparedTransaction | transactions.Transaction, site: str, state: str, reason: str = ""
+    item: prepared.PreparedTransaction | reading.Transaction, site: str, state: str, reason: str = ""
 ) -> Prepared:
     """Convert a transaction that was prepared for a cluster to the public value.
 

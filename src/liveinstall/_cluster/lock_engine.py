@@ -6,7 +6,6 @@ import os
 import sys
 import zipfile
 from email.parser import HeaderParser
-from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import sys_tags
@@ -18,9 +17,10 @@ from liveinstall._model import Candidate, Distribution
 from liveinstall._planning.satisfied import unsatisfied
 from liveinstall.errors import LockError, WheelRefusedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Self
+    from typing import Any, Self
 
     from liveinstall._cluster.values import Lock, LockedWheel
     from liveinstall._engines.base import View

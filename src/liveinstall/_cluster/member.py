@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import os
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.holds import own_holds, take_hold
@@ -18,10 +17,12 @@ from liveinstall._cluster.step_process import ask_child
 from liveinstall._environment.target import find_target
 from liveinstall._system.command_line import command_line
 from liveinstall._system.package import __version__
-from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions import reading
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from _liveinstall_boot.holds import Hold
 
@@ -70,7 +71,7 @@ def stale(names: list[str]) -> dict[str, Any]:
         names: Only these. If it is empty: those with a pending change that was prepared for a cluster.
     """
     site = _site()
-    pending = [item for item in transactions.read_all(site) if item.state == "pending"]
+    pending = [item for item in reading.read_all(site) if item.state == "pending"]
     found = {name for hold in own_holds(site) for name in _stale(hold, [item.record for item in pending])}
     wanted = names or [change.name for item in pending if item.about.get("lock") for change in item.record.changes]
     return {"stale": sorted(found.intersection(wanted))}

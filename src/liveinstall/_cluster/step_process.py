@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.holds import VARIABLE
 from liveinstall._cluster.participants import failure_of
 from liveinstall._system.child_process import Child
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
 
 def ask_child(module: str, request: Mapping[str, Any]) -> dict[str, Any]:

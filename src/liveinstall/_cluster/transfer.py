@@ -7,13 +7,13 @@ import hashlib
 import os
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import create
 from liveinstall._cluster.wheel_lock import cached
 from liveinstall.errors import LockError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 

@@ -8,7 +8,6 @@ import shutil
 import sysconfig
 import zipfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import create
@@ -31,8 +30,10 @@ from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import LockError, RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, Literal
 
     from liveinstall._model import Candidate
     from liveinstall._requirements.request import RequirementLike

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from liveinstall._system.lean_dataclasses import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol, Self
+    from typing import Any, Protocol, Self
 
     from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request

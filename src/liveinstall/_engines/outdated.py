@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liveinstall._engines.select import engine_name
 from liveinstall._engines.uv.program import find_uv
@@ -13,10 +12,13 @@ from liveinstall._requirements.offline import ADVICE, is_offline
 from liveinstall._system.caller import place_of
 from liveinstall._system.child_process import run
 from liveinstall._system.interpreter import executable
+from liveinstall._system.lean_dataclasses import NamedTuple
 from liveinstall.errors import DownloadError, EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 
 class Outdated(NamedTuple):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from liveinstall._engines.uv.program import find_uv, prefers_uv
 from liveinstall._system.caller import place_of
 from liveinstall._system.interpreter import check_usable
 from liveinstall.errors import RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from liveinstall._redact import redact
 from liveinstall._system.dist_info import read_fields
 from liveinstall.errors import EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall._model import Distribution
 

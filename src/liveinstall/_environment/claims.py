@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, files
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._system.dist_info import sha256_of, top_level_paths_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet

@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
 
 from _liveinstall_boot import holds as boot_holds
 from _liveinstall_boot import ownership, patient, process, views
@@ -19,8 +18,10 @@ from liveinstall._system.lean_dataclasses import replace
 from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import NoReturn
 
     from _liveinstall_boot.codec import TransactionRecord
     from liveinstall._model import Distribution

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import StaleError, read
 from _liveinstall_boot.file_access import read_bytes
@@ -18,6 +17,7 @@ from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import DamagedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -161,9 +161,12 @@ def _read_metadata(info: str, file: str, *, project: bool = True) -> Distributio
 def _project(info: str) -> str:
     """The source directory of an editable install (PEP 610); empty for other installs."""
     try:
+        content = read_bytes(os.path.join(info, "direct_url.json"))
+        if b"editable" not in content:
+            return ""
         import json
 
-        direct = json.loads(read_bytes(os.path.join(info, "direct_url.json")))
+        direct = json.loads(content)
         if direct["dir_info"].get("editable"):
             return os.path.realpath(path_of(direct["url"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

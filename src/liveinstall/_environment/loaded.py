@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING
 
 from liveinstall._environment.installed import record_of
 from liveinstall._system.caller import namespace_of, search_path
 from liveinstall._system.dist_info import top_level_paths_of
 from liveinstall.errors import DamagedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet

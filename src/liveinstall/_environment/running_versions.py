@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._environment.holders import top_names
@@ -13,6 +12,7 @@ from liveinstall._environment.loaded import loaded
 from liveinstall._system.caller import attribute, module_names
 from liveinstall._system.lean_packaging import InvalidVersion, compare_versions
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import COMPANIONS
@@ -14,6 +13,7 @@ from liveinstall._system.interpreter import executable
 from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import EngineTimeoutError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

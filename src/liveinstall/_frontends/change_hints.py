@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from liveinstall._environment.holders import top_names
 from liveinstall._environment.target import find_targets
 from liveinstall._planning.graph import Node, named
-from liveinstall._transactions import history
-from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions import history, reading
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
@@ -36,7 +35,7 @@ def recent_changes(
             continue
         near = _concerned(modules, distributions)
         seen = set(explained)
-        is_pending = any(item.state == "pending" for item in transactions.read_all(target.site))
+        is_pending = any(item.state == "pending" for item in reading.read_all(target.site))
         for number, item in enumerate(recent):
             for change in item.record.changes:
                 is_concerned = change.name in near or (

@@ -6,8 +6,9 @@ catches are unchanged. Active from the first change that this process makes; nev
 
 from __future__ import annotations
 
+import sys
+from functools import wraps
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from liveinstall._changes.summaries import staged_in
 from liveinstall._environment.holders import top_names
@@ -15,24 +16,18 @@ from liveinstall._environment.installed import installed
 from liveinstall._environment.running_versions import outdated
 from liveinstall._environment.target import current_site
 from liveinstall._frontends.change_hints import recent_changes
+from liveinstall._frontends.detect import FrontEnd, detect, ipython, opens_prompt
+from liveinstall._system.presenter import presenter
 from liveinstall._transactions.visibility import StagedFinder, top_level_modules
 from liveinstall.errors import LiveInstallError, StagedImportError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
+    from typing import Any
 
     from liveinstall._model import Distribution
-
-import sys
-from functools import wraps
-from typing import TYPE_CHECKING, Any
-
-from liveinstall._frontends.detect import FrontEnd, detect, ipython, opens_prompt
-from liveinstall._system.presenter import presenter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MARK = "_liveinstall_explains"  # an attribute of a wrapped hook: the hook itself
 _OURS = __name__.partition(".")[0]

@@ -7,14 +7,16 @@ needs are imported only when something is displayed.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, cast
 
 from liveinstall._frontends.detect import detect
 from liveinstall._frontends.import_hints import watch
 from liveinstall._sidebyside.layout import user_cache
 from liveinstall.results import Result, Rows
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from liveinstall._system.presenter import Display, Presenter, R
     from liveinstall.errors import ConflictError
 
@@ -49,7 +51,7 @@ class FrontEndPresenter:
         """Return the widget of a result in marimo's editor; its card without buttons everywhere else."""
         from liveinstall._frontends.jupyter.live_card import view
 
-        return view(cast("Result", value))
+        return view(value)  # type: ignore[arg-type]
 
     def progress(self, quiet: bool | None) -> Display | None:
         """Create the progress display for the current front end: a terminal line, a cell output or a log."""
@@ -78,7 +80,7 @@ class FrontEndPresenter:
             return result
         from liveinstall._frontends.restart.restart import follow_consent
 
-        return cast("R", follow_consent(result, restart))
+        return follow_consent(result, restart)  # type: ignore[return-value]
 
     def after_staging(self) -> None:
         """Enable reminders at the prompt, and try the restart in the background."""

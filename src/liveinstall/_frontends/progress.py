@@ -8,21 +8,21 @@ overwritten; any other stderr gets one line per step.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from contextvars import copy_context
 from threading import Lock, Timer
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from liveinstall import events
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
+from liveinstall._frontends.tables import terminal_columns
 from liveinstall._model import ProgressState
 from liveinstall._system.lean_dataclasses import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, ClassVar, Protocol, TextIO
 
     from liveinstall.results import Result
 else:
@@ -274,7 +274,7 @@ class Line:
         bar = "" if last or state.share is None else f"[{'#' * int(state.share * 20):<20}] "
         text = f"{bar}{state}"
         if not last:
-            text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be overwritten
+            text = text[: terminal_columns() - 1]  # a line that wraps cannot be overwritten
         self._stream.write(f"\r{text:<{self._width}}" + ("\n" if last else ""))
         self._stream.flush()
         self._width = len(text)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.layout import list_transactions, record_path
 from liveinstall._environment.target import current_site
@@ -17,8 +16,10 @@ from liveinstall._frontends import restart_trial
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
 from liveinstall._system.settings import REMINDERS, is_on
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _PROMPTS = (FrontEnd.REPL, FrontEnd.INSPECT, FrontEnd.IPYTHON, FrontEnd.PTPYTHON)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING
 
 from liveinstall._frontends.detect import FrontEnd, detect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall.errors import ConflictError
 

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment.installed import installed_without_parts
 from liveinstall._environment.target import current_site
@@ -28,8 +27,10 @@ from liveinstall.reports import (
 )
 from liveinstall.results import Cancelled, Holder, ImportTrial, Origin, Pending, Plan, Result, Rows, Timing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from liveinstall.results import Change, Overlap
 

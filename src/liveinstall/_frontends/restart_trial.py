@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from threading import RLock
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
 from liveinstall._system.settings import PREVIEW, is_on
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from liveinstall.results import ImportTrial
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import sys
 from functools import wraps
-from typing import Any
 
 from liveinstall.results import Shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _MARK = "_liveinstall_shows"  # an attribute of the wrapped method
 

@@ -11,7 +11,6 @@ import time
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING
 
 from liveinstall._environment.installed import in_directory, installed_without_parts, record_of
 from liveinstall._environment.loaded import loaded
@@ -20,15 +19,16 @@ from liveinstall._homes.import_check import Verified, import_names, verify
 from liveinstall._planning.graph import Node, edges
 from liveinstall._system import background
 from liveinstall._system.cancellation import Cancellation
-from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions import reading
 from liveinstall.errors import DamagedError, LiveInstallError, VerificationError
 from liveinstall.results import ImportTrial
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from liveinstall._model import Distribution
-    from liveinstall._transactions.transaction import Transaction
+    from liveinstall._transactions.reading import Transaction
     from liveinstall.results import Target
 
 _DELAY = 0.3  # seconds for the request that has staged the changes to end first
@@ -151,7 +151,7 @@ def _last_line(traceback: str) -> str:
 
 
 def _pending(target: Target) -> list[Transaction]:
-    return [item for item in transactions.read_all(target.site) if item.state == "pending"]
+    return [item for item in reading.read_all(target.site) if item.state == "pending"]
 
 
 def _stamp() -> list[tuple[object, ...]]:

@@ -7,7 +7,6 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
@@ -26,8 +25,10 @@ from liveinstall._system.programs import is_program, run_captured
 from liveinstall.errors import HomeError, RequirementError, ResolutionError, TrialError
 from liveinstall.results import Change
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from liveinstall._homes.links import LinkTree
     from liveinstall._homes.record import HomeRecord

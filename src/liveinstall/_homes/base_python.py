@@ -7,12 +7,12 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from liveinstall._homes.links import listed
 from liveinstall._system.interpreter import base_executable
 from liveinstall.errors import HomeError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall._homes.links import LinkTree
 

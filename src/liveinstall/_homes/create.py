@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
 
 from _liveinstall_boot import patient
 from liveinstall._environment.installed import in_directory
@@ -31,8 +30,10 @@ from liveinstall.errors import HomeError
 from liveinstall.events import Reporter
 from liveinstall.reports import Home
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any, Literal
 
     from liveinstall._homes.links import LinkTree
     from liveinstall._requirements.request import RequirementLike

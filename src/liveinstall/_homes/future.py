@@ -12,7 +12,6 @@ import sys
 import sysconfig
 from contextlib import suppress
 from os.path import join, relpath
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, handover, swap, trees
 from _liveinstall_boot.file_access import open_regular
@@ -24,6 +23,7 @@ from liveinstall._sidebyside import layout
 from liveinstall._system.interpreter import base_executable, executable
 from liveinstall.errors import DamagedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet

@@ -6,13 +6,13 @@ import importlib.machinery
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from liveinstall._homes.trial import trial_environment
 from liveinstall._system.child_process import Child
 from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import EngineTimeoutError, TrialError, VerificationError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 

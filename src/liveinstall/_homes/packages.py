@@ -9,7 +9,6 @@ from __future__ import annotations
 import filecmp
 import os
 from os.path import join
-from typing import TYPE_CHECKING
 
 from installer.scripts import Script
 from installer.utils import get_launcher_kind, parse_entrypoints
@@ -21,6 +20,7 @@ from liveinstall._staging.launchers import first_lines
 from liveinstall.errors import FileConflictError, HomeError
 from liveinstall.results import Overlap
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall._homes.links import LinkTree
     from liveinstall._sidebyside.store.store import Stored

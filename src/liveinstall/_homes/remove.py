@@ -8,7 +8,6 @@ import hashlib
 import os
 from contextlib import suppress
 from stat import S_ISLNK
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import open_regular
@@ -18,6 +17,7 @@ from liveinstall._system.scratch import MARK
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import HomeError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 

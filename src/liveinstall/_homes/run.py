@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from liveinstall._homes.base_environment import differences
 from liveinstall._homes.base_python import version
@@ -16,6 +15,7 @@ from liveinstall._system.programs import command_of, program_of, run_captured, r
 from liveinstall.errors import HomeError
 from liveinstall.reports import Ran
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

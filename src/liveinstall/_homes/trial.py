@@ -7,7 +7,6 @@ import site as site_module
 import subprocess
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import _liveinstall_boot as boot
 from _liveinstall_boot.layout import TRIAL_VARIABLE
@@ -18,6 +17,7 @@ from liveinstall._system.programs import command_of
 from liveinstall._system.scratch import private_directory, scratch_directory
 from liveinstall.errors import TrialError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from liveinstall._planning.graph import Edge, Node, edges, named
 from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall.results import Change, Timing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -9,12 +9,12 @@ copy of a distribution that stays.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
-from liveinstall._system.lean_dataclasses import dataclass, field
+from liveinstall._system.lean_dataclasses import NamedTuple, dataclass, field
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.results import Overlap
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from liveinstall._planning.decide import Situation, conflicts, decide
 from liveinstall._planning.graph import Node, edges
 from liveinstall._system.lean_dataclasses import dataclass, replace
 from liveinstall.results import Change, Plan, Timing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 

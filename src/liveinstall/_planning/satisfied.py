@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
 
 from liveinstall._system.lean_packaging import (
     InvalidRequirement,
@@ -14,6 +13,7 @@ from liveinstall._system.lean_packaging import (
     parse_requirement_line,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 

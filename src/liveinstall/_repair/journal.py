@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import codec, files, patient
 from _liveinstall_boot.layout import STATE
@@ -18,6 +17,7 @@ from liveinstall._system.text_format import decode_rows, encode_rows
 from liveinstall._transactions.transaction import new_id
 from liveinstall.errors import CommitError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

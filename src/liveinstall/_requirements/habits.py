@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from liveinstall._requirements.requirement import checked_text, text_of, wrong
 from liveinstall._system.command_line import split_words
@@ -16,6 +15,10 @@ from liveinstall._system.lean_packaging import (
     leading_name,
     parse_requirement_line,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PIP = r"(?i)^\s*(?:[!%$]\s*)?(?:(?:\S*[/\\])?py(?:thon)?[0-9.]*(?:\.exe)?\s+-m\s+)?"
 _PIP += r"(?:uv(?:\.exe)?\s+)?(?:pip[0-9.]*|liveinstall)(?:\.exe)?\s+"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._redact import redact
 from liveinstall._system.settings import OFFLINE, is_on
 from liveinstall.errors import DownloadError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 _URL = r"(?i)[a-z][a-z0-9+.-]+:"  # at least two letters: C: is a drive
 _LOCAL = r"(?i)(?:[a-z]+\+)?file:"

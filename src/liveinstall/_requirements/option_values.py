@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from liveinstall._requirements.requirement import text_of, wrong
 from liveinstall._system.lean_packaging import canonicalize_name, is_requirement
 from liveinstall._system.settings import CONFLICTS, VERIFY, is_on
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _CHOICES = {
     "when": ("auto", "now", "restart"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._redact import has_slash_in_password, learn, redact
 from liveinstall._requirements.habits import take_apart
@@ -21,8 +20,10 @@ from liveinstall._requirements.sources import Sources
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.lean_packaging import InvalidRequirement, parse_requirement_line
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from liveinstall._requirements.requirement import RequirementLike as RequirementLike  # noqa: PLC0414  re-exported
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from liveinstall._redact import redact
 from liveinstall._system.lean_dataclasses import dataclass
@@ -18,6 +17,7 @@ from liveinstall._system.lean_packaging import (
 )
 from liveinstall.errors import RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -10,7 +10,6 @@ import platform
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -18,8 +17,10 @@ from liveinstall._requirements.requirement import CHECK_PATH, wrong
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.lean_packaging import canonicalize_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  # as in PEP 723
 _STRONG = ("sha256", "sha384", "sha512")

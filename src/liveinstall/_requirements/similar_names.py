@@ -5,8 +5,7 @@ Nothing is looked up: an index has projects under misspelt names of others, made
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._environment.target import current_site
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.events import Done, Reporter
 from liveinstall.results import Change, Result
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from liveinstall._requirements.request import RequirementLike
     from liveinstall._sidebyside.store.store import Stored

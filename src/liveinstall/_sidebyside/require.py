@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import current_site
 from liveinstall._sidebyside import activate
@@ -22,8 +20,10 @@ from liveinstall._sidebyside.selection.choose import (
 from liveinstall._sidebyside.store.store import Store
 from liveinstall.errors import ActivationError, AlreadyLoadedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from liveinstall._sidebyside.activation.answer_cache import Question
     from liveinstall._sidebyside.selection.resolver import AvailableVersion

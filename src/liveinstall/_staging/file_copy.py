@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, BinaryIO
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import hashlib
     from collections.abc import Iterable
     from concurrent.futures import Future
+    from typing import BinaryIO
 
 CHUNK = 2**18  # bytes
 LARGE = 2**20  # bytes of a file, and of its pieces

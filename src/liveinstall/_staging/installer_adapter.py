@@ -5,44 +5,34 @@ It is imported only if a wheel has to be unpacked or launchers have to be made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, cast
-
-from installer.sources import WheelFile
-
-from liveinstall._staging.writer import write_order
-
-if TYPE_CHECKING:
-    import zipfile
-    from collections.abc import Container, Iterator
-
-    from installer.sources import WheelContentElement
-
-    from liveinstall._staging.policy import Checked
-    from liveinstall._staging.unpacked_wheel import UnpackedWheel
-
 import hashlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import installer
 from installer.destinations import WheelDestination
 from installer.exceptions import InstallerError
 from installer.records import RecordEntry
 from installer.scripts import InvalidScript, Script
+from installer.sources import WheelFile
 from installer.utils import Scheme, fix_shebang, get_launcher_kind
 
 from liveinstall._staging.file_copy import CHUNK, Rejoined
 from liveinstall._staging.launchers import launcher
 from liveinstall._staging.policy import refused, unreadable
+from liveinstall._staging.writer import write_order
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
+    from typing import BinaryIO
 
     from installer.scripts import ScriptSection
+    from installer.sources import WheelContentElement
 
+    from liveinstall._staging.policy import Checked
     from liveinstall._staging.unpacked_wheel import UnpackedWheel
     from liveinstall._staging.writer import Expected, Writer, Written
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import MANIFEST_MAGIC, encode_manifest, stem
 from _liveinstall_boot.files import remove_tree
@@ -19,6 +18,7 @@ from liveinstall._system.lean_packaging import compare_versions
 from liveinstall._system.letter_case import folds_case
 from liveinstall.errors import StagingError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterator

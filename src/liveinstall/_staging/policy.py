@@ -11,7 +11,6 @@ import io
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
 from liveinstall._staging.entry_names import check_names
 from liveinstall._staging.entry_points import commands_of
@@ -27,9 +26,11 @@ from liveinstall._system.lean_packaging import (
 )
 from liveinstall.errors import WheelRefusedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import NoReturn
 
 MAX_TEXT = 8 * 2**20  # bytes of a file of the dist-info that is read as a whole; RECORD may have four times as many
 _KNOWN_FORMAT = r"[01](\.[0-9]+)*"  # Wheel-Version: old builders wrote 0.x, which pip reads as 1.x

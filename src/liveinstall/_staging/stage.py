@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.files import remove_tree
 from liveinstall._staging.part import Part, stage
@@ -14,6 +13,7 @@ from liveinstall._system.letter_case import name_on_disk
 from liveinstall.errors import FileConflictError
 from liveinstall.events import Event, Staging, ignore_event
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from collections.abc import Set as AbstractSet
@@ -57,7 +57,7 @@ def stage_all(
     largest_first = sorted(candidates, key=_size, reverse=True)
     parts: dict[str, Part] = {}
     failures = []
-    jobs: list[Job[Part]] = []
+    jobs: list[Job] = []
     try:
         with in_threads((partial(stage_one, each) for each in largest_first), min(4, os.cpu_count() or 1)) as jobs:
             tell(Staging("", 0, len(jobs)))

@@ -10,12 +10,13 @@ import io
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
 
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
 from liveinstall._system.dist_info import encoded
+from liveinstall._system.lean_dataclasses import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import StaleError, record_rows
 from _liveinstall_boot.trees import DistributionTree
@@ -12,6 +11,7 @@ from liveinstall._staging.policy import unreadable
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._system.dist_info import sha256_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zipfile
 

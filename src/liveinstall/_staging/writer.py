@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from _liveinstall_boot.codec import stem
 from liveinstall._staging.file_copy import LARGE, copy, finish
@@ -15,9 +14,11 @@ from liveinstall._staging.policy import NOT_ITS_OWN, refused
 from liveinstall._staging.unpacked_wheel import link_listed, linked
 from liveinstall._system.dist_info import encoded
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterable, Mapping
+    from typing import BinaryIO, NoReturn
 
     from liveinstall._model import Candidate
     from liveinstall._staging.bytecode import BytecodeCompiler

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import stat
 import struct
-from typing import IO, TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import IO, NoReturn
 
     Refuse = Callable[[str, str], NoReturn]
 

@@ -9,12 +9,12 @@ import time
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, main_thread
-from typing import TYPE_CHECKING
 
 from liveinstall._redact import redact
 from liveinstall._system.cancellation import ended_by
 from liveinstall.errors import EngineError, EngineTimeoutError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 

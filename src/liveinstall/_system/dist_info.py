@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from binascii import a2b_base64, b2a_base64
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.codec import read
 from _liveinstall_boot.file_access import open_bounded, open_regular
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Sequence
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Generic, TypeVar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
-T = TypeVar("T")
 
-
-class Job(Generic[T]):
+class Job:
     """One function and its result."""
 
-    def __init__(self, function: Callable[[], T]) -> None:
+    def __init__(self, function: Callable[[], Any]) -> None:
         self._function = function
         self._ended = Event()
-        self._values: list[T] = []
+        self._values: list[Any] = []
         self._failure: BaseException | None = None
 
     def run(self) -> None:
@@ -35,13 +34,13 @@ class Job(Generic[T]):
         self._ended.wait()
         return self._failure
 
-    def values(self) -> list[T]:
+    def values(self) -> list[Any]:
         """Return the value as a list, without waiting; empty if the function has not ended well."""
         return list(self._values)
 
 
 @contextmanager
-def in_threads(functions: Iterable[Callable[[], T]], threads: int) -> Iterator[list[Job[T]]]:
+def in_threads(functions: Iterable[Callable[[], Any]], threads: int) -> Iterator[list[Job]]:
     """Call functions in their order, in several threads.
 
     Args:

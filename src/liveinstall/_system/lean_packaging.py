@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
@@ -45,7 +46,7 @@ def canonicalize_name(name: str) -> NormalizedName:
     name = name.lower().replace("_", "-").replace(".", "-")
     while "--" in name:
         name = name.replace("--", "-")
-    return cast("NormalizedName", name)
+    return name  # type: ignore[return-value]
 
 
 def leading_name(text: str) -> str:
@@ -220,7 +221,7 @@ def parse_specifiers(text: str) -> SpecifierSet:
         InvalidSpecifier: They are invalid.
     """
     if _are_clauses(text):
-        return cast("SpecifierSet", _Specifiers(text.strip()))
+        return _Specifiers(text.strip())  # type: ignore[return-value]
     from packaging.specifiers import SpecifierSet
 
     return SpecifierSet(text)
@@ -371,7 +372,7 @@ def parse_requirement_line(text: str) -> Requirement:
 
         return Requirement(text)
     name, extras, specifiers = parts
-    return cast("Requirement", _Requirement(name, extras, _Specifiers(specifiers), marker))
+    return _Requirement(name, extras, _Specifiers(specifiers), marker)  # type: ignore[return-value]
 
 
 def _parts(text: str) -> tuple[str, set[str], str] | None:

@@ -6,7 +6,6 @@ import json
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import read_bytes
@@ -17,8 +16,10 @@ from liveinstall._system.durability import write_atomically
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import LockTimeoutError, NotWritableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
 DEFAULT_TIMEOUT = 60.0  # seconds
 _PAUSE = 0.05  # seconds between two tries

@@ -10,12 +10,12 @@ import os
 import sys
 from _frozen_importlib_external import cache_from_source
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from liveinstall._system.child_process import Child
 from liveinstall._system.interpreter import executable
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

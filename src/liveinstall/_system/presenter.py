@@ -7,15 +7,16 @@ the first time. It is the only import that points up; `tests/test_house.py` list
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, Protocol, TypeVar
+
+    R = TypeVar("R")
 else:
     Protocol = object  # a real protocol takes longer to create than the rest of this module
 
-R = TypeVar("R")
 _FRONT_ENDS = "liveinstall._frontends.presenter"
 
 
@@ -141,7 +142,7 @@ def presenter() -> Presenter:
     global _presenter  # noqa: PLW0603  one for each process
     if _presenter is None:
         try:
-            create = cast("Callable[[], Presenter]", import_module(_FRONT_ENDS).create)
+            create: Callable[[], Presenter] = import_module(_FRONT_ENDS).create
             _presenter = create()
         except Exception:  # noqa: BLE001  no error of a front end may make a change fail
             _presenter = PlainPresenter()

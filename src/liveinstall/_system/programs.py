@@ -10,11 +10,11 @@ import time
 from contextlib import suppress
 from io import BytesIO, TextIOWrapper
 from threading import TIMEOUT_MAX, Thread, Timer
-from typing import TYPE_CHECKING
 
 from liveinstall._system.cancellation import ended_by
 from liveinstall.errors import RequirementError, TrialError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import IO, Any

@@ -6,16 +6,16 @@ Each contains a file with a kernel lock, held until its creator and all processe
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.files import remove_tree
 from _liveinstall_boot.locks import try_lock
 from liveinstall._system.privacy import keeps_apart, make_private, reached, user
 from liveinstall._system.removal import own_directory, remove_opened
+from liveinstall._system.temporary import temporary_root
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -140,4 +140,4 @@ def _temporary() -> str:
             status = reached(_MEMORY)
             if status is not None and keeps_apart(status):
                 return _MEMORY
-    return tempfile.gettempdir()
+    return temporary_root()

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.layout import STATE
@@ -25,6 +24,7 @@ from liveinstall._system.privacy import is_private, read_private, write_private
 from liveinstall._system.removal import empty, own_directory, remove_opened
 from liveinstall._system.temporary import PREFIX, temporary_directory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

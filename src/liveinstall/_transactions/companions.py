@@ -10,7 +10,6 @@ import zlib
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER, cache_from_source
-from typing import TYPE_CHECKING, cast
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, patient, recover
@@ -19,6 +18,7 @@ from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
 from _liveinstall_boot.ownership import owned
 from liveinstall._system.durability import flush_file_system
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
@@ -85,7 +85,7 @@ def _write_bytecode(draft: str, final: str, names: Iterable[str]) -> None:
     for name in names:
         stem, source = name.removesuffix(".py"), os.path.join(os.path.dirname(boot.__file__), name)
         code = SourceFileLoader(f"{boot.__name__}.{stem}", source).get_code(f"{boot.__name__}.{stem}")
-        codes[stem] = _relocated(cast("CodeType", code), os.path.join(final, name))
+        codes[stem] = _relocated(code, os.path.join(final, name))  # type: ignore[arg-type]
         status = os.stat(os.path.join(draft, name))
         fields = (0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)  # PEP 552
         header = MAGIC_NUMBER + b"".join(field.to_bytes(4, "little") for field in fields)
@@ -184,8 +184,3 @@ def _is_for_all_users(site: str) -> bool:
     """Whether this is root, guarding an environment that every user can use."""
     all_users = stat.S_IROTH | stat.S_IXOTH
     return hasattr(os, "geteuid") and os.geteuid() == 0 and os.stat(site).st_mode & all_users == all_users
-
-
-def is_guarded(site: str) -> bool:
-    """Whether each interpreter of this environment protects the packages that it uses, from its start."""
-    return any(os.path.exists(os.path.join(site, name)) for name in GUARDS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ABOUT = {"created": float, "pid": int, "command": str, "python": str, "lock": str, "base": str, "owner": str}
 _LISTS = ("requests", "early", "names")
@@ -22,6 +23,8 @@ def decode_facts(text: str) -> dict[str, Any]:
         each name, with the facts of `PendingChange.about`. Of one that was prepared for a cluster also "lock", "base",
         "owner": str, and "early", "names": list of str. Missing ones, and those of another type, are omitted.
     """
+    import json  # without transactions on disk it is not needed
+
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, files, trees
 from _liveinstall_boot.layout import HISTORY, RETIRED, STATE, list_transactions
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._transactions.facts import decode_facts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
 KEPT_TRANSACTIONS = 5  # the number of newest transactions whose old files are kept
 KEPT_DAYS = 90.0

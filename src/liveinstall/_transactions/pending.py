@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, holds
 from liveinstall._model import roots_of
@@ -15,24 +14,13 @@ from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.history import undo_metadata
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
+    from liveinstall._transactions.reading import PendingChange, PendingChanges
     from liveinstall.results import Target
-
-
-@dataclass(frozen=True)
-class PendingChange:
-    """One pending change.
-
-    Attributes:
-        swap: The boot module's record of it.
-        about: The facts for planning and for people: {"reason": str, "requested": bool, "requires": [Requires-Dist
-            lines], "url": str, "sha256": str, "record": SHA-256 of the new RECORD, "retires": bytes of the old files}.
-    """
-
-    swap: codec.SwapChange
-    about: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,46 +38,6 @@ class Handover:
     moves: Sequence[tuple[str, str, str, str]] = ()
     owners: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
     touched: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PendingChanges:
-    """All pending changes.
-
-    Attributes:
-        entries: The changes by the normalized name of the distribution.
-        requests: The requests that they come from.
-        ids: The ids of their transactions, oldest first.
-    """
-
-    entries: Mapping[str, PendingChange]
-    requests: tuple[str, ...]
-    ids: tuple[str, ...]
-
-    @classmethod
-    def read(cls, site: str) -> PendingChanges:
-        """Read the pending changes from disk, without the transactions that were set aside."""
-        entries: dict[str, PendingChange] = {}
-        requests: list[str] = []
-        ids = []
-        for item in transactions.read_all(site):
-            if item.state == "pending":
-                about = item.about.get("changes", {})
-                entries |= {
-                    change.name: PendingChange(change, about.get(change.name, {})) for change in item.record.changes
-                }
-                requests += item.about.get("requests", ())
-                ids.append(item.transaction_id)
-        return cls(entries, tuple(dict.fromkeys(requests)), tuple(ids))
-
-    def parts(self, site: str) -> tuple[str, ...]:
-        """The absolute paths of the staged parts."""
-        return tuple(os.path.normpath(os.path.join(site, e.swap.part)) for e in self.entries.values() if e.swap.part)
-
-    def replaced(self, site: str) -> tuple[str, ...]:
-        """The absolute paths of the `.dist-info` directories that will be replaced or removed."""
-        paths = (entry.swap.old_info for entry in self.entries.values())
-        return tuple(os.path.normpath(os.path.join(site, path)) for path in paths if path)
 
 
 def publish_pending(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, files, holds, patient, recover
 from _liveinstall_boot.layout import HOLDS, STATE, TRANSACTIONS, list_transactions, record_path
@@ -20,8 +19,10 @@ from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._transactions import companions
 from liveinstall._transactions.facts import decode_facts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 SUFFIX = ".prepared"
 IDLE = 3600.0  # seconds after which a prepared transaction is removed, if the process that prepared it is dead

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import STATE
@@ -15,6 +14,7 @@ from liveinstall._system.durability import write_atomically
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.text_format import decode_rows, encode_rows
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -10,7 +10,6 @@ import json
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import codec, files, holds, patient, salvage, swap, views
 from _liveinstall_boot import recover as boot_recover
@@ -29,15 +28,16 @@ from _liveinstall_boot.layout import (
 )
 from _liveinstall_boot.ownership import owned, top_names
 from liveinstall._system.durability import flush_file_system, write_atomically
-from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._transactions import companions, history, prepared
-from liveinstall._transactions.facts import decode_facts
+from liveinstall._transactions.reading import read_all
 from liveinstall._transactions.visibility import see
 from liveinstall.errors import CommitError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
+    from typing import Any
 
     from liveinstall._model import Distribution
     from liveinstall.results import Change
@@ -47,45 +47,9 @@ _LONGEST = 10_000  # bytes of a note that are shown
 _GRACE = 60.0  # seconds
 
 
-@dataclass(frozen=True)
-class Transaction:
-    """A transaction on disk.
-
-    Attributes:
-        record: The boot module's record.
-        about: The facts that are recorded for people and for undo.
-        state: "pending", "swapping", "committed" or "failed".
-        tries: The number of failed attempts to apply it.
-    """
-
-    record: codec.TransactionRecord
-    about: dict[str, Any]
-    state: str = "pending"
-    tries: int = 0
-
-    @property
-    def transaction_id(self) -> str:
-        """The id; ids sort by creation time."""
-        return str(self.record.transaction_id)
-
-
 def new_id() -> str:
     """Make a new transaction id; ids sort by creation time."""
     return time.strftime("%Y%m%dT%H%M%S-", time.gmtime()) + os.urandom(4).hex()
-
-
-def read_all(site: str) -> Iterator[Transaction]:
-    """Read the transactions that are not in the history, oldest first.
-
-    Unreadable ones are omitted and left alone; `status()` lists them.
-
-    Args:
-        site: The site-packages directory.
-    """
-    for transaction_id, state, tries in list_transactions(site):
-        with suppress(OSError, codec.StaleError):
-            record = codec.read_record(site, transaction_id, state, tries)
-            yield Transaction(record, decode_facts(record.about), state, tries)
 
 
 def recover(site: str) -> None:
@@ -272,16 +236,6 @@ def retry(site: str) -> None:
             boot_recover.set_state(site, transaction_id, (state, tries), ("pending", 0))
 
 
-def unreadable(site: str) -> tuple[str, ...]:
-    """List the files of unreadable transactions, which are damaged or from a newer version. They are left alone."""
-    known = {item.transaction_id for item in read_all(site)}
-    return tuple(
-        record_path(site, transaction_id, state, tries)
-        for transaction_id, state, tries in list_transactions(site)
-        if transaction_id not in known
-    )
-
-
 def discard_unreadable(site: str) -> bool:
     """Discard failed transactions with unreadable records, unless one has the only copy of old files. Needs the lock.
 
@@ -297,11 +251,6 @@ def discard_unreadable(site: str) -> bool:
     for transaction_id in damaged:
         discard(site, transaction_id)
     return bool(damaged)
-
-
-def is_interrupted(site: str) -> bool:
-    """Whether a swap has begun and is neither complete nor rolled back."""
-    return any(state in ("swapping", "committed") for _, state, _ in list_transactions(site))
 
 
 def discard(site: str, transaction_id: str) -> None:

@@ -7,7 +7,6 @@ import site as site_module
 import sys
 import time
 from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import swap
 from liveinstall._system.caller import invalidate_caches, place_last, remove_finder, search_path
@@ -15,6 +14,7 @@ from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.presenter import presenter
 from liveinstall.errors import StagedImportError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec

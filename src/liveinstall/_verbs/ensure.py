@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from _liveinstall_boot.layout import list_transactions
 from liveinstall._environment.installed import finder
 from liveinstall._environment.target import find_target
@@ -21,7 +19,10 @@ from liveinstall._transactions.requesters import read_requests
 from liveinstall._verbs.install import install
 from liveinstall.results import Change, Result
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from liveinstall._model import Distribution
     from liveinstall._requirements.request import RequirementLike
 

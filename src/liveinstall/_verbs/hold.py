@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal
 
 from _liveinstall_boot import holds
 from liveinstall._environment.target import current_site, find_target
@@ -14,9 +13,11 @@ from liveinstall._transactions import companions
 from liveinstall.errors import NotWritableError, RequirementError
 from liveinstall.reports import Guard
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
+    from typing import Literal
 
 
 class hold(AbstractContextManager["hold"]):  # noqa: N801  it is called like a function

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._changes.installed_overlaps import current_overlaps
@@ -17,12 +16,14 @@ from liveinstall._planning.graph import Node, edges
 from liveinstall._redact import redact
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions.pending import PendingChanges
+from liveinstall._transactions.reading import PendingChanges
 from liveinstall._verbs.name_patterns import matcher
 from liveinstall.reports import Check, Listed, Listing, Requirements
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from liveinstall._model import Distribution
     from liveinstall.results import Overlap

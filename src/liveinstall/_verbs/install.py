@@ -6,17 +6,17 @@ imported while it starts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
 from liveinstall._engines.select import choose_engine
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._system.presenter import presenter
 from liveinstall._system.settings import check_permitted
 from liveinstall.errors import ConflictError, RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from typing import Any, Literal
 
     from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import OnEvent

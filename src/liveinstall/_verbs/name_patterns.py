@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
 
-def matcher(names: Iterable[str]) -> Callable[[str], bool]:
+def matcher(names: Collection[str]) -> Callable[[str], bool]:
     """Return a function that decides whether a normalized name is one of these.
 
     Args:
         names: Names of distributions in any spelling, or patterns such as "jupyter*" (`fnmatch`). None match all.
     """
+    if not names:
+        return lambda _: True
+    import re  # most calls are about all distributions
+    from fnmatch import fnmatchcase
+
     patterns = [re.sub("[-_.]+", "-", name).lower() for name in names]
-    return lambda name: not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+    return lambda name: any(fnmatchcase(name, pattern) for pattern in patterns)

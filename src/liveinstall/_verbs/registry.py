@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal
 
 from liveinstall._environment.installed import in_directory, installed
 from liveinstall._environment.target import current_site, find_target
@@ -26,8 +25,10 @@ from liveinstall.events import Reporter
 from liveinstall.reports import Registered, RegistryLookup, StoredVersion
 from liveinstall.results import Rows
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any, Literal
 
     from liveinstall._requirements.request import RequirementLike
     from liveinstall._sidebyside.registry.format import Registry

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import trees
 from _liveinstall_boot.files import sha256
@@ -32,6 +31,7 @@ from liveinstall._verbs.install import install
 from liveinstall.errors import LiveInstallError, RetiredError
 from liveinstall.reports import Findings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._changes.context import RequestContext
 from liveinstall._changes.requester_constraints import name_of
@@ -12,12 +11,13 @@ from liveinstall._planning.unused import unneeded
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._system.lock import environment_lock
-from liveinstall._transactions import history
-from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions import history, reading
 from liveinstall._transactions.requesters import read_requests, write_requests
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 
 _FOR = re.compile(r"(.*) \(for (.+)\)$")  # the text of a request with a requester, as the history records it
@@ -61,7 +61,7 @@ def _installed_for(site: str, requester: str) -> set[str]:
     file or a path, so that its distributions are unknown, none of its new distributions count.
     """
     other_requesters = {each.who for each in read_requests(site)} - {requester}
-    items: list[Any] = [*reversed(history.happened(site)), *transactions.read_all(site)]
+    items: list[Any] = [*reversed(history.happened(site)), *reading.read_all(site)]
     attributed: dict[str, bool] = {}
     for item in items:
         requests = map(str, item.about.get("requests", ()))

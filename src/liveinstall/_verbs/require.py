@@ -6,13 +6,15 @@ In that case a process loads only this module and its imports.
 from __future__ import annotations
 
 from _thread import RLock
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._sidebyside import activate
 from liveinstall._sidebyside.activation.answer_cache import Question
 from liveinstall._sidebyside.activation.apply import apply, granted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from liveinstall._requirements.request import RequirementLike
     from liveinstall.events import OnEvent
     from liveinstall.reports import Activation

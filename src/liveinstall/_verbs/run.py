@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.process import is_manager
 from liveinstall._environment.installed import finder
@@ -27,6 +26,7 @@ from liveinstall._system.temporary import temporary_directory
 from liveinstall.errors import ActivationError, RequirementError
 from liveinstall.events import Reporter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any

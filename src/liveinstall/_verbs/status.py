@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
+from _liveinstall_boot.layout import list_transactions
 from liveinstall._environment import holders as holds
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_targets
-from liveinstall._sidebyside import activate
 from liveinstall._system.interpreter import which
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions import companions
-from liveinstall._transactions import transaction as transactions
+from liveinstall._transactions import reading
 from liveinstall._verbs.name_patterns import matcher
-from liveinstall._verbs.pending import pending
 from liveinstall.reports import Activation, Status, VersionInUse
+from liveinstall.results import AllPending
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -44,13 +43,13 @@ def status(*names: str) -> Status:
     matches = matcher(names)
     using = _holders(sites, distributions)
     users = tuple(each for each in using if not names or each.uses is None or any(map(matches, each.distributions)))
-    waiting = pending()
+    waiting = _pending(sites)
     if names:
         waiting = type(waiting)(each for each in waiting if any(matches(change.name) for change in each.changes))
-    unreadable = tuple(path for site in sites for path in transactions.unreadable(site))
+    unreadable = tuple(path for site in sites for path in reading.unreadable(site))
     from liveinstall._sidebyside.registry.files import ignored, is_enabled
 
-    guarded, registries = companions.is_guarded(target.site), is_enabled(target.site)
+    guarded, registries = reading.is_guarded(target.site), is_enabled(target.site)
     return Status(
         *(target, waiting, users, len(distributions), unreadable),
         guarded=guarded,
@@ -61,6 +60,14 @@ def status(*names: str) -> Status:
         python_from=which()[1],
         trial=_trial(),
     )
+
+
+def _pending(sites: Iterable[str]) -> AllPending:
+    if not any(map(list_transactions, sites)):
+        return AllPending()
+    from liveinstall._verbs.pending import pending  # loads what changes an environment
+
+    return pending()
 
 
 def _trial() -> ImportTrial | None:
@@ -92,7 +99,8 @@ def _joined(one: Holder, other: Holder) -> Holder:
 
 def current() -> Activation | None:
     """The side-by-side versions that are active in this process; None without any."""
-    activation = activate.active()
+    module = sys.modules.get("liveinstall._sidebyside.activate")
+    activation = module.active() if module else None
     if activation is None:
         return None
     index = activation.index

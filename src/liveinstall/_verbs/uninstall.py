@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Literal
 
 from liveinstall._changes.context import RequestContext, changing
 from liveinstall._changes.install import refuse_to_wait
@@ -21,13 +20,15 @@ from liveinstall._requirements.request import Request
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions.pending import PendingChanges
+from liveinstall._transactions.reading import PendingChanges
 from liveinstall._transactions.requesters import read_requests
 from liveinstall.errors import RequirementError, TargetError
 from liveinstall.events import Done, Reporter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Literal
 
     from liveinstall._verbs.install import Paths
     from liveinstall.events import OnEvent

@@ -5,10 +5,9 @@ The functions are independent of any engine for distributed computing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from liveinstall._system.lazy_names import lazy_getattr
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall._cluster.engines import of
     from liveinstall._cluster.environment import look

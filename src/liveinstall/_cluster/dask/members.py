@@ -6,7 +6,6 @@ import asyncio
 import logging
 from functools import wraps
 from multiprocessing import spawn
-from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from distributed import NannyPlugin, WorkerPlugin
@@ -22,8 +21,10 @@ from liveinstall._cluster.transfer import fetch, read_piece
 from liveinstall._cluster.values import Lock
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from distributed import Nanny, Worker
     from distributed.core import Server

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import pickle
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
 
 from distributed import SchedulerPlugin
 
@@ -23,8 +22,10 @@ from liveinstall._cluster.values import Lock
 from liveinstall._system.package import __version__
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from distributed import Scheduler
 

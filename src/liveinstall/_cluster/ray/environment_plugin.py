@@ -6,7 +6,6 @@ import asyncio
 import os
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
 
 from ray._private.runtime_env.plugin import RuntimeEnvPlugin
 
@@ -15,9 +14,11 @@ from liveinstall._cluster.ray.requested import Requested, check_others
 from liveinstall._sidebyside.layout import user_cache
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 _DIRECTORY, _NODE = "--runtime-env-dir", "--node-id"  # options of the agent's command line
 

@@ -6,7 +6,6 @@ import os
 import sys
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from liveinstall._environment.installed import finder
 from liveinstall._homes.base_python import python_of
@@ -16,6 +15,7 @@ from liveinstall._homes.remove import remove
 from liveinstall._system.removal import own_directory, remove_opened
 from liveinstall.errors import HomeError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall._cluster.ray.requested import Requested
 

@@ -11,7 +11,6 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.files import remove_tree
 from liveinstall import homes
@@ -29,8 +28,10 @@ from liveinstall._system.lock import lock_file
 from liveinstall.errors import HomeError, LockError
 from liveinstall.events import ignore_event
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
 _WAIT = 600.0  # seconds: another process of the executor makes the same home
 _STORE, _GUARD = "store", "lock"

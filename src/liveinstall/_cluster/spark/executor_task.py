@@ -7,15 +7,16 @@ import os
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._cluster.participants import failure_of
 from liveinstall._cluster.spark.release import MODULE
 from liveinstall._cluster.step_process import ask_child
 from liveinstall.errors import ClusterError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
     from pyspark import SparkContext
     from pyspark.sql import SparkSession

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from liveinstall._cluster.spark.release_paths import FOLDER, PREFIX, lock_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall._cluster.values import Lock
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
 
 from pyspark import SparkFiles
 
@@ -20,8 +19,10 @@ from liveinstall._cluster.wheel_lock import lock as make_lock
 from liveinstall._cluster.wheel_lock import pack
 from liveinstall.errors import ClusterError, LockError, RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from pyspark import SparkContext
     from pyspark.sql import SparkSession

@@ -7,13 +7,13 @@ possible, and the other modules are imported meanwhile.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from liveinstall._system.caller import place_of
 from liveinstall._system.child_process import Child
 from liveinstall._system.interpreter import executable
 from liveinstall.errors import EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Self

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from liveinstall._engines.answers import read_json, texts, understanding
 from liveinstall._redact import redact
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.events import Downloading, Retrying
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 

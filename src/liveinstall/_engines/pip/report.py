@@ -9,7 +9,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._engines.answers import read_json, text, texts, understanding
@@ -34,8 +33,10 @@ from liveinstall.errors import (
     WheelRefusedError,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
+    from typing import Any
 
     from liveinstall._requirements.request import Request
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._engines.answers import read_json, text
 from liveinstall._model import WheelListing
 from liveinstall._system.lean_dataclasses import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from liveinstall._model import Candidate
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from liveinstall._engines.local_files import constraint_files
 from liveinstall._redact import redact
 from liveinstall.errors import RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

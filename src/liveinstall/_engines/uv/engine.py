@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._engines.uv.arguments import arguments, source_options
 from liveinstall._engines.uv.program import find_uv
@@ -22,9 +21,10 @@ from liveinstall._system.workplace import note_elsewhere
 from liveinstall.errors import EngineError
 from liveinstall.events import ignore_event
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Self
+    from typing import Any, Self
 
     from liveinstall._engines.base import View
     from liveinstall._engines.uv.origins import Origins

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from liveinstall.errors import BuildError, DownloadError, EngineError, ResolutionError, WheelRefusedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from liveinstall.errors import LiveInstallError
 

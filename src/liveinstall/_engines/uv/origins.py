@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._engines.answers import text, understanding
@@ -19,8 +18,10 @@ from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import EngineError
 from liveinstall.results import Origin
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from packaging.tags import Tag
 

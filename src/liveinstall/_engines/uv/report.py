@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._engines.answers import read_json, text, understanding
 from liveinstall._engines.local_files import local_wheel
@@ -18,8 +17,10 @@ from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import InvalidRequirement, canonicalize_name, parse_requirement_line
 from liveinstall.errors import WheelRefusedError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from packaging.requirements import Requirement
 

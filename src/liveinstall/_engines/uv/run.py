@@ -11,9 +11,6 @@ import re
 import sys
 import time
 from contextlib import suppress
-from shutil import rmtree
-from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.holds import VARIABLE as HOLD
@@ -27,10 +24,13 @@ from liveinstall._system.interpreter import executable
 from liveinstall._system.lean_packaging import leading_name
 from liveinstall._system.privacy import keeps_apart, reached
 from liveinstall._system.removal import own_directory, remove_opened
+from liveinstall._system.temporary import TemporaryDirectory, new_directory
 from liveinstall.errors import EngineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from liveinstall._engines.base import View
 
@@ -85,7 +85,7 @@ class Run:
 
     def _create_target(self, directory: str, view: View, *, lock: bool) -> None:
         """Create the target directory with the metadata of the installed distributions."""
-        self.target = mkdtemp(prefix=_PREFIX, dir=directory)
+        self.target = new_directory(directory, _PREFIX)
         self._handle: int | None = None
         try:
             if lock:
@@ -117,7 +117,7 @@ class Run:
         """Wait until all links are removed."""
         if self._removal:
             self._removal.stop()
-        rmtree(self.target, ignore_errors=True)
+        TemporaryDirectory(self.target).cleanup()
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import COMPANIONS
 from liveinstall._engines.base import View
 from liveinstall._system.lean_packaging import canonicalize_name, is_version
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

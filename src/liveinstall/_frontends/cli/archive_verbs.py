@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._frontends.cli.exit_codes import ExitCode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from typing import Any
 
 EXAMPLES = {
     "archive": ("archive create app.archive vendored wheels/*.whl --stdlib", "archive check app.archive"),

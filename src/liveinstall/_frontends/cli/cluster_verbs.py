@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall.errors import LockError, RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from typing import Any
 
 EXAMPLES = {
     "cluster": (

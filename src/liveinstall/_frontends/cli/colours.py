@@ -7,10 +7,11 @@ and not empty. NO_COLOR takes precedence.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TextIO
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, TextIO
 
 RED, GREEN, YELLOW = "31", "32", "33"
 # How lines begin that report changes, pending changes and problems.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._frontends.cli import main, parser
 from liveinstall._frontends.cli.verbs import VERBS, describe
 from liveinstall.errors import RequirementError
 from liveinstall.results import Shown
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from typing import Any
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:

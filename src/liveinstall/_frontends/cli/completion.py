@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._system.caller import search_path
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
+    from typing import Any
 
 _MISSING = "argcomplete, which shell completion requires, is not installed."
 

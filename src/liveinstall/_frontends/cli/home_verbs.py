@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._requirements.pip_options import add_options
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from typing import Any
 
 EXAMPLES = {
     "try": ("try", 'try -c "import pandas"', "try -m pytest -x", "try script.py --option"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from liveinstall._requirements.pip_options import add_idle_options
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment.installed import installed
 from liveinstall._planning.graph import Node, edges
@@ -15,7 +14,10 @@ from liveinstall._verbs import inspection
 from liveinstall.errors import RequirementError
 from liveinstall.reports import Listing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from liveinstall._model import Distribution
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli.colours import RED, YELLOW, paint, paint_lines, wants_colour
 from liveinstall._frontends.cli.exit_codes import ExitCode
@@ -15,8 +14,10 @@ from liveinstall._frontends.cli.parser import UsageError, build_parser, called, 
 from liveinstall._redact import redact
 from liveinstall.errors import LiveInstallError, RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 _FORMAT = 1  # of the --json envelope
 
@@ -120,7 +121,7 @@ def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool)
 def _describe_state() -> str:
     """Describe the environment after an unexpected error, only from the files on disk."""
     from liveinstall._environment.target import current_site
-    from liveinstall._transactions.transaction import is_interrupted
+    from liveinstall._transactions.reading import is_interrupted
 
     try:
         interrupted = is_interrupted(current_site())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from liveinstall._frontends.cli import archive_verbs, cluster_verbs, home_verbs, list_options, sidebyside_verbs
 from liveinstall._frontends.cli.examples import EXAMPLES
 from liveinstall._frontends.cli.exit_codes import MEANINGS
+from liveinstall._frontends.tables import terminal_columns
 from liveinstall._requirements.pip_options import IDLE, add_idle_options, add_options, parse_words
 from liveinstall._system.package import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
+    from typing import Any, NoReturn, Self
 
 _DESCRIPTION = """\
 Change a Python environment while it is running, without breaking what is
@@ -61,6 +62,13 @@ class _Absent:
 
     def __call__(self, *_: Any, **__: Any) -> Self:
         return self
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """With the width of the terminal; argparse makes one for each argument, and loads `shutil` for it (5 ms)."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": terminal_columns() - 2, **options})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -156,7 +164,7 @@ def _hide_foreign_options(verbs: dict[str, argparse.ArgumentParser], words: Sequ
 def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Return the parser of each command, by name."""
     verbs = next(action for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
-    return cast("dict[str, argparse.ArgumentParser]", verbs.choices)
+    return verbs.choices  # type: ignore[return-value]
 
 
 def build_parser(prog: str = "", *, only: str = "") -> argparse.ArgumentParser:
@@ -171,7 +179,7 @@ def build_parser(prog: str = "", *, only: str = "") -> argparse.ArgumentParser:
         prog=prog or called(),
         description=_DESCRIPTION.format(prefix=sys.prefix),
         epilog="" if only else _epilog(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     parser.add_argument("-V", "--version", action="version", version=f"liveinstall {__version__}")
     _add_common(parser)
@@ -307,7 +315,7 @@ def _add_repair(verbs: Any) -> None:
 
 def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     if verbs.only not in ("", name):
-        return cast("argparse.ArgumentParser", _Absent())
+        return _Absent()  # type: ignore[return-value]
     called = verbs._prog_prefix  # noqa: SLF001  the examples use the program name that the user typed
     examples = "".join(f"  {line if '$(' in line else f'{called} {line}'}\n" for line in EXAMPLES[name])
     parser: argparse.ArgumentParser = verbs.add_parser(
@@ -315,7 +323,7 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
         help=text,
         description=text[0].upper() + text[1:] + ".",
         epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     _add_common(parser)
     return parser

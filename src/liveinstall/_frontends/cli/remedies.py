@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
 _OPTION = re.compile(r"(?<![\w.`-])([a-z_]+)=(True\b|\"[^\"]*\"|'[^']*')?(?![\w=<>])")
 _LOG = "The full output is in the error's `log`; the command line shows it with --debug."

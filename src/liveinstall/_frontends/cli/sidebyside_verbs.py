@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._requirements.pip_options import add_options
 from liveinstall.errors import RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from typing import Any
 
 EXAMPLES = {
     "run": (

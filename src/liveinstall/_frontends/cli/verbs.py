@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.cli import archive_verbs, cluster_verbs, home_verbs, sidebyside_verbs
 from liveinstall._frontends.cli.exit_codes import ExitCode
@@ -15,9 +13,11 @@ from liveinstall.errors import DeclinedError, NotHappenedError, RequirementError
 from liveinstall.reports import History, Listing
 from liveinstall.results import Plan, Result
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
 
 _ID = re.compile(r"\d{8}T\d{6}")  # how the id of a transaction begins
 
@@ -173,6 +173,8 @@ def describe(verb: str, value: Any) -> str:
         return _NOTHING["pending"]
     text = show(value)
     if isinstance(value, (Plan, Result)) and value.remedy:
+        import shlex
+
         text = text.replace(remedy_call(value), f"liveinstall install {shlex.join(value.remedy)}")
     return text
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._environment.holders import describe
 from liveinstall._frontends.jupyter.card_face import BACK, KEEP, LEAVE, LOSE, UNDO, face_of
 from liveinstall._frontends.rendering import handovers, moment, use
 from liveinstall.errors import MovedOnError, NotHappenedError, NotPendingError, RetiredError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from liveinstall._frontends.jupyter.live_card import LiveCard
     from liveinstall._frontends.progress import Progression

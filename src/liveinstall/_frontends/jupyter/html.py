@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from html import escape
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._cluster.outcome import Outcome
 from liveinstall._environment.holders import describe
@@ -32,8 +31,10 @@ from liveinstall._frontends.rendering import (
 from liveinstall.reports import Check, Finding, History, Listed, Past, Requirements, Status
 from liveinstall.results import Cancelled, ImportTrial, Origin, Pending, Plan, Result, Rows
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from liveinstall.results import Change, Holder
 

@@ -15,7 +15,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot.layout import STATE
 from liveinstall._environment.holders import describe
@@ -24,8 +23,10 @@ from liveinstall._system.programs import run_captured
 from liveinstall.errors import EngineError, LiveInstallError, TargetError, TrialError
 from liveinstall.results import Holder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*w?(\.exe)?", re.IGNORECASE)
 _SECONDS = 60.0  # for a question; an undo of a large transaction compares all of its files

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -22,8 +21,10 @@ from tornado import web
 from liveinstall._frontends.jupyter.kernel_environment import KernelEnvironments, ask, python_of
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _KERNEL = r"(?P<kernel>\w+-\w+-\w+-\w+-\w+)"
 _CHANGES = ("cancel", "undo")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from threading import RLock, current_thread, main_thread
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import FrontEnd, assume, detect, ipython
 from liveinstall._frontends.jupyter import card_widget
@@ -19,8 +18,10 @@ from liveinstall._frontends.jupyter.cell_output import CellOutput, HtmlOutput, W
 from liveinstall._frontends.jupyter.html import bundle, note_line
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from liveinstall._frontends.jupyter.card_face import Button
     from liveinstall.results import ImportTrial, Result

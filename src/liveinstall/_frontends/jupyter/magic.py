@@ -10,7 +10,6 @@ import re
 import shlex
 import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from liveinstall._frontends.cli.commands import evaluate, parsers
@@ -23,8 +22,10 @@ from liveinstall._system.privacy import write_private
 from liveinstall._verbs.install import install
 from liveinstall.errors import RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
 _OWN = ("restart",)  # verbs that the command line does not have
 _NESTED = re.compile(

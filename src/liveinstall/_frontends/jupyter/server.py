@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
@@ -25,7 +24,10 @@ from liveinstall._verbs.pending import pending
 from liveinstall._verbs.status import status
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from liveinstall.results import Pending
 
 _INTERVAL = 20_000  # milliseconds between two checks for pending changes that are not in the log yet

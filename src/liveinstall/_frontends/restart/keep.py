@@ -12,7 +12,6 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from liveinstall._frontends.detect import FrontEnd, ipython
@@ -27,8 +26,10 @@ from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.programs import run_captured
 from liveinstall.errors import CannotKeepError, TrialError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from liveinstall._frontends.restart.variable_groups import Group
 

@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from itertools import pairwise
 from traceback import walk_stack
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from liveinstall._environment.holders import variables_for_exec
@@ -32,8 +31,10 @@ from liveinstall._system.settings import RESTARTED
 from liveinstall._verbs.pending import pending
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     from liveinstall.results import Change
 

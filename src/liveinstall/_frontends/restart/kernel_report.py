@@ -14,7 +14,6 @@ import time
 from contextlib import suppress
 from importlib import import_module, invalidate_caches
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from liveinstall._frontends.detect import ipython
@@ -23,8 +22,10 @@ from liveinstall._frontends.restart.kernel import update
 from liveinstall._frontends.restart.session_state import protect
 from liveinstall._system.settings import RESTARTED
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 _MISSING = object()
 _PAUSE = 0.5  # seconds between two updates of the card

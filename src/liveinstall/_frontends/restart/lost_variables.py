@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from inspect import getattr_static
 from types import FunctionType, MethodDescriptorType, ModuleType, WrapperDescriptorType
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import ipython
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
 BIG = 10_000_000  # bytes
 _NAMED = 3

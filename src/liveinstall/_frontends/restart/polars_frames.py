@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FRAME, _SERIES = "polars.dataframe.frame.DataFrame", "polars.series.series.Series"
 

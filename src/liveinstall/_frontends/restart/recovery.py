@@ -7,7 +7,6 @@ import time
 import warnings
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from liveinstall._frontends.detect import FrontEnd, detect, ipython
@@ -16,7 +15,10 @@ from liveinstall._frontends.restart import session_state, variables_file
 from liveinstall._frontends.restart.keep import names, namespace, sentence_of
 from liveinstall._frontends.restart.session_state import prepare
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from liveinstall._frontends.restart.variables_file import Loaded, Show
 
 _NAMED = 12  # variables that the card names

@@ -12,7 +12,6 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from liveinstall._environment.holders import replace_process
 from liveinstall._frontends.detect import BY_HAND, FrontEnd, detect, ipython
@@ -26,6 +25,7 @@ from liveinstall._system.settings import RESTARTED
 from liveinstall._verbs.pending import pending
 from liveinstall.errors import CannotRestartError, LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 

@@ -15,11 +15,12 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import read_bytes
+from liveinstall._system.lean_dataclasses import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

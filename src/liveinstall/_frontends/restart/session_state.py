@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.detect import ipython
 from liveinstall._frontends.restart import EXTENSION
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 _OUTPUT = "Out[{}]"
 _RELOADS = ("enabled", "check_all", "autoload_obj")

@@ -10,12 +10,13 @@ from __future__ import annotations
 import pickle
 import sys
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._system.lean_dataclasses import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
 _COPY_ON_WRITE = "pandas."
 

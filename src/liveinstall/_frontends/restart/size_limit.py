@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.restart.lost_variables import format_size
 from liveinstall._system.settings import KEEP_LIMIT, text_of
 from liveinstall.errors import CannotKeepError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 _SPARE = 2**26  # bytes of the file system that stay free
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

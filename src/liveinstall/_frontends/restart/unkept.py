@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Any
 
 _FILE = "an open file; keep its path, and open it again"
 _CONNECTION = "an open connection; connect again"

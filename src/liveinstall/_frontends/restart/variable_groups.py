@@ -10,7 +10,6 @@ import io
 import pickle
 import sys
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._frontends.progress import Progression
 from liveinstall._frontends.restart import polars_frames
@@ -30,8 +29,10 @@ from liveinstall._frontends.restart.unkept import why_not
 from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall.errors import CannotKeepError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from typing import Any
 
     from liveinstall._frontends.restart.shared_memory import Span
     from liveinstall._frontends.restart.size_limit import Room

@@ -17,7 +17,6 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import patient
 from liveinstall._frontends.restart.shared_memory import Block, blocks
@@ -26,9 +25,10 @@ from liveinstall._sidebyside.layout import user_cache
 from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._system.privacy import is_private, make_private, user
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     Show: TypeAlias = Callable[[int, int], None]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from liveinstall._sidebyside import activate, layout
 from liveinstall._sidebyside.activation import spawned
 from liveinstall._sidebyside.imports import index
 from liveinstall.reports import Activation, VersionInUse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

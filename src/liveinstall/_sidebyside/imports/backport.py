@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import PathDistribution
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._system.caller import attribute
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import Distribution
+    from typing import Any
 
 
 @cache

@@ -7,7 +7,6 @@ import os
 import sys
 import sysconfig
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from _liveinstall_boot import patient
@@ -17,10 +16,11 @@ from liveinstall._sidebyside.imports.directory import walk
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall.errors import OwnerError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import CodeType
-    from typing import Self
+    from typing import Any, Self
 
     from liveinstall._sidebyside.imports.code_archive import Table
     from liveinstall._sidebyside.imports.owner import ModuleEntry

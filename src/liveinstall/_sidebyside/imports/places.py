@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._sidebyside.activation import spawned
@@ -21,6 +20,7 @@ from liveinstall._sidebyside.wheels.owner import WheelOwner
 from liveinstall._system.caller import attribute, module_names
 from liveinstall.errors import OwnerError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import files, patient
 from _liveinstall_boot.file_access import open_bounded
@@ -15,6 +14,7 @@ from liveinstall._system.durability import write_atomically
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall.errors import RegistryError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NoReturn
 
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall.errors import RegistryConflictError, RegistryError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NoReturn
 
 MAGIC = "liveinstall-registry 1"
 _ARROW = " -> "

@@ -6,7 +6,6 @@ import os
 import re
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import open_regular
@@ -16,6 +15,7 @@ from liveinstall._sidebyside.imports.directory import EXTENSION_SUFFIXES, walk
 from liveinstall._sidebyside.registry.format import Registry, Row, check, decode, located
 from liveinstall.errors import RegistryError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 

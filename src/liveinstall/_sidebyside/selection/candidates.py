@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from functools import cmp_to_key
-from typing import TYPE_CHECKING, Any
 
 from liveinstall._sidebyside.selection.resolver import AvailableVersion
 from liveinstall._sidebyside.store.tags import build_of, is_for_all, rank_of, ranks
@@ -20,8 +19,10 @@ from liveinstall._system.lean_packaging import (
 )
 from liveinstall.errors import StoreError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from liveinstall._sidebyside.store.store import Store, Stored
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from liveinstall._environment.installed import installed
 from liveinstall._environment.loaded import loaded
@@ -18,6 +17,7 @@ from liveinstall._system.lean_dataclasses import dataclass, replace
 from liveinstall._system.lean_packaging import InvalidRequirement, canonicalize_name, parse_requirement_line
 from liveinstall.errors import ActivationError, AlreadyLoadedError, NotStoredError, RequirementError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 

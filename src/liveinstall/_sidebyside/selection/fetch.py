@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
@@ -23,8 +22,10 @@ from liveinstall._system.temporary import writing_temporary
 from liveinstall.errors import EngineError, RequirementError, ResolutionError
 from liveinstall.events import Planning, ignore_event
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from liveinstall._model import Candidate, Distribution
     from liveinstall._requirements.request import Request, RequirementLike

@@ -7,11 +7,10 @@ if there are many versions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from liveinstall._planning.satisfied import parse_line
 from liveinstall._system.lean_dataclasses import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 

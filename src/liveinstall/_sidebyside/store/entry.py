@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from email.parser import HeaderParser
-from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
 from packaging.version import Version
@@ -24,6 +23,7 @@ from liveinstall._system.interpreter import executable
 from liveinstall.errors import StoreError
 from liveinstall.results import Target
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Collection

@@ -17,7 +17,6 @@ import errno
 import os
 from contextlib import contextmanager, nullcontext
 from functools import cmp_to_key
-from typing import TYPE_CHECKING, Any
 
 from _liveinstall_boot import files, patient
 from _liveinstall_boot.file_access import read_bytes
@@ -29,9 +28,11 @@ from liveinstall._system.privacy import is_open_to_all
 from liveinstall.errors import LockTimeoutError, StoreError
 from liveinstall.events import Event, Staging, ignore_event
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import Any
 
 
 @dataclass(frozen=True)

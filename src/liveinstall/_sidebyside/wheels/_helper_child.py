@@ -11,12 +11,15 @@ import os
 import sys
 import threading
 import time
-from typing import Any
 
 from liveinstall._sidebyside.wheels.archive import READY
 from liveinstall._sidebyside.wheels.examine import examine, unpack
 from liveinstall._sidebyside.wheels.record import encode, parse
 from liveinstall.errors import LiveInstallError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _IDLE = 10  # seconds without a request, after which the child exits
 

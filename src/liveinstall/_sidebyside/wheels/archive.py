@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from contextlib import suppress
 from importlib.util import MAGIC_NUMBER
-from typing import TYPE_CHECKING
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.codec import record_rows
@@ -20,6 +19,7 @@ from liveinstall._system.dist_info import encoded
 from liveinstall._system.privacy import make_private
 from liveinstall.errors import OwnerError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 

@@ -14,7 +14,6 @@ import sys
 import zipfile
 from contextlib import suppress
 from email.parser import HeaderParser
-from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import sys_tags
@@ -31,6 +30,7 @@ from liveinstall._system.letter_case import folds_case
 from liveinstall._system.privacy import make_private
 from liveinstall.errors import LiveInstallError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

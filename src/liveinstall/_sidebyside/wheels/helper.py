@@ -14,7 +14,6 @@ import sys
 import time
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Any
 
 from liveinstall import errors
 from liveinstall._sidebyside.imports.isolation import default_places
@@ -23,9 +22,10 @@ from liveinstall._sidebyside.wheels.archive import READY, failed
 from liveinstall._system.caller import place_of, search_path
 from liveinstall._system.interpreter import executable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
-    from typing import IO
+    from typing import IO, Any
 
 # Without site-packages. The needed directories follow the standard library, so they cannot shadow a module of it.
 _OPTIONS = ("-I", "-S", "-X", "utf8")
