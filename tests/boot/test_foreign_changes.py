@@ -8,7 +8,7 @@ import pytest
 from helpers.in_process_site import Place
 
 from _liveinstall_boot.layout import list_transactions
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall._transactions import transaction as transactions
 
 
@@ -62,7 +62,7 @@ def test_python_starts_after_any_change_during_a_swap_and_files_of_other_tools_s
         assert states in ([], ["failed"], ["pending"]), (at, states)
         if states:
             told = [
-                transactions.note_of(str(copy.site), item.transaction_id) for item in reading.read_all(str(copy.site))
+                transactions.note_of(str(copy.site), item.transaction_id) for item in published.read_all(str(copy.site))
             ]
             assert all(told), at
         seen.add((version, *states))
@@ -73,7 +73,7 @@ def test_python_starts_after_any_change_during_a_swap_and_files_of_other_tools_s
 def test_a_second_version_that_came_between_staging_and_start_is_left_alone(staged: Place) -> None:
     put_in(staged)
     assert staged.start()[0] == 0
-    (item,) = reading.read_all(str(staged.site))
+    (item,) = published.read_all(str(staged.site))
     assert item.state == "failed"
     assert transactions.note_of(str(staged.site), item.transaction_id) == "alpha was installed by something else"
     assert (staged.site / "alpha-1.0.dist-info").exists() and (staged.site / "alpha-3.0.dist-info").exists()

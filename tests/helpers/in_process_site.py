@@ -31,7 +31,7 @@ from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.stage import stage_all
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import publish
-from liveinstall._transactions.reading import PendingChange
+from liveinstall._transactions.published import PendingChange
 from liveinstall.results import Change, Target
 
 KILLED = started.KILLED

@@ -16,7 +16,7 @@ from liveinstall._homes import base_python
 from liveinstall._homes import trial as trials
 from liveinstall._sidebyside.selection import fetch, resolver  # noqa: F401
 from liveinstall._sidebyside.store.store import Store
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall.errors import HomeError
 
 pytestmark = can_fork
@@ -110,7 +110,7 @@ def test_a_trial_that_is_killed_at_any_point_is_swept_and_the_environment_untouc
     (place.root / "pyvenv.cfg").write_text("home = /nowhere\n")
     place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "", "ns/x.py": ""}, scripts={"run": "alpha:a"}))
     place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "", "ns/z.py": ""}, scripts={"run": "alpha:b"}))
-    records = [item.record for item in reading.read_all(str(place.site))]
+    records = [item.record for item in published.read_all(str(place.site))]
     before = tree(place.root, ignore=())
 
     def trial() -> None:

@@ -9,7 +9,7 @@ from helpers.in_process_site import Place
 from _liveinstall_boot.layout import HISTORY, RETIRED, STATE, TRANSACTIONS, list_transactions
 from liveinstall._system.command_line import command_line
 from liveinstall._system.durability import flush_file_system
-from liveinstall._transactions import companions, reading
+from liveinstall._transactions import companions, published
 from liveinstall._transactions import transaction as transactions
 from liveinstall.errors import CommitError
 
@@ -68,7 +68,7 @@ def test_both_ends_of_a_companions_rename_are_flushed(place, monkeypatch):
 def test_an_early_companion_sorts_first(place):
     candidate = place.candidate("alpha", "1.0")
     id = place.stage(candidate)
-    item = next(reading.read_all(str(place.site)))
+    item = next(published.read_all(str(place.site)))
     transactions.publish(str(place.site), item.record, {}, ["alpha"])
     assert sorted(path.name for path in place.site.glob("*.pth"))[0] == "!alpha-1.0.part.pth"
     assert item.transaction_id == id
@@ -81,7 +81,7 @@ def test_a_newer_versions_transaction_is_left_alone_and_named(place):
     before = place.state()
     transactions.recover(str(place.site))
     assert place.state() == before
-    assert reading.unreadable(str(place.site)) == (str(path),)
+    assert published.unreadable(str(place.site)) == (str(path),)
 
 
 def test_directories_of_others_are_never_swept(place):

@@ -19,7 +19,7 @@ from liveinstall._system.command_line import command_line
 from liveinstall._system.lean_dataclasses import dataclass, field, replace
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.reading import PendingChanges
+from liveinstall._transactions.published import PendingChanges
 from liveinstall.events import Planned, Reporter
 
 TYPE_CHECKING = False

@@ -26,7 +26,7 @@ from liveinstall._system.presenter import presenter
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import Handover, publish, publish_pending
 from liveinstall._transactions.pending import prepare as prepare_pending
-from liveinstall._transactions.reading import PendingChange
+from liveinstall._transactions.published import PendingChange
 from liveinstall.events import Committing, Staged
 from liveinstall.results import Origin
 

@@ -8,7 +8,7 @@ from liveinstall._changes.shared_files import New, SharedFiles, in_order, staged
 from liveinstall._planning.overlaps import as_asked, disturbs
 from liveinstall._staging.wheel_files import files_of_wheel
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.reading import PendingChange
+from liveinstall._transactions.published import PendingChange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from liveinstall._planning.overlaps import Move
-    from liveinstall._transactions.reading import PendingChange
+    from liveinstall._transactions.published import PendingChange
     from liveinstall.results import Overlap, Target
 
 

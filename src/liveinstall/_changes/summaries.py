@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from liveinstall._environment import holders as holds
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall._transactions import transaction as transactions
-from liveinstall._transactions.reading import PendingChange
+from liveinstall._transactions.published import PendingChange
 from liveinstall._transactions.visibility import StagedDistribution, explain_staged, top_level_modules
 from liveinstall.results import Change, Holder, Origin, Pending, Plan, Result, Target, Timing
 
@@ -27,13 +27,13 @@ def change_of(entry: PendingChange) -> Change:
     return Change(entry.swap.name, old, new, Timing.RESTART, entry.about.get("reason", ""))
 
 
-def changes_of(item: reading.Transaction | PreparedTransaction) -> tuple[Change, ...]:
+def changes_of(item: published.Transaction | PreparedTransaction) -> tuple[Change, ...]:
     """Convert a transaction's changes."""
     about = item.about.get("changes", {})
     return tuple(change_of(PendingChange(change, about.get(change.name, {}))) for change in item.record.changes)
 
 
-def pending_of(target: Target, item: reading.Transaction) -> Pending:
+def pending_of(target: Target, item: published.Transaction) -> Pending:
     """Convert a pending or failed transaction, and explain what it is waiting for or why it failed.
 
     Args:
@@ -62,7 +62,7 @@ def pending_of(target: Target, item: reading.Transaction) -> Pending:
     )
 
 
-def users_of(target: Target, item: reading.Transaction) -> tuple[Holder, ...]:
+def users_of(target: Target, item: published.Transaction) -> tuple[Holder, ...]:
     """Find the other running processes that prevent a transaction from being applied.
 
     Args:
@@ -138,7 +138,7 @@ def explain_imports(target: Target) -> None:
 
 def staged_in(site: str) -> Iterator[tuple[codec.SwapChange, StagedDistribution]]:
     """Iterate over the pending changes that install a version, each with its staged distribution."""
-    for item in reading.read_all(site):
+    for item in published.read_all(site):
         for change in item.record.changes if item.state == "pending" else ():
             if change.part:
                 part = os.path.normpath(os.path.join(site, change.part))

@@ -9,7 +9,7 @@ from liveinstall._environment.installed import in_directory, record_of
 from liveinstall._homes.import_check import Verified, import_names, verify
 from liveinstall._model import roots_of
 from liveinstall._planning.graph import edges
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall.errors import DamagedError
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ def check_imports(
     if not any(each.modules for each in imports):
         return ()
     site = context.target.site
-    before = [item.record for item in reading.read_all(site) if item.state == "pending"]
+    before = [item.record for item in published.read_all(site) if item.state == "pending"]
     after = codec.TransactionRecord("verified", list(swaps), roots_of(context.target))
     after.moves, after.owners = shared.moves(after.transaction_id), shared.owners()
     notes = verify(context.target, before, after, imports)

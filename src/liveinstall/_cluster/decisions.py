@@ -14,7 +14,7 @@ from _liveinstall_boot.codec import read
 from _liveinstall_boot.layout import STATE
 from liveinstall._cluster.values import Lock
 from liveinstall._system.durability import write_atomically
-from liveinstall._transactions import history, reading
+from liveinstall._transactions import history, published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,5 +123,5 @@ def fulfilled(site: str) -> set[str]:
         site: The site-packages directory.
     """
     known = {NOTHING, *(entry.transaction_id for entry in history.happened(site))}
-    known.update(item.transaction_id for item in reading.read_all(site) if item.state == "pending")
+    known.update(item.transaction_id for item in published.read_all(site) if item.state == "pending")
     return {item.key for item in read_decisions(site).items if item.change in known}

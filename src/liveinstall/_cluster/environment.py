@@ -17,7 +17,7 @@ from liveinstall._changes.context import RequestContext
 from liveinstall._changes.summaries import changes_of
 from liveinstall._cluster.values import Environment, Prepared
 from liveinstall._environment.target import find_target
-from liveinstall._transactions import prepared, reading
+from liveinstall._transactions import prepared, published
 from liveinstall.errors import NotWritableError
 
 TYPE_CHECKING = False
@@ -107,19 +107,19 @@ def describe() -> Environment:
     )
 
 
-def armed(site: str) -> Iterator[reading.Transaction]:
+def armed(site: str) -> Iterator[published.Transaction]:
     """Yield the pending transactions that were prepared for a cluster.
 
     Args:
         site: The site-packages directory.
     """
-    for item in reading.read_all(site):
+    for item in published.read_all(site):
         if item.state == "pending" and item.about.get("lock"):
             yield item
 
 
 def prepared_value(
-    item: prepared.PreparedTransaction | reading.Transaction, site: str, state: str, reason: str = ""
+    item: prepared.PreparedTransaction | published.Transaction, site: str, state: str, reason: str = ""
 ) -> Prepared:
     """Convert a transaction that was prepared for a cluster to the public value.
 

@@ -17,7 +17,7 @@ from liveinstall._cluster.step_process import ask_child
 from liveinstall._environment.target import find_target
 from liveinstall._system.command_line import command_line
 from liveinstall._system.package import __version__
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def stale(names: list[str]) -> dict[str, Any]:
         names: Only these. If it is empty: those with a pending change that was prepared for a cluster.
     """
     site = _site()
-    pending = [item for item in reading.read_all(site) if item.state == "pending"]
+    pending = [item for item in published.read_all(site) if item.state == "pending"]
     found = {name for hold in own_holds(site) for name in _stale(hold, [item.record for item in pending])}
     wanted = names or [change.name for item in pending if item.about.get("lock") for change in item.record.changes]
     return {"stale": sorted(found.intersection(wanted))}

@@ -20,7 +20,7 @@ from liveinstall._cluster.values import Lock, Prepared
 from liveinstall._environment.target import find_target
 from liveinstall._system.command_line import command_line
 from liveinstall._system.network_mounts import local_locks
-from liveinstall._transactions import history, prepared, reading
+from liveinstall._transactions import history, prepared, published
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.pending import why_not_now
 from liveinstall.errors import CommitError, LockError, PreparedError, TargetError
@@ -259,7 +259,7 @@ def _prepared(site: str, transaction_id: str) -> prepared.PreparedTransaction | 
     return next((item for item in prepared.read_all(site) if item.transaction_id == transaction_id), None)
 
 
-def _pending(site: str, transaction_id: str) -> reading.Transaction | None:
+def _pending(site: str, transaction_id: str) -> published.Transaction | None:
     return next((item for item in armed(site) if item.transaction_id == transaction_id), None)
 
 
@@ -276,7 +276,7 @@ def _applied(site: str, transaction_id: str) -> Prepared:
     """The change, if it is in the history. Raises PreparedError."""
     for entry in history.happened(site):
         if entry.transaction_id == transaction_id:
-            item = reading.Transaction(entry.record, entry.about, "applied")
+            item = published.Transaction(entry.record, entry.about, "applied")
             return Prepared(transaction_id, environment_id(site), "applied", changes_of(item))
     raise PreparedError(
         f"{transaction_id} is not a prepared change of {site}.",

@@ -7,7 +7,7 @@ import time
 from liveinstall._environment.holders import top_names
 from liveinstall._environment.target import find_targets
 from liveinstall._planning.graph import Node, named
-from liveinstall._transactions import history, reading
+from liveinstall._transactions import history, published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def recent_changes(
             continue
         near = _concerned(modules, distributions)
         seen = set(explained)
-        is_pending = any(item.state == "pending" for item in reading.read_all(target.site))
+        is_pending = any(item.state == "pending" for item in published.read_all(target.site))
         for number, item in enumerate(recent):
             for change in item.record.changes:
                 is_concerned = change.name in near or (

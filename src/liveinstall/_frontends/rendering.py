@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from liveinstall.results import Change, Overlap
 
-
 _WOULD = ("Would be installed now", "Would be removed now", "Would be pending until the next start of Python")
 _DID = ("Installed, ready to import", "Removed", "Staged for the next start of Python")
 KEEPS = "This session keeps using the loaded version."

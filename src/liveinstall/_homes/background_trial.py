@@ -19,7 +19,7 @@ from liveinstall._homes.import_check import Verified, import_names, verify
 from liveinstall._planning.graph import Node, edges
 from liveinstall._system import background
 from liveinstall._system.cancellation import Cancellation
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall.errors import DamagedError, LiveInstallError, VerificationError
 from liveinstall.results import ImportTrial
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from liveinstall._model import Distribution
-    from liveinstall._transactions.reading import Transaction
+    from liveinstall._transactions.published import Transaction
     from liveinstall.results import Target
 
 _DELAY = 0.3  # seconds for the request that has staged the changes to end first
@@ -151,7 +151,7 @@ def _last_line(traceback: str) -> str:
 
 
 def _pending(target: Target) -> list[Transaction]:
-    return [item for item in reading.read_all(target.site) if item.state == "pending"]
+    return [item for item in published.read_all(target.site) if item.state == "pending"]
 
 
 def _stamp() -> list[tuple[object, ...]]:

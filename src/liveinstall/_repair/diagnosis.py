@@ -21,7 +21,7 @@ from liveinstall._repair.journal import unfinished
 from liveinstall._system.dist_info import encoded, is_rewritten_script, verifiable_files
 from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall.reports import Finding
 
 TYPE_CHECKING = False
@@ -363,14 +363,14 @@ def _first_line(path: str) -> str:
 
 def _own_files(site: str) -> Iterator[Damage]:
     """Unreadable records, unused parts and interrupted repairs of liveinstall itself."""
-    for path in reading.unreadable(site):
+    for path in published.unreadable(site):
         magic = _first_line(path)
         if magic.startswith(_FAMILY) and magic not in (codec.MAGIC, codec.SHARED_MAGIC):
             yield Damage(Finding("unreadable", "", path, "it was written by a newer liveinstall", ""))
         else:
             finding = Finding("unreadable", "", path, "this record of a pending change is damaged", _moved([path]))
             yield Damage(finding, (path,), live=False)
-    known = {change.part for item in reading.read_all(site) for change in item.record.changes}
+    known = {change.part for item in published.read_all(site) for change in item.record.changes}
     for entry in sorted(os.listdir(site)) if os.path.isdir(site) else ():
         path = os.path.join(site, entry)
         if entry.endswith(PART) and entry not in known and os.path.isfile(os.path.join(path, MANIFEST)):

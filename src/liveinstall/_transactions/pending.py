@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from liveinstall._transactions.reading import PendingChange, PendingChanges
+    from liveinstall._transactions.published import PendingChange, PendingChanges
     from liveinstall.results import Target
 
 

@@ -29,7 +29,7 @@ from _liveinstall_boot.layout import (
 from _liveinstall_boot.ownership import owned, top_names
 from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._transactions import companions, history, prepared
-from liveinstall._transactions.reading import read_all
+from liveinstall._transactions.published import read_all
 from liveinstall._transactions.visibility import see
 from liveinstall.errors import CommitError
 

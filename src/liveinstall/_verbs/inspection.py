@@ -16,7 +16,7 @@ from liveinstall._planning.graph import Node, edges
 from liveinstall._redact import redact
 from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions.reading import PendingChanges
+from liveinstall._transactions.published import PendingChanges
 from liveinstall._verbs.name_patterns import matcher
 from liveinstall.reports import Check, Listed, Listing, Requirements
 

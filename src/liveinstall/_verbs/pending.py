@@ -13,7 +13,7 @@ from liveinstall._system.command_line import command_line
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._system.lock import environment_lock
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall._transactions import transaction as transactions
 from liveinstall._transactions.pending import publish_pending
 from liveinstall.errors import NotPendingError
@@ -35,7 +35,7 @@ def pending() -> AllPending:
     Raises:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
-    found = (pending_of(target, item) for target in find_targets() for item in reading.read_all(target.site))
+    found = (pending_of(target, item) for target in find_targets() for item in published.read_all(target.site))
     return AllPending(sorted(found, key=lambda item: item.transaction))
 
 
@@ -72,7 +72,7 @@ def _shares(wanted: set[str]) -> list[tuple[Target, set[str]]]:
 
 
 def _changing_in(target: Target) -> set[str]:
-    return {change.name for item in reading.read_all(target.site) for change in changes_of(item)}
+    return {change.name for item in published.read_all(target.site) for change in changes_of(item)}
 
 
 def _cancel(target: Target, requested: set[str]) -> tuple[Change, ...]:
@@ -83,7 +83,7 @@ def _cancel(target: Target, requested: set[str]) -> tuple[Change, ...]:
         damaged = not requested and transactions.discard_unreadable(target.site)
         missing = requested - set(entries) - {change.name for change in dropped}
         if missing or not (entries or dropped or damaged):
-            unreadable = "".join(f" This cannot be read: {path}." for path in reading.unreadable(target.site))
+            unreadable = "".join(f" This cannot be read: {path}." for path in published.unreadable(target.site))
             what = f"{', '.join(sorted(missing))} is not pending." if missing else "no changes are pending."
             todo = (
                 "liveinstall.pending() lists the pending changes." if entries else "Nothing is pending." * bool(missing)
@@ -130,7 +130,7 @@ def _finalize(target: Target, *, force: bool) -> list[Change]:
     with environment_lock(target.site, who=command_line()):
         transactions.recover(target.site)
         transactions.retry(target.site)
-        for item in list(reading.read_all(target.site)):
+        for item in list(published.read_all(target.site)):
             changes = changes_of(item)
             touched = {change.name for change in changes if change.old_version} | item.record.tops.keys()
             why = why_not_now(touched, () if force else users_of(target, item))
@@ -159,7 +159,7 @@ def why_not_now(names: Iterable[str], users: Sequence[Holder]) -> str:
 def _drop_failed(target: Target, names: set[str]) -> list[Change]:
     """Discard the failed transactions that change one of `names`, or all failed ones without names."""
     dropped: list[Change] = []
-    for item in list(reading.read_all(target.site)):
+    for item in list(published.read_all(target.site)):
         changes = changes_of(item)
         if item.state == "failed" and (not names or names & {change.name for change in changes}):
             transactions.discard(target.site, item.transaction_id)

@@ -11,7 +11,7 @@ from liveinstall._planning.unused import unneeded
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._system.lock import environment_lock
-from liveinstall._transactions import history, reading
+from liveinstall._transactions import history, published
 from liveinstall._transactions.requesters import read_requests, write_requests
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def _installed_for(site: str, requester: str) -> set[str]:
     file or a path, so that its distributions are unknown, none of its new distributions count.
     """
     other_requesters = {each.who for each in read_requests(site)} - {requester}
-    items: list[Any] = [*reversed(history.happened(site)), *reading.read_all(site)]
+    items: list[Any] = [*reversed(history.happened(site)), *published.read_all(site)]
     attributed: dict[str, bool] = {}
     for item in items:
         requests = map(str, item.about.get("requests", ()))

@@ -11,7 +11,7 @@ from liveinstall._environment.target import find_targets
 from liveinstall._system.interpreter import which
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall._verbs.name_patterns import matcher
 from liveinstall.reports import Activation, Status, VersionInUse
 from liveinstall.results import AllPending
@@ -46,10 +46,10 @@ def status(*names: str) -> Status:
     waiting = _pending(sites)
     if names:
         waiting = type(waiting)(each for each in waiting if any(matches(change.name) for change in each.changes))
-    unreadable = tuple(path for site in sites for path in reading.unreadable(site))
+    unreadable = tuple(path for site in sites for path in published.unreadable(site))
     from liveinstall._sidebyside.registry.files import ignored, is_enabled
 
-    guarded, registries = reading.is_guarded(target.site), is_enabled(target.site)
+    guarded, registries = published.is_guarded(target.site), is_enabled(target.site)
     return Status(
         *(target, waiting, users, len(distributions), unreadable),
         guarded=guarded,

@@ -11,7 +11,7 @@ from _liveinstall_boot.locks import try_lock
 from liveinstall._environment.target import find_target
 from liveinstall._homes.trial import TrialEnvironment, trial_environment
 from liveinstall._system.programs import program_of, run_captured, run_in_foreground
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall.errors import TrialError
 from liveinstall.reports import Trial
 from liveinstall.results import Change, Timing
@@ -101,7 +101,7 @@ def _consistent_preview() -> Iterator[TrialEnvironment]:
     for last in (False, False, True):
         _wait_for_swap(target.site)
         before = _fingerprint(target)
-        records = [item.record for item in reading.read_all(target.site) if item.state == "pending"]
+        records = [item.record for item in published.read_all(target.site) if item.state == "pending"]
         with trial_environment(target, records) as preview:
             if last or _fingerprint(target) == before:
                 yield preview

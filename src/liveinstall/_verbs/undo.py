@@ -19,7 +19,7 @@ from liveinstall._staging.restore import check_restorable
 from liveinstall._system.command_line import command_line
 from liveinstall._system.lock import environment_lock
 from liveinstall._transactions import history as past
-from liveinstall._transactions import reading
+from liveinstall._transactions import published
 from liveinstall._transactions import transaction as transactions
 from liveinstall._verbs.name_patterns import matcher
 from liveinstall.errors import NotHappenedError, RequirementError, RetiredError, UndoError
@@ -144,7 +144,7 @@ def _target_of(transaction_id: str | None) -> Target:
     targets = find_targets()
     last: dict[float, Target] = {}
     for target in targets if len(targets) > 1 else ():
-        done, waiting = past.happened(target.site), list(reading.read_all(target.site))
+        done, waiting = past.happened(target.site), list(published.read_all(target.site))
         ids = {item.transaction_id for item in done} | {item.transaction_id for item in waiting}
         if transaction_id in ids:
             return target
@@ -199,7 +199,7 @@ def _named(done: Sequence[past.HistoryEntry], transaction_id: str, context: Requ
     for item in done:
         if item.transaction_id == transaction_id:
             return item
-    if any(item.transaction_id == transaction_id for item in reading.read_all(context.target.site)):
+    if any(item.transaction_id == transaction_id for item in published.read_all(context.target.site)):
         raise _still_pending(transaction_id)
     raise NotHappenedError(
         f"unknown transaction {transaction_id!r}.",

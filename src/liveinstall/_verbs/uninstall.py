@@ -20,7 +20,7 @@ from liveinstall._requirements.request import Request
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions.reading import PendingChanges
+from liveinstall._transactions.published import PendingChanges
 from liveinstall._transactions.requesters import read_requests
 from liveinstall.errors import RequirementError, TargetError
 from liveinstall.events import Done, Reporter

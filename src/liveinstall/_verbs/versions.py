@@ -9,7 +9,7 @@ from liveinstall._sidebyside import activate
 from liveinstall._sidebyside.selection.candidates import newest_stable_first, offer_of, usable
 from liveinstall._sidebyside.store.store import Store
 from liveinstall._system.lean_packaging import canonicalize_name
-from liveinstall._transactions.reading import PendingChanges
+from liveinstall._transactions.published import PendingChanges
 from liveinstall.reports import Versions
 
 

@@ -121,7 +121,7 @@ def _show_unexpected(verb: str, error: Exception, *, as_json: bool, debug: bool)
 def _describe_state() -> str:
     """Describe the environment after an unexpected error, only from the files on disk."""
     from liveinstall._environment.target import current_site
-    from liveinstall._transactions.reading import is_interrupted
+    from liveinstall._transactions.published import is_interrupted
 
     try:
         interrupted = is_interrupted(current_site())

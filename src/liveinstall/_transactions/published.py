@@ -1,4 +1,4 @@
-"""The transactions on disk, and all pending changes, as far as readers need them: without what can change files."""
+"""The published transactions on disk, read without loading what can change files: pending, interrupted or failed."""
 
 from __future__ import annotations
 
