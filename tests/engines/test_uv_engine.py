@@ -59,6 +59,8 @@ target = pathlib.Path(value("--target"))
 tree = here / "cache" / "x1" / "alpha-1.0.dist-info"
 tree.mkdir(parents=True, exist_ok=True)
 (tree / "METADATA").write_text("Metadata-Version: 2.1\\nName: Alpha\\nVersion: 1.0\\nRequires-Dist: beta\\n")
+if (here / "tags").exists():
+    (tree / "WHEEL").write_text((here / "tags").read_text())
 info = target / tree.name
 info.mkdir()
 (info / "METADATA").symlink_to(tree / "METADATA")
@@ -122,6 +124,20 @@ def test_what_uv_links_becomes_a_candidate(uv, tmp_path):
     words, variables = json.loads((uv / "asked-install.json").read_text())
     assert words[-2:] == ["--", "alpha[fast]"] and f"--python={sys.executable}" in words
     assert not {"UV_NO_CACHE", "UV_COMPILE_BYTECODE", "UV_LINK_MODE"} & variables.keys()
+
+
+@pytest.mark.parametrize(
+    ("tags", "hash"),
+    [
+        ("Tag: cp27-none-win32\n", "aa"),  # what was installed, whatever would fit best
+        ("Tag: py3-none-any\n", "bb"),
+        ("Tag: py2-none-any\nTag: py3-none-any\n", "bb"),  # no such name: the best one for this interpreter
+        ("", "bb"),
+    ],
+)
+def test_the_origin_of_one_of_several_wheels_is_that_with_its_tags(uv, tmp_path, tags, hash):
+    (uv / "tags").write_text(f"Wheel-Version: 1.0\n{tags}")
+    assert resolve(tmp_path / "work")[1]["alpha"].sha256 == hash
 
 
 def test_a_direct_url_is_kept_without_its_user_and_asks_no_index(uv, tmp_path):

@@ -114,7 +114,7 @@ class UvEngine:
         candidates = report.candidates(run.target, request, log, partial(self._cache, variables))
         self._warnings = output.warnings(log)
         self._end(run)
-        indexed = [f"{candidate.name}=={candidate.version}" for candidate in candidates if candidate.direct_url is None]
+        indexed = {f"{each.name}=={each.version}": each.unpacked for each in candidates if each.direct_url is None}
         if indexed:
             command = [
                 self._uv,

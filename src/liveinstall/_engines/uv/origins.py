@@ -7,13 +7,16 @@ background.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
+from itertools import product
 
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._engines.answers import text, understanding
 from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._redact import redact
 from liveinstall._system.child_process import Child
+from liveinstall._system.dist_info import read_fields
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall.errors import EngineError
 from liveinstall.results import Origin
@@ -31,7 +34,7 @@ class Origins:
 
     Args:
         command: `uv pip compile` with the options for the sources of packages.
-        names: The distributions, as `name==version`.
+        trees: The unpacked wheel of each distribution, by `name==version`.
         directory: The absolute path of a directory for files.
         variables: The environment variables of uv.
 
@@ -41,12 +44,13 @@ class Origins:
     """
 
     def __init__(
-        self, command: Sequence[str], names: Sequence[str], directory: str, variables: Mapping[str, str]
+        self, command: Sequence[str], trees: Mapping[str, str], directory: str, variables: Mapping[str, str]
     ) -> None:
+        self._trees = {name.partition("==")[0]: tree for name, tree in trees.items()}
         self._lock = os.path.join(directory, "pylock.toml")
         requirements = os.path.join(directory, "chosen.txt")
         with open(requirements, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(names) + "\n")
+            stream.write("\n".join(trees) + "\n")
         arguments = [*command, "--no-deps", "--format=pylock.toml", f"--output-file={self._lock}", requirements]
         arguments, more = without_uv_credentials(arguments, variables, directory)
         self._child = Child(arguments, env={**variables, **more})
@@ -62,7 +66,7 @@ class Origins:
         try:
             self._child.ask("", timeout=10)
             with understanding("uv's lock file"):
-                return _origins(self._lock)
+                return _origins(self._lock, self._trees)
         except EngineError:
             return {}
 
@@ -71,11 +75,12 @@ class Origins:
         self._child.stop()
 
 
-def _origins(path: str) -> dict[str, Origin]:
+def _origins(path: str, trees: Mapping[str, str]) -> dict[str, Origin]:
     import tomllib
 
     packages = tomllib.loads(read_bytes(path).decode("utf-8")).get("packages", ())
-    found = {canonicalize_name(text(package, "name")): _file(package) for package in packages}
+    named = {canonicalize_name(text(package, "name")): package for package in packages}
+    found = {name: _file(package, trees.get(name, "")) for name, package in named.items()}
     return {
         name: Origin(redact(str(file.get("url", file.get("path", "")))), _sha256(file)) for name, file in found.items()
     }
@@ -93,11 +98,34 @@ def _ranks() -> Mapping[Tag, int]:
     return {tag: rank for rank, tag in enumerate(sys_tags())}
 
 
-def _file(package: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The best wheel for this interpreter, or the source distribution."""
+def _file(package: Mapping[str, Any], tree: str) -> Mapping[str, Any]:
+    """The wheel that was installed, or the source distribution that it was built from."""
     wheels = package.get("wheels", ())
     if len(wheels) == 1 and ("sdist" not in package or _file_name(wheels[0]).endswith("py3-none-any.whl")):
-        return dict(wheels[0])  # uv has installed it; without `packaging`, which is slow to load
+        return dict(wheels[0])  # without `packaging`, which is slow to load
+    tags = _tags_of(tree) if tree and wheels else set()
+    same = [wheel for wheel in wheels if tags and _tags_in(_file_name(wheel)) == tags]
+    return same[0] if len(same) == 1 else _best(package)
+
+
+def _tags_of(tree: str) -> set[str]:
+    """The compatibility tags of an unpacked wheel; none if they cannot be read."""
+    with suppress(OSError):
+        infos = [name for name in os.listdir(tree) if name.endswith(".dist-info")]
+        if len(infos) == 1:
+            return set(read_fields(os.path.join(tree, infos[0], "WHEEL"), "tag")["tag"])
+    return set()
+
+
+def _tags_in(name: str) -> set[str]:
+    """The compatibility tags in the file name of a wheel; none in another name."""
+    _, *parts = name.removesuffix(".whl").rsplit("-", 3)
+    return {"-".join(tag) for tag in product(*(part.split(".") for part in parts))}
+
+
+def _best(package: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The wheel that is best for this interpreter, or the source distribution."""
+    wheels = package.get("wheels", ())
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     ranks = _ranks()
