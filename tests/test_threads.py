@@ -25,8 +25,8 @@ STRESS = f"""
             module, late = importlib.import_module(name), importlib.import_module(name + ".late")
             seen.setdefault(name, set()).add((module.__version__, late.V))
     def change(number):
-        li.install(f"pkg{{number}}==2.0", quiet=True)
-        li.install(f"fresh{{number}}", quiet=True)
+        li.install(f"pkg{{number}}==2.0", quiet=True, timeout=600)  # eight take turns, also on a slow machine
+        li.install(f"fresh{{number}}", quiet=True, timeout=600)
         importlib.import_module(f"fresh{{number}}.late")
     held = li.hold()
     threads = [threading.Thread(target=watched, args=(load, n)) for n in range({IMPORTERS})]
