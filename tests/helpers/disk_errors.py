@@ -161,7 +161,7 @@ def tries_of_errors(
 
 
 def _run(place: Place, act: Callable[[Place], object] | None, **options) -> tuple[int, int]:
-    return place.start(**options) if act is None else place.fork(lambda: act(place), **options)
+    return place.start(**options) if act is None else place.attempt(lambda: act(place), **options)
 
 
 def assert_told(place: Place, at: str) -> None:

@@ -1,6 +1,7 @@
 """A site directory without an interpreter: installs, stages and swaps run in this process, kills in others.
 
-Those are forked ones; where there is no fork(), a start is a new process, and other tests are skipped.
+Those are forked ones. Where there is no fork(), a start is a new process, errors occur in this one, and other tests are
+skipped.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,6 +118,18 @@ class Place:
         _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status), int(counted or -1)
 
+    def attempt(self, action, **options) -> tuple[int, int]:
+        """As `fork()`, for an action that changes only files; without fork() errors are raised in this process."""
+        if hasattr(os, "fork"):
+            return self.fork(action, **options)
+        counter = Counter(options.get("at", -1), options.get("error"))
+        with _relay.counting(counter):
+            try:
+                action()
+            except Exception:
+                return 1, counter.counted
+        return 0, counter.counted
+
     def start(self, port=None, **options) -> tuple[int, int]:
         """Do what a start of Python does with a companion; on another kind of file system, if `port`."""
 
@@ -160,6 +174,29 @@ def _die_or_raise(action, at: int, error, pipe: int, said: Path) -> None:
         counter.at = -1
         os.write(pipe, str(total).encode())
         os._exit(status)
+
+
+class Relay:
+    """An audit hook, which Python cannot remove; it calls a counter only in a `with` block."""
+
+    counter = None
+
+    def __call__(self, event: str, arguments: tuple) -> None:
+        if self.counter:
+            self.counter(event, arguments)
+
+    @contextmanager
+    def counting(self, counter: Counter):
+        if self.counter is None:
+            sys.addaudithook(self)
+        self.counter = counter
+        try:
+            yield
+        finally:
+            self.counter = Counter(-1, None)
+
+
+_relay = Relay()
 
 
 def live(place: Place, action, *, loaded: str = ""):
