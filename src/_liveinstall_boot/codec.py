@@ -7,7 +7,7 @@ bytes a file has, the result is a usable value, or `StaleError`.
 import errno
 import os
 
-from .file_access import open_bounded
+from .file_access import read_bytes
 from .layout import PART, record_path
 
 MAGIC = "liveinstall-transaction 1"
@@ -302,8 +302,7 @@ def read(path):
     Raises:
         OSError: it cannot be read, is not a regular file, or is longer than `file_access.LIMIT` (EFBIG).
     """
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_bounded) as stream:
-        return stream.read()
+    return read_bytes(path).decode("utf-8", "surrogateescape")
 
 
 def is_not_ours(error):

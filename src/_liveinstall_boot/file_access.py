@@ -5,11 +5,16 @@ import os
 import stat
 
 LIMIT = 32 * 2**20  # bytes of a file of ours; a longer one is not read, because a start must not take minutes
+_CHUNK = 2**16
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def open_regular(path, flags, dir_fd=None):
-    """An opener for `open()` that takes regular files only: a FIFO would block forever. Raises OSError."""
+def open_regular(path, flags, dir_fd=None, limit=None):
+    """An opener for `open()` that takes regular files only: a FIFO would block forever. Raises OSError.
+
+    With `limit` it raises EFBIG for a file of more bytes.
+    """
     try:
         handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), dir_fd=dir_fd)
     except OSError as error:
@@ -17,9 +22,13 @@ def open_regular(path, flags, dir_fd=None):
         if is_directory or error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.EINVAL, "not a regular file", path) from None
         raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file", path)
+    if limit is not None and status.st_size > limit:
+        os.close(handle)
+        raise OSError(errno.EFBIG, "too long to be a file of ours", path)
     return handle
 
 
@@ -30,11 +39,7 @@ def open_own_name(path, flags):
 
 def open_bounded(path, flags):
     """An opener for `open()` that takes regular files of at most `LIMIT` bytes. Raises OSError, EFBIG if longer."""
-    handle = open_regular(path, flags)
-    if os.fstat(handle).st_size > LIMIT:
-        os.close(handle)
-        raise OSError(errno.EFBIG, "too long to be a file of ours", path)
-    return handle
+    return open_regular(path, flags, limit=LIMIT)
 
 
 def open_shared(path, flags):
@@ -62,8 +67,14 @@ def open_shared(path, flags):
 
 def read_bytes(path):
     """The content of a regular file of at most `LIMIT` bytes. Raises OSError."""
-    with open(path, "rb", opener=open_bounded) as stream:
-        return stream.read(LIMIT)
+    handle = open_bounded(path, _READ)  # without a stream, which takes longer to make than most files to read
+    try:
+        chunks = [os.read(handle, _CHUNK)]
+        while chunks[-1] and len(chunks) * _CHUNK < LIMIT:
+            chunks.append(os.read(handle, _CHUNK))
+        return b"".join(chunks)
+    finally:
+        os.close(handle)
 
 
 def create(start):

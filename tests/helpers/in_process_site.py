@@ -183,7 +183,12 @@ class Relay:
 
     def __call__(self, event: str, arguments: tuple) -> None:
         if self.counter:
-            self.counter(event, arguments)
+            try:
+                self.counter(event, arguments)
+            except OSError:
+                if event == "open" and isinstance(arguments[0], int):
+                    os.close(arguments[0])  # as by a stream that cannot be written
+                raise
 
     @contextmanager
     def counting(self, counter: Counter):

@@ -14,6 +14,7 @@ from liveinstall._environment.installed import record_of
 from liveinstall._redact import redact
 from liveinstall._system import background
 from liveinstall._system.command_line import command_line
+from liveinstall._system.dist_info import top_level_paths_of
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
@@ -21,6 +22,7 @@ from liveinstall.results import Holder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from typing import NoReturn
 
     from _liveinstall_boot.codec import TransactionRecord
@@ -58,15 +60,27 @@ def holders(site: str, installed: Mapping[str, Distribution] | None = None) -> t
     Returns:
         The processes.
     """
-    processes = []
-    tops = {name: top_names(distribution)[0] for name, distribution in (installed or {}).items()}
+    processes, found = [], boot_holds.live_holds(site)
+    uses = {name for hold in found for name in hold.uses or ()}
+    tops = {name: top_names(each)[0] for name, each in (installed or {}).items() if _may_be_used(each, uses)}
     own = boot_holds.own_hold(site)
-    for hold in boot_holds.live_holds(site):
+    for hold in found:
         # Another copy of the boot module may have taken this process's hold, and a forked child shares its parent's.
         mine = hold.is_mine() or (own is not None and hold.path == own.path)
         used = (name for name, names in tops.items() if hold.uses and not names.isdisjoint(hold.uses))
         processes.append(replace(_holder(hold), mine=mine, distributions=tuple(sorted(used))))
     return tuple(processes)
+
+
+def _may_be_used(distribution: Distribution, uses: AbstractSet[str]) -> bool:
+    """A quick check that rules most distributions out: whether one of these import names may be of it."""
+    if not uses or distribution.name.replace("-", "_") in uses:
+        return bool(uses)
+    try:
+        paths = top_level_paths_of(distribution.info)
+    except (OSError, UnicodeError):
+        return True
+    return any(path.startswith(('"', ".", "/")) or path.partition(".")[0] in uses for path in paths)
 
 
 def blocking(site: str, record: TransactionRecord) -> tuple[Holder, ...]:

@@ -7,7 +7,7 @@ import time
 from binascii import a2b_base64, b2a_base64
 
 from _liveinstall_boot.codec import read
-from _liveinstall_boot.file_access import open_bounded, open_regular
+from _liveinstall_boot.file_access import open_regular, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +36,15 @@ def read_fields(path: str, *names: str) -> dict[str, list[str]]:
         OSError: The file cannot be read.
     """
     fields: dict[str, list[str]] = {name: [] for name in names}
-    with open(path, encoding="utf-8", errors="replace", opener=open_bounded) as stream:
-        for line in stream:
-            key, colon, value = line.partition(":")
-            if not line.rstrip("\r\n"):  # a line of spaces continues the one before it, as in pandas' license
-                break
-            if colon and key.lower() in fields:
-                fields[key.lower()].append(value.strip())
+    content = read_bytes(path)
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # Up to an empty line: one of spaces continues the one before it, as in pandas' license.
+    head = "" if content.startswith(b"\n") else content.partition(b"\n\n")[0].decode("utf-8", "replace")
+    for line in head.split("\n"):
+        key, colon, value = line.partition(":")
+        if colon and key.lower() in fields:
+            fields[key.lower()].append(value.strip())
     return fields
 
 

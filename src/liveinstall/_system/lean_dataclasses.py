@@ -67,6 +67,9 @@ def _signature(standard: type) -> object:
 def _init(self: Any, *values: Any, **named: Any) -> None:
     state, fields = self.__dict__, self.__lean_fields__
     parameters = self.__match_args__
+    if len(values) == len(fields) == len(parameters) and not named and not self.__lean_post_init__:
+        state.update(zip(parameters, values, strict=True))
+        return
     if len(values) > len(parameters) or not named.keys().isdisjoint(parameters[: len(values)]):
         raise TypeError(f"{type(self).__name__}() takes {', '.join(parameters)}; each at most once")
     named.update(zip(parameters, values, strict=False))
