@@ -6,6 +6,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+import typing
 from typing import ClassVar
 
 import pytest
@@ -104,6 +105,28 @@ def test_a_value_can_be_pickled_and_copied():
     value = Value("a", notes={"b": 1})
     again = pickle.loads(pickle.dumps(value))
     assert (again, again.notes) == (value, {"b": 1})
+
+
+POINT = """
+class Point(NamedTuple):
+    "A point."
+    x: int
+    y: int = 2
+
+    @property
+    def sum(self) -> int:
+        return self.x + self.y
+"""
+
+
+def test_a_named_tuple_is_that_of_typing():
+    mine, standard = ({"NamedTuple": kind, "__name__": __name__} for kind in (lean.NamedTuple, typing.NamedTuple))
+    for names in (mine, standard):
+        exec(f"from __future__ import annotations\n{POINT}", names)
+    points = [names["Point"](1)._replace(x=5) for names in (mine, standard)]
+    assert points[0] == points[1] == (5, 2) and repr(points[0]) == repr(points[1]) and points[0].sum == 7
+    for about in ("_fields", "_field_defaults", "__doc__", "__module__", "__name__", "__match_args__", "__bases__"):
+        assert getattr(mine["Point"], about) == getattr(standard["Point"], about), about
 
 
 def test_the_values_of_a_request_load_neither_dataclasses_nor_inspect():
