@@ -63,6 +63,33 @@ def test_pips_exception_decides_the_type_and_its_words_are_kept(given, expected)
         assert "it said so" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        (answer("HashMismatch", "HashErrors", errors=["alpha: a hash differs"]), "new hash"),
+        (answer("NetworkConnectionError", errors=["500 for https://h/xxhash-1.0.whl"]), ""),
+        (answer("NetworkConnectionError", errors=["404 for https://h/x.git"]), "git+"),
+        (answer("NetworkConnectionError", errors=["500 for https://me.github.io/x.whl"]), ""),
+    ],
+)
+def test_a_failed_download_has_advice_about_what_failed_not_about_its_name(given, advice):
+    todo = failure(given, "").todo
+    assert advice in todo and bool(advice) == ("hash" in todo or "git+" in todo)
+
+
+@pytest.mark.parametrize(
+    ("reason", "counts"),
+    [
+        ("404 Client Error: Not Found for url: https://h:40481/simple/alpha/", False),
+        ("There was a problem confirming the ssl certificate: refused", True),
+        ("500 Server Error: 404 for url: https://h:40481/simple/alpha/", True),
+    ],
+)
+def test_an_index_without_a_page_has_answered_whatever_its_port(reason, counts):
+    message = f"Could not fetch URL https://h:40481/simple/alpha/: {reason} - skipping"
+    assert _pip_child._FailureHandler()._is_unreachable("pip._internal.index.collector", message) is counts
+
+
 _CLONE = """\
 Collecting git+https://me:word-12@host/x.git
   Running command git clone --filter=blob:none --quiet 'https://****@host/x.git' /tmp/x

@@ -77,7 +77,8 @@ class _FailureHandler(logging.Handler):
 
     def _is_unreachable(self, logger, message):
         """Whether a download failed; a missing page (404) does not count, because the server has answered."""
-        return logger.endswith("connectionpool") or ("Could not fetch URL" in message and "404" not in message)
+        is_missing = ": 404 Client Error" in message  # not only "404", which may be in a port or a name
+        return logger.endswith("connectionpool") or ("Could not fetch URL" in message and not is_missing)
 
 
 def _diagnostic_text(error):

@@ -91,10 +91,8 @@ _REPOSITORY_OUTPUT = re.compile(
     re.DOTALL,
 )
 _MAX_REASON = 400  # characters
-_DOWNLOAD_ADVICE = {
-    "hash": "Accept the new hash only if you trust the file: it may have been tampered with.",
-    ".git": "If this is a repository, begin its address with git+, for example git+https://...",
-}
+_OTHER_HASH = "Accept the new hash only if you trust the file: it may have been tampered with."
+_REPOSITORY = "If this is a repository, begin its address with git+, for example git+https://..."
 _FULL_LOG = "The full output is in the error's `log`; the command line shows it with --debug."
 _RESOLUTION = {"DistributionNotFound", "InstallationError"}
 
@@ -223,7 +221,8 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
         text = redact(unreachable(answer["unreachable"][-1]))
         return DownloadError(f"the index could not be reached: {text}.", **details)
     if kinds & _DOWNLOAD or answer["phase"] == "fetch":
-        todo = next((todo for mark, todo in _DOWNLOAD_ADVICE.items() if mark in message), "")
+        is_repository = re.search(r"\.git(?![\w-])", message)  # not a host such as github.io
+        todo = _OTHER_HASH if kinds & {"HashError", "HashErrors"} else _REPOSITORY if is_repository else ""
         return DownloadError(f"a download failed: {message}.", todo=todo, **details)
     if kinds & _RESOLUTION:
         return ResolutionError(f"pip could not resolve the requirements: {message}.", **details)
