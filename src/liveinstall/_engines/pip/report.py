@@ -36,6 +36,7 @@ from liveinstall.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
     from liveinstall._requirements.request import Request
@@ -221,12 +222,16 @@ def failure(answer: dict[str, Any], log: str) -> LiveInstallError:
         text = redact(unreachable(answer["unreachable"][-1]))
         return DownloadError(f"the index could not be reached: {text}.", **details)
     if kinds & _DOWNLOAD or answer["phase"] == "fetch":
-        is_repository = re.search(r"\.git(?![\w-])", message)  # not a host such as github.io
-        todo = _OTHER_HASH if kinds & {"HashError", "HashErrors"} else _REPOSITORY if is_repository else ""
-        return DownloadError(f"a download failed: {message}.", todo=todo, **details)
+        return DownloadError(f"a download failed: {message}.", todo=_download_advice(kinds, message), **details)
     if kinds & _RESOLUTION:
         return ResolutionError(f"pip could not resolve the requirements: {message}.", **details)
     return EngineError(f"pip failed: {message}.", **details)
+
+
+def _download_advice(kinds: AbstractSet[str], message: str) -> str:
+    if kinds & {"HashError", "HashErrors"}:
+        return _OTHER_HASH
+    return _REPOSITORY if re.search(r"\.git(?![\w-])", message) else ""  # not a host such as github.io
 
 
 def _ignored(warnings: Iterable[str]) -> list[str]:
