@@ -26,7 +26,8 @@ nox.options.error_on_missing_interpreters = False  # each skipped session gives 
 for _bin in sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/3.1[1-9]*/bin")):
     os.environ["PATH"] = f"{_bin}{os.pathsep}{os.environ['PATH']}"
 
-# Minutes after which unit tests are a sample on every Python; set by .ci/run, which must end in time on any machine.
+# Minutes after which unit tests are sampled on the oldest and the newest Python, and skipped on the others; set by
+# .ci/run, which must end in time on any machine.
 BEGAN, LATE = time.monotonic(), float(os.environ.get("SAMPLE_TESTS_AFTER", "inf"))
 
 CHROOT = "integration/platforms/newest.sh"  # a Debian with Pythons that few machines have
@@ -191,8 +192,8 @@ def tests(session: nox.Session) -> None:
         if is_middle and is_usual and _is_late():
             session.skip(f"SKIPPED: {session.name}, because this machine is slow")
         more = MORE.get(str(session.python), ())
-        tests = () if session.python == OLDEST else (*SAMPLE, *more)
-        chosen = (*tests, "-k", "not at_any_point and not many_files and not fuzz")
+        paths = () if session.python == OLDEST else (*SAMPLE, *more)
+        chosen = (*paths, "-k", "not at_any_point and not many_files and not fuzz")
         session.log(
             f"SKIPPED on {session.python}: {'' if session.python == OLDEST else 'tests that depend little on Python, '}"
             f"crashes and errors at every point, fuzz "

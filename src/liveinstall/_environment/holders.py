@@ -14,7 +14,7 @@ from liveinstall._environment.installed import record_of
 from liveinstall._redact import redact
 from liveinstall._system import background
 from liveinstall._system.command_line import command_line
-from liveinstall._system.dist_info import top_level_paths_of
+from liveinstall._system.dist_info import may_have_top
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
@@ -76,11 +76,7 @@ def _may_be_used(distribution: Distribution, uses: AbstractSet[str]) -> bool:
     """A quick check that rules most distributions out: whether one of these import names may be of it."""
     if not uses or distribution.name.replace("-", "_") in uses:
         return bool(uses)
-    try:
-        paths = top_level_paths_of(distribution.info)
-    except (OSError, UnicodeError):
-        return True
-    return any(path.startswith(('"', ".", "/")) or path.partition(".")[0] in uses for path in paths)
+    return may_have_top(distribution.info, lambda path: path.partition(".")[0] in uses)
 
 
 def blocking(site: str, record: TransactionRecord) -> tuple[Holder, ...]:

@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 
 from liveinstall._environment.installed import record_of
 from liveinstall._system.caller import namespace_of, search_path
-from liveinstall._system.dist_info import top_level_paths_of
+from liveinstall._system.dist_info import may_have_top
 from liveinstall.errors import DamagedError
 
 TYPE_CHECKING = False
@@ -51,13 +51,7 @@ def _tops(site_dir: str, files: Iterable[str]) -> set[str]:
 
 def _may_own(distribution: Distribution, tops: AbstractSet[str]) -> bool:
     """A quick check of RECORD that rules most distributions out: whether it has any of `tops`, or cannot be read."""
-    if distribution.project:
-        return True
-    try:
-        paths = top_level_paths_of(distribution.info)
-    except (OSError, UnicodeError):
-        return True
-    return any(path.startswith(('"', ".", "/")) or path[1:2] == ":" or path in tops for path in paths)
+    return bool(distribution.project) or may_have_top(distribution.info, tops.__contains__)
 
 
 def disturbing(distributions: Iterable[Distribution], target: Target, processes: Sequence[Holder]) -> dict[str, str]:

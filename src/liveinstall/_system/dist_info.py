@@ -11,7 +11,7 @@ from _liveinstall_boot.file_access import open_regular, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Sequence
 
 _URL_SAFE, _FROM_URL_SAFE = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 _ELSEWHERE = ("", ".", "/", '"')  # the beginning of a row with a quoted path, or one outside the site directory
@@ -68,6 +68,23 @@ def top_level_paths_of(info: str) -> frozenset[str]:
     if time.time_ns() - max(version[2:]) > _RECENT:  # else it may change once more within the clock's resolution
         _tops[info] = version, tops
     return tops
+
+
+def may_have_top(info: str, is_wanted: Callable[[str], bool]) -> bool:
+    """A quick check of RECORD, which rules most distributions out.
+
+    Args:
+        info: The metadata directory, absolute.
+        is_wanted: Whether a top-level path is one that is looked for.
+
+    Returns:
+        Whether one is, or may be: RECORD cannot be read, or has paths whose first component is not the top-level path.
+    """
+    try:
+        paths = top_level_paths_of(info)
+    except (OSError, UnicodeError):
+        return True
+    return any(path.startswith(('"', ".", "/")) or path[1:2] == ":" or is_wanted(path) for path in paths)
 
 
 def top_level_paths(record: str, info: str) -> set[str]:

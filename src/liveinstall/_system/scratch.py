@@ -13,7 +13,7 @@ from _liveinstall_boot.files import remove_tree
 from _liveinstall_boot.locks import try_lock
 from liveinstall._system.privacy import keeps_apart, make_private, reached, user
 from liveinstall._system.removal import own_directory, remove_opened
-from liveinstall._system.temporary import temporary_root
+from liveinstall._system.temporary import new_directory, temporary_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,11 +55,7 @@ def scratch_directory(parent: str, prefix: str, mode: int = 0o700) -> Iterator[t
 def _make(parent: str, prefix: str, mode: int) -> tuple[str, int]:
     """Create and lock a directory; until it is locked, another process may remove it as abandoned, so try again."""
     while True:
-        directory = os.path.join(parent, prefix + os.urandom(6).hex())
-        try:
-            os.mkdir(directory, mode)
-        except FileExistsError:
-            continue
+        directory = new_directory(parent, prefix, mode)
         try:
             handle = try_lock(os.path.join(directory, MARK), _NO_FOLLOW)
             if handle is not None:

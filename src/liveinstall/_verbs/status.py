@@ -100,7 +100,7 @@ def _joined(one: Holder, other: Holder) -> Holder:
 def current() -> Activation | None:
     """The side-by-side versions that are active in this process; None without any."""
     module = sys.modules.get("liveinstall._sidebyside.activate")
-    activation = module.active() if module else None
+    activation = module.active() if module else None  # nothing is active in a process that has not loaded it
     if activation is None:
         return None
     index = activation.index

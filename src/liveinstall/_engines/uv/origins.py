@@ -125,12 +125,11 @@ def _tags_in(name: str) -> set[str]:
 
 def _best(package: Mapping[str, Any]) -> Mapping[str, Any]:
     """The wheel that is best for this interpreter, or the source distribution."""
-    wheels = package.get("wheels", ())
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     ranks = _ranks()
     best: tuple[int, Mapping[str, Any]] | None = None
-    for wheel in wheels:
+    for wheel in package.get("wheels", ()):
         try:
             *_, tags = parse_wheel_filename(_file_name(wheel))
         except InvalidWheelFilename:
