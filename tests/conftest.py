@@ -14,6 +14,8 @@ from liveinstall import _redact
 for _switch in ("NO_COLOR", "FORCE_COLOR"):  # those who run the tests may have set them
     os.environ.pop(_switch, None)
 
+os.environ["LIVEINSTALL_NO_CACHE"] = "1"  # of the user; tests of the caches set their own
+
 if os.name == "nt":  # tests write the same bytes as elsewhere, and read them so
 
     def _write_text(path, data, encoding="utf-8", errors=None, newline="\n", *, write=Path.write_text):

@@ -19,8 +19,8 @@ from helpers.environments import make_wheel
 from liveinstall._cluster.ray import node_homes
 from liveinstall._cluster.ray.node_homes import NodeHomes
 from liveinstall._cluster.ray.requested import Requested
-from liveinstall._sidebyside.layout import user_cache
 from liveinstall._sidebyside.store.store import Store
+from liveinstall._system.user_cache import user_cache
 from liveinstall.errors import RequirementError
 
 LOG = logging.getLogger("test")

@@ -168,9 +168,9 @@ class _Execution:
             return self.later_id if name in pending else self.now_id, self.swaps[name].old_hash or ""
 
         compiler.only(self._loaded_files())
-        compiler.start_with(
-            {name for name, candidate in self.chosen.items() if candidate.requested} or set(self.chosen)
-        )
+        requested = {name for name, candidate in self.chosen.items() if candidate.requested}
+        versions = {name: candidate.version for name, candidate in self.chosen.items()}
+        compiler.start_with(requested or set(self.chosen), versions)
         parts = stage_all(self.chosen.values(), self.context.target, label, compiler, self.context.reporter.tell)
         self.context.lap("stage")
         try:

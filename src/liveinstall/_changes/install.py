@@ -14,6 +14,7 @@ from liveinstall._environment.target import find_target
 from liveinstall._requirements.option_values import wants_verification
 from liveinstall._requirements.request import parse_request
 from liveinstall._staging.bytecode import BytecodeCompiler
+from liveinstall._system.durability import load_syncfs
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.presenter import presenter
 from liveinstall._system.temporary import temporary_directory
@@ -101,7 +102,7 @@ def _install(
     with (
         changing(target, request.timeout),
         workplace(target.site) as directory,
-        BytecodeCompiler() as compiler,
+        BytecodeCompiler(early=not engine.unpacks) as compiler,
     ):
         context = RequestContext.of(target, reporter, meanwhile=partial(_prepare, target.site, engine))
         with RequestResolver(context, request, policy, engine, directory) as resolver:
@@ -133,6 +134,7 @@ def _prepare(site: str, engine: Engine) -> None:
         if not engine.unpacks:
             import liveinstall._staging.installer_adapter  # noqa: F401
         install_finalizer(site)
+        load_syncfs()
 
 
 def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:

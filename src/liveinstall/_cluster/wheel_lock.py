@@ -23,11 +23,11 @@ from liveinstall._planning.graph import Node
 from liveinstall._planning.satisfied import unsatisfied
 from liveinstall._redact import redact
 from liveinstall._requirements.request import parse_request
-from liveinstall._sidebyside.layout import user_cache
 from liveinstall._sidebyside.store.entry import entry_name
 from liveinstall._staging.part import reading
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
 from liveinstall._system.temporary import temporary_directory
+from liveinstall._system.user_cache import user_cache
 from liveinstall.errors import LockError, RequirementError
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ import os
 
 from liveinstall._frontends.detect import detect
 from liveinstall._frontends.import_hints import watch
-from liveinstall._sidebyside.layout import user_cache
+from liveinstall._system.user_cache import user_cache
 from liveinstall.results import Result, Rows
 
 TYPE_CHECKING = False

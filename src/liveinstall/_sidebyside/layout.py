@@ -63,15 +63,6 @@ def default_cache() -> str:
     chosen = os.environ.get(CACHE_VARIABLE, "")
     if chosen and not sys.flags.ignore_environment:
         return os.path.abspath(os.path.expanduser(chosen))
+    from liveinstall._system.user_cache import user_cache  # only few processes need it
+
     return os.path.join(user_cache(), "wheels")
-
-
-def user_cache() -> str:
-    """Return `liveinstall` in the directory where this system keeps a user's caches."""
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "liveinstall")

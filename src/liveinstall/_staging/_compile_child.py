@@ -17,6 +17,7 @@ import re
 import sys
 import threading
 import zlib
+from importlib.util import cache_from_source
 from py_compile import compile as compile_file
 
 _IMPORT = re.compile(r"\s+(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n]*)|import[ \t]+([^\n]+))")
@@ -88,6 +89,8 @@ class Compiler:
                         self.follow(stream.read(), path)
                 if is_own and source not in self.compiled:
                     self.compiled.add(source)
+                    if os.path.exists(cache_from_source(source, optimization="")):
+                        continue  # it was known
                     compile_file(source, dfile=os.path.normpath(os.path.join(site_dir, path)), doraise=True, quiet=2)
             except Exception:
                 pass

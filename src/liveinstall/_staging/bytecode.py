@@ -5,6 +5,8 @@ first import, on one core. Of the new distributions those that were requested by
 their packages import at the top level, directly or indirectly, even from dependencies, on all cores; and while the
 unpacking lasts, for modules that their packages import within functions. The replacement of a loaded distribution gets
 bytecode for the loaded modules, because the restart imports them. The code is compiled for its final location.
+
+What was compiled for a wheel is kept in the user's cache. If that has all that a request wants, nothing is compiled.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sys
 from contextlib import suppress
 from threading import Lock
 
+from liveinstall._staging.bytecode_cache import BytecodeCache
 from liveinstall._system.interpreter import executable
 
 TYPE_CHECKING = False
@@ -32,20 +35,34 @@ _LINES_PER_FLUSH = 8  # writing each line separately takes longer than linking a
 class BytecodeCompiler:
     """A context manager with child processes that compile announced sources. Their failures are ignored.
 
-    The processes start on entry, so that they are ready when the engine is. They are stopped on exit, and exit by
-    themselves if this process dies.
+    The processes are stopped on exit, and exit by themselves if this process dies.
+
+    Args:
+        early: Whether the processes start on entry, so that they are ready when a slow engine is; else they start with
+            the first announcement.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, early: bool = True) -> None:
+        self._early = early
         self._loaded: Mapping[str, AbstractSet[str]] = {}
         self._first: AbstractSet[str] | None = None
         self._lock = Lock()
+        self._is_on = False
         self._children: list[subprocess.Popen[bytes]] = []
         self._announced = 0
+        self._cache = BytecodeCache()
+        self._held: list[bytes] | None = None  # announcements, while everything is probably known
 
     def __enter__(self) -> Self:
         """Start one child process for each core, unless this interpreter does not write bytecode."""
-        if sys.implementation.cache_tag and not sys.dont_write_bytecode:
+        self._is_on = bool(sys.implementation.cache_tag) and not sys.dont_write_bytecode
+        if self._early:
+            self._start()
+        return self
+
+    def _start(self) -> None:
+        """Start the child processes, unless they were started."""
+        if self._is_on and not self._children:
             shares = min(os.cpu_count() or 1, _MAX_CHILDREN)
             self._children = [
                 subprocess.Popen(
@@ -56,7 +73,6 @@ class BytecodeCompiler:
                 )
                 for share in range(shares)
             ]
-        return self
 
     def only(self, loaded: Mapping[str, AbstractSet[str]]) -> None:
         """Compile only the loaded modules of some distributions.
@@ -66,9 +82,27 @@ class BytecodeCompiler:
         """
         self._loaded = loaded
 
-    def start_with(self, names: AbstractSet[str]) -> None:
-        """Compile the packages of these distributions, and of other distributions only the modules that they import."""
+    def start_with(self, names: AbstractSet[str], versions: Mapping[str, str] | None = None) -> None:
+        """Compile the packages of these distributions, and of other distributions only the modules that they import.
+
+        Args:
+            names: The names of the distributions.
+            versions: The name of each distribution that is written -> its version. If all bytecode for them is known,
+                nothing is compiled.
+        """
         self._first = names
+        if self._is_on and versions and not self._loaded and self._cache.expect(versions, names):
+            self._held = []
+
+    def restore(self, part: str, record: Mapping[str, tuple[str, str, int | None]]) -> None:
+        """Write the bytecode of a part that is known from earlier installations.
+
+        Args:
+            part: The absolute path of the part; all its files are written.
+            record: The RECORD of its wheel.
+        """
+        if self._is_on:
+            self._cache.restore(part, record)
 
     def announce(self, name: str, part: str, home: str, path: str) -> None:
         """Announce a source file that is completely written.
@@ -79,17 +113,24 @@ class BytecodeCompiler:
             home: The final site directory, absolute.
             path: Its path relative to the part, with slashes.
         """
-        if not path.endswith(".py") or "\t" in path or "\n" in path:
+        if not self._is_on or not path.endswith(".py") or "\t" in path or "\n" in path:
             return
         line = f"{self._kind(name, home, path)}\t{part}\t{home}\t{path}\n".encode("utf-8", "surrogateescape")
         with self._lock:
-            self._announced += 1
-            for child in self._children:
-                with suppress(OSError):
-                    assert child.stdin is not None
-                    child.stdin.write(line)
-                    if self._announced % _LINES_PER_FLUSH == 0:
-                        child.stdin.flush()
+            if self._held is None:
+                self._start()
+                self._send(line)
+            else:
+                self._held.append(line)
+
+    def _send(self, line: bytes) -> None:
+        self._announced += 1
+        for child in self._children:
+            with suppress(OSError):
+                assert child.stdin is not None
+                child.stdin.write(line)
+                if self._announced % _LINES_PER_FLUSH == 0:
+                    child.stdin.flush()
 
     def _kind(self, name: str, site_dir: str, path: str) -> str:
         if name in self._loaded:
@@ -100,19 +141,28 @@ class BytecodeCompiler:
         return "seed" if not package or ("/" not in package and module == "__init__.py") else "more"
 
     def finish(self) -> None:
-        """Wait until all wanted modules are compiled."""
+        """Wait until all wanted modules are compiled, and keep their bytecode for other environments."""
+        if self._held is not None and self._cache.is_complete():
+            self.cancel()
+            return
+        if self._held:
+            self._start()
+        for line in self._held or ():
+            self._send(line)
         for child in self._children:
             with suppress(OSError):
                 assert child.stdin is not None
                 child.stdin.write(b"end\n")
                 child.stdin.flush()
-        for child in self._children:
-            child.wait()
+        ended = [child.wait() for child in self._children]
+        if self._is_on:
+            self._cache.keep(is_complete=not any(ended))
         self.cancel()
 
     def cancel(self) -> None:
         """Stop at once, before the files are removed."""
         with self._lock:
+            self._is_on = False
             children, self._children = self._children, []
         for child in children:
             child.kill()

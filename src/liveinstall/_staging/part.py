@@ -12,6 +12,7 @@ from _liveinstall_boot.layout import MANIFEST, PART
 from _liveinstall_boot.process import boot
 from liveinstall._staging.policy import Checked, check_wheel, refused, unreadable
 from liveinstall._staging.unpacked_wheel import UnpackedWheel
+from liveinstall._staging.verified_trees import recall, remember
 from liveinstall._staging.writer import Writer
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.lean_packaging import compare_versions
@@ -94,8 +95,9 @@ def reading(candidate: Candidate, directory: str) -> Iterator[tuple[zipfile.ZipF
     try:
         with _opened(candidate) as archive:
             file_name = os.path.basename(archive.filename or "")
-            size = os.path.getsize(candidate.wheel or candidate.unpacked)
-            checked = check_wheel(archive, file_name, size=size, folds=folds_case(directory))
+            size, folds = os.path.getsize(candidate.wheel or candidate.unpacked), folds_case(directory)
+            known = recall(archive, folds=folds) if isinstance(archive, UnpackedWheel) else None
+            checked = known or check_wheel(archive, file_name, size=size, folds=folds)
             if checked.name != candidate.name or compare_versions(checked.version, candidate.version):
                 raise refused(file_name, file_name, f"is not {candidate.name} {candidate.version}")
             yield archive, checked
@@ -122,6 +124,7 @@ def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transactio
         os.makedirs(path)
         write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it identifies the directory for a sweep
         fill(archive, writer)
+        writer.compiler.restore(path, checked.record)
         write_manifest(path, encode_manifest(writer.rows, transaction, replaces, boot(path)))
     except BaseException:
         writer.compiler.cancel()  # otherwise it would write into a removed directory
@@ -146,12 +149,14 @@ def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
     metadata = _metadata(writer.candidate)
     if isinstance(archive, UnpackedWheel) and writer.candidate.shared:
         writer.link(archive)
-        if writer.is_complete(archive):
-            writer.complete(metadata)
-            return
-    from liveinstall._staging.installer_adapter import install
+    if isinstance(archive, UnpackedWheel) and writer.is_complete(archive):
+        writer.complete(metadata)
+    else:
+        from liveinstall._staging.installer_adapter import install
 
-    install(archive, writer, metadata)
+        install(archive, writer, metadata)
+    if isinstance(archive, UnpackedWheel):
+        remember(archive, writer.checked)
 
 
 def write_manifest(path: str, text: str) -> None:

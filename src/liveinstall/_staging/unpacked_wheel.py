@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
-from liveinstall._system.dist_info import encoded
+from liveinstall._system.dist_info import decoded, encoded
 from liveinstall._system.lean_dataclasses import NamedTuple
 
 TYPE_CHECKING = False
@@ -34,11 +34,17 @@ class FileEntry(NamedTuple):
         filename: Its path relative to the tree; a directory's path ends with a slash.
         file_size: Its size in bytes.
         mode: Its mode, with the file type.
+        owner: The id of its owner.
+        inode: Its inode.
+        changed: The time of its last modification, in ns since the epoch.
     """
 
     filename: str
     file_size: int
     mode: int
+    owner: int
+    inode: int
+    changed: int
 
     @property
     def external_attr(self) -> int:
@@ -56,7 +62,12 @@ class UnpackedWheel:
     Attributes:
         root: The directory, absolute.
         filename: A possible file name of the wheel.
+        state: A hash of the state of all files, by which an earlier check of them is found; empty if not known.
+        is_verified: Whether an earlier check has found that all files match RECORD.
     """
+
+    state = ""
+    is_verified = False
 
     def __init__(self, root: str, name: str, version: str) -> None:
         """List the tree.
@@ -118,7 +129,8 @@ def _walk(root: str) -> Iterator[FileEntry]:
                 if stat.S_ISDIR(status.st_mode):
                     path += "/"
                     queue.append(path)
-                yield FileEntry(path, status.st_size, status.st_mode)
+                about = status.st_mode, status.st_uid, status.st_ino, status.st_mtime_ns
+                yield FileEntry(path, status.st_size, *about)
 
 
 def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
@@ -173,11 +185,15 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
         if algorithm != "sha256":
             continue
         source = f"{tree.root}/{path}"
-        mode, size, sha256 = _read(source)
+        if tree.is_verified:
+            entry = tree.getinfo(path)
+            mode, size, sha256 = _linkable_mode(entry.mode, entry.owner), entry.file_size, decoded(digest)
+        else:
+            mode, size, sha256 = _read(source)
+            if mode is not None and (length not in (None, size) or digest != encoded(sha256)):
+                refuse(path, "does not match its RECORD")
         if mode is None:
             continue
-        if length not in (None, size) or digest != encoded(sha256):
-            refuse(path, "does not match its RECORD")
         _make_directory(part, path.rpartition("/")[0], directories)
         try:
             os.link(source, f"{part}/{path}")
@@ -195,7 +211,7 @@ def _read(path: str) -> tuple[int | None, int, bytes]:
         while size < status.st_size and (chunk := os.read(handle, min(status.st_size - size, _CHUNK))):
             sha256.update(chunk)
             size += len(chunk)
-        return _linkable_mode(status, executable=bool(status.st_mode & 0o111)), size, sha256.digest()
+        return _linkable_mode(status.st_mode, status.st_uid), size, sha256.digest()
     finally:
         os.close(handle)
 
@@ -208,10 +224,11 @@ def _make_directory(part: str, path: str, existing: set[str]) -> None:
         existing.add(path)
 
 
-def _linkable_mode(status: os.stat_result, *, executable: bool) -> int | None:
-    """A file's mode; None if it has to be copied, because a link would share an unsuitable mode or owner."""
-    mode = stat.S_IMODE(status.st_mode)
-    if status.st_uid != os.geteuid() or mode & 0o7000 or (executable and (mode & 0o444) >> 2 & ~mode):
+def _linkable_mode(mode: int, owner: int, *, executable: bool = False) -> int | None:
+    """A file's permission bits; None if it has to be copied, because a link would share an unsuitable mode or owner."""
+    executable = executable or bool(mode & 0o111)
+    mode = stat.S_IMODE(mode)
+    if owner != os.geteuid() or mode & 0o7000 or (executable and (mode & 0o444) >> 2 & ~mode):
         return None
     return mode
 
@@ -232,7 +249,8 @@ def linked(stream: object, path: str, *, executable: bool) -> int | None:
     """
     if not isinstance(stream, io.FileIO) or os.name == "nt":
         return None
-    mode = _linkable_mode(os.fstat(stream.fileno()), executable=executable)
+    status = os.fstat(stream.fileno())
+    mode = _linkable_mode(status.st_mode, status.st_uid, executable=executable)
     if mode is None:
         return None
     try:

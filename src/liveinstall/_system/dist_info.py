@@ -180,6 +180,11 @@ def encoded(digest: bytes) -> str:
     return b2a_base64(digest, newline=False).translate(_URL_SAFE).decode("ascii").rstrip("=")
 
 
+def decoded(text: str) -> bytes:
+    """Decode a hash of RECORD, the inverse of `encoded()`. Raises ValueError."""
+    return a2b_base64(text.encode("ascii").translate(_FROM_URL_SAFE) + b"=" * (-len(text) % 4))
+
+
 def sha256_of(hash: str) -> str:
     """Convert a hash of a RECORD to hexadecimal.
 
@@ -193,6 +198,6 @@ def sha256_of(hash: str) -> str:
     if algorithm != "sha256":
         return ""
     try:
-        return a2b_base64(text.encode("ascii").translate(_FROM_URL_SAFE) + b"=" * (-len(text) % 4)).hex()
+        return decoded(text).hex()
     except ValueError:
         return ""

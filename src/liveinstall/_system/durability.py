@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from functools import cache
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import create
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def write_atomically(path: str, content: str | bytes, *, draft: str = "", flush: bool = True) -> None:
@@ -51,16 +56,27 @@ def flush_file_system(site: str) -> None:
     Raises:
         OSError: The directory cannot be opened.
     """
-    if sys.platform == "linux":
+    syncfs = load_syncfs()
+    if syncfs:
         handle = os.open(site, os.O_RDONLY)
         try:
-            import ctypes  # not available in every subinterpreter
-
-            if ctypes.CDLL(None, use_errno=True).syncfs(handle) == 0:
+            if syncfs(handle) == 0:
                 return
-        except AttributeError:
-            pass
         finally:
             os.close(handle)
     if hasattr(os, "sync"):
         os.sync()
+
+
+@cache
+def load_syncfs() -> Callable[[int], int] | None:
+    """Load the C function `syncfs` by ctypes, which takes a few milliseconds. None if there is none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes  # not available in every subinterpreter
+
+        function: Callable[[int], int] = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, ImportError):
+        return None
+    return function

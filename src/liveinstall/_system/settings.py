@@ -18,6 +18,7 @@ VERIFY = "LIVEINSTALL_VERIFY"  # the default of the option `verify=`
 CONFLICTS = "LIVEINSTALL_CONFLICTS"  # the default of the option `conflicts=`
 REMINDERS = "LIVEINSTALL_REPL"  # whether reminders in interactive sessions are started automatically
 KEEP_LIMIT = "LIVEINSTALL_KEEP_LIMIT"  # the default of the option `limit=` of `restart()`
+NO_CACHE = "LIVEINSTALL_NO_CACHE"  # whether no results of checks and no bytecode are kept in the user's cache
 PREVIEW = "LIVEINSTALL_PREVIEW"  # whether the restart is tried in the background in interactive sessions
 RESTARTED = "LIVEINSTALL_RESTARTED"  # set by a restarting kernel for its successor: what to report, and where
 _NO = ("0", "false", "no", "off")

@@ -8,6 +8,7 @@ import stat
 import sys
 import zlib
 from contextlib import suppress
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER, cache_from_source
 
@@ -36,7 +37,9 @@ def finalizer_name() -> str:
     return _module_name(_sources())
 
 
+@cache
 def _sources() -> dict[str, bytes]:
+    """The files of the boot module, as they were when this process first needed them."""
     directory = os.path.dirname(boot.__file__)
     names = sorted(name for name in os.listdir(directory) if name.endswith(".py"))
     return {name: read_bytes(os.path.join(directory, name)) for name in names}

@@ -11,7 +11,7 @@ from ray._private.runtime_env.plugin import RuntimeEnvPlugin
 
 from liveinstall._cluster.ray.node_homes import NodeHomes
 from liveinstall._cluster.ray.requested import Requested, check_others
-from liveinstall._sidebyside.layout import user_cache
+from liveinstall._system.user_cache import user_cache
 from liveinstall.errors import LiveInstallError
 
 TYPE_CHECKING = False

@@ -21,9 +21,9 @@ from contextlib import suppress
 from _liveinstall_boot import patient
 from liveinstall._frontends.restart.shared_memory import Block, blocks
 from liveinstall._frontends.restart.variable_groups import Group, reason_of, restored
-from liveinstall._sidebyside.layout import user_cache
 from liveinstall._system.lean_dataclasses import dataclass, field
 from liveinstall._system.privacy import is_private, make_private, user
+from liveinstall._system.user_cache import user_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,145 @@
+"""The bytecode of wheels that were installed before, in the user's cache.
+
+Bytecode is valid wherever a source with the same content is installed: its header has the source's size and time of
+modification, which are written again, and the import replaces the file name in the code by the real one. The cache has
+one file for each set of sources and version of Python. Another file says whether everything that a request wants
+compiled was there after an earlier request for the same wheels, so that nothing has to be searched for imports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import marshal
+import os
+import sys
+from _frozen_importlib_external import MAGIC_NUMBER
+from contextlib import suppress
+
+from _liveinstall_boot import patient
+from liveinstall._system.lean_dataclasses import NamedTuple
+from liveinstall._system.private_cache import PrivateCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_DIRECTORY = "bytecode"
+_FORMAT = 1  # of these files
+_HEADER = 16  # bytes of a .pyc before the code: magic number, flags, and time and size of the source (PEP 552)
+_BY_TIME = bytes(4)  # the flags if the time and size of the source decide whether it is valid
+_MASK = 2**32 - 1
+_SUFFIX = f".{sys.implementation.cache_tag}.pyc"
+
+
+class _Restored(NamedTuple):
+    path: str
+    key: str
+    sources: tuple[str, ...]
+    known: dict[str, bytes] | None  # the path of a source, relative to the part -> its code
+
+
+class BytecodeCache:
+    """The cache, and the parts of one request."""
+
+    def __init__(self) -> None:
+        self._cache = PrivateCache(_DIRECTORY)
+        self._parts: list[_Restored] = []
+        self._request = ""
+        self._expected: bytes | None = None
+
+    def expect(self, versions: Mapping[str, str], first: Iterable[str]) -> bool:
+        """Look up whether everything that this request wants compiled is probably known; `is_complete()` is certain.
+
+        Args:
+            versions: The name of each distribution -> its version.
+            first: The names of the distributions whose packages are compiled.
+        """
+        self._request = _digest(["request", sorted(versions.items()), sorted(first)])
+        keys = self._cache.read(self._request)
+        self._expected = None if keys is None else bytes(keys)
+        return self._expected is not None
+
+    def restore(self, part: str, record: Mapping[str, tuple[str, str, int | None]]) -> None:
+        """Write the known bytecode of a part whose files are complete. Failures are ignored: the import compiles.
+
+        Args:
+            part: The absolute path of the part.
+            record: The RECORD of its wheel, see `Checked`.
+        """
+        sources = tuple(sorted(path for path in record if path.endswith(".py")))
+        key = _digest([(path, record[path][1]) for path in sources])
+        content = self._cache.read(key)
+        known: dict[str, bytes] | None = None if content is None else marshal.loads(content)  # noqa: S302  only this user can have written it
+        self._parts.append(_Restored(part, key, sources, known))
+        made: set[str] = set()
+        with suppress(OSError):
+            for path, code in (known or {}).items():
+                _write(part, path, code, made)
+
+    def is_complete(self) -> bool:
+        """Whether everything that this request wants compiled was known for all parts."""
+        return self._expected == self._keys() and all(part.known is not None for part in self._parts)
+
+    def keep(self, *, is_complete: bool) -> None:
+        """Add the bytecode that was compiled in the parts since.
+
+        Args:
+            is_complete: Whether it is everything that this request wants compiled.
+        """
+        for part in self._parts:
+            found, known = dict(_compiled(part)), part.known or {}
+            if part.known is None or not found.keys() <= known.keys():
+                self._cache.write(part.key, marshal.dumps(known | found))
+        if is_complete and self._request:
+            self._cache.write(self._request, self._keys())
+
+    def _keys(self) -> bytes:
+        return "".join(sorted(part.key for part in self._parts)).encode()
+
+
+def _digest(about: object) -> str:
+    text = json.dumps([_FORMAT, _SUFFIX, MAGIC_NUMBER.hex(), about])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def cached_path(source: str) -> str:
+    """Return the path of the bytecode of a source in the same tree, with slashes."""
+    directory, _, name = source.rpartition("/")
+    return f"{directory}{'/' if directory else ''}__pycache__/{name.removesuffix('.py')}{_SUFFIX}"
+
+
+def _write(part: str, source: str, code: bytes, made: set[str]) -> None:
+    target = f"{part}/{cached_path(source)}"
+    directory = os.path.dirname(target)
+    if directory not in made:
+        with suppress(FileExistsError):
+            os.mkdir(directory)
+        made.add(directory)
+    status = os.stat(f"{part}/{source}")
+    times = (int(status.st_mtime) & _MASK, status.st_size & _MASK)
+    content = MAGIC_NUMBER + _BY_TIME + b"".join(number.to_bytes(4, "little") for number in times) + code
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), status.st_mode & 0o666)
+    written = 0
+    try:
+        written = os.write(handle, content)
+    finally:
+        os.close(handle)
+        if written != len(content):
+            patient.unlink(target)  # an import would fail
+
+
+def _compiled(part: _Restored) -> Iterator[tuple[str, bytes]]:
+    """The bytecode in a part: the path of the source, and the code."""
+    listed: dict[str, frozenset[str]] = {}
+    for source in part.sources:
+        directory, _, name = f"{part.path}/{cached_path(source)}".rpartition("/")
+        with suppress(OSError):
+            if directory not in listed:
+                listed[directory] = frozenset()
+                listed[directory] = frozenset(os.listdir(directory))
+            if name in listed[directory]:
+                with open(f"{directory}/{name}", "rb", buffering=0) as stream:
+                    content = stream.read()
+                if content.startswith(MAGIC_NUMBER + _BY_TIME):
+                    yield source, content[_HEADER:]
