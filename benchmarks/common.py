@@ -101,7 +101,8 @@ class Workshop:
         """Return the environment variables of all child processes: those of the user, with temporary caches."""
         dropped = ("PYTHON", "VIRTUAL_ENV", "COVERAGE", "LIVEINSTALL")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-        return kept | {"PIP_CACHE_DIR": str(self.path / "pip-cache"), "UV_CACHE_DIR": str(self.path / "uv-cache")}
+        caches = {"PIP_CACHE_DIR": "pip-cache", "UV_CACHE_DIR": "uv-cache", "XDG_CACHE_HOME": "cache"}
+        return kept | {name: str(self.path / directory) for name, directory in caches.items()}
 
     @cached_property
     def uv(self) -> str:

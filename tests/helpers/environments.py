@@ -134,7 +134,8 @@ class Environment:
     def variables(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_WHO_TESTS)}
         libraries = [str(self.root / "libraries"), *([] if has_links() else [_copied_libraries()])]
-        return {**kept, "PYTHONPATH": os.pathsep.join(libraries), "WHEELS": str(self.wheels), **more}
+        own = {"PYTHONPATH": os.pathsep.join(libraries), "WHEELS": str(self.wheels), "LIVEINSTALL_NO_CACHE": "1"}
+        return {**kept, **own, **more}
 
     def start(self, code: str, *arguments: str, **more: str) -> subprocess.Popen:
         command = [str(self.python), *arguments, "-c", _PRELUDE + textwrap.dedent(code)]

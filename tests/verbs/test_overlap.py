@@ -435,3 +435,32 @@ def test_verify_tries_the_environment_with_the_files_as_they_will_be(env):
     """)
     assert done.stdout == "True\n", done.stderr
     assert env.versions() == {"alpha": "1.0"} and kept(env) == []
+
+
+@pytest.mark.parametrize("where", ["ns/x.py", "b-1.0.data/purelib/ns/x.py", "b-1.0.data/data/{site}/ns/x.py"])
+def test_two_new_distributions_share_a_file_in_a_new_directory(env, where):
+    where = where.format(site=env.site.relative_to(env.root).as_posix())
+    env.wheel("a", "1.0", {"ns/x.py": "V = 'a'\n", "a.py": ""})
+    env.wheel("b", "1.0", {where: "V = 'b!'\n", "b.py": ""}, requires=["a"])
+    told = env.json("""
+        done = li.install("b")
+        print(json.dumps([[os.path.basename(each.path), each.owner, each.others] for each in done.overlaps]))
+    """)
+    assert told == [["x.py", "b", ["a"]]]
+    assert (env.site / "ns" / "x.py").read_text() == "V = 'b!'\n" and kept(env) == ["a-1.0.part/ns/x.py"]
+
+
+def test_a_new_distribution_for_an_existing_directory_takes_no_file_of_nobody(env):
+    (env.site / "ns").mkdir()
+    (env.site / "ns" / "x.py").write_text("mine")
+    env.wheel("a", "1.0", {"ns/x.py": "V = 'a'\n", "ns/y.py": ""})
+    env.wheel("b", "1.0", {"other/x.py": ""})
+    done = env.run("""
+        try:
+            from liveinstall.errors import FileConflictError
+            li.install("a", "b")
+        except FileConflictError as error:
+            print(os.path.basename(error.path))
+    """)
+    assert done.stdout == "x.py\n", done.stderr
+    assert (env.site / "ns" / "x.py").read_text() == "mine" and not (env.site / "other").exists()

@@ -6,8 +6,8 @@ import os
 from collections import defaultdict
 
 from _liveinstall_boot import codec, files, patient, trees
+from _liveinstall_boot.layout import MANIFEST, STATE
 from _liveinstall_boot.layout import PART as PART_SUFFIX
-from _liveinstall_boot.layout import STATE
 from liveinstall._changes.installed_overlaps import Aside
 from liveinstall._environment.claims import Claims, bringing, claims_of, digest_of
 from liveinstall._environment.installed import in_directory, read_distribution
@@ -27,6 +27,7 @@ from liveinstall._planning.overlaps import (
 from liveinstall._staging.restore import copy_or_link
 from liveinstall._staging.stage import existing, in_the_way
 from liveinstall._system.lean_dataclasses import NamedTuple, dataclass, field
+from liveinstall._system.letter_case import folds_case
 from liveinstall._transactions import history
 from liveinstall._transactions.pending import Handover
 
@@ -86,7 +87,9 @@ class SharedFiles:
             The shared paths.
         """
         swaps = list(swaps)
-        return cls.found(target, swaps, {swap.name: staged_files(target, swap) for swap in swaps if swap.part}, wanted)
+        unshared = _unshared(target, swaps)
+        new = {swap.name: staged_files(target, swap, unshared) for swap in swaps if swap.part}
+        return cls.found(target, swaps, new, wanted)
 
     @classmethod
     def found(
@@ -192,19 +195,59 @@ def handover(
     return of
 
 
-def staged_files(target: Target, swap: codec.SwapChange) -> dict[str, New]:
+def staged_files(target: Target, swap: codec.SwapChange, omitted: AbstractSet[str] = frozenset()) -> dict[str, New]:
     """List the files of a staged part, without its metadata, which no other distribution shares.
 
     Args:
         target: The environment.
         swap: The change that the part belongs to.
+        omitted: The top-level directories of the part that are omitted.
 
     Returns:
         Final absolute path -> file.
     """
     tree = trees.part_tree(target.site, codec.TransactionRecord("", [swap], roots_of(target)), swap)
-    rows = [row for row in trees.rows(tree) if not row[3].partition("/")[0].endswith(".dist-info")]
-    return {os.path.normpath(tree.target(path)): New(digest, path) for _, _, digest, path in rows}
+    names = _listed(tree.root) if omitted else []
+    if names and all(name in omitted or name.endswith((".dist-info", MANIFEST)) for name in names):
+        return {}
+    tops = ((path.partition("/")[0], path, digest) for _, _, digest, path in trees.rows(tree))
+    rows = [(path, digest) for top, path, digest in tops if top not in omitted and not top.endswith(".dist-info")]
+    return {os.path.normpath(tree.target(path)): New(digest, path) for path, digest in rows}
+
+
+def _unshared(target: Target, swaps: Sequence[codec.SwapChange]) -> set[str]:
+    """The top-level directories of parts whose files nothing else has, because they do not exist in the environment.
+
+    They are only looked for if all distributions are new, and not where names that differ only in case are one file.
+    """
+    found: list[str] = []
+    if any(swap.old_info for swap in swaps) or folds_case(target.site):
+        return set()
+    for swap in swaps:
+        tree = trees.part_tree(target.site, codec.TransactionRecord("", [swap], roots_of(target)), swap)
+        names = _listed(tree.root)
+        if tree.data in names and _leads_into_site(tree, target):
+            return set()
+        found += [name for name in names if name != tree.data and os.path.isdir(os.path.join(tree.root, name))]
+    sites = dict.fromkeys((target.site, target.platlib))
+    exist = {name for name in found for site in sites if os.path.lexists(os.path.join(site, name))}
+    return {name for name in found if name not in exist and found.count(name) == 1}
+
+
+def _listed(directory: str) -> list[str]:
+    return os.listdir(directory) if os.path.isdir(directory) else []
+
+
+def _leads_into_site(tree: trees.DistributionTree, target: Target) -> bool:
+    """Whether a part may have data files for the site directory."""
+    data = os.path.join(tree.root, tree.data)
+    places = [
+        os.path.join(tree.root_of(scheme), name) + os.sep
+        for scheme in _listed(data)
+        for name in _listed(os.path.join(data, scheme))
+    ]
+    sites = {target.site + os.sep, target.platlib + os.sep}
+    return any(place.startswith(site) or site.startswith(place) for place in places for site in sites)
 
 
 class _Survey:

@@ -124,8 +124,7 @@ def check_directories(parts: Iterable[Part], leaving: AbstractSet[str], owner: C
     """
     seen: set[str] = set()
     for part in parts:
-        for path in part.files:
-            parent = os.path.dirname(path)
+        for parent in by_directory(part.files):
             while parent not in seen:
                 seen.add(parent)
                 if os.path.lexists(parent):
@@ -180,6 +179,18 @@ def _is_removed(directory: str, leaving: AbstractSet[str]) -> bool:
     )
 
 
+def by_directory(paths: Iterable[str]) -> dict[str, list[str]]:
+    """Group absolute paths by their directories."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        directory = path.rpartition(os.sep)[0]
+        if directory in found:
+            found[directory].append(path)
+        else:
+            found[directory] = [path]
+    return found
+
+
 def existing(paths: Iterable[str]) -> Iterator[str]:
     """Find the paths that exist, links included; of a directory that does not exist no file is looked up.
 
@@ -189,13 +200,9 @@ def existing(paths: Iterable[str]) -> Iterator[str]:
     Yields:
         Those of `paths` that exist.
     """
-    parents: dict[str, bool] = {}
-    for path in paths:
-        parent = os.path.dirname(path)
-        if parent not in parents:
-            parents[parent] = os.path.isdir(parent)
-        if parents[parent] and os.path.lexists(path):
-            yield path
+    for directory, inside in by_directory(paths).items():
+        if os.path.isdir(directory or os.sep):
+            yield from filter(os.path.lexists, inside)
 
 
 def in_the_way(paths: Iterable[str], leaving: AbstractSet[str]) -> Iterator[str]:

@@ -36,8 +36,6 @@ _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     "<=": lambda one, other: one <= other,
     ">": lambda one, other: one > other,
     "<": lambda one, other: one < other,
-    "==": lambda one, other: one == other,
-    "!=": lambda one, other: one != other,
 }
 
 
@@ -186,7 +184,9 @@ def _is_clause(text: str) -> bool:
     release = text[len(sign) :].lstrip(" ")
     if sign == "~=":
         return "." in release and _is_release(release)
-    return sign in _COMPARE and _is_release(release.removesuffix(".*") if sign in ("==", "!=") else release)
+    if sign in ("==", "!="):
+        return _is_release(release.removesuffix(".*")) or _parsed(release) is not None
+    return sign in _COMPARE and _is_release(release)
 
 
 def _is_allowed(release: tuple[int, ...], post: int, clause: str) -> bool:
@@ -197,9 +197,11 @@ def _is_allowed(release: tuple[int, ...], post: int, clause: str) -> bool:
         return _has_prefix(release, text[:-2]) is (sign == "==")
     if sign == "~=":
         return release >= _numbers(text) and _has_prefix(release, text.rpartition(".")[0])
+    if sign in ("==", "!="):
+        return ((release, post) == _parsed(text)) is (sign == "==")
     other = _numbers(text)
     if release == other and post >= 0:
-        return sign in (">=", "!=")
+        return sign == ">="
     return _COMPARE[sign](release, other)
 
 
@@ -286,12 +288,9 @@ def _applies(variable: str, sign: str, value: str, extra: str) -> bool:
 
 def _actual(variable: str) -> str:
     """The value of a variable of markers."""
-    if variable == "sys_platform":
-        return sys.platform
-    if variable == "os_name":
-        return os.name
-    if variable == "implementation_name":
-        return sys.implementation.name
+    known = {"sys_platform": sys.platform, "os_name": os.name, "implementation_name": sys.implementation.name}
+    if variable in known:
+        return known[variable]
     if variable == "platform_python_implementation":
         return "CPython"  # see `_marker()`
     return os.uname().sysname if variable == "platform_system" else os.uname().machine
@@ -312,10 +311,10 @@ def _marker(text: str) -> _Marker | None:
 
 def _tokens(text: str) -> list[Token] | None:
     """The tokens of a marker; None if it is not simple. Every second part between quotation marks is a value."""
-    quote = "'" if "'" in text else '"'
-    parts = text.split(quote)
-    if len(parts) % 2 == 0 or (quote == "'" and '"' in text) or not (text.isascii() and text.isprintable()):
-        return None
+    quotes = [each for each in text if each in "'\""]
+    if quotes[::2] != quotes[1::2] or not (text.isascii() and text.isprintable()):
+        return None  # a value without its end, or with the other kind of quotation marks in it
+    parts = text.replace('"', "'").split("'")
     tokens: list[Token] = []
     for code, value in zip(parts[::2], [*parts[1::2], None], strict=True):
         left = code.rstrip(" ").rstrip("=<>!~")
@@ -337,7 +336,7 @@ def _is_comparison(variable: str, sign: str, value: str) -> bool:
     if variable == "extra":
         return sign == "==" and bool(value) and not value.strip(NAME_CHARACTERS)
     if variable == "python_version":
-        return sign in _COMPARE and _is_release(value)
+        return sign in (*_COMPARE, "==", "!=") and _is_release(value)
     is_text = variable in (*_TEXTS, "platform_python_implementation")
     return is_text and sign in ("==", "!=") and value.isidentifier()
 
