@@ -35,7 +35,8 @@ def copy(tmp_path):
 
 
 def run(copy, *arguments, **variables):
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    dropped = ("PYTHONDONTWRITEBYTECODE", "LIVEINSTALL_NO_CACHE") if "XDG_CACHE_HOME" in variables else ()
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", *dropped)}
     command = [sys.executable, *arguments, "-c", CODE]
     done = subprocess.run(
         command,
@@ -83,3 +84,27 @@ def test_a_damaged_source_is_left_to_the_import(copy):
     (copy / "liveinstall" / "_staging" / "zip_checks.py").write_text("this is not python")
     assert run(copy) == 1
     assert copy / "liveinstall" / "_staging" / "writer.py" in compiled(copy)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the directory of caches is not named by XDG_CACHE_HOME there")
+def test_another_environment_gets_what_was_compiled_in_the_first(copy, tmp_path):
+    cache = tmp_path / "user"
+    cache.mkdir(mode=0o700)
+    info = copy / f"liveinstall-{liveinstall.__version__}.dist-info"
+    info.mkdir()
+    paths = [path.relative_to(copy).as_posix() for path in copy.rglob("*.py")]
+    rows = [f"{path},sha256={number},1" for number, path in enumerate(sorted(paths))]
+    (info / "RECORD").write_text("\n".join([*rows, "../../bin/liveinstall,sha256=x,1", '"a,b.py",,', ""]))
+    other = tmp_path / "other"
+    shutil.copytree(copy, other)
+    assert run(copy, XDG_CACHE_HOME=str(cache)) == 1
+    assert run(other, XDG_CACHE_HOME=str(cache)) == 0
+    found = {path.relative_to(copy) for path in compiled(copy)}
+    assert found and {path.relative_to(other) for path in compiled(other)} == found
+    path = other / "liveinstall" / "_changes" / "execution.py"
+    restored = Path(cache_from_source(path)).stat().st_ino
+    code = "import liveinstall._changes.execution as e; print(e.execute.__code__.co_filename)"
+    variables = {**os.environ, "PYTHONPATH": str(other)}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(path) and Path(cache_from_source(path)).stat().st_ino == restored

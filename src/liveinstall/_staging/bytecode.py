@@ -17,7 +17,7 @@ import sys
 from contextlib import suppress
 from threading import Lock
 
-from liveinstall._staging.bytecode_cache import BytecodeCache
+from liveinstall._system.bytecode_cache import BytecodeCache
 from liveinstall._system.interpreter import executable
 
 TYPE_CHECKING = False

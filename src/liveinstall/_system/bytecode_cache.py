@@ -60,22 +60,28 @@ class BytecodeCache:
         self._expected = None if keys is None else bytes(keys)
         return self._expected is not None
 
-    def restore(self, part: str, record: Mapping[str, tuple[str, str, int | None]]) -> None:
+    def restore(self, part: str, record: Mapping[str, tuple[str, str, int | None]]) -> bool:
         """Write the known bytecode of a part whose files are complete. Failures are ignored: the import compiles.
 
         Args:
-            part: The absolute path of the part.
+            part: The absolute path of the part, or of the site directory that its files are in.
             record: The RECORD of its wheel, see `Checked`.
+
+        Returns:
+            Whether any is known.
         """
         sources = tuple(sorted(path for path in record if path.endswith(".py")))
         key = _digest([(path, record[path][1]) for path in sources])
         content = self._cache.read(key)
-        known: dict[str, bytes] | None = None if content is None else marshal.loads(content)  # noqa: S302  only this user can have written it
+        # Only this user can have written it.
+        known: dict[str, bytes] | None = None if content is None else marshal.loads(content)  # noqa: S302
         self._parts.append(_Restored(part, key, sources, known))
         made: set[str] = set()
         with suppress(OSError):
             for path, code in (known or {}).items():
-                _write(part, path, code, made)
+                with suppress(FileExistsError):
+                    _write(part, path, code, made)
+        return known is not None
 
     def is_complete(self) -> bool:
         """Whether everything that this request wants compiled was known for all parts."""
@@ -119,14 +125,17 @@ def _write(part: str, source: str, code: bytes, made: set[str]) -> None:
     status = os.stat(f"{part}/{source}")
     times = (int(status.st_mtime) & _MASK, status.st_size & _MASK)
     content = MAGIC_NUMBER + _BY_TIME + b"".join(number.to_bytes(4, "little") for number in times) + code
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), status.st_mode & 0o666)
+    draft = f"{target}.{os.getpid()}"  # another process may import the module now
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), status.st_mode & 0o666)
     written = 0
     try:
         written = os.write(handle, content)
     finally:
         os.close(handle)
-        if written != len(content):
-            patient.unlink(target)  # an import would fail
+        if written == len(content):
+            patient.replace(draft, target)
+        else:
+            patient.unlink(draft)
 
 
 def _compiled(part: _Restored) -> Iterator[tuple[str, bytes]]:

@@ -14,9 +14,10 @@ from helpers.environments import caches_in, make_wheel
 from staging.test_unpacked_wheel import target, unpack
 
 from liveinstall._model import Candidate
-from liveinstall._staging import bytecode, bytecode_cache
+from liveinstall._staging import bytecode
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.part import stage
+from liveinstall._system import bytecode_cache
 
 __all__ = ["target"]  # a fixture
 FILES = {
