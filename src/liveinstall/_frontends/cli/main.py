@@ -5,6 +5,7 @@ The exit statuses are in `exit_codes.py`.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -12,6 +13,7 @@ from liveinstall._frontends.cli.colours import RED, YELLOW, paint, paint_lines, 
 from liveinstall._frontends.cli.exit_codes import ExitCode
 from liveinstall._frontends.cli.plain_words import plain_options
 from liveinstall._redact import redact
+from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._system.package import __version__
 from liveinstall.errors import LiveInstallError, RequirementError
 
@@ -46,9 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = plain_options(words) or _parsed(words)
     if not isinstance(options, dict):
         return options
-    if arguments is None:
-        _warn_of_another_environment()
-    return run(options)
+    if arguments is not None:
+        return run(options)
+    _warn_of_another_environment()
+    with throttled_gc():
+        status = run(options)
+    gc.freeze()  # this process exits: Python would search all objects for garbage several times, a tenth of a command
+    return status
 
 
 def _parsed(words: Sequence[str]) -> dict[str, Any] | int:
