@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Never raises, so that other programs can run commands too.
 
     Args:
-        arguments: The command line without the program, by default that of this process.
+        arguments: The command line without the program. Default: that of this process, which exits afterwards.
 
     Returns:
         The exit status.
