@@ -6,6 +6,7 @@ import stat
 
 LIMIT = 32 * 2**20  # bytes of a file of ours; a longer one is not read, because a start must not take minutes
 _CHUNK = 2**16
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -15,8 +16,13 @@ def open_regular(path, flags, dir_fd=None, limit=None):
 
     With `limit` it raises EFBIG for a file of more bytes.
     """
+    return _open(path, flags, dir_fd, limit)[0]
+
+
+def _open(path, flags, dir_fd=None, limit=None):
+    """`open_regular()`, and the size of the file."""
     try:
-        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), dir_fd=dir_fd)
+        handle = os.open(path, flags | _NO_WAIT, dir_fd=dir_fd)
     except OSError as error:
         is_directory = os.name == "nt" and os.path.isdir(path)  # which Windows does not open
         if is_directory or error.errno == errno.ENXIO:  # a socket
@@ -29,7 +35,7 @@ def open_regular(path, flags, dir_fd=None, limit=None):
     if limit is not None and status.st_size > limit:
         os.close(handle)
         raise OSError(errno.EFBIG, "too long to be a file of ours", path)
-    return handle
+    return handle, status.st_size
 
 
 def open_own_name(path, flags):
@@ -67,11 +73,14 @@ def open_shared(path, flags):
 
 def read_bytes(path):
     """The content of a regular file of at most `LIMIT` bytes. Raises OSError."""
-    handle = open_bounded(path, _READ)  # without a stream, which takes longer to make than most files to read
+    # Without a stream, which takes longer to make than most files to read.
+    handle, size = _open(path, _READ, limit=LIMIT)
     try:
-        chunks = [os.read(handle, _CHUNK)]
-        while chunks[-1] and len(chunks) * _CHUNK < LIMIT:
+        chunks = [os.read(handle, size or _CHUNK)]
+        length = len(chunks[0])
+        while chunks[-1] and length != size and length < LIMIT:  # a network may return less; /proc knows no sizes
             chunks.append(os.read(handle, _CHUNK))
+            length += len(chunks[-1])
         return b"".join(chunks)
     finally:
         os.close(handle)

@@ -11,7 +11,6 @@ Text that only looks like a secret is hidden, too: a message with too little inf
 from __future__ import annotations
 
 import os
-import re
 
 HIDDEN = "****"
 # Patterns are compiled when they are first used, by `re`: compiling them costs more than importing all our errors.
@@ -75,6 +74,8 @@ def redact(text: str) -> str:
     folded = text.casefold()
     for parts, pattern, shown in _RULES:
         if any(part in folded for part in parts):
+            import re  # which most texts do not need, and which takes longer to load than this whole module
+
             text = re.sub(pattern, shown, text)
     return text
 
@@ -97,11 +98,17 @@ def learn(value: object) -> None:
 
 def has_slash_in_password(text: str) -> bool:
     """Whether a URL in a text has a password with a slash: other programs parse the rest as a path or a port."""
-    return "@" in text and bool(re.search(_SLASHED, re.sub(_USERINFO, r"\1@", text)))
+    if "@" not in text:
+        return False
+    import re
+
+    return bool(re.search(_SLASHED, re.sub(_USERINFO, r"\1@", text)))
 
 
 def without_secret_queries(url: str) -> str:
     """Return a URL without the parameters of its query that are secrets."""
+    import re
+
     rest, hash, fragment = url.partition("#")
     bare, _, query = rest.partition("?")
     kept = "&".join(parameter for parameter in query.split("&") if parameter and not re.search(_QUERY, f"?{parameter}"))
@@ -117,15 +124,22 @@ def _known(text: str) -> list[str]:
     """The known secrets in a text, the longest first, because one may be part of another."""
     secrets = set(_learnt)
     for name, value in os.environ.items():
-        if len(value) >= _MIN_LENGTH and value in text and re.search(_SENSITIVE_VARIABLE, name):
+        if len(value) >= _MIN_LENGTH and value in text and _is_sensitive(name):
             secrets.add(value)
         elif "@" in value and name.upper().startswith(_ENGINES):
             secrets.update(_secrets_of(value))
     return sorted((secret for secret in secrets if secret in text), key=len, reverse=True)
 
 
+def _is_sensitive(variable: str) -> bool:
+    import re
+
+    return bool(re.search(_SENSITIVE_VARIABLE, variable))
+
+
 def _secrets_of(text: str) -> set[str]:
-    from urllib.parse import unquote  # importing it takes longer than this whole module
+    import re
+    from urllib.parse import unquote
 
     secrets = set()
     for match in (*re.finditer(_USERINFO, text), *re.finditer(_SLASHED, text)):

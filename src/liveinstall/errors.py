@@ -5,8 +5,6 @@ Each class has a section in `docs/errors.md`, named like the class.
 
 from __future__ import annotations
 
-import re
-
 from liveinstall._redact import redact
 
 TYPE_CHECKING = False
@@ -33,6 +31,8 @@ class LiveInstallError(Exception):
     usual_todo = ""
 
     def __init__(self, what: str, *, todo: str = "", **details: Any) -> None:
+        import re  # which most calls do without
+
         self.what = re.sub(_OS_CODE, "", redact(what))
         super().__init__(self.what)
         self.todo = redact(todo) or self.usual_todo

@@ -81,6 +81,20 @@ def test_what_is_longer_than_any_file_of_ours_is_not_read(tmp_path):
         read_bytes(str(tmp_path / "long"))
 
 
+@pytest.mark.parametrize("length", [0, 1, 10, 10**5])
+@pytest.mark.parametrize("at_once", [7, 10**6])
+def test_a_file_is_read_to_its_end_even_if_the_system_returns_less_at_once(tmp_path, monkeypatch, length, at_once):
+    (tmp_path / "file").write_bytes(b"x" * length)
+    really = os.read
+    monkeypatch.setattr(os, "read", lambda handle, most: really(handle, min(most, at_once)))
+    assert len(read_bytes(str(tmp_path / "file"))) == length
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")
+def test_a_file_without_a_size_is_read_to_its_end():
+    assert b"Name:" in read_bytes("/proc/self/status")
+
+
 # --- links in place of liveinstall's files ----------------------------------------------------------------------------
 
 

@@ -425,6 +425,25 @@ def test_what_is_shown_are_copies_whose_record_names_nothing_else(tmp_path):
     assert named == {f"beta-1.0.dist-info/{path.name}" for path in shown.iterdir()}
 
 
+def test_metadata_with_the_line_ends_of_windows_is_shown_too(tmp_path):
+    odd = info(tmp_path / "site", "beta", "1.0")
+    (odd / "METADATA").write_bytes(b"NAME:\tbeta \r\nVersion: 1.0\r\n\r\nName: gamma\r\n")
+    (tmp_path / "target").mkdir()
+    show(View(here=(str(odd),)), str(tmp_path / "target"))
+    assert (tmp_path / "target" / "beta-1.0.dist-info" / "METADATA").read_bytes() == b"NAME:\tbeta \nVersion: 1.0\n"
+
+
+def test_what_is_shown_is_written_in_full_or_fails(tmp_path, monkeypatch):
+    real, target = info(tmp_path / "site", "beta", "1.0"), tmp_path / "target"
+    target.mkdir()
+    really = os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: really(handle, content[:3]))
+    show(View(here=(str(real),)), str(target))
+    assert (
+        target / "beta-1.0.dist-info" / "METADATA"
+    ).read_text() == "Metadata-Version: 2.1\nName: beta\nVersion: 1.0\n"
+
+
 def test_metadata_of_setuptools_is_shown_too(tmp_path):
     egg = tmp_path / "old.egg-info"
     egg.mkdir()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from contextlib import contextmanager, suppress
 
 from _liveinstall_boot import holds as boot_holds
-from _liveinstall_boot import ownership, patient, process, views
-from liveinstall._environment.installed import record_of
+from _liveinstall_boot import patient, process, views
+from liveinstall._environment.installed import top_names
 from liveinstall._redact import redact
 from liveinstall._system import background
 from liveinstall._system.command_line import command_line
 from liveinstall._system.dist_info import may_have_top
 from liveinstall._system.lean_dataclasses import replace
-from liveinstall.errors import DamagedError
 from liveinstall.results import Holder
 
 TYPE_CHECKING = False
@@ -149,7 +147,7 @@ def describe(holder: Holder, *, since: bool = True) -> str:
     """
     command = holder.command
     pid = f"pid {holder.pid}{where(holder)}"
-    if re.search(_KERNEL, command):
+    if _is_kernel(command):
         named = f"the notebook {holder.notebook}" if holder.notebook else f"another notebook ({pid})"
         return "this notebook" if holder.mine else named
     if _advice(command):
@@ -183,15 +181,23 @@ def restart_of_server(distributions: Mapping[str, Distribution], site: str) -> s
     tops = set().union(*(top_names(each)[0] for each in distributions.values()))
     for holder in holders(site):
         is_user = not holder.mine and (holder.uses is None or not tops.isdisjoint(holder.uses))
-        if is_user and not re.search(_KERNEL, holder.command):
+        if is_user and not _is_kernel(holder.command):
             advice = _advice(holder.command)
             if advice:
                 return advice
     return ""
 
 
+def _is_kernel(command: str) -> bool:
+    import re
+
+    return bool(re.search(_KERNEL, command))
+
+
 def _advice(command: str) -> str:
     """How the Jupyter server with this command line is restarted; empty for any other program."""
+    import re
+
     return next((advice for pattern, advice in _SERVERS.items() if re.search(pattern, command)), "")
 
 
@@ -203,23 +209,6 @@ def unannounced(pid: int) -> Holder:
     except OSError:
         arguments = []
     return Holder(pid, redact(" ".join(arguments).strip())[:120] or "unknown", 0.0)
-
-
-def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
-    """Find the top-level names of a distribution by its RECORD.
-
-    Args:
-        distribution: The distribution.
-
-    Returns:
-        The top-level import names, and the top-level paths, relative to its site directory, that contain shared
-        libraries. Without a usable RECORD: its name as an import name, and no paths.
-    """
-    try:
-        names, libraries = ownership.top_names(record_of(distribution)[0])
-    except DamagedError:
-        return {distribution.name.replace("-", "_")}, set()
-    return names, libraries
 
 
 def replace_process(command: Sequence[str], more: Mapping[str, str] | None = None) -> NoReturn:

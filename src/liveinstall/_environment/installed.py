@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from _liveinstall_boot import ownership
 from _liveinstall_boot.codec import StaleError, read
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import PART
-from _liveinstall_boot.ownership import owned
 from liveinstall._model import Distribution
 from liveinstall._system.caller import search_path
 from liveinstall._system.dist_info import read_fields
@@ -222,7 +222,8 @@ def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
         DamagedError: The RECORD is missing or damaged.
     """
     try:
-        inside, outside = owned(os.path.dirname(distribution.info), read(os.path.join(distribution.info, "RECORD")))
+        text = read(os.path.join(distribution.info, "RECORD"))
+        inside, outside = ownership.owned(os.path.dirname(distribution.info), text)
     except FileNotFoundError:
         raise DamagedError(
             f"{distribution.name} {distribution.version} has no RECORD: conda, Debian or another tool manages it.",
@@ -234,6 +235,23 @@ def record_of(distribution: Distribution) -> tuple[set[str], list[str]]:
     if not any(path.endswith(".dist-info/METADATA") for path in inside):
         raise _damaged(distribution, "it does not list its own METADATA")
     return inside, outside
+
+
+def top_names(distribution: Distribution) -> tuple[set[str], set[str]]:
+    """Find the top-level names of a distribution by its RECORD.
+
+    Args:
+        distribution: The distribution.
+
+    Returns:
+        The top-level import names, and the top-level paths, relative to its site directory, that contain shared
+        libraries. Without a usable RECORD: its name as an import name, and no paths.
+    """
+    try:
+        names, libraries = ownership.top_names(record_of(distribution)[0])
+    except DamagedError:
+        return {distribution.name.replace("-", "_")}, set()
+    return names, libraries
 
 
 def _damaged(distribution: Distribution, reason: str) -> DamagedError:

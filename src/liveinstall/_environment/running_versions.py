@@ -7,7 +7,7 @@ import sys
 import time
 
 from _liveinstall_boot.file_access import read_bytes
-from liveinstall._environment.holders import top_names
+from liveinstall._environment.installed import top_names
 from liveinstall._environment.loaded import loaded
 from liveinstall._system.caller import attribute, module_names
 from liveinstall._system.lean_packaging import InvalidVersion, compare_versions

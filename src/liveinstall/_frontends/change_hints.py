@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from liveinstall._environment.holders import top_names
+from liveinstall._environment.installed import top_names
 from liveinstall._environment.target import find_targets
 from liveinstall._planning.graph import Node, named
 from liveinstall._transactions import history, published

@@ -77,6 +77,12 @@ BY_HAND = {
     FrontEnd.NOTEBOOK: "Choose Kernel > Restart Kernel.",
 }
 
+# Where neither a kernel of IPython runs the code nor liveinstall.restart() works.
+WITHOUT_RESTART = (
+    *(FrontEnd.MARIMO, FrontEnd.MARIMO_APP, FrontEnd.MARIMO_EXPORT),
+    *(FrontEnd.STREAMLIT, FrontEnd.BPYTHON, FrontEnd.IDLE),
+)
+
 
 def ipython() -> Any:
     """Return the IPython shell of this process, or None."""

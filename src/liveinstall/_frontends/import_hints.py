@@ -11,8 +11,7 @@ from functools import wraps
 from types import ModuleType
 
 from liveinstall._changes.summaries import staged_in
-from liveinstall._environment.holders import top_names
-from liveinstall._environment.installed import installed
+from liveinstall._environment.installed import installed, top_names
 from liveinstall._environment.running_versions import outdated
 from liveinstall._environment.target import current_site
 from liveinstall._frontends.change_hints import recent_changes

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from liveinstall._environment.installed import installed_without_parts
 from liveinstall._environment.target import current_site
-from liveinstall._frontends.detect import BY_HAND, FrontEnd, detect
 from liveinstall._frontends.tables import table
 from liveinstall.reports import (
     Activation,
@@ -262,6 +261,8 @@ def restart_advice(names: Iterable[str] = ()) -> str:
     Args:
         names: The distributions that change.
     """
+    from liveinstall._frontends.detect import BY_HAND, WITHOUT_RESTART, FrontEnd, detect
+
     advice = server_advice(names)
     front_end = detect()
     if advice:
@@ -271,7 +272,7 @@ def restart_advice(names: Iterable[str] = ()) -> str:
         return "To use the new version, restart the kernel: liveinstall.restart()"
     if front_end is FrontEnd.RUNNER:
         return "To use the new version, run the notebook again."
-    if front_end.is_kernel or front_end in _OWN_WAYS:
+    if front_end.is_kernel or front_end in WITHOUT_RESTART:
         how = BY_HAND[front_end]
         return f"To use the new version, {how[:1].lower()}{how[1:]}"
     if (
@@ -283,13 +284,6 @@ def restart_advice(names: Iterable[str] = ()) -> str:
     if hasattr(sys, "ps1") or front_end is FrontEnd.IPYTHON:
         return "To use the new version, exit Python and start it again."
     return "To use the new version, start the program again."
-
-
-# Where neither a kernel of IPython runs the code nor liveinstall.restart() works: each has its own advice.
-_OWN_WAYS = (
-    *(FrontEnd.MARIMO, FrontEnd.MARIMO_APP, FrontEnd.MARIMO_EXPORT),
-    *(FrontEnd.STREAMLIT, FrontEnd.BPYTHON, FrontEnd.IDLE),
-)
 
 
 def _block(title: str, changes: Iterable[Change]) -> list[str]:

@@ -55,6 +55,16 @@ def registry_path(site: str, name: str) -> str:
     return os.path.join(site, STATE, REGISTRIES, name + REGISTRY)
 
 
+def is_enabled(site: str) -> bool:
+    """Return whether registries are activated at start-up in the environment with this site-packages directory."""
+    return any(os.path.exists(os.path.join(site, name)) for name in START_LINES)
+
+
+def ignored(site: str) -> str:
+    """Return the value of LIVEINSTALL_REGISTRY if it has no effect because registries are not enabled, else empty."""
+    return "" if is_enabled(site) or sys.flags.ignore_environment else os.environ.get(REGISTRY_VARIABLE, "")
+
+
 CACHE_VARIABLE = "LIVEINSTALL_CACHE"
 
 

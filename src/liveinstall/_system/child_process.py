@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, main_thread
 
 from liveinstall._redact import redact
@@ -17,6 +16,7 @@ from liveinstall.errors import EngineError, EngineTimeoutError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from queue import SimpleQueue
 
 
 _GRACE = 1.0  # seconds between the checks whether the child has exited although its pipe is still open
@@ -133,6 +133,8 @@ class Child:
 
     def _read_output(self, timeout: float | None, hear: Callable[[str], None]) -> str:
         """Read the output until the child exits, in a thread: not every system can wait for a pipe with a timeout."""
+        from queue import Empty, SimpleQueue  # while the child is starting
+
         lines: SimpleQueue[str | None] = SimpleQueue()
         self._is_read = True
         Thread(target=self._read, args=(lines,), daemon=True).start()

@@ -9,7 +9,6 @@ once to check that it is the same Python.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from functools import lru_cache
 
@@ -108,7 +107,11 @@ def program() -> str:
 def is_python(path: str) -> bool:
     """Whether a file has the name of a Python interpreter. Any other program may embed Python."""
     name = os.path.basename(path)
-    return name.rstrip("0123456789.") == "python" or re.fullmatch(_PYTHON, name, re.IGNORECASE) is not None
+    if name.rstrip("0123456789.") == "python":
+        return True
+    import re  # which the usual name does not need
+
+    return re.fullmatch(_PYTHON, name, re.IGNORECASE) is not None
 
 
 @lru_cache(maxsize=8)  # the parameters are everything that the result depends on

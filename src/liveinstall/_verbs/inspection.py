@@ -9,12 +9,9 @@ import sys
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._changes.installed_overlaps import current_overlaps
 from liveinstall._environment import running_versions
-from liveinstall._environment.checkouts import editable_lines
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_target, find_targets
-from liveinstall._planning.graph import Node, edges
 from liveinstall._redact import redact
-from liveinstall._system.gc_throttle import throttled_gc
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._transactions.published import PendingChanges
 from liveinstall._verbs.name_patterns import matcher
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from liveinstall._model import Distribution
+    from liveinstall._planning.graph import Node
     from liveinstall.results import Overlap
 
 _TOOLS = {"pip"} if sys.version_info >= (3, 12) else {"pip", "setuptools", "wheel", "distribute"}
@@ -43,7 +41,9 @@ def check() -> Check:
     Raises:
         TargetError: The interpreter has no environment that liveinstall supports.
     """
-    from liveinstall._repair.diagnosis import find_damage  # which the other functions do not need
+    from liveinstall._planning.graph import Node, edges  # which the other functions do not need
+    from liveinstall._repair.diagnosis import find_damage
+    from liveinstall._system.gc_throttle import throttled_gc
 
     target = find_target(for_change=False)
     with throttled_gc():
@@ -137,7 +137,11 @@ def freeze(*, pending: bool = False, tools: bool = False, exclude: Iterable[str]
 
 
 def _lines(distribution: Distribution) -> tuple[str, ...]:
-    return editable_lines(distribution) if distribution.project else (_line(distribution),)
+    if not distribution.project:
+        return (_line(distribution),)
+    from liveinstall._environment.checkouts import editable_lines  # which searches for version control
+
+    return editable_lines(distribution)
 
 
 def _line(distribution: Distribution) -> str:

@@ -96,7 +96,7 @@ def _described(name: str, path: str, registry: Registry, site: str, problems: Se
     base, store = os.path.dirname(path), layout.own_store(site)
     pins = tuple(StoredVersion(row.name, row.version, located(row.place, base, store)) for row in registry.pins)
     tops = tuple(dict.fromkeys(row.name for row in registry.names))
-    enabled = files.is_enabled(site)
+    enabled = layout.is_enabled(site)
     return Registered(name, path, pins, tops, registry.exclusive, tuple(problems), enabled)
 
 

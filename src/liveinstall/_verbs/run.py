@@ -14,7 +14,6 @@ from liveinstall._environment.installed import finder
 from liveinstall._environment.target import current_site
 from liveinstall._sidebyside import activate, layout
 from liveinstall._sidebyside.activation.apply import write_derived
-from liveinstall._sidebyside.registry import files
 from liveinstall._sidebyside.registry.format import encode
 from liveinstall._sidebyside.registry.index_builder import write_tables
 from liveinstall._sidebyside.selection.choose import SelectionContext, choose, registry_for
@@ -72,7 +71,7 @@ def run(program: Sequence[str], requirements: Sequence[str] = (), *, quiet: bool
         variables = dict(os.environ)
         is_there = DIRECTORY in sys.path and site == DIRECTORY
         start = _START.format(home="" if is_there else f"sys.path.append({DIRECTORY!r}); ")
-        if path and files.is_enabled(site):
+        if path and layout.is_enabled(site):
             variables[layout.REGISTRY_VARIABLE] = path
         command = [executable(), *flags, "-c", start, path, store.path, site, kind, target, *arguments]
         return _wait(start_in_foreground(command, variables))

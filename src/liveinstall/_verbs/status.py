@@ -8,6 +8,7 @@ from _liveinstall_boot.layout import list_transactions
 from liveinstall._environment import holders as holds
 from liveinstall._environment.installed import installed
 from liveinstall._environment.target import find_targets
+from liveinstall._sidebyside import layout
 from liveinstall._system.interpreter import which
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.lean_packaging import canonicalize_name
@@ -47,15 +48,13 @@ def status(*names: str) -> Status:
     if names:
         waiting = type(waiting)(each for each in waiting if any(matches(change.name) for change in each.changes))
     unreadable = tuple(path for site in sites for path in published.unreadable(site))
-    from liveinstall._sidebyside.registry.files import ignored, is_enabled
-
-    guarded, registries = published.is_guarded(target.site), is_enabled(target.site)
+    guarded, registries = published.is_guarded(target.site), layout.is_enabled(target.site)
     return Status(
         *(target, waiting, users, len(distributions), unreadable),
         guarded=guarded,
         active=current(),
         registries=registries,
-        ignored=ignored(target.site),
+        ignored=layout.ignored(target.site),
         python=target.python,
         python_from=which()[1],
         trial=_trial(),

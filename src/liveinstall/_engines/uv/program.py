@@ -23,17 +23,18 @@ def find_uv() -> str:
     Returns:
         The path of the executable; empty if there is none.
     """
-    paths = [*_own_paths(), os.environ.get("UV", "")]
-    paths += [os.path.join(directory, NAME) for directory in os.environ.get("PATH", "").split(os.pathsep) if directory]
-    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), "")
+    return next((path for path in _paths() if os.path.isfile(path) and os.access(path, os.X_OK)), "")
 
 
-def _own_paths() -> Iterator[str]:
-    """Yield where the package `uv` installs its executable; it has a function for that, but must not be imported."""
+def _paths() -> Iterator[str]:
+    """Yield the paths one by one: `sysconfig` takes milliseconds for those of its schemes."""
+    # Where the package `uv` installs its executable; it has a function for that, but must not be imported.
     yield os.path.join(os.path.dirname(sys.executable or os.devnull), NAME)
     yield os.path.join(sysconfig.get_path("scripts"), NAME)
     yield os.path.join(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")), NAME)
     yield os.path.join(sysconfig.get_path("scripts", vars={"base": sys.base_prefix}), NAME)
+    yield os.environ.get("UV", "")
+    yield from (os.path.join(each, NAME) for each in os.environ.get("PATH", "").split(os.pathsep) if each)
 
 
 def prefers_uv() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from liveinstall._frontends.cli.exit_codes import ExitCode
-from liveinstall._requirements.pip_options import add_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ def _add_create(home: argparse.ArgumentParser) -> None:
         "--timeout", type=float, metavar="SECONDS", help="limit for the store's lock and for the engine (create)"
     )
     home.add_argument("-q", "--quiet", action="store_true", help="show no progress on stderr (create)")
+    from liveinstall._requirements.pip_options import add_options  # which only the parser needs
+
     add_options(home)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 from liveinstall._environment.installed import installed
-from liveinstall._planning.graph import Node, edges
 from liveinstall._system.lean_dataclasses import dataclass
 from liveinstall._system.lean_packaging import canonicalize_name
 from liveinstall._verbs import inspection
@@ -168,6 +166,8 @@ def is_local(path: str) -> bool:
 
 def _needed_by() -> dict[str, list[str]]:
     """The dependencies of each installed distribution in this environment."""
+    from liveinstall._planning.graph import Node, edges  # which a plain listing does not need
+
     dependencies: dict[str, list[str]] = {}
     for edge in edges({name: Node(each.version, each.requires) for name, each in installed().items()}):
         dependencies.setdefault(edge.requirer, []).append(edge.name)
@@ -199,5 +199,5 @@ def _first_line(values: list[str] | None) -> str:
 def _project_url(values: list[str] | None) -> str:
     """The project's home page among its URLs, which are "LABEL, URL"."""
     labelled = [value.partition(",") for value in values or ()]
-    urls = (url.strip() for label, _, url in labelled if re.sub("[^a-z]", "", label.lower()) == "homepage")
+    urls = (url.strip() for label, _, url in labelled if "".join(filter(str.isalpha, label.lower())) == "homepage")
     return next(urls, "")

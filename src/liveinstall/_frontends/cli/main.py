@@ -5,19 +5,24 @@ The exit statuses are in `exit_codes.py`.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 from liveinstall._frontends.cli.colours import RED, YELLOW, paint, paint_lines, wants_colour
 from liveinstall._frontends.cli.exit_codes import ExitCode
-from liveinstall._frontends.cli.parser import UsageError, build_parser, called, parse, verbs_of
+from liveinstall._frontends.cli.plain_words import plain_options
 from liveinstall._redact import redact
+from liveinstall._system.gc_throttle import throttled_gc
+from liveinstall._system.package import __version__
 from liveinstall.errors import LiveInstallError, RequirementError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    from liveinstall._frontends.cli.parser import UsageError
 
 _FORMAT = 1  # of the --json envelope
 
@@ -26,26 +31,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Never raises, so that other programs can run commands too.
 
     Args:
-        arguments: The command line without the program, by default that of this process.
+        arguments: The command line without the program. Default: that of this process, which exits afterwards.
 
     Returns:
         The exit status.
     """
     if arguments is None and "_ARGCOMPLETE" in os.environ:
         from liveinstall._frontends.cli.completion import answer
+        from liveinstall._frontends.cli.parser import build_parser
 
         answer(build_parser())
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in (["--version"], ["-V"]):
+        _print(f"liveinstall {__version__}")
+        return ExitCode.DONE
+    options = plain_options(words) or _parsed(words)
+    if not isinstance(options, dict):
+        return options
+    if arguments is not None:
+        return run(options)
+    _warn_of_another_environment()
+    with throttled_gc():
+        status = run(options)
+    gc.freeze()  # this process exits: Python would search all objects for garbage several times, a tenth of a command
+    return status
+
+
+def _parsed(words: Sequence[str]) -> dict[str, Any] | int:
+    """The options; or the exit status, if the command line is invalid, or the help was shown."""
+    from liveinstall._frontends.cli.parser import UsageError, parse
+
     try:
-        options = parse(words)
+        return parse(words)
     except UsageError as error:
         _show_misuse(error, as_json="--json" in words)
         return ExitCode.MISUSED
     except SystemExit as error:  # the help or the version was shown
         return int(error.code or 0)
-    if arguments is None:
-        _warn_of_another_environment()
-    return run(options)
 
 
 def run(options: dict[str, Any]) -> int:
@@ -157,6 +179,7 @@ def _with_commands(verb: str, error: LiveInstallError) -> LiveInstallError:
     """The error with commands and options instead of calls and arguments in its text."""
     import copy
 
+    from liveinstall._frontends.cli.parser import build_parser, called, verbs_of
     from liveinstall._frontends.cli.remedies import as_commands
 
     shown = copy.copy(error)
@@ -181,6 +204,8 @@ def _traceback(error: BaseException) -> str:
 
 def _show_misuse(error: UsageError, *, as_json: bool) -> None:
     import re
+
+    from liveinstall._frontends.cli.parser import called
 
     shown = LiveInstallError(f"{str(error).rstrip('.?')}{'?' if str(error).endswith('?') else '.'}")
     program = re.match(r"usage: (.*?)(?= \[| [A-Z]{2}|\n|$)", error.usage)

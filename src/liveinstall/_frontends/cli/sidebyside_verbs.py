@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from liveinstall._frontends.cli.exit_codes import ExitCode
-from liveinstall._requirements.pip_options import add_options
 from liveinstall.errors import RequirementError
 
 TYPE_CHECKING = False
@@ -68,6 +67,8 @@ def add_verbs(verbs: Any, verb: Callable[..., argparse.ArgumentParser]) -> None:
         f"       {registry.prog} merge NAME OTHER ...\n       {registry.prog} (list | enable | disable)"
     )
     registry.add_argument("action", choices=tuple(_REGISTRY))
+    from liveinstall._requirements.pip_options import add_options  # which only the parser needs
+
     add_options(registry)
     registry.add_argument(
         "--exclusive", action="store_true", help="packages of the environment cannot be imported (create)"

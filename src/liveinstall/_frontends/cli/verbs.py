@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from importlib import import_module
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
     from typing import Any
-
-_ID = re.compile(r"\d{8}T\d{6}")  # how the id of a transaction begins
 
 
 def _deferred(module: str, name: str) -> Callable[..., Any]:
@@ -50,7 +47,7 @@ _undo = _deferred("_verbs.undo", "undo")
 def _history(options: dict[str, Any]) -> Any:
     """A table of all transactions, or of those that have changed a package; transactions given by their id in full."""
     given = options["transactions"]
-    ids = [each for each in given if _ID.match(each)]
+    ids = [each for each in given if _is_id(each)]
     names = [each for each in given if each not in ids]
     done = _past(*names, limit=None if ids else options["limit"])
     unknown = [each for each in ids if each not in {past.transaction for past in done}]
@@ -59,6 +56,12 @@ def _history(options: dict[str, Any]) -> Any:
     if names and not done:
         raise NotHappenedError(f"no transaction has changed {', '.join(names)}.", todo="See `history`.")
     return tuple(past for past in done if past.transaction in ids) if ids else done
+
+
+def _is_id(text: str) -> bool:
+    """Whether a word is the id of a transaction, which begins like 20261121T034425."""
+    date, mark, time = text[:8], text[8:9], text[9:15]
+    return mark == "T" and len(time) == len("034425") and (date + time).isdecimal()
 
 
 def _prune(options: dict[str, Any]) -> Any:

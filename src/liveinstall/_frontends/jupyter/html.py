@@ -234,8 +234,7 @@ def _outcome(value: Outcome) -> str:
 
 def _imported(value: Any) -> list[str]:
     """The imported top-level modules whose changes are pending until a restart, if the value is a Result."""
-    from liveinstall._environment.holders import top_names
-    from liveinstall._environment.installed import installed
+    from liveinstall._environment.installed import installed, top_names
 
     if not isinstance(value, Result) or value.dry_run:
         return []

@@ -57,16 +57,6 @@ def enable(site: str, *, on: bool) -> None:
     files.flush([site])
 
 
-def is_enabled(site: str) -> bool:
-    """Return whether registries are activated at start-up in the environment with this site-packages directory."""
-    return any(os.path.exists(os.path.join(site, name)) for name in layout.START_LINES)
-
-
-def ignored(site: str) -> str:
-    """Return the value of LIVEINSTALL_REGISTRY if it has no effect because registries are not enabled, else empty."""
-    return "" if is_enabled(site) or sys.flags.ignore_environment else os.environ.get(layout.REGISTRY_VARIABLE, "")
-
-
 def path_of(site: str, name: str) -> str:
     """Return the path of a registry, which need not exist.
 
