@@ -40,9 +40,15 @@ _RETRIES = "uv_client::retry=debug,uv_client::base_client=debug"
 
 
 class UvEngine:
-    """uv in a child process."""
+    """uv in a child process.
 
+    Attributes:
+        more: Further arguments of `uv pip install`.
+    """
+
+    name, reason = "uv", ""
     unpacks = True
+    more: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         """Find uv."""
@@ -70,7 +76,7 @@ class UvEngine:
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
         """See `Engine.expect`."""
-        self._run = early(self._uv, requirements, options, _variables(self._own.name), self._own.name)
+        self._run = early(self._uv, requirements, options, _variables(self._own.name), self._own.name, more=self.more)
 
     def fresh(self) -> UvEngine:
         """See `Engine.fresh`."""
@@ -100,7 +106,7 @@ class UvEngine:
         """
         variables = _variables(self._own.name)  # with the current hold of this process
         with writing_temporary():
-            run = self._started(list(arguments(request, directory)), view, variables)
+            run = self._started([*self.more, *arguments(request, directory)], view, variables)
         _note(directory, "own", self._own.name)
         _note(directory, "links", run.target)
         from liveinstall._engines.uv import output, report  # while uv runs

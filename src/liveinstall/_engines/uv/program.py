@@ -23,9 +23,14 @@ def find_uv() -> str:
     Returns:
         The path of the executable; empty if there is none.
     """
-    paths = [*_own_paths(), os.environ.get("UV", "")]
-    paths += [os.path.join(directory, NAME) for directory in os.environ.get("PATH", "").split(os.pathsep) if directory]
-    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), "")
+    return next((path for path in _paths() if os.path.isfile(path) and os.access(path, os.X_OK)), "")
+
+
+def _paths() -> Iterator[str]:
+    yield from _own_paths()
+    yield os.environ.get("UV", "")
+    directories = os.environ.get("PATH", "").split(os.pathsep)
+    yield from (os.path.join(directory, NAME) for directory in directories if directory)
 
 
 def _own_paths() -> Iterator[str]:
@@ -36,9 +41,10 @@ def _own_paths() -> Iterator[str]:
     yield os.path.join(sysconfig.get_path("scripts", vars={"base": sys.base_prefix}), NAME)
 
 
-def prefers_uv() -> bool:
-    """Whether uv created this environment, or is configured by environment variables."""
-    return any(os.environ.get(name) for name in _CONFIGURED) or _is_created_by_uv()
+def why_uv_manages() -> str:
+    """Return why uv manages this environment: it created it, or variables configure it; empty if it does not."""
+    configured = next((f"{name} is set" for name in _CONFIGURED if os.environ.get(name)), "")
+    return configured or ("uv created the environment" if _is_created_by_uv() else "")
 
 
 def _is_created_by_uv() -> bool:
