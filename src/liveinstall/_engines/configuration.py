@@ -21,6 +21,7 @@ _HARMLESS = (
     *("UV_CACHE_DIR", "UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_NO_CACHE", "UV_NO_PROGRESS"),
     *("UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_SYSTEM_PYTHON"),
 )
+_SYSTEM = "/etc"
 # pip and uv read different ones of these, and a company may trust only its own certificates.
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -60,7 +61,7 @@ def _pip_files() -> Iterator[str]:
     yield os.path.join(os.path.expanduser("~"), "pip" if os.name == "nt" else ".pip", name)
     yield from (os.path.join(directory, "pip", name) for directory in _directories())
     if os.name != "nt":
-        yield f"/etc/{name}"
+        yield os.path.join(_SYSTEM, name)
     if sys.platform == "darwin":
         for directory in (os.path.expanduser("~/Library/Application Support"), "/Library/Application Support"):
             yield os.path.join(directory, "pip", name)
@@ -70,7 +71,7 @@ def _pip_files() -> Iterator[str]:
 def _uv_files() -> Iterator[str]:
     yield from (os.path.join(directory, "uv", "uv.toml") for directory in _directories())
     if os.name != "nt":
-        yield "/etc/uv/uv.toml"
+        yield os.path.join(_SYSTEM, "uv", "uv.toml")
     directory, below = os.getcwd(), ""
     while directory != below:
         yield os.path.join(directory, "uv.toml")
@@ -85,7 +86,7 @@ def _directories() -> list[str]:
     if os.name == "nt":
         return [path for name in ("APPDATA", "PROGRAMDATA") if (path := os.environ.get(name))]
     own = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")
-    return [own, *(os.environ.get("XDG_CONFIG_DIRS", "").strip() or "/etc/xdg").split(os.pathsep)]
+    return [own, *(os.environ.get("XDG_CONFIG_DIRS", "").strip() or f"{_SYSTEM}/xdg").split(os.pathsep)]
 
 
 def _configures_uv(project: str) -> bool:

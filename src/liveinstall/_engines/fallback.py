@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
-from liveinstall._engines.agreement import divergence, is_plain
+from liveinstall._engines.agreement import divergence, do_without_uv, is_plain
+from liveinstall._redact import redact
 from liveinstall._system.lean_packaging import leading_name
 from liveinstall.errors import DownloadError, EngineError, EngineTimeoutError, WheelRefusedError
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from liveinstall.results import Origin
 
 _MOST = 200  # characters of uv's message
-# Why uv cannot be used by this process: an outdated uv, or a network that only pip can use. Each request would wait.
-_unusable: list[str] = []
 
 
 class FallbackEngine:
@@ -97,15 +96,14 @@ class FallbackEngine:
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
         failure: Exception | None = None
-        reason = (
-            "" if all(map(is_plain, (*request.requirements, *request.constraints))) else "a constraint is not plain"
-        )
+        found: Sequence[Candidate] = ()
+        reason = _irregular(request)
         try:
             if not reason:
                 found = self._uv.resolve(request, view, directory, fetch=fetch, tell=tell, listed=listed)
                 reason = divergence(found)
-                if not reason:
-                    return found
+            if not reason:
+                return found
         except EngineTimeoutError:
             raise
         except (EngineError, WheelRefusedError) as error:
@@ -118,10 +116,11 @@ class FallbackEngine:
         if failure:
             self._notes = (f"pip was used, because {reason}",)
         if type(failure) in (EngineError, DownloadError):
-            _unusable.append(reason)
+            do_without_uv(reason)
         return found
 
 
-def unusable() -> str:
-    """Return why this process does not use uv any longer: it has failed where pip succeeded; empty if it has not."""
-    return _unusable[0] if _unusable else ""
+def _irregular(request: Request) -> str:
+    """A requirement or constraint that is not plain, as a reason: another requester may have added it."""
+    texts = (*request.requirements, *request.constraints)
+    return next((f"{redact(text)} is required" for text in texts if not is_plain(text)), "")

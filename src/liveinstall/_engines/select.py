@@ -31,7 +31,7 @@ def _uv() -> Engine:
 ENGINES: dict[str, Callable[[], Any]] = {"pip": _pip, "uv": _uv}
 
 
-class Choice(NamedTuple):
+class EngineChoice(NamedTuple):
     """The choice of an engine.
 
     Attributes:
@@ -85,22 +85,21 @@ def engine_name(name: str) -> str:
     return _choice(name).name
 
 
-def _choice(name: str, requirements: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> Choice:
+def _choice(name: str, requirements: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> EngineChoice:
     if name == "auto":
         return _automatic(requirements, options)
     if name not in ENGINES:
         raise RequirementError(f"unknown engine {name!r}.", todo=f"Use {' or '.join(ENGINES)}.", requirement="")
-    return Choice(name, "it was requested")
+    return EngineChoice(name, "it was requested")
 
 
-def _automatic(requirements: Sequence[Any], options: Mapping[str, Any] | None) -> Choice:
+def _automatic(requirements: Sequence[Any], options: Mapping[str, Any] | None) -> EngineChoice:
     managed = why_uv_manages() or ("" if place_of("pip") else "pip is not installed")
     if managed:
-        return Choice("uv", managed) if find_uv() else Choice("pip", f"{managed}, but uv was not found")
+        return EngineChoice("uv", managed) if find_uv() else EngineChoice("pip", f"{managed}, but uv was not found")
     if options is None:
-        return Choice("pip", "uv would download the wheels")
+        return EngineChoice("pip", "uv would download the wheels")
     from liveinstall._engines.agreement import AGREED, difference
-    from liveinstall._engines.fallback import unusable
 
-    reason = unusable() or difference(requirements, options) or ("" if find_uv() else "uv was not found")
-    return Choice("pip", reason) if reason else Choice("uv", AGREED, has_fallback=True)
+    reason = difference(requirements, options) or ("" if find_uv() else "uv was not found")
+    return EngineChoice("pip", reason) if reason else EngineChoice("uv", AGREED, has_fallback=True)
