@@ -374,7 +374,7 @@ def resolved(tmp_path, *, request=None):
         engine.keep()
         assert engine.sources() == {"alpha": "RecordedUv" if engine.name == "uv" else "RecordedPip"}
         assert engine.unpacks is (engine.name == "uv")
-    assert engine._uv.uses[-1] == "exit"
+    assert engine._uv.uses[-1] == "exit" and engine._uv.more_variables == {"UV_HTTP_RETRIES": "1"}
     return engine, found
 
 

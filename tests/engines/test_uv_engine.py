@@ -534,10 +534,13 @@ def test_uv_is_searched_next_to_python_then_in_the_variable_of_uv_run_then_on_pa
     monkeypatch.setattr(sys, "executable", str(places[0] / "python"))
     monkeypatch.setenv("UV", str(places[1] / uv_program.NAME))
     monkeypatch.setenv("PATH", str(places[2]))
+    monkeypatch.chdir(tmp_path)
     for place in places:
         assert uv_program.find_uv() == str(place / uv_program.NAME)
-        (place / uv_program.NAME).unlink()
-    assert uv_program.find_uv() == ""
+        if place != places[-1]:
+            (place / uv_program.NAME).unlink()
+    monkeypatch.setenv("PATH", os.pathsep.join(("path", "", ".")))
+    assert uv_program.find_uv() == "", "what is in the working directory is not run"
 
 
 @pytest.mark.parametrize("failing", ["show", "_lock"])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from liveinstall.results import Origin
 
 _MOST = 200  # characters of uv's message
+_RETRIES = {"UV_HTTP_RETRIES": "1"}  # pip tries it again anyway; by default uv gives up after 14 seconds
 
 
 class FallbackEngine:
@@ -45,6 +46,7 @@ class FallbackEngine:
     def __init__(self, uv: UvEngine, pip: Callable[[], Engine]) -> None:
         self._uv, self._pip = uv, pip
         self._current: Engine = uv
+        uv.more_variables = _RETRIES
         self._entered = ExitStack()
         self._notes: tuple[str, ...] = ()
 

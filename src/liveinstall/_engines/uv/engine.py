@@ -44,11 +44,13 @@ class UvEngine:
 
     Attributes:
         more: Further arguments of `uv pip install`.
+        more_variables: Further environment variables of uv.
     """
 
     name, reason = "uv", ""
     unpacks = True
     more: tuple[str, ...] = ()
+    more_variables: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         """Find uv."""
@@ -76,7 +78,8 @@ class UvEngine:
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
         """See `Engine.expect`."""
-        self._run = early(self._uv, requirements, options, _variables(self._own.name), self._own.name, more=self.more)
+        variables = {**_variables(self._own.name), **self.more_variables}
+        self._run = early(self._uv, requirements, options, variables, self._own.name, more=self.more)
 
     def fresh(self) -> UvEngine:
         """See `Engine.fresh`."""
@@ -104,7 +107,7 @@ class UvEngine:
         Wheels are fetched even without `fetch`, because uv does not report their dependencies in another way. So their
         files are known even without `listed`.
         """
-        variables = _variables(self._own.name)  # with the current hold of this process
+        variables = {**_variables(self._own.name), **self.more_variables}  # with the current hold of this process
         with writing_temporary():
             run = self._started([*self.more, *arguments(request, directory)], view, variables)
         _note(directory, "own", self._own.name)

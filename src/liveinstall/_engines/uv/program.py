@@ -30,7 +30,8 @@ def _paths() -> Iterator[str]:
     yield from _own_paths()
     yield os.environ.get("UV", "")
     directories = os.environ.get("PATH", "").split(os.pathsep)
-    yield from (os.path.join(directory, NAME) for directory in directories if directory)
+    # A relative one would run what happens to be in the working directory.
+    yield from (os.path.join(directory, NAME) for directory in directories if os.path.isabs(directory))
 
 
 def _own_paths() -> Iterator[str]:
