@@ -51,7 +51,7 @@ def difference(requirements: Sequence[Any], options: Mapping[str, Any]) -> str:
     if _unusable:
         return _unusable[0]
     if not requirements or not all(map(is_plain, requirements)):
-        return "a requirement is more than a name with extras, a marker and versions that are no pre-releases"
+        return "a requirement is more than a name with versions"
     given = [name for name, value in options.items() if value and name not in (*_ALIKE, *_COMPARED)]
     if given:
         return f"{given[0]}= is given"
