@@ -33,7 +33,9 @@ def trial(question: dict[str, Any]) -> dict[str, list[list[float]]]:
     import liveinstall
 
     if question["stage"]:
-        done = liveinstall.install(question["stage"], when="restart", find_links=question["wheels"], no_index=True)
+        done = liveinstall.install(
+            question["stage"], when="restart", find_links=question["wheels"], no_index=True, engine="pip"
+        )
         if not done.staged:
             raise RuntimeError("no pending changes")
 

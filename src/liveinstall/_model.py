@@ -90,6 +90,7 @@ class Candidate:
         unpacked: The directory of the unpacked wheel in an engine's cache; empty otherwise.
         shared: Whether the files may be hard links to that directory.
         metadata: The core metadata as JSON (PEP 566), if the engine reports it; None otherwise.
+        requires_python: Its Requires-Python; empty if it has none, or if the engine has checked it.
         listing: The list of files of a wheel that is not on this disk; None if it is not known.
         unlisted: The reason why that list cannot be read, as the end of a sentence; empty otherwise.
     """
@@ -108,6 +109,7 @@ class Candidate:
     unpacked: str = ""
     shared: bool = False
     metadata: dict[str, Any] | None = None
+    requires_python: str = ""
     listing: WheelListing | None = None
     unlisted: str = ""
 

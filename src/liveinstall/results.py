@@ -200,6 +200,8 @@ class Result(Shown):
         overlaps: The files that several distributions contain with different contents.
         unlisted: After a dry run, see `Plan`.
         remedy: See `Plan`.
+        engine: The engine that resolved the request, "pip" or "uv"; empty if none was needed, and with `parallel`.
+        engine_reason: Why it was this engine, for people.
     """
 
     installed: tuple[Change, ...] = ()
@@ -215,6 +217,8 @@ class Result(Shown):
     overlaps: tuple[Overlap, ...] = ()
     unlisted: tuple[str, ...] = ()
     remedy: tuple[str, ...] = ()
+    engine: str = field(default="", compare=False)
+    engine_reason: str = field(default="", compare=False)
 
     @property
     def changed(self) -> bool:

@@ -15,7 +15,6 @@ from helpers.capabilities import has_fifos, has_links, has_modes
 from helpers.other_users import ATTACKER, VICTIM, as_user, needs_root, shared_directory
 
 from liveinstall._engines.base import View
-from liveinstall._engines.select import ENGINES, choose_engine
 from liveinstall._engines.uv import program as uv_program
 from liveinstall._engines.uv import run as uv_run
 from liveinstall._engines.uv.arguments import arguments
@@ -544,59 +543,23 @@ def test_why_something_was_yanked_is_known():
     assert yanked(log) == {"a==1": "bad", "b==2": "yanked"}
 
 
-@pytest.fixture
-def plain(monkeypatch, tmp_path):
-    """An environment of an unknown tool, and no uv on PATH; `own(name)` makes it uv's."""
-    for name in uv_program._CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setitem(ENGINES, "pip", lambda: "pip")
-    monkeypatch.setitem(ENGINES, "uv", lambda: "uv")
-    monkeypatch.setattr("liveinstall._engines.select.find_uv", lambda: "/somewhere/uv")
-    return monkeypatch
-
-
-def test_auto_is_pip_in_an_environment_of_an_unknown_tool(plain):
-    assert choose_engine("auto") == "pip"
-
-
-def test_auto_is_uv_where_uv_made_the_environment(plain, tmp_path):
-    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.13.8\n")
-    assert choose_engine("auto") == "uv"
-    plain.setattr("liveinstall._engines.select.find_uv", lambda: "")
-    assert choose_engine("auto") == "pip", "there is no uv"
-
-
-def test_auto_is_pip_where_venv_made_the_environment(plain, tmp_path):
-    (tmp_path / "pyvenv.cfg").write_text("home = /opt/uv = /bin\nprompt = uv\n")
-    assert choose_engine("auto") == "pip"
-
-
-@pytest.mark.parametrize("name", uv_program._CONFIGURED)
-def test_auto_is_uv_where_uv_is_configured(plain, name):
-    plain.setenv(name, "x")
-    assert choose_engine("auto") == "uv"
-
-
-def test_auto_is_uv_without_pip(plain):
-    plain.setattr("liveinstall._engines.select.place_of", lambda name: "")
-    assert choose_engine("auto") == "uv"
-
-
-def test_uv_is_searched_next_to_python_then_in_the_variable_of_uv_run_then_on_path(plain, tmp_path):
+def test_uv_is_searched_next_to_python_then_in_the_variable_of_uv_run_then_on_path(monkeypatch, tmp_path):
     places = [tmp_path / name for name in ("own", "run", "path")]
     for place in places:
         place.mkdir()
         (place / uv_program.NAME).write_text("")
         (place / uv_program.NAME).chmod(0o755)
-    plain.setattr(uv_program.sysconfig, "get_path", lambda *_, **__: str(tmp_path / "none"))
-    plain.setattr(sys, "executable", str(places[0] / "python"))
-    plain.setenv("UV", str(places[1] / uv_program.NAME))
-    plain.setenv("PATH", str(places[2]))
+    monkeypatch.setattr(uv_program.sysconfig, "get_path", lambda *_, **__: str(tmp_path / "none"))
+    monkeypatch.setattr(sys, "executable", str(places[0] / "python"))
+    monkeypatch.setenv("UV", str(places[1] / uv_program.NAME))
+    monkeypatch.setenv("PATH", str(places[2]))
+    monkeypatch.chdir(tmp_path)
     for place in places:
         assert uv_program.find_uv() == str(place / uv_program.NAME)
-        (place / uv_program.NAME).unlink()
-    assert uv_program.find_uv() == ""
+        if place != places[-1]:
+            (place / uv_program.NAME).unlink()
+    monkeypatch.setenv("PATH", os.pathsep.join(("path", "", ".")))
+    assert uv_program.find_uv() == "", "what is in the working directory is not run"
 
 
 @pytest.mark.parametrize("failing", ["show", "_lock"])

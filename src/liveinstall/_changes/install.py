@@ -68,6 +68,7 @@ def install(
             result = result_of(_plan(requirements, options, engine, reporter), dry_run=True)
         else:
             result = _install(requirements, options, engine, reporter, accepted)
+        result = replace(result, engine=engine.name, engine_reason=engine.reason)
         reporter.tell(Done(result))
         return result
 

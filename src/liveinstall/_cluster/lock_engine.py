@@ -34,6 +34,7 @@ _DIFFERENT = "Make a lock for this kind of environment."
 class LockEngine:
     """Chooses the wheels of a lock that the environment does not have, in the versions of the lock."""
 
+    name, reason = "lock", ""
     unpacks = False
 
     def __init__(self, lock: Lock, paths: Mapping[str, str]) -> None:

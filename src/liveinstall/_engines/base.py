@@ -37,10 +37,16 @@ class Engine(Protocol):
     As a context manager it starts on entry what does not depend on the request, and stops it on exit.
 
     Attributes:
+        name: "pip" or "uv".
+        reason: Why it was chosen, for people.
         unpacks: Whether it unpacks most wheels itself, so that they are linked, and need no `installer`.
     """
 
-    unpacks: bool
+    name: str
+    reason: str
+
+    @property
+    def unpacks(self) -> bool: ...
 
     def __enter__(self) -> Self: ...
 

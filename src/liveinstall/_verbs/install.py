@@ -114,8 +114,8 @@ def install(
             for standard output. It is written before anything is changed, even with `dry_run`. Default: none.
         timeout: Seconds to wait for the lock, and again for the engine. Default: 60 for the lock, no limit for the
             engine.
-        engine: The resolver: "pip", "uv", or "auto" (the default): uv if it made the environment, if it is configured,
-            or if pip is missing; else pip.
+        engine: The resolver: "pip", "uv", or "auto" (the default): uv if it manages the environment, or if it is found
+            and pip would do the same; else pip. `engine` and `engine_reason` of the result say which one, and why.
         prefer: "loaded" first tries to keep the versions that running processes have loaded, so that no change has to
             be pending; notes list the newer versions that were not chosen. Default: "newest".
         requester: The name of the plugin or other requester. Its requirements are recorded, and every later request has
@@ -176,9 +176,10 @@ def _install(
     from liveinstall._system.own_bytecode import compiling  # it loads `subprocess`, as the engine does
 
     accepted: tuple[str, ...] = ()
+    needed = None if dry_run else options
     while True:
         try:
-            with compiling(), throttled_gc(), choose_engine(engine) as started:
+            with compiling(), throttled_gc(), choose_engine(engine, requirements, needed) as started:
                 started.expect(requirements, options)
                 presenter()  # loaded while the engine works
                 from liveinstall._changes import install as installing

@@ -217,6 +217,18 @@ def test_an_error_is_one_line_and_with_debug_a_traceback_and_the_log(env, comman
     assert told["error"]["type"] == "ResolutionError"
 
 
+def test_the_engine_and_the_reason_are_in_the_result_and_shown_if_verbose(env, command):
+    env.wheel("alpha", "1.0")
+    env.wheel("beta", "1.0")
+    done = command("install", "alpha", "--engine", "pip", "--verbose")
+    assert done.stdout.splitlines()[-1] == "Engine: pip, because it was requested."
+    assert "Engine" not in command("install", "alpha", "--engine", "pip").stdout
+    result = json.loads(command("install", "beta", "--engine", "uv", "--json", "-v").stdout)["result"]
+    assert (result["engine"], result["engine_reason"]) == ("uv", "it was requested")
+    satisfied = json.loads(command("ensure", "beta", "--json").stdout)["result"]
+    assert (satisfied["engine"], satisfied["engine_reason"]) == ("", ""), "none was needed"
+
+
 def test_an_error_without_a_type_of_ours_is_one_line_too(env, command):
     env.wheel("alpha", "1.0")
     (env.root / "libraries" / "cli.py").write_text(

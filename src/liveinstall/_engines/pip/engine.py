@@ -30,6 +30,7 @@ _CHILD = os.path.join(os.path.dirname(__file__), "_pip_child.py")
 class PipEngine:
     """pip in a child process of the running interpreter."""
 
+    name, reason = "pip", ""
     unpacks = False
 
     def __enter__(self) -> Self:

@@ -40,9 +40,17 @@ _RETRIES = "uv_client::retry=debug,uv_client::base_client=debug"
 
 
 class UvEngine:
-    """uv in a child process."""
+    """uv in a child process.
 
+    Attributes:
+        more: Further arguments of `uv pip install`.
+        more_variables: Further environment variables of uv.
+    """
+
+    name, reason = "uv", ""
     unpacks = True
+    more: tuple[str, ...] = ()
+    more_variables: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         """Find uv."""
@@ -70,7 +78,8 @@ class UvEngine:
 
     def expect(self, requirements: Sequence[Any], options: Mapping[str, Any]) -> None:
         """See `Engine.expect`."""
-        self._run = early(self._uv, requirements, options, _variables(self._own.name), self._own.name)
+        variables = {**_variables(self._own.name), **self.more_variables}
+        self._run = early(self._uv, requirements, options, variables, self._own.name, more=self.more)
 
     def fresh(self) -> UvEngine:
         """See `Engine.fresh`."""
@@ -98,9 +107,9 @@ class UvEngine:
         Wheels are fetched even without `fetch`, because uv does not report their dependencies in another way. So their
         files are known even without `listed`.
         """
-        variables = _variables(self._own.name)  # with the current hold of this process
+        variables = {**_variables(self._own.name), **self.more_variables}  # with the current hold of this process
         with writing_temporary():
-            run = self._started(list(arguments(request, directory)), view, variables)
+            run = self._started([*self.more, *arguments(request, directory)], view, variables)
         _note(directory, "own", self._own.name)
         _note(directory, "links", run.target)
         from liveinstall._engines.uv import output, report  # while uv runs

@@ -34,12 +34,14 @@ def _paths() -> Iterator[str]:
     yield os.path.join(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")), NAME)
     yield os.path.join(sysconfig.get_path("scripts", vars={"base": sys.base_prefix}), NAME)
     yield os.environ.get("UV", "")
-    yield from (os.path.join(each, NAME) for each in os.environ.get("PATH", "").split(os.pathsep) if each)
+    # A relative directory would run what happens to be in the working directory.
+    yield from (os.path.join(each, NAME) for each in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(each))
 
 
-def prefers_uv() -> bool:
-    """Whether uv created this environment, or is configured by environment variables."""
-    return any(os.environ.get(name) for name in _CONFIGURED) or _is_created_by_uv()
+def why_uv_manages() -> str:
+    """Return why uv manages this environment: it created it, or variables configure it; empty if it does not."""
+    configured = next((f"{name} is set" for name in _CONFIGURED if os.environ.get(name)), "")
+    return configured or ("uv created the environment" if _is_created_by_uv() else "")
 
 
 def _is_created_by_uv() -> bool:

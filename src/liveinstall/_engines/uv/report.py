@@ -78,7 +78,7 @@ def _new_metadata(target: str) -> Iterator[str]:
 
 
 def _candidate(info: str, request: Request, warned: Mapping[str, str], cache: Callable[[], str]) -> Candidate:
-    tree, (name, version, requires) = _tree(info, cache), _metadata(info)
+    tree, (name, version, requires, requires_python) = _tree(info, cache), _metadata(info)
     direct = None if canonicalize_name(name) in request.indexed else _direct(info)
     local = local_wheel(direct["url"]) if direct else ""
     extras = {canonicalize_name(r.name): sorted(r.extras) for r in _parsed(request.requirements)}
@@ -93,6 +93,7 @@ def _candidate(info: str, request: Request, warned: Mapping[str, str], cache: Ca
         direct_url=direct,
         yanked=warned.get(f"{canonicalize_name(name)}=={version}"),
         unpacked="" if local else tree,
+        requires_python=requires_python,
         shared=(os.environ.get("UV_LINK_MODE") or "hardlink") in ("hardlink", "symlink"),
     )
 
@@ -105,10 +106,11 @@ def _tree(info: str, cache: Callable[[], str]) -> str:
     return os.path.dirname(os.path.dirname(os.readlink(metadata)))
 
 
-def _metadata(info: str) -> tuple[str, str, tuple[str, ...]]:
-    """Name, version and Requires-Dist lines."""
-    fields = read_fields(os.path.join(info, "METADATA"), "name", "version", "requires-dist")
-    return fields["name"][0], fields["version"][0], tuple(fields["requires-dist"])
+def _metadata(info: str) -> tuple[str, str, tuple[str, ...], str]:
+    """Name, version, Requires-Dist lines and Requires-Python."""
+    fields = read_fields(os.path.join(info, "METADATA"), "name", "version", "requires-dist", "requires-python")
+    requires_python = "".join(fields["requires-python"][:1])
+    return fields["name"][0], fields["version"][0], tuple(fields["requires-dist"]), requires_python
 
 
 def _direct(info: str) -> dict[str, Any] | None:

@@ -177,7 +177,13 @@ def _sweep(memory: str) -> None:
 
 
 def early(
-    uv: str, requirements: Sequence[Any], options: Mapping[str, Any], variables: Mapping[str, str], spare: str
+    uv: str,
+    requirements: Sequence[Any],
+    options: Mapping[str, Any],
+    variables: Mapping[str, str],
+    spare: str,
+    *,
+    more: Sequence[str] = (),
 ) -> Run | None:
     """Start a run with the probable arguments.
 
@@ -187,6 +193,7 @@ def early(
         options: The options of `install()`, unchecked.
         variables: The environment variables.
         spare: The directory to use if the links cannot be made in memory.
+        more: Further arguments, which come first.
 
     Returns:
         The run; None if the arguments cannot be derived without parsing the request.
@@ -203,7 +210,7 @@ def early(
     ):
         return None
     sources.pop("deps", None)
-    arguments = [*source_options(Sources(**sources)), "--", *requirements]
+    arguments = [*more, *source_options(Sources(**sources)), "--", *requirements]
     with suppress(EngineError, OSError, ValueError, TypeError):  # reported when the real request is resolved
         view = glance(search_path())
         return Run(uv, arguments, view, variables, spare) if view else None

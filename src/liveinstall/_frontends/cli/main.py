@@ -79,11 +79,12 @@ def run(options: dict[str, Any]) -> int:
     if "quiet" in options:
         options["quiet"] = as_json or options["quiet"]
     try:
-        from liveinstall._frontends.cli.verbs import VERBS, describe, plain, status_of
+        from liveinstall._frontends.cli.verbs import VERBS, describe, engine_line, plain, status_of
 
         reports_to_stdout = options.get("report") == "-"
         value = VERBS[verb](options)
         text = _json(verb, result=plain(value)) if as_json else describe(verb, value)
+        text += engine_line(value) if debug and not as_json else ""
         status = status_of(verb, value)
     except LiveInstallError as error:
         _show_error(verb, error, as_json=as_json, debug=debug)

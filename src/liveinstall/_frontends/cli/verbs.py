@@ -182,6 +182,12 @@ def describe(verb: str, value: Any) -> str:
     return text
 
 
+def engine_line(value: Any) -> str:
+    """Return a further line for `--verbose`: the engine that was used, and why; empty if there is none."""
+    is_known = isinstance(value, Result) and value.engine
+    return f"\nEngine: {value.engine}, because {value.engine_reason}." if is_known else ""
+
+
 _NOTHING = {
     "history": "No transactions yet.",
     "pending": "No pending changes.",
