@@ -7,11 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from liveinstall._engines.base import View
 from liveinstall._engines.local_files import local_wheel
 from liveinstall._engines.pip import _pip_child, _pip_hooks
+from liveinstall._engines.pip import engine as pip_engine
 from liveinstall._engines.pip.arguments import commands
 from liveinstall._engines.pip.report import _candidate, failure
 from liveinstall._engines.select import choose_engine
@@ -371,6 +374,65 @@ def test_what_pip_says_of_the_machine_is_asked_once(tmp_path):
         session.user_agent("as another pip may ask")"""
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "pip/1 pip/1 1\nas another pip may ask"
+
+
+def test_what_pip_says_of_the_machine_is_asked_only_for_a_server_if_probably_none_is_needed():
+    asked = []
+
+    class PipSession:
+        def __init__(self):
+            self.headers = {"User-Agent": session.user_agent()}
+
+        def request(self, method, url, **options):
+            return method, url, options, self.headers["User-Agent"]
+
+    session = SimpleNamespace(PipSession=PipSession, user_agent=lambda: asked.append(1) or "pip/1")
+    _pip_hooks.postpone_user_agent(session)
+    made = PipSession()
+    assert made.request("GET", "file:///w/a.html", stream=True)[:3] == ("GET", "file:///w/a.html", {"stream": True})
+    assert not asked
+    assert made.request("GET", "https://h/simple/a")[3] == "pip/1"
+    assert PipSession().request("HEAD", "http://h/a", timeout=1)[2:] == ({"timeout": 1}, "pip/1")
+    assert asked == [1]
+
+
+def test_how_pip_displays_tracebacks_is_loaded_only_when_it_does():
+    pytest.importorskip("pip")
+    code = f"""if True:
+        import runpy, sys
+        sys.meta_path.insert(0, runpy.run_path({_pip_hooks.__file__!r})["LateTraceback"])
+        from pip._vendor.rich import traceback
+        print("pip._vendor.pygments.lexers" in sys.modules)
+        print(traceback.install.__name__, "pip._vendor.pygments.lexers" in sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\ninstall True\n"
+
+
+@pytest.mark.parametrize(("options", "arguments"), [({}, 1), ({"no_index": False}, 1), ({"no_index": True}, 2)])
+def test_the_child_is_started_for_an_expected_request(monkeypatch, options, arguments):
+    started = []
+
+    class FakeChild:
+        def __init__(self, command):
+            started.append(command)
+
+        def stop(self):
+            started.append("stopped")
+
+    monkeypatch.setattr(pip_engine, "Child", FakeChild)
+    monkeypatch.setattr(pip_engine, "place_of", lambda name: f"/the/{name}")
+    with pip_engine.PipEngine() as engine:
+        assert started == []
+        engine.expect(("a",), options)
+    assert [started[0][-arguments], started[1:]] == ["/the/pip", ["stopped"]]
+
+
+def test_a_missing_pip_is_an_error_of_the_resolution(monkeypatch, tmp_path):
+    monkeypatch.setattr(pip_engine, "place_of", lambda _: "")
+    with pip_engine.PipEngine() as engine:
+        engine.expect(("a",), {})
+        with pytest.raises(EngineError, match="pip is not installed"):
+            engine.resolve(parse_request(["a"]), View(), str(tmp_path), fetch=True, tell=print)
 
 
 def test_other_failures_than_loading_are_left_to_pip(tmp_path):

@@ -152,6 +152,29 @@ def test_a_large_file_is_whole_or_an_error(place, monkeypatch):
     assert max(written) == file_copy.LARGE and [path.name for path in place.site.iterdir()] == ["alpha-1.0.part"]
 
 
+@pytest.mark.parametrize("system_flushes", [True, False])
+def test_a_very_large_file_is_flushed_while_it_is_written_and_a_failure_is_an_error(place, monkeypatch, system_flushes):
+    content = os.urandom(6 * file_copy.LARGE + 17)
+    candidate = place.candidate("alpha", "1.0", {"alpha/__init__.py": "", "alpha/data.bin": content})
+    sizes = []
+
+    def fail(handle):
+        sizes.append(os.fstat(handle).st_size)
+        raise OSError(errno.EIO, "defective")
+
+    monkeypatch.setattr(file_copy, "FLUSHED", 2 * file_copy.LARGE)
+    monkeypatch.setattr(os, "fdatasync", lambda handle: sizes.append(os.fstat(handle).st_size), raising=False)
+    if not system_flushes:
+        monkeypatch.delattr(os, "fdatasync")
+    part = staging.stage(candidate, place.target, "id", compiler=NONE)
+    assert (Path(part.path) / "alpha/data.bin").read_bytes() == content
+    assert (sizes == []) is not system_flushes and all(size >= file_copy.FLUSHED for size in sizes)
+    if system_flushes:
+        monkeypatch.setattr(os, "fdatasync", fail)
+        with pytest.raises(StagingError, match="defective"):
+            staging.stage(candidate, place.target, "id", compiler=NONE)
+
+
 def test_an_unowned_file_or_one_of_another_distribution_is_a_conflict(place):
     (place.site / "alpha").mkdir()
     (place.site / "alpha" / "__init__.py").write_text("mine")

@@ -34,7 +34,7 @@ class View(NamedTuple):
 class Engine(Protocol):
     """Resolves a request and fetches its wheels.
 
-    As a context manager it starts on entry what does not depend on the request, and stops it on exit.
+    As a context manager it stops on exit what it has started on entry, or for an expected request.
 
     Attributes:
         name: "pip" or "uv".

@@ -1,4 +1,6 @@
-"""Runs in a child process: `python -P _pip_child.py PIP`, where PIP is the directory that contains pip.
+"""Runs in a child process: `python -P _pip_child.py PIP [local]`, where PIP is the directory that contains pip.
+
+With `local`, the request will probably need no server; only a guess, which makes that case faster.
 
 It imports pip and then reads the path of a request, a JSON file, from its standard input. At the end of the input the
 parent process has died: then this process and its descendants exit, even during a request.
@@ -22,6 +24,7 @@ import importlib
 import importlib.metadata
 import json
 import logging
+import mimetypes
 import os
 import pathlib
 import re
@@ -275,12 +278,15 @@ def _execute(request, hooks):
     return (*_fetch(request, report["install"], credentials, hooks), [])
 
 
-def _precompute():
+def _precompute(*, local=False):
     """Start the slow calls: the user agent, for which pip runs lsb_release and rustc, and loading OpenSSL."""
     with contextlib.suppress(ImportError, AttributeError):
         from pip._internal.network import session
 
-        _call_in_background(session, "user_agent")
+        if local:
+            _load_beside("_pip_hooks").postpone_user_agent(session)
+        else:
+            _call_in_background(session, "user_agent")
     with contextlib.suppress(ImportError, AttributeError):
         from pip._internal.cli import index_command
 
@@ -314,10 +320,12 @@ def _load_beside(name):
         del sys.path[0]
 
 
-def _load():
+def _load(*, local):
     """Import pip's modules early. Only an optimization: modules with other names are imported when pip needs them."""
     gc.disable()
-    _precompute()
+    sys.meta_path.insert(0, _load_beside("_pip_hooks").LateTraceback)
+    mimetypes.knownfiles.clear()  # pip asks for the types of pages and archives, which Python knows itself
+    _precompute(local=local)
     for module in ("commands.install", "resolution.resolvelib.resolver", "metadata.importlib"):
         with contextlib.suppress(ImportError):
             importlib.import_module("pip._internal." + module)
@@ -341,13 +349,13 @@ def _exit_with_parent():
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main(pip):
-    """Execute one request. `pip` is the directory that contains pip."""
+def main(pip, expected=""):
+    """Execute one request. See the arguments of this program."""
     sys.path.append(pip)
     for stream in (sys.stdout, sys.stderr):  # the parent reads UTF-8; a pipe of Windows has the ANSI code page
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     handler = _add_failure_handler()
-    _load()
+    _load(local=expected == "local")
     hooks = _load_beside("_pip_hooks")
     hooks.hide_urls()
     request_path = os.fsdecode(sys.stdin.buffer.readline().rstrip(b"\n"))
@@ -375,7 +383,7 @@ def main(pip):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

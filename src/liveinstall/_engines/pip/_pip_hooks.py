@@ -5,7 +5,10 @@ the change has no effect, or pip ends with an error before anything is changed.
 """
 
 import contextlib
+import functools
 import importlib
+import importlib.machinery
+import importlib.util
 import os
 import re
 import shutil
@@ -14,6 +17,36 @@ import urllib.parse
 # Options of pip that may contain credentials, and the variables with the same effect.
 _VARIABLES = {"-i": "PIP_INDEX_URL", "--index-url": "PIP_INDEX_URL", "--extra-index-url": "PIP_EXTRA_INDEX_URL"}
 _VARIABLES.update({"--find-links": "PIP_FIND_LINKS", "--proxy": "PIP_PROXY"})
+
+
+class LateTraceback:
+    """Finds the module of pip that displays tracebacks with `--debug`, and loads it, and a highlighter, when used."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        """See `importlib.abc.MetaPathFinder`."""
+        if name != "pip._vendor.rich.traceback":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec and spec.loader:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+        return spec
+
+
+def postpone_user_agent(session):
+    """Compute the user agent, for which pip runs lsb_release and rustc, at the first request to a server.
+
+    Args:
+        session: The module `pip._internal.network.session`.
+    """
+    user_agent, request = functools.cache(session.user_agent), session.PipSession.request
+
+    def requesting(self, method, url, *arguments, **options):
+        if not url.lower().startswith("file:"):
+            self.headers["User-Agent"] = user_agent()
+        return request(self, method, url, *arguments, **options)
+
+    session.PipSession.request, session.user_agent = requesting, lambda: ""
 
 
 def stay_offline(why):

@@ -7,6 +7,7 @@ possible, and the other modules are imported meanwhile.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from liveinstall._system.caller import place_of
 from liveinstall._system.child_process import Child
@@ -16,7 +17,7 @@ from liveinstall.errors import EngineError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Self
+    from typing import Any, Self
 
     from liveinstall._engines.base import View
     from liveinstall._model import Candidate
@@ -34,23 +35,26 @@ class PipEngine:
     unpacks = False
 
     def __enter__(self) -> Self:
-        """Start the child process, which imports pip, before the request is parsed."""
+        """See `Engine.__enter__`. The child process is started as soon as the request is expected."""
         self._checkouts: list[str] = []
         self._warnings: tuple[str, ...] = ()
-        self._child = Child([executable(), "-P", _CHILD, _pip_directory()])
+        self._child: Child | None = None
         return self
 
     def __exit__(self, kind: object = None, *_: object) -> None:
         """Stop the child process if it still runs. After a failure its checkouts are removed too."""
-        self._child.stop()
+        if self._child:
+            self._child.stop()
         if kind and self._checkouts:
             from shutil import rmtree
 
             for path in self._checkouts:
                 rmtree(path, ignore_errors=True)
 
-    def expect(self, requirements: object, options: object) -> None:
-        """See `Engine.expect`. Nothing to do: the child process is already importing pip."""
+    def expect(self, requirements: object, options: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """See `Engine.expect`. Start the child process, which imports pip, before the request is parsed."""
+        with suppress(EngineError):  # `resolve()` will raise it again
+            self._child = _start(local=bool(options.get("no_index")))
 
     def fresh(self) -> PipEngine:
         """See `Engine.fresh`."""
@@ -79,6 +83,7 @@ class PipEngine:
         listed: bool = False,
     ) -> Sequence[Candidate]:
         """See `Engine.resolve`."""
+        child = self._child = self._child or _start(local=request.no_index)
         from liveinstall._engines.pip import output, report  # while the child process imports pip
         from liveinstall._system.temporary import writing_temporary
 
@@ -105,12 +110,16 @@ class PipEngine:
             )
         try:
             hear = output.Listener(tell).hear
-            status, log = self._child.ask(paths["request"], timeout=request.timeout, hear=hear)
+            status, log = child.ask(paths["request"], timeout=request.timeout, hear=hear)
         finally:
             self._checkouts += report.moved(paths["moves"])
         candidates = report.candidates(paths, status, log, request, fetched=fetch)
         self._warnings = output.warnings(paths["answer"])
         return candidates
+
+
+def _start(*, local: bool) -> Child:
+    return Child([executable(), "-P", _CHILD, _pip_directory(), *(["local"] if local else [])])
 
 
 def _pip_directory() -> str:
