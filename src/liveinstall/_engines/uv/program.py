@@ -34,8 +34,9 @@ def _paths() -> Iterator[str]:
     yield os.path.join(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")), NAME)
     yield os.path.join(sysconfig.get_path("scripts", vars={"base": sys.base_prefix}), NAME)
     yield os.environ.get("UV", "")
-    # A relative directory would run what happens to be in the working directory.
-    yield from (os.path.join(each, NAME) for each in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(each))
+    directories = os.environ.get("PATH", "").split(os.pathsep)
+    # A relative one would run what happens to be in the working directory.
+    yield from (os.path.join(each, NAME) for each in directories if os.path.isabs(each))
 
 
 def why_uv_manages() -> str:
