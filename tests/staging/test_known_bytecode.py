@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from liveinstall._staging import bytecode
 from liveinstall._staging.bytecode import BytecodeCompiler
 from liveinstall._staging.part import stage
 from liveinstall._system import bytecode_cache
+from liveinstall._system.dist_info import encoded
 
 __all__ = ["target"]  # a fixture
 FILES = {
@@ -175,6 +177,55 @@ def test_nothing_is_kept_if_it_is_switched_off(tmp_path, target, known, monkeypa
     monkeypatch.setenv("LIVEINSTALL_NO_CACHE", "1")
     assert install(target, wheel=wheel(tmp_path))[1] == {"__init__", "used"}
     assert not known.exists()
+
+
+IMPORTS = """
+import os, sys
+from liveinstall._system import bytecode_cache
+from liveinstall._environment.loaded import loaded_files
+home = sys.argv[1]
+cache = bytecode_cache.BytecodeCache()
+record = {"big/unused.py": ("sha256", sys.argv[2], None), "big/used.py": ("sha256", "x", None)}
+cache.restore(home, home, record)
+cache.keep_at_exit(loaded_files)
+sys.path.insert(0, home)
+import big.unused, big.used
+exec(sys.argv[3])
+"""
+
+
+def imported(tmp_path, code="", digest=None):
+    """Import big from `tmp_path/home`, in a process; the modules whose bytecode is kept."""
+    home = tmp_path / "home"
+    if not home.exists():
+        unpack(wheel(tmp_path), home)
+    digest = digest or encoded(hashlib.sha256((home / "big" / "unused.py").read_bytes()).digest())
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-c", IMPORTS, str(home), digest, code]
+    subprocess.run(command, env=variables, check=True)
+    record = {"big/unused.py": ("sha256", digest, None), "big/used.py": ("sha256", "x", None)}
+    cache = bytecode_cache.BytecodeCache()
+    cache.restore(str(tmp_path / "nowhere"), str(tmp_path / "nowhere"), record)
+    return cache._parts[0].known
+
+
+def test_what_a_process_has_imported_is_kept_at_its_end_if_it_is_of_the_wheel(tmp_path):
+    assert imported(tmp_path) == {"big/unused.py"}  # used.py does not have the hash in RECORD
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "os.utime(home + '/big/unused.py', (1, 1))",
+        "open(home + '/big/unused.py', 'a').write('#')",
+        "os.unlink(bytecode_cache.cached_path(home + '/big/unused.py'))",
+        "os._exit(0)",
+        "sys.modules['big.unused'] = None",
+    ],
+)
+def test_bytecode_that_may_belong_to_something_else_is_not_kept(tmp_path, code):
+    assert not imported(tmp_path, code)
 
 
 def test_the_path_of_bytecode_is_that_of_python():

@@ -78,6 +78,8 @@ def execute(
     parts = execution.stage(compiler, again)
     decided = execution.decided
     now, later = execution.commit(parts)
+    if now:
+        compiler.keep_at_exit(loaded_files)
     explain_imports(context.target)
     context.lap("commit")
     notes = [note for part in parts.values() for note in part.notes] + transactions.take_unreported_failures(

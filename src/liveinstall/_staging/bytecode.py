@@ -22,7 +22,7 @@ from liveinstall._system.interpreter import executable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
     from collections.abc import Set as AbstractSet
     from types import TracebackType
     from typing import Self
@@ -94,15 +94,24 @@ class BytecodeCompiler:
         if self._is_on and versions and not self._loaded and self._cache.expect(versions, names):
             self._held = []
 
-    def restore(self, part: str, record: Mapping[str, tuple[str, str, int | None]]) -> None:
+    def restore(self, part: str, home: str, record: Mapping[str, tuple[str, str, int | None]]) -> None:
         """Write the bytecode of a part that is known from earlier installations.
 
         Args:
             part: The absolute path of the part; all its files are written.
+            home: The final site directory, absolute.
             record: The RECORD of its wheel.
         """
         if self._is_on:
-            self._cache.restore(part, record)
+            self._cache.restore(part, home, record)
+
+    def keep_at_exit(self, loaded: Callable[[], Container[str]]) -> None:
+        """Keep the bytecode of what this process will have imported of the parts when it ends. They are in place now.
+
+        Args:
+            loaded: Returns the absolute paths of the files of the loaded modules.
+        """
+        self._cache.keep_at_exit(loaded)
 
     def announce(self, name: str, part: str, home: str, path: str) -> None:
         """Announce a source file that is completely written.

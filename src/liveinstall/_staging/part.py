@@ -124,7 +124,7 @@ def _unpack(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, transactio
         os.makedirs(path)
         write_manifest(path, MANIFEST_MAGIC + "\n")  # unfinished, but it identifies the directory for a sweep
         fill(archive, writer)
-        writer.compiler.restore(path, checked.record)
+        writer.compiler.restore(path, writer.home, checked.record)
         write_manifest(path, encode_manifest(writer.rows, transaction, replaces, boot(path)))
     except BaseException:
         writer.compiler.cancel()  # otherwise it would write into a removed directory

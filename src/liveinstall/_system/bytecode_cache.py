@@ -3,11 +3,13 @@
 Bytecode is valid wherever a source with the same content is installed: its header has the source's size and time of
 modification, which are written again, and the import replaces the file name in the code by the real one. The cache has
 one file for each set of sources and version of Python. Another file says whether everything that a request wants
-compiled was there after an earlier request for the same wheels, so that nothing has to be searched for imports.
+compiled was there after an earlier request for the same wheels, so that nothing has to be searched for imports. At the
+end of a process, the bytecode of the modules that it has imported from what it installed is added.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import marshal
@@ -17,12 +19,14 @@ from _frozen_importlib_external import MAGIC_NUMBER
 from contextlib import suppress
 
 from _liveinstall_boot import patient
+from _liveinstall_boot.file_access import read_bytes
+from liveinstall._system.dist_info import encoded
 from liveinstall._system.lean_dataclasses import NamedTuple
 from liveinstall._system.private_cache import PrivateCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 _DIRECTORY = "bytecode"
 _FORMAT = 1  # of these files
@@ -33,10 +37,11 @@ _SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 
 
 class _Restored(NamedTuple):
-    path: str
+    part: str
+    home: str
     key: str
-    sources: tuple[str, ...]
-    known: dict[str, bytes] | None  # the path of a source, relative to the part -> its code
+    digests: dict[str, str]  # the path of a source, relative to the part -> its hash in RECORD
+    known: frozenset[str] | None  # those with known bytecode; None without a file in the cache
 
 
 class BytecodeCache:
@@ -60,22 +65,22 @@ class BytecodeCache:
         self._expected = None if keys is None else bytes(keys)
         return self._expected is not None
 
-    def restore(self, part: str, record: Mapping[str, tuple[str, str, int | None]]) -> bool:
+    def restore(self, part: str, home: str, record: Mapping[str, tuple[str, str, int | None]]) -> bool:
         """Write the known bytecode of a part whose files are complete. Failures are ignored: the import compiles.
 
         Args:
             part: The absolute path of the part, or of the site directory that its files are in.
+            home: The site directory that the part is for, absolute.
             record: The RECORD of its wheel, see `Checked`.
 
         Returns:
             Whether any is known.
         """
-        sources = tuple(sorted(path for path in record if path.endswith(".py")))
-        key = _digest([(path, record[path][1]) for path in sources])
-        content = self._cache.read(key)
-        # Only this user can have written it.
-        known: dict[str, bytes] | None = None if content is None else marshal.loads(content)  # noqa: S302
-        self._parts.append(_Restored(part, key, sources, known))
+        digests = {path: record[path][1] for path in sorted(record) if path.endswith(".py")}
+        key = _digest([*digests.items()])
+        known = self._read(key)
+        names = None if known is None else frozenset(known)
+        self._parts.append(_Restored(part, home, key, digests, names))
         made: set[str] = set()
         with suppress(OSError):
             for path, code in (known or {}).items():
@@ -94,11 +99,34 @@ class BytecodeCache:
             is_complete: Whether it is everything that this request wants compiled.
         """
         for part in self._parts:
-            found, known = dict(_compiled(part)), part.known or {}
-            if part.known is None or not found.keys() <= known.keys():
-                self._cache.write(part.key, marshal.dumps(known | found))
+            self._add(part, dict(_compiled(part)))
         if is_complete and self._request:
             self._cache.write(self._request, self._keys())
+
+    def keep_at_exit(self, loaded: Callable[[], Container[str]]) -> None:
+        """Add, when this process ends, the bytecode of the modules of the parts that it has imported until then.
+
+        Args:
+            loaded: Returns the absolute paths of the files of the loaded modules.
+        """
+        atexit.register(self._keep_loaded, loaded)
+
+    def _keep_loaded(self, loaded: Callable[[], Container[str]]) -> None:
+        with suppress(Exception):  # an exit is not disturbed
+            files = loaded()
+            for part in self._parts:
+                names = [path for path in part.digests if os.path.join(part.home, *path.split("/")) in files]
+                more = (path for path in names if path not in (part.known or ()))
+                self._add(part, {path: code for path in more if (code := _of_loaded(part, path)) is not None})
+
+    def _add(self, part: _Restored, found: dict[str, bytes]) -> None:
+        if part.known is None or not found.keys() <= part.known:
+            self._cache.write(part.key, marshal.dumps((self._read(part.key) or {}) | found))
+
+    def _read(self, key: str) -> dict[str, bytes] | None:
+        content = self._cache.read(key)
+        # Only this user can have written it.
+        return None if content is None else marshal.loads(content)  # noqa: S302
 
     def _keys(self) -> bytes:
         return "".join(sorted(part.key for part in self._parts)).encode()
@@ -115,6 +143,13 @@ def cached_path(source: str) -> str:
     return f"{directory}{'/' if directory else ''}__pycache__/{name.removesuffix('.py')}{_SUFFIX}"
 
 
+def _header(source: str) -> tuple[bytes, int]:
+    """The header of the bytecode of a file, and the file's permission bits."""
+    status = os.stat(source)
+    times = (int(status.st_mtime) & _MASK, status.st_size & _MASK)
+    return MAGIC_NUMBER + _BY_TIME + b"".join(number.to_bytes(4, "little") for number in times), status.st_mode & 0o666
+
+
 def _write(part: str, source: str, code: bytes, made: set[str]) -> None:
     target = f"{part}/{cached_path(source)}"
     directory = os.path.dirname(target)
@@ -122,12 +157,10 @@ def _write(part: str, source: str, code: bytes, made: set[str]) -> None:
         with suppress(FileExistsError):
             os.mkdir(directory)
         made.add(directory)
-    status = os.stat(f"{part}/{source}")
-    times = (int(status.st_mtime) & _MASK, status.st_size & _MASK)
-    content = MAGIC_NUMBER + _BY_TIME + b"".join(number.to_bytes(4, "little") for number in times) + code
+    header, mode = _header(f"{part}/{source}")
+    content, written = header + code, 0
     draft = f"{target}.{os.getpid()}"  # another process may import the module now
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), status.st_mode & 0o666)
-    written = 0
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         written = os.write(handle, content)
     finally:
@@ -138,17 +171,24 @@ def _write(part: str, source: str, code: bytes, made: set[str]) -> None:
             patient.unlink(draft)
 
 
+def _of_loaded(part: _Restored, source: str) -> bytes | None:
+    """The code of an installed module; None unless the source is that of the part, and the bytecode belongs to it."""
+    path = f"{part.home}/{source}"
+    content, bytecode = read_bytes(path), read_bytes(f"{part.home}/{cached_path(source)}")
+    is_same = encoded(hashlib.sha256(content).digest()) == part.digests[source]
+    return bytecode[_HEADER:] if is_same and bytecode.startswith(_header(path)[0]) else None
+
+
 def _compiled(part: _Restored) -> Iterator[tuple[str, bytes]]:
     """The bytecode in a part: the path of the source, and the code."""
     listed: dict[str, frozenset[str]] = {}
-    for source in part.sources:
-        directory, _, name = f"{part.path}/{cached_path(source)}".rpartition("/")
+    for source in part.digests:
+        directory, _, name = f"{part.part}/{cached_path(source)}".rpartition("/")
         with suppress(OSError):
             if directory not in listed:
                 listed[directory] = frozenset()
                 listed[directory] = frozenset(os.listdir(directory))
             if name in listed[directory]:
-                with open(f"{directory}/{name}", "rb", buffering=0) as stream:
-                    content = stream.read()
+                content = read_bytes(f"{directory}/{name}")
                 if content.startswith(MAGIC_NUMBER + _BY_TIME):
                     yield source, content[_HEADER:]

@@ -45,7 +45,7 @@ def compiling() -> Iterator[None]:
     from liveinstall._system.bytecode_cache import BytecodeCache
 
     cache, record, child = BytecodeCache(), _record(), None
-    if not (record and cache.restore(DIRECTORY, record)):
+    if not (record and cache.restore(DIRECTORY, DIRECTORY, record)):
         with suppress(OSError, LiveInstallError):
             child = Child([executable(), "-I", "-S", "-c", _COMPILE, *_sources()])
     try:
