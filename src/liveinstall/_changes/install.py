@@ -14,7 +14,6 @@ from liveinstall._environment.target import find_target
 from liveinstall._requirements.option_values import wants_verification
 from liveinstall._requirements.request import parse_request
 from liveinstall._staging.bytecode import BytecodeCompiler
-from liveinstall._system.durability import load_syncfs
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.presenter import presenter
 from liveinstall._system.temporary import temporary_directory
@@ -135,7 +134,6 @@ def _prepare(site: str, engine: Engine) -> None:
         if not engine.unpacks:
             import liveinstall._staging.installer_adapter  # noqa: F401
         install_finalizer(site)
-        load_syncfs()
 
 
 def _plan(requirements: Requirements, options: Mapping[str, Any], engine: Engine, reporter: Reporter) -> Plan:

@@ -6,7 +6,6 @@ pip accepts wrong RECORD hashes, and both overwrite files of other distributions
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import re
@@ -44,9 +43,10 @@ _SITE = r"(?i)(?:lib(?:64)?/python[^/]+|lib)/(?:site|dist)-packages/(.+)"
 _STANDARD_LIBRARY = r"(?i)lib(64)?/python[0-9][^/]*/.+"
 _SCRIPTS = r"(?i)(?:bin|scripts)/(.+)"
 _OBJECT = r"[^\W\d]\w*(\.[^\W\d]\w*)* *: *[^\W\d]\w*(\.[^\W\d]\w*)* *(\[[^\]\n]*\])? *"
-_HEADER = re.compile(r"([A-Za-z0-9-]++):[ \t]*+([^\r\n]*+(?:\n[ \t][^\r\n]*+)*+)\n")
-_PLAIN_HEAD = re.compile(rf"(?:{_HEADER.pattern})*+\n?")
-_HEAD_ENDS = re.compile(r"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
+# Compiled when they are first used: trees that were checked before need none.
+_HEADER = r"([A-Za-z0-9-]++):[ \t]*+([^\r\n]*+(?:\n[ \t][^\r\n]*+)*+)\n"
+_PLAIN_HEAD = rf"(?:{_HEADER})*+\n?"
+_HEAD_ENDS = r"(?>\r\n|\r|\n)(?>\r\n|\r|\n)"
 _SCHEMES = {"purelib", "platlib", "headers", "scripts", "data"}
 NOT_ITS_OWN = ("INSTALLER", "REQUESTED", "direct_url.json")  # written by the installing tool, never by a wheel
 
@@ -232,11 +232,11 @@ def read_head(text: str) -> Mapping[str, Sequence[str]]:
     Returns:
         Name of the header in lower case -> its values.
     """
-    end = _HEAD_ENDS.search(text)
+    end = re.search(_HEAD_ENDS, text)
     head = text[: end.end()] if end else text
     fields: dict[str, list[str]] = {}
-    if _PLAIN_HEAD.fullmatch(head):
-        for header in _HEADER.finditer(head):
+    if re.fullmatch(_PLAIN_HEAD, head):
+        for header in re.finditer(_HEADER, head):
             fields.setdefault(header[1].lower(), []).append(header[2])
         return fields
     from email.parser import HeaderParser
@@ -346,6 +346,8 @@ def _is_size(text: str) -> bool:
 
 def _rows(check: _WheelPolicy, name: str) -> Iterator[list[str]]:
     """The rows of RECORD without blank lines, which some tools write."""
+    import csv
+
     try:
         yield from filter(None, csv.reader(io.StringIO(_text(check, name, 4 * MAX_TEXT), newline="")))
     except csv.Error as error:

@@ -7,7 +7,6 @@ time and no space. Bytecode is compiled again; its rows in RECORD are ignored.
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from _liveinstall_boot import trees
@@ -17,6 +16,7 @@ from _liveinstall_boot.files import remove_tree, sha256
 from _liveinstall_boot.process import boot
 from liveinstall._model import roots_of
 from liveinstall._staging.part import Part, free_path, write_manifest
+from liveinstall._system import lean_hash
 from liveinstall._system.dist_info import encoded, is_rewritten_script, verifiable_files
 from liveinstall.errors import RetiredError, StagingError
 
@@ -152,7 +152,7 @@ class _Restoration:
     def digest(self, source: str, path: str, hashes: Sequence[str]) -> bytes:
         """The SHA-256 of an intact file, or of a link's target, which has its own row if it is in a RECORD."""
         if os.path.islink(source):
-            return hashlib.sha256(os.readlink(source).encode()).digest()
+            return lean_hash.sha256(os.readlink(source).encode()).digest()
         if not os.path.isfile(source):
             raise self._damaged(source, f"{path} is missing")
         try:
@@ -181,7 +181,9 @@ def _digest(path: str, hash: str) -> bytes:
     """The hash of a file by the algorithm of another hash; empty if that is unknown, so that the comparison fails."""
     with open(path, "rb", opener=open_regular) as stream:
         try:
-            return hashlib.file_digest(stream, hash.partition("=")[0]).digest()
+            from hashlib import file_digest  # loads OpenSSL
+
+            return file_digest(stream, hash.partition("=")[0]).digest()
         except ValueError:
             return b""
 

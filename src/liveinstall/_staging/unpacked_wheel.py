@@ -5,7 +5,6 @@ Rules that only apply to archives (hidden, duplicate or encrypted entries) are t
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import stat
@@ -204,6 +203,8 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
 
 def _read(path: str) -> tuple[int | None, int, bytes]:
     """The mode, size and SHA-256 of a file; None as the mode if the file has to be copied."""
+    import hashlib  # loads OpenSSL; trees that were verified before are not read
+
     handle = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
         status, sha256, size = os.fstat(handle), hashlib.sha256(), 0

@@ -9,12 +9,12 @@ that were just written, so a result is valid until the next boot; where the boot
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 
 from _liveinstall_boot.process import boot
 from liveinstall._staging.policy import Checked
+from liveinstall._system.lean_hash import sha256
 from liveinstall._system.package import __version__
 from liveinstall._system.private_cache import PrivateCache
 
@@ -71,11 +71,11 @@ def remember(tree: UnpackedWheel, checked: Checked) -> None:
 
 
 def _key(tree: UnpackedWheel) -> str:
-    return hashlib.sha256(tree.root.encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256(tree.root.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _state(tree: UnpackedWheel, *, folds: bool) -> str:
     """A hash of all that a result depends on; empty if the boot is not known."""
     since = boot(tree.root)
     about = [__version__, since, folds, tree.filename, tree.infolist()]
-    return hashlib.sha256(json.dumps(about).encode()).hexdigest() if since else ""
+    return sha256(json.dumps(about).encode()).hexdigest() if since else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from contextlib import nullcontext
@@ -12,10 +11,12 @@ from liveinstall._staging.file_copy import LARGE, copy, finish
 from liveinstall._staging.launchers import launcher
 from liveinstall._staging.policy import NOT_ITS_OWN, refused
 from liveinstall._staging.unpacked_wheel import link_listed, linked
+from liveinstall._system import lean_hash
 from liveinstall._system.dist_info import encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import hashlib
     import zipfile
     from collections.abc import Iterable, Mapping
     from typing import BinaryIO, NoReturn
@@ -180,8 +181,7 @@ class Writer:
         if directory not in self._directories:
             os.makedirs(directory, exist_ok=True)
             self._directories.add(directory)
-        sha256 = hashlib.sha256()
-        other = hashlib.new(expected[0]) if expected and expected[0] not in ("sha256", "") else None
+        sha256, other = _hashes(expected)
         hashes = [sha256, other] if other else [sha256]
         mode = linked(stream, full, executable=executable) if self.candidate.shared else None
         with nullcontext() if mode is not None else open(full, "xb", buffering=0) as out:
@@ -224,6 +224,15 @@ class Writer:
         """
         if expected and expected[1] and (expected[2] not in (None, size) or expected[1] != encoded(digest)):
             raise refused(self.file_name, source, "does not match its RECORD")
+
+
+def _hashes(expected: Expected) -> tuple[hashlib._Hash, hashlib._Hash | None]:
+    """The SHA-256 for a file, and the hash of its row in the wheel's RECORD if that is another one."""
+    if not expected:
+        return lean_hash.sha256(), None  # a small generated file
+    import hashlib  # loads OpenSSL
+
+    return hashlib.sha256(), hashlib.new(expected[0]) if expected[0] not in ("sha256", "") else None
 
 
 def write_order(path: str) -> tuple[bool, int]:

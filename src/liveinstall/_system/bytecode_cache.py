@@ -10,7 +10,6 @@ end of a process, the bytecode of the modules that it has imported from what it 
 from __future__ import annotations
 
 import atexit
-import hashlib
 import json
 import marshal
 import os
@@ -22,6 +21,7 @@ from _liveinstall_boot import patient
 from _liveinstall_boot.file_access import read_bytes
 from liveinstall._system.dist_info import encoded
 from liveinstall._system.lean_dataclasses import NamedTuple
+from liveinstall._system.lean_hash import sha256
 from liveinstall._system.private_cache import PrivateCache
 
 TYPE_CHECKING = False
@@ -134,7 +134,7 @@ class BytecodeCache:
 
 def _digest(about: object) -> str:
     text = json.dumps([_FORMAT, _SUFFIX, MAGIC_NUMBER.hex(), about])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode()).hexdigest()
 
 
 def cached_path(source: str) -> str:
@@ -175,7 +175,7 @@ def _of_loaded(part: _Restored, source: str) -> bytes | None:
     """The code of an installed module; None unless the source is that of the part, and the bytecode belongs to it."""
     path = f"{part.home}/{source}"
     content, bytecode = read_bytes(path), read_bytes(f"{part.home}/{cached_path(source)}")
-    is_same = encoded(hashlib.sha256(content).digest()) == part.digests[source]
+    is_same = encoded(sha256(content).digest()) == part.digests[source]
     return bytecode[_HEADER:] if is_same and bytecode.startswith(_header(path)[0]) else None
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
+from _imp import source_hash
 from contextlib import suppress
 
 from _liveinstall_boot import patient
@@ -12,7 +12,7 @@ from liveinstall._system.privacy import is_private, make_private, read_private, 
 from liveinstall._system.settings import NO_CACHE, is_on
 from liveinstall._system.user_cache import user_cache
 
-_DIGEST = 32  # bytes of a SHA-256
+_CHECKSUM = 8  # bytes
 _UNUSED, _DAY = 30 * 86400, 86400  # seconds
 _SWEPT = "swept"  # an empty file; it was changed when unused files were last removed
 
@@ -20,7 +20,7 @@ _SWEPT = "swept"  # an empty file; it was changed when unused files were last re
 class PrivateCache:
     """A directory that no other user can write to. Files that were not used for a month are removed.
 
-    Each file starts with the SHA-256 of the rest, because nothing is flushed to the disk: after a power loss it may be
+    Each file starts with a checksum of the rest, because nothing is flushed to the disk: after a power loss it may be
     damaged. Nothing is read or written while LIVEINSTALL_NO_CACHE is on.
 
     Args:
@@ -44,9 +44,9 @@ class PrivateCache:
         path = os.path.join(self._path, key)
         with suppress(OSError):
             content = memoryview(read_private(path))
-            if content[:_DIGEST] == hashlib.sha256(content[_DIGEST:]).digest():
+            if content[:_CHECKSUM] == _checksum(content[_CHECKSUM:]):
                 os.utime(path)
-                return content[_DIGEST:]
+                return content[_CHECKSUM:]
         return None
 
     def write(self, key: str, content: bytes) -> None:
@@ -61,7 +61,7 @@ class PrivateCache:
         with suppress(OSError):
             make_private(self._path)
             self._is_usable = True
-            write_private(os.path.join(self._path, key), hashlib.sha256(content).digest() + content)
+            write_private(os.path.join(self._path, key), _checksum(content) + content)
             self._sweep()
 
     def _sweep(self) -> None:
@@ -75,3 +75,8 @@ class PrivateCache:
             with suppress(OSError):
                 if now - os.lstat(path).st_mtime > _UNUSED:
                     patient.unlink(path)
+
+
+def _checksum(content: bytes | memoryview) -> bytes:
+    """The hash by which Python recognizes sources (PEP 552): ten times as fast as SHA-256, and always there."""
+    return source_hash(len(content), content)

@@ -122,7 +122,6 @@ class UvEngine:
             raise failure(log, child_process.run([self._uv, "--version"], timeout=10)[1].strip())
         candidates = report.candidates(run.target, request, log, partial(self._cache, variables))
         self._warnings = output.warnings(log)
-        self._end(run)
         indexed = {f"{each.name}=={each.version}": each.unpacked for each in candidates if each.direct_url is None}
         if indexed:
             command = [
@@ -160,6 +159,8 @@ class UvEngine:
 
     def sources(self) -> Mapping[str, Origin]:
         """See `Engine.sources`: the origins of distributions from an index, as far as uv reports them."""
+        if self._run:
+            self._end(self._run)  # not earlier, because the origins are more urgent
         if self._origins is None and self._start_origins:
             with writing_temporary():
                 self._origins = self._start_origins()  # after a dry run, only on request
