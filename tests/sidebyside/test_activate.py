@@ -519,7 +519,7 @@ def test_the_line_is_silent_without_liveinstall_and_can_be_removed(world):
         aside.rename(hidden)
     files.enable(str(world.env.site), on=False)
     try:
-        assert not files.is_enabled(str(world.env.site)) and world.json(code) is False
+        assert not layout.is_enabled(str(world.env.site)) and world.json(code) is False
     finally:
         files.enable(str(world.env.site), on=True)
 
