@@ -306,6 +306,17 @@ def test_what_was_installed_again_meanwhile_is_looked_at_again(uv, typed, tmp_pa
         assert not os.path.exists(early.target)
 
 
+def test_an_engine_that_resolves_twice_asks_uv_twice_and_leaves_nothing(uv, typed, tmp_path):
+    with UvEngine() as engine:
+        targets = []
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+            assert [each.name for each in engine.resolve(*typed, str(tmp_path / name), fetch=True)] == ["alpha"]
+            targets.append(engine._ended[-1].target)
+        assert engine.sources()["alpha"].sha256 == "bb"
+    assert installs(uv) == 2 and not any(map(os.path.exists, targets))
+
+
 def test_links_of_a_killed_process_are_swept_and_no_others(uv, tmp_path, monkeypatch):
     memory = tmp_path / "memory"
     monkeypatch.setattr("liveinstall._engines.uv.run._MEMORY", str(memory))

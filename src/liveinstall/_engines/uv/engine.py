@@ -73,6 +73,7 @@ class UvEngine:
         if self._origins:
             self._origins.stop()
         for run in self._ended:
+            run.stop()
             run.finish()
         self._own.cleanup()
 
@@ -122,6 +123,11 @@ class UvEngine:
             raise failure(log, child_process.run([self._uv, "--version"], timeout=10)[1].strip())
         candidates = report.candidates(run.target, request, log, partial(self._cache, variables))
         self._warnings = output.warnings(log)
+        self._run = None
+        self._ended.append(run)  # its links are removed later: the origins are more urgent
+        if self._origins:  # of an earlier request
+            self._origins.stop()
+            self._origins = None
         indexed = {f"{each.name}=={each.version}": each.unpacked for each in candidates if each.direct_url is None}
         if indexed:
             command = [
@@ -159,8 +165,8 @@ class UvEngine:
 
     def sources(self) -> Mapping[str, Origin]:
         """See `Engine.sources`: the origins of distributions from an index, as far as uv reports them."""
-        if self._run:
-            self._end(self._run)  # not earlier, because the origins are more urgent
+        for run in self._ended:
+            run.stop()
         if self._origins is None and self._start_origins:
             with writing_temporary():
                 self._origins = self._start_origins()  # after a dry run, only on request
