@@ -187,6 +187,7 @@ from liveinstall._environment.loaded import loaded_files
 home = sys.argv[1]
 cache = bytecode_cache.BytecodeCache()
 record = {"big/unused.py": ("sha256", sys.argv[2], None), "big/used.py": ("sha256", "x", None)}
+record |= {path: ("sha256", "x", None) for path in sys.argv[4:]}
 cache.restore(home, home, record)
 cache.keep_at_exit(loaded_files)
 sys.path.insert(0, home)
@@ -195,17 +196,18 @@ exec(sys.argv[3])
 """
 
 
-def imported(tmp_path, code="", digest=None):
+def imported(tmp_path, code="", others=()):
     """Import big from `tmp_path/home`, in a process; the modules whose bytecode is kept."""
     home = tmp_path / "home"
     if not home.exists():
         unpack(wheel(tmp_path), home)
-    digest = digest or encoded(hashlib.sha256((home / "big" / "unused.py").read_bytes()).digest())
+    digest = encoded(hashlib.sha256((home / "big" / "unused.py").read_bytes()).digest())
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-c", IMPORTS, str(home), digest, code]
+    command = [sys.executable, "-c", IMPORTS, str(home), digest, code, *others]
     subprocess.run(command, env=variables, check=True)
     record = {"big/unused.py": ("sha256", digest, None), "big/used.py": ("sha256", "x", None)}
+    record |= dict.fromkeys(others, ("sha256", "x", None))
     cache = bytecode_cache.BytecodeCache()
     cache.restore(str(tmp_path / "nowhere"), str(tmp_path / "nowhere"), record)
     return cache._parts[0].known
@@ -213,6 +215,11 @@ def imported(tmp_path, code="", digest=None):
 
 def test_what_a_process_has_imported_is_kept_at_its_end_if_it_is_of_the_wheel(tmp_path):
     assert imported(tmp_path) == {"big/unused.py"}  # used.py does not have the hash in RECORD
+
+
+def test_a_module_without_bytecode_does_not_prevent_that_others_are_kept(tmp_path):
+    code = "os.unlink(bytecode_cache.cached_path(home + '/big/__init__.py'))"
+    assert imported(tmp_path, code, others=["big/__init__.py"]) == {"big/unused.py"}
 
 
 @pytest.mark.parametrize(

@@ -174,9 +174,13 @@ def _write(part: str, source: str, code: bytes, made: set[str]) -> None:
 def _of_loaded(part: _Restored, source: str) -> bytes | None:
     """The code of an installed module; None unless the source is that of the part, and the bytecode belongs to it."""
     path = f"{part.home}/{source}"
-    content, bytecode = read_bytes(path), read_bytes(f"{part.home}/{cached_path(source)}")
+    try:
+        content, bytecode = read_bytes(path), read_bytes(f"{part.home}/{cached_path(source)}")
+        is_its_own = bytecode.startswith(_header(path)[0])
+    except OSError:  # one of them was removed
+        return None
     is_same = encoded(sha256(content).digest()) == part.digests[source]
-    return bytecode[_HEADER:] if is_same and bytecode.startswith(_header(path)[0]) else None
+    return bytecode[_HEADER:] if is_same and is_its_own else None
 
 
 def _compiled(part: _Restored) -> Iterator[tuple[str, bytes]]:
