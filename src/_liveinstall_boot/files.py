@@ -202,6 +202,12 @@ def remove_tree(path):
 
 def sha256(path):
     """Return the SHA-256 of a file, hexadecimal. Raises OSError."""
+    with open(path, "rb", opener=open_regular) as stream:
+        return new_sha256(stream.read()).hexdigest()
+
+
+def new_sha256(data=b""):
+    """Return a SHA-256 object, as `hashlib.sha256()` does, which is faster for long contents."""
     try:  # the C module itself, because importing hashlib takes 5 ms
         from _sha2 import sha256
     except ImportError:
@@ -209,5 +215,4 @@ def sha256(path):
             from _sha256 import sha256
         except ImportError:
             from hashlib import sha256
-    with open(path, "rb", opener=open_regular) as stream:
-        return sha256(stream.read()).hexdigest()
+    return sha256(data)

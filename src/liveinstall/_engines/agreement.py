@@ -10,6 +10,7 @@ import os
 import sys
 
 from liveinstall._engines import configuration
+from liveinstall._engines.base import ARCHIVES
 from liveinstall._requirements.offline import is_offline
 from liveinstall._system.lean_packaging import (
     NAME_CHARACTERS,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from liveinstall._model import Candidate
 
 AGREED = "nothing is configured or requested that pip and uv would treat differently"
-_ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lzma", ".zst")
 # Options of `install()` that engines do not have, or that both treat alike. Those with a value of their own are below.
 _ALIKE = (
     *("deps", "upgrade", "requester", "protect", "break_system_packages", "timeout", "verify", "when"),
@@ -76,7 +76,7 @@ def is_plain(requirement: object) -> bool:
         extras, _, rest = rest[1:].partition("]")
     versions = rest.replace(".post", "")
     is_usual = not versions.strip("0123456789.*,<>=!~ ()") and "===" not in versions
-    return bool(name) and is_usual and not extras.strip(f"{NAME_CHARACTERS}, ") and not text.lower().endswith(_ARCHIVES)
+    return bool(name) and is_usual and not extras.strip(f"{NAME_CHARACTERS}, ") and not text.lower().endswith(ARCHIVES)
 
 
 def divergence(candidates: Sequence[Candidate]) -> str:

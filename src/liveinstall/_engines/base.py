@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # a real protocol takes longer to create than the rest of this module
 
+# The ends of what may be a file for one engine and the name of a project for another.
+ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lzma", ".zst")
+
 
 class View(NamedTuple):
     """The environment that an engine resolves for: the distributions after all pending changes.

@@ -4,12 +4,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hashlib import sha256
 else:
-    try:
-        from _sha2 import sha256  # Python 3.12 and later
-    except ImportError:
-        try:
-            from _sha256 import sha256
-        except ImportError:  # built without it
-            from hashlib import sha256
+    from _liveinstall_boot.files import new_sha256 as sha256
 
 __all__ = ["sha256"]

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from _liveinstall_boot import patient
 from _liveinstall_boot.holds import VARIABLE as HOLD
+from liveinstall._engines.base import ARCHIVES
 from liveinstall._engines.credentials import without_uv_credentials
 from liveinstall._engines.uv.arguments import source_options
 from liveinstall._engines.uv.view import glance, show
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 _MEMORY = "/dev/shm"  # noqa: S108  Linux: a file system in memory, writable by all users
 _PREFIX = "liveinstall-uv-"
 _OLD = 60  # seconds, after which an unlocked directory counts as abandoned
-_ARCHIVES = (".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lzma", ".zst")
 QUIET = ("--no-progress", "--color=never")
 _PLAIN = r"(?a)[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=[0-9][\w.*]*)?"
 # Options that do not affect uv. If any other option is given, except sources of packages, uv is not started early.
@@ -219,7 +219,7 @@ def early(
 
 def _is_plain(text: Any) -> bool:
     """Whether a requirement is a name with optional extras and version, not a file or URL."""
-    if not isinstance(text, str) or text.lower().endswith(_ARCHIVES):
+    if not isinstance(text, str) or text.lower().endswith(ARCHIVES):
         return False
     return bool(text) and (leading_name(text) == text or bool(re.fullmatch(_PLAIN, text)))
 
