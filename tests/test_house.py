@@ -273,7 +273,7 @@ def test_what_is_renamed_or_removed_is_so_patiently(path):
 def test_the_boot_package_imports_next_to_nothing():
     allowed = {
         *("os", "sys", "errno", "time", "atexit", "os.path", "stat", "fcntl", "msvcrt"),
-        *("_sha2", "_sha256", "hashlib", "stat", "binascii", "_signal", "_thread", "_winapi", "_xxsubinterpreters"),
+        *("_sha2", "_sha256", "hashlib", "gc", "binascii", "_signal", "_thread", "_winapi", "_xxsubinterpreters"),
         *("marshal", "_imp", "_frozen_importlib", "_frozen_importlib_external"),  # built in, and loaded in any case
     }
     for path in (SOURCE / "_liveinstall_boot").glob("*.py"):

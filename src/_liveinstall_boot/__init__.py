@@ -14,10 +14,14 @@ import sys
 
 # What a start needs, in order of dependency. The copy of this package in a state directory also has each list as one
 # file, a bundle, which costs a start less than a file for each module.
-FOR_HOLDS = ("layout", "process", "file_access", "watcher", "holds")
-FOR_VIEWS = ("codec", "views", "startup_files") if sys.version_info >= (3, 15) else ("codec", "views")
+FOR_HOLDS = ("layout", "process", "watcher", "holds")
+FOR_VIEWS = ("file_access", "codec", "views")
+if os.name == "nt":
+    FOR_HOLDS = ("file_access", *FOR_HOLDS)
+if sys.version_info >= (3, 15):
+    FOR_VIEWS = ("startup_files", *FOR_VIEWS)
 FOR_SWAPS = ("locks", "patient", "files", "ownership", "handover", "trees", "recover", "swap")
-_done = set()
+_done, _guarded = set(), set()  # site directories; in a virtual environment site.py runs every .pth file twice
 
 
 def start():
@@ -42,15 +46,21 @@ def guard(site):
         site: the site directory.
     """
     try:
-        _load_bundle(FOR_HOLDS)
-        from .holds import take_hold
-        from .layout import STATE
-        from .process import command, is_manager
-
-        if os.path.isdir(os.path.join(site, STATE)) and not is_manager(sys.orig_argv):
-            take_hold(site, command())
+        if site not in _guarded:
+            _guarded.add(site)
+            _guard(site)
     except BaseException:  # Python must start even if the hold cannot be taken
         pass
+
+
+def _guard(site):
+    _load_bundle(FOR_HOLDS)
+    from .holds import take_hold
+    from .layout import STATE
+    from .process import command, is_manager
+
+    if os.path.isdir(os.path.join(site, STATE)) and not is_manager(sys.orig_argv):
+        take_hold(site, command())
 
 
 def start_guard():
@@ -66,6 +76,19 @@ def start_guard():
                 guard(entry)
     except BaseException:
         pass
+
+
+def _without_collections(function, site):
+    """Call a function without the garbage collector, which would search what is loaded here several times in vain."""
+    import gc
+
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return function(site)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def bundle_path(directory, modules):
@@ -99,18 +122,15 @@ def _checksum(data):
 
 
 def _load_bundle(modules):
-    """Load modules from their bundle; without it, or if it is damaged, they are loaded as usual.
-
-    In a virtual environment site.py runs every .pth file twice.
-    """
+    """Load modules from their bundle; without it, or if it is damaged, they are loaded as usual."""
     if "%s.%s" % (__name__, modules[-1]) in sys.modules:
         return
     from _frozen_importlib import ModuleSpec
     from marshal import loads
 
     try:
-        with open(bundle_path(__path__[0], modules), "rb") as stream:
-            data = stream.read()
+        with open(bundle_path(__path__[0], modules), "rb", 0) as stream:
+            data = memoryview(stream.read())
         if data[:12] != _checksum(data[12:]):
             return
         for name, code in loads(data[12:]):  # noqa: S302  our own file, next to the bytecode that Python itself trusts
@@ -250,7 +270,7 @@ def finalize(site):
         _done.add(site)
         unblock = _block_sigint()
         try:
-            new_files = _finalize(site)
+            new_files = _without_collections(_finalize, site)
             if new_files is not None:
                 _run(site, new_files)
         finally:

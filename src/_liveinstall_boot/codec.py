@@ -12,6 +12,7 @@ from .layout import PART, record_path
 
 MAGIC = "liveinstall-transaction 1"
 SHARED_MAGIC = "liveinstall-transaction 2"  # has `move` rows: a reader that ignored them would do half of the swap
+_HASH = len("sha256=") + 43  # characters of a hash in a RECORD
 MANIFEST_MAGIC = "liveinstall-manifest 1"
 
 
@@ -276,14 +277,26 @@ def record_rows(text):
             yield tuple(fields)
 
 
+def record_columns(text):
+    """Return the lists of all paths, hashes and sizes in a RECORD; None if it needs `record_rows()`, as few do.
+
+    This takes a third of the time.
+    """
+    rows = text.removesuffix("\n")
+    if '"' in text or "\0" in text:
+        return None
+    fields = rows.replace("\n", ",").split(",")
+    paths, hashes, sizes = fields[::3], fields[1::3], fields[2::3]
+    # Otherwise a row may have more or fewer fields, or end in another way.
+    is_aligned = len(paths) == len(sizes) == rows.count("\n") + 1 and all(paths)
+    is_usual = is_aligned and set(map(len, hashes)) <= {0, _HASH} and "".join(["0", *sizes]).isdecimal()
+    return (paths, hashes, sizes) if is_usual else None
+
+
 def record_paths(text):
     """Return the paths in a RECORD as a list. Raises StaleError."""
-    if '"' not in text and "\0" not in text:  # nearly always, and it takes half the time
-        rows = [line.rsplit(",", 2) for line in text.splitlines() if line]
-        paths = [row[0] for row in rows]
-        if all(paths) and set(map(len, rows)) <= {3}:
-            return paths
-    return [row[0] for row in record_rows(text)]
+    columns = record_columns(text)
+    return columns[0] if columns else [row[0] for row in record_rows(text)]
 
 
 def stem(name, version):

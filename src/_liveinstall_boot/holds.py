@@ -26,7 +26,7 @@ import time
 from os.path import basename, join
 
 from .layout import HOLDS, STATE
-from .watcher import UNWRITABLE_SUFFIX, Watcher, loaded_names, rename, unwatch, watch
+from .watcher import UNWRITABLE_SUFFIX, Watcher, lines_of, loaded_names, rename, unwatch, watch
 
 try:
     import fcntl
@@ -149,23 +149,24 @@ def take_hold(site, command, sees=(), keeps=()):
         return watcher.path
     if not os.path.isdir(join(site, STATE, HOLDS)):
         os.makedirs(join(site, STATE, HOLDS), exist_ok=True)
-    for hold in own_holds(site):  # of another copy of this module, or another interpreter
+    paths = _paths(site)
+    for hold in _own_among(paths):  # of another copy of this module, or another interpreter
         path = _join_hold(site, hold, sees, keeps)
         if path:
             return path
         sees = [*sees, *(part for part in hold.sees if part not in sees)]
     name = "%d-%s" % (os.getpid(), os.urandom(4).hex())
     path = join(site, STATE, HOLDS, name)
-    _sweep_some(site)
-    about = _about(command)
+    _sweep_some(paths)
+    loaded = loaded_names()
+    text = _about(command).encode("utf-8", "replace")
+    text += lines_of("sees", sees) + lines_of("keeps", keeps) + lines_of("uses", loaded)
     handle, draft = _open_draft(site, path)
     try:
         _lock(handle)
-        os.write(handle, about.encode("utf-8", "replace"))
-        loaded = loaded_names()
+        if os.write(handle, text) < len(text):
+            os.ftruncate(handle, 0)  # a process with an empty hold may use anything
         watcher = Watcher(site, handle, path, loaded.union(sys.stdlib_module_names))
-        for key, values in (("sees", sees), ("keeps", keeps), ("uses", loaded)):
-            watcher.append(key, values)
         rename(draft, path)
     except BaseException:
         os.close(handle)
@@ -273,39 +274,39 @@ def release(site):
         is_alive(watcher.path)
 
 
-def live_holds(site, others=False, start=""):
+def live_holds(site, others=False):
     """List the holds of live processes, and remove those of dead ones.
 
     Args:
         site: the site directory.
         others: omit the holds of this process.
-        start: only those whose file names begin with this.
 
     Returns:
         A list of `Hold`.
     """
-    holds = []
-    for path in _paths(site, start):
-        if is_alive(path):
-            hold = Hold(path, _text(path))
-            if not (others and hold.is_mine()):
-                holds.append(hold)
-    return holds
+    return [hold for hold in _live(_paths(site)) if not (others and hold.is_mine())]
+
+
+def _live(paths):
+    return [Hold(path, _text(path)) for path in paths if is_alive(path)]
 
 
 def own_holds(site):
     """List the holds of this process that are on disk, even those that another copy of this module has taken."""
-    return [hold for hold in live_holds(site, start="%d-" % os.getpid()) if hold.is_mine()]
+    return _own_among(_paths(site))
 
 
-def _paths(site, start=""):
+def _own_among(paths):
+    start = "%d-" % os.getpid()
+    return [hold for hold in _live([path for path in paths if basename(path).startswith(start)]) if hold.is_mine()]
+
+
+def _paths(site):
     """The paths of all holds, even of dead processes; only regular files count."""
     try:
         with os.scandir(join(site, STATE, HOLDS)) as entries:
             return sorted(
-                entry.path
-                for entry in entries
-                if entry.name.startswith(start) and entry.name[0] != "." and entry.is_file(follow_symlinks=False)
+                entry.path for entry in entries if entry.name[0] != "." and entry.is_file(follow_symlinks=False)
             )
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -322,9 +323,8 @@ def _text(path):
         return ""
 
 
-def _sweep_some(site):
+def _sweep_some(paths):
     """Check a few holds and remove those of dead processes, which would accumulate if nothing lists all holds."""
-    paths = _paths(site)
     first = os.getpid() % len(paths) if paths else 0
     for path in (paths[first:] + paths[:first])[:SWEPT]:
         is_alive(path, patient=False)

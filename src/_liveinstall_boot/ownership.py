@@ -1,7 +1,8 @@
 """The files that a RECORD owns, and the files that are removed with a distribution."""
 
 import os
-from os.path import isdir, islink, join, normpath
+from os.path import isdir, join, normpath
+from stat import S_ISDIR
 
 from .codec import record_paths
 from .files import remove_empty, unlink
@@ -20,11 +21,14 @@ def owned(site_dir, record_text):
     Raises:
         StaleError: the RECORD is damaged.
     """
-    # `normpath()` is slow, and not necessary for nearly all paths.
+    # `normpath()` is slow, and not necessary for nearly all paths; most distributions have none that needs it.
     paths = unusual = record_paths(record_text)
-    if os.sep == "/" and not any(mark in record_text for mark in ("//", "/,", '/"', ":")):
-        unusual = [path for path in paths if path[:1] in ("", ".", "/") or "/." in path]
-    inside, outside = set(paths).difference(unusual), []
+    text = "\n".join(["", *paths, ""])
+    if os.sep == "/" and not any(mark in text for mark in (":", "//", "/\n")):
+        is_usual = not any(mark in text for mark in ("\n.", "\n/", "/."))
+        unusual = [] if is_usual else [path for path in paths if path[:1] in (".", "/") or "/." in path]
+    inside, outside = set(paths), []
+    inside.difference_update(unusual)
     for path in unusual:
         path = normpath(path).replace(os.sep, "/")
         if path.startswith(("/", "../")) or path[1:2] == ":":
@@ -44,6 +48,9 @@ def owned_outside(site_dir, record_text):
     Raises:
         StaleError: the RECORD is damaged.
     """
+    text = "\n" + record_text
+    if os.sep == "/" and not any(mark in text for mark in ("\n/", "\n.", "/.", '"', ":")):
+        return []
     lines = record_text.splitlines()
     if os.sep == "/":
         lines = [line for line in lines if line[:1] in ("/", ".", '"') or line[1:2] == ":" or "/." in line]
@@ -96,29 +103,32 @@ def collect(base, directory, names, moves):
         Whether everything in the directory is owned.
     """
     entries, start = os.listdir(join(base, directory)), directory + "/" if directory else ""
-    found = names.get(directory, set()).intersection(entries)
-    paths, is_whole = [start + name for name in found], True
-    for name in entries if len(found) < len(entries) else ():
-        if name in found:
-            continue
-        if _is_bytecode_of(start + name, names):
-            paths.append(start + name)
-        elif not _is_real_directory(join(base, start + name)) or not collect(base, start + name, names, paths):
+    own = names.get(directory, set())
+    parent, _, last = directory.rpartition("/")
+    if last == "__pycache__":
+        own = own | _bytecode(entries, names.get(parent, ()))
+    others = [] if own.issuperset(entries) else [name for name in entries if name not in own]
+    inner, is_whole = [], True
+    for name in others:
+        if not _is_real_directory(join(base, start + name)) or not collect(base, start + name, names, inner):
             is_whole = False
-    moves += [directory] if is_whole and paths else paths
+    if is_whole and (inner or len(others) < len(entries)):
+        moves.append(directory)
+    else:
+        moves += inner + [start + name for name in entries if name in own]
     return is_whole
 
 
 def _is_real_directory(path):
-    return isdir(path) and not islink(path)
-
-
-def _is_bytecode_of(path, names):
-    cache, _, name = path.rpartition("/")
-    directory, _, last = cache.rpartition("/")
-    if not name.endswith(".pyc") or last != "__pycache__":
+    try:
+        return S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
         return False
-    return name.split(".", 1)[0] + ".py" in names.get(directory, ())
+
+
+def _bytecode(entries, sources):
+    """The bytecode of these sources among the entries of a `__pycache__`."""
+    return {name for name in entries if name[-4:] == ".pyc" and name.partition(".")[0] + ".py" in sources}
 
 
 def forget_bytecode(site_dir, paths, touched):
@@ -133,12 +143,11 @@ def forget_bytecode(site_dir, paths, touched):
     for directory in sources:
         cache = join(site_dir, directory, "__pycache__")
         if isdir(cache):
-            for name in os.listdir(cache):
-                if _is_bytecode_of((directory + "/" if directory else "") + "__pycache__/" + name, sources):
-                    try:
-                        unlink(join(cache, name))
-                    except PermissionError:
-                        pass
+            for name in _bytecode(os.listdir(cache), sources[directory]):
+                try:
+                    unlink(join(cache, name))
+                except PermissionError:
+                    pass
             remove_empty(site_dir, [join(directory, "__pycache__", "x")], touched)
 
 

@@ -50,7 +50,8 @@ def _retire(site, record, change, touched, shared):
         if isdir(join(tree.root, path)) and not collect(tree.root, path, names, []):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
     # Other directories only after the commit: the new version may use them again.
-    remove_empty(tree.site_dir, [join(directory, "") for directory in names if directory], touched)
+    left = [directory for directory in names if directory and directory.split("/", 1)[0] not in moves]
+    remove_empty(tree.site_dir, [join(directory, "") for directory in left], touched)
 
 
 def check(site, record):

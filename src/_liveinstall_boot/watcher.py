@@ -85,9 +85,9 @@ class Watcher:
 
         Args:
             key: the first word of each line.
-            values: the rest of each line; values with a line feed are omitted.
+            values: the rest of each line.
         """
-        text = "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
+        text = lines_of(key, values)
         try:
             if text and os.write(self.handle, text) < len(text):
                 self.mark_unknown()
@@ -123,6 +123,16 @@ class Watcher:
             if is_swapping() or not is_locked(join(self.site, STATE, LOCK)) or time.monotonic() > end:
                 return
             time.sleep(0.01)
+
+
+def lines_of(key, values):
+    """Return lines of a hold, encoded.
+
+    Args:
+        key: the first word of each line.
+        values: the rest of each line; values with a line feed are omitted.
+    """
+    return "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
 
 
 def rename(source, target):

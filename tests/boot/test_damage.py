@@ -92,10 +92,13 @@ def test_a_killed_swap_with_a_damaged_file_is_rolled_back(place, tmp_path, damag
 def test_files_that_belong_nowhere_any_more_are_kept_and_the_rest_is_restored(place, tmp_path):
     before, _ = upgrade(place)
     _, points = place.copy(tmp_path / "dry").start()
-    copy = place.copy(tmp_path / "kill")
-    for name in os.listdir(copy.site / STATE / "history"):  # they would show where the scripts belong
-        (copy.site / STATE / "history" / name).unlink()
-    assert copy.start(at=points // 2)[0] == KILLED
+    for name in os.listdir(place.site / STATE / "history"):  # they would show where the scripts belong
+        (place.site / STATE / "history" / name).unlink()
+    for at in range(points // 4, points):  # to where the old script is retired, and the new one not yet in place
+        copy = place.copy(tmp_path / f"kill{at}")
+        assert copy.start(at=at)[0] == KILLED
+        if any((copy.site / STATE / RETIRED).rglob("alpha-run*")) and not any(copy.root.glob("bin/alpha-run*")):
+            break
     ((transaction_id, state, tries),) = list_transactions(str(copy.site))
     assert state == "swapping"
     damage_root(copy, record_path(str(copy.site), transaction_id, state, tries))

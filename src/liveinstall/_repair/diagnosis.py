@@ -164,9 +164,12 @@ def _infos(directory: str, known: Mapping[str, Distribution], *, hashes: bool) -
             path = os.path.join(directory, entry)
             if entry.endswith(".dist-info") and os.path.isdir(path):
                 info = _read(path, known.get(path) or read_distribution(path))
-                files = verifiable_files(info.rows or ())
-                for file in files if hashes or handle is None else _of_other_sizes(files, handle):
-                    _compare(info, file, files[file], handle, hashes=hashes)
+                rows = info.rows or ()
+                suspects = None if hashes or handle is None else _of_other_sizes(rows, handle)
+                files = {} if suspects == set() else verifiable_files(rows)
+                for file in files:
+                    if suspects is None or file in suspects:
+                        _compare(info, file, files[file], handle, hashes=hashes)
                 yield info
     finally:
         if handle is not None:
@@ -179,8 +182,7 @@ def _read(path: str, known: Distribution | None) -> _Info:
     rows: Sequence[Sequence[str]] | None
     try:
         with open(os.path.join(path, "RECORD"), encoding="utf-8", newline="", opener=open_bounded) as stream:
-            text = stream.read()
-            rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] if "\0" not in text else None
+            rows = _rows(stream.read())
     except (OSError, ValueError, csv.Error):
         rows = None
     if not rows or any(len(row) != _ROW for row in rows) or not any(_is_metadata(row[0]) for row in reversed(rows)):
@@ -194,26 +196,36 @@ def _read(path: str, known: Distribution | None) -> _Info:
     return _Info(path, canonicalize_name(name), version, tool, has_metadata=False, rows=rows)
 
 
+def _rows(text: str) -> list[Sequence[str]] | None:
+    """The rows of a RECORD; None if it has a null byte."""
+    columns = codec.record_columns(text)
+    if columns:
+        return list(zip(*columns, strict=True))
+    return [row for row in csv.reader(io.StringIO(text, newline="")) if row] if "\0" not in text else None
+
+
 def _is_metadata(file: str) -> bool:
     return file.endswith(".dist-info/METADATA")
 
 
-def _of_other_sizes(files: Mapping[str, Sequence[tuple[str, str]]], directory: int) -> Iterator[str]:
-    """The files that are missing, or do not have the only recorded size; a fast filter, because most files do.
+def _of_other_sizes(rows: Iterable[Sequence[str]], directory: int) -> set[str]:
+    """The files that are missing, or do not have every recorded size; a fast filter, because most files do.
 
     Args:
-        files: Path -> its hashes and sizes.
+        rows: The (path, hash, size) of each row of a RECORD.
         directory: The descriptor of the site directory.
     """
-    stat = os.stat
-    for file, recorded in files.items():
-        try:
-            status = stat(file, dir_fd=directory)
-        except OSError:
-            yield file
-            continue
-        if recorded and (len(recorded) > 1 or recorded[0][1] != str(status.st_size)):
-            yield file
+    stat, suspects = os.stat, set()
+    for file, hashed, size in rows:
+        if "/__pycache__/" not in file:
+            try:
+                status = stat(file, dir_fd=directory)
+            except OSError:
+                suspects.add(file)
+                continue
+            if size != str(status.st_size) and (size or hashed):
+                suspects.add(file)
+    return suspects
 
 
 def _compare(
