@@ -71,6 +71,11 @@ def test_a_power_loss_leaves_old_or_new(halves: Bench, phase) -> None:
 
 
 @_traced
+def test_a_power_loss_in_a_recovery_leaves_old_or_new(bench: Bench) -> None:
+    assert_whole(power.recoveries(bench, Judge(bench), Options(every=60), first=12, bound=_SIZES.bound))
+
+
+@_traced
 @pytest.mark.parametrize("number", [1, 2], ids=["install at once", "swap at a start"])
 def test_a_system_call_that_fails_leaves_old_or_new(halves: Bench, number: int) -> None:
     found = calls.sweep(halves, Judge(halves), PHASES[number], Options(every=(60, 20)[number - 1]), 1)

@@ -299,6 +299,18 @@ def record_paths(text):
     return columns[0] if columns else [row[0] for row in record_rows(text)]
 
 
+def hexadecimal(digest):
+    """Convert a hash of a RECORD to the format of a manifest; None if it is not a SHA-256."""
+    from binascii import a2b_base64
+
+    try:
+        algorithm, _, value = digest.partition("=")
+        value = value.replace("-", "+").replace("_", "/")
+        return a2b_base64(value + "=" * (-len(value) % 4)).hex() if algorithm == "sha256" else None
+    except ValueError:
+        return None
+
+
 def stem(name, version):
     """Return the common start of the names of a distribution's dist-info, part and data directory.
 

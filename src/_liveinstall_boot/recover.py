@@ -9,7 +9,7 @@ import sys
 import time
 from os.path import basename, dirname, isdir, join, lexists, normpath
 
-from .codec import StaleError, read, read_record, stem
+from .codec import StaleError, hexadecimal, read, read_record, record_rows, stem
 from .file_access import create
 from .files import flush, in_order, make_directories, move, place, remove_empty, remove_tree, rename, sha256
 from .handover import contested, move_back, tidy
@@ -99,7 +99,7 @@ def _roll_back(site, record):
     shared = contested(site, record)
     if shared:
         move_back(site, record, touched, stuck)
-    maybe_still_old = set()
+    maybe_still_old = {}
     for change in record.changes:
         if change.old_info:
             maybe_still_old.update(_not_retired(retired_tree(site, record, change), basename(change.old_info)))
@@ -117,21 +117,27 @@ def _roll_back(site, record):
 
 
 def _not_retired(tree, info):
-    """The targets where an old file may still be: a power loss may lose a move and keep a later one."""
+    """Map the targets where an old file may still be to its hash in the old RECORD, or None.
+
+    A power loss may lose a move and keep a later one.
+    """
     for directory in (tree.root, tree.site_dir):
         try:
-            inside, outside = owned(tree.site_dir, read(join(directory, info, "RECORD")))
-            pairs = [(join(tree.site_dir, path), path) for path in inside] + [
-                (path, tree.path_of(path)) for path in outside
-            ]
+            text = read(join(directory, info, "RECORD"))
+            inside, outside = owned(tree.site_dir, text)
+            pairs = [(join(tree.site_dir, path), path) for path in inside]
+            pairs += [(path, tree.path_of(path)) for path in outside]
         except (OSError, StaleError):
             continue
-        return [target for target, path in pairs if not lexists(join(tree.root, path))]
-    return []
+        targets = [target for target, path in pairs if not lexists(join(tree.root, path))]
+        recorded = record_rows(text) if targets else ()
+        hashes = {normpath(join(tree.site_dir, path)): digest for path, digest, _ in recorded}
+        return {target: hashes.get(target) for target in targets}
+    return {}
 
 
 def _withdraw(tree, touched, maybe_still_old, stuck, shared):
-    """Move a part's files back into it; at targets in `maybe_still_old` only if the content is new.
+    """Move a part's files back into it; at targets in `maybe_still_old` only if the content is new, and not also old.
 
     METADATA first, so that it does not look installed; then the startup files, because their lines need the others.
     """
@@ -148,7 +154,7 @@ def _withdraw(tree, touched, maybe_still_old, stuck, shared):
     ):
         in_part, in_place = join(tree.root, path), tree.target(path)
         is_withdrawn = lexists(in_part) or not lexists(in_place)
-        if not is_withdrawn and (in_place not in maybe_still_old or sha256(in_place) == rows[path]):
+        if not is_withdrawn and (in_place not in maybe_still_old or _is_new(in_place, rows[path], maybe_still_old)):
             make_directories(dirname(in_part), touched)
             try:
                 move(in_place, in_part, touched)
@@ -156,6 +162,11 @@ def _withdraw(tree, touched, maybe_still_old, stuck, shared):
                 stuck[in_place] = error
     forget_bytecode(tree.site_dir, [path for path in paths if not path.startswith(tree.data + "/")], touched)
     _remove_empty(tree, paths, touched)
+
+
+def _is_new(path, digest, maybe_still_old):
+    """Whether a file has the new content and not the old one, which may be the same."""
+    return sha256(path) == digest != hexadecimal(maybe_still_old[path] or "")
 
 
 def _restore(tree, touched, stuck):

@@ -11,6 +11,7 @@ from .codec import (
     SwapChange,
     TransactionRecord,
     decode_row,
+    hexadecimal,
     read,
     read_record,
     readable_rows,
@@ -129,24 +130,12 @@ def salvage_listing(tree):
             for path, digest, _ in list(record_rows(_text(join(directory, info, "RECORD")))):
                 path = os.path.normpath(join(tree.site_dir, path))
                 inner = os.path.relpath(path, tree.site_dir).replace(os.sep, "/")
-                listed[tree.path_of(path) if inner.startswith("../") else inner] = _hexadecimal(digest)
+                listed[tree.path_of(path) if inner.startswith("../") else inner] = hexadecimal(digest)
         except (StaleError, ValueError):
             pass
     listed.update({path: digest for _, _, digest, path in readable_rows(_text(join(tree.root, MANIFEST)))})
     listed.pop(".", None)
     return listed
-
-
-def _hexadecimal(digest):
-    """Convert a hash of a RECORD to the format of a manifest."""
-    from binascii import a2b_base64
-
-    try:
-        algorithm, _, value = digest.partition("=")
-        value = value.replace("-", "+").replace("_", "/")
-        return a2b_base64(value + "=" * (-len(value) % 4)).hex() if algorithm == "sha256" else None
-    except ValueError:
-        return None
 
 
 def is_anything_left(site, transaction_id):

@@ -174,14 +174,19 @@ def test_a_part_that_lost_something_is_set_aside_and_never_swapped(place, damage
     assert "alpha/late.py in the part alpha-2.0.part is missing or damaged" in transactions.note_of(str(place.site), id)
 
 
-def test_a_roll_back_never_takes_an_old_file_for_a_new_one(place):
-    """A power loss may keep the move of a new file into a directory that was itself moved, and lose all others."""
-    place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "V = 1\n", "alpha/b.py": "V = 1\n"}))
+@pytest.mark.parametrize("lost", ["alpha/a.py", "alpha/same.py"])
+def test_a_roll_back_never_takes_an_old_file_for_a_new_one(place, lost):
+    """A power loss may keep the move of a new file into a directory that was itself moved, and lose all others.
+
+    Or in a roll-back: it has restored an old file, and what it had put back into the part was lost.
+    """
+    same = {"alpha/same.py": "S = 1\n"}
+    place.install(place.candidate("alpha", "1.0", {"alpha/a.py": "V = 1\n", "alpha/b.py": "V = 1\n", **same}))
     before = place.state()
-    id = place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2\n", "alpha/b.py": "V = 2\n"}))
+    id = place.stage(place.candidate("alpha", "2.0", {"alpha/a.py": "V = 2\n", "alpha/b.py": "V = 2\n", **same}))
     site = str(place.site)
     os.rename(record_path(site, id, "pending"), record_path(site, id, "swapping"))
-    (place.site / "alpha-2.0.part" / "alpha" / "a.py").unlink()
+    (place.site / "alpha-2.0.part" / lost).unlink()
     boot_again(place.site / "alpha-2.0.part")
     assert place.start()[0] == 0
     assert before.items() <= place.state().items()

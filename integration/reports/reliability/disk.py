@@ -3,7 +3,8 @@
 It relies only on these rules of POSIX. Flushed data is never lost: `fsync` flushes a file's data or a
 directory's names, not a directory's own name in its parent; `syncfs` flushes everything. Creating, removing and
 renaming are atomic, and in order for the same name. A rename is safe when both its directories were
-flushed; if only one was, it may be kept, but in a directory that is lost. Unflushed operations may be
+flushed, or the new one was, and the old one is durably removed, so that the file can be in no other place; if only one
+was, it may be kept, but in a directory that is lost. Unflushed operations may be
 lost or kept in any selection, but no file is created in a missing directory. Unflushed data may be unchanged,
 empty, truncated, zeros of the right length, or complete.
 """
@@ -159,7 +160,14 @@ class Crash:
         entries = {at: entry for at, entry in enumerate(self.operations) if isinstance(entry, Entry)}
         places = {at: {place[:2] for place in (*entry.gone, *entry.come)} for at, entry in entries.items()}
         flushes = {op.node: at for at, op in enumerate(self.operations) if isinstance(op, Flush)}
-        flushed = {at: _flushed(at, {directory for directory, _ in places[at]}, flushes) for at in entries}
+        removed: set[int] = set()  # the directories that are gone for good, with all that was in them
+        for at, entry in reversed(entries.items()):
+            if not entry.come and _flushed(at, {directory for directory, *_ in entry.gone} - removed, flushes) == "all":
+                removed |= {node for *_, node in entry.gone}
+        flushed = {
+            at: _flushed(at, {place[0] for place in (*entry.come, *entry.gone)} - removed, flushes)
+            for at, entry in entries.items()
+        }
         # An operation on a name is safe if a later one on the same name is.
         last = {name: at for at in entries if flushed[at] == "all" for name in places[at]}
         self.safe = {

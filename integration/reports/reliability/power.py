@@ -14,7 +14,7 @@ from _liveinstall_boot.layout import MANIFEST, PART, list_transactions
 from integration.reports.reliability.bench import Bench
 from integration.reports.reliability.disk import DAMAGES, Crash, Disk
 from integration.reports.reliability.kills import Count, Judge, Options
-from integration.reports.reliability.phases import Phase
+from integration.reports.reliability.phases import PHASES, Phase
 from integration.reports.reliability.recording import Recording
 
 _FEW = 4  # the number of loose operations of which every selection is tried
@@ -83,6 +83,28 @@ def _boot_again(site: Path) -> None:
 def sweep(bench: Bench, judge: Judge, phase: Phase, options: Options, *, bound: int = 16) -> Count:
     """Lose the power in one phase."""
     count = Count(phase.name)
+    _sweep(bench, judge, phase, options, bound, count)
+    print(count, file=sys.stderr, flush=True)
+    return count
+
+
+def recoveries(bench: Bench, judge: Judge, options: Options, *, first: int, bound: int = 16) -> Count:
+    """Kill the swap at each `first`-th point before its commit, then lose the power in the start that rolls it back."""
+    start = next(phase for phase in PHASES if phase.name == "swap at a start").tracer(bench)
+    bench.restore("staged")
+    points = start.points()
+    commit = next(at for at, point in enumerate(points) if ".committed" in point.what)
+    count = Count("a kill, then a power loss at the next start")
+    for point in points[:commit:first]:
+        bench.restore("staged")
+        if start.kill(point):
+            bench.keep("killed")
+            _sweep(bench, judge, Phase(f"after a kill before {point}", "killed"), options, bound, count)
+    print(count, file=sys.stderr, flush=True)
+    return count
+
+
+def _sweep(bench: Bench, judge: Judge, phase: Phase, options: Options, bound: int, count: Count) -> None:
     for number, (at, disk) in enumerate(states(record(bench, phase), bound)):
         count.points += 1
         if number % options.every or time.monotonic() > options.deadline:
@@ -93,6 +115,4 @@ def sweep(bench: Bench, judge: Judge, phase: Phase, options: Options, *, bound: 
         wrong, is_new = judge.after_a_start()
         if not wrong and count.tried % _NEXT_EVERY == 0:
             wrong = _wrong_with_next(bench, count)
-        count.add(wrong, is_new=is_new, at=at)
-    print(count, file=sys.stderr, flush=True)
-    return count
+        count.add(wrong, is_new=is_new, at=f"{phase.name}, {at}")

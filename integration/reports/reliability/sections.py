@@ -117,7 +117,8 @@ def power_losses(sizes: Sizes) -> list[Count]:
     def measure(bench: Bench, judge: Judge) -> list[Count]:
         prepare_halves(bench)
         options = replace(sizes.options, every=sizes.states)
-        return [power.sweep(bench, judge, phase, options, bound=sizes.bound) for phase in PHASES]
+        counts = [power.sweep(bench, judge, phase, options, bound=sizes.bound) for phase in PHASES]
+        return [*counts, power.recoveries(bench, judge, options, first=sizes.pairs[0], bound=sizes.bound)]
 
     return list(_with_bench(measure))
 
