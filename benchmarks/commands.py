@@ -9,7 +9,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from benchmarks.common import Options, Workshop, run_alone
-from benchmarks.measure import Section, Usage, Verdict, added, interleaved, usage_of
+from benchmarks.measure import Section, Usage, added, at_most, interleaved, usage_of
 from benchmarks.synthetic import crowd
 
 if TYPE_CHECKING:
@@ -66,14 +66,12 @@ def measure(place: Workshop, options: Options) -> list[Section]:
             rows,
             (
                 *(
-                    Verdict(f"{name} adds at most {ADDED} ms", f"{more[name]:+.0f} ms", more[name] <= ADDED)
+                    at_most(f"{name} adds", ADDED, more[name], statistics.median(base))
                     for name in arms
                     if name.startswith("`liveinstall")
                 ),
-                Verdict(
-                    f"`liveinstall list` takes at most {BEYOND_UV} ms more than `uv pip list`",
-                    f"{beyond:+.0f} ms",
-                    beyond <= BEYOND_UV,
+                at_most(
+                    "`liveinstall list` takes more than `uv pip list` by", BEYOND_UV, beyond, statistics.median(base)
                 ),
             ),
         )

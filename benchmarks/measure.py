@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PLAIN = 9.4  # milliseconds of CPU of a plain start of Python on the machine for which the targets were set
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -99,6 +101,20 @@ class Verdict:
     def __str__(self) -> str:
         """Return one line for a page or a terminal."""
         return f"{'met' if self.met else '**missed**'}: {self.target}: {self.measured}"
+
+
+def at_most(what: str, limit: float, measured: float, plain: float) -> Verdict:
+    """Return a target in milliseconds, in proportion to a plain start of Python, because machines differ.
+
+    Args:
+        what: What is measured, with a verb.
+        limit: The target, in milliseconds where a plain start takes `PLAIN`.
+        measured: The measured value, in milliseconds.
+        plain: A plain start in the same run, in milliseconds of CPU.
+    """
+    here = limit * plain / PLAIN
+    target = f"{what} at most {limit:g} ms where a plain start takes {PLAIN} ms, so {here:.1f} ms here"
+    return Verdict(target, f"{measured:+.1f} ms", measured <= here)
 
 
 @dataclass(frozen=True)
