@@ -72,7 +72,14 @@ def test_a_power_loss_leaves_old_or_new(halves: Bench, phase) -> None:
 
 @_traced
 def test_a_power_loss_in_a_recovery_leaves_old_or_new(bench: Bench) -> None:
-    assert_whole(power.recoveries(bench, Judge(bench), Options(every=60), first=12, bound=_SIZES.bound))
+    assert_whole(power.recoveries(bench, Judge(bench), Options(every=120), first=16, bound=_SIZES.bound))
+
+
+@_traced
+def test_a_power_loss_while_files_are_handed_over_leaves_old_or_new() -> None:
+    with workbench(SHARED) as bench:
+        for count in sections.lost_while_handed_over(replace(_SIZES, states=30), bench, Judge(bench)):
+            assert_whole(count)
 
 
 @_traced

@@ -51,6 +51,12 @@ def in_order(touched):
     return sorted(touched, key=lambda directory: (touched[directory], len(directory)))
 
 
+def flush_touched(touched):
+    """Make all changes in these directories durable, and forget them. Raises OSError."""
+    flush(in_order(touched))
+    touched.clear()
+
+
 def make_directories(path, touched):
     """Make a directory and its parents, and add them to `touched`, to be flushed before the files that move into them.
 
@@ -91,10 +97,27 @@ def move(source, target, touched, out=False):
     except OSError as error:
         if error.errno != errno.EXDEV or islink(source) or not isdir(source):
             raise
-        os.makedirs(target, os.stat(source).st_mode & 0o7777, exist_ok=True)
-        for name in sorted(os.listdir(source), key=lambda name: name == "METADATA", reverse=out):
-            move(join(source, name), join(target, name), touched, out)
-        _rmdir(source)
+        _move_content(source, target, touched, out)
+        flush_touched(touched)
+        _remove_directories(source)
+
+
+def _move_content(source, target, touched, out):
+    os.makedirs(target, os.stat(source).st_mode & 0o7777, exist_ok=True)
+    touch(touched, target)
+    for name in sorted(os.listdir(source), key=lambda name: name == "METADATA", reverse=out):
+        if isdir(join(source, name)) and not islink(join(source, name)):
+            _move_content(join(source, name), join(target, name), touched, out)
+        else:
+            touch(touched, join(source, name), join(target, name))
+            rename(join(source, name), join(target, name))
+
+
+def _remove_directories(path):
+    """Remove a directory and those in it, which have no other content. Raises OSError."""
+    for name in os.listdir(path):
+        _remove_directories(join(path, name))
+    _rmdir(path)
 
 
 def place(source, target, touched, spared=None):
@@ -132,19 +155,33 @@ def place(source, target, touched, spared=None):
 def remove_empty(base, paths, touched):
     """Remove the directories that these paths have left empty, deepest first.
 
+    All moves so far are flushed before: a power loss that lost the move of a file and kept the removal of the directory
+    that it was in would lose the file.
+
     Args:
         base: the directory that `paths` are relative to; it stays.
         paths: files that no longer exist.
-        touched: the directories to flush are added here.
+        touched: the directories to flush; those to flush are added here.
     """
     directories = set()
     for path in {path.rpartition("/")[0] if os.sep == "/" else dirname(path) for path in paths}:
         while path and path not in directories:
             directories.add(path)
             path = dirname(path)
+    must_flush = bool(touched)
     for path in sorted(directories, key=len, reverse=True):
+        if must_flush and _is_empty(join(base, path)):
+            flush_touched(touched)
+            must_flush = False
         if _is_removed(join(base, path)):
             touch(touched, join(base, path))
+
+
+def _is_empty(path):
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
 
 
 def _is_removed(path):

@@ -139,16 +139,17 @@ def forget_bytecode(site_dir, paths, touched):
         paths: files, relative; those that are not sources are ignored.
         touched: the directories to flush are added here.
     """
-    sources = by_directory(path.replace(os.sep, "/") for path in paths if path.endswith(".py"))
+    sources, caches = by_directory(path.replace(os.sep, "/") for path in paths if path.endswith(".py")), []
     for directory in sources:
         cache = join(site_dir, directory, "__pycache__")
         if isdir(cache):
+            caches.append(join(directory, "__pycache__", ""))
             for name in _bytecode(os.listdir(cache), sources[directory]):
                 try:
                     unlink(join(cache, name))
                 except PermissionError:
                     pass
-            remove_empty(site_dir, [join(directory, "__pycache__", "x")], touched)
+    remove_empty(site_dir, caches, touched)
 
 
 def top_names(paths):

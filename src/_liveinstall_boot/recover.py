@@ -11,7 +11,7 @@ from os.path import basename, dirname, isdir, join, lexists, normpath
 
 from .codec import StaleError, hexadecimal, read, read_record, record_rows, stem
 from .file_access import create
-from .files import flush, in_order, make_directories, move, place, remove_empty, remove_tree, rename, sha256
+from .files import flush, flush_touched, make_directories, move, place, remove_empty, remove_tree, rename, sha256
 from .handover import contested, move_back, tidy
 from .holds import live_holds
 from .layout import (
@@ -111,7 +111,7 @@ def _roll_back(site, record):
             tree = retired_tree(site, record, change)
             if isdir(tree.root):
                 _restore(tree, touched, stuck)
-    flush(in_order(touched))
+    flush_touched(touched)
     for error in stuck.values():
         raise error
 
@@ -215,7 +215,7 @@ def clean_up(site, record):
             _remove_empty(retired_tree(site, record, change), _elsewhere(site, record, change), touched)
     if record.moves:
         tidy(site, record, touched)
-    flush(in_order(touched))
+    flush_touched(touched)
     history = join(site, STATE, HISTORY)
     os.makedirs(history, exist_ok=True)
     done = "%s.%d" % (record.transaction_id, _moment(history))

@@ -13,7 +13,7 @@ from .codec import (
     read,
     read_record,
 )
-from .files import flush, in_order, make_directories, move, place, remove_empty, sha256
+from .files import flush_touched, make_directories, move, place, remove_empty, sha256
 from .handover import check_moves, contested, move_in, move_out, settle, without
 from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
 from .locks import begin_swap, end_swap
@@ -141,7 +141,7 @@ def _swap(site, record):
         settle(site, record, touched)
     for source, target in infos:  # last, so that an interrupted swap does not look installed
         place(source, target, touched)
-    flush(in_order(touched))
+    flush_touched(touched)
 
 
 def apply(site, transaction_id, tries=0, users=None):

@@ -216,6 +216,22 @@ def test_new_directories_are_flushed_from_the_top_before_what_moves_into_them(tm
     assert found == [".", "x", "x/y", "b", "x/y/z"]
 
 
+def test_what_moved_out_of_a_directory_is_durable_before_the_directory_is_removed(tmp_path, monkeypatch):
+    """Otherwise a power loss may lose the move, keep the removal, and so lose the file."""
+    from _liveinstall_boot import files
+
+    source, target, touched, flushed = tmp_path / "a" / "b", tmp_path / "c", {}, []
+    source.mkdir(parents=True)
+    target.mkdir()
+    (source / "file").touch()
+    files.move(str(source / "file"), str(target / "file"), touched)
+    monkeypatch.setattr(files, "flush", lambda paths: flushed.append(({*map(Path, paths)}, source.exists())))
+    files.remove_empty(str(tmp_path), ["a/b/file"], touched)
+    assert flushed == [({source, target}, True)]
+    assert os.listdir(tmp_path) == ["c"]
+    assert {*map(Path, touched)} == {tmp_path, tmp_path / "a"}
+
+
 def test_what_pip_changed_meanwhile_is_never_overwritten(place):
     place.install(place.candidate("alpha", "1.0"))
     place.stage(place.candidate("alpha", "3.0"))

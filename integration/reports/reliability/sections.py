@@ -18,7 +18,7 @@ from integration.reports import hostile_wheels as hostile_table
 from integration.reports.reliability import calls, crowds, kills, others, others_crowds, power
 from integration.reports.reliability.bench import BIG, SHARED, SMALL, Bench, workbench
 from integration.reports.reliability.kills import Count, Judge, Options
-from integration.reports.reliability.phases import PHASES, prepare_halves
+from integration.reports.reliability.phases import PHASES, Phase, prepare_halves
 
 _HANDING_OVER = ("install at once", "swap at a start", "roll back at a start", "undo at once", "swap of an undo")
 _FAILING = ("stage and publish", "install at once", "swap at a start", "roll back at a start")
@@ -87,8 +87,11 @@ def shared_files(sizes: Sizes, bench: Bench, judge: Judge) -> list[Count]:
     """A kill before each system call of the phases that hand files over from one distribution to another."""
     prepare_halves(bench)
     live = replace(sizes.options, every=sizes.options.every * sizes.live)
-    named = [replace(phase, name=f"{phase.name}, shared files") for phase in PHASES if phase.name in _HANDING_OVER]
-    return [kills.sweep(bench, judge, phase, live if phase.code else sizes.options) for phase in named]
+    return [kills.sweep(bench, judge, phase, live if phase.code else sizes.options) for phase in _handing_over()]
+
+
+def _handing_over() -> list[Phase]:
+    return [replace(phase, name=f"{phase.name}, shared files") for phase in PHASES if phase.name in _HANDING_OVER]
 
 
 def pairs(sizes: Sizes) -> list[Count]:
@@ -113,14 +116,22 @@ def interrupts(sizes: Sizes) -> Count:
 
 def power_losses(sizes: Sizes) -> list[Count]:
     """The states that a power loss may leave."""
+    return [*_with_bench(partial(_losses, sizes)), *_with_bench(partial(lost_while_handed_over, sizes), SHARED)]
 
-    def measure(bench: Bench, judge: Judge) -> list[Count]:
-        prepare_halves(bench)
-        options = replace(sizes.options, every=sizes.states)
-        counts = [power.sweep(bench, judge, phase, options, bound=sizes.bound) for phase in PHASES]
-        return [*counts, power.recoveries(bench, judge, options, first=sizes.pairs[0], bound=sizes.bound)]
 
-    return list(_with_bench(measure))
+def _losses(sizes: Sizes, bench: Bench, judge: Judge) -> list[Count]:
+    prepare_halves(bench)
+    options = replace(sizes.options, every=sizes.states)
+    counts = [power.sweep(bench, judge, phase, options, bound=sizes.bound) for phase in PHASES]
+    return [*counts, power.recoveries(bench, judge, options, first=sizes.pairs[0], bound=sizes.bound)]
+
+
+def lost_while_handed_over(sizes: Sizes, bench: Bench, judge: Judge) -> list[Count]:
+    """The states that a power loss may leave while files are handed over from one distribution to another."""
+    prepare_halves(bench)
+    options = replace(sizes.options, every=sizes.states)
+    counts = [power.sweep(bench, judge, phase, options, bound=sizes.bound) for phase in _handing_over()]
+    return [*counts, power.recoveries(bench, judge, options, first=sizes.pairs[0], bound=sizes.bound)]
 
 
 @dataclass(frozen=True)
