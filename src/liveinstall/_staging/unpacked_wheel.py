@@ -153,7 +153,7 @@ class Link(NamedTuple):
     """A verified and linked file.
 
     Attributes:
-        path: Its path, relative both to the tree and to the part.
+        path: Its path, as listed.
         mode: Its permission bits.
         size: Its size in bytes.
         sha256: Its SHA-256.
@@ -165,15 +165,18 @@ class Link(NamedTuple):
     sha256: bytes
 
 
-def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refuse: Refuse) -> Iterator[Link]:
-    """Hard-link files of an unpacked wheel to the same paths in a part.
+def link_listed(
+    tree: UnpackedWheel, start: str, listed: Mapping[str, Row], directory: str, refuse: Refuse
+) -> Iterator[Link]:
+    """Hard-link files of an unpacked wheel to the same paths in another directory.
 
     Files that cannot be linked, or have no SHA-256 in RECORD, are skipped; they have to be copied.
 
     Args:
         tree: The unpacked wheel.
-        listed: The files: path -> its row in the wheel's RECORD. The paths were checked, and are on POSIX.
-        part: The directory of the part, absolute.
+        start: The beginning of the files' paths in the tree: empty, or a directory with a slash at the end.
+        listed: The files: path after `start` -> its row in the wheel's RECORD. They were checked, and are on POSIX.
+        directory: The directory of the links, absolute.
         refuse: Called as `refuse(entry, why)` for a file that does not match its row; it raises.
 
     Returns:
@@ -183,19 +186,19 @@ def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refus
     for path, (algorithm, digest, length) in listed.items() if os.name != "nt" else ():
         if algorithm != "sha256":
             continue
-        source = f"{tree.root}/{path}"
+        source = f"{tree.root}/{start}{path}"
         if tree.is_verified:
-            entry = tree.getinfo(path)
+            entry = tree.getinfo(start + path)
             mode, size, sha256 = _linkable_mode(entry.mode, entry.owner), entry.file_size, decoded(digest)
         else:
             mode, size, sha256 = _read(source)
             if mode is not None and (length not in (None, size) or digest != encoded(sha256)):
-                refuse(path, "does not match its RECORD")
+                refuse(start + path, "does not match its RECORD")
         if mode is None:
             continue
-        _make_directory(part, path.rpartition("/")[0], directories)
+        _make_directory(directory, path.rpartition("/")[0], directories)
         try:
-            os.link(source, f"{part}/{path}")
+            os.link(source, f"{directory}/{path}")
         except OSError:  # another file system, one without links, or too many of them
             continue
         yield Link(path, mode, size, sha256)
