@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-from contextlib import suppress
 
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
@@ -125,11 +124,11 @@ def _walk(root: str) -> Iterator[FileEntry]:
         with os.scandir(os.path.join(root, directory)) as entries:
             for entry in entries:
                 status, path = entry.stat(follow_symlinks=False), directory + entry.name
-                if stat.S_ISDIR(status.st_mode):
+                mode = status.st_mode
+                if stat.S_ISDIR(mode):
                     path += "/"
                     queue.append(path)
-                about = status.st_mode, status.st_uid, status.st_ino, status.st_mtime_ns
-                yield FileEntry(path, status.st_size, *about)
+                yield FileEntry(path, status.st_size, mode, status.st_uid, status.st_ino, status.st_mtime_ns)
 
 
 def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
@@ -182,7 +181,7 @@ def link_listed(
     Returns:
         The linked files.
     """
-    directories = {""}
+    made: set[str] = set()
     for path, (algorithm, digest, length) in listed.items() if os.name != "nt" else ():
         if algorithm != "sha256":
             continue
@@ -196,9 +195,10 @@ def link_listed(
                 refuse(start + path, "does not match its RECORD")
         if mode is None:
             continue
-        _make_directory(directory, path.rpartition("/")[0], directories)
+        link = f"{directory}/{path}"
+        _make_directory(link.rpartition("/")[0], made)
         try:
-            os.link(source, f"{directory}/{path}")
+            os.link(source, link)
         except OSError:  # another file system, one without links, or too many of them
             continue
         yield Link(path, mode, size, sha256)
@@ -220,12 +220,15 @@ def _read(path: str) -> tuple[int | None, int, bytes]:
         os.close(handle)
 
 
-def _make_directory(part: str, path: str, existing: set[str]) -> None:
-    if path not in existing:
-        _make_directory(part, path.rpartition("/")[0], existing)
-        with suppress(FileExistsError):  # a name that differs only in case
-            os.mkdir(f"{part}/{path}")
-        existing.add(path)
+def _make_directory(path: str, made: set[str]) -> None:
+    if path not in made:
+        try:
+            os.mkdir(path)  # `makedirs()` would look up each parent
+        except FileNotFoundError:
+            os.makedirs(path)
+        except FileExistsError:
+            pass  # the part itself, or a name that differs only in case
+        made.add(path)
 
 
 def _linkable_mode(mode: int, owner: int, *, executable: bool = False) -> int | None:

@@ -88,27 +88,21 @@ class Writer:
 
     def link(self, tree: UnpackedWheel) -> None:
         """Link all files that can be linked. This is twice as fast as with `installer`."""
-        self._link(tree, self.root, "")
-        self._link(tree, "data", f"{self.checked.data}/data/")
+        checked = self.checked
+        paths = sorted((path for path in checked.record if not checked.is_left_out(path)), key=write_order)
+        self._link(tree, self.root, "", [path for path in paths if not path.startswith(checked.data + "/")])
+        start = f"{checked.data}/data/"
+        self._link(tree, "data", start, [path for path in paths if path.startswith(start)])
 
-    def _link(self, tree: UnpackedWheel, scheme: str, start: str) -> None:
-        """Link the files of a scheme whose paths in the wheel have a beginning; those of the root have none."""
+    def _link(self, tree: UnpackedWheel, scheme: str, start: str, paths: Iterable[str]) -> None:
+        """Link the files of a scheme. In the wheel their paths begin with `start`."""
         checked, inner, prefix = self.checked, self._inner(scheme, ""), self.prefix(scheme)
-        listed = {
-            path[len(start) :]: row
-            for path, row in sorted(checked.record.items(), key=lambda item: write_order(item[0]))
-            if path.startswith(start) and (start or not path.startswith(checked.data + "/"))
-            if not checked.is_left_out(path)
-        }
-        if not listed:
-            return
+        listed = {path[len(start) :]: checked.record[path] for path in paths}
 
         def refuse(path: str, why: str) -> NoReturn:
             raise refused(self.file_name, path, why)
 
-        directory = os.path.join(self.path, inner)
-        os.makedirs(directory, exist_ok=True)
-        for path, mode, size, sha256 in link_listed(tree, start, listed, directory, refuse):  # thousands
+        for path, mode, size, sha256 in link_listed(tree, start, listed, os.path.join(self.path, inner), refuse):
             source = start + path
             self.targets.append(self._target(scheme, path, source) if start else f"{self.home}/{path}")
             self.rows.append((mode, size, sha256.hex(), inner + path))
