@@ -65,6 +65,7 @@ def check(site, record):
         StaleError: it has changed, or a part is damaged.
         OSError: it cannot be read.
     """
+    infos = {}  # site directory -> the names of the metadata directories in it
     for change in record.changes:
         if change.old_info and _hash_if_there(join(site, change.old_info, "RECORD")) != change.old_hash:
             raise StaleError("%s %s was changed by something else" % (change.name, change.old_version))
@@ -72,9 +73,11 @@ def check(site, record):
             tree = part_tree(site, record, change)
             _check_complete(tree)
             name = _info(tree).partition("-")[0].lower() + "-"
-            for entry in os.listdir(tree.site_dir):
+            if tree.site_dir not in infos:
+                infos[tree.site_dir] = [name for name in os.listdir(tree.site_dir) if name.endswith(".dist-info")]
+            for entry in infos[tree.site_dir]:
                 foreign = not change.old_info or entry != basename(change.old_info)
-                if foreign and entry.lower().startswith(name) and entry.endswith(".dist-info"):
+                if foreign and entry.lower().startswith(name):
                     raise StaleError("%s was installed by something else" % change.name)
     check_moves(site, record)
 

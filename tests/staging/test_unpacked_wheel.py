@@ -6,6 +6,7 @@ import os
 import sys
 import zipfile
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from helpers.capabilities import can_symlink, has_fifos, has_modes
@@ -85,10 +86,27 @@ def test_files_are_links_except_the_rewritten_ones(cache, target):
     alone = {path for path, count in links.items() if count == 1}
     scripts = {f"big-1.0.data/scripts/{name}" for name in ("tool", "plain.sh", "big-run")}
     written = {f"big-1.0.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED")}
+    assert links["big-1.0.data/data/share/x"] == links["big/data.bin"] == 2
     assert alone == scripts | written | {".manifest"}
     assert {
         str(path): (path.stat().st_mode, path.read_bytes()) for path in cache.rglob("*") if path.is_file()
     } == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows `installer` writes all files")
+def test_data_files_and_scripts_need_no_installer(cache, target, monkeypatch):
+    monkeypatch.setitem(sys.modules, "liveinstall._staging.installer_adapter", None)
+    scripts = Path(staged(cache, target).path, "big-1.0.data", "scripts")
+    assert (scripts / "tool").read_text() == f"#!{sys.executable}\nprint()\n"
+    assert {path.stat().st_mode & 0o111 for path in scripts.iterdir()} == {0o111}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows `installer` writes all files")
+def test_a_changed_script_is_refused(cache, target):
+    (cache / "big-1.0.data" / "scripts" / "tool").write_text("#!python\nprunt()\n")
+    with pytest.raises(WheelRefusedError, match="does not match its RECORD"):
+        staged(cache, target)
+    assert os.listdir(target.site) == []
 
 
 @pytest.mark.parametrize(

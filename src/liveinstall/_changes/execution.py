@@ -20,7 +20,7 @@ from liveinstall._staging.stage import (
     stage_all,
 )
 from liveinstall._system.cancellation import ended_by
-from liveinstall._system.durability import load_syncfs
+from liveinstall._system.durability import begin_flush
 from liveinstall._system.lean_dataclasses import replace
 from liveinstall._system.letter_case import folds_case
 from liveinstall._system.presenter import presenter
@@ -177,10 +177,10 @@ class _Execution:
         parts = stage_all(self.chosen.values(), self.context.target, label, compiler, self.context.reporter.tell)
         self.context.lap("stage")
         try:
+            begin_flush(self.site)
             self._settle(parts, again)
             # All calls that may start processes precede the commit, which must not be interrupted.
             with ended_by(compiler.cancel):
-                load_syncfs()  # while other processes work, as is what follows
                 self.sources = self.context.sources()
                 compiler.finish()
             self.context.lap("compile")

@@ -5,7 +5,6 @@ It is imported only if a wheel has to be unpacked or launchers have to be made.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import sys
@@ -17,9 +16,8 @@ from installer.exceptions import InstallerError
 from installer.records import RecordEntry
 from installer.scripts import InvalidScript, Script
 from installer.sources import WheelFile
-from installer.utils import Scheme, fix_shebang, get_launcher_kind
+from installer.utils import Scheme, get_launcher_kind
 
-from liveinstall._staging.file_copy import CHUNK, Rejoined
 from liveinstall._staging.launchers import launcher
 from liveinstall._staging.policy import refused, unreadable
 from liveinstall._staging.writer import write_order
@@ -34,9 +32,7 @@ if TYPE_CHECKING:
 
     from liveinstall._staging.policy import Checked
     from liveinstall._staging.unpacked_wheel import UnpackedWheel
-    from liveinstall._staging.writer import Expected, Writer, Written
-
-_MAX_SCRIPT = 2**24  # bytes of a script in which the first line is rewritten
+    from liveinstall._staging.writer import Writer, Written
 
 
 def install(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer, metadata: Mapping[str, bytes]) -> None:
@@ -90,27 +86,14 @@ class PartDestination(WheelDestination):
         expected = None if path in writer.added else record.get(source)
         if expected is None and path not in self._unlisted:  # the policy has checked this; checking again costs nothing
             raise refused(writer.file_name, source, "is not in RECORD")
-        executable = is_executable or scheme == "scripts"
         try:
-            if scheme == "scripts" and writer.launchers:
-                stream, expected = self._script(stream, source, expected)
-            written = writer.write(scheme, path, stream, executable=executable, source=source, expected=expected)
+            if scheme == "scripts":
+                written = writer.write_script(path, stream, source, expected)
+            else:
+                written = writer.write(scheme, path, stream, executable=is_executable, source=source, expected=expected)
         except unreadable() as error:
             raise refused(writer.file_name, source, f"cannot be unpacked ({error})") from None
         return self._add(path, written)
-
-    def _script(self, stream: BinaryIO, source: str, expected: Expected) -> tuple[BinaryIO, Expected]:
-        """A script and its RECORD row, with the interpreter in its first line if that is `#!python`."""
-        head = stream.read(CHUNK)
-        if not head.startswith(b"#!python"):
-            return Rejoined(head, stream), expected  # type: ignore[return-value]
-        content = head + stream.read(_MAX_SCRIPT)
-        if len(content) > _MAX_SCRIPT:
-            raise refused(self.writer.file_name, source, "is far too large for a Python script")
-        digest = hashlib.new((expected and expected[0]) or "sha256", content).digest()
-        self.writer.compare(source, expected, len(content), digest)
-        with fix_shebang(io.BytesIO(content), self.writer.python) as fixed:
-            return io.BytesIO(fixed.read()), None
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the launcher of an entry point, unless launchers are disabled.

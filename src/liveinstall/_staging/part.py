@@ -150,7 +150,7 @@ def fill(archive: zipfile.ZipFile | UnpackedWheel, writer: Writer) -> None:
     if isinstance(archive, UnpackedWheel) and writer.candidate.shared:
         writer.link(archive)
     if isinstance(archive, UnpackedWheel) and writer.is_complete(archive):
-        writer.complete(metadata)
+        writer.complete(archive, metadata)
     else:
         from liveinstall._staging.installer_adapter import install
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-from contextlib import suppress
 
 from _liveinstall_boot.file_access import open_regular
 from liveinstall._staging.zip_checks import MAX_BYTES, MAX_FILES
@@ -125,11 +124,11 @@ def _walk(root: str) -> Iterator[FileEntry]:
         with os.scandir(os.path.join(root, directory)) as entries:
             for entry in entries:
                 status, path = entry.stat(follow_symlinks=False), directory + entry.name
-                if stat.S_ISDIR(status.st_mode):
+                mode = status.st_mode
+                if stat.S_ISDIR(mode):
                     path += "/"
                     queue.append(path)
-                about = status.st_mode, status.st_uid, status.st_ino, status.st_mtime_ns
-                yield FileEntry(path, status.st_size, *about)
+                yield FileEntry(path, status.st_size, mode, status.st_uid, status.st_ino, status.st_mtime_ns)
 
 
 def check_tree(tree: UnpackedWheel, refuse: Refuse) -> None:
@@ -153,7 +152,7 @@ class Link(NamedTuple):
     """A verified and linked file.
 
     Attributes:
-        path: Its path, relative both to the tree and to the part.
+        path: Its path, as listed.
         mode: Its permission bits.
         size: Its size in bytes.
         sha256: Its SHA-256.
@@ -165,37 +164,41 @@ class Link(NamedTuple):
     sha256: bytes
 
 
-def link_listed(tree: UnpackedWheel, listed: Mapping[str, Row], part: str, refuse: Refuse) -> Iterator[Link]:
-    """Hard-link files of an unpacked wheel to the same paths in a part.
+def link_listed(
+    tree: UnpackedWheel, start: str, listed: Mapping[str, Row], directory: str, refuse: Refuse
+) -> Iterator[Link]:
+    """Hard-link files of an unpacked wheel to the same paths in another directory.
 
     Files that cannot be linked, or have no SHA-256 in RECORD, are skipped; they have to be copied.
 
     Args:
         tree: The unpacked wheel.
-        listed: The files: path -> its row in the wheel's RECORD. The paths were checked, and are on POSIX.
-        part: The directory of the part, absolute.
+        start: The beginning of the files' paths in the tree: empty, or a directory with a slash at the end.
+        listed: The files: path after `start` -> its row in the wheel's RECORD. They were checked, and are on POSIX.
+        directory: The directory of the links, absolute.
         refuse: Called as `refuse(entry, why)` for a file that does not match its row; it raises.
 
     Returns:
         The linked files.
     """
-    directories = {""}
+    made: set[str] = set()
     for path, (algorithm, digest, length) in listed.items() if os.name != "nt" else ():
         if algorithm != "sha256":
             continue
-        source = f"{tree.root}/{path}"
+        source = f"{tree.root}/{start}{path}"
         if tree.is_verified:
-            entry = tree.getinfo(path)
+            entry = tree.getinfo(start + path)
             mode, size, sha256 = _linkable_mode(entry.mode, entry.owner), entry.file_size, decoded(digest)
         else:
             mode, size, sha256 = _read(source)
             if mode is not None and (length not in (None, size) or digest != encoded(sha256)):
-                refuse(path, "does not match its RECORD")
+                refuse(start + path, "does not match its RECORD")
         if mode is None:
             continue
-        _make_directory(part, path.rpartition("/")[0], directories)
+        link = f"{directory}/{path}"
+        _make_directory(link.rpartition("/")[0], made)
         try:
-            os.link(source, f"{part}/{path}")
+            os.link(source, link)
         except OSError:  # another file system, one without links, or too many of them
             continue
         yield Link(path, mode, size, sha256)
@@ -217,12 +220,15 @@ def _read(path: str) -> tuple[int | None, int, bytes]:
         os.close(handle)
 
 
-def _make_directory(part: str, path: str, existing: set[str]) -> None:
-    if path not in existing:
-        _make_directory(part, path.rpartition("/")[0], existing)
-        with suppress(FileExistsError):  # a name that differs only in case
-            os.mkdir(f"{part}/{path}")
-        existing.add(path)
+def _make_directory(path: str, made: set[str]) -> None:
+    if path not in made:
+        try:
+            os.mkdir(path)  # `makedirs()` would look up each parent
+        except FileNotFoundError:
+            os.makedirs(path)
+        except FileExistsError:
+            pass  # the part itself, or a name that differs only in case
+        made.add(path)
 
 
 def _linkable_mode(mode: int, owner: int, *, executable: bool = False) -> int | None:

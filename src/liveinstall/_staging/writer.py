@@ -7,8 +7,8 @@ import os
 from contextlib import nullcontext
 
 from _liveinstall_boot.codec import stem
-from liveinstall._staging.file_copy import LARGE, copy, finish
-from liveinstall._staging.launchers import launcher
+from liveinstall._staging.file_copy import CHUNK, LARGE, Rejoined, copy, finish
+from liveinstall._staging.launchers import first_lines, launcher
 from liveinstall._staging.policy import NOT_ITS_OWN, refused
 from liveinstall._staging.unpacked_wheel import link_listed, linked
 from liveinstall._system import lean_hash
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Expected = tuple[str, str, int | None] | None  # a row of the wheel's RECORD
     Written = tuple[str, str, str]  # path, hash and size, as in RECORD
 
+_MAX_SCRIPT = 2**24  # bytes of a script in which the first line is rewritten
+
 
 class Writer:
     """Writes a wheel's files into a directory.
@@ -46,7 +48,7 @@ class Writer:
         places: Scheme -> final directory, absolute.
         rows: The manifest's rows of the written files.
         targets: The final paths of the written files, absolute.
-        linked: Path relative to the part -> line in RECORD, for the linked files.
+        linked: Name in the wheel -> line in RECORD, for the linked files.
         added: The paths of the additional metadata, relative to the part.
     """
 
@@ -78,47 +80,59 @@ class Writer:
         }
         self.rows: list[tuple[int, int, str, str]] = []
         self.targets: list[str] = []
-        self.linked: dict[str, str] = {}  # path -> its line in RECORD
+        self.linked: dict[str, str] = {}
         self.added = {f"{checked.dist_info}/{name}" for name in NOT_ITS_OWN}
         self._data = stem(candidate.name, candidate.version) + ".data"  # the spelling in the transaction
         self._directories: set[str] = set()
         self._written: set[str] = set()  # final paths
 
     def link(self, tree: UnpackedWheel) -> None:
-        """Link all files of the wheel's root that can be linked. This is twice as fast as with `installer`."""
-        checked, site_dir = self.checked, self.home + os.sep
-        listed = {
-            path: row
-            for path, row in sorted(checked.record.items(), key=lambda item: write_order(item[0]))
-            if not path.startswith(checked.data + "/") and not checked.is_left_out(path)
-        }
+        """Link all files that can be linked. This is twice as fast as with `installer`."""
+        checked = self.checked
+        paths = sorted((path for path in checked.record if not checked.is_left_out(path)), key=write_order)
+        self._link(tree, self.root, "", [path for path in paths if not path.startswith(checked.data + "/")])
+        start = f"{checked.data}/data/"
+        self._link(tree, "data", start, [path for path in paths if path.startswith(start)])
+
+    def _link(self, tree: UnpackedWheel, scheme: str, start: str, paths: Iterable[str]) -> None:
+        """Link the files of a scheme. In the wheel their paths begin with `start`."""
+        checked, inner, prefix = self.checked, self._inner(scheme, ""), self.prefix(scheme)
+        listed = {path[len(start) :]: checked.record[path] for path in paths}
 
         def refuse(path: str, why: str) -> NoReturn:
             raise refused(self.file_name, path, why)
 
-        for path, mode, size, sha256 in link_listed(tree, listed, self.path, refuse):  # thousands
-            self.targets.append(site_dir + path.replace("/", os.sep))
-            self.rows.append((mode, size, sha256.hex(), path))
-            self.linked[path] = _line((path, f"sha256={listed[path][1]}", str(size)))
+        for path, mode, size, sha256 in link_listed(tree, start, listed, os.path.join(self.path, inner), refuse):
+            source = start + path
+            self.targets.append(self._target(scheme, path, source) if start else f"{self.home}/{path}")
+            self.rows.append((mode, size, sha256.hex(), inner + path))
+            self.linked[source] = _line((prefix + path, f"sha256={listed[path][1]}", str(size)))
             if path.endswith(".py"):
-                self.compiler.announce(checked.name, self.path, self.home, path)
+                self.compiler.announce(checked.name, self.path, self.home, inner + path)
         self._written.update(self.targets)
 
     def is_complete(self, archive: zipfile.ZipFile | UnpackedWheel) -> bool:
-        """Return whether all files are linked, and `complete()` can make the launchers: not for pip, or on Windows."""
-        if self.launchers and self.checked.commands and (os.name == "nt" or self.checked.name == "pip"):
+        """Return whether all files are linked, or `complete()` can write them: not for pip, or on Windows."""
+        if os.name == "nt" or (self.launchers and self.checked.commands and self.checked.name == "pip"):
             return False
+        scripts = f"{self.checked.data}/scripts/"
         names = (info.filename for info in archive.infolist() if not info.is_dir())
-        return all(name in self.linked or self.checked.is_left_out(name) for name in names)
+        return all(name in self.linked or self.checked.is_left_out(name) or name.startswith(scripts) for name in names)
 
-    def complete(self, metadata: Mapping[str, bytes]) -> None:
-        """Add files to the `.dist-info` directory and launchers, and write RECORD.
+    def complete(self, archive: UnpackedWheel, metadata: Mapping[str, bytes]) -> None:
+        """Write scripts, launchers, additional files of the `.dist-info` directory, and RECORD.
 
         Args:
+            archive: The wheel.
             metadata: Name -> content.
         """
-        info = self.checked.dist_info
-        written = [
+        info, scripts, written = self.checked.dist_info, f"{self.checked.data}/scripts/", []
+        for name in archive.namelist():
+            if name.startswith(scripts) and name != scripts and not self.checked.is_left_out(name):
+                with archive.open(name) as stream:
+                    expected = self.checked.record[name]
+                    written.append(self.write_script(name.removeprefix(scripts), stream, name, expected))
+        written += [
             self.write(self.root, f"{info}/{name}", io.BytesIO(content), executable=False)
             for name, content in metadata.items()
         ]
@@ -195,6 +209,34 @@ class Writer:
         self.rows.append((mode, size, sha256.hexdigest(), inner))
         self.targets.append(target)
         return self.prefix(scheme) + path, f"sha256={encoded(sha256.digest())}", str(size)
+
+    def write_script(self, path: str, stream: BinaryIO, source: str, expected: Expected) -> Written:
+        """Write a script of the wheel. If its first line is `#!python`, that becomes the interpreter.
+
+        Args:
+            path: Its name.
+            stream: Its content.
+            source: Its name in the wheel.
+            expected: Its row in the wheel's RECORD.
+
+        Returns:
+            Its row in the new RECORD.
+
+        Raises:
+            WheelRefusedError: The content does not match its row, or another entry has the same path.
+        """
+        head = stream.read(CHUNK) if self.launchers else b""
+        if head.startswith(b"#!python"):
+            content = head + stream.read(_MAX_SCRIPT)
+            if len(content) > _MAX_SCRIPT:
+                raise refused(self.file_name, source, "is far too large for a Python script")
+            sha256, other = _hashes(expected)
+            size = copy(io.BytesIO(content), None, [other or sha256], large=False)
+            self.compare(source, expected, size, (other or sha256).digest())
+            stream, expected = io.BytesIO(first_lines(self.python) + content.partition(b"\n")[2]), None
+        elif head:
+            stream = Rejoined(head, stream)  # type: ignore[assignment]
+        return self.write("scripts", path, stream, executable=True, source=source, expected=expected)
 
     def _inner(self, scheme: str, path: str) -> str:
         """The path of a file in the part."""

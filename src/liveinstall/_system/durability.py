@@ -68,6 +68,23 @@ def flush_file_system(site: str) -> None:
         os.sync()
 
 
+def begin_flush(site: str) -> None:
+    """Let the disk work already, in a thread, so that the later `flush_file_system()`, which is still needed, is short.
+
+    Args:
+        site: As for `flush_file_system()`.
+    """
+
+    def flush() -> None:
+        with suppress(OSError):  # the later flush fails, too
+            flush_file_system(site)
+
+    if load_syncfs():
+        from threading import Thread  # which most users of this module do not need
+
+        Thread(target=flush).start()
+
+
 @cache
 def load_syncfs() -> Callable[[int], int] | None:
     """Load the C function `syncfs` by ctypes, which takes a few milliseconds. None if there is none."""
