@@ -6,10 +6,10 @@ import marshal
 import os
 import stat
 import sys
-import zlib
+from _frozen_importlib_external import MAGIC_NUMBER, cache_from_source  # `importlib.util` loads more
+from binascii import crc32
 from contextlib import suppress
 from functools import cache
-from importlib.util import MAGIC_NUMBER, cache_from_source
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, patient, recover
@@ -46,7 +46,7 @@ def _sources() -> dict[str, bytes]:
 
 
 def _module_name(sources: dict[str, bytes]) -> str:
-    return f"{FINALIZER}{zlib.crc32(b''.join(sources.values())):08x}"
+    return f"{FINALIZER}{crc32(b''.join(sources.values())):08x}"
 
 
 def install_finalizer(site: str) -> str:
