@@ -165,6 +165,17 @@ def test_the_code_of_another_source_is_not_used(copy, cache, tmp_path):
 
 
 @needs_xdg
+def test_the_code_of_another_source_is_replaced(copy, cache, tmp_path):
+    request(copy, cache)
+    changed = another(copy, tmp_path)
+    with open(changed / EXECUTION, "a", encoding="utf-8") as stream:
+        stream.write("new = 1\n")
+    assert not request(changed, cache)
+    assert request(another(changed, tmp_path, "other-2"), cache)
+    assert not request(another(copy, tmp_path, "other-3"), cache)
+
+
+@needs_xdg
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
 def test_a_damaged_file_is_not_used_and_is_replaced(copy, cache, tmp_path, damage):
     request(copy, cache)

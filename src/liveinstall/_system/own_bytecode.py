@@ -20,12 +20,12 @@ from liveinstall._system.package import DIRECTORY, __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _frozen_importlib import ModuleSpec
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from types import CodeType
 
     from liveinstall._system.child_process import Child
 
-    Modules = Mapping[str, tuple[bool, bytes, bytes]]  # name -> is it a package, the hash of its source, its code
+    Modules = dict[str, tuple[bool, bytes, bytes]]  # name -> is it a package, the hash of its source, its code
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _BOOT = "_liveinstall_boot"  # all of it is copied into each environment
@@ -62,10 +62,11 @@ class _KnownModules:
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
         """Find a module, see `importlib.abc.MetaPathFinder`."""
-        if name not in self.modules:
+        entry = self.modules.get(name)  # another thread may remove it
+        if entry is None:
             return None
         stem = os.path.join(path[0] if path else DIRECTORY, name.rpartition(".")[2])
-        is_package = self.modules[name][0]
+        is_package = entry[0]
         loader = _KnownLoader(name, os.path.join(stem, "__init__.py") if is_package else f"{stem}.py")
         loader.known = self.code(name, loader.path)
         if not loader.known:
@@ -75,14 +76,16 @@ class _KnownModules:
 
     def code(self, name: str, source: str) -> CodeType | None:
         """Return the known code of a module, as if it had been compiled from this file; None if that differs."""
-        if name not in self.modules:
+        entry = self.modules.get(name)
+        if entry is None:
             return None
-        _, expected, content = self.modules[name]
+        _, expected, content = entry
         with suppress(OSError), open(source, "rb", 0) as stream:
             if _hash(stream.read()) == expected:
                 code: CodeType = loads(content)  # noqa: S302  only this user can have written it
                 _fix_co_filename(code, source)
                 return code
+        self.modules.pop(name, None)  # so it is replaced at the end of the request
         return None
 
 
