@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Environment, Options, Workshop, run_alone
@@ -116,28 +117,37 @@ def _first_calls(place: Workshop, rounds: int) -> Section:
     place.run(place.copy(place.uv_made).python, "-c", "pass")  # not counted: it warms the interpreter's files
     later = place.copy(place.uv_made)
     place.run(later.python, "-m", "compileall", "-q", str(later.site))
-    arms = {"first": place.uv_made, "later": later}
+    arms = {"unknown": place.uv_made, "first": place.uv_made, "later": later}
+
+    def once(one: Set, arm: str) -> float:
+        if arm == "unknown":
+            for path in (Path(place.variables["XDG_CACHE_HOME"]) / "liveinstall" / "bytecode").glob("own-*"):
+                path.unlink()  # now nothing is known
+        return float(_once(place, one, "liveinstall with uv", place.offline(), arms[arm])["call"])
+
     rows, ratios = [], []
     for one in SETS[:2]:
-        found = interleaved(
-            {
-                name: lambda one=one, template=template: _once(  # type: ignore[misc]
-                    place, one, "liveinstall with uv", place.offline(), template
-                )
-                for name, template in arms.items()
-            },
-            rounds,
-        )
-        first, second = ([answer["call"] for answer in found[name]] for name in arms)
-        ratios.append(ratio(first, second))
-        rows.append([one.name, *(f"{statistics.median(arm):.2f}" for arm in (first, second)), f"{ratios[-1]:.2f}"])
+        found: dict[str, list[float]] = {arm: [] for arm in arms}
+        for _ in range(rounds):
+            for arm in arms:  # in this order: the call in which all is unknown makes it known
+                found[arm].append(once(one, arm))
+        ratios.append(ratio(found["first"], found["later"]))
+        medians = [f"{statistics.median(found[arm]):.2f}" for arm in arms]
+        rows.append([one.name, *medians, f"{ratio(found['unknown'], found['later']):.2f}", f"{ratios[-1]:.2f}"])
     return Section(
         "The first call in an environment that uv made",
-        f"Seconds of the call with the uv engine, medians of {rounds}. uv compiles no bytecode at installation, so the "
-        "first call compiles the modules of liveinstall that it loads.",
-        ("set", "first call", "later call", "ratio"),
+        f"Seconds of the call with the uv engine, medians of {rounds}. uv compiles no bytecode at installation. So the "
+        "first call of a user compiles the modules of liveinstall that it loads, and keeps them for the first calls in "
+        "the user's further environments.",
+        ("set", "first call of the user", "first call in an environment", "later call", "ratio of the former", "ratio"),
         rows,
-        (Verdict("a first call takes at most 1.3 of a later one", f"{max(ratios):.2f}", max(ratios) <= 1.3),),
+        (
+            Verdict(
+                "a first call in a further environment takes at most 1.3 of a later one",
+                f"{max(ratios):.2f}",
+                max(ratios) <= 1.3,
+            ),
+        ),
     )
 
 

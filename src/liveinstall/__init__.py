@@ -87,6 +87,10 @@ def __getattr__(name: str) -> "Any":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "install":
+        from liveinstall._system.own_bytecode import find_known
+
+        find_known()
     loaded = import_module(f"{__name__}.{module}")
     value = globals()[name] = loaded if module == name else getattr(loaded, name)
     _adapt_to_front_end()

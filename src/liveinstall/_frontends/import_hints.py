@@ -14,7 +14,6 @@ from liveinstall._changes.summaries import staged_in
 from liveinstall._environment.installed import installed, top_names
 from liveinstall._environment.running_versions import outdated
 from liveinstall._environment.target import current_site
-from liveinstall._frontends.change_hints import recent_changes
 from liveinstall._frontends.detect import FrontEnd, detect, ipython, opens_prompt
 from liveinstall._system.presenter import presenter
 from liveinstall._transactions.visibility import StagedFinder, top_level_modules
@@ -144,6 +143,8 @@ def notes_on(error: BaseException | None) -> Iterator[str]:
             explained.add(change.name)
             running_now = f"running {change.name} {running}; " if running else ""
             yield f"{running_now}{staged}. {presenter().restart_advice(change.name)}"
+
+    from liveinstall._frontends.change_hints import recent_changes  # most imports do not fail
 
     yield from recent_changes({named, *near} - {"", "__main__"}, distributions, explained)
 

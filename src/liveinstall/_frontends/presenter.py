@@ -55,6 +55,8 @@ class FrontEndPresenter:
 
     def progress(self, quiet: bool | None) -> Display | None:
         """Create the progress display for the current front end: a terminal line, a cell output or a log."""
+        if quiet or (quiet is None and not detect().is_interactive):
+            return None
         from liveinstall._frontends.progress import display
 
         return display(quiet)

@@ -65,16 +65,13 @@ class BytecodeCache:
         self._expected = None if keys is None else bytes(keys)
         return self._expected is not None
 
-    def restore(self, part: str, home: str, record: Mapping[str, tuple[str, str, int | None]]) -> bool:
+    def restore(self, part: str, home: str, record: Mapping[str, tuple[str, str, int | None]]) -> None:
         """Write the known bytecode of a part whose files are complete. Failures are ignored: the import compiles.
 
         Args:
             part: The absolute path of the part, or of the site directory that its files are in.
             home: The site directory that the part is for, absolute.
             record: The RECORD of its wheel, see `Checked`.
-
-        Returns:
-            Whether any is known.
         """
         digests = {path: record[path][1] for path in sorted(record) if path.endswith(".py")}
         key = _digest([*digests.items()])
@@ -86,7 +83,6 @@ class BytecodeCache:
             for path, code in (known or {}).items():
                 with suppress(FileExistsError):
                     _write(part, path, code, made)
-        return known is not None
 
     def is_complete(self) -> bool:
         """Whether everything that this request wants compiled was known for all parts."""

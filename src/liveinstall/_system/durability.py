@@ -82,7 +82,8 @@ def begin_flush(site: str) -> None:
     if load_syncfs():
         from threading import Thread  # which most users of this module do not need
 
-        Thread(target=flush).start()
+        with suppress(RuntimeError):  # some subinterpreters may not start threads
+            Thread(target=flush).start()
 
 
 @cache

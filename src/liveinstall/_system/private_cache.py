@@ -7,7 +7,6 @@ import time
 from _imp import source_hash
 from contextlib import suppress
 
-from _liveinstall_boot import patient
 from liveinstall._system.privacy import is_private, make_private, read_private, write_private
 from liveinstall._system.settings import NO_CACHE, is_on
 from liveinstall._system.user_cache import user_cache
@@ -66,6 +65,8 @@ class PrivateCache:
 
     def _sweep(self) -> None:
         """Remove what was not used for a month, also drafts of killed processes; at most once a day."""
+        from _liveinstall_boot import patient
+
         now, swept = time.time(), os.path.join(self._path, _SWEPT)
         if os.path.exists(swept) and now - os.stat(swept).st_mtime < _DAY:
             return

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import os
 
-from _liveinstall_boot.layout import TRIAL_VARIABLE as TRIAL
-from liveinstall.errors import DisabledError
-
 DISABLE = "LIVEINSTALL_DISABLE"  # set by the deployer of an environment to forbid changes in a process
 PYTHON = "LIVEINSTALL_PYTHON"  # the interpreter of a program that embeds Python
 OFFLINE = "LIVEINSTALL_OFFLINE"  # no index and no network
@@ -54,7 +51,10 @@ def check_permitted() -> None:
     Raises:
         DisabledError: Changes are disabled. A value of the variable other than a plain yes is reported as the reason.
     """
-    if os.environ.get(TRIAL):
+    from _liveinstall_boot.layout import TRIAL_VARIABLE
+    from liveinstall.errors import DisabledError
+
+    if os.environ.get(TRIAL_VARIABLE):
         raise DisabledError(
             "this is a trial, in which no changes are possible.", todo="Make the change outside of the trial."
         )

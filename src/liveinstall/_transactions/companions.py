@@ -6,11 +6,10 @@ import marshal
 import os
 import stat
 import sys
-import zlib
+from _frozen_importlib_external import MAGIC_NUMBER, cache_from_source  # `importlib.util` loads more
+from binascii import crc32
 from contextlib import suppress
 from functools import cache
-from importlib.machinery import SourceFileLoader
-from importlib.util import MAGIC_NUMBER, cache_from_source
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, files, holds, patient, recover
@@ -18,6 +17,7 @@ from _liveinstall_boot.file_access import create, read_bytes
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, GUARDS, STATE
 from _liveinstall_boot.ownership import owned
 from liveinstall._system.durability import flush_file_system
+from liveinstall._system.own_bytecode import code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _sources() -> dict[str, bytes]:
 
 
 def _module_name(sources: dict[str, bytes]) -> str:
-    return f"{FINALIZER}{zlib.crc32(b''.join(sources.values())):08x}"
+    return f"{FINALIZER}{crc32(b''.join(sources.values())):08x}"
 
 
 def install_finalizer(site: str) -> str:
@@ -87,7 +87,7 @@ def _write_bytecode(draft: str, final: str, names: Iterable[str]) -> None:
     codes = {}
     for name in names:
         stem, source = name.removesuffix(".py"), os.path.join(os.path.dirname(boot.__file__), name)
-        code = SourceFileLoader(f"{boot.__name__}.{stem}", source).get_code(f"{boot.__name__}.{stem}")
+        code = code_of(boot.__name__ if stem == "__init__" else f"{boot.__name__}.{stem}", source)
         codes[stem] = _relocated(code, os.path.join(final, name))  # type: ignore[arg-type]
         status = os.stat(os.path.join(draft, name))
         fields = (0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)  # PEP 552

@@ -11,7 +11,7 @@ import os
 import time
 from contextlib import suppress
 
-from _liveinstall_boot import codec, files, holds, patient, salvage, swap, views
+from _liveinstall_boot import codec, files, holds, patient, swap, views
 from _liveinstall_boot import recover as boot_recover
 from _liveinstall_boot.file_access import read_bytes
 from _liveinstall_boot.layout import (
@@ -242,11 +242,13 @@ def discard_unreadable(site: str) -> bool:
     Returns:
         Whether there was anything to discard.
     """
+    from _liveinstall_boot.salvage import is_anything_left  # hardly ever needed
+
     known = {item.transaction_id for item in read_all(site)}
     damaged = [
         transaction_id
         for transaction_id, state, _ in list_transactions(site)
-        if state == "failed" and transaction_id not in known and not salvage.is_anything_left(site, transaction_id)
+        if state == "failed" and transaction_id not in known and not is_anything_left(site, transaction_id)
     ]
     for transaction_id in damaged:
         discard(site, transaction_id)

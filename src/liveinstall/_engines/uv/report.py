@@ -7,7 +7,6 @@ import re
 
 from liveinstall._engines.answers import read_json, text, understanding
 from liveinstall._engines.local_files import local_wheel
-from liveinstall._engines.uv.cache import unpacked_wheel
 from liveinstall._engines.uv.origins import Origins
 from liveinstall._model import Candidate
 from liveinstall._planning.graph import Node, named
@@ -102,6 +101,8 @@ def _tree(info: str, cache: Callable[[], str]) -> str:
     """The unpacked wheel in uv's cache: the target of METADATA is two levels below it."""
     metadata = os.path.join(info, "METADATA")
     if not os.path.islink(metadata):
+        from liveinstall._engines.uv.cache import unpacked_wheel  # only where uv cannot make links
+
         return unpacked_wheel(info, cache())
     return os.path.dirname(os.path.dirname(os.readlink(metadata)))
 
