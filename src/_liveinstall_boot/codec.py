@@ -282,9 +282,11 @@ def record_columns(text):
 
     This takes a third of the time.
     """
-    rows = text.removesuffix("\n")
-    if '"' in text or "\0" in text:
+    if "\r" in text:  # pip ends lines with CRLF
+        text = text.replace("\r\n", "\n")
+    if '"' in text or "\0" in text or "\r" in text:
         return None
+    rows = text.removesuffix("\n")
     fields = rows.replace("\n", ",").split(",")
     paths, hashes, sizes = fields[::3], fields[1::3], fields[2::3]
     # Otherwise a row may have more or fewer fields, or end in another way.

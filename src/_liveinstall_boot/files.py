@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from os.path import dirname, isdir, islink, join, lexists
 
 from .file_access import open_regular
@@ -256,10 +257,10 @@ def new_sha256(data=b""):
 def _load_sha256():
     """The function of the C module itself, because importing hashlib takes 5 ms."""
     try:
-        from _sha2 import sha256
-    except ImportError:
-        try:
+        if sys.version_info >= (3, 12):
+            from _sha2 import sha256
+        else:
             from _sha256 import sha256
-        except ImportError:
-            from hashlib import sha256
+    except ImportError:
+        from hashlib import sha256
     return sha256

@@ -3,9 +3,12 @@
 import os
 from os.path import isdir, join, normpath
 from stat import S_ISDIR
+from time import time_ns
 
 from .codec import record_paths
 from .files import remove_empty, unlink
+
+_RECENT = 3 * 10**9  # ns: a directory that was changed so recently may have changed again without another time
 
 
 def owned(site_dir, record_text):
@@ -57,13 +60,14 @@ def owned_outside(site_dir, record_text):
     return owned(site_dir, "\n".join(lines))[1]
 
 
-def paths_to_retire(site_dir, info, names):
+def paths_to_retire(site_dir, info, names, times=None):
     """List the paths to remove with a distribution besides its dist-info; whole directories if it owns all files.
 
     Args:
         site_dir: the directory that the paths are relative to.
         info: the name of the dist-info.
         names: the paths that the distribution owns, from `owned()` and `by_directory()`.
+        times: a dictionary; the searched directories are added to it with their times, for `is_unchanged()`.
 
     Returns:
         A list of paths below `site_dir`.
@@ -74,7 +78,7 @@ def paths_to_retire(site_dir, info, names):
         tops.add("__pycache__")
     for top in sorted(tops):
         if isdir(join(site_dir, top)):
-            collect(site_dir, top, names, moves)
+            collect(site_dir, top, names, moves, times)
     return moves
 
 
@@ -90,7 +94,7 @@ def by_directory(paths):
     return names
 
 
-def collect(base, directory, names, moves):
+def collect(base, directory, names, moves, times=None):
     """Find the owned files in a directory, as whole directories if possible.
 
     Args:
@@ -98,10 +102,13 @@ def collect(base, directory, names, moves):
         directory: the directory to search.
         names: the paths that are owned, from `by_directory()`; bytecode of an owned source is owned, too.
         moves: a list, to which the paths are appended.
+        times: as for `paths_to_retire()`.
 
     Returns:
         Whether everything in the directory is owned.
     """
+    if times is not None:  # before it is listed
+        times[directory] = os.stat(join(base, directory)).st_mtime_ns
     entries, start = os.listdir(join(base, directory)), directory + "/" if directory else ""
     own = names.get(directory, set())
     parent, _, last = directory.rpartition("/")
@@ -110,13 +117,34 @@ def collect(base, directory, names, moves):
     others = [] if own.issuperset(entries) else [name for name in entries if name not in own]
     inner, is_whole = [], True
     for name in others:
-        if not _is_real_directory(join(base, start + name)) or not collect(base, start + name, names, inner):
+        if not _is_real_directory(join(base, start + name)) or not collect(base, start + name, names, inner, times):
             is_whole = False
     if is_whole and (inner or len(others) < len(entries)):
         moves.append(directory)
     else:
         moves += inner + [start + name for name in entries if name in own]
     return is_whole
+
+
+def is_unchanged(base, directory, times):
+    """Return whether certainly no entry was added to a directory, or below it, since `paths_to_retire()`.
+
+    It takes a tenth of the time of searching them again.
+
+    Args:
+        base: where the directory is now: the directory that all paths are relative to.
+        directory: the directory.
+        times: from `paths_to_retire()`.
+    """
+    recent = time_ns() - _RECENT
+    try:
+        return all(
+            found < recent and os.stat(join(base, path)).st_mtime_ns == found
+            for path, found in times.items()
+            if path == directory or path.startswith(directory + "/")
+        )
+    except OSError:
+        return False
 
 
 def _is_real_directory(path):

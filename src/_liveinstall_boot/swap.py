@@ -17,7 +17,7 @@ from .files import flush_touched, make_directories, move, place, remove_empty, s
 from .handover import check_moves, contested, move_in, move_out, settle, without
 from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
 from .locks import begin_swap, end_swap
-from .ownership import by_directory, collect, owned, paths_to_retire
+from .ownership import by_directory, collect, is_unchanged, owned, paths_to_retire
 from .process import boot, say
 from .recover import after_failure, clean_up, companion_stem, note, recover, roll_back, set_state, sweep_companions
 from .trees import manifest, part_tree, retired_tree
@@ -38,8 +38,9 @@ def _retire(site, record, change, touched, shared):
     make_directories(tree.root, touched)
     move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)
     # Startup files first: site.py reports an entry of one that does not exist, also after a kill.
-    names = by_directory(inside)
-    moves = sorted(paths_to_retire(tree.site_dir, info, names), key=lambda path: not path.endswith(STARTUP_FILES))
+    names, times = by_directory(inside), {}
+    moves = paths_to_retire(tree.site_dir, info, names, times)
+    moves.sort(key=lambda path: not path.endswith(STARTUP_FILES))
     pairs = [(join(tree.site_dir, path), path) for path in moves]
     pairs += [(path, tree.path_of(path)) for path in outside]
     for source, path in pairs:
@@ -47,7 +48,8 @@ def _retire(site, record, change, touched, shared):
             make_directories(dirname(join(tree.root, path)), touched)
             move(source, join(tree.root, path), touched)
     for path in moves:
-        if isdir(join(tree.root, path)) and not collect(tree.root, path, names, []):
+        is_tree = isdir(join(tree.root, path)) and not is_unchanged(tree.root, path, times)
+        if is_tree and not collect(tree.root, path, names, []):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
     # Other directories only after the commit: the new version may use them again.
     left = [directory for directory in names if directory and directory.split("/", 1)[0] not in moves]

@@ -14,6 +14,7 @@ from _liveinstall_boot.codec import (
     decode_record,
     encode_manifest,
     encode_record,
+    record_columns,
     record_paths,
     record_rows,
 )
@@ -122,6 +123,12 @@ def test_record_paths_with_commas_and_quotes():
 )
 def test_the_fast_way_to_read_a_record_finds_the_same_paths_as_the_thorough_one(text):
     assert list(record_paths(text)) == [row[0] for row in record_rows(text)]
+
+
+def test_a_record_file_by_pip_with_other_line_ends_is_read_the_fast_way():
+    text = f"a.py,sha256={'x' * 43},5\nb/__pycache__/a.pyc,,\nf/RECORD,,\n"
+    assert record_columns(text.replace("\n", "\r\n")) == record_columns(text) is not None
+    assert record_columns("a\r.py,,\n") is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 
 import pytest
 from helpers.in_process_site import Place
@@ -35,7 +37,18 @@ def put_in(place):
         (place.site / path).write_text("Name: alpha\nVersion: 3.0\n")
 
 
-@pytest.mark.parametrize("meddle", [remove, half_remove, put_in])
+def put_in_long_after(place):
+    """A directory that was not changed for long is not searched twice, unless its time has changed."""
+    put_in(place)
+
+
+def age(place):
+    """Give the directories of a package the time of an installation an hour ago."""
+    for path in (place.site / "alpha", *(path for path in (place.site / "alpha").rglob("*") if path.is_dir())):
+        os.utime(path, (time.time() - 3600,) * 2)
+
+
+@pytest.mark.parametrize("meddle", [remove, half_remove, put_in, put_in_long_after])
 def test_python_starts_after_any_change_during_a_swap_and_files_of_other_tools_stay(staged, tmp_path, meddle):
     dry = staged.copy(tmp_path / "dry")
     _, points = dry.start()
@@ -43,6 +56,8 @@ def test_python_starts_after_any_change_during_a_swap_and_files_of_other_tools_s
     seen = set()
     for at in range(points):
         copy = staged.copy(tmp_path / str(at))
+        if meddle is put_in_long_after:
+            age(copy)
 
         def interfere(copy=copy) -> None:
             meddle(copy)
@@ -55,7 +70,7 @@ def test_python_starts_after_any_change_during_a_swap_and_files_of_other_tools_s
         version = beta[0][5:8]
         assert (copy.site / "beta/__init__.py").read_text() == f"__version__ = '{version}'\n", at
         assert (copy.site / "beta/late.py").read_text() == f"V = '{version}'\n", at
-        if meddle is put_in:
+        if meddle in (put_in, put_in_long_after):
             assert (copy.site / "alpha/third.py").exists(), at
             assert (copy.site / "alpha-3.0.dist-info/METADATA").exists(), at
         states = [state for _, state, _ in list_transactions(str(copy.site))]
