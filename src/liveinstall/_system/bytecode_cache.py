@@ -69,7 +69,7 @@ class BytecodeCache:
         """Write the known bytecode of a part whose files are complete. Failures are ignored: the import compiles.
 
         Args:
-            part: The absolute path of the part, or of the site directory that its files are in.
+            part: The absolute path of the part, from which no process imports yet.
             home: The site directory that the part is for, absolute.
             record: The RECORD of its wheel, see `Checked`.
         """
@@ -155,16 +155,13 @@ def _write(part: str, source: str, code: bytes, made: set[str]) -> None:
         made.add(directory)
     header, mode = _header(f"{part}/{source}")
     content, written = header + code, 0
-    draft = f"{target}.{os.getpid()}"  # another process may import the module now
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         written = os.write(handle, content)
     finally:
         os.close(handle)
-        if written == len(content):
-            patient.replace(draft, target)
-        else:
-            patient.unlink(draft)
+        if written < len(content):
+            patient.unlink(target)
 
 
 def _of_loaded(part: _Restored, source: str) -> bytes | None:
