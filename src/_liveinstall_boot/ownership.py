@@ -136,6 +136,8 @@ def is_unchanged(base, directory, times):
         directory: the directory.
         times: from `paths_to_retire()`.
     """
+    if os.name == "nt":  # it may set the times of directories later
+        return False
     recent = time_ns() - _RECENT
     try:
         return all(
