@@ -1,4 +1,4 @@
-"""`import liveinstall` (milliseconds of CPU) and planning with 300 distributions (milliseconds of wall time)."""
+"""`import liveinstall` and what it does not load (milliseconds of CPU); planning, 300 distributions (wall time)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,30 @@ if TYPE_CHECKING:
 
 IMPORT, DECIDE, ENSURE, LOOK = 10, 150, 20, 150  # ms
 CROWD = 300
+REQUEST = "import liveinstall._changes.install, liveinstall._staging.stage, liveinstall._engines.uv.engine"
+# Our module -> what a request would load instead.
+INSTEAD = {
+    "_system/lean_packaging": "import packaging.requirements, packaging.utils",
+    "_system/lean_dataclasses": (
+        "import dataclasses\nfor _ in range(40): dataclasses.make_dataclass('C', ('a', 'b', 'c'), frozen=True)"
+    ),
+    "_system/lean_hash": "import hashlib",
+    "_system/jobs": "import concurrent.futures.thread",
+    "_system/temporary": "import tempfile",
+    "_system/dist_info": "import importlib.metadata",
+    "_system/file_urls": "import urllib.request",
+    "_frontends/tables": "import shutil",
+    "_staging/entry_points": "import configparser",
+    "_staging/writer": "import installer.scripts, installer.sources, installer.utils",
+    "TYPE_CHECKING = False": "import typing",
+}
 
 
 def measure(place: Workshop, options: Options) -> list[Section]:
     """Measure the import, then planning, then the read-only calls."""
     return [
         _import(place, options.count(100, 20)),
+        _instead(place, options.count(30, 10)),
         _decide(place, options.count(7, 3)),
         _look(place, options.count(7, 3)),
     ]
@@ -53,6 +71,32 @@ def _import(place: Workshop, rounds: int) -> Section:
         rows,
         (Verdict(f"`import liveinstall` adds at most {IMPORT} ms", f"{measured:+.1f} ms", measured <= IMPORT),),
     )
+
+
+def _instead(place: Workshop, rounds: int) -> Section:
+    """What each module of ours saves that stands for one that takes long to load."""
+
+    def start(code: str) -> Callable[[], Usage]:
+        return lambda: usage_of([place.template.python, "-c", f"{REQUEST}\n{code}"], place.variables)
+
+    arms = {name: start(code) for name, code in {"": "pass", "control": "pass", **INSTEAD}.items()}
+    for arm in arms.values():
+        arm()
+    found = {name: [usage.cpu for usage in usages] for name, usages in interleaved(arms, rounds).items()}
+    more = {name: f"{added(cpu, found['']):+.1f}" for name, cpu in found.items()}
+    return Section(
+        "What a request does not load",
+        f"Milliseconds of CPU, medians of {rounds}, by which a process with the modules of a plain request would take "
+        f"longer (the same process again: {more['control']} ms). Several of them load some of the same modules, so all "
+        "together would take less than the sum.",
+        ("our module", "instead of", "added"),
+        [[f"`{name}`", _shown(code), more[name]] for name, code in INSTEAD.items()],
+    )
+
+
+def _shown(code: str) -> str:
+    modules, _, classes = code.removeprefix("import ").partition("\n")
+    return f"`{modules}`{' and 40 classes' if classes else ''}"
 
 
 def _decide(place: Workshop, rounds: int) -> Section:
