@@ -33,7 +33,7 @@ liveinstall.install
 from liveinstall._system.own_bytecode import compiling
 with compiling():
     from liveinstall._changes import execution
-print(type(execution.__loader__).__name__, execution.execute.__code__.co_filename, execution.__cached__)
+print(type(execution.__loader__).__name__, execution.execute.__code__.co_filename, execution.__spec__.cached)
 """
 EXECUTION = Path("liveinstall", "_changes", "execution.py")
 needs_xdg = pytest.mark.skipif(os.name == "nt", reason="the directory of caches is not named by XDG_CACHE_HOME there")
@@ -227,7 +227,7 @@ from liveinstall._transactions.companions import install_finalizer
 with compiling():
     from liveinstall._changes import execution
     install_finalizer({str(site)!r})
-print(type(execution.__loader__).__name__, execution.execute.__code__.co_filename, execution.__cached__)
+print(type(execution.__loader__).__name__, execution.execute.__code__.co_filename, execution.__spec__.cached)
 """
     assert request(other, cache, code)
     boot = {path for path in (other / "_liveinstall_boot").glob("*.py") if os.path.exists(cache_from_source(path))}
