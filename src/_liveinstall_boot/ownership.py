@@ -136,7 +136,8 @@ def is_unchanged(base, directory, times):
         directory: the directory.
         times: from `paths_to_retire()`.
     """
-    if os.name == "nt":  # it may set the times of directories later
+    # Windows may set the times of directories later. What was moved as a file, and is a directory, was never searched.
+    if os.name == "nt" or directory not in times:
         return False
     recent = time_ns() - _RECENT
     try:

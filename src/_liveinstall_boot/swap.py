@@ -48,8 +48,8 @@ def _retire(site, record, change, touched, shared):
             make_directories(dirname(join(tree.root, path)), touched)
             move(source, join(tree.root, path), touched)
     for path in moves:
-        is_tree = isdir(join(tree.root, path)) and not is_unchanged(tree.root, path, times)
-        if is_tree and not collect(tree.root, path, names, []):
+        may_differ = isdir(join(tree.root, path)) and not is_unchanged(tree.root, path, times)
+        if may_differ and not collect(tree.root, path, names, []):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
     # Other directories only after the commit: the new version may use them again.
     left = [directory for directory in names if directory and directory.split("/", 1)[0] not in moves]

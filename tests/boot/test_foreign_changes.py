@@ -92,3 +92,17 @@ def test_a_second_version_that_came_between_staging_and_start_is_left_alone(stag
     assert item.state == "failed"
     assert transactions.note_of(str(staged.site), item.transaction_id) == "alpha was installed by something else"
     assert (staged.site / "alpha-1.0.dist-info").exists() and (staged.site / "alpha-3.0.dist-info").exists()
+
+
+def test_a_directory_in_place_of_a_file_keeps_its_content(place: Place) -> None:
+    place.install(place.candidate("alpha", "1.0", {"alpha/__init__.py": "", "alpha_data": ""}))
+    place.stage(place.candidate("alpha", "2.0", {"alpha/__init__.py": ""}))
+    (place.site / "alpha_data").unlink()
+    (place.site / "alpha_data").mkdir()
+    (place.site / "alpha_data" / "mine").write_text("mine")
+    assert place.start()[0] == 0
+    assert (place.site / "alpha_data" / "mine").read_text() == "mine"
+    (item,) = published.read_all(str(place.site))
+    assert item.state == "failed"
+    assert transactions.note_of(str(place.site), item.transaction_id) == "alpha 1.0 is being changed by something else"
+    assert (place.site / "alpha-1.0.dist-info").exists()
