@@ -244,23 +244,13 @@ def sha256(path):
         return new_sha256(stream.read()).hexdigest()
 
 
-_sha256 = []  # the function, as soon as it was needed: an import that fails searches sys.path each time
-
-
 def new_sha256(data=b""):
     """Return a SHA-256 object, as `hashlib.sha256()` does, which is faster for long contents."""
-    if not _sha256:
-        _sha256.append(_load_sha256())
-    return _sha256[0](data)
-
-
-def _load_sha256():
-    """The function of the C module itself, because importing hashlib takes 5 ms."""
-    try:
+    try:  # the C module itself, because importing hashlib takes 5 ms
         if sys.version_info >= (3, 12):
             from _sha2 import sha256
         else:
             from _sha256 import sha256
     except ImportError:
         from hashlib import sha256
-    return sha256
+    return sha256(data)

@@ -48,13 +48,12 @@ def copy(tmp_path):
     return tmp_path
 
 
-def run(copy, *arguments, **variables):
-    dropped = ("PYTHONDONTWRITEBYTECODE", "LIVEINSTALL_NO_CACHE") if "XDG_CACHE_HOME" in variables else ()
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", *dropped)}
+def run(copy, *arguments):
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, *arguments, "-c", CODE]
     done = subprocess.run(
         command,
-        env={**kept, "PYTHONPATH": str(copy), **variables},
+        env={**kept, "PYTHONPATH": str(copy)},
         capture_output=True,
         text=True,
         check=True,
@@ -126,6 +125,14 @@ def another(copy, tmp_path, name="other"):
     return Path(shutil.copytree(copy, tmp_path / name, ignore=ignored))
 
 
+def changed(copy, tmp_path, line):
+    """Another environment, where one module of liveinstall has one more line."""
+    other = another(copy, tmp_path)
+    with open(other / EXECUTION, "a", encoding="utf-8") as stream:
+        stream.write(line + "\n")
+    return other
+
+
 def the_file(cache):
     (found,) = (cache / "liveinstall" / "bytecode").glob("own-*")
     return found
@@ -156,9 +163,7 @@ def test_a_module_that_was_not_known_is_added(copy, cache, tmp_path):
 @needs_xdg
 def test_the_code_of_another_source_is_not_used(copy, cache, tmp_path):
     request(copy, cache)
-    other = another(copy, tmp_path)
-    with open(other / EXECUTION, "a", encoding="utf-8") as stream:
-        stream.write("assert False, 'the new code'\n")
+    other = changed(copy, tmp_path, "assert False, 'the new code'")
     with pytest.raises(subprocess.CalledProcessError) as caught:
         request(other, cache)
     assert "the new code" in caught.value.stderr
@@ -167,11 +172,9 @@ def test_the_code_of_another_source_is_not_used(copy, cache, tmp_path):
 @needs_xdg
 def test_the_code_of_another_source_is_replaced(copy, cache, tmp_path):
     request(copy, cache)
-    changed = another(copy, tmp_path)
-    with open(changed / EXECUTION, "a", encoding="utf-8") as stream:
-        stream.write("new = 1\n")
-    assert not request(changed, cache)
-    assert request(another(changed, tmp_path, "other-2"), cache)
+    other = changed(copy, tmp_path, "new = 1")
+    assert not request(other, cache)
+    assert request(another(other, tmp_path, "other-2"), cache)
     assert not request(another(copy, tmp_path, "other-3"), cache)
 
 

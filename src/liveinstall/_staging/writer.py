@@ -127,9 +127,10 @@ class Writer:
             metadata: Name -> content.
         """
         info, scripts, written = self.checked.dist_info, f"{self.checked.data}/scripts/", []
-        for name in archive.namelist():
-            if name.startswith(scripts) and name != scripts and not self.checked.is_left_out(name):
-                with archive.open(name) as stream:
+        for entry in archive.infolist():
+            name = entry.filename
+            if name.startswith(scripts) and not entry.is_dir() and not self.checked.is_left_out(name):
+                with archive.open(entry) as stream:
                     expected = self.checked.record[name]
                     written.append(self.write_script(name.removeprefix(scripts), stream, name, expected))
         written += [
