@@ -41,25 +41,6 @@ def owned(site_dir, record_text):
     return inside, outside
 
 
-def owned_outside(site_dir, record_text):
-    """Return the list that `owned()` returns second: in most distributions few or no files are outside.
-
-    Args:
-        site_dir: the directory that the RECORD's paths are relative to.
-        record_text: the content of RECORD.
-
-    Raises:
-        StaleError: the RECORD is damaged.
-    """
-    text = "\n" + record_text
-    if os.sep == "/" and not any(mark in text for mark in ("\n/", "\n.", "/.", '"', ":")):
-        return []
-    lines = record_text.splitlines()
-    if os.sep == "/":
-        lines = [line for line in lines if line[:1] in ("/", ".", '"') or line[1:2] == ":" or "/." in line]
-    return owned(site_dir, "\n".join(lines))[1]
-
-
 def paths_to_retire(site_dir, info, names, times=None):
     """List the paths to remove with a distribution besides its dist-info; whole directories if it owns all files.
 
@@ -76,8 +57,10 @@ def paths_to_retire(site_dir, info, names, times=None):
     tops = {directory.split("/", 1)[0] for directory in names if directory} - {info}
     if any(path.endswith(".py") for path in moves):
         tops.add("__pycache__")
+    times = {} if times is None else times
     for top in sorted(tops):
         if isdir(join(site_dir, top)):
+            times[top] = os.stat(join(site_dir, top)).st_mtime_ns
             collect(site_dir, top, names, moves, times)
     return moves
 
@@ -94,7 +77,7 @@ def by_directory(paths):
     return names
 
 
-def collect(base, directory, names, moves, times=None):
+def collect(base, directory, names, moves, times):
     """Find the owned files in a directory, as whole directories if possible.
 
     Args:
@@ -102,13 +85,11 @@ def collect(base, directory, names, moves, times=None):
         directory: the directory to search.
         names: the paths that are owned, from `by_directory()`; bytecode of an owned source is owned, too.
         moves: a list, to which the paths are appended.
-        times: as for `paths_to_retire()`.
+        times: a dictionary, to which the directories below this one are added with their times before they are listed.
 
     Returns:
         Whether everything in the directory is owned.
     """
-    if times is not None:  # before it is listed
-        times[directory] = os.stat(join(base, directory)).st_mtime_ns
     entries, start = os.listdir(join(base, directory)), directory + "/" if directory else ""
     own = names.get(directory, set())
     parent, _, last = directory.rpartition("/")
@@ -117,7 +98,11 @@ def collect(base, directory, names, moves, times=None):
     others = [] if own.issuperset(entries) else [name for name in entries if name not in own]
     inner, is_whole = [], True
     for name in others:
-        if not _is_real_directory(join(base, start + name)) or not collect(base, start + name, names, inner, times):
+        path = start + name
+        changed = _time_of_directory(join(base, path))
+        if changed is not None:
+            times[path] = changed
+        if changed is None or not collect(base, path, names, inner, times):
             is_whole = False
     if is_whole and (inner or len(others) < len(entries)):
         moves.append(directory)
@@ -150,11 +135,13 @@ def is_unchanged(base, directory, times):
         return False
 
 
-def _is_real_directory(path):
+def _time_of_directory(path):
+    """The time of the last change of a directory, in nanoseconds; None for anything else, and for a link."""
     try:
-        return S_ISDIR(os.lstat(path).st_mode)
+        status = os.lstat(path)
     except OSError:
-        return False
+        return None
+    return status.st_mtime_ns if S_ISDIR(status.st_mode) else None
 
 
 def _bytecode(entries, sources):

@@ -28,7 +28,7 @@ from .layout import (
     record_path,
 )
 from .locks import try_lock
-from .ownership import forget_bytecode, owned, owned_outside
+from .ownership import forget_bytecode, owned
 from .trees import part_tree, retired_tree, rows
 
 
@@ -212,7 +212,8 @@ def clean_up(site, record):
         if change.part:
             remove_tree(join(site, change.part))
         if change.old_info:
-            _remove_empty(retired_tree(site, record, change), _elsewhere(site, record, change), touched)
+            tree = retired_tree(site, record, change)
+            _remove_empty(tree, _elsewhere(tree), touched)
     if record.moves:
         tidy(site, record, touched)
     flush_touched(touched)
@@ -231,14 +232,11 @@ def _remove_empty(tree, paths, touched):
         remove_empty(root, [path[len(start) :] for path in paths if path.startswith(start)], touched)
 
 
-def _elsewhere(site, record, change):
-    """The paths, in the retired tree, of an old version's files that were outside its site directory."""
-    tree = retired_tree(site, record, change)
-    try:
-        outside = owned_outside(tree.site_dir, read(join(tree.root, basename(change.old_info), "RECORD")))
-        return [tree.path_of(path) for path in outside]
-    except (OSError, StaleError):
-        return []
+def _elsewhere(tree):
+    """The paths, in a retired tree, of an old version's files that were outside its site directory."""
+    walk = os.walk(join(tree.root, tree.data))
+    paths = [join(directory, name) for directory, _, names in walk for name in names]
+    return [path[len(tree.root) + 1 :].replace(os.sep, "/") for path in paths]
 
 
 def _moment(history):

@@ -49,7 +49,7 @@ def _retire(site, record, change, touched, shared):
             move(source, join(tree.root, path), touched)
     for path in moves:
         may_differ = isdir(join(tree.root, path)) and not is_unchanged(tree.root, path, times)
-        if may_differ and not collect(tree.root, path, names, []):
+        if may_differ and not collect(tree.root, path, names, [], {}):
             raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
     # Other directories only after the commit: the new version may use them again.
     left = [directory for directory in names if directory and directory.split("/", 1)[0] not in moves]

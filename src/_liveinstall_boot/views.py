@@ -10,6 +10,7 @@ import sys
 from os.path import basename, dirname, isdir, join, normpath, realpath
 
 from .codec import StaleError, read_record
+from .file_access import read_bytes
 from .holds import VARIABLE, live_holds, own_hold, own_holds, release, take_hold
 from .layout import PART, STARTUP_FILES, list_transactions
 from .process import command, is_manager
@@ -83,8 +84,7 @@ def mapped(places):
         if pid.isdigit() and int(pid) != os.getpid():
             try:
                 if user_id == 0 or os.stat("/proc/" + pid).st_uid == user_id:
-                    with open("/proc/%s/maps" % pid, "rb", 0) as stream:
-                        text = stream.read()
+                    text = read_bytes("/proc/%s/maps" % pid)
                     users += [(int(pid), name) for prefix, name in prefixes if prefix in text]
             except OSError:
                 pass  # it has exited, or belongs to another user
