@@ -17,7 +17,7 @@ from .files import flush_touched, make_directories, move, place, remove_empty, s
 from .handover import check_moves, contested, move_in, move_out, settle, without
 from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
 from .locks import begin_swap, end_swap
-from .ownership import by_directory, collect, is_unchanged, owned, paths_to_retire
+from .ownership import by_directory, collect, is_unchanged, owned, paths_to_retire, planned
 from .process import boot, say
 from .recover import after_failure, clean_up, companion_stem, note, recover, roll_back, set_state, sweep_companions
 from .trees import manifest, part_tree, retired_tree
@@ -31,15 +31,17 @@ def _retire(site, record, change, touched, shared):
     """Move an old distribution out, its dist-info first; files that its RECORD does not list stay in place."""
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
-    inside, outside = owned(tree.site_dir, read(join(tree.site_dir, info, "RECORD")))
-    if shared:
-        inside = set(without(inside, tree.site_dir, shared))
-        outside = without(outside, tree.site_dir, shared)
+    names = None
+    found = planned(tree.site_dir, record.retire.get(change.name, ()), record.listed.get(change.name, ()))
+    if found and not shared:
+        moves, outside, times = found
+    else:
+        names, outside = _owned_names(tree, join(tree.site_dir, info), shared)
+        times = {}
+        moves = paths_to_retire(tree.site_dir, info, names, times)
     make_directories(tree.root, touched)
     move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)
     # Startup files first: site.py reports an entry of one that does not exist, also after a kill.
-    names, times = by_directory(inside), {}
-    moves = paths_to_retire(tree.site_dir, info, names, times)
     moves.sort(key=lambda path: not path.endswith(STARTUP_FILES))
     pairs = [(join(tree.site_dir, path), path) for path in moves]
     pairs += [(path, tree.path_of(path)) for path in outside]
@@ -48,12 +50,26 @@ def _retire(site, record, change, touched, shared):
             make_directories(dirname(join(tree.root, path)), touched)
             move(source, join(tree.root, path), touched)
     for path in moves:
-        may_differ = isdir(join(tree.root, path)) and not is_unchanged(tree.root, path, times)
-        if may_differ and not collect(tree.root, path, names, [], {}):
-            raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
+        if isdir(join(tree.root, path)) and not is_unchanged(tree.root, path, times):
+            names = names or _owned_names(tree, join(tree.root, info), shared)[0]
+            if not collect(tree.root, path, names, [], {}):
+                raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
     # Other directories only after the commit: the new version may use them again.
-    left = [directory for directory in names if directory and directory.split("/", 1)[0] not in moves]
+    gone = ("", info, *moves)
+    left = [directory for directory in names or () if directory.split("/", 1)[0] not in gone]
     remove_empty(tree.site_dir, [join(directory, "") for directory in left], touched)
+
+
+def _owned_names(tree, info, shared):
+    """The paths that an old distribution owns and does not share, by directory, and those outside its site directory.
+
+    `info` is where its dist-info is now.
+    """
+    inside, outside = owned(tree.site_dir, read(join(info, "RECORD")))
+    if shared:
+        inside = without(inside, tree.site_dir, shared)
+        outside = without(outside, tree.site_dir, shared)
+    return by_directory(inside), outside
 
 
 def check(site, record):

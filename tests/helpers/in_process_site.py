@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 
 import _liveinstall_boot as boot
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, STATE, TRANSACTIONS
+from _liveinstall_boot.process import boot as identity
 from helpers import started
 from helpers.environments import make_wheel, tree
 from helpers.started import Counter
@@ -84,8 +85,17 @@ class Place:
         publish(self.target, id, entries, ["test"], handover=handover(self.target)(id, entries))
         return id
 
-    def install(self, *candidates: Candidate) -> None:
+    def install(self, *candidates: Candidate, recent: bool = False) -> None:
+        """Install at once; unless `recent`, an hour ago, so that what is staged next has a plan of what to remove."""
         transactions.apply(str(self.site), self.stage(*candidates))
+        if not recent:
+            self.age()
+
+    def age(self) -> None:
+        """Give all directories of installed packages the time of an hour ago."""
+        for path in self.site.rglob("*"):
+            if path.is_dir() and STATE not in path.parts:
+                os.utime(path, (time.time() - 3600,) * 2)
 
     @property
     def said(self) -> Path:
@@ -96,8 +106,14 @@ class Place:
         return tree(self.root)
 
     def copy(self, to: Path) -> Place:
+        """A copy that counts as the original: what is planned for that is not ignored."""
         shutil.copytree(self.root, to, symlinks=True)
-        return Place(to)
+        copy, original = Place(to), identity(str(self.site)).encode()
+        for path in (copy.site / STATE / TRANSACTIONS).glob("*.*") if original else ():
+            text = path.read_bytes()
+            if original in text:
+                path.write_bytes(text.replace(original, identity(str(copy.site)).encode()))
+        return copy
 
     def fork(self, action, *, at: int = -1, error: OSError | None = None, meddle=None) -> tuple[int, int]:
         """Run `action` in a forked process; before its file change number `at` kill it, raise `error`, or `meddle()`.

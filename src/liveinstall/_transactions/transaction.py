@@ -26,7 +26,7 @@ from _liveinstall_boot.layout import (
     list_transactions,
     record_path,
 )
-from _liveinstall_boot.ownership import owned, top_names
+from _liveinstall_boot.ownership import owned, plan, top_names
 from liveinstall._system.durability import flush_file_system, write_atomically
 from liveinstall._transactions import companions, history, prepared
 from liveinstall._transactions.published import read_all
@@ -192,14 +192,20 @@ def _encoded(site: str, record: codec.TransactionRecord, about: dict[str, Any], 
 
 
 def _record_old_names(site: str, record: codec.TransactionRecord, touched: Mapping[str, str]) -> None:
-    """Record the old versions' top-level names and libraries, so that start-up need not read their RECORD files."""
+    """Record the old versions' top-level names, libraries and files, so that a start need not search for them."""
+    changed = {change.name for change in record.changes}
     infos = {**touched, **{change.name: change.old_info for change in record.changes if change.old_info}}
     for name, info in infos.items():
         directory = os.path.dirname(info)
-        text = codec.read(os.path.join(site, info, "RECORD"))
-        names, libraries = top_names(owned(os.path.join(site, directory), text)[0])
+        site_dir = os.path.join(site, directory)
+        inside, outside = owned(site_dir, codec.read(os.path.join(site, info, "RECORD")))
+        names, libraries = top_names(inside)
         record.tops[name] = sorted(names)
         record.libraries[name] = sorted(os.path.join(directory, path) for path in libraries)
+        if name in changed and not record.owners:  # files that others own, too, are moved one by one
+            paths, listed = plan(site_dir, os.path.basename(info), inside, outside)
+            if listed:
+                record.retire[name], record.listed[name] = paths, listed
 
 
 def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = False) -> None:

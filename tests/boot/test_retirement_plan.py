@@ -1,0 +1,186 @@
+"""What to remove with an old version is found at staging; the swap searches again only if a directory has changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import pytest
+
+from _liveinstall_boot import ownership
+from _liveinstall_boot.codec import decode_record, encode_record
+from _liveinstall_boot.process import boot
+from liveinstall._transactions import published
+from liveinstall._transactions import transaction as transactions
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a swap always searches")
+
+FILES = {
+    "alpha/__init__.py": "",
+    "alpha/inner/__init__.py": "",
+    "alpha/inner/deep/data.txt": "",
+    "../../bin/alpha": "",
+    "alpha-1.0.dist-info/RECORD": "",
+}
+INFO = "alpha-1.0.dist-info"
+
+
+@pytest.fixture
+def found(place):
+    """A site directory with a package, and what `owned()` finds in its RECORD."""
+    for path in FILES:
+        (place.site / path).parent.mkdir(parents=True, exist_ok=True)
+        (place.site / path).write_text("")
+    place.age()
+    return str(place.site), ownership.owned(str(place.site), "".join(f"{path},,\n" for path in FILES))
+
+
+def test_a_plan_is_what_a_search_finds(found):
+    site, (inside, outside) = found
+    paths, listed = ownership.plan(site, INFO, inside, outside)
+    assert paths == ["alpha", "../../bin/alpha"]
+    assert sorted(row.partition(" ")[2] for row in listed[1:]) == ["alpha", "alpha/inner", "alpha/inner/deep"]
+    moves, elsewhere, times = ownership.planned(site, paths, listed)
+    searched = {}
+    assert moves == ownership.paths_to_retire(site, INFO, ownership.by_directory(inside), searched)
+    assert (elsewhere, times) == (outside, searched)
+
+
+def add_file(site):
+    (site / "alpha/inner/deep/mine.txt").write_text("")
+
+
+def remove_file(site):
+    (site / "alpha/inner/__init__.py").unlink()
+
+
+def add_directory(site):
+    (site / "alpha/inner/mine").mkdir()
+
+
+def remove_directory(site):
+    shutil.rmtree(site / "alpha/inner/deep")
+
+
+def replace_by_link(site):
+    (site / "alpha").rename(site.parent / "alpha")
+    (site / "alpha").symlink_to(site.parent / "alpha")
+
+
+@pytest.mark.parametrize("change", [add_file, remove_file, add_directory, remove_directory, replace_by_link])
+def test_a_plan_does_not_count_after_a_change(found, place, change):
+    site, (inside, outside) = found
+    paths, listed = ownership.plan(site, INFO, inside, outside)
+    change(place.site)
+    assert ownership.planned(site, paths, listed) is None
+
+
+def test_without_a_plan_there_is_none(found):
+    assert ownership.planned(found[0], (), ()) is None
+
+
+def test_a_plan_does_not_count_after_another_boot_or_in_a_copy(found, place, tmp_path, monkeypatch):
+    site, (inside, outside) = found
+    paths, listed = ownership.plan(site, INFO, inside, outside)
+    assert ownership.planned(str(place.copy(tmp_path / "copy").site), paths, listed) is None
+    monkeypatch.setattr("_liveinstall_boot.process._boot_id", lambda: "another")
+    assert ownership.planned(site, paths, listed) is None
+    monkeypatch.setattr("_liveinstall_boot.process._boot_id", lambda: "")  # not known, as on macOS
+    assert ownership.plan(site, INFO, inside, outside) == ([], [])
+    assert ownership.planned(site, paths, ["", *listed[1:]]) is None
+
+
+def recently_changed(place):
+    os.utime(place.site / "alpha/inner")
+
+
+def with_a_file_of_another(place):
+    (place.site / "alpha/mine.txt").write_text("")
+    place.age()
+
+
+def with_a_name_that_a_row_cannot_have(place):
+    (place.site / "alpha/in\tner").mkdir()
+    place.age()
+
+
+@pytest.mark.parametrize("change", [recently_changed, with_a_file_of_another, with_a_name_that_a_row_cannot_have])
+def test_where_a_swap_has_to_search_there_is_no_plan(found, place, change):
+    site, (inside, outside) = found
+    change(place)
+    assert ownership.plan(site, INFO, inside, outside) == ([], [])
+
+
+def test_the_bytecode_of_a_top_level_module_may_be_written_later(found, place):
+    site, (inside, outside) = found
+    (place.site / "single.py").write_text("")
+    inside.add("single.py")
+    assert ownership.plan(site, INFO, inside, outside) == ([], [])
+    (place.site / "__pycache__").mkdir()
+    (place.site / "__pycache__" / f"single.{sys.implementation.cache_tag}.pyc").write_bytes(b"")
+    place.age()
+    paths, _ = ownership.plan(site, INFO, inside, outside)
+    assert paths == ["single.py", "__pycache__", "alpha", "../../bin/alpha"]
+
+
+@pytest.mark.parametrize("rows", [["alpha"], ["x alpha"], [""], ["1795232665 alpha"], ["1795232665 nothing"]])
+def test_a_damaged_plan_does_not_count(found, rows):
+    assert ownership.planned(found[0], ["alpha"], [boot(found[0]), *rows]) is None
+
+
+@pytest.fixture
+def staged(place):
+    one = {"alpha/__init__.py": "", "alpha/one.py": "", "alpha/inner/__init__.py": ""}
+    place.install(place.candidate("alpha", "1.0", one))
+    place.stage(place.candidate("alpha", "2.0", {"alpha/__init__.py": "", "alpha/two.py": ""}))
+    return place
+
+
+def record_of(place):
+    (item,) = published.read_all(str(place.site))
+    return item.record
+
+
+def test_a_start_swaps_by_the_plan_without_a_search(staged, monkeypatch):
+    assert record_of(staged).retire == {"alpha": ["alpha"]}
+    assert decode_record(encode_record(record_of(staged))).listed == record_of(staged).listed
+
+    def refuse(*_):
+        raise AssertionError("searched")
+
+    monkeypatch.setattr("_liveinstall_boot.swap.paths_to_retire", refuse)
+    assert staged.start()[0] == 0
+    assert sorted(path.name for path in (staged.site / "alpha").iterdir()) == ["__init__.py", "two.py"]
+
+
+def test_what_was_added_after_the_staging_is_found(staged):
+    (staged.site / "alpha/inner/mine.txt").write_text("mine")
+    (staged.site / "alpha/__pycache__").mkdir(exist_ok=True)
+    (staged.site / "alpha/__pycache__" / f"one.{sys.implementation.cache_tag}.pyc").write_bytes(b"old")
+    assert staged.start()[0] == 0
+    left = sorted(str(path.relative_to(staged.site)) for path in (staged.site / "alpha").rglob("*"))
+    assert left == ["alpha/__init__.py", "alpha/inner", "alpha/inner/mine.txt", "alpha/two.py"]
+
+
+def test_files_that_others_bring_too_have_no_plan(place):
+    both = {"shared/data.txt": "same"}
+    place.install(place.candidate("alpha", "1.0", both), place.candidate("beta", "1.0", both))
+    place.stage(place.candidate("alpha", "2.0", {"alpha/__init__.py": ""}))
+    assert record_of(place).owners and not record_of(place).retire
+    assert place.start()[0] == 0
+    assert (place.site / "shared/data.txt").read_text() == "same"
+
+
+def test_a_plan_that_leads_out_of_the_environment_moves_nothing(staged, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    record = record_of(staged)
+    record.retire["alpha"].append(os.path.relpath(tmp_path / "mine", staged.site))
+    (path,) = (staged.site / ".liveinstall/transactions").glob("*.pending")
+    path.write_text(encode_record(record), encoding="utf-8")
+    assert staged.start()[0] == 0
+    assert (tmp_path / "mine").read_text() == "mine"
+    (item,) = published.read_all(str(staged.site))
+    assert item.state == "failed"
+    assert "outside of the environment" in transactions.note_of(str(staged.site), item.transaction_id)
+    assert (staged.site / "alpha/one.py").exists()
