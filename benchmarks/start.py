@@ -11,6 +11,7 @@ import re
 import shutil
 import statistics
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 HELD, GUARD, SWAP = 1.5, 1.0, 12  # ms
 GROWTH = {1_000: 8, 10_000: 40}  # files -> ms
 SIZES = (10, 100, 1_000, 10_000)
+_SETTLED = 3.1  # seconds after which an installation counts as old: the search for what to remove is then planned
 _OURS = re.compile(r"liveinstall|\.part\b")
 
 
@@ -146,8 +148,9 @@ def _held(place: Workshop, environment: Environment) -> Iterator[None]:
 
 
 def _swap_once(place: Workshop, prepared: Environment, requirement: str, name: str) -> tuple[Usage, Usage]:
-    """Measure the start that swaps, and the next one, in a new copy."""
+    """Measure the start that swaps, and the next one, in a new copy that is no longer recent."""
     with place.fresh(prepared) as environment:
+        time.sleep(_SETTLED)
         _stage(place, environment, requirement, name)
         first, second = (_start(place, environment)() for _ in range(2))
         if list((environment.site / ".liveinstall" / "transactions").glob("*.pending*")):

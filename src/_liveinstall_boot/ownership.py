@@ -9,6 +9,7 @@ from .codec import record_paths
 from .files import remove_empty, unlink
 from .process import boot
 
+_MARKS = "\t\n\r"  # that a row of a transaction cannot have
 _RECENT = 3 * 10**9  # ns: a directory that was changed so recently may have changed again without another time
 
 
@@ -77,23 +78,29 @@ def plan(site_dir, info, inside, outside):
 
     Returns:
         A list of the paths to remove besides the dist-info, relative to `site_dir`; and a list: the identity of this
-        boot and of `site_dir`, then the searched directories, each after its time in nanoseconds and a space. Both are
-        empty if the swap has to search itself: some directories are not removed as a whole, or have just changed.
+        boot and of `site_dir`, then the searched directories, each after the time of its last change (ctime) in
+        nanoseconds and a space. Both are empty if the swap has to search itself: some directories are not removed as a
+        whole, or have just changed.
     """
-    now_and_here = boot(site_dir)
-    recent = time_ns() - _RECENT
-    names, times = by_directory(inside), {}
-    moves = paths_to_retire(site_dir, info, names, times)
-    tops = {directory.split("/", 1)[0] for directory in names if directory} - {info}
-    is_whole = tops <= times.keys() and tops.issubset(moves)
-    if "__pycache__" not in times and any(path.endswith(".py") for path in names.get("", ())):
-        is_whole = False  # it may be made later
-    paths = moves + [relpath(path, site_dir) for path in outside]
-    listed = [now_and_here] + ["%d %s" % (found, directory) for directory, found in times.items()]
-    is_stable = os.name != "nt" and now_and_here and all(found < recent for found in times.values())
-    if not is_whole or not is_stable or any(mark in path for path in paths + listed for mark in "\t\n\r"):
+    recent, names, times = time_ns() - _RECENT, by_directory(inside), {}
+    listed = [boot(site_dir)]
+    if os.name == "nt" or not listed[0]:
         return [], []
-    return paths, listed
+    try:
+        moves = paths_to_retire(site_dir, info, names, times)
+    except OSError:  # the swap will report it
+        return [], []
+    for directory in times:
+        changed, _ = _times_of_directory(join(site_dir, directory))
+        if changed is None or changed >= recent:
+            return [], []
+        listed.append("%d %s" % (changed, directory))
+    tops = {directory.split("/", 1)[0] for directory in names if directory} - {info}
+    has_modules = any(path.endswith(".py") for path in names.get("", ()))  # whose `__pycache__` may be made later
+    is_whole = tops.issubset(moves) and times.keys() >= (tops | {"__pycache__"} if has_modules else tops)
+    paths = moves + [relpath(path, site_dir) for path in outside]
+    is_writable = not any(mark in path for path in paths + listed for mark in _MARKS)
+    return (paths, listed) if is_whole and is_writable else ([], [])
 
 
 def planned(site_dir, paths, listed):
@@ -107,17 +114,17 @@ def planned(site_dir, paths, listed):
         listed: from `plan()`.
 
     Returns:
-        A list, a list, and a dictionary; or None if there is no plan, a directory has changed since, the machine was
-        booted (a power loss may lose a time), or this is a copy (whose directories may have more files).
+        A list, a list, and a dictionary for `is_unchanged()`; or None if there is no plan, a directory has changed
+        since, the machine was booted (a power loss may lose a time), or this is a copy (which may have more files).
     """
     if not listed or not listed[0] or listed[0] != boot(site_dir):
         return None
-    try:
-        times = {row.partition(" ")[2]: int(row.partition(" ")[0]) for row in listed[1:]}
-    except ValueError:
-        return None
-    if any(_time_of_directory(join(site_dir, path)) != found for path, found in times.items()):
-        return None
+    times = {}
+    for row in listed[1:]:
+        found, _, path = row.partition(" ")
+        changed, times[path] = _times_of_directory(join(site_dir, path))
+        if changed is None or str(changed) != found:
+            return None
     outside = [path for path in paths if path.startswith("/") or os.pardir in path.split("/")]
     moves = [path for path in paths if path not in outside]
     return moves, [normpath(join(site_dir, path)) for path in outside], times
@@ -157,10 +164,10 @@ def collect(base, directory, names, moves, times):
     inner, is_whole = [], True
     for name in others:
         path = start + name
-        changed = _time_of_directory(join(base, path))
-        if changed is not None:
-            times[path] = changed
-        if changed is None or not collect(base, path, names, inner, times):
+        _, modified = _times_of_directory(join(base, path))
+        if modified is not None:
+            times[path] = modified
+        if modified is None or not collect(base, path, names, inner, times):
             is_whole = False
     if is_whole and (inner or len(others) < len(entries)):
         moves.append(directory)
@@ -193,13 +200,16 @@ def is_unchanged(base, directory, times):
         return False
 
 
-def _time_of_directory(path):
-    """The time of the last change of a directory, in nanoseconds; None for anything else, and for a link."""
+def _times_of_directory(path):
+    """The times of the last change and of the last modification of a directory, in nanoseconds.
+
+    Both are None for anything else, and for a link. No program can set the first one.
+    """
     try:
         status = os.lstat(path)
     except OSError:
-        return None
-    return status.st_mtime_ns if S_ISDIR(status.st_mode) else None
+        return None, None
+    return (status.st_ctime_ns, status.st_mtime_ns) if S_ISDIR(status.st_mode) else (None, None)
 
 
 def _bytecode(entries, sources):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+import time
 
 import pytest
 from helpers.in_process_site import Place
@@ -17,8 +19,8 @@ from liveinstall._transactions import transaction as transactions
 def staged(place, request):
     """An old installation was searched when the upgrade was staged, a recent one is searched by the swap."""
     recent = request.param == "recent"
-    place.install(place.candidate("alpha", "1.0"), place.candidate("beta", "1.0"), recent=recent)
-    place.stage(place.candidate("alpha", "2.0"), place.candidate("beta", "2.0"))
+    place.install(place.candidate("alpha", "1.0"), place.candidate("beta", "1.0"))
+    place.stage(place.candidate("alpha", "2.0"), place.candidate("beta", "2.0"), recent=recent)
     (item,) = published.read_all(str(place.site))
     if sys.platform.startswith("linux"):
         assert bool(item.record.retire) is not recent
@@ -42,8 +44,14 @@ def put_in(place):
 
 
 def put_in_long_after(place):
-    """A directory that was not changed for long is not searched twice, unless its time has changed."""
+    """A directory that was not modified for long is not searched twice, unless its time has changed."""
     put_in(place)
+
+
+def age(place):
+    """Give the directories of a package the time of an installation an hour ago."""
+    for path in (place.site / "alpha", *(path for path in (place.site / "alpha").rglob("*") if path.is_dir())):
+        os.utime(path, (time.time() - 3600,) * 2)
 
 
 @pytest.mark.parametrize("meddle", [remove, half_remove, put_in, put_in_long_after])
@@ -55,7 +63,7 @@ def test_python_starts_after_any_change_during_a_swap_and_files_of_other_tools_s
     for at in range(points):
         copy = staged.copy(tmp_path / str(at))
         if meddle is put_in_long_after:
-            copy.age()  # another time than when it was staged, so it is searched again
+            age(copy)
 
         def interfere(copy=copy) -> None:
             meddle(copy)

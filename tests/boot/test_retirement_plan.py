@@ -27,12 +27,12 @@ INFO = "alpha-1.0.dist-info"
 
 
 @pytest.fixture
-def found(place):
+def found(place, monkeypatch):
     """A site directory with a package, and what `owned()` finds in its RECORD."""
+    monkeypatch.setattr(ownership, "_RECENT", 0)  # as if it had been installed long ago
     for path in FILES:
         (place.site / path).parent.mkdir(parents=True, exist_ok=True)
         (place.site / path).write_text("")
-    place.age()
     return str(place.site), ownership.owned(str(place.site), "".join(f"{path},,\n" for path in FILES))
 
 
@@ -42,7 +42,7 @@ def test_a_plan_is_what_a_search_finds(found):
     assert paths == ["alpha", "../../bin/alpha"]
     assert sorted(row.partition(" ")[2] for row in listed[1:]) == ["alpha", "alpha/inner", "alpha/inner/deep"]
     moves, elsewhere, times = ownership.planned(site, paths, listed)
-    searched = {}
+    searched: dict[str, int] = {}
     assert moves == ownership.paths_to_retire(site, INFO, ownership.by_directory(inside), searched)
     assert (elsewhere, times) == (outside, searched)
 
@@ -63,12 +63,21 @@ def remove_directory(site):
     shutil.rmtree(site / "alpha/inner/deep")
 
 
+def add_file_and_set_the_time_back(site):
+    before = (site / "alpha/inner").stat()
+    (site / "alpha/inner/mine.txt").write_text("")
+    os.utime(site / "alpha/inner", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def replace_by_link(site):
     (site / "alpha").rename(site.parent / "alpha")
     (site / "alpha").symlink_to(site.parent / "alpha")
 
 
-@pytest.mark.parametrize("change", [add_file, remove_file, add_directory, remove_directory, replace_by_link])
+@pytest.mark.parametrize(
+    "change",
+    [add_file, remove_file, add_directory, remove_directory, add_file_and_set_the_time_back, replace_by_link],
+)
 def test_a_plan_does_not_count_after_a_change(found, place, change):
     site, (inside, outside) = found
     paths, listed = ownership.plan(site, INFO, inside, outside)
@@ -91,25 +100,54 @@ def test_a_plan_does_not_count_after_another_boot_or_in_a_copy(found, place, tmp
     assert ownership.planned(site, paths, ["", *listed[1:]]) is None
 
 
-def recently_changed(place):
-    os.utime(place.site / "alpha/inner")
+def recently_changed(site, monkeypatch):
+    monkeypatch.undo()
+    os.utime(site / "alpha/inner", (1, 1))  # it still counts as changed now
 
 
-def with_a_file_of_another(place):
-    (place.site / "alpha/mine.txt").write_text("")
-    place.age()
+def with_a_file_of_another(site, _):
+    (site / "alpha/mine.txt").write_text("")
 
 
-def with_a_name_that_a_row_cannot_have(place):
-    (place.site / "alpha/in\tner").mkdir()
-    place.age()
+def behind_a_link(site, _):
+    (site / "alpha").rename(site.parent / "alpha")
+    (site / "alpha").symlink_to(site.parent / "alpha")
 
 
-@pytest.mark.parametrize("change", [recently_changed, with_a_file_of_another, with_a_name_that_a_row_cannot_have])
-def test_where_a_swap_has_to_search_there_is_no_plan(found, place, change):
+def that_cannot_be_listed(site, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+
+
+def with_a_name_that_a_row_cannot_have(site, _):
+    (site / "alpha/in\tner").mkdir()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        recently_changed,
+        with_a_file_of_another,
+        behind_a_link,
+        that_cannot_be_listed,
+        with_a_name_that_a_row_cannot_have,
+    ],
+)
+def test_where_a_swap_has_to_search_there_is_no_plan(found, place, monkeypatch, change):
     site, (inside, outside) = found
-    change(place)
+    change(place.site, monkeypatch)
     assert ownership.plan(site, INFO, inside, outside) == ([], [])
+
+
+def test_directories_of_1970_are_directories(found, place):
+    site, (inside, outside) = found
+    for path in ("alpha/inner/deep", "alpha/inner", "alpha"):
+        os.utime(place.site / path, (0, 0))
+    paths, listed = ownership.plan(site, INFO, inside, outside)
+    assert paths[0] == "alpha"
+    assert ownership.planned(site, paths, listed)
 
 
 def test_the_bytecode_of_a_top_level_module_may_be_written_later(found, place):
@@ -119,12 +157,11 @@ def test_the_bytecode_of_a_top_level_module_may_be_written_later(found, place):
     assert ownership.plan(site, INFO, inside, outside) == ([], [])
     (place.site / "__pycache__").mkdir()
     (place.site / "__pycache__" / f"single.{sys.implementation.cache_tag}.pyc").write_bytes(b"")
-    place.age()
     paths, _ = ownership.plan(site, INFO, inside, outside)
     assert paths == ["single.py", "__pycache__", "alpha", "../../bin/alpha"]
 
 
-@pytest.mark.parametrize("rows", [["alpha"], ["x alpha"], [""], ["1795232665 alpha"], ["1795232665 nothing"]])
+@pytest.mark.parametrize("rows", [["alpha"], ["x alpha"], [""], ["1795232665 alpha"], ["0 nothing"], ["None nothing"]])
 def test_a_damaged_plan_does_not_count(found, rows):
     assert ownership.planned(found[0], ["alpha"], [boot(found[0]), *rows]) is None
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 import _liveinstall_boot as boot
+from _liveinstall_boot import codec, ownership
 from _liveinstall_boot.layout import COMPANIONS, FINALIZER, STATE, TRANSACTIONS
 from _liveinstall_boot.process import boot as identity
 from helpers import started
@@ -66,8 +67,11 @@ class Place:
         wheel = make_wheel(self.root.parent / "wheels", name, version, *args, **options)
         return Candidate(canonicalize_name(name), version, (), requested=True, wheel=str(wheel))
 
-    def stage(self, *candidates: Candidate, remove: tuple[str, ...] = ()) -> str:
-        """Publish one transaction that installs the candidates and removes `remove`; its id."""
+    def stage(self, *candidates: Candidate, remove: tuple[str, ...] = (), recent: bool = False) -> str:
+        """Publish one transaction that installs the candidates and removes `remove`; its id.
+
+        Unless `recent`, as if everything had been installed long ago, so that it is planned what to remove.
+        """
         transactions.new_id()
         (self.site / STATE / TRANSACTIONS).mkdir(parents=True, exist_ok=True)
         here = {found.name: found for found in in_directory(str(self.site))}
@@ -82,20 +86,14 @@ class Place:
             entries.append(
                 PendingChange(transactions.swap_of(str(self.site), change, old, part.path if part else ""), {})
             )
-        publish(self.target, id, entries, ["test"], handover=handover(self.target)(id, entries))
+        with pytest.MonkeyPatch.context() as patch:
+            if not recent:
+                patch.setattr(ownership, "_RECENT", 0)
+            publish(self.target, id, entries, ["test"], handover=handover(self.target)(id, entries))
         return id
 
-    def install(self, *candidates: Candidate, recent: bool = False) -> None:
-        """Install at once; unless `recent`, an hour ago, so that what is staged next has a plan of what to remove."""
+    def install(self, *candidates: Candidate) -> None:
         transactions.apply(str(self.site), self.stage(*candidates))
-        if not recent:
-            self.age()
-
-    def age(self) -> None:
-        """Give all directories of installed packages the time of an hour ago."""
-        for path in self.site.rglob("*"):
-            if path.is_dir() and STATE not in path.parts:
-                os.utime(path, (time.time() - 3600,) * 2)
 
     @property
     def said(self) -> Path:
@@ -106,14 +104,21 @@ class Place:
         return tree(self.root)
 
     def copy(self, to: Path) -> Place:
-        """A copy that counts as the original: what is planned for that is not ignored."""
+        """A copy that counts as the original, so that what is planned for that is not ignored."""
         shutil.copytree(self.root, to, symlinks=True)
-        copy, original = Place(to), identity(str(self.site)).encode()
-        for path in (copy.site / STATE / TRANSACTIONS).glob("*.*") if original else ():
-            text = path.read_bytes()
-            if original in text:
-                path.write_bytes(text.replace(original, identity(str(copy.site)).encode()))
+        copy = Place(to)
+        for path in (copy.site / STATE / TRANSACTIONS).glob("*.pending"):
+            with suppress(codec.StaleError):
+                record = codec.decode_record(path.read_text(encoding="utf-8"))
+                for name, rows in record.listed.items():
+                    if ownership.planned(str(self.site), record.retire[name], rows) is not None:
+                        record.listed[name] = copy._listed(rows)
+                path.write_text(codec.encode_record(record), encoding="utf-8")
         return copy
+
+    def _listed(self, rows: list[str]) -> list[str]:
+        paths = [row.partition(" ")[2] for row in rows[1:]]
+        return [identity(str(self.site))] + [f"{(self.site / path).stat().st_ctime_ns} {path}" for path in paths]
 
     def fork(self, action, *, at: int = -1, error: OSError | None = None, meddle=None) -> tuple[int, int]:
         """Run `action` in a forked process; before its file change number `at` kill it, raise `error`, or `meddle()`.
