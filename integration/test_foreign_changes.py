@@ -6,6 +6,8 @@ conda itself is not run: what it does to the files is imitated.
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +140,23 @@ def test_an_upgrade_of_what_conda_linked_with_a_record_leaves_the_cache_as_it_wa
     conda.environment.run("-m", "liveinstall", "undo", check=True)
     assert conda.environment.run("-c", "import idna; print(idna.__version__)").stdout == "3.6\n"
     assert tree(conda.cache) == before
+
+
+@pytest.mark.parametrize("added", [False, True])
+def test_what_is_planned_to_be_removed_is_not_what_others_add_later(empty: Environment, added: bool) -> None:
+    empty.add("idna==3.6")
+    empty.run("-c", "import idna", check=True)  # it writes bytecode
+    time.sleep(3.1)  # what was changed more recently has no plan
+    _stage(empty)
+    (record,) = empty.site.glob(".liveinstall/transactions/*.pending")
+    assert ("\nretire\tidna\tidna\n" in record.read_text()) is sys.platform.startswith("linux")
+    if added:
+        (empty.site / "idna" / "mine.txt").write_text("mine")
+    assert empty.run("-c", "import idna; print(idna.__version__)", check=True).stdout == "3.10\n"
+    assert (empty.site / "idna" / "mine.txt").exists() is added
+    assert left_overs(empty.site) == [] and not list(empty.site.glob("idna-3.6*"))
+    assert empty.run("-m", "liveinstall", "check", check=True).returncode == 0
+    empty.remove()
 
 
 def _idna(environment: Environment) -> dict[str, str]:
