@@ -149,7 +149,7 @@ def test_what_is_planned_to_be_removed_is_not_what_others_add_later(empty: Envir
     time.sleep(3.1)  # what was changed more recently has no plan
     _stage(empty)
     (record,) = empty.site.glob(".liveinstall/transactions/*.pending")
-    assert ("\nretire\tidna\tidna\n" in record.read_text()) is sys.platform.startswith("linux")
+    assert ("\nretire\tidna\t" in record.read_text()) is sys.platform.startswith("linux")
     if added:
         (empty.site / "idna" / "mine.txt").write_text("mine")
     assert empty.run("-c", "import idna; print(idna.__version__)", check=True).stdout == "3.10\n"

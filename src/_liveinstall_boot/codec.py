@@ -53,17 +53,13 @@ class TransactionRecord:
         about: JSON for planning and for people, which is not read at start-up.
         tops: maps a distribution to the top-level import names that its change replaces or removes.
         libraries: maps a distribution to those top-level paths that contain shared libraries.
-        retire: maps a distribution to the paths to remove with it, as found at staging (see `ownership.plan()`).
-        listed: maps a distribution to when and where that was, and the searched directories with their times.
+        retire: maps a distribution to what to remove with it, as found at staging (see `ownership.plan()`).
         owners: maps each path that several distributions install to (names before, names after). In both the
             distribution whose file is in place comes first. An empty name means a file that no RECORD lists.
         moves: (kind, sha256, source, target) of each move of such files (see `handover`).
     """
 
-    __slots__ = (
-        *("about", "changes", "libraries", "listed", "moves", "owners", "retire", "roots", "tops"),
-        "transaction_id",
-    )
+    __slots__ = ("about", "changes", "libraries", "moves", "owners", "retire", "roots", "tops", "transaction_id")
 
     def __init__(self, transaction_id, changes, roots, about=""):
         self.transaction_id = transaction_id
@@ -73,7 +69,6 @@ class TransactionRecord:
         self.tops = {}
         self.libraries = {}
         self.retire = {}
-        self.listed = {}
         self.moves = []
         self.owners = {}
 
@@ -91,8 +86,7 @@ def encode_record(record):
         rows.append(("change", *tuple(field or "" for field in fields)))
     rows += [("tops", name, *tops) for name, tops in record.tops.items()]
     rows += [("libraries", name, *tops) for name, tops in record.libraries.items()]
-    rows += [("retire", name, *paths) for name, paths in record.retire.items()]
-    rows += [("listed", name, *directories) for name, directories in record.listed.items()]
+    rows += [("retire", name, *fields) for name, fields in record.retire.items()]
     rows += [("move", *move) for move in record.moves]
     rows += [("owners", path, *(",".join(names) for names in both)) for path, both in record.owners.items()]
     rows += [("about", record.about), ("end",)]
@@ -145,7 +139,7 @@ def decode_row(record, line):
         if not (old_info or part):
             raise StaleError("a change of %r without a dist-info or a part" % name)
         record.changes.append(SwapChange(name, old_version, new_version, old_info, old_hash, part))
-    elif kind in ("tops", "libraries", "retire", "listed") and fields:
+    elif kind in ("tops", "libraries", "retire") and fields:
         getattr(record, kind)[fields[0]] = fields[1:]
     elif kind == "move":
         move, _, source, target = _count(fields, 4)

@@ -71,14 +71,14 @@ def open_shared(path, flags):
     return msvcrt.open_osfhandle(handle, flags & os.O_APPEND | os.O_NOINHERIT)
 
 
-def read_bytes(path):
-    """The content of a regular file of at most `LIMIT` bytes. Raises OSError."""
+def read_bytes(path, limit=LIMIT):
+    """The content of a regular file of at most `limit` bytes. Raises OSError."""
     # Without a stream, which takes longer to make than most files to read.
-    handle, size = _open(path, _READ, limit=LIMIT)
+    handle, size = _open(path, _READ, limit=limit)
     try:
         chunks = [os.read(handle, size or _CHUNK)]
         length = len(chunks[0])
-        while chunks[-1] and length != size and length < LIMIT:  # a network may return less; /proc knows no sizes
+        while chunks[-1] and length != size and length < limit:  # a network may return less; /proc knows no sizes
             chunks.append(os.read(handle, _CHUNK))
             length += len(chunks[-1])
         return b"".join(chunks)

@@ -1,15 +1,17 @@
 """The files that a RECORD owns, and the files that are removed with a distribution."""
 
 import os
+from _imp import source_hash
 from os.path import isdir, join, normpath, relpath
 from stat import S_ISDIR
 from time import time_ns
 
 from .codec import record_paths
 from .files import remove_empty, unlink
+from .layout import STATE
 from .process import boot
 
-_MARKS = "\t\n\r"  # that a row of a transaction cannot have
+_LONGEST_REQUEST = 3600 * 10**9  # ns: a directory that was changed in a request has a later time
 _RECENT = 3 * 10**9  # ns: a directory that was changed so recently may have changed again without another time
 
 
@@ -62,72 +64,74 @@ def paths_to_retire(site_dir, info, names, times=None):
     times = {} if times is None else times
     for top in sorted(tops):
         if isdir(join(site_dir, top)):
-            times[top] = os.stat(join(site_dir, top)).st_mtime_ns
+            _note_times(site_dir, top, times)
             collect(site_dir, top, names, moves, times)
     return moves
 
 
-def plan(site_dir, info, inside, outside):
+def plan(site, site_dir, info, inside, outside):
     """Search at staging for what to remove with a distribution, so that the swap need not if nothing has changed.
 
     Args:
-        site_dir: the directory that the paths are relative to.
+        site: the site directory with the state, in which this request has created files just now.
+        site_dir: the site directory of the distribution.
         info: the name of the dist-info.
         inside: the paths that the distribution owns, from `owned()`.
         outside: its absolute paths elsewhere, from `owned()`.
 
     Returns:
-        A list of the paths to remove besides the dist-info, relative to `site_dir`; and a list: the identity of this
-        boot and of `site_dir`, then the searched directories, each after the time of its last change (ctime) in
-        nanoseconds and a space. Both are empty if the swap has to search itself: some directories are not removed as a
-        whole, or have just changed.
+        A list for `planned()`; empty if the swap has to search itself, because some directories are not removed as a
+        whole, have just changed, or are on a file system where this cannot be told.
     """
-    recent, names, times = time_ns() - _RECENT, by_directory(inside), {}
-    listed = [boot(site_dir)]
-    if os.name == "nt" or not listed[0]:
-        return [], []
+    names, times, now = by_directory(inside), {}, time_ns()
+    here, (written, _) = boot(site_dir), _times_of_directory(join(site, STATE))
+    if os.name == "nt" or not here or written is None or written < now - _LONGEST_REQUEST:
+        return []
     try:
-        moves = paths_to_retire(site_dir, info, names, times)
-    except OSError:  # the swap will report it
-        return [], []
-    for directory in times:
-        changed, _ = _times_of_directory(join(site_dir, directory))
-        if changed is None or changed >= recent:
-            return [], []
-        listed.append("%d %s" % (changed, directory))
+        paths = paths_to_retire(site_dir, info, names, times)
+    except (OSError, RecursionError):  # the swap will report it
+        return []
     tops = {directory.split("/", 1)[0] for directory in names if directory} - {info}
     has_modules = any(path.endswith(".py") for path in names.get("", ()))  # whose `__pycache__` may be made later
-    is_whole = tops.issubset(moves) and times.keys() >= (tops | {"__pycache__"} if has_modules else tops)
-    paths = moves + [relpath(path, site_dir) for path in outside]
-    is_writable = not any(mark in path for path in paths + listed for mark in _MARKS)
-    return (paths, listed) if is_whole and is_writable else ([], [])
+    is_whole = tops.issubset(paths) and times.keys() >= (tops | {"__pycache__"} if has_modules else tops)
+    is_old = all(changed < min(now - _RECENT, written) for changed, _ in times.values())
+    elsewhere = [relpath(path, site_dir) for path in outside]
+    fields = [here, str(len(paths) + len(elsewhere)), *paths, *elsewhere]
+    fields += ["%d %s" % (changed, directory) for directory, (changed, _) in times.items()]
+    is_usual = all(path.startswith("../") for path in elsewhere) and not any(
+        mark in field for field in fields for mark in "\t\n\r"
+    )
+    return [_checksum(fields), *fields] if is_whole and is_old and is_usual else []
 
 
-def planned(site_dir, paths, listed):
-    """Return the paths below `site_dir` that `plan()` has found, the absolute paths elsewhere, and the times.
-
-    It takes a tenth of the time of searching again.
+def planned(site_dir, fields):
+    """Return what `plan()` has found, if that is certainly all that a search would find now.
 
     Args:
-        site_dir: the directory that the paths are relative to.
-        paths: from `plan()`.
-        listed: from `plan()`.
+        site_dir: the site directory of the distribution.
+        fields: from `plan()`.
 
     Returns:
-        A list, a list, and a dictionary for `is_unchanged()`; or None if there is no plan, a directory has changed
-        since, the machine was booted (a power loss may lose a time), or this is a copy (which may have more files).
+        The paths below `site_dir`, the absolute paths elsewhere, and the dictionary for `is_unchanged()`; or None if
+        there is no plan or it is damaged, a directory has changed since, the machine was booted (a power loss may lose
+        a time), or this is a copy (which may have more files).
     """
-    if not listed or not listed[0] or listed[0] != boot(site_dir):
+    if len(fields) < 3 or fields[0] != _checksum(fields[1:]) or fields[1] != boot(site_dir):
         return None
-    times = {}
-    for row in listed[1:]:
-        found, _, path = row.partition(" ")
-        changed, times[path] = _times_of_directory(join(site_dir, path))
-        if changed is None or str(changed) != found:
+    end = 3 + int(fields[2])
+    paths, times = fields[3:end], {}
+    for field in fields[end:]:
+        found, _, directory = field.partition(" ")
+        _note_times(site_dir, directory, times)
+        if directory not in times or str(times[directory][0]) != found:
             return None
-    outside = [path for path in paths if path.startswith("/") or os.pardir in path.split("/")]
-    moves = [path for path in paths if path not in outside]
-    return moves, [normpath(join(site_dir, path)) for path in outside], times
+    moves = [path for path in paths if not path.startswith("../")]
+    outside = [normpath(join(site_dir, path)) for path in paths if path.startswith("../")]
+    return moves, outside, times
+
+
+def _checksum(fields):
+    return source_hash(len(fields), "\t".join(fields).encode("utf-8", "surrogateescape")).hex()
 
 
 def by_directory(paths):
@@ -164,10 +168,8 @@ def collect(base, directory, names, moves, times):
     inner, is_whole = [], True
     for name in others:
         path = start + name
-        _, modified = _times_of_directory(join(base, path))
-        if modified is not None:
-            times[path] = modified
-        if modified is None or not collect(base, path, names, inner, times):
+        _note_times(base, path, times)
+        if path not in times or not collect(base, path, names, inner, times):
             is_whole = False
     if is_whole and (inner or len(others) < len(entries)):
         moves.append(directory)
@@ -192,18 +194,25 @@ def is_unchanged(base, directory, times):
     recent = time_ns() - _RECENT
     try:
         return all(
-            found < recent and os.stat(join(base, path)).st_mtime_ns == found
-            for path, found in times.items()
+            modified < recent and os.stat(join(base, path)).st_mtime_ns == modified
+            for path, (_, modified) in times.items()
             if path == directory or path.startswith(directory + "/")
         )
     except OSError:
         return False
 
 
-def _times_of_directory(path):
-    """The times of the last change and of the last modification of a directory, in nanoseconds.
+def _note_times(base, path, times):
+    """Add a directory to `times`, but not a link to one, and nothing else."""
+    found = _times_of_directory(join(base, path))
+    if found[0] is not None:
+        times[path] = found
 
-    Both are None for anything else, and for a link. No program can set the first one.
+
+def _times_of_directory(path):
+    """The times of the last change (ctime) and of the last modification of a directory, in nanoseconds.
+
+    Both are None for anything else, and for a link. Most file systems let no program set the first one.
     """
     try:
         status = os.lstat(path)

@@ -235,7 +235,7 @@ def _remove_empty(tree, paths, touched):
 def _elsewhere(tree):
     """The paths, in a retired tree, of an old version's files that were outside its site directory."""
     walk = os.walk(join(tree.root, tree.data))
-    paths = [join(directory, name) for directory, _, names in walk for name in names]
+    paths = [join(directory, name) for directory, inner, names in walk for name in inner + names]
     return [path[len(tree.root) + 1 :].replace(os.sep, "/") for path in paths]
 
 

@@ -32,12 +32,12 @@ def _retire(site, record, change, touched, shared):
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
     names = None
-    found = planned(tree.site_dir, record.retire.get(change.name, ()), record.listed.get(change.name, ()))
+    found = planned(tree.site_dir, record.retire.get(change.name, ()))
     if found and not shared:
         moves, outside, times = found
     else:
-        names, outside = _owned_names(tree, join(tree.site_dir, info), shared)
         times = {}
+        names, outside = _owned_names(tree, join(tree.site_dir, info), shared)
         moves = paths_to_retire(tree.site_dir, info, names, times)
     make_directories(tree.root, touched)
     move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)

@@ -84,7 +84,7 @@ def mapped(places):
         if pid.isdigit() and int(pid) != os.getpid():
             try:
                 if user_id == 0 or os.stat("/proc/" + pid).st_uid == user_id:
-                    text = read_bytes("/proc/%s/maps" % pid)
+                    text = read_bytes("/proc/%s/maps" % pid, sys.maxsize)
                     users += [(int(pid), name) for prefix, name in prefixes if prefix in text]
             except OSError:
                 pass  # it has exited, or belongs to another user

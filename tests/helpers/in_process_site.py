@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 import _liveinstall_boot as boot
 from _liveinstall_boot import codec, ownership
-from _liveinstall_boot.layout import COMPANIONS, FINALIZER, STATE, TRANSACTIONS
+from _liveinstall_boot.layout import COMPANIONS, FINALIZER, OWNER, STATE, TRANSACTIONS
 from _liveinstall_boot.process import boot as identity
 from helpers import started
 from helpers.environments import make_wheel, tree
@@ -89,6 +89,9 @@ class Place:
         with pytest.MonkeyPatch.context() as patch:
             if not recent:
                 patch.setattr(ownership, "_RECENT", 0)
+                time.sleep(0.01)  # times are exact to some milliseconds
+            (self.site / STATE / OWNER).touch()  # as a request does
+            (self.site / STATE / OWNER).unlink()
             publish(self.target, id, entries, ["test"], handover=handover(self.target)(id, entries))
         return id
 
@@ -110,15 +113,19 @@ class Place:
         for path in (copy.site / STATE / TRANSACTIONS).glob("*.pending"):
             with suppress(codec.StaleError):
                 record = codec.decode_record(path.read_text(encoding="utf-8"))
-                for name, rows in record.listed.items():
-                    if ownership.planned(str(self.site), record.retire[name], rows) is not None:
-                        record.listed[name] = copy._listed(rows)
+                for name, fields in record.retire.items():
+                    if ownership.planned(str(self.site), fields) is not None:
+                        record.retire[name] = copy._planned(fields)
                 path.write_text(codec.encode_record(record), encoding="utf-8")
         return copy
 
-    def _listed(self, rows: list[str]) -> list[str]:
-        paths = [row.partition(" ")[2] for row in rows[1:]]
-        return [identity(str(self.site))] + [f"{(self.site / path).stat().st_ctime_ns} {path}" for path in paths]
+    def _planned(self, fields: list[str]) -> list[str]:
+        """A plan with this directory's identity and times."""
+        _, _, count, *paths = fields
+        directories = [field.partition(" ")[2] for field in paths[int(count) :]]
+        listed = [f"{(self.site / path).stat().st_ctime_ns} {path}" for path in directories]
+        fields = [identity(str(self.site)), count, *paths[: int(count)], *listed]
+        return [ownership._checksum(fields), *fields]
 
     def fork(self, action, *, at: int = -1, error: OSError | None = None, meddle=None) -> tuple[int, int]:
         """Run `action` in a forked process; before its file change number `at` kill it, raise `error`, or `meddle()`.

@@ -203,9 +203,9 @@ def _record_old_names(site: str, record: codec.TransactionRecord, touched: Mappi
         record.tops[name] = sorted(names)
         record.libraries[name] = sorted(os.path.join(directory, path) for path in libraries)
         if name in changed and not record.owners:  # files that others own, too, are moved one by one
-            paths, listed = plan(site_dir, os.path.basename(info), inside, outside)
-            if listed:
-                record.retire[name], record.listed[name] = paths, listed
+            fields = plan(site, site_dir, os.path.basename(info), inside, outside)
+            if fields:
+                record.retire[name] = fields
 
 
 def apply(site: str, transaction_id: str, *, keep: bool = False, force: bool = False) -> None:
