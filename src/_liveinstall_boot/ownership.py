@@ -98,10 +98,9 @@ def plan(site, site_dir, info, inside, outside):
     elsewhere = [relpath(path, site_dir) for path in outside]
     fields = [here, str(len(paths) + len(elsewhere)), *paths, *elsewhere]
     fields += ["%d %s" % (changed, directory) for directory, (changed, _) in times.items()]
-    is_usual = all(path.startswith("../") for path in elsewhere) and not any(
-        mark in field for field in fields for mark in "\t\n\r"
-    )
-    return [_checksum(fields), *fields] if is_whole and is_old and is_usual else []
+    are_apart = all(path.startswith("../") for path in elsewhere)  # `../site-packages/a.py` is not
+    is_writable = not any(mark in field for field in fields for mark in "\t\n\r")
+    return [_checksum(fields), *fields] if is_whole and is_old and are_apart and is_writable else []
 
 
 def planned(site_dir, fields):
