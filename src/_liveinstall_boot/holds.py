@@ -210,6 +210,9 @@ def _open_draft(site, path):
     except PermissionError:  # another user's environment, where only the directory of the holds is writable for all
         draft = join(site, STATE, HOLDS, ".hold-" + basename(path))
         handle = os.open(draft, flags, 0o644)
+    if handle < 3:  # a standard stream was closed: a program that opens it again would end the hold, or write to it
+        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.close(low)
     os.fchmod(handle, 0o644)  # regardless of the umask: other users must be able to check whether this process runs
     return handle, draft
 

@@ -454,6 +454,28 @@ def test_an_exit_keeps_the_hold_that_a_forked_child_shares_and_that_of_a_daemon_
     assert len(os.listdir(directory)) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_a_program_that_opens_closed_standard_streams_again_keeps_its_hold(env, tmp_path):
+    from _liveinstall_boot.holds import is_alive
+
+    env.run("li.guard('on')")
+    for name in ("early", "late"):
+        (env.site / f"{name}.py").write_text("")
+    os.mkfifo(tmp_path / "fifo")
+    code = f"""
+import os, early
+for number in range(3):
+    os.dup2(os.open(os.devnull, os.O_RDWR), number)
+import late
+open({str(tmp_path / "fifo")!r}).read()
+"""
+    command = ["/bin/sh", "-c", f"exec '{env.python}' -c \"$CODE\" <&- >&- 2>&-"]
+    with subprocess.Popen(command, env=env.variables(CODE=code)), open(tmp_path / "fifo", "w"):  # both are imported
+        (hold,) = (env.site / STATE / HOLDS).iterdir()
+        assert is_alive(str(hold))
+        assert {"uses early", "uses late"} <= set(hold.read_text().splitlines())
+
+
 def test_no_import_waits_for_a_swap_that_was_killed(tmp_path):
     import time
 
