@@ -26,7 +26,7 @@ import time
 from os.path import basename, join
 
 from .layout import HOLDS, STATE
-from .watcher import UNWRITABLE_SUFFIX, Watcher, lines_of, loaded_names, rename, unwatch, watch
+from .watcher import UNWRITABLE_SUFFIX, Watcher, clear_of_streams, lines_of, loaded_names, rename, unwatch, watch
 
 try:
     import fcntl
@@ -204,15 +204,13 @@ def _open_draft(site, path):
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
     draft = join(site, STATE, "hold-" + basename(path))
     if not fcntl:
-        return open_shared(draft, flags), draft
+        return clear_of_streams(open_shared(draft, flags)), draft
     try:
         handle = os.open(draft, flags, 0o644)
     except PermissionError:  # another user's environment, where only the directory of the holds is writable for all
         draft = join(site, STATE, HOLDS, ".hold-" + basename(path))
         handle = os.open(draft, flags, 0o644)
-    if handle < 3:  # a standard stream was closed: a program that opens it again would end the hold, or write to it
-        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 3)
-        os.close(low)
+    handle = clear_of_streams(handle)
     os.fchmod(handle, 0o644)  # regardless of the umask: other users must be able to check whether this process runs
     return handle, draft
 

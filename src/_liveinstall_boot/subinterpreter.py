@@ -2,6 +2,8 @@
 
 import os
 
+from .watcher import clear_of_streams
+
 
 def copy_of_descriptor(path):
     """Open a descriptor that shares the lock of this process on a hold.
@@ -20,11 +22,11 @@ def copy_of_descriptor(path):
     for number in numbers:
         try:
             if os.path.samestat(os.fstat(number), wanted):
-                return os.dup(number)
+                return clear_of_streams(os.dup(number))
         except OSError:
             pass
     if os.name == "nt":
         from .file_access import open_shared
 
-        return open_shared(path, os.O_WRONLY | os.O_APPEND)
-    return os.open(path, os.O_WRONLY | os.O_APPEND)
+        return clear_of_streams(open_shared(path, os.O_WRONLY | os.O_APPEND))
+    return clear_of_streams(os.open(path, os.O_WRONLY | os.O_APPEND))

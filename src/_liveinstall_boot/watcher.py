@@ -135,6 +135,28 @@ def lines_of(key, values):
     return "".join("%s %s\n" % (key, value) for value in values if "\n" not in value).encode("utf-8", "replace")
 
 
+def clear_of_streams(handle):
+    """Return a descriptor of the same hold that is not one of a standard stream, and close the given one if it is.
+
+    It is if a standard stream was closed. A program that opens the stream again would end the hold, or write to it.
+
+    Args:
+        handle: the descriptor.
+
+    Raises:
+        OSError: there is no other descriptor; the given one is closed.
+    """
+    low = []
+    try:
+        while handle < 3:
+            low.append(handle)
+            handle = os.dup(handle)
+    finally:
+        for each in low:
+            os.close(each)
+    return handle
+
+
 def rename(source, target):
     """Rename a hold. Raises OSError."""
     if os.name == "nt":

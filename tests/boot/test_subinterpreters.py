@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import pytest
 
+from _liveinstall_boot import subinterpreter
 from _liveinstall_boot.process import is_main_interpreter
 
 PRELUDE = """
@@ -144,3 +147,18 @@ def test_a_first_use_at_the_end_of_python_ends_in_a_typed_error_or_works(env, th
     atexit.register(late)
     """)
     assert done.stdout in ("1\n", "TargetError True\n") and done.stderr == "", done.stdout + done.stderr
+
+
+def test_a_copy_of_a_descriptor_is_not_that_of_a_closed_standard_stream(tmp_path):
+    (tmp_path / "hold").touch()
+    code = f"""
+import os
+from _liveinstall_boot.subinterpreter import copy_of_descriptor
+first = os.open({str(tmp_path / "hold")!r}, os.O_RDWR)
+for number in range(3):
+    os.close(number)
+os._exit(copy_of_descriptor({str(tmp_path / "hold")!r}))
+"""
+    source = os.path.dirname(os.path.dirname(subinterpreter.__file__))
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=False)
+    assert done.returncode > 3  # the first one has 3
