@@ -12,11 +12,12 @@ The clock starts before liveinstall is imported, for it is a part of the call.
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from typing import Any
+
+from memory import peak, peak_of_children
 
 
 def _liveinstall(question: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -56,14 +57,6 @@ def _other(question: dict[str, Any]) -> None:
     importlib.invalidate_caches()
 
 
-def _peak(who: int) -> float:
-    """The peak memory in MiB."""
-    if who == resource.RUSAGE_SELF and sys.platform == "linux":  # getrusage() counts what the parent had before exec()
-        with open("/proc/self/status", encoding="ascii") as stream:
-            return next(int(line.split()[1]) / 2**10 for line in stream if line.startswith("VmHWM:"))
-    return resource.getrusage(who).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
 def main(question_path: str, answer_path: str) -> None:
     with open(question_path, encoding="utf-8") as stream:
         question = json.load(stream)
@@ -76,7 +69,7 @@ def main(question_path: str, answer_path: str) -> None:
     else:
         _other(question)
     between = time.perf_counter()
-    peaks = _peak(resource.RUSAGE_SELF), _peak(resource.RUSAGE_CHILDREN)  # without what is imported afterwards
+    peaks = peak(), peak_of_children()  # without what is imported afterwards
     for module in question.get("imports", ()):
         importlib.import_module(module)
     answer |= {"call": between - begin, "import": time.perf_counter() - between}

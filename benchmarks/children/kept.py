@@ -9,10 +9,11 @@ Answer: {"seconds": of the job alone; "path": the file; "mib": peak memory of th
 import json
 import os
 import pickle
-import resource
 import sys
 import time
 from typing import Any
+
+from memory import peak, peak_of_children
 
 VARIABLES = globals()  # what is kept is a variable of this program
 
@@ -58,12 +59,6 @@ def restore(question: dict[str, Any]) -> None:
         raise RuntimeError(told)
 
 
-def peak() -> float:
-    """The peak since the last call of `forget_peak()`, in MiB."""
-    with open("/proc/self/status", encoding="ascii") as stream:
-        return next(int(line.split()[1]) for line in stream if line.startswith("VmHWM")) / 1024
-
-
 def forget_peak() -> None:
     """What making the variable took does not count."""
     with open("/proc/self/clear_refs", "w", encoding="ascii") as stream:
@@ -85,7 +80,7 @@ def main(question_path: str, answer_path: str) -> None:
         restore(question)
     answer["seconds"] = time.perf_counter() - begin
     answer["mib"] = peak()
-    answer["children_mib"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    answer["children_mib"] = peak_of_children()
     with open(answer_path, "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
 
