@@ -15,9 +15,9 @@ import errno
 import os
 from os.path import dirname, join, lexists, normpath, relpath
 
-from .codec import StaleError
+from .codec import StaleError, read
 from .files import make_directories, move, remove_empty, rename, sha256, touch
-from .ownership import forget_bytecode
+from .ownership import forget_bytecode, owned
 
 
 def contested(site, record):
@@ -39,6 +39,28 @@ def without(paths, home, shared):
         shared: the absolute paths to omit.
     """
     return [path for path in paths if normpath(join(home, path)) not in shared]
+
+
+def owned_alone(tree, info, shared):
+    """List the files that an old distribution owns and does not share.
+
+    Args:
+        tree: its `DistributionTree`.
+        info: the path of its dist-info, which may have moved out already.
+        shared: the absolute paths to omit, from `contested()`.
+
+    Returns:
+        A set and a list, as `ownership.owned()` does.
+
+    Raises:
+        OSError: the RECORD cannot be read.
+        StaleError: the RECORD is damaged.
+    """
+    inside, outside = owned(tree.site_dir, read(join(info, "RECORD")))
+    if shared:
+        inside = set(without(inside, tree.site_dir, shared))
+        outside = without(outside, tree.site_dir, shared)
+    return inside, outside
 
 
 def check_moves(site, record):

@@ -11,7 +11,7 @@ from .files import remove_empty, unlink
 from .layout import STATE
 from .process import boot
 
-_LONGEST_REQUEST = 3600 * 10**9  # ns: a directory that was changed in a request has a later time
+_LONGEST_REQUEST = 3600 * 10**9  # ns: a running request has not begun longer ago
 _RECENT = 3 * 10**9  # ns: a directory that was changed so recently may have changed again without another time
 
 
@@ -45,7 +45,7 @@ def owned(site_dir, record_text):
     return inside, outside
 
 
-def paths_to_retire(site_dir, info, names, times=None):
+def paths_to_retire(site_dir, info, names, times):
     """List the paths to remove with a distribution besides its dist-info; whole directories if it owns all files.
 
     Args:
@@ -58,15 +58,21 @@ def paths_to_retire(site_dir, info, names, times=None):
         A list of paths below `site_dir`.
     """
     moves = list(names.get("", ()))
-    tops = {directory.split("/", 1)[0] for directory in names if directory} - {info}
-    if any(path.endswith(".py") for path in moves):
-        tops.add("__pycache__")
-    times = {} if times is None else times
-    for top in sorted(tops):
+    for top in sorted(_tops(names, info) | _caches(names)):
         if isdir(join(site_dir, top)):
             _note_times(site_dir, top, times)
             collect(site_dir, top, names, moves, times)
     return moves
+
+
+def _tops(names, info):
+    """The top-level directories in which a distribution owns files, without its dist-info."""
+    return {directory.split("/", 1)[0] for directory in names if directory} - {info}
+
+
+def _caches(names):
+    """The directory for the bytecode of top-level modules, if a distribution has any; it may not exist yet."""
+    return {"__pycache__"} if any(path.endswith(".py") for path in names.get("", ())) else set()
 
 
 def plan(site, site_dir, info, inside, outside):
@@ -80,21 +86,21 @@ def plan(site, site_dir, info, inside, outside):
         outside: its absolute paths elsewhere, from `owned()`.
 
     Returns:
-        A list for `planned()`; empty if the swap has to search itself, because some directories are not removed as a
-        whole, have just changed, or are on a file system where this cannot be told.
+        A list for `planned()`: a checksum of the rest, the identity of boot and directory, the number of the paths, the
+        paths, and the searched directories, each after its time. It is empty if the swap has to search itself, because
+        some directories are not removed as a whole, have just changed, or are on a file system where that is unknown.
     """
     names, times, now = by_directory(inside), {}, time_ns()
-    here, (written, _) = boot(site_dir), _times_of_directory(join(site, STATE))
-    if os.name == "nt" or not here or written is None or written < now - _LONGEST_REQUEST:
+    here, written = boot(site_dir), _times_of_directory(join(site, STATE))
+    if os.name == "nt" or not here or not written or written[0] < now - _LONGEST_REQUEST:
         return []
     try:
         paths = paths_to_retire(site_dir, info, names, times)
     except (OSError, RecursionError):  # the swap will report it
         return []
-    tops = {directory.split("/", 1)[0] for directory in names if directory} - {info}
-    has_modules = any(path.endswith(".py") for path in names.get("", ()))  # whose `__pycache__` may be made later
-    is_whole = tops.issubset(paths) and times.keys() >= (tops | {"__pycache__"} if has_modules else tops)
-    is_old = all(changed < min(now - _RECENT, written) for changed, _ in times.values())
+    tops = _tops(names, info)
+    is_whole = tops.issubset(paths) and times.keys() >= tops | _caches(names)
+    is_old = all(changed < min(now - _RECENT, written[0]) for changed, _ in times.values())
     elsewhere = [relpath(path, site_dir) for path in outside]
     fields = [here, str(len(paths) + len(elsewhere)), *paths, *elsewhere]
     fields += ["%d %s" % (changed, directory) for directory, (changed, _) in times.items()]
@@ -202,22 +208,22 @@ def is_unchanged(base, directory, times):
 
 
 def _note_times(base, path, times):
-    """Add a directory to `times`, but not a link to one, and nothing else."""
+    """Add a directory to `times`; nothing is added for a link or anything else."""
     found = _times_of_directory(join(base, path))
-    if found[0] is not None:
+    if found:
         times[path] = found
 
 
 def _times_of_directory(path):
     """The times of the last change (ctime) and of the last modification of a directory, in nanoseconds.
 
-    Both are None for anything else, and for a link. Most file systems let no program set the first one.
+    None for anything else, and for a link. Most file systems let no program set the time of the last change.
     """
     try:
         status = os.lstat(path)
     except OSError:
-        return None, None
-    return (status.st_ctime_ns, status.st_mtime_ns) if S_ISDIR(status.st_mode) else (None, None)
+        return None
+    return (status.st_ctime_ns, status.st_mtime_ns) if S_ISDIR(status.st_mode) else None
 
 
 def _bytecode(entries, sources):

@@ -10,14 +10,13 @@ from .codec import (
     decode_manifest,
     directories_of_manifest,
     is_not_ours,
-    read,
     read_record,
 )
 from .files import flush_touched, make_directories, move, place, remove_empty, sha256
-from .handover import check_moves, contested, move_in, move_out, settle, without
+from .handover import check_moves, contested, move_in, move_out, owned_alone, settle
 from .layout import MANIFEST, STARTUP_FILES, list_transactions, record_path
 from .locks import begin_swap, end_swap
-from .ownership import by_directory, collect, is_unchanged, owned, paths_to_retire, planned
+from .ownership import by_directory, collect, is_unchanged, paths_to_retire, planned
 from .process import boot, say
 from .recover import after_failure, clean_up, companion_stem, note, recover, roll_back, set_state, sweep_companions
 from .trees import manifest, part_tree, retired_tree
@@ -32,12 +31,12 @@ def _retire(site, record, change, touched, shared):
     tree = retired_tree(site, record, change)
     info = basename(change.old_info)
     names = None
-    found = planned(tree.site_dir, record.retire.get(change.name, ()))
-    if found and not shared:
+    found = None if shared else planned(tree.site_dir, record.retire.get(change.name, ()))
+    if found:
         moves, outside, times = found
     else:
-        times = {}
-        names, outside = _owned_names(tree, join(tree.site_dir, info), shared)
+        inside, outside = owned_alone(tree, join(tree.site_dir, info), shared)
+        names, times = by_directory(inside), {}
         moves = paths_to_retire(tree.site_dir, info, names, times)
     make_directories(tree.root, touched)
     move(join(tree.site_dir, info), join(tree.root, info), touched, out=True)
@@ -51,25 +50,14 @@ def _retire(site, record, change, touched, shared):
             move(source, join(tree.root, path), touched)
     for path in moves:
         if isdir(join(tree.root, path)) and not is_unchanged(tree.root, path, times):
-            names = names or _owned_names(tree, join(tree.root, info), shared)[0]
+            if names is None:
+                names = by_directory(owned_alone(tree, join(tree.root, info), shared)[0])
             if not collect(tree.root, path, names, [], {}):
                 raise StaleError("%s %s is being changed by something else" % (change.name, change.old_version))
     # Other directories only after the commit: the new version may use them again.
     gone = ("", info, *moves)
     left = [directory for directory in names or () if directory.split("/", 1)[0] not in gone]
     remove_empty(tree.site_dir, [join(directory, "") for directory in left], touched)
-
-
-def _owned_names(tree, info, shared):
-    """The paths that an old distribution owns and does not share, by directory, and those outside its site directory.
-
-    `info` is where its dist-info is now.
-    """
-    inside, outside = owned(tree.site_dir, read(join(info, "RECORD")))
-    if shared:
-        inside = without(inside, tree.site_dir, shared)
-        outside = without(outside, tree.site_dir, shared)
-    return by_directory(inside), outside
 
 
 def check(site, record):

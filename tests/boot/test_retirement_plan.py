@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 
 import pytest
 
@@ -26,14 +25,6 @@ FILES = {
 INFO = "alpha-1.0.dist-info"
 
 
-def write_state(site):
-    """Change the state directory later than the others, as each request does."""
-    time.sleep(0.01)
-    (site / STATE).mkdir(exist_ok=True)
-    (site / STATE / "owner").touch()
-    (site / STATE / "owner").unlink()
-
-
 @pytest.fixture
 def found(place, monkeypatch):
     """A site directory with a package, and what `owned()` finds in its RECORD."""
@@ -41,7 +32,8 @@ def found(place, monkeypatch):
     for path in FILES:
         (place.site / path).parent.mkdir(parents=True, exist_ok=True)
         (place.site / path).write_text("")
-    write_state(place.site)
+    (place.site / STATE).mkdir()
+    place.change_state()
     return str(place.site), ownership.owned(str(place.site), "".join(f"{path},,\n" for path in FILES))
 
 
@@ -131,7 +123,7 @@ def nested_too_deeply(site, monkeypatch):
 
 def where_directories_keep_their_time(site, monkeypatch):
     """A file system without times of directories: all are that of its mount."""
-    monkeypatch.setattr(ownership, "_times_of_directory", lambda path: (1, 1) if os.path.isdir(path) else (None, None))
+    monkeypatch.setattr(ownership, "_times_of_directory", lambda path: (1, 1) if os.path.isdir(path) else None)
 
 
 def where_this_request_has_changed_nothing(site, monkeypatch):
@@ -172,7 +164,7 @@ def test_directories_of_1970_are_directories(found, place):
     site, (inside, outside) = found
     for path in ("alpha/inner/deep", "alpha/inner", "alpha"):
         os.utime(place.site / path, (0, 0))
-    write_state(place.site)
+    place.change_state()
     moves, _, times = ownership.planned(site, ownership.plan(site, site, INFO, inside, outside))
     assert moves == ["alpha"] and times["alpha/inner"][1] == 0
 
@@ -184,7 +176,7 @@ def test_the_bytecode_of_a_top_level_module_may_be_written_later(found, place):
     assert ownership.plan(site, site, INFO, inside, outside) == []
     (place.site / "__pycache__").mkdir()
     (place.site / "__pycache__" / f"single.{sys.implementation.cache_tag}.pyc").write_bytes(b"")
-    write_state(place.site)
+    place.change_state()
     moves, _, _ = ownership.planned(site, ownership.plan(site, site, INFO, inside, outside))
     assert moves == ["single.py", "__pycache__", "alpha"]
 

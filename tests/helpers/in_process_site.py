@@ -89,11 +89,15 @@ class Place:
         with pytest.MonkeyPatch.context() as patch:
             if not recent:
                 patch.setattr(ownership, "_RECENT", 0)
-                time.sleep(0.01)  # times are exact to some milliseconds
-            (self.site / STATE / OWNER).touch()  # as a request does
-            (self.site / STATE / OWNER).unlink()
+            self.change_state()
             publish(self.target, id, entries, ["test"], handover=handover(self.target)(id, entries))
         return id
+
+    def change_state(self) -> None:
+        """Change the state directory later than all others, as a request does."""
+        time.sleep(0.01)  # times are exact to some milliseconds
+        (self.site / STATE / OWNER).touch()
+        (self.site / STATE / OWNER).unlink()
 
     def install(self, *candidates: Candidate) -> None:
         transactions.apply(str(self.site), self.stage(*candidates))
@@ -116,6 +120,7 @@ class Place:
                 for name, fields in record.retire.items():
                     if ownership.planned(str(self.site), fields) is not None:
                         record.retire[name] = copy._planned(fields)
+                        assert ownership.planned(str(copy.site), record.retire[name]) is not None
                 path.write_text(codec.encode_record(record), encoding="utf-8")
         return copy
 

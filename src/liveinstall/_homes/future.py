@@ -16,7 +16,7 @@ from os.path import join, relpath
 from _liveinstall_boot import codec, handover, swap, trees
 from _liveinstall_boot.file_access import open_regular
 from _liveinstall_boot.layout import COMPANIONS, GUARDS, MANIFEST, PART, STATE
-from _liveinstall_boot.ownership import by_directory, owned, paths_to_retire
+from _liveinstall_boot.ownership import by_directory, paths_to_retire
 from liveinstall._homes.base_python import launchers
 from liveinstall._homes.links import LinkTree, drop, lay, listed, opened
 from liveinstall._sidebyside import layout
@@ -94,11 +94,8 @@ class Future:
 
     def _retire(self, tree: trees.DistributionTree, info: str, shared: AbstractSet[str]) -> bool:
         """Remove the files of an old version, but not shared ones; whether it had shared libraries."""
-        inside, outside = owned(tree.site_dir, codec.read(join(tree.site_dir, info, "RECORD")))
-        if shared:
-            inside = set(handover.without(inside, tree.site_dir, shared))
-            outside = handover.without(outside, tree.site_dir, shared)
-        for path in (info, *paths_to_retire(tree.site_dir, info, by_directory(inside))):
+        inside, outside = handover.owned_alone(tree, join(tree.site_dir, info), shared)
+        for path in (info, *paths_to_retire(tree.site_dir, info, by_directory(inside), {})):
             drop(self.tree, self.path(join(tree.site_dir, path)))
         for path in outside:
             drop(self.tree, self.path(path))

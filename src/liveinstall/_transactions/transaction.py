@@ -193,16 +193,15 @@ def _encoded(site: str, record: codec.TransactionRecord, about: dict[str, Any], 
 
 def _record_old_names(site: str, record: codec.TransactionRecord, touched: Mapping[str, str]) -> None:
     """Record the old versions' top-level names, libraries and files, so that a start need not search for them."""
-    changed = {change.name for change in record.changes}
-    infos = {**touched, **{change.name: change.old_info for change in record.changes if change.old_info}}
-    for name, info in infos.items():
+    old = {change.name: change.old_info for change in record.changes if change.old_info}
+    for name, info in {**touched, **old}.items():
         directory = os.path.dirname(info)
         site_dir = os.path.join(site, directory)
         inside, outside = owned(site_dir, codec.read(os.path.join(site, info, "RECORD")))
         names, libraries = top_names(inside)
         record.tops[name] = sorted(names)
         record.libraries[name] = sorted(os.path.join(directory, path) for path in libraries)
-        if name in changed and not record.owners:  # files that others own, too, are moved one by one
+        if name in old and not record.owners:  # files that others own, too, are moved one by one
             fields = plan(site, site_dir, os.path.basename(info), inside, outside)
             if fields:
                 record.retire[name] = fields
