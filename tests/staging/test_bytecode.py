@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
 import time
 from importlib.util import cache_from_source
+from pathlib import Path
 
 import pytest
 
-from liveinstall._staging._compile_child import _IMPORT, _TOP_LEVEL, Compiler, imports, matches
+from liveinstall._staging import _compile_child
+from liveinstall._staging._compile_child import _TOP_LEVEL, Compiler, imports, statements, try_blocks
 from liveinstall._staging.bytecode import BytecodeCompiler
 
 
@@ -150,10 +153,86 @@ def test_the_same_path_in_two_parts_is_compiled_in_both(tmp_path):
         assert compiled(tmp_path / part, ["mod.py"])
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from a import b, c as d", [("a", " b, c as d")]),
+        ("from .a import (\n    b,  # why\n    c,\n)\nimport x", [(".a", " (\n    b,  # why\n    c,\n"), (None, "x")]),
+        ("from . import(a)", [(".", "(a")]),
+        ("from  .. \t import\ta", [("..", "\ta")]),
+        ("import a.b as c, d", [(None, "a.b as c, d")]),
+        ("import a; from b import c", [(None, "a; from b import c")]),
+        ("from a import (b, c", [("a", " (b, c")]),
+        ("from important import x", [("important", " x")]),
+        ("from a b import c", []),
+        ("from a important", []),
+        ("from", []),
+        ("from \nimport x", [(None, "x")]),
+        ("from a\nimport x", [(None, "x")]),
+        ("from a.b", []),
+        ("from a import", []),
+    ],
+)
+def test_import_statements_are_found(text, found):
+    assert sorted(statements(f"\n{text}", _TOP_LEVEL), key=str) == sorted(found, key=str)
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("try:\n    a\n\n\tb\nexcept E:\n    c", ["\ntry:\n    a\n\n\tb"]),
+        ("try:\n    a", ["\ntry:\n    a"]),
+        ("try:", ["\ntry:"]),
+        ("try: a\ntry: # why\n  b\n", ["\ntry: a", "\ntry: # why\n  b"]),
+        ("    try:\n        a\n", []),
+    ],
+)
+def test_try_blocks_end_with_their_indentation(text, blocks):
+    assert list(try_blocks(f"\n{text}")) == blocks
+
+
 def test_words_that_only_look_like_imports_are_looked_at_once():
     text = "x = '" + " import a" * 1000 + "'\n" + " from a import (b\n" * 1000
-    assert len(list(matches(_IMPORT, text, (" import ",)))) == 1 + 1000
-    assert len(list(matches(_IMPORT, text, (" from ",)))) == 1000
+    assert len(list(statements(text, (" import ",)))) == 1 + 1000
+    assert len(list(statements(text, (" from ",)))) == 1000
+
+
+@pytest.mark.parametrize("word", [" import a", " from a", " from a import (b", "\ntry:"])
+def test_no_source_takes_long(word):
+    text = word * (2_000_000 // len(word))
+    begin = time.process_time()
+    for _ in try_blocks(text):
+        pass
+    for _ in statements(text, (" from ", " import ")):
+        pass
+    assert time.process_time() - begin < 10  # it would be hours if each were looked for to the end of the line
+
+
+@pytest.mark.parametrize("epoch", ["", "1"])
+def test_the_bytecode_is_what_py_compile_makes(part, monkeypatch, epoch):
+    root, _ = part
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    source = root / "pkg/b.py"
+    source.write_bytes("# coding: latin-1\r\nx = '\xe4'\r\n".encode("latin-1"))
+    os.chmod(source, 0o640)
+    compiler = Compiler()
+    compiler.announce("must", str(root), "/final", "pkg/b.py")
+    compiler.compile_next()
+    written = Path(cache_from_source(str(source)))
+    ours, mode = written.read_bytes(), written.stat().st_mode
+    py_compile.compile(str(source), dfile=os.path.normpath("/final/pkg/b.py"), doraise=True)
+    assert (ours, mode) == (written.read_bytes(), written.stat().st_mode)
+
+
+def test_a_child_loads_few_modules():
+    def loaded(*code):
+        command = [sys.executable, "-I", "-S", "-c", "; ".join(("import sys", *code, "print(*sys.modules)"))]
+        return {*subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()}
+
+    file = _compile_child.__file__
+    more = loaded(f"exec(compile(open({file!r}).read(), {file!r}, 'exec'), {{'__name__': 'child'}})") - loaded("pass")
+    assert "marshal" in more | loaded("pass") and "os" in more
+    assert not more & {"re", "threading", "queue", "collections", "py_compile", "zlib", "enum", "importlib"}
 
 
 def test_what_is_only_likely_is_not_waited_for(tmp_path):

@@ -42,6 +42,12 @@ def one_sided() -> str:
     return ""
 
 
+def configures_uv() -> bool:
+    """Return whether something configures uv, even if it has no effect."""
+    is_set = any(value and name.startswith("UV_") and _is_setting(name, value) for name, value in os.environ.items())
+    return is_set or any(map(os.path.exists, _uv_files()))
+
+
 def _is_setting(name: str, value: str) -> bool:
     is_none = name in _HARMLESS or (name, value) == ("PIP_CONFIG_FILE", os.devnull)
     return name.startswith(("PIP_", "UV_")) and not is_none

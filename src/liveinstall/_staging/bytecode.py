@@ -38,8 +38,8 @@ class BytecodeCompiler:
     The processes are stopped on exit, and exit by themselves if this process dies.
 
     Args:
-        early: Whether the processes start on entry, so that they are ready when a slow engine is; else they start with
-            the first announcement.
+        early: Whether the processes start on entry, so that they are ready when a slow engine is; else they start when
+            it is known that something has to be compiled.
     """
 
     def __init__(self, *, early: bool = True) -> None:
@@ -93,6 +93,8 @@ class BytecodeCompiler:
         self._first = names
         if self._is_on and versions and not self._loaded and self._cache.expect(versions, names):
             self._held = []
+        else:
+            self._start()
 
     def restore(self, part: str, home: str, record: Mapping[str, tuple[str, str, int | None]]) -> None:
         """Write the bytecode of a part that is known from earlier installations.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from liveinstall._engines.base import View
+    from liveinstall._engines.uv.directories import DirectoryOrigins
     from liveinstall._engines.uv.origins import Origins
     from liveinstall._model import Candidate
     from liveinstall._requirements.request import Request
@@ -57,9 +58,9 @@ class UvEngine:
         self._uv = find_uv()
         self._run: Run | None = None
         self._ended: list[Run] = []
-        self._origins: Origins | None = None
+        self._origins: Origins | DirectoryOrigins | None = None
         self._warnings: tuple[str, ...] = ()
-        self._start_origins: Callable[[], Origins] | None = None
+        self._start_origins: Callable[[], Origins | DirectoryOrigins] | None = None
         self._own = temporary_directory()  # removed on exit, when no process writes to it any longer
         if not self._uv:
             self._own.cleanup()
@@ -140,7 +141,7 @@ class UvEngine:
                 *source_options(request.sources),
             ]
             command += ["--offline"]  # the index pages are in the cache now
-            self._start_origins = partial(report.Origins, command, indexed, self._own.name, variables)
+            self._start_origins = partial(report.origins, request, command, indexed, self._own.name, variables)
             if fetch:
                 with writing_temporary():
                     self._origins = self._start_origins()

@@ -103,13 +103,17 @@ def _file(package: Mapping[str, Any], tree: str) -> Mapping[str, Any]:
     wheels = package.get("wheels", ())
     if len(wheels) == 1 and ("sdist" not in package or _file_name(wheels[0]).endswith("py3-none-any.whl")):
         return dict(wheels[0])  # without `packaging`, which is slow to load
-    tags = _tags_of(tree) if tree and wheels else set()
-    same = [wheel for wheel in wheels if tags and _tags_in(_file_name(wheel)) == tags]
+    tags = tags_of(tree) if tree and wheels else set()
+    same = [wheel for wheel in wheels if tags and tags_in(_file_name(wheel)) == tags]
     return same[0] if len(same) == 1 else _best(package)
 
 
-def _tags_of(tree: str) -> set[str]:
-    """The compatibility tags of an unpacked wheel; none if they cannot be read."""
+def tags_of(tree: str) -> set[str]:
+    """Return the compatibility tags of an unpacked wheel; none if they cannot be read.
+
+    Args:
+        tree: The absolute path of its directory.
+    """
     with suppress(OSError):
         infos = [name for name in os.listdir(tree) if name.endswith(".dist-info")]
         if len(infos) == 1:
@@ -117,8 +121,12 @@ def _tags_of(tree: str) -> set[str]:
     return set()
 
 
-def _tags_in(name: str) -> set[str]:
-    """The compatibility tags in the file name of a wheel; none in another name."""
+def tags_in(name: str) -> set[str]:
+    """Return the compatibility tags in the file name of a wheel; none in another name.
+
+    Args:
+        name: The name.
+    """
     _, *parts = name.removesuffix(".whl").rsplit("-", 3)
     return {"-".join(tag) for tag in product(*(part.split(".") for part in parts))}
 

@@ -7,7 +7,7 @@ import re
 
 from liveinstall._engines.answers import read_json, text, understanding
 from liveinstall._engines.local_files import local_wheel
-from liveinstall._engines.uv.origins import Origins
+from liveinstall._engines.uv.directories import origins
 from liveinstall._model import Candidate
 from liveinstall._planning.graph import Node, named
 from liveinstall._redact import redact, without_secret_queries
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from liveinstall._requirements.request import Request
 
-__all__ = ["Origins", "candidates"]
+__all__ = ["candidates", "origins"]
 
 
 def candidates(target: str, request: Request, log: str, cache: Callable[[], str]) -> list[Candidate]:
