@@ -138,6 +138,20 @@ def test_bytecode_that_was_removed_from_the_cache_is_compiled_again(tmp_path, ta
     assert install(target, wheel=path)[1] == compiled
 
 
+def test_damaged_bytecode_in_the_cache_is_compiled_again_and_replaced(tmp_path, target, known, started):
+    path = wheel(tmp_path)
+    part, compiled = install(target, wheel=path)
+    os.rename(part, tmp_path / "first")
+    archive = max(known.iterdir(), key=lambda file: file.stat().st_size)
+    content = archive.read_bytes()
+    archive.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    part, again = install(target, wheel=path)
+    assert again == compiled and archive.read_bytes() == content
+    os.rename(part, tmp_path / "second")
+    count = len(started)
+    assert install(target, wheel=path)[1] == compiled and len(started) == count
+
+
 def test_a_full_disk_leaves_no_half_of_a_file(tmp_path, target, monkeypatch):
     path = wheel(tmp_path)
     part, compiled = install(target, wheel=path)

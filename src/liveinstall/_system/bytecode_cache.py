@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import marshal
 import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
@@ -22,6 +21,7 @@ from _liveinstall_boot.file_access import read_bytes
 from liveinstall._system.dist_info import encoded
 from liveinstall._system.lean_dataclasses import NamedTuple
 from liveinstall._system.lean_hash import sha256
+from liveinstall._system.private_archive import PrivateArchive, write_archive
 from liveinstall._system.private_cache import PrivateCache
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 _DIRECTORY = "bytecode"
-_FORMAT = 1  # of these files
+_FORMAT = 2  # of these files
 _HEADER = 16  # bytes of a .pyc before the code: magic number, flags, and time and size of the source (PEP 552)
 _BY_TIME = bytes(4)  # the flags if the time and size of the source decide whether it is valid
 _MASK = 2**32 - 1
@@ -41,7 +41,7 @@ class _Restored(NamedTuple):
     home: str
     key: str
     digests: dict[str, str]  # the path of a source, relative to the part -> its hash in RECORD
-    known: frozenset[str] | None  # those with known bytecode; None without a file in the cache
+    known: frozenset[str] | None  # those with known bytecode; None if the file in the cache is missing or damaged
 
 
 class BytecodeCache:
@@ -75,14 +75,15 @@ class BytecodeCache:
         """
         digests = {path: record[path][1] for path in sorted(record) if path.endswith(".py")}
         key = _digest([*digests.items()])
-        known = self._read(key)
-        names = None if known is None else frozenset(known)
-        self._parts.append(_Restored(part, home, key, digests, names))
         made: set[str] = set()
-        with suppress(OSError):
-            for path, code in (known or {}).items():
-                with suppress(FileExistsError):
+        valid = []
+        with PrivateArchive(self._cache, key) as known, suppress(OSError):
+            for path, code in known.contents():
+                valid.append(path)
+                with suppress(OSError):
                     _write(part, path, code, made)
+        names = frozenset(valid) if known.is_whole else None
+        self._parts.append(_Restored(part, home, key, digests, names))
 
     def is_complete(self) -> bool:
         """Whether everything that this request wants compiled was known for all parts."""
@@ -95,7 +96,9 @@ class BytecodeCache:
             is_complete: Whether it is everything that this request wants compiled.
         """
         for part in self._parts:
-            self._add(part, dict(_compiled(part)))
+            compiled = _compiled(part)
+            if part.known is None or not compiled.keys() <= part.known:
+                self._add(part, ((path, code) for path, file in compiled.items() if (code := _code(file)) is not None))
         if is_complete and self._request:
             self._cache.write(self._request, self._keys())
 
@@ -113,16 +116,20 @@ class BytecodeCache:
             for part in self._parts:
                 names = [path for path in part.digests if os.path.join(part.home, *path.split("/")) in files]
                 more = (path for path in names if path not in (part.known or ()))
-                self._add(part, {path: code for path in more if (code := _of_loaded(part, path)) is not None})
+                found = [(path, code) for path in more if (code := _of_loaded(part, path)) is not None]
+                if found:
+                    self._add(part, found)
 
-    def _add(self, part: _Restored, found: dict[str, bytes]) -> None:
-        if part.known is None or not found.keys() <= part.known:
-            self._cache.write(part.key, marshal.dumps((self._read(part.key) or {}) | found))
+    def _add(self, part: _Restored, found: Iterable[tuple[str, bytes]]) -> None:
+        def contents() -> Iterator[tuple[str, bytes]]:
+            added = set()
+            for path, code in found:
+                added.add(path)
+                yield path, code
+            with PrivateArchive(self._cache, part.key) as known:
+                yield from (each for each in known.contents() if each[0] not in added)
 
-    def _read(self, key: str) -> dict[str, bytes] | None:
-        content = self._cache.read(key)
-        # Only this user can have written it.
-        return None if content is None else marshal.loads(content)  # noqa: S302
+        write_archive(self._cache, part.key, contents())
 
     def _keys(self) -> bytes:
         return "".join(sorted(part.key for part in self._parts)).encode()
@@ -176,16 +183,25 @@ def _of_loaded(part: _Restored, source: str) -> bytes | None:
     return bytecode[_HEADER:] if is_same and is_its_own else None
 
 
-def _compiled(part: _Restored) -> Iterator[tuple[str, bytes]]:
-    """The bytecode in a part: the path of the source, and the code."""
+def _compiled(part: _Restored) -> dict[str, str]:
+    """The bytecode in a part: the path of the source, relative to the part -> the absolute path of the bytecode."""
     listed: dict[str, frozenset[str]] = {}
+    found = {}
     for source in part.digests:
         directory, _, name = f"{part.part}/{cached_path(source)}".rpartition("/")
-        with suppress(OSError):
-            if directory not in listed:
-                listed[directory] = frozenset()
+        if directory not in listed:
+            listed[directory] = frozenset()
+            with suppress(OSError):
                 listed[directory] = frozenset(os.listdir(directory))
-            if name in listed[directory]:
-                content = read_bytes(f"{directory}/{name}")
-                if content.startswith(MAGIC_NUMBER + _BY_TIME):
-                    yield source, content[_HEADER:]
+        if name in listed[directory]:
+            found[source] = f"{directory}/{name}"
+    return found
+
+
+def _code(bytecode: str) -> bytes | None:
+    """The code in a file of bytecode; None if it cannot be read, or is not valid by the time and size of the source."""
+    try:
+        content = read_bytes(bytecode)
+    except OSError:
+        return None
+    return content[_HEADER:] if content.startswith(MAGIC_NUMBER + _BY_TIME) else None

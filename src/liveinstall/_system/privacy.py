@@ -14,6 +14,10 @@ import errno
 import os
 from stat import S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _MAX_LINKS = 40  # symbolic links in one path, as in Linux
 _GROUP, _OTHERS = 0o020, 0o002
 _LONGEST = 2**26  # bytes of a file that is read
@@ -82,35 +86,53 @@ def make_private(path: str) -> None:
         raise PermissionError(errno.EPERM, "other users can write to it or replace it", path)
 
 
-def read_private(path: str, *, dir_fd: int | None = None) -> bytes:
-    """Read a file that belongs to this user and that no other user can write to.
+def open_private(path: str, *, dir_fd: int | None = None) -> int:
+    """Open a file for reading that belongs to this user and that no other user can write to.
 
     Args:
         path: The path of the file.
         dir_fd: The descriptor of the directory that `path` is relative to. Default: the working directory.
 
     Returns:
+        The descriptor.
+
+    Raises:
+        OSError: It is missing, a link, a FIFO, another user's, or writable by others.
+    """
+    handle = os.open(path, _OPEN | getattr(os, "O_BINARY", 0), dir_fd=dir_fd)
+    status = os.fstat(handle)
+    if not S_ISREG(status.st_mode) or (_HAS_USERS and not _is_mine(status)):
+        os.close(handle)
+        raise PermissionError(errno.EPERM, "it is not a regular file of this user that is closed to others", path)
+    return handle
+
+
+def read_private(path: str, *, dir_fd: int | None = None) -> bytes:
+    """Read a file as `open_private()` opens it.
+
+    Args:
+        path: As there.
+        dir_fd: As there.
+
+    Returns:
         Its content.
 
     Raises:
-        OSError: It is missing, a link, a FIFO, another user's, writable by others, or too long.
+        OSError: As there, or it is too long.
     """
-    handle = os.open(path, _OPEN | getattr(os, "O_BINARY", 0), dir_fd=dir_fd)
-    with open(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not S_ISREG(status.st_mode) or (_HAS_USERS and not _is_mine(status)):
-            raise PermissionError(errno.EPERM, "it is not a regular file of this user that is closed to others", path)
-        if status.st_size > _LONGEST:
+    with open(open_private(path, dir_fd=dir_fd), "rb") as stream:
+        if os.fstat(stream.fileno()).st_size > _LONGEST:
             raise OSError(errno.EFBIG, "it is too long to be a file of liveinstall", path)
         return stream.read()
 
 
-def write_private(path: str, content: bytes) -> None:
+def write_private(path: str, content: bytes, more: "Iterable[bytes]" = ()) -> None:
     """Write a file that only this user may read, by one rename; a link or a FIFO at the path is replaced, not used.
 
     Args:
         path: The path of the file.
-        content: Its content.
+        content: Its content, or the first piece of it.
+        more: Further pieces, which need not be in memory at the same time.
 
     Raises:
         OSError: It cannot be written; the file is as it was, and no draft is left.
@@ -122,6 +144,7 @@ def write_private(path: str, content: bytes) -> None:
     try:
         with open(handle, "wb") as stream:
             stream.write(content)
+            stream.writelines(more)
         patient.replace(draft, path)
     except BaseException:
         patient.unlink(draft)

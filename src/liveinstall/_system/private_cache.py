@@ -7,11 +7,15 @@ import time
 from _imp import source_hash
 from contextlib import suppress
 
-from liveinstall._system.privacy import is_private, make_private, read_private, write_private
+from liveinstall._system.privacy import is_private, make_private, open_private, read_private, write_private
 from liveinstall._system.settings import NO_CACHE, is_on
 from liveinstall._system.user_cache import user_cache
 
-_CHECKSUM = 8  # bytes
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CHECKSUM = 8  # bytes
 _UNUSED, _DAY = 30 * 86400, 86400  # seconds
 _SWEPT = "swept"  # an empty file; it was changed when unused files were last removed
 
@@ -36,17 +40,38 @@ class PrivateCache:
         Args:
             key: Its name.
         """
-        if self._is_usable is None:
-            self._is_usable = not is_on(NO_CACHE) and is_private(self._path)
-        if not self._is_usable:
+        if not self._is_open():
             return None
         path = os.path.join(self._path, key)
         with suppress(OSError):
             content = memoryview(read_private(path))
-            if content[:_CHECKSUM] == _checksum(content[_CHECKSUM:]):
+            if content[:CHECKSUM] == checksum(content[CHECKSUM:]):
                 os.utime(path)
-                return content[_CHECKSUM:]
+                return content[CHECKSUM:]
         return None
+
+    def open(self, key: str) -> int | None:
+        """Open a file for reading, whose content is not checked.
+
+        Args:
+            key: Its name.
+
+        Returns:
+            Its descriptor; None if it is missing.
+        """
+        if not self._is_open():
+            return None
+        path = os.path.join(self._path, key)
+        with suppress(OSError):
+            handle = open_private(path)
+            os.utime(path)
+            return handle
+        return None
+
+    def _is_open(self) -> bool:
+        if self._is_usable is None:
+            self._is_usable = not is_on(NO_CACHE) and is_private(self._path)
+        return self._is_usable
 
     def write(self, key: str, content: bytes) -> None:
         """Write a file, if possible.
@@ -55,12 +80,21 @@ class PrivateCache:
             key: Its name.
             content: Its content.
         """
+        self.write_pieces(key, (checksum(content), content))
+
+    def write_pieces(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Write a file without a checksum, if possible.
+
+        Args:
+            key: Its name.
+            pieces: The pieces of its content, which need not be in memory at the same time.
+        """
         if is_on(NO_CACHE):
             return
         with suppress(OSError):
             make_private(self._path)
             self._is_usable = True
-            write_private(os.path.join(self._path, key), _checksum(content) + content)
+            write_private(os.path.join(self._path, key), b"", pieces)
             self._sweep()
 
     def _sweep(self) -> None:
@@ -78,6 +112,10 @@ class PrivateCache:
                     patient.unlink(path)
 
 
-def _checksum(content: bytes | memoryview) -> bytes:
-    """The hash by which Python recognizes sources (PEP 552): ten times as fast as SHA-256, and always there."""
+def checksum(content: bytes | memoryview) -> bytes:
+    """Return the hash by which Python recognizes sources (PEP 552): ten times as fast as SHA-256, and always there.
+
+    Args:
+        content: The content.
+    """
     return source_hash(len(content), content)
