@@ -22,10 +22,17 @@ MEMORY = 60  # MiB
 
 @dataclass(frozen=True)
 class Set:
-    """The requirements to install, and the modules to import afterwards."""
+    """The requirements to install, and the modules to import afterwards.
+
+    Attributes:
+        requirements: The requirements.
+        imports: The modules.
+        is_small: Whether an installation takes so little time that other work of the machine may double it.
+    """
 
     requirements: tuple[str, ...]
     imports: tuple[str, ...]
+    is_small: bool = False
 
     @property
     def name(self) -> str:
@@ -39,14 +46,14 @@ _DJANGO = (
     *("django.template", "django.urls", "django.views.generic"),
 )
 SETS = (
-    Set(("requests",), ("requests",)),
-    Set(("rich",), ("rich.console",)),
-    Set(("flask",), ("flask",)),
-    Set(("httpx", "pydantic"), ("httpx", "pydantic")),
+    Set(("requests",), ("requests",), is_small=True),
+    Set(("rich",), ("rich.console",), is_small=True),
+    Set(("flask",), ("flask",), is_small=True),
+    Set(("httpx", "pydantic"), ("httpx", "pydantic"), is_small=True),
     Set(("sympy",), ("sympy",)),
     Set(("numpy", "pandas"), ("numpy", "pandas")),
     Set(("django",), _DJANGO),
-    Set(("polars",), ("polars",)),
+    Set(("polars",), ("polars",), is_small=True),
     Set(("jupyterlab",), ("jupyterlab.labapp",)),
     Set(("scikit-learn", "matplotlib"), ("sklearn.linear_model", "matplotlib.pyplot")),
 )
@@ -76,6 +83,10 @@ def measure(place: Workshop, options: Options) -> list[Section]:
     return sections
 
 
+def _rounds(one: Set, rounds: int) -> int:
+    return 3 * rounds if one.is_small else rounds
+
+
 def _once(
     place: Workshop, one: Set, tool: str, source: Mapping[str, Any], template: Environment | None = None
 ) -> dict[str, Any]:
@@ -90,7 +101,7 @@ def _sections(place: Workshop, where: str, source: Mapping[str, Any], rounds: in
     found: dict[str, Answers] = {}
     for one in SETS:
         arms = {tool: lambda tool=tool, one=one: _once(place, one, tool, source) for tool in TOOLS}
-        found[one.name] = interleaved(arms, rounds)
+        found[one.name] = interleaved(arms, _rounds(one, rounds))
     phases = [_phases(found, where, tool) for tool in ENGINES]
     return [_totals(found, where, rounds), _calls(found, where), *phases, _memory(found, where)]
 
@@ -108,7 +119,8 @@ def _first_installs(place: Workshop, rounds: int) -> Section:
 
     found: dict[str, Answers] = {}
     for one in SETS:
-        found[one.name] = interleaved({tool: lambda tool=tool, one=one: once(one, tool) for tool in TOOLS}, rounds)  # type: ignore[misc]
+        arms = {tool: lambda tool=tool, one=one: once(one, tool) for tool in TOOLS}
+        found[one.name] = interleaved(arms, _rounds(one, rounds))  # type: ignore[arg-type]
     return _totals(found, "of wheels that liveinstall has not seen before, from one wheelhouse", rounds)
 
 
@@ -170,9 +182,9 @@ def _totals(found: Mapping[str, Answers], where: str, rounds: int) -> Section:
     slowest = {tool: f"{value:.2f} ({name})" for tool, (value, name) in pairs.items()}
     return Section(
         f"Fresh install, {where}",
-        f"Seconds from the call to imported, medians of {rounds}. Imported: {_IMPORTED}. pip and uv with their default "
-        "options (pip compiles all modules, uv none, liveinstall those that an import needs, while it unpacks). The "
-        "caches of pip, of uv and, where not said otherwise, of liveinstall are warm.",
+        f"Seconds from the call to imported, medians of {rounds}, {3 * rounds} for small sets. Imported: {_IMPORTED}."
+        " pip and uv with their default options (pip compiles all modules, uv none, liveinstall those that an import "
+        "needs, while it unpacks). The caches of pip, of uv and, where not said otherwise, of liveinstall are warm.",
         ("set", "liveinstall", "pip", "liveinstall with uv", "uv", "liveinstall / pip", "liveinstall with uv / uv"),
         rows,
         (

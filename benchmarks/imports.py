@@ -38,6 +38,7 @@ def measure(place: Workshop, options: Options) -> list[Section]:
     return [
         _import(place, options.count(100, 20)),
         _instead(place, options.count(30, 10)),
+        _children(place, options.count(30, 10)),
         _decide(place, options.count(7, 3)),
         _look(place, options.count(7, 3)),
     ]
@@ -91,6 +92,30 @@ def _instead(place: Workshop, rounds: int) -> Section:
         "together would take less than the sum.",
         ("our module", "instead of", "added"),
         [[f"`{name}`", _shown(code), more[name]] for name, code in INSTEAD.items()],
+    )
+
+
+def _children(place: Workshop, rounds: int) -> Section:
+    """What the processes load that compile bytecode."""
+    child = place.template.site / "liveinstall" / "_staging" / "_compile_child.py"
+    codes = {
+        "bare interpreter": "pass",
+        "again (control)": "pass",
+        "with what they load": f"exec(open({str(child)!r}).read(), {{'__name__': 'child'}})",
+        "with `queue`, `re` and `py_compile`": "import os, queue, re, py_compile",
+    }
+    arms = {
+        name: lambda code=code: usage_of([place.template.python, "-I", "-S", "-c", code], place.variables)
+        for name, code in codes.items()
+    }
+    found = {name: [usage.cpu for usage in usages] for name, usages in interleaved(arms, rounds).items()}  # type: ignore[misc]
+    base = found["bare interpreter"]
+    return Section(
+        "The processes that compile bytecode",
+        f"Milliseconds of CPU until one of them can begin to compile, medians of {rounds}; added: the median of the "
+        "differences from the first row.",
+        ("", "CPU", "added"),
+        [[name, f"{statistics.median(cpu):.1f}", f"{added(cpu, base):+.1f}"] for name, cpu in found.items()],
     )
 
 
