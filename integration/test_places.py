@@ -222,7 +222,8 @@ def test_temporary_files_without_room_are_a_typed_error_and_nothing_is_left(
     environment: Environment, wheels: Path, tmp_path: Path, engine: str
 ) -> None:
     with mounted(tmp_path / "small", "-t", "tmpfs", "tmpfs", "-o", "size=5000000") as disk:
-        variables = user_variables() | {"TMPDIR": str(disk), "UV": find_uv() or ""}
+        # With the last variable uv is asked for the origins, which takes a file; from a directory alone it is not.
+        variables = user_variables() | {"TMPDIR": str(disk), "UV": find_uv() or "", "UV_FIND_LINKS": str(wheels)}
         done = environment.run("-c", _FILLS, wheels, engine, env=variables)
         assert done.returncode == 0, done.stdout + done.stderr
         (kind, message), left = map(json.loads, done.stdout.splitlines())

@@ -146,7 +146,9 @@ def test_consent_restarts_at_the_end_of_the_request_and_nothing_else_runs(kernel
     before, after = card_of(kernel, asked)
     assert before["text/plain"] == "Restarting. alpha 1.0 -> 2.0."
     assert after["text/plain"] == "Restarted, alpha 2.0 is installed."
-    assert not kernel.said("stream", asked) and not kernel.said("stream", queued)
+    texts = [message["content"]["text"] for each in (asked, queued) for message in kernel.said("stream", each)]
+    # After a restart ipykernel logs a message that it cannot read; sometimes that counts as output of the cell.
+    assert [text for text in texts if "tornado.general" not in text and "ZMQStream" not in text] == []
 
 
 @pytest.mark.parametrize("answer", ["y", "no"])
