@@ -124,6 +124,13 @@ def test_what_is_built_or_ambiguous_is_left_to_uv(place, files):
     assert origins(place, request(place, "one", "t wo ü")) == "uv is asked"
 
 
+def test_a_directory_that_is_removed_meanwhile_is_left_to_uv(place, monkeypatch):
+    path = place / "one/my_alpha-1.0-py3-none-any.whl"
+    wheel(path)
+    monkeypatch.setattr(directories, "tags_of", lambda _: path.unlink() or {"py3-none-any"})
+    assert origins(place, request(place, "one")) == "uv is asked"
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -49,10 +49,13 @@ def origins(
 
     Raises:
         EngineError: uv cannot be started.
-        OSError: A file cannot be read or written.
+        OSError: A file cannot be written.
     """
-    wheels = _wheels(request.find_links, trees) if _has_only_directories(request) else {}
-    return DirectoryOrigins(wheels) if wheels else Origins(command, trees, directory, variables)
+    with suppress(OSError):  # a directory or wheel was removed meanwhile
+        wheels = _wheels(request.find_links, trees) if _has_only_directories(request) else {}
+        if wheels:
+            return DirectoryOrigins(wheels)
+    return Origins(command, trees, directory, variables)
 
 
 def _has_only_directories(request: Request) -> bool:
@@ -133,7 +136,7 @@ class DirectoryOrigins:
                     while (chunk := stream.read(_CHUNK)) and not self._stopped.is_set():
                         hash.update(chunk)
                 found[name] = hash.hexdigest()
-        except OSError:
+        except Exception:  # noqa: BLE001  a thread would print it
             return
         if not self._stopped.is_set():
             self._hashes = found
